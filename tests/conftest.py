@@ -1,0 +1,18 @@
+"""Fixtures that every test may use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of real speech; tests that need it are skipped where it is absent."""
+    found = os.environ.get("SPEAKERGMM_DATA")
+    path = Path(found) if found else Path(__file__).parents[1] / ".." / "shared" / "data"
+    if not (path / "protocols").is_dir():
+        pytest.skip(
+            f"real speech not found at {path}: set SPEAKERGMM_DATA to the folder that holds it"
+        )
+    return path.resolve()
