@@ -1,0 +1,137 @@
+"""One function over many items in worker processes, results in the items' order."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sized
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.progress import track
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def parallel_map(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    n_jobs: int = 1,
+    description: str | None = None,
+) -> Iterator[Result]:
+    """Apply a function to each item, several at a time, and yield the results in order.
+
+    Linear algebra runs on one thread within each call, whatever `n_jobs` is: workers don't fight
+    for cores, and the number of jobs doesn't change a single bit of a result.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one item. With several jobs it, the items and the results travel between
+        processes.
+    items : iterable
+    n_jobs : int, default=1
+        Number of processes; 1 works in this one, -1 takes all cores, -2 all but one.
+    description : str, optional
+        Text of a progress bar on standard error; without it there is none.
+
+    Returns
+    -------
+    iterator
+        The results. An error raised for an item is raised when its turn comes. Each distinct
+        warning of the workers is issued once in this process.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_jobs` is 0 or not an integer.
+    SpeakerGmmError
+        If a worker process dies (most often for want of memory).
+
+    Examples
+    --------
+    >>> list(parallel_map(abs, [-2, -1, 0]))
+    [2, 1, 0]
+    """
+    count = effective_jobs(n_jobs)
+    results = _in_process(function, items) if count == 1 else _in_workers(function, items, count)
+    if description is None:
+        return results
+    total = len(items) if isinstance(items, Sized) else None
+    return track(results, description=description, total=total)
+
+
+def effective_jobs(n_jobs: int) -> int:
+    """Return the number of processes that `n_jobs` asks for.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is 0 or not an integer.
+
+    Examples
+    --------
+    >>> effective_jobs(3)
+    3
+    """
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
+        raise InvalidInputError(
+            f"n_jobs (--jobs) is {n_jobs!r}; give a positive number, or -1 for all cores"
+        )
+    if n_jobs > 0:
+        return n_jobs
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, (cores or 1) + 1 + n_jobs)
+
+
+def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    for item in items:
+        with _thread_controller().limit(limits=1):
+            result = function(item)
+        yield result
+
+
+def _in_workers(
+    function: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    call = delayed(_Recorded(function))
+    issued: set[tuple[type[Warning], str]] = set()
+    try:
+        with parallel_config(backend="loky", n_jobs=count, inner_max_num_threads=1):
+            outcomes = Parallel(return_as="generator")(call(item) for item in items)
+        for result, caught in outcomes:
+            for category, message in caught:
+                if (category, message) not in issued:
+                    issued.add((category, message))
+                    warnings.warn(message, category, stacklevel=2)
+            yield result
+    except BrokenProcessPool:
+        raise SpeakerGmmError(
+            f"a worker process died, most likely for want of memory; try fewer than {count} jobs"
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded(Generic[Item, Result]):
+    """A call that brings its warnings home, where they can be seen and filtered."""
+
+    function: Callable[[Item], Result]
+
+    def __call__(self, item: Item) -> tuple[Result, list[tuple[type[Warning], str]]]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = self.function(item)
+        return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
+
+
+@cache
+def _thread_controller() -> Any:
+    # Looking through all loaded libraries takes milliseconds: once, not once an item.
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

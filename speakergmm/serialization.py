@@ -1,0 +1,375 @@
+"""Models as single safetensors files, written whole or not at all, checked on loading.
+
+A file holds named arrays and one header entry with the format version, the kind of model, JSON
+metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file can't run code. The
+same arrays and metadata give the same bytes.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
+
+FORMAT_VERSION = 1
+
+# One entry, not one per field: safetensors writes several in the order of a hash table, so that the
+# same model would give other bytes each time.
+_HEADER_KEY = "speakergmm"
+_DTYPES = frozenset(
+    [
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float32",
+        "float64",
+    ]
+)
+_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def pack_arrays(
+    arrays: Mapping[str, NDArray[Any]], *, kind: str, metadata: Mapping[str, Any] | None = None
+) -> bytes:
+    """Turn named arrays and JSON metadata into the bytes of a model file.
+
+    Parameters
+    ----------
+    arrays : mapping of str to array
+        Boolean, integer, float32 or float64 arrays of any shape; floats must be finite.
+    kind : str
+        What the arrays are, such as ``"background model"``; loading asks for the same.
+    metadata : mapping, optional
+        Whatever JSON can hold (no NaN, no infinity).
+
+    Returns
+    -------
+    bytes
+        The same for the same content.
+
+    Raises
+    ------
+    InvalidInputError
+        If an array has another type or isn't finite, or the metadata can't be written as JSON.
+
+    Examples
+    --------
+    >>> packed = pack_arrays({"means": np.zeros((2, 3))}, kind="example", metadata={"seed": 0})
+    >>> arrays, metadata = unpack_arrays(packed, kind="example")
+    >>> arrays["means"].shape, metadata
+    ((2, 3), {'seed': 0})
+    """
+    from safetensors.numpy import save
+
+    checked = {name: _checked(name, array) for name, array in arrays.items()}
+    try:
+        text = json.dumps(dict(metadata or {}), allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidInputError(f"metadata of a {kind} can't be written as JSON: {error}") from None
+    header = {
+        "format_version": FORMAT_VERSION,
+        "kind": kind,
+        "metadata": text,
+        "content_sha256": _content_hash(checked, kind, text),
+    }
+    return save(checked, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+
+
+def unpack_arrays(
+    packed: bytes, *, kind: str, source: str = "packed arrays"
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Check the bytes of a model file and return what they hold.
+
+    Parameters
+    ----------
+    packed : bytes
+        What `pack_arrays` returned.
+    kind : str
+        What the file must be.
+    source : str
+        Name for error messages, the file's path for instance.
+
+    Returns
+    -------
+    arrays : dict of str to array
+    metadata : dict
+
+    Raises
+    ------
+    ModelFormatError
+        If the bytes are something else, damaged, of another kind, of a newer format, or hold
+        numbers that are not finite.
+    """
+    header = _header(packed, source)
+    found = header["kind"]
+    if found != kind:
+        raise ModelFormatError(f"{source}: is a {found}, not a {kind}")
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        arrays: dict[str, NDArray[Any]] = load(packed)
+        metadata = json.loads(header["metadata"])
+    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelFormatError(f"{source}: damaged model file ({_one_line(error)})") from None
+    if _content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
+        raise ModelFormatError(f"{source}: damaged: its content doesn't match its own hash")
+    if not isinstance(metadata, dict):
+        raise ModelFormatError(f"{source}: damaged: its metadata is not a JSON object")
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelFormatError(f"{source}: array '{name}' holds numbers that are not finite")
+    return arrays, metadata
+
+
+def save_arrays(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[Any]],
+    *,
+    kind: str,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Write named arrays and JSON metadata to a file, whole or not at all.
+
+    See `pack_arrays` for the parameters and `atomic_writer` for how the file is written.
+
+    Raises
+    ------
+    InvalidInputError
+        If the content can't be stored.
+    SpeakerGmmError
+        If the file can't be written; what stood there before is left as it was.
+    """
+    packed = pack_arrays(arrays, kind=kind, metadata=metadata)
+    with atomic_writer(path) as file:
+        file.write(packed)
+
+
+def load_arrays(
+    path: str | os.PathLike[str], *, kind: str
+) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read a file that `save_arrays` wrote, and check it.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        What the file must be.
+
+    Returns
+    -------
+    arrays : dict of str to array
+    metadata : dict
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is missing, something else, damaged, of another kind or of a newer format.
+    """
+    return unpack_arrays(_read(path, kind), kind=kind, source=os.fspath(path))
+
+
+def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return ``format_version``, ``kind``, ``metadata`` (a dict) and ``content_sha256`` of a file.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is not a model file of this toolkit.
+    """
+    header = _header(_read(path, "model file"), os.fspath(path))
+    try:
+        return header | {"metadata": json.loads(header["metadata"])}
+    except (ValueError, RecursionError):
+        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not JSON") from None
+
+
+@contextlib.contextmanager
+def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Open a temporary file that takes the place of `path` once it is whole and on disk.
+
+    If the block raises, or the disk is full, `path` is left as it was and the temporary file is
+    removed. A symbolic link keeps pointing to the file it names.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the file can't be written: one line with the path and the reason.
+    """
+    target = Path(os.path.realpath(path))
+    if "\0" in os.fspath(path):
+        raise SpeakerGmmError("a file name holds a NUL character; give another name")
+    if target.exists() and not target.is_file():
+        what = "a folder" if target.is_dir() else "not a regular file"
+        raise SpeakerGmmError(f"{os.fspath(path)}: is {what}; give the name of a file to write")
+    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
+    try:
+        # Not the tempfile module: its files are readable by their owner only, for good.
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
+def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
+    """Return the one-line error for a file that the system won't let us write."""
+    name = os.fspath(path)
+    if error.errno in _FULL_DISK:
+        return SpeakerGmmError(f"{name}: can't be written, the disk is full; nothing was changed")
+    if error.errno == errno.ENOENT:
+        return SpeakerGmmError(f"{name}: can't be written, its folder doesn't exist")
+    return SpeakerGmmError(f"{name}: can't be written ({error.strerror or error})")
+
+
+def describe_file(path: str | os.PathLike[str]) -> str:
+    """Say in a few words what a file looks like, such as ``"a WAV recording"``.
+
+    Raises
+    ------
+    OSError
+        If the file can't be read.
+    """
+    with Path(path).open("rb") as file:
+        return _describe(file.read(4096))
+
+
+def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(array)
+    if array.dtype.name not in _DTYPES:
+        raise InvalidInputError(
+            f"array '{name}' has type {array.dtype.name}; booleans, integers, float32 and float64 "
+            "can be stored"
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInputError(f"array '{name}' holds numbers that are not finite")
+    return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+
+
+def _content_hash(arrays: Mapping[str, NDArray[Any]], kind: str, metadata: str) -> str:
+    digest = hashlib.sha256()
+    # Lengths and shapes are part of it, so that no two contents run into the same bytes.
+    for text in (str(FORMAT_VERSION), kind, metadata):
+        digest.update(f"{len(text.encode())}:".encode() + text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{len(name.encode())}:{name}{array.dtype.name}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _header(packed: bytes, source: str) -> dict[str, Any]:
+    """Parse the header by hand: safetensors hands out no metadata of bytes, only of files."""
+    length = int.from_bytes(packed[:8], "little")
+    if packed[8:9] != b"{":
+        raise ModelFormatError(
+            f"{source}: not a model file of speakergmm; it is {_describe(packed)}"
+        )
+    if length > len(packed) - 8:
+        raise ModelFormatError(
+            f"{source}: truncated or damaged: its header is longer than the file"
+        )
+    try:
+        entries = json.loads(packed[8 : 8 + length])
+        metadata = entries.get("__metadata__", {})
+        if _HEADER_KEY not in metadata:
+            raise ModelFormatError(
+                f"{source}: a safetensors file, but not one of speakergmm's (or a damaged one)"
+            )
+        header = json.loads(metadata[_HEADER_KEY])
+        version, kind = header["format_version"], header["kind"]
+        texts = (kind, header["metadata"], header["content_sha256"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ModelFormatError(f"{source}: damaged header ({_one_line(error)})") from None
+    if not isinstance(version, int) or not all(isinstance(text, str) for text in texts):
+        raise ModelFormatError(f"{source}: damaged header (a field has the wrong type)")
+    if version != FORMAT_VERSION:
+        raise ModelFormatError(
+            f"{source}: model format version {version}; this speakergmm reads version "
+            f"{FORMAT_VERSION}, a newer one may read it"
+        )
+    return dict(header)
+
+
+def _read(path: str | os.PathLike[str], wanted: str) -> bytes:
+    name = os.fspath(path)
+    try:
+        if Path(path).is_dir():
+            raise ModelFormatError(f"{name}: is a folder, not a {wanted}")
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise ModelFormatError(f"{name}: no such file; a {wanted} was expected") from None
+    except (OSError, ValueError) as error:
+        raise ModelFormatError(f"{name!r}: can't be read ({_one_line(error)})") from None
+
+
+_SIGNATURES = (
+    (b"RIFF", "a WAV recording"),
+    (b"fLaC", "a FLAC recording"),
+    (b"OggS", "an OGG recording"),
+    (b"ID3", "an MP3 recording"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x93NUMPY", "a NumPy array file"),
+    (b"PK\x03\x04", "a ZIP archive (such as .npz)"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"SQLite format 3\0", "an SQLite database (speaker stores are such)"),
+    (b"\0BFM", "a Kaldi binary archive"),
+    (b"\0BDM", "a Kaldi binary archive"),
+)
+
+
+def _describe(packed: bytes) -> str:
+    if not packed:
+        return "empty"
+    for signature, words in _SIGNATURES:
+        if packed.startswith(signature):
+            return words
+    if packed[0] == 0x80 and packed[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return "a Python pickle, which is never loaded because it can run code"
+    try:
+        text = packed[:4096].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut in two at the end of what was read doesn't make it less of a text.
+        text = packed[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
+    if all(character.isprintable() or character in "\r\n\t" for character in text):
+        return "text"
+    return "of an unknown format or damaged"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without it a crash may forget the new name. Some file systems don't allow it: no matter.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
