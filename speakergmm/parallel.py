@@ -97,7 +97,7 @@ def _in_workers(
     function: Callable[[Item], Result], items: Iterable[Item], count: int
 ) -> Iterator[Result]:
     from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import BrokenProcessPool
+    from joblib.externals.loky.process_executor import BrokenProcessPool, TerminatedWorkerError
 
     call = delayed(_Recorded(function))
     issued: set[tuple[type[Warning], str]] = set()
@@ -110,10 +110,13 @@ def _in_workers(
                     issued.add((category, message))
                     warnings.warn(message, category, stacklevel=2)
             yield result
-    except BrokenProcessPool:
+    except TerminatedWorkerError:
         raise SpeakerGmmError(
             f"a worker process died, most likely for want of memory; try fewer than {count} jobs"
         ) from None
+    except BrokenProcessPool as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:200]
+        raise SpeakerGmmError(f"a worker process failed: {reason}") from None
 
 
 @dataclass(frozen=True, slots=True)

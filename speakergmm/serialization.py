@@ -211,9 +211,9 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     SpeakerGmmError
         If the file can't be written: one line with the path and the reason.
     """
-    target = Path(os.path.realpath(path))
     if "\0" in os.fspath(path):
         raise SpeakerGmmError("a file name holds a NUL character; give another name")
+    target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         what = "a folder" if target.is_dir() else "not a regular file"
         raise SpeakerGmmError(f"{os.fspath(path)}: is {what}; give the name of a file to write")

@@ -1,0 +1,42 @@
+"""Functions for worker processes: those of a test module can't be imported there."""
+
+import os
+import warnings
+
+import numpy as np
+
+from speakergmm.errors import AudioError
+
+
+def square(number):
+    return number * number
+
+
+def warn_about_parity(number):
+    warnings.warn(f"remainder {number % 2}", UserWarning, stacklevel=2)
+    return number
+
+
+def fail_at_three(number):
+    if number == 3:
+        raise AudioError("three.wav: no")
+    return number
+
+
+def die_at_three(number):
+    if number == 3:
+        os._exit(1)
+    return number
+
+
+def product(seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(300, 300)) @ rng.normal(size=(300, 300))
+
+
+def threads(_):
+    from threadpoolctl import threadpool_info
+
+    return max(
+        (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
+    )
