@@ -1,0 +1,188 @@
+"""Names of speakers and utterances: what is allowed, and which ones only look different."""
+
+import re
+import unicodedata
+
+from speakergmm.errors import InvalidInputError
+
+MAX_NAME_LENGTH = 200
+"""Most characters a speaker's name may have."""
+
+# Control characters, the two Unicode line ends, and the lone surrogates that stand for bytes of a
+# file name that are no UTF-8: none of them can stand in a list of one row per line.
+_UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def quoted(text: str, *, limit: int = 80) -> str:
+    r"""Show text from a file in a message: quoted, escaped, on one line and not endless.
+
+    Parameters
+    ----------
+    text : str
+        Whatever was found.
+    limit : int, default=80
+        Characters after which the rest is left out.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(quoted("two\nlines"))
+    'two\nlines'
+    """
+    return repr(text) if len(text) <= limit else repr(text[:limit]) + "..."
+
+
+def shown(path: object) -> str:
+    """Show a path in a message: as it stands when it is printable, escaped when it is not."""
+    text = str(path)
+    return text if text.isprintable() else repr(text)
+
+
+def unlistable_character(text: str) -> str | None:
+    r"""Find the first character of an identifier or path that a list can't hold.
+
+    Parameters
+    ----------
+    text : str
+        Identifier or path.
+
+    Returns
+    -------
+    str or None
+        Its code point, such as ``"U+0000"``; None when there is none.
+
+    Examples
+    --------
+    >>> unlistable_character("a\tb")
+    'U+0009'
+    >>> unlistable_character("a b") is None
+    True
+    """
+    found = _UNLISTABLE.search(text)
+    return None if found is None else f"U+{ord(found.group()):04X}"
+
+
+def check_speaker_name(name: str) -> str:
+    r"""Check a speaker's name and bring it to the one spelling that is stored and compared.
+
+    A name may stand in lists, file names and web pages, so it is 1 to 200 printable characters,
+    without ``/`` and ``\``, without a space at either end, and neither ``.`` nor ``..``.
+
+    Parameters
+    ----------
+    name : str
+        The name as given.
+
+    Returns
+    -------
+    str
+        The name in Unicode normal form C.
+
+    Raises
+    ------
+    InvalidInputError
+        If the name isn't allowed; the message says why.
+
+    Examples
+    --------
+    >>> check_speaker_name("Zoe\u0308") == "Zo\u00eb"
+    True
+    >>> check_speaker_name("../ana")
+    Traceback (most recent call last):
+    ...
+    speakergmm.errors.InvalidInputError: speaker name '../ana' holds '/', which ...
+    """
+    if not isinstance(name, str):
+        raise InvalidInputError(f"a speaker name must be text, not {type(name).__name__}")
+    spelled = unicodedata.normalize("NFC", name)
+    fault = None
+    if not spelled:
+        fault = "is empty; it must have at least one character"
+    elif len(spelled) > MAX_NAME_LENGTH:
+        fault = f"has {len(spelled)} characters; at most {MAX_NAME_LENGTH} are allowed"
+    elif not spelled.isprintable():
+        found = next(c for c in spelled if not c.isprintable())
+        fault = f"holds U+{ord(found):04X}; only printable characters are allowed"
+    elif spelled in {".", ".."}:
+        fault = "means a folder; choose another"
+    elif "/" in spelled or "\\" in spelled:
+        found = "/" if "/" in spelled else "\\"
+        fault = f"holds {found!r}, which separates folders; choose a name without it"
+    elif spelled != spelled.strip():
+        fault = "begins or ends with a space; remove it"
+    if fault is not None:
+        raise InvalidInputError(f"speaker name {quoted(name)} {fault}")
+    return spelled
+
+
+def comparison_key(name: str) -> str:
+    """Fold away letter case and Unicode normal form.
+
+    Two speakers of one corpus whose keys are equal are almost surely one person spelled twice, and
+    can't both be folders on every file system.
+
+    Parameters
+    ----------
+    name : str
+        A name.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> comparison_key("ZO\u00cb") == comparison_key("zoe\u0308")
+    True
+    """
+    # Canonical caseless matching (Unicode 3.13, D145): decompose, fold, decompose again.
+    folded = unicodedata.normalize("NFD", name).casefold()
+    return unicodedata.normalize("NFD", folded)
+
+
+class Spellings:
+    """Notices when a list spells one name in two ways.
+
+    Normalising would silently merge two Unicode spellings, and keeping them apart would make two
+    speakers of one.
+
+    Examples
+    --------
+    >>> spellings = Spellings()
+    >>> spellings.clash("Ana", "line 2"), spellings.clash("Ana", "line 3")
+    (None, None)
+    >>> spellings.clash("ANA", "line 4")
+    "'ANA' differs only in letter case or Unicode normal form from 'Ana' (line 2)"
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, str]] = {}
+        self._seen: set[str] = set()
+
+    def clash(self, name: str, place: str) -> str | None:
+        """Note a name as it is spelled; say what it clashes with, or return None.
+
+        Parameters
+        ----------
+        name : str
+            The name, not normalised.
+        place : str
+            Where it stands, for the message of a later clash.
+
+        Returns
+        -------
+        str or None
+        """
+        if name in self._seen:
+            return None
+        first, first_place = self._first.setdefault(comparison_key(name), (name, place))
+        if first == name:
+            self._seen.add(name)
+            return None
+        return (
+            f"{quoted(name)} differs only in letter case or Unicode normal form from "
+            f"{quoted(first)} ({first_place})"
+        )

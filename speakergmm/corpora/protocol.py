@@ -1,0 +1,325 @@
+"""Evaluation protocols: who trains the background, who is enrolled, what is tried on whom."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speakergmm.corpora.corpus import Corpus, and_more
+from speakergmm.corpora.lists import read_list
+from speakergmm.corpora.locations import data_folder, is_folder, locate
+from speakergmm.corpora.names import (
+    Spellings,
+    check_speaker_name,
+    comparison_key,
+    quoted,
+    shown,
+)
+from speakergmm.corpora.tables import read_table
+from speakergmm.errors import CorpusError, InvalidInputError
+
+SPLIT_NAMES = ("dev", "eval")
+"""Parts of a protocol: settings are chosen on the first and reported on the second."""
+
+LABELS = ("target", "nontarget")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One question of a protocol: whether this model's speaker speaks in this recording.
+
+    Parameters
+    ----------
+    model : str
+        The enrolled speaker.
+    path : Path
+        The recording.
+    label : {"target", "nontarget"} or None
+        The truth; None where the protocol doesn't tell.
+    name : str
+        The recording as the list spells it; it goes into score files.
+
+    Examples
+    --------
+    >>> Trial("ana", Path("data/ana/2.wav"), "target", "ana/2.wav").name
+    'ana/2.wav'
+    """
+
+    model: str
+    path: Path
+    label: str | None = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if self.label is not None and self.label not in LABELS:
+            raise InvalidInputError(
+                f"trial label {quoted(str(self.label))} is unknown; it must be 'target' or "
+                "'nontarget'"
+            )
+        object.__setattr__(self, "path", Path(self.path))
+        if not self.name:
+            object.__setattr__(self, "name", self.path.as_posix())
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Split:
+    """Models, the recordings that enrol them, and the trials on them.
+
+    Parameters
+    ----------
+    enrolment : dict of str to tuple of Path
+        The recordings of each model.
+    trials : tuple of Trial
+        In the order of the list.
+
+    Raises
+    ------
+    CorpusError
+        If there is no model or trial, a trial's model isn't enrolled, a trial repeats, only some
+        trials have a label, or a model is tried on a recording that enrols it.
+    """
+
+    enrolment: dict[str, tuple[Path, ...]]
+    trials: tuple[Trial, ...]
+
+    def __post_init__(self) -> None:
+        enrolment = {model: tuple(paths) for model, paths in self.enrolment.items()}
+        object.__setattr__(self, "enrolment", enrolment)
+        object.__setattr__(self, "trials", tuple(self.trials))
+        if not enrolment or not all(enrolment.values()) or not self.trials:
+            raise CorpusError("a split needs models, recordings for each of them, and trials")
+        fault = find_trial_fault(enrolment, self.trials)
+        if fault is not None:
+            raise CorpusError(f"trial {fault[0] + 1}: {fault[1]}")
+
+    def __repr__(self) -> str:
+        return f"Split({len(self.enrolment)} models, {len(self.trials)} trials)"
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the enrolled models, sorted."""
+        return tuple(sorted(self.enrolment))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the trials say what is true."""
+        return self.trials[0].label is not None
+
+    @property
+    def n_targets(self) -> int:
+        """Number of trials that are labelled target."""
+        return sum(trial.label == "target" for trial in self.trials)
+
+    def test_paths(self) -> tuple[Path, ...]:
+        """Recordings that are tried, each once, in the order of their first trial."""
+        return tuple(dict.fromkeys(trial.path for trial in self.trials))
+
+    def paths(self) -> Iterator[Path]:
+        """Every recording of the split; one may come several times."""
+        for recordings in self.enrolment.values():
+            yield from recordings
+        for trial in self.trials:
+            yield trial.path
+
+
+def find_trial_fault(
+    enrolment: Mapping[str, Iterable[Path]], trials: Iterable[Trial]
+) -> tuple[int, str] | None:
+    """Find the first trial that can't stand in its list: its place from 0, and why."""
+    enrolled = {model: set(paths) for model, paths in enrolment.items()}
+    seen: dict[tuple[str, Path], int] = {}
+    labelled = None
+    for place, trial in enumerate(trials):
+        if trial.model not in enrolled:
+            return place, f"model {quoted(trial.model)} is not enrolled"
+        if trial.path in enrolled[trial.model]:
+            return place, (
+                f"model {quoted(trial.model)} is tried on {quoted(trial.name)}, which enrols it"
+            )
+        if (trial.model, trial.path) in seen:
+            return place, f"model {quoted(trial.model)} is tried twice on {quoted(trial.name)}"
+        seen[trial.model, trial.path] = place
+        if labelled is None:
+            labelled = trial.label is not None
+        elif labelled != (trial.label is not None):
+            return place, "some trials have a label and some have none"
+    return None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Protocol:
+    """A background corpus and up to two splits, of different speakers.
+
+    Parameters
+    ----------
+    background : Corpus or None
+        Speech of other people, for the background model.
+    splits : dict of str to Split
+        ``"dev"`` to choose settings on and ``"eval"`` to report on; either may be missing.
+    source : str
+        The folder it was read from.
+    """
+
+    background: Corpus | None
+    splits: dict[str, Split] = field(default_factory=dict)
+    source: str = ""
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{name}={split!r}" for name, split in self.splits.items())
+        return f"Protocol({self.source!r}, background={self.background!r}, {parts})"
+
+    def split(self, name: str) -> Split:
+        """Get a split by name.
+
+        Raises
+        ------
+        CorpusError
+            If the protocol hasn't got it; the message says what it has.
+        """
+        if name not in self.splits:
+            has = " and ".join(repr(n) for n in self.splits) or "none"
+            raise CorpusError(f"{shown(self.source)} has no split {quoted(name)}; it has {has}")
+        return self.splits[name]
+
+    def check_disjoint(self) -> None:
+        """Check that background, dev and eval share no speaker, and enrolment and test no file.
+
+        Models count as speakers. Letter case and Unicode normal form make no difference.
+
+        Raises
+        ------
+        CorpusError
+            Naming the first speaker or recording that is shared, and by whom.
+        """
+        groups: dict[str, Iterable[str]] = {n: s.enrolment for n, s in self.splits.items()}
+        files = {name: set(split.paths()) for name, split in self.splits.items()}
+        if self.background is not None:
+            groups["background"] = self.background.speakers
+            files["background"] = {u.path for u in self.background}
+        keyed = {n: {comparison_key(s): s for s in group} for n, group in groups.items()}
+        self._refuse_shared("speaker", keyed)
+        named = {n: {str(p): str(p) for p in sorted(group)} for n, group in files.items()}
+        self._refuse_shared("recording", named)
+        for name, split in self.splits.items():
+            tested = set(split.test_paths())
+            shared = [p for paths in split.enrolment.values() for p in paths if p in tested]
+            if shared:
+                raise CorpusError(
+                    f"{shown(self.source)}: recording {shown(shared[0])} is both enrolled and "
+                    f"tried in {name!r}{and_more(shared)}"
+                )
+
+    def _refuse_shared(self, what: str, groups: Mapping[str, Mapping[str, str]]) -> None:
+        owners: dict[str, str] = {}
+        for name, members in groups.items():
+            shared = [key for key in members if key in owners]
+            if shared:
+                raise CorpusError(
+                    f"{shown(self.source)}: {what} {quoted(members[shared[0]])} is in both "
+                    f"{owners[shared[0]]!r} and {name!r}{and_more(shared)}; they must share none"
+                )
+            owners.update(dict.fromkeys(members, name))
+
+    def missing_files(self) -> tuple[Path, ...]:
+        """Look for every recording the protocol names.
+
+        Returns
+        -------
+        tuple of Path
+            Those that aren't there, sorted.
+        """
+        wanted = {path for split in self.splits.values() for path in split.paths()}
+        if self.background is not None:
+            wanted.update(utterance.path for utterance in self.background)
+        return tuple(sorted(path for path in wanted if not path.is_file()))
+
+
+def read_protocol(
+    directory: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None
+) -> Protocol:
+    """Read a protocol: a folder of tab-separated lists.
+
+    ``background.tsv`` (columns speaker, path), and for dev and eval ``*_enroll.tsv`` (model, path)
+    and ``*_trials.tsv`` (model, path, and label unless the truth is withheld). Background and one
+    of the splits may be missing. Whether recordings exist is not looked at.
+
+    Parameters
+    ----------
+    directory : path
+        The folder of lists.
+    data_dir : path, optional
+        Where relative paths begin; by default in ``directory``.
+
+    Returns
+    -------
+    Protocol
+
+    Raises
+    ------
+    CorpusError
+        If the folder is no protocol, or a list is wrong; the message has file and line.
+    """
+    given = Path(directory)
+    if not is_folder(given):
+        raise CorpusError(f"{shown(given)} is no folder; a protocol is a folder of lists")
+    folder = data_folder(given / "background.tsv", data_dir)
+    background = None
+    if (given / "background.tsv").exists():
+        background = read_list(given / "background.tsv", folder=folder)
+    splits = {}
+    for name in SPLIT_NAMES:
+        enroll, trials = given / f"{name}_enroll.tsv", given / f"{name}_trials.tsv"
+        if enroll.exists() != trials.exists():
+            missing = trials if enroll.exists() else enroll
+            raise CorpusError(f"{shown(given)} has no {missing.name}; enrolment needs trials")
+        if enroll.exists():
+            splits[name] = _read_split(enroll, trials, folder)
+    if not splits:
+        raise CorpusError(
+            f"{shown(given)} has neither eval_enroll.tsv with eval_trials.tsv nor dev_enroll.tsv "
+            "with dev_trials.tsv; a protocol needs one of the pairs"
+        )
+    return Protocol(background, splits, source=str(given))
+
+
+def _read_split(enroll: Path, trials: Path, folder: Path) -> Split:
+    enrolment: dict[str, list[Path]] = {}
+    listed: dict[tuple[str, Path], int] = {}
+    names: dict[str, str] = {}
+    spellings = Spellings()
+    for line, row in read_table(enroll, required=("model", "path")):
+        where = f"{shown(enroll)}:{line}"
+        model = _model_name(row["model"], names, where)
+        path = locate(row["path"], folder, where=where)
+        if clash := spellings.clash(row["model"].strip(), f"line {line}"):
+            raise CorpusError(f"{where}: model {clash}")
+        if (model, path) in listed:
+            raise CorpusError(f"{where}: repeats line {listed[model, path]}")
+        listed[model, path] = line
+        enrolment.setdefault(model, []).append(path)
+
+    found, lines = [], []
+    for line, row in read_table(trials, required=("model", "path"), optional=("label",)):
+        where = f"{shown(trials)}:{line}"
+        label = row["label"].strip() if "label" in row else None
+        if label is not None and label not in LABELS:
+            raise CorpusError(
+                f"{where}: label {quoted(label)} is unknown; it must be 'target' or 'nontarget'"
+            )
+        path = locate(row["path"], folder, where=where)
+        found.append(Trial(_model_name(row["model"], names, where), path, label, row["path"]))
+        lines.append(line)
+    fault = find_trial_fault(enrolment, found)
+    if fault is not None:
+        raise CorpusError(f"{shown(trials)}:{lines[fault[0]]}: {fault[1]}")
+    return Split({model: tuple(paths) for model, paths in enrolment.items()}, tuple(found))
+
+
+def _model_name(cell: str, known: dict[str, str], where: str) -> str:
+    """Check a model's name once, however many rows it stands on."""
+    if cell not in known:
+        try:
+            known[cell] = check_speaker_name(cell.strip())
+        except InvalidInputError as error:
+            raise CorpusError(f"{where}: {error}") from error
+    return known[cell]
