@@ -1,12 +1,15 @@
 """Corpora: whose speech lies where, read from folders and lists, checked and written."""
 
 from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.manifests import write_corpus, write_protocol
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.corpora.protocol import Protocol, Split, Trial, read_protocol
 from speakergmm.corpora.reading import read_corpus
+from speakergmm.corpora.validation import Problem, validate_corpus
 
 __all__ = [
     "Corpus",
+    "Problem",
     "Protocol",
     "Split",
     "Trial",
@@ -14,4 +17,7 @@ __all__ = [
     "check_speaker_name",
     "read_corpus",
     "read_protocol",
+    "validate_corpus",
+    "write_corpus",
+    "write_protocol",
 ]

@@ -73,7 +73,7 @@ def locate(listed: str, folder: Path, *, where: str) -> Path:
     ...
     speakergmm.errors.CorpusError: list.tsv:3: path '../secret.wav' leaves the data folder ...
     """
-    if not listed.strip():
+    if not listed:
         raise CorpusError(f"{where}: the path is empty")
     character = unlistable_character(listed)
     if character is not None:

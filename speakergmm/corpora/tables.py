@@ -81,7 +81,8 @@ def read_table(
         broken, or there is no row.
     """
     lines = io.StringIO(read_text(path), newline="")
-    separator = _separator(path, lines.readline())
+    first = next((line for line in lines if line.strip()), "")
+    separator = _separator(path, first)
     lines.seek(0)
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
     try:

@@ -1,0 +1,133 @@
+"""What one stretch of a recording sounds like in a few figures, measured block by block."""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LEVEL_SECONDS = 0.1
+# The highest positive sample of 8-bit audio is 127/128.
+_FULL_SCALE = 0.99
+_SHORTEST_RUN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """Figures of a stretch of audio.
+
+    Parameters
+    ----------
+    n_samples : int
+        Its length.
+    loudest_level : float
+        Root mean square of its loudest tenth of a second, without its mean, in dB of full scale;
+        ``-inf`` for digital silence.
+    clipped_share : float
+        Share of its samples that lie in runs of three or more equal samples at full scale, 0 to 1.
+    content : str
+        Hash of the samples: the same for the same sound, whatever format holds it.
+    """
+
+    n_samples: int
+    loudest_level: float
+    clipped_share: float
+    content: str
+
+
+def inspect_blocks(blocks: Iterable[NDArray[np.float32]], *, sample_rate: int) -> Inspection:
+    """Measure audio that comes in blocks.
+
+    Parameters
+    ----------
+    blocks : iterable of array of float32, shape (n,)
+        Consecutive samples, full scale 1.
+    sample_rate : int
+        Samples per second.
+
+    Returns
+    -------
+    Inspection
+        Clipping and content don't depend on how the audio is cut into blocks.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(16000) / 5, dtype=np.float32)
+    >>> round(inspect_blocks([0.1 * tone], sample_rate=16000).loudest_level)
+    -23
+    """
+    n_samples, power = 0, 0.0
+    clipping = ClippingCounter()
+    content = hashlib.blake2b(digest_size=16)
+    for block in blocks:
+        n_samples += len(block)
+        power = max(power, _loudest_power(block, max(1, round(_LEVEL_SECONDS * sample_rate))))
+        clipping.add(block)
+        # "+ 0" turns a negative zero into zero: decoders of different formats differ in it.
+        content.update((block + np.float32(0)).astype("<f4").tobytes())
+    return Inspection(
+        n_samples=n_samples,
+        loudest_level=10 * math.log10(power) if power > 0 else -math.inf,
+        clipped_share=clipping.total / n_samples if n_samples else 0.0,
+        content=content.hexdigest(),
+    )
+
+
+def _loudest_power(block: NDArray[np.float32], length: int) -> float:
+    whole = len(block) // length * length
+    pieces = [block[:whole].reshape(-1, length)] if whole else []
+    if whole < len(block):
+        pieces.append(block[whole:].reshape(1, -1))
+    return max((float(piece.var(axis=1, dtype=np.float64).max()) for piece in pieces), default=0.0)
+
+
+class ClippingCounter:
+    """Counts samples in runs at full scale, however the audio is cut into blocks.
+
+    A waveform that is cut off stands still at full scale; one that only reaches it doesn't. Lossy
+    formats decode to values beyond full scale instead, which count as standing still.
+
+    Examples
+    --------
+    >>> counter = ClippingCounter()
+    >>> counter.add(np.float32([0.2, 1, 1]))
+    >>> counter.add(np.float32([1, 0.3, 1, 0.5]))
+    >>> counter.total
+    3
+    """
+
+    def __init__(self) -> None:
+        self._last = np.zeros(1, np.float32)
+        self._open_pairs = 0  # still pairs at the end of what has been seen
+        self._closed = 0
+
+    @property
+    def total(self) -> int:
+        """Samples in runs of three or more so far."""
+        return self._closed + self._samples(np.array([self._open_pairs]))
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Count the samples of the next block, shape (n,)."""
+        if not len(block):
+            return
+        samples = np.concatenate((self._last, block))
+        self._last = samples[-1:]
+        magnitude = np.abs(samples)
+        still = (samples[1:] == samples[:-1]) & (magnitude[1:] >= _FULL_SCALE)
+        still |= (magnitude[1:] >= 1) & (magnitude[:-1] >= 1)
+        change = np.flatnonzero(np.diff(still, prepend=False, append=False))
+        starts, lengths = change[::2], change[1::2] - change[::2]
+        if len(starts) and starts[0] == 0:
+            lengths[0] += self._open_pairs
+        else:
+            self._closed += self._samples(np.array([self._open_pairs]))
+        self._open_pairs = 0
+        if still[-1]:
+            self._open_pairs, lengths = int(lengths[-1]), lengths[:-1]
+        self._closed += self._samples(lengths)
+
+    @staticmethod
+    def _samples(pairs: NDArray[np.int64]) -> int:
+        return int((pairs + 1)[pairs + 1 >= _SHORTEST_RUN].sum())

@@ -1,0 +1,132 @@
+"""Write a corpus or a protocol as lists that read back as the same."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
+from speakergmm.corpora.lists import default_id
+from speakergmm.corpora.names import shown
+from speakergmm.corpora.protocol import Protocol
+from speakergmm.errors import CorpusError
+from speakergmm.serialization import atomic_writer
+
+
+def write_corpus(
+    path: str | os.PathLike[str],
+    corpus: Corpus,
+    *,
+    relative_to: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write a corpus as a tab-separated list; it appears whole or not at all.
+
+    Columns that say nothing (no utterance has a speaker, all are whole recordings, ids are the
+    paths) are left out.
+
+    Parameters
+    ----------
+    path : path
+        The list to write.
+    corpus : Corpus
+        At least one utterance.
+    relative_to : path, optional
+        Folder below which paths are written relative to it; others are written absolute. By default
+        the list's own folder, as `read_corpus` has it.
+
+    Raises
+    ------
+    CorpusError
+        If the corpus is empty.
+    SpeakerGmmError
+        If the list can't be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from speakergmm.corpora import read_corpus
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     listed = Utterance("ana/1.wav", Path(folder, "ana/1.wav"), "ana", end=2.0)
+    ...     write_corpus(Path(folder, "list.tsv"), Corpus((listed,), source="example"))
+    ...     read_corpus(Path(folder, "list.tsv")).utterances == (listed,)
+    True
+    """
+    target = Path(path)
+    if not corpus.utterances:
+        raise CorpusError(f"{shown(target)}: the corpus has no utterance; there is nothing to list")
+    root = target.parent if relative_to is None else Path(relative_to)
+    rows = [_row(utterance, root) for utterance in corpus]
+    kept = {"path"} | {
+        name for name in ("speaker", "start", "end", "id") if any(row[name] for row in rows)
+    }
+    columns = [name for name in ("id", "speaker", "path", "start", "end") if name in kept]
+    _write_table(target, columns, ([row[name] for name in columns] for row in rows))
+
+
+def write_protocol(
+    directory: str | os.PathLike[str],
+    protocol: Protocol,
+    *,
+    relative_to: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write the lists of a protocol into a folder, which is made where it is missing.
+
+    Parameters
+    ----------
+    directory : path
+        The folder; lists of the same names in it are replaced.
+    protocol : Protocol
+        What to write.
+    relative_to : path, optional
+        As `write_corpus` has it.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the folder or a list can't be written.
+    """
+    folder = Path(directory)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(f"{shown(folder)} can't be made: {error.strerror}") from error
+    root = folder if relative_to is None else Path(relative_to)
+    if protocol.background is not None:
+        write_corpus(folder / "background.tsv", protocol.background, relative_to=root)
+    for name, split in protocol.splits.items():
+        enrolled = [(m, _listed(p, root)) for m, paths in split.enrolment.items() for p in paths]
+        _write_table(folder / f"{name}_enroll.tsv", ["model", "path"], enrolled)
+        columns = ["model", "path", "label"][: 3 if split.labelled else 2]
+        tried = [(t.model, _listed(t.path, root), t.label or "") for t in split.trials]
+        rows = (row[: len(columns)] for row in tried)
+        _write_table(folder / f"{name}_trials.tsv", columns, rows)
+
+
+def _row(utterance: Utterance, root: Path) -> dict[str, str]:
+    listed = _listed(utterance.path, root)
+    plain = utterance.id == default_id(listed, utterance.start, utterance.end)
+    return {
+        "id": "" if plain else utterance.id,
+        "speaker": utterance.speaker or "",
+        "path": listed,
+        "start": repr(float(utterance.start)) if utterance.start else "",
+        "end": "" if utterance.end is None else repr(float(utterance.end)),
+    }
+
+
+def _listed(path: Path, root: Path) -> str:
+    """Spell a path so that reading it from `root` gives the same path back."""
+    if not path.is_absolute() and not path.is_relative_to(root):
+        path = path.absolute()
+    # A path that steps back might leave the folder, which readers refuse: write it whole.
+    return relative_name(path.absolute() if ".." in path.parts else path, root)
+
+
+def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    with atomic_writer(path) as file:
+        file.write(text.getvalue().encode("utf-8"))

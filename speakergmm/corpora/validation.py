@@ -1,0 +1,283 @@
+"""Every problem of a corpus at once."""
+
+import math
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from speakergmm.audio import AudioInfo, AudioWarning, iter_audio, probe
+from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.inspection import Inspection, inspect_blocks
+from speakergmm.corpora.names import quoted
+from speakergmm.errors import AudioError, InvalidInputError
+from speakergmm.parallel import parallel_map
+
+Severity = Literal["error", "warning"]
+
+# How the audio module words the refusals that have a kind of their own.
+_KINDS = {"holds no samples": "empty", "NaN": "not_finite", "truncated": "truncated"}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something about a corpus that stops, or may spoil, work with it.
+
+    Parameters
+    ----------
+    severity : {"error", "warning"}
+        Errors make the recording useless or a result wrong.
+    kind : str
+        One of ``missing``, ``empty``, ``truncated``, ``unreadable``, ``not_finite``, ``too_short``,
+        ``silent``, ``duplicate``, ``wrong_rate``, ``clipped``, ``channels``, ``one_speaker``,
+        ``single_recording``, ``skipped``.
+    path : Path or None
+        The recording; None where the problem is the corpus's.
+    utterance : str or None
+        Id of the utterance; None where the problem is the whole recording's or the corpus's.
+    message : str
+        One line without the path: what was found and what would be right.
+    """
+
+    severity: Severity
+    kind: str
+    path: Path | None
+    utterance: str | None
+    message: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return asdict(self) | {"path": None if self.path is None else str(self.path)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """All that is known of one recording: its header, its stretches, and what was refused."""
+
+    path: Path
+    info: AudioInfo | None
+    stretches: tuple[tuple[Utterance, Inspection], ...]
+    refusals: tuple[Problem, ...]
+
+
+def validate_corpus(
+    corpus: Corpus,
+    *,
+    sample_rate: int | None = None,
+    min_duration: float = 0.1,
+    max_clipped_share: float = 1e-3,
+    silence_level: float = -70.0,
+    n_jobs: int = 1,
+    description: str | None = None,
+) -> tuple[Problem, ...]:
+    """Read every recording of a corpus and gather its problems.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        What to look at.
+    sample_rate : int, optional
+        Rate wanted, in Hz: others are errors. By default, a rate unlike that of most recordings is
+        a warning.
+    min_duration : float, default=0.1
+        Shortest useful utterance, in seconds.
+    max_clipped_share : float, default=1e-3
+        Share of samples in runs at full scale from which a recording is called clipped, 0 to 1.
+    silence_level : float, default=-70.0
+        Level, in dB of full scale, that a tenth of a second must reach somewhere.
+    n_jobs : int, default=1
+        Processes.
+    description : str, optional
+        Text of a progress bar on standard error, where that is a terminal.
+
+    Returns
+    -------
+    tuple of Problem
+        Errors first, then by path. One bad recording hides nothing of the others.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
+
+    Notes
+    -----
+    Recordings are read block by block, so that their length doesn't matter. Duplicates are found
+    by the samples, not the files: a FLAC copy of a WAV is one. The same audio under two speakers is
+    an error, under one speaker a warning.
+    """
+    _check_options(sample_rate, min_duration, max_clipped_share, silence_level)
+    groups: dict[Path, list[Utterance]] = {}
+    for utterance in corpus:
+        groups.setdefault(utterance.path, []).append(utterance)
+    recordings = list(
+        parallel_map(_inspect, list(groups.items()), n_jobs=n_jobs, description=description)
+    )
+    problems = [problem for recording in recordings for problem in recording.refusals]
+    problems += _rates(recordings, sample_rate)
+    problems += _channels(recordings)
+    for recording in recordings:
+        for utterance, inspection in recording.stretches:
+            rate = recording.info.sample_rate if recording.info else 0
+            problems += _sound(
+                utterance, inspection, rate, min_duration, max_clipped_share, silence_level
+            )
+    audible = [
+        (utterance, inspection.content)
+        for recording in recordings
+        for utterance, inspection in recording.stretches
+        if inspection.loudest_level >= silence_level
+    ]
+    problems += _duplicates(audible)
+    problems += _speakers(corpus)
+    problems += [Problem("warning", "skipped", None, None, note) for note in corpus.notes]
+    return tuple(sorted(problems, key=_order))
+
+
+def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
+    """Read one recording; runs in a worker process."""
+    path, utterances = group
+    with warnings.catch_warnings():
+        # Several channels are a problem of their own below, said once.
+        warnings.simplefilter("ignore", AudioWarning)
+        try:
+            info = probe(path)
+        except AudioError as error:
+            return _Recording(path, None, (), (_refusal(path, None, error),))
+        stretches, refusals = [], []
+        for utterance in utterances:
+            try:
+                blocks = iter_audio(path, start=utterance.start, end=utterance.end)
+                found = inspect_blocks(blocks, sample_rate=info.sample_rate)
+                stretches.append((utterance, found))
+            except AudioError as error:
+                refusals.append(_refusal(path, utterance.id, error))
+    return _Recording(path, info, tuple(stretches), tuple(refusals))
+
+
+def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
+    message = str(error)
+    for prefix in (f"{path}: ", f"{str(path)!r}: "):
+        message = message.removeprefix(prefix)
+    kind = next((kind for text, kind in _KINDS.items() if text in message), "unreadable")
+    try:
+        if not path.exists():
+            kind = "missing"
+        elif path.is_file() and path.stat().st_size == 0:
+            kind = "empty"
+    except OSError:
+        pass  # no right to look: unreadable says it
+    return Problem("error", kind, path, utterance, message)
+
+
+def _rates(recordings: Sequence[_Recording], wanted: int | None) -> Iterator[Problem]:
+    rates = {r.path: r.info.sample_rate for r in recordings if r.info is not None}
+    if not rates:
+        return
+    severity: Severity = "error"
+    expected = f"{wanted} Hz is asked for"
+    if wanted is None:
+        severity = "warning"
+        counts = Counter(rates.values())
+        wanted = max(counts, key=lambda rate: (counts[rate], rate))
+        expected = f"{counts[wanted]} of {len(rates)} recordings have {wanted} Hz"
+    for path, rate in rates.items():
+        if rate != wanted:
+            yield Problem(severity, "wrong_rate", path, None, f"its rate is {rate} Hz; {expected}")
+
+
+def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
+    several = [r.path for r in recordings if r.info is not None and r.info.n_channels > 1]
+    if several:
+        message = (
+            f"{len(several)} of {len(recordings)} recordings have several channels, which are "
+            f"averaged; the first is {several[0]}"
+        )
+        yield Problem("warning", "channels", None, None, message)
+
+
+def _sound(
+    utterance: Utterance,
+    found: Inspection,
+    sample_rate: int,
+    min_duration: float,
+    max_clipped_share: float,
+    silence_level: float,
+) -> Iterator[Problem]:
+    def problem(severity: Severity, kind: str, message: str) -> Problem:
+        return Problem(severity, kind, utterance.path, utterance.id, message)
+
+    duration = found.n_samples / sample_rate
+    if duration < min_duration:
+        message = f"it lasts {duration:.4g} s; at least {min_duration:g} s are needed"
+        yield problem("error", "too_short", message)
+    if found.loudest_level < silence_level:
+        level = "all samples are equal"
+        if found.loudest_level > -math.inf:
+            level = f"its loudest tenth of a second is at {found.loudest_level:.0f} dB"
+        yield problem("error", "silent", f"{level}; sound reaches {silence_level:g} dB")
+    if found.clipped_share >= max_clipped_share and found.clipped_share > 0:
+        message = f"{found.clipped_share:.2%} of its samples are cut off at full scale"
+        yield problem("warning", "clipped", message)
+
+
+def _duplicates(audible: Sequence[tuple[Utterance, str]]) -> Iterator[Problem]:
+    groups: dict[str, list[Utterance]] = {}
+    for utterance, content in audible:
+        groups.setdefault(content, []).append(utterance)
+    for group in groups.values():
+        for place, utterance in enumerate(group[1:], start=1):
+            others = [u for u in group[:place] if u.speaker != utterance.speaker]
+            original = (others or group)[0]
+            message = f"it has the same audio as {quoted(original.id)}"
+            severity: Severity = "warning"
+            if others:
+                severity = "error"
+                message += f" of another speaker, {quoted(original.speaker or '')}"
+            yield Problem(severity, "duplicate", utterance.path, utterance.id, message)
+
+
+def _speakers(corpus: Corpus) -> Iterator[Problem]:
+    counts = Counter(u.speaker for u in corpus if u.speaker is not None)
+    if len(counts) == 1:
+        only = quoted(next(iter(counts)))
+        message = f"all recordings are of one speaker, {only}; a background needs many"
+        yield Problem("warning", "one_speaker", None, None, message)
+    recordings: Mapping[str, set[Path]] = {speaker: set() for speaker in sorted(counts)}
+    for utterance in corpus:
+        if utterance.speaker is not None:
+            recordings[utterance.speaker].add(utterance.path)
+    single = [speaker for speaker, paths in recordings.items() if len(paths) == 1]
+    if single:
+        named = ", ".join(quoted(speaker) for speaker in single[:3])
+        message = (
+            f"{len(single)} of {len(counts)} speakers have a single recording: {named}"
+            f"{', ...' if len(single) > 3 else ''}"
+        )
+        yield Problem("warning", "single_recording", None, None, message)
+
+
+def _order(problem: Problem) -> tuple[bool, bool, str, str, str, str]:
+    return (
+        problem.severity != "error",
+        problem.path is None,
+        str(problem.path),
+        problem.utterance or "",
+        problem.kind,
+        problem.message,
+    )
+
+
+def _check_options(
+    sample_rate: int | None, min_duration: float, max_clipped_share: float, silence_level: float
+) -> None:
+    if sample_rate is not None and sample_rate < 1:
+        raise InvalidInputError(f"sample_rate is {sample_rate}; it must be at least 1 Hz")
+    if not (math.isfinite(min_duration) and min_duration >= 0):
+        raise InvalidInputError(f"min_duration is {min_duration:g}; it must be 0 s or more")
+    if not 0 <= max_clipped_share <= 1:
+        raise InvalidInputError(f"max_clipped_share is {max_clipped_share:g}; it must be 0 to 1")
+    if not (math.isfinite(silence_level) and silence_level <= 0):
+        raise InvalidInputError(f"silence_level is {silence_level:g}; it must be 0 dB or less")
