@@ -1,0 +1,312 @@
+"""Closed-set identification: how often the true speaker is among the best k models.
+
+The true model's rank is 1 plus the number of other models that score as high or higher: a tie
+counts against the system, so a system that gives all models the same score identifies nobody.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.scores import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """How often tests of one speaker were taken for another.
+
+    Attributes
+    ----------
+    true, chosen : str
+        The model of the speaker who spoke, and the wrong model that scored best.
+    count : int
+        Tests of ``true`` that went to ``chosen``.
+    n_tests : int
+        All tests of ``true``.
+    """
+
+    true: str
+    chosen: str
+    count: int
+    n_tests: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identification:
+    """The outcome of identifying every test recording among a set of models.
+
+    Attributes
+    ----------
+    model_names : tuple of str
+        The models.
+    ranks : array of int, shape (P,)
+        Rank of the true model for each test, 1 is best; ties count against the system.
+    true, chosen : array of int, shape (P,)
+        Places in ``model_names``: the true model, and the model with the best score (in a tie the
+        first wrong one).
+    path_index : array of int, shape (P,)
+        Which test recording each entry is: a place in ``Scores.path_names``, or the matrix's row.
+    n_candidates : tuple of int
+        Least and greatest number of models a test was compared with.
+    n_skipped : int
+        Recordings left out: without a target trial, or without a nontarget trial.
+    """
+
+    model_names: tuple[str, ...]
+    ranks: NDArray[np.int64]
+    true: NDArray[np.int64]
+    chosen: NDArray[np.int64]
+    path_index: NDArray[np.int64] = field(repr=False)
+    n_candidates: tuple[int, int]
+    n_skipped: int = 0
+
+    @property
+    def n_tests(self) -> int:
+        """Tests that were identified."""
+        return len(self.ranks)
+
+    def accuracy(self, *, top_k: int = 1) -> float:
+        """Fraction of tests whose true model is among the best ``top_k``.
+
+        Parameters
+        ----------
+        top_k : int, default=1
+            At least 1.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``top_k < 1``.
+        """
+        _check_top_k(top_k)
+        return float(np.mean(self.ranks <= top_k))
+
+    def confusion_matrix(self) -> NDArray[np.int64]:
+        """Count tests by true model (rows) and chosen model (columns).
+
+        Returns
+        -------
+        array of int, shape (M, M)
+            Row and column m stand for ``model_names[m]``.
+        """
+        size = len(self.model_names)
+        flat = np.bincount(self.true * size + self.chosen, minlength=size * size)
+        return flat.reshape(size, size)
+
+    def confusions(self) -> tuple[Confusion, ...]:
+        """List who was taken for whom, the most frequent first, then by name.
+
+        Returns
+        -------
+        tuple of Confusion
+            Empty where every test went to its true model.
+        """
+        wrong = self.true != self.chosen
+        size = len(self.model_names)
+        pairs, counts = np.unique(self.true[wrong] * size + self.chosen[wrong], return_counts=True)
+        tests = np.bincount(self.true, minlength=size)
+        found = (
+            Confusion(
+                self.model_names[pair // size],
+                self.model_names[pair % size],
+                int(count),
+                int(tests[pair // size]),
+            )
+            for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True)
+        )
+        return tuple(sorted(found, key=lambda each: (-each.count, each.true, each.chosen)))
+
+
+def identification_accuracy(scores: ArrayLike, true_index: ArrayLike, *, top_k: int = 1) -> float:
+    """Measure closed-set identification from a matrix of scores.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (N, M)
+        Score of each of N tests against each of M models.
+    true_index : array_like of int, shape (N,)
+        Column of the model whose speaker spoke in each test.
+    top_k : int, default=1
+        How many of the best models count as found.
+
+    Returns
+    -------
+    float
+        Fraction of tests whose true model has fewer than ``top_k`` others that score as high or
+        higher.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a score is NaN, an index lies outside, or ``top_k < 1``.
+
+    Examples
+    --------
+    >>> identification_accuracy([[2.0, 1.0], [0.5, 0.5]], [0, 1])
+    0.5
+    >>> identification_accuracy([[2.0, 1.0], [0.5, 0.5]], [0, 1], top_k=2)
+    1.0
+    """
+    return identification_from_matrix(scores, true_index).accuracy(top_k=top_k)
+
+
+def identification_from_matrix(
+    scores: ArrayLike, true_index: ArrayLike, *, model_names: tuple[str, ...] | None = None
+) -> Identification:
+    """Identify every row of a matrix of scores.
+
+    Parameters
+    ----------
+    scores : array_like of float, shape (N, M)
+        Score of each of N tests against each of M models.
+    true_index : array_like of int, shape (N,)
+        Column of the model whose speaker spoke in each test.
+    model_names : tuple of str, optional
+        Names of the columns; ``"0"``, ``"1"``, ... by default.
+
+    Returns
+    -------
+    Identification
+        Ranks, choices and confusions.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a score is NaN or an index lies outside.
+    """
+    matrix = np.asarray(scores, dtype=np.float64)
+    true = np.asarray(true_index)
+    if matrix.ndim != 2 or 0 in matrix.shape:
+        raise InvalidInputError(
+            f"scores: must be a matrix of tests by models, got shape {matrix.shape}"
+        )
+    n_tests, n_models = matrix.shape
+    if true.shape != (n_tests,) or true.dtype.kind not in "iu":
+        raise InvalidInputError(
+            f"true_index: must hold {n_tests} whole numbers, one a test, "
+            f"got {true.dtype} of shape {true.shape}"
+        )
+    if true.min() < 0 or true.max() >= n_models:
+        row = int(np.argmax((true < 0) | (true >= n_models)))
+        raise InvalidInputError(
+            f"true_index: row {row} is {true[row]}; must be a column of the {n_models} models"
+        )
+    names = tuple(map(str, range(n_models))) if model_names is None else tuple(model_names)
+    if len(names) != n_models:
+        raise InvalidInputError(f"model_names: {len(names)} names for {n_models} models")
+    if np.isnan(matrix).any():
+        row, column = np.argwhere(np.isnan(matrix))[0].tolist()
+        raise InvalidInputError(f"scores: row {row}, column {column} is NaN; must be a number")
+    true = true.astype(np.int64)
+    rows = np.arange(n_tests)
+    own = matrix[rows, true]
+    ranks = np.sum(matrix >= own[:, None], axis=1)
+    others = matrix.copy()
+    others[rows, true] = -np.inf
+    chosen = np.argmax(others, axis=1)
+    # Where every other score is -inf, argmax may have hit the true column itself.
+    hit = (chosen == true) & (n_models > 1)
+    chosen[hit] = np.where(true[hit] == 0, 1, 0)
+    return Identification(
+        model_names=names,
+        ranks=ranks,
+        true=true,
+        chosen=np.where(ranks == 1, true, chosen),
+        path_index=rows,
+        n_candidates=(n_models, n_models),
+    )
+
+
+def identification_from_trials(scores: Scores) -> Identification | None:
+    """Identify every test recording among the models its trials name.
+
+    Parameters
+    ----------
+    scores : Scores
+        Labelled trials. A recording takes part if it has a target trial and a nontarget trial;
+        if it has several target trials (models of the same speaker), the best of them counts. A
+        trial listed twice counts once.
+
+    Returns
+    -------
+    Identification or None
+        None if no recording takes part.
+
+    Raises
+    ------
+    InvalidInputError
+        If one model and recording are listed twice with different scores or labels.
+    """
+    n_models, n_paths = len(scores.model_names), len(scores.path_names)
+    rows = _distinct_rows(scores)
+    path, model = scores.path_index[rows], scores.model_index[rows]
+    value, target = scores.scores[rows], scores.is_target[rows]
+    nontarget = scores.is_nontarget[rows]
+
+    n_true = np.bincount(path[target], minlength=n_paths)
+    n_other = np.bincount(path[nontarget], minlength=n_paths)
+    takes_part = (n_true > 0) & (n_other > 0)
+    if not takes_part.any():
+        return None
+    own_score, own_model = _best_per_path(path, model, value, target, n_paths)
+    _, other_model = _best_per_path(path, model, value, nontarget, n_paths)
+    as_high = nontarget & (value >= own_score[path])
+    ranks = 1 + np.bincount(path[as_high], minlength=n_paths)
+    chosen = np.where(ranks == 1, own_model, other_model)
+    candidates = (n_true + n_other)[takes_part]
+    assert n_models >= 2
+    return Identification(
+        model_names=scores.model_names,
+        ranks=ranks[takes_part],
+        true=own_model[takes_part],
+        chosen=chosen[takes_part],
+        path_index=np.flatnonzero(takes_part),
+        n_candidates=(int(candidates.min()), int(candidates.max())),
+        n_skipped=int(n_paths - takes_part.sum()),
+    )
+
+
+def _distinct_rows(scores: Scores) -> NDArray[np.int64]:
+    pairs = scores.path_index.astype(np.int64) * len(scores.model_names) + scores.model_index
+    _, first, place = np.unique(pairs, return_index=True, return_inverse=True)
+    if len(first) < len(pairs):
+        same = first[place]
+        differs = (scores.scores != scores.scores[same]) | (
+            scores.is_target != scores.is_target[same]
+        )
+        if differs.any():
+            row = int(np.argmax(differs))
+            raise InvalidInputError(
+                f"scores: model {scores.models[row]!r} and path {scores.paths[row]!r} are listed "
+                f"twice (rows {same[row]} and {row}) with different scores or labels"
+            )
+    return np.asarray(first, dtype=np.int64)
+
+
+def _best_per_path(
+    path: NDArray[np.int32],
+    model: NDArray[np.int32],
+    value: NDArray[np.float64],
+    among: NDArray[np.bool_],
+    n_paths: int,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Find each path's highest score among some rows and its model, in a tie the first by name."""
+    rows = np.flatnonzero(among)
+    rows = rows[np.lexsort((model[rows], -value[rows], path[rows]))]
+    paths, first = np.unique(path[rows], return_index=True)
+    score = np.full(n_paths, -np.inf)
+    best = np.zeros(n_paths, dtype=np.int64)
+    score[paths], best[paths] = value[rows[first]], model[rows[first]]
+    return score, best
+
+
+def _check_top_k(top_k: int) -> None:
+    if top_k < 1:
+        raise InvalidInputError(f"top_k {top_k}: must be at least 1")

@@ -1,0 +1,390 @@
+"""Confidence intervals by resampling speakers.
+
+Trials are not independent: one speaker's trials share her voice, and each nontarget trial hangs
+on two speakers. Hence speakers, not trials, are drawn with replacement. If model's speaker a was
+drawn m(a) times and test speaker b m(b) times, a nontarget trial between them counts m(a) m(b)
+times and a target trial of a counts m(a) times. The set of enrolled models is held fixed in
+identification.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.detection import SortedTrials, dcf_weights
+from speakergmm.metrics.identification import Identification
+from speakergmm.metrics.scores import Scores
+
+# Trials times replicates held at once, in cells of 8 bytes.
+_CELLS = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A percentile interval.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends, in the unit of the figure.
+    confidence : float
+        Nominal coverage, such as 0.95.
+    """
+
+    low: float
+    high: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerClusters:
+    """Which speaker each model and each test recording belongs to.
+
+    Attributes
+    ----------
+    models : array of int, shape (M,)
+        Speaker of each of ``Scores.model_names``.
+    paths : array of int, shape (P,)
+        Speaker of each of ``Scores.path_names``.
+    n_speakers : int
+        Speakers in all.
+    """
+
+    models: NDArray[np.int64]
+    paths: NDArray[np.int64]
+    n_speakers: int
+
+
+def speaker_clusters(scores: Scores) -> SpeakerClusters:
+    """Tell speakers from the target trials.
+
+    Parameters
+    ----------
+    scores : Scores
+        Labelled trials.
+
+    Returns
+    -------
+    SpeakerClusters
+        A model and a recording that share a target trial are of one speaker, and so is everything
+        that hangs together by target trials; a recording or model without one stands alone.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n_models, n_paths = len(scores.model_names), len(scores.path_names)
+    model = scores.model_index[scores.is_target]
+    path = scores.path_index[scores.is_target] + n_models
+    size = n_models + n_paths
+    links = coo_array((np.ones(len(model), dtype=bool), (model, path)), shape=(size, size))
+    count, member = connected_components(links, directed=False)
+    return SpeakerClusters(
+        member[:n_models].astype(np.int64), member[n_models:].astype(np.int64), int(count)
+    )
+
+
+def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDArray[np.int64]:
+    """Draw how often each speaker is in each replicate.
+
+    Parameters
+    ----------
+    n_speakers : int
+        Speakers, drawn ``n_speakers`` times with replacement.
+    n_bootstrap : int
+        Replicates.
+    seed : int
+        Of NumPy's default generator.
+
+    Returns
+    -------
+    array of int, shape (n_bootstrap, n_speakers)
+        Rows sum to ``n_speakers``.
+    """
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_bootstrap)
+
+
+def bootstrap_intervals(
+    scores: Scores,
+    *,
+    identification: Identification | None = None,
+    p_target: Sequence[float] = (0.01, 0.05),
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+    top_k: Sequence[int] = (1, 5),
+    n_bootstrap: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict[str, Interval | None]:
+    """Bootstrap the detection errors and identification accuracies over speakers.
+
+    Parameters
+    ----------
+    scores : Scores
+        Labelled trials.
+    identification : Identification, optional
+        From :func:`~speakergmm.metrics.identification_from_trials` on the same scores; left out,
+        there are no intervals of identification.
+    p_target : sequence of float
+        Priors for minDCF.
+    c_miss, c_fa : float, default=1.0
+        Costs for minDCF.
+    top_k : sequence of int
+        Depths for identification.
+    n_bootstrap : int, default=1000
+        Replicates, at least 2. Time grows with replicates times trials (about 5 ns each).
+    confidence : float, default=0.95
+        Nominal coverage, between 0 and 1.
+    seed : int, default=0
+        Of the drawing.
+
+    Returns
+    -------
+    dict of str to Interval or None
+        Keys as :func:`measure_names` has them. Percentile intervals over those replicates that
+        hold both kinds of trial; None where more than ``1 - confidence`` of them do not, which
+        means there are too few speakers to say anything (three or fewer, each against each).
+
+    Raises
+    ------
+    InvalidInputError
+        If an option lies outside its range or one kind of trial is missing.
+
+    Notes
+    -----
+    An interval of no width says that no replicate changed the figure, as where there is no error
+    at all, and not that the figure is certain: resampling can't draw an error that never occurred.
+
+    References
+    ----------
+    .. [1] Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles).
+    .. [2] Poh, Bengio, "Estimating the Confidence Interval of Expected Performance Curve in
+       Biometric Authentication Using Joint Bootstrap", ICASSP 2007 (resampling users).
+    """
+    if n_bootstrap < 2:
+        raise InvalidInputError(f"n_bootstrap {n_bootstrap}: must be at least 2")
+    if not 0 < confidence < 1:
+        raise InvalidInputError(f"confidence {confidence}: must lie between 0 and 1")
+    replicates = bootstrap_replicates(
+        scores,
+        identification=identification,
+        p_target=p_target,
+        c_miss=c_miss,
+        c_fa=c_fa,
+        top_k=top_k,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+    )
+    return {
+        name: percentile_interval(values, confidence=confidence)
+        for name, values in replicates.items()
+    }
+
+
+def bootstrap_replicates(
+    scores: Scores,
+    *,
+    identification: Identification | None = None,
+    p_target: Sequence[float] = (0.01, 0.05),
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+    top_k: Sequence[int] = (1, 5),
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, NDArray[np.float64]]:
+    """Recompute every figure on every resample of the speakers.
+
+    Parameters
+    ----------
+    scores, identification, p_target, c_miss, c_fa, top_k, n_bootstrap, seed
+        As for :func:`bootstrap_intervals`.
+
+    Returns
+    -------
+    dict of str to array of float, shape (n_bootstrap,)
+        NaN where a replicate holds no target or no nontarget trial.
+    """
+    clusters = speaker_clusters(scores)
+    drawn = draw_multiplicities(clusters.n_speakers, n_bootstrap=n_bootstrap, seed=seed)
+    weights = [dcf_weights(p, c_miss, c_fa) for p in p_target]
+    names = [*measure_names(p_target=p_target, top_k=())]
+    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
+    for p_miss, p_fa in _replicate_curves(scores, clusters, drawn):
+        figures = [eer_of_curves(p_miss, p_fa), hull_eer_of_curves(p_miss, p_fa)]
+        figures += [np.min(miss * p_miss + fa * p_fa, axis=0) for miss, fa in weights]
+        for name, values in zip(names, figures, strict=True):
+            parts[name].append(values)
+    result = {name: np.concatenate(values) for name, values in parts.items()}
+    if identification is not None:
+        multiplicity = drawn[:, clusters.paths[identification.path_index]].astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            for k in top_k:
+                found = (identification.ranks <= k).astype(np.float64)
+                result[f"identification_top{k}"] = multiplicity @ found / multiplicity.sum(axis=1)
+    return result
+
+
+def measure_names(*, p_target: Sequence[float], top_k: Sequence[int]) -> tuple[str, ...]:
+    """Name the figures, as they are called in intervals, evaluations and JSON.
+
+    Parameters
+    ----------
+    p_target : sequence of float
+        Priors for minDCF.
+    top_k : sequence of int
+        Depths for identification.
+
+    Returns
+    -------
+    tuple of str
+        In the order of an evaluation's table.
+
+    Examples
+    --------
+    >>> measure_names(p_target=(0.01,), top_k=(1,))
+    ('eer_linear', 'eer_rocch', 'min_dcf_0.01', 'identification_top1')
+    """
+    return (
+        "eer_linear",
+        "eer_rocch",
+        *(f"min_dcf_{p:g}" for p in p_target),
+        *(f"identification_top{k}" for k in top_k),
+    )
+
+
+def percentile_interval(
+    values: NDArray[np.float64], *, confidence: float = 0.95
+) -> Interval | None:
+    """Cut equal tails off the replicates.
+
+    Parameters
+    ----------
+    values : array of float, shape (R,)
+        Replicates; NaN where a figure does not exist.
+    confidence : float, default=0.95
+        Nominal coverage.
+
+    Returns
+    -------
+    Interval or None
+        None where more than ``1 - confidence`` of the replicates are NaN.
+
+    Examples
+    --------
+    >>> percentile_interval(np.arange(101.0), confidence=0.5)
+    Interval(low=25.0, high=75.0, confidence=0.5)
+    """
+    good = values[~np.isnan(values)]
+    if len(good) < confidence * len(values):
+        return None
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(good, [tail, 1 - tail]).tolist()
+    return Interval(low, high, confidence)
+
+
+def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Find the EER by linear interpolation of many curves at once.
+
+    Parameters
+    ----------
+    p_miss, p_fa : array, shape (C, R)
+        R curves' points by rising threshold, from (0, 1) to (1, 0); NaN for a curve that isn't.
+
+    Returns
+    -------
+    array, shape (R,)
+        NaN where the curve is.
+    """
+    excess = p_miss - p_fa
+    right = np.argmax(excess >= 0, axis=0)
+    return _crossing(p_miss, excess, np.maximum(right - 1, 0), right)
+
+
+def hull_eer_of_curves(
+    p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Find the EER on the convex hull of many curves at once.
+
+    Parameters
+    ----------
+    p_miss, p_fa : array, shape (C, R)
+        R curves' points by rising threshold, from (0, 1) to (1, 0); NaN for a curve that isn't.
+
+    Returns
+    -------
+    array, shape (R,)
+        NaN where the curve is.
+    """
+    excess = p_miss - p_fa
+    n_curves = p_miss.shape[1]
+    left = np.zeros(n_curves, dtype=np.int64)
+    right = np.full(n_curves, len(p_miss) - 1)
+    going = np.flatnonzero(~np.isnan(excess[0]))
+    # The search of detection._hull_edge, all curves abreast; those that are done drop out.
+    while len(going):
+        miss, alarm = p_miss[:, going], p_fa[:, going]
+        column = np.arange(len(going))
+        low, high = left[going], right[going]
+        rise = miss[high, column] - miss[low, column]
+        fall = alarm[low, column] - alarm[high, column]
+        side = (miss - miss[low, column]) * fall + (alarm - alarm[low, column]) * rise
+        lowest = np.argmin(side, axis=0)
+        # Rates are rounded: what lies within rounding of the chord is on it.
+        below = side[lowest, column] < -1e-14
+        going, lowest = going[below], lowest[below]
+        upper = excess[lowest, going] >= 0
+        right[going[upper]] = lowest[upper]
+        left[going[~upper]] = lowest[~upper]
+    return _crossing(p_miss, excess, left, right)
+
+
+def _crossing(
+    p_miss: NDArray[np.float64],
+    excess: NDArray[np.float64],
+    left: NDArray[np.int64],
+    right: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    column = np.arange(p_miss.shape[1])
+    below, above = excess[left, column], excess[right, column]
+    first, last = p_miss[left, column], p_miss[right, column]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((first * above - last * below) / (above - below))
+
+
+def _replicate_curves(
+    scores: Scores, clusters: SpeakerClusters, drawn: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield P_miss and P_fa, shape (C, R'), for some replicates at a time.
+
+    The corners are those of the unweighted data: between two of them only one class moves,
+    whatever the weights, so no other point can matter.
+    """
+    trials = SortedTrials(scores.target, scores.nontarget)
+    curve = trials.curve
+    rows = {}
+    for kind, mask in (("target", scores.is_target), ("nontarget", scores.is_nontarget)):
+        index = np.flatnonzero(mask)
+        rows[kind] = index[np.argsort(scores.scores[index])]
+    model = clusters.models[scores.model_index]
+    path = clusters.paths[scores.path_index]
+    target_speaker = model[rows["target"]]
+    pair = model[rows["nontarget"]], path[rows["nontarget"]]
+
+    step = max(1, _CELLS // max(curve.n_target, curve.n_nontarget))
+    for start in range(0, len(drawn), step):
+        # Replicates last: taking a speaker's multiplicities then copies a row.
+        times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
+        missed = _cumulative(times[target_speaker])[curve.misses]
+        nontarget = _cumulative(times[pair[0]] * times[pair[1]])
+        rejected = nontarget[curve.n_nontarget - curve.false_alarms]
+        with np.errstate(invalid="ignore"):
+            yield missed / missed[-1], (nontarget[-1] - rejected) / nontarget[-1]
+
+
+def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = np.zeros((len(weights) + 1, weights.shape[1]))
+    np.cumsum(weights, axis=0, out=total[1:])
+    return total

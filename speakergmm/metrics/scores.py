@@ -1,0 +1,283 @@
+"""Scored trials, and the tab-separated file that holds them."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.metrics._atomic import write_text_atomically
+
+TARGET = "target"
+NONTARGET = "nontarget"
+UNKNOWN = "unknown"
+_LABELS = {TARGET: TARGET, NONTARGET: NONTARGET, UNKNOWN: UNKNOWN, None: UNKNOWN, "": UNKNOWN}
+_COLUMNS = ("model", "path", "score", "label")
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Trials and their scores, one row a trial; higher scores speak for the model's speaker.
+
+    Parameters
+    ----------
+    models : array of str, shape (N,)
+        The model (enrolled speaker) each trial asks about.
+    paths : array of str, shape (N,)
+        The test recording, by the name it has in the trials list.
+    scores : array of float, shape (N,)
+        Any real number or plus or minus infinity; NaN is refused.
+    labels : array of str, shape (N,)
+        ``"target"``, ``"nontarget"`` or ``"unknown"`` (also given as ``None`` or ``""``).
+
+    Raises
+    ------
+    InvalidInputError
+        If lengths disagree, a score is NaN or a label is none of the three; the row is named,
+        counted from 0.
+
+    Notes
+    -----
+    Names are held once each and shared between rows, so that ten million trials of a few
+    thousand speakers stay small.
+
+    Examples
+    --------
+    >>> scores = Scores(["ann", "ann"], ["a.wav", "b.wav"], [1.5, -0.5], ["target", "nontarget"])
+    >>> scores.target, scores.nontarget
+    (array([1.5]), array([-0.5]))
+    """
+
+    models: NDArray[Any]
+    paths: NDArray[Any]
+    scores: NDArray[np.float64]
+    labels: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        models, paths = _names(self.models, "models"), _names(self.paths, "paths")
+        try:
+            scores = np.array(self.scores, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InvalidInputError("scores: must be numbers") from None
+        lengths = (len(models), len(paths), scores.size, len(self.labels))
+        if scores.ndim != 1 or len(set(lengths)) != 1:
+            raise InvalidInputError(
+                "scores: models, paths, scores and labels must be flat and equally long, "
+                f"got lengths {lengths}"
+            )
+        bad = np.isnan(scores)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise InvalidInputError(
+                f"scores: row {row} (model {models[row]!r}, path {paths[row]!r}) is NaN; "
+                "a score must be a number"
+            )
+        labels = np.empty(len(scores), dtype=object)
+        try:
+            labels[:] = [_LABELS[label] for label in _plain(self.labels)]
+        except (KeyError, TypeError):
+            row, label = next(
+                (row, label)
+                for row, label in enumerate(_plain(self.labels))
+                if not (label is None or (isinstance(label, str) and label in _LABELS))
+            )
+            raise InvalidInputError(
+                f"scores: row {row} has label {label!r}; must be 'target', 'nontarget' or 'unknown'"
+            ) from None
+        for name, array in (
+            ("models", models),
+            ("paths", paths),
+            ("scores", scores),
+            ("labels", labels),
+        ):
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        """Count the trials."""
+        return len(self.scores)
+
+    @cached_property
+    def is_target(self) -> NDArray[np.bool_]:
+        """Array, shape (N,): where the model's speaker speaks."""
+        return np.asarray(self.labels == TARGET, dtype=bool)
+
+    @cached_property
+    def is_nontarget(self) -> NDArray[np.bool_]:
+        """Array, shape (N,): where somebody else speaks."""
+        return np.asarray(self.labels == NONTARGET, dtype=bool)
+
+    @property
+    def target(self) -> NDArray[np.float64]:
+        """Scores of the target trials, in the order of the rows."""
+        return self.scores[self.is_target]
+
+    @property
+    def nontarget(self) -> NDArray[np.float64]:
+        """Scores of the nontarget trials, in the order of the rows."""
+        return self.scores[self.is_nontarget]
+
+    @cached_property
+    def model_names(self) -> tuple[str, ...]:
+        """The models, each once, sorted."""
+        return tuple(sorted(set(self.models.tolist())))
+
+    @cached_property
+    def path_names(self) -> tuple[str, ...]:
+        """The test recordings, each once, sorted."""
+        return tuple(sorted(set(self.paths.tolist())))
+
+    @cached_property
+    def model_index(self) -> NDArray[np.int32]:
+        """Array, shape (N,): place of each row's model in :attr:`model_names`."""
+        return _places(self.models, self.model_names)
+
+    @cached_property
+    def path_index(self) -> NDArray[np.int32]:
+        """Array, shape (N,): place of each row's recording in :attr:`path_names`."""
+        return _places(self.paths, self.path_names)
+
+
+def read_scores(path: str | Path) -> Scores:
+    """Read a score file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Tab-separated text (UTF-8) whose first line is the header ``model path score label``;
+        the column ``label`` may be absent. Empty lines are skipped.
+
+    Returns
+    -------
+    Scores
+        In the order of the lines.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file can't be read or a line is wrong; the message begins ``file:line``.
+    """
+    names: dict[str, str] = {}
+    models: list[str] = []
+    paths: list[str] = []
+    values: list[float] = []
+    labels: list[str] = []
+    number = 0
+    try:
+        with Path(path).open(encoding="utf-8", errors="surrogateescape", newline=None) as stream:
+            header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
+            if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
+                raise InvalidInputError(
+                    f"{path}:1: the header is {' | '.join(header)[:80]!r}; a score file begins "
+                    "with the tab-separated columns 'model | path | score | label'"
+                )
+            columns = len(header)
+            share = names.setdefault
+            for number, line in enumerate(stream, start=2):
+                fields = line.rstrip("\n").split("\t")
+                if len(fields) != columns:
+                    if not line.strip():
+                        continue
+                    raise InvalidInputError(
+                        f"{path}:{number}: {len(fields)} tab-separated columns; "
+                        f"must be {columns} ({', '.join(header)})"
+                    )
+                value = _number(fields[2], path, number)
+                label = fields[3] if columns == 4 else UNKNOWN
+                if label not in _LABELS:
+                    raise InvalidInputError(
+                        f"{path}:{number}: label {label[:40]!r}; must be target or nontarget"
+                    )
+                if not fields[0] or not fields[1]:
+                    empty = "model" if not fields[0] else "path"
+                    raise InvalidInputError(f"{path}:{number}: the {empty} is empty; must be named")
+                models.append(share(fields[0], fields[0]))
+                paths.append(share(fields[1], fields[1]))
+                values.append(value)
+                labels.append(label)
+    except (OSError, ValueError) as error:
+        if isinstance(error, InvalidInputError):
+            raise
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        shown = str(path).replace("\0", "\\0")
+        raise InvalidInputError(f"{shown}: can't be read as a score file: {reason}") from None
+    if not values:
+        raise InvalidInputError(
+            f"{path}: holds no trials, only {(number and 'empty lines') or 'a header'}"
+        )
+    return Scores(
+        np.array(models, dtype=object),
+        np.array(paths, dtype=object),
+        np.array(values),
+        np.array(labels, dtype=object),
+    )
+
+
+def write_scores(path: str | Path, scores: Scores) -> None:
+    """Write a score file, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written as :func:`read_scores` reads it; an old file is replaced in one step. Scores are
+        written with as many digits as bring back the same float64.
+    scores : Scores
+        What to write.
+
+    Raises
+    ------
+    InvalidInputError
+        If a model's or recording's name is empty or holds a tab or a line break.
+    SpeakerGmmError
+        If the file can't be written (no such folder, disk full).
+    """
+    for kind, known in (("model", scores.model_names), ("path", scores.path_names)):
+        for name in known:
+            if not name or any(mark in name for mark in "\t\n\r"):
+                raise InvalidInputError(
+                    f"{kind} {name!r}: a name in a score file must not be empty nor hold a tab "
+                    "or a line break"
+                )
+    write_text_atomically(path, _lines(scores), errors="surrogateescape")
+
+
+def _lines(scores: Scores) -> Iterator[str]:
+    yield "\t".join(_COLUMNS) + "\n"
+    rows = zip(scores.models, scores.paths, scores.scores.tolist(), scores.labels, strict=True)
+    for model, path, score, label in rows:
+        yield f"{model}\t{path}\t{score!r}\t{label}\n"
+
+
+def _number(text: str, path: str | Path, line: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if value != value:
+        raise InvalidInputError(f"{path}:{line}: score {text[:40]!r}; must be a number, not NaN")
+    return value
+
+
+def _plain(values: Iterable[Any]) -> Iterable[Any]:
+    return list(values.tolist()) if isinstance(values, np.ndarray) else values
+
+
+def _names(values: Any, what: str) -> NDArray[Any]:
+    """Share equal names between rows: an object array of a few str objects."""
+    if isinstance(values, str):
+        raise InvalidInputError(f"scores: {what} must be a sequence of names, got one string")
+    shared: dict[str, str] = {}
+    names = [shared.setdefault(str(value), str(value)) for value in _plain(values)]
+    array = np.empty(len(names), dtype=object)
+    array[:] = names
+    return array
+
+
+def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:
+    place = {name: index for index, name in enumerate(names)}
+    return np.fromiter(map(place.__getitem__, values), dtype=np.int32, count=len(values))
