@@ -1,0 +1,220 @@
+"""From a sequence of phones to smooth tracks: formants, voicing, noise, moment by moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora.synthesis.phones import PHONES, SILENCE, Phone
+from speakergmm.corpora.synthesis.voice import N_FORMANTS, Voice
+
+Floats = NDArray[np.float64]
+
+_GLIDE: Final = 0.035
+"""Seconds that formants take to leave or to reach a target, on either side of a boundary."""
+
+_RAMP: Final = 0.006
+"""Seconds that the sources take to change their level, on either side of a boundary."""
+
+_BURST: Final = 0.010
+_ASPIRATION: Final = 0.030
+_OPEN_NASAL: Final = 300.0
+"""Hz at which the nasal pole and zero cancel in oral sounds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One phone at its place in an utterance.
+
+    Attributes
+    ----------
+    phone : str
+        A name in `PHONES`.
+    start : int
+        First sample.
+    n_samples : int
+        Length; the next segment starts where this one ends.
+    word : int or None
+        Index of the word in the transcript; None for silence.
+    """
+
+    phone: str
+    start: int
+    n_samples: int
+    word: int | None = None
+
+    @property
+    def end(self) -> int:
+        """First sample after the phone."""
+        return self.start + self.n_samples
+
+
+class Tracks(NamedTuple):
+    """Control signals; the first group per frame, the second per sample."""
+
+    formants: Floats
+    """(T, 7) Hz."""
+    nasal_zero: Floats
+    """(T,) Hz."""
+    nasal_pole: Floats
+    """(T,) Hz."""
+    frication: Floats
+    """(T, 2, 2): resonance, (centre, width) in Hz."""
+    voicing: Floats
+    """(N,) linear gain of the glottal source."""
+    breath: Floats
+    """(N,) linear gain of breath noise through the tract."""
+    noise: Floats
+    """(N,) linear gain of frication noise."""
+
+
+def _hold_and_glide(
+    starts: Floats, ends: Floats, first: Floats, last: Floats, glide: float, at: Floats
+) -> Floats:
+    """Stay at each segment's values inside it and pass linearly to the next one's."""
+    inset = np.minimum(glide, 0.45 * (ends - starts))
+    times = np.stack((starts + inset, ends - inset), axis=1).reshape(-1)
+    values = np.stack((first, last), axis=1).reshape(2 * len(starts), -1)
+    columns = [np.interp(at, times, values[:, column]) for column in range(values.shape[1])]
+    return np.stack(columns, axis=1)
+
+
+def _gain(level: float | None) -> float:
+    return 0.0 if level is None else float(10.0 ** (level / 20.0))
+
+
+def _sources(segment: Segment, phone: Phone, sample_rate: int) -> list[tuple[float, ...]]:
+    """Source levels within a segment: rows of start, end, voicing, breath, noise."""
+    start, end = float(segment.start), float(segment.end)
+    voicing, breath = _gain(phone.voicing), _gain(phone.aspiration)
+    noise = _gain(phone.frication.level if phone.frication else None)
+    if phone.manner != "stop":
+        return [(start, end, voicing, breath, noise)]
+    # A stop is silent, or a murmur, until its release; a voiceless one breathes after it.
+    breathing = min(_ASPIRATION * sample_rate, 0.3 * (end - start)) if breath else 0.0
+    burst = min(_BURST * sample_rate, 0.2 * (end - start))
+    release = end - breathing - burst
+    rows: list[tuple[float, ...]] = [
+        (start, release, voicing, 0.0, 0.0),
+        (release, release + burst, voicing, 0.3 * breath, noise),
+    ]
+    if breathing:
+        rows.append((release + burst, end, 0.0, breath, 0.1 * noise))
+    return rows
+
+
+def _targets(segments: Sequence[Segment], voice: Voice, habits: Floats) -> tuple[Floats, Floats]:
+    """First and last formant targets of each segment, in Hz, shape (S, 4)."""
+    own = np.array([PHONES[s.phone].formants for s in segments])
+    last = np.array([PHONES[s.phone].end_formants or PHONES[s.phone].formants for s in segments])
+    neutral = np.ones(4)
+    factors = voice.formant_scale * habits
+    factors = factors * np.array([voice.formant_offsets.get(s.phone, neutral) for s in segments])
+    own, last = own * factors, last * factors
+    yielding = np.array([PHONES[s.phone].yielding for s in segments])[:, np.newaxis]
+    # Neighbours that have a place of their own; at the edges, the segment itself.
+    before = np.concatenate((own[:1], last[:-1]))
+    after = np.concatenate((own[1:], last[-1:]))
+    silent = np.array([s.phone == SILENCE for s in segments])
+    lone_before = np.concatenate(([True], silent[:-1]))[:, np.newaxis]
+    lone_after = np.concatenate((silent[1:], [True]))[:, np.newaxis]
+    before = np.where(lone_before, np.where(lone_after, own, after), before)
+    after = np.where(lone_after, before, after)
+    around = 0.5 * (before + after)
+    around = np.where(silent[:, np.newaxis], own, around)
+    return own + yielding * (around - own), last + yielding * (around - last)
+
+
+def articulate(
+    segments: Sequence[Segment],
+    voice: Voice,
+    *,
+    at: Floats,
+    sample_rate: int,
+    habits: Floats | None = None,
+) -> Tracks:
+    """Interpolate the targets of a sequence of phones.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Contiguous, the first one at sample 0.
+    voice : Voice
+        Who speaks.
+    at : array, shape (T,)
+        Sample numbers of the frames that the tract is asked for.
+    sample_rate : int
+        In Hz.
+    habits : array, shape (S, 4), optional
+        Factors on the formants of each segment: no sound is twice the same. Default: ones.
+
+    Returns
+    -------
+    Tracks
+
+    Notes
+    -----
+    Consonants lie between their locus and the neighbouring vowels, as locus equations have it
+    [1]_; glides are linear over 35 ms on each side of a boundary, shorter in short sounds.
+
+    References
+    ----------
+    .. [1] Sussman, McCaffrey, Matthews, "An investigation of locus equations as a source of
+       relational invariance for stop place categorization", Journal of the Acoustical Society of
+       America 90 (1991) 1309-1325.
+    """
+    if habits is None:
+        habits = np.ones((len(segments), 4))
+    starts = np.array([s.start for s in segments], dtype=float)
+    ends = np.array([s.end for s in segments], dtype=float)
+    phones = [PHONES[s.phone] for s in segments]
+    first, last = _targets(segments, voice, habits)
+    glide = _GLIDE * sample_rate
+    formants = np.empty((len(at), N_FORMANTS))
+    formants[:, :4] = _hold_and_glide(starts, ends, first, last, glide, at)
+    formants[:, 4:] = voice.upper_formants
+    zeros = np.array([[p.antiformant or _OPEN_NASAL] for p in phones]) * voice.nasal_scale
+    poles = np.full((len(phones), 1), _OPEN_NASAL) * voice.nasal_scale
+    # The nasal passage opens and closes faster than the tongue moves.
+    nasal_zero = _hold_and_glide(starts, ends, zeros, zeros, 0.5 * glide, at)[:, 0]
+    nasal_pole = _hold_and_glide(starts, ends, poles, poles, 0.5 * glide, at)[:, 0]
+    shapes = np.array(
+        [
+            (p.frication.frequencies + p.frication.bandwidths) if p.frication else (0.0,) * 4
+            for p in phones
+        ]
+    )
+    shapes = _fill(shapes)
+    shapes[:, :2] = np.minimum(shapes[:, :2] * voice.frication_scale, 7600.0)
+    frication = _hold_and_glide(starts, ends, shapes, shapes, _RAMP * sample_rate, at)
+    rows = np.array(
+        [
+            row
+            for segment, phone in zip(segments, phones, strict=True)
+            for row in _sources(segment, phone, sample_rate)
+        ]
+    )
+    time = np.arange(segments[-1].end, dtype=float)
+    ramp = _RAMP * sample_rate
+    levels = _hold_and_glide(rows[:, 0], rows[:, 1], rows[:, 2:], rows[:, 2:], ramp, time)
+    return Tracks(
+        formants,
+        nasal_zero,
+        nasal_pole,
+        frication.reshape(len(at), 2, 2).transpose(0, 2, 1),
+        levels[:, 0],
+        levels[:, 1],
+        levels[:, 2],
+    )
+
+
+def _fill(shapes: Floats) -> Floats:
+    """Give sounds without frication the shape of the nearest one that has it (it is inaudible)."""
+    (known,) = np.nonzero(shapes[:, 0])
+    if len(known) == 0:
+        return np.full_like(shapes, 4000.0)
+    nearest = np.abs(np.arange(len(shapes))[:, np.newaxis] - known).argmin(axis=1)
+    filled: Floats = shapes[known[nearest]]
+    return filled

@@ -1,0 +1,103 @@
+"""What differs between two recordings of the same speaker: the day, the microphone, the room."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+_TAPS: Final = 257
+
+
+def _flat() -> Floats:
+    taps = np.zeros(_TAPS)
+    taps[_TAPS // 2] = 1.0
+    return taps
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The circumstances that all recordings of one session share.
+
+    Attributes
+    ----------
+    channel : array, shape (257,)
+        Symmetric impulse response of microphone and room; it delays nothing.
+    room : array, shape (257,)
+        Colour of the background noise, as a symmetric impulse response.
+    snr : float
+        Power of the speech (silences left out) over that of the noise, in dB; inf for no noise.
+    level : float
+        Root mean square of the speech (silences left out), in dB relative to full scale.
+    f0_factor, rate_factor : float
+        How the speaker's pitch and tempo are today.
+    tilt_shift : float
+        Change of the glottal source's pole: vocal effort.
+    """
+
+    channel: Floats = field(default_factory=_flat)
+    room: Floats = field(default_factory=_flat)
+    snr: float = float("inf")
+    level: float = -26.0
+    f0_factor: float = 1.0
+    rate_factor: float = 1.0
+    tilt_shift: float = 0.0
+
+
+def linear_phase(frequencies: Floats, levels: Floats, *, sample_rate: int) -> Floats:
+    """Symmetric filter whose response passes smoothly through given levels.
+
+    Parameters
+    ----------
+    frequencies : array, shape (P,)
+        Increasing, in Hz.
+    levels : array, shape (P,)
+        In dB; interpolated linearly over log frequency.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    array, shape (257,)
+        To be used with a convolution that keeps the middle part: no delay.
+    """
+    size = 4 * (_TAPS - 1)
+    grid = np.maximum(np.fft.rfftfreq(size, 1.0 / sample_rate), 1.0)
+    magnitude = 10.0 ** (np.interp(np.log(grid), np.log(frequencies), levels) / 20.0)
+    impulse = np.roll(np.fft.irfft(magnitude), _TAPS // 2)[:_TAPS]
+    taps: Floats = impulse * np.hanning(_TAPS + 2)[1:-1]
+    return taps
+
+
+def draw_session(rng: np.random.Generator, *, sample_rate: int) -> Session:
+    """Draw a session.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        All that is random about the session comes from here.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    Session
+    """
+    knots = np.array([60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4000.0, 6000.0, 7900.0])
+    wobble = rng.normal(0.0, 1.6, len(knots))
+    wobble[0] -= 12.0
+    wobble[-1] -= 3.0
+    # Room noise falls with frequency, from ventilation hum to hiss.
+    slope = rng.uniform(-7.0, -3.0)
+    hum = slope * np.log2(knots / knots[0]) + rng.normal(0.0, 2.0, len(knots))
+    return Session(
+        channel=linear_phase(knots, wobble, sample_rate=sample_rate),
+        room=linear_phase(knots, hum - hum.max(), sample_rate=sample_rate),
+        snr=float(rng.uniform(18.0, 32.0)),
+        level=float(np.clip(rng.normal(-26.0, 2.5), -34.0, -20.0)),
+        f0_factor=float(np.exp(rng.normal(0.0, 0.04))),
+        rate_factor=float(np.exp(rng.normal(0.0, 0.06))),
+        tilt_shift=float(rng.normal(0.0, 0.03)),
+    )

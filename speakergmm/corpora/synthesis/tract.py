@@ -1,0 +1,89 @@
+"""The vocal tract as a time-varying cascade of resonances, applied frame by frame.
+
+A source is cut into short overlapping frames that sum to the source itself; each frame is filtered
+by the tract of its moment, exactly, in the frequency domain; and the responses are added up. So all
+frames of an utterance are filtered in a few array operations, and the formants move every 4 ms.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Complexes = NDArray[np.complex128]
+
+HOP: Final = 64
+"""Samples from one frame's centre to the next."""
+
+_WINDOW: Final = 2 * HOP
+_FFT: Final = 16 * HOP
+
+
+def n_frames(n_samples: int) -> int:
+    """Frames that cover `n_samples`: one centred on every multiple of `HOP`, the ends included."""
+    return -(-n_samples // HOP) + 1
+
+
+def frame_samples(n_samples: int) -> Floats:
+    """Sample number at which every frame is centred, shape ``(n_frames(n_samples),)``."""
+    return np.arange(n_frames(n_samples), dtype=float) * HOP
+
+
+def quadratic(frequencies: Floats, bandwidths: Floats, *, sample_rate: int) -> Floats:
+    """Coefficients of ``1 - 2 r cos(theta) z^-1 + r^2 z^-2`` for pairs of poles or zeros.
+
+    Parameters
+    ----------
+    frequencies, bandwidths : array, shape (...)
+        Centre and -3 dB width of each pair, in Hz; they broadcast.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    array, shape (..., 3)
+    """
+    radius = np.exp(-np.pi * np.asarray(bandwidths, dtype=float) / sample_rate)
+    angle = 2.0 * np.pi * np.asarray(frequencies, dtype=float) / sample_rate
+    middle = -2.0 * radius * np.cos(angle)
+    return np.stack(np.broadcast_arrays(np.ones_like(middle), middle, radius**2), axis=-1)
+
+
+def cascade(pairs: Floats) -> Floats:
+    """Multiply quadratics: (T, N, 3) coefficients of N pairs give (T, 2 N + 1)."""
+    product = pairs[:, 0]
+    for index in range(1, pairs.shape[1]):
+        pair = pairs[:, index]
+        longer = np.zeros((len(product), product.shape[1] + 2))
+        longer[:, :-2] += product
+        longer[:, 1:-1] += product * pair[:, 1:2]
+        longer[:, 2:] += product * pair[:, 2:3]
+        product = longer
+    return product
+
+
+def response(polynomial: Floats) -> Complexes:
+    """Values of polynomials in ``z^-1`` around the unit circle, shape (T, bins)."""
+    return np.fft.rfft(polynomial, n=_FFT, axis=-1)
+
+
+def spectra(source: Floats) -> Complexes:
+    """Cut a source into frames that sum to it, and transform them: (N,) to (T, bins)."""
+    count = n_frames(len(source))
+    padded = np.zeros((count + 1) * HOP)
+    padded[HOP : HOP + len(source)] = source
+    frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
+    window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
+    return np.fft.rfft(frames * window, n=_FFT, axis=-1)
+
+
+def overlap_add(frames: Complexes, n_samples: int) -> Floats:
+    """Transform filtered frames back and add them up at their places: (T, bins) to (N,)."""
+    count = len(frames)
+    parts = _FFT // HOP
+    responses = np.fft.irfft(frames, n=_FFT, axis=-1).reshape(count, parts, HOP)
+    output = np.zeros((count + parts, HOP))
+    for part in range(parts):
+        output[part : part + count] += responses[:, part]
+    return output.reshape(-1)[HOP : HOP + n_samples]

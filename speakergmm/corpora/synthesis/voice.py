@@ -1,0 +1,118 @@
+"""What makes one speaker differ from another."""
+
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora.synthesis.phones import PHONES
+
+Floats = NDArray[np.float64]
+
+N_FORMANTS: Final = 7
+"""Resonances below 8 kHz: four that phones move, three that belong to the speaker."""
+
+_UPPER_FORMANTS: Final = np.array([4500.0, 5500.0, 6500.0])
+_BANDWIDTHS: Final = np.array([65.0, 90.0, 130.0, 180.0, 250.0, 320.0, 400.0])
+
+# How far speakers lie apart: standard deviations, chosen so that a GMM-UBM confuses the speakers
+# of the default corpus in a few per cent of trials (docs of make_synthetic_corpus).
+_SPREAD_LENGTH: Final = 0.045
+_SPREAD_FORMANT: Final = 0.03
+_SPREAD_PHONE: Final = 0.02
+_SPREAD_BANDWIDTH: Final = 0.15
+_SPREAD_UPPER: Final = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One speaker's anatomy and habits.
+
+    Attributes
+    ----------
+    sex : {"f", "m"}
+        Decides the means that the rest is drawn around.
+    f0 : float
+        Habitual fundamental frequency, in Hz.
+    f0_range : float
+        Standard deviation of f0 movements, in semitones.
+    formant_scale : float
+        Factor on all resonances: reference tract length over the speaker's.
+    formant_offsets : dict of str to array, shape (4,)
+        Idiosyncratic factors on the first four formants of each phone.
+    upper_formants : array, shape (3,)
+        Resonances 5 to 7, in Hz.
+    bandwidths : array, shape (7,)
+        Of the resonances, in Hz.
+    nasal_scale : float
+        Factor on the nasal cavity's zero and pole.
+    frication_scale : float
+        Factor on the resonances of frication noise.
+    open_quotient, speed_quotient, tilt, jitter, shimmer : float
+        As for `glottal_source`.
+    breathiness : float
+        Breath noise in voiced sounds, in dB relative to the glottal source.
+    rate : float
+        Factor on speaking rate.
+    """
+
+    sex: Literal["f", "m"] = "m"
+    f0: float = 120.0
+    f0_range: float = 2.0
+    formant_scale: float = 1.0
+    formant_offsets: dict[str, Floats] = field(default_factory=dict)
+    upper_formants: Floats = field(default_factory=lambda: _UPPER_FORMANTS.copy())
+    bandwidths: Floats = field(default_factory=lambda: _BANDWIDTHS.copy())
+    nasal_scale: float = 1.0
+    frication_scale: float = 1.0
+    open_quotient: float = 0.6
+    speed_quotient: float = 2.0
+    tilt: float = 0.5
+    jitter: float = 0.01
+    shimmer: float = 0.05
+    breathiness: float = -30.0
+    rate: float = 1.0
+
+
+def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
+    """Draw a speaker.
+
+    Parameters
+    ----------
+    sex : {"f", "m"}
+        Women's tracts are about 15 % shorter, their f0 about 0.8 octaves higher.
+    rng : numpy.random.Generator
+        All that is random about the speaker comes from here.
+
+    Returns
+    -------
+    Voice
+    """
+    female = sex == "f"
+
+    def factor(spread: float, size: int | None = None) -> Floats:
+        return np.exp(spread * np.clip(rng.standard_normal(size), -2.5, 2.5))
+
+    scale = (1.15 if female else 1.0) * float(factor(_SPREAD_LENGTH))
+    habit = factor(_SPREAD_FORMANT, 4)
+    offsets = {name: habit * factor(_SPREAD_PHONE, 4) for name in PHONES}
+    upper = np.minimum(_UPPER_FORMANTS * scale * factor(_SPREAD_UPPER, 3), 7700.0)
+    return Voice(
+        sex=sex,
+        f0=(205.0 if female else 118.0) * float(factor(0.13)),
+        f0_range=2.0 * float(factor(0.25)),
+        formant_scale=scale,
+        formant_offsets=offsets,
+        upper_formants=upper,
+        bandwidths=_BANDWIDTHS * factor(_SPREAD_BANDWIDTH, N_FORMANTS) * scale,
+        nasal_scale=scale * float(factor(0.05)),
+        frication_scale=float(np.sqrt(scale) * factor(0.05)),
+        open_quotient=float(np.clip(rng.normal(0.65 if female else 0.58, 0.06), 0.4, 0.8)),
+        speed_quotient=float(np.clip(rng.normal(2.0, 0.3), 1.2, 3.0)),
+        tilt=float(np.clip(rng.normal(0.58 if female else 0.5, 0.08), 0.25, 0.8)),
+        jitter=0.008 * float(factor(0.4)),
+        shimmer=0.05 * float(factor(0.3)),
+        breathiness=float(rng.normal(-27.0 if female else -30.0, 3.0)),
+        rate=float(factor(0.1)),
+    )
