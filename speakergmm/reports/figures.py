@@ -1,0 +1,345 @@
+"""Figures for the report, as SVG that takes its colours from the page.
+
+Matplotlib draws with placeholder colours, which are then replaced by CSS variables: the same
+figure is dark on a dark screen and black on white on paper. Text stays text, in the page's font.
+The same input gives the same bytes: ids are salted with a constant and no date is written.
+"""
+
+import io
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.metrics import DetCurve, Evaluation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Placeholder colours; each occurs nowhere else and stands for a variable of the page's style.
+_VARIABLES = {
+    "#010a01": "--ink",
+    "#010a02": "--muted",
+    "#010a03": "--rule",
+    "#010a04": "--surface",
+    "#010a05": "--target",
+    "#010a06": "--nontarget",
+    "#010a07": "--mark-1",
+    "#010a08": "--mark-2",
+    "#010a09": "--mark-3",
+}
+_COLOUR = {name.removeprefix("--"): code for code, name in _VARIABLES.items()}
+_LOW_TICKS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
+_HIGH_TICKS = (0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+_TICKS = np.array([*_LOW_TICKS, *_HIGH_TICKS])
+_MARKERS = ("D", "^", "s", "v", "P")
+# Corners nearer than this, in points, can't be told apart on the page.
+_RESOLUTION = 0.25
+_N_BINS = 80
+
+
+def draw_det_curve(evaluation: Evaluation) -> str:
+    """Draw the DET curve on probit axes, with the operating points marked.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Its curve, its EER by linear interpolation (with the interval along the diagonal) and its
+        minDCF points.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element to be placed in a page that defines the colour variables.
+
+    Notes
+    -----
+    An error rate of 0 or 1 lies infinitely far out on such axes: the curve then runs out of the
+    frame, and an operating point is drawn on its edge. Corners closer than a quarter of a point
+    are merged.
+    """
+    with _style("det"):
+        figure = _figure(5.6, 5.4)
+        axes = figure.add_subplot()
+        low, high = _det_limits(evaluation)
+        for set_limits, start, end in (
+            (axes.set_xlim, low[0], high[0]),
+            (axes.set_ylim, low[1], high[1]),
+        ):
+            set_limits(_probit(start), _probit(end))
+        axes.set_aspect("equal", adjustable="box")
+        for axis, start, end in ((axes.xaxis, low[0], high[0]), (axes.yaxis, low[1], high[1])):
+            ticks = _TICKS[(start <= _TICKS) & (end >= _TICKS)]
+            axis.set_ticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
+        axes.set_xlabel("false alarms, % of nontarget trials")
+        axes.set_ylabel("misses, % of target trials")
+        axes.grid(color=_COLOUR["rule"], linewidth=0.6)
+
+        edge = np.array([_probit(min(low)), _probit(max(high))])
+        axes.plot(edge, edge, color=_COLOUR["muted"], linewidth=0.8, dashes=(2, 3))
+        x, y = thin_curve(evaluation.curve, points_per_unit=_points_per_unit(figure, axes))
+        axes.plot(x, y, color=_COLOUR["ink"], linewidth=1.6, solid_joinstyle="miter")
+        _mark_points(axes, evaluation, low, high)
+        axes.legend(loc="upper right", fontsize=9.5)
+        return _to_svg(figure, "det")
+
+
+def draw_histograms(
+    target: ArrayLike, nontarget: ArrayLike, *, threshold: float | None = None
+) -> str | None:
+    """Draw how target and nontarget scores are distributed.
+
+    Parameters
+    ----------
+    target, nontarget : array_like of float, shape (T,) and (N,)
+        Scores. The outermost 0.05 % at either end are counted in the outermost bins.
+    threshold : float, optional
+        Marked by a line, if finite: that of the EER.
+
+    Returns
+    -------
+    str or None
+        An ``<svg>`` element; None where no two finite scores can be drawn on one axis.
+    """
+    parts = [np.asarray(target, dtype=np.float64), np.asarray(nontarget, dtype=np.float64)]
+    edges = histogram_edges(*parts)
+    if edges is None:
+        return None
+    with _style("histogram"):
+        figure = _figure(6.6, 3.3)
+        axes = figure.add_subplot()
+        for values, colour, line, label in (
+            (parts[1], "nontarget", (0, (4, 1.5)), "nontarget trials"),
+            (parts[0], "target", "solid", "target trials"),
+        ):
+            share = 100 * histogram_counts(values, edges) / len(values)
+            style: dict[str, Any] = {"color": _COLOUR[colour], "linewidth": 1.5, "linestyle": line}
+            axes.stairs(share, edges, fill=True, color=_COLOUR[colour], alpha=0.25, linewidth=0)
+            axes.stairs(share, edges, label=f"{label} ({len(values):,})", **style)
+        if threshold is not None and edges[0] <= threshold <= edges[-1]:
+            axes.axvline(
+                threshold,
+                color=_COLOUR["ink"],
+                linewidth=1,
+                dashes=(1.5, 2),
+                label=f"EER threshold {threshold:.4g}",
+            )
+        axes.set_xlabel("score")
+        axes.set_ylabel("% of the kind's trials per bin")
+        axes.margins(x=0.01)
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
+        axes.grid(axis="y", color=_COLOUR["rule"], linewidth=0.6)
+        axes.legend(loc="best", fontsize=9.5)
+        return _to_svg(figure, "histogram")
+
+
+def thin_curve(
+    curve: DetCurve, *, points_per_unit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Keep the corners of a DET curve that can be told apart on the page.
+
+    Parameters
+    ----------
+    curve : DetCurve
+        The curve.
+    points_per_unit : float
+        Size of one unit of the probit axes, in points.
+
+    Returns
+    -------
+    tuple of array of float, shape (P,)
+        Probit of P_fa and of P_miss; no corner left out lies farther than a quarter of a point
+        (along each axis) from the one kept before it.
+    """
+    # Rates of 0 and 1 go far outside of any frame instead of to infinity.
+    x, y = (_probit(np.clip(rate, 1e-12, 1 - 1e-12)) for rate in (curve.p_fa, curve.p_miss))
+    cells = np.stack([x, y]) * (points_per_unit / _RESOLUTION)
+    cells = np.floor(cells).astype(np.int64)
+    keep = np.append(True, (np.diff(cells, axis=1) != 0).any(axis=0))
+    keep[-1] = True
+    return x[keep], y[keep]
+
+
+def histogram_edges(
+    target: NDArray[np.float64], nontarget: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Choose one set of bins for both kinds of trial.
+
+    Parameters
+    ----------
+    target, nontarget : array of float, shape (T,) and (N,)
+        Scores.
+
+    Returns
+    -------
+    array of float, shape (B + 1,) or None
+        Edges of equal bins, between 10 and 80 of them by the rule of Freedman and Diaconis; None
+        where there is no finite score or their range is too wide for a float.
+    """
+    parts = [values[np.isfinite(values)] for values in (target, nontarget)]
+    parts = [values for values in parts if len(values)]
+    if not parts:
+        return None
+    tails = [np.quantile(part, [0.0005, 0.25, 0.75, 0.9995], method="nearest") for part in parts]
+    low = min(float(tail[0]) for tail in tails)
+    high = max(float(tail[3]) for tail in tails)
+    with np.errstate(over="ignore"):
+        span = np.float64(high) - low
+        widths = [
+            2 * float(tail[2] - tail[1]) / len(part) ** (1 / 3)
+            for tail, part in zip(tails, parts, strict=True)
+        ]
+    if not np.isfinite(span):
+        return None
+    if span == 0:
+        low, high = low - 0.5 * max(1.0, abs(low)), high + 0.5 * max(1.0, abs(high))
+        return np.linspace(low, high, 12)
+    width = max(min(widths), span / _N_BINS)
+    return np.linspace(low, high, int(np.clip(np.ceil(span / width), 10, _N_BINS)) + 1)
+
+
+def histogram_counts(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Count scores per bin; what lies outside goes to the outermost bins.
+
+    Parameters
+    ----------
+    values : array of float, shape (N,)
+        Scores, infinite ones included.
+    edges : array of float, shape (B + 1,)
+        Rising.
+
+    Returns
+    -------
+    array of int, shape (B,)
+        Sums to N.
+    """
+    return np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)[0]
+
+
+def _det_limits(
+    evaluation: Evaluation,
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Choose the least and greatest (P_fa, P_miss) shown: ticks around what can be resolved."""
+    points = [measure.point for measure in evaluation.measures if measure.point is not None]
+    low, high = [], []
+    for n_trials, rates in (
+        (evaluation.n_nontarget, [point.p_fa for point in points]),
+        (evaluation.n_target, [point.p_miss for point in points]),
+    ):
+        low.append(max((tick for tick in _LOW_TICKS if tick < 1 / n_trials), default=_TICKS[0]))
+        top = max([evaluation["eer_linear"].value, *(rate for rate in rates if rate < 1)])
+        high.append(min((tick for tick in _HIGH_TICKS if top < 0.97 * tick), default=_TICKS[-1]))
+    return (low[0], low[1]), (high[0], high[1])
+
+
+def _mark_points(
+    axes: "Axes", evaluation: Evaluation, low: tuple[float, float], high: tuple[float, float]
+) -> None:
+    def place(p_fa: float, p_miss: float) -> tuple[float, float]:
+        inside = np.clip([p_fa, p_miss], low, high)
+        return float(_probit(inside[0])), float(_probit(inside[1]))
+
+    eer = evaluation["eer_linear"]
+    if eer.interval is not None:
+        ends = np.array(
+            [place(eer.interval.low, eer.interval.low), place(eer.interval.high, eer.interval.high)]
+        )
+        axes.plot(*ends.T, color=_COLOUR["mark-1"], linewidth=7, alpha=0.35, solid_capstyle="butt")
+    marked = [(eer, "o", place(eer.value, eer.value), f"EER {eer.format_value()}")]
+    costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
+    for measure, marker in zip(costs, _MARKERS * len(costs), strict=False):
+        assert measure.point is not None
+        spot = place(measure.point.p_fa, measure.point.p_miss)
+        prior = measure.name.removeprefix("min_dcf_")
+        marked.append((measure, marker, spot, f"minDCF({prior}) {measure.format_value()}"))
+    for order, (_, marker, (x, y), label) in enumerate(marked):
+        axes.plot(
+            x,
+            y,
+            marker,
+            color=_COLOUR[f"mark-{min(order + 1, 3)}"],
+            markeredgecolor=_COLOUR["surface"],
+            markersize=8.5,
+            label=label,
+            clip_on=False,
+            zorder=5,
+        )
+
+
+def _points_per_unit(figure: "Figure", axes: "Axes") -> float:
+    figure.draw_without_rendering()
+    (start, _), (end, _) = axes.transData.transform([(0.0, 0.0), (1.0, 0.0)])
+    return float(end - start) * 72 / figure.dpi
+
+
+def _probit(rate: Any) -> Any:
+    from scipy.special import ndtri
+
+    return ndtri(rate)
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # No pyplot: nothing global, no window, no backend to choose.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _style(salt: str) -> Any:
+    import matplotlib
+
+    return matplotlib.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": f"speakergmm {salt}",
+            "text.parse_math": False,
+            "axes.unicode_minus": True,
+            "font.family": "DejaVu Sans",
+            "font.size": 10.5,
+            "axes.edgecolor": _COLOUR["muted"],
+            "axes.labelcolor": _COLOUR["ink"],
+            "axes.linewidth": 0.8,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.axisbelow": True,
+            "xtick.color": _COLOUR["muted"],
+            "ytick.color": _COLOUR["muted"],
+            "xtick.labelcolor": _COLOUR["ink"],
+            "ytick.labelcolor": _COLOUR["ink"],
+            "text.color": _COLOUR["ink"],
+            "legend.frameon": True,
+            "legend.facecolor": _COLOUR["surface"],
+            "legend.edgecolor": _COLOUR["rule"],
+            "legend.framealpha": 0.92,
+            "figure.facecolor": "none",
+            "axes.facecolor": "none",
+            "savefig.facecolor": "none",
+            "path.simplify": False,
+        }
+    )
+
+
+def _to_svg(figure: "Figure", prefix: str) -> str:
+    """Write the figure; strip what only a file needs, and make ids unique within the page."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue().decode("utf-8")
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # Its rule would apply to the whole page.
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
+    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    text = re.sub(r"font-family: [^;\"]*(;|\")", r"font-family: inherit\1", text)
+    text = re.sub(r"font: ([\d.]+px) [^;\"]*(;|\")", r"font-size: \1\2", text)
+    for code, name in _VARIABLES.items():
+        text = text.replace(code, f"var({name})")
+    return re.sub(r"\s*\n\s*", "\n", text)

@@ -1,0 +1,173 @@
+"""The report: one HTML file that needs nothing else."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from speakergmm.metrics import Evaluation, Scores
+from speakergmm.metrics._atomic import write_text_atomically
+from speakergmm.reports.confusions import most_confused, most_falsely_accepted
+from speakergmm.reports.figures import draw_det_curve, draw_histograms
+
+# What HTML can't hold: control characters and lone surrogates (file names that are no UTF-8).
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def write_report(
+    path: str | Path,
+    evaluation: Evaluation,
+    scores: Scores,
+    *,
+    configuration: Mapping[str, Any] | None = None,
+    title: str = "Speaker recognition",
+) -> None:
+    """Write the report of an evaluation, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        The HTML file to write; an old one is replaced in one step.
+    evaluation : Evaluation
+        The figures.
+    scores : Scores
+        The trials they were measured on.
+    configuration : mapping, optional
+        What else shall stand in the report, nested as deep as need be: features, model, versions,
+        seeds, hashes, date.
+    title : str
+        Heading of the report.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the file can't be written (no such folder, disk full).
+    """
+    text = render_report(evaluation, scores, configuration=configuration, title=title)
+    write_text_atomically(path, [text], errors="strict")
+
+
+def render_report(
+    evaluation: Evaluation,
+    scores: Scores,
+    *,
+    configuration: Mapping[str, Any] | None = None,
+    title: str = "Speaker recognition",
+) -> str:
+    """Lay out the report of an evaluation.
+
+    Parameters
+    ----------
+    evaluation, scores, configuration, title
+        As for :func:`write_report`.
+
+    Returns
+    -------
+    str
+        A whole HTML page without scripts, links or anything to load; equal input, equal bytes.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("speakergmm.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_printable,
+    )
+    environment.filters["rows"] = configuration_rows
+    eer = evaluation["eer_linear"].point
+    assert eer is not None
+    histogram = draw_histograms(scores.target, scores.nontarget, threshold=eer.threshold)
+    found = evaluation.identification
+    return environment.get_template("report.html.j2").render(
+        title=title,
+        evaluation=evaluation,
+        eer=eer,
+        det=Markup(draw_det_curve(evaluation)),
+        histogram=None if histogram is None else Markup(histogram),
+        histogram_text=_describe_scores(scores),
+        confusion=None if found is None else most_confused(found),
+        pairs=() if found is None else found.confusions()[:10],
+        false_acceptances=most_falsely_accepted(scores, threshold=eer.threshold),
+        no_width=any(
+            measure.interval is not None and measure.interval.low == measure.interval.high
+            for measure in evaluation.measures
+        ),
+        no_interval=bool(evaluation.n_bootstrap)
+        and any(measure.interval is None for measure in evaluation.measures),
+        configuration=configuration or {},
+    )
+
+
+def configuration_rows(value: Any, *, level: int = 0) -> list[tuple[int, str, str | None]]:
+    """Flatten nested configuration to the rows of one table.
+
+    Parameters
+    ----------
+    value : mapping or sequence
+        What to show.
+    level : int
+        Depth of the outermost rows.
+
+    Returns
+    -------
+    list of tuple
+        Depth, name, and value as text; None for a row that only heads others.
+
+    Examples
+    --------
+    >>> configuration_rows({"seed": 1, "model": {"components": 64, "floor": None}})
+    [(0, 'seed', '1'), (0, 'model', None), (1, 'components', '64'), (1, 'floor', 'none')]
+    """
+    items = (
+        value.items()
+        if isinstance(value, Mapping)
+        else ((str(number), each) for number, each in enumerate(value, start=1))
+    )
+    rows: list[tuple[int, str, str | None]] = []
+    for name, each in items:
+        nested = isinstance(each, Mapping) or (
+            isinstance(each, Sequence)
+            and not isinstance(each, str | bytes)
+            and any(isinstance(part, Mapping) for part in each)
+        )
+        if nested and each:
+            rows.append((level, str(name), None))
+            rows += configuration_rows(each, level=level + 1)
+        else:
+            rows.append((level, str(name), _value_text(each)))
+    return rows
+
+
+def _value_text(value: Any) -> str:
+    if value is None or (isinstance(value, Mapping | Sequence) and not value):
+        return "none"
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{float(value):.6g}"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return ", ".join(_value_text(each) for each in value)
+    return str(value)
+
+
+def _describe_scores(scores: Scores) -> str:
+    """Say in words what the histogram shows, for those who don't see it."""
+    parts = []
+    for kind, values in (("target", scores.target), ("nontarget", scores.nontarget)):
+        low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], method="nearest")
+        parts.append(f"{kind} scores: median {middle:.4g}, 90 % between {low:.4g} and {high:.4g}")
+    return "; ".join(parts)
+
+
+def _printable(value: Any) -> Any:
+    from markupsafe import Markup
+
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _UNPRINTABLE.sub("\ufffd", value)
+    return value
