@@ -1,0 +1,219 @@
+"""Adaptation of a mixture to a speaker by relevance MAP."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.em import UpdateReport
+from speakergmm.mixtures.maximum_likelihood import check_statistics
+from speakergmm.mixtures.parameters import DiagonalMixture
+from speakergmm.mixtures.statistics import MixtureStatistics
+
+Parameter = Literal["means", "weights", "variances"]
+_MEANS: tuple[Parameter, ...] = ("means",)
+
+
+def adapt(
+    statistics: MixtureStatistics,
+    prior: DiagonalMixture,
+    *,
+    relevance_factor: float = 16.0,
+    parameters: Collection[Parameter] = _MEANS,
+    variance_floor: float = 1e-3,
+) -> tuple[DiagonalMixture, UpdateReport]:
+    """Adapt a background mixture to the data of one speaker.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the speaker's frames under `prior`, with second-order moments where variances are
+        adapted.
+    prior : DiagonalMixture
+        The background model.
+    relevance_factor : float, default=16.0
+        Occupancy, in frames, at which speaker and background weigh the same; > 0. One factor
+        serves all parameters.
+    parameters : collection of {"means", "weights", "variances"}, default=("means",)
+        What to adapt; the rest stays that of the background.
+    variance_floor : float, default=1e-3
+        Smallest adapted variance, as a part of the prior's variance of that component and feature.
+
+    Returns
+    -------
+    model : DiagonalMixture
+        The speaker's model; that of the background where a component saw no data.
+    report : UpdateReport
+        Floored variances.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, an option is out of range, or second-order moments are missing.
+
+    Notes
+    -----
+    Equations 8 to 14 of [1]_ with alpha_k = n_k / (n_k + r). Weights are scaled to sum to one. A
+    variance is that about the mean of the new model: with adapted means, equation 13 as it stands,
+
+    alpha E_k[x^2] + (1 - alpha) (variance_k + mean_k^2) - adapted mean_k^2;
+
+    where the means stay those of the background, alpha E_k[(x - mean_k)^2] +
+    (1 - alpha) variance_k.
+
+    References
+    ----------
+    .. [1] Reynolds, Quatieri, Dunn, "Speaker Verification Using Adapted Gaussian Mixture
+       Models", Digital Signal Processing 10 (2000) 19-41.
+
+    Examples
+    --------
+    >>> prior = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+    >>> data = MixtureStatistics([16.0], [[32.0]], None, log_likelihood=0.0, n_frames=16.0)
+    >>> adapt(data, prior)[0].means
+    array([[1.]])
+    """
+    chosen = set(parameters)
+    unknown = chosen - {"means", "weights", "variances"}
+    if unknown or isinstance(parameters, str):
+        raise InvalidInputError(
+            f"parameters must be a collection of 'means', 'weights', 'variances', found "
+            f"{parameters!r}"
+        )
+    if not 0 <= variance_floor < 1:
+        raise InvalidInputError(
+            f"variance_floor must lie in 0..1 (below 1), found {variance_floor}"
+        )
+    second_order = check_statistics(statistics, prior, needs_second_order="variances" in chosen)
+    _check_relevance_factor(relevance_factor)
+    weights, means, variances = prior.weights, prior.means, prior.variances
+    report = UpdateReport()
+    if "weights" in chosen:
+        weights = adapt_weights(statistics.counts, weights, relevance_factor=relevance_factor)
+    adapted_means = adapt_means(
+        statistics.counts, statistics.first_order, means, relevance_factor=relevance_factor
+    )
+    if "means" in chosen:
+        means = adapted_means
+    if "variances" in chosen and second_order is not None:
+        adapted = _adapt_variances(statistics, second_order, prior, means, relevance_factor)
+        floor = variance_floor * prior.variances
+        report = UpdateReport(n_floored=int(np.count_nonzero(adapted < floor)))
+        variances = np.maximum(adapted, floor)
+    return DiagonalMixture(weights, means, variances), report
+
+
+def adapt_means(
+    counts: ArrayLike,
+    first_order: ArrayLike,
+    prior_means: ArrayLike,
+    *,
+    relevance_factor: float = 16.0,
+) -> NDArray[np.float64]:
+    """Means between those of the background and those of the data.
+
+    Parameters
+    ----------
+    counts : array, shape (K,)
+        Occupancy of each component, in frames.
+    first_order : array, shape (K, D)
+        Sum of responsibility times feature.
+    prior_means : array, shape (K, D)
+        Means of the background model, in feature units.
+    relevance_factor : float, default=16.0
+        Occupancy at which both weigh the same; > 0.
+
+    Returns
+    -------
+    array, shape (K, D)
+        Row k is the background mean where ``counts[k] == 0``.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a count is negative, or
+        ``relevance_factor <= 0``.
+
+    Notes
+    -----
+    Equation 12 of Reynolds, Quatieri and Dunn (2000), written as (f + r m) / (n + r): a component
+    without data needs no case of its own.
+    """
+    _check_relevance_factor(relevance_factor)
+    n = np.asarray(counts, dtype=np.float64)
+    f = np.asarray(first_order, dtype=np.float64)
+    m = np.asarray(prior_means, dtype=np.float64)
+    if n.ndim != 1 or f.shape != m.shape or f.ndim != 2 or len(f) != len(n):
+        raise InvalidInputError(
+            f"counts, first_order and prior_means must have shapes (K,), (K, D), (K, D), found "
+            f"{n.shape}, {f.shape}, {m.shape}"
+        )
+    if not (np.isfinite(n).all() and np.isfinite(f).all() and np.isfinite(m).all()):
+        raise InvalidInputError("counts, first_order and prior_means must be finite")
+    if n.size and n.min() < 0:
+        raise InvalidInputError(f"counts must be >= 0, found {n.min():g}")
+    return np.asarray((f + relevance_factor * m) / (n + relevance_factor)[:, None])
+
+
+def adapt_weights(
+    counts: ArrayLike, prior_weights: ArrayLike, *, relevance_factor: float = 16.0
+) -> NDArray[np.float64]:
+    """Weights between those of the background and those of the data, scaled to sum to one.
+
+    Parameters
+    ----------
+    counts : array, shape (K,)
+        Occupancy of each component, in frames.
+    prior_weights : array, shape (K,)
+        Weights of the background model.
+    relevance_factor : float, default=16.0
+        As for the means.
+
+    Returns
+    -------
+    array, shape (K,)
+        The prior's weights where there is no data at all.
+
+    Notes
+    -----
+    Equation 11 of Reynolds, Quatieri and Dunn (2000); their gamma is the division by the sum.
+    """
+    _check_relevance_factor(relevance_factor)
+    n = np.asarray(counts, dtype=np.float64)
+    prior = np.asarray(prior_weights, dtype=np.float64)
+    total = n.sum()
+    if not total > 0:
+        return prior
+    weights = (n * (n / total) + relevance_factor * prior) / (n + relevance_factor)
+    return np.asarray(weights / weights.sum())
+
+
+def _adapt_variances(
+    statistics: MixtureStatistics,
+    second_order: NDArray[np.float64],
+    prior: DiagonalMixture,
+    means: NDArray[np.float64],
+    relevance_factor: float,
+) -> NDArray[np.float64]:
+    """Equation 13, moments taken about the prior's mean so that an offset costs no digits.
+
+    About any point c, alpha E[(x - c)^2] + (1 - alpha) (v + (m - c)^2) - (second moment of the
+    adapted mean about c) is one and the same; with c = m the large squares cancel on paper.
+    """
+    n = statistics.counts[:, None]
+    m = prior.means
+    spread = second_order - 2 * m * statistics.first_order + n * m**2
+    return np.asarray(
+        (spread + relevance_factor * prior.variances) / (n + relevance_factor) - (means - m) ** 2
+    )
+
+
+def _check_relevance_factor(relevance_factor: float) -> None:
+    if not 0 < relevance_factor < np.inf:
+        raise InvalidInputError(
+            f"relevance_factor must be finite and > 0, found {relevance_factor}"
+        )

@@ -1,0 +1,133 @@
+"""Frames as mixtures take them: one array, a list of arrays, a callable that yields arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+Frames: TypeAlias = NDArray[np.floating[Any]]
+FrameSource: TypeAlias = (
+    NDArray[Any] | Iterable[NDArray[Any]] | Callable[[], Iterable[NDArray[Any]]]
+)
+
+
+def check_frames(X: ArrayLike, *, n_features: int | None = None, first_frame: int = 0) -> Frames:
+    """Return `X` as a finite matrix of frames, or refuse it.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames; float32 and float64 stay what they are, other real numbers become float64.
+    n_features : int, optional
+        D that is expected.
+    first_frame : int, default=0
+        Number of the first row, for the message.
+
+    Returns
+    -------
+    array, shape (T, D)
+        Float32 or float64.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is not a real matrix of D columns, or a value is NaN or infinite; the message names
+        the first such row and column.
+    """
+    frames = np.asarray(X)
+    if frames.ndim != 2 or frames.dtype.kind not in "fiub":
+        raise InvalidInputError(
+            f"frames must be a real array of shape (T, D), found {frames.dtype} of shape "
+            f"{frames.shape}"
+        )
+    if frames.shape[1] == 0 or (n_features is not None and frames.shape[1] != n_features):
+        raise InvalidInputError(
+            f"frames must have {n_features or 'one or more'} features, found {frames.shape[1]}"
+        )
+    if frames.dtype not in (np.float32, np.float64):
+        frames = frames.astype(np.float64)
+    finite = np.isfinite(frames)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise InvalidInputError(
+            f"frames must be finite, found {frames[row, column]} at row {first_frame + row}, "
+            f"column {column}"
+        )
+    return frames
+
+
+def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterator[Frames]:
+    """Yield the checked blocks of a source, one pass over it; empty blocks are left out.
+
+    Parameters
+    ----------
+    source : array, iterable of arrays, or callable that returns an iterable of arrays
+        Each array of shape (T, D), with one D. A block may not be overwritten once it was given.
+    n_features : int, optional
+        D that is expected; by default that of the first block.
+
+    Yields
+    ------
+    array, shape (T, D)
+
+    Raises
+    ------
+    InvalidInputError
+        If a block is not a finite matrix of D columns; rows are counted over the whole source.
+    """
+    blocks: Iterable[Any]
+    if isinstance(source, np.ndarray):
+        blocks = (source,)
+    elif callable(source):
+        blocks = source()
+    else:
+        blocks = source
+    first_frame = 0
+    for block in blocks:
+        frames = check_frames(block, n_features=n_features, first_frame=first_frame)
+        n_features = frames.shape[1]
+        first_frame += len(frames)
+        if len(frames):
+            yield frames
+
+
+def check_rereadable(source: FrameSource) -> None:
+    """Refuse a source that can be read only once, as a generator can.
+
+    Raises
+    ------
+    InvalidInputError
+        If `source` is an iterator.
+    """
+    if not isinstance(source, np.ndarray) and not callable(source) and iter(source) is source:
+        raise InvalidInputError(
+            "training reads the frames several times, found an iterator that can be read once; "
+            "give a list of arrays, or a callable that returns a new iterator"
+        )
+
+
+def regroup(blocks: Iterable[Frames], size: int) -> Iterator[Frames]:
+    """Cut a stream of blocks anew into groups of `size` frames (the last one may be shorter).
+
+    How the frames were cut before leaves no trace: results that depend on the groups alone are the
+    same for one array and for a list of utterances.
+    """
+    pending: list[Frames] = []
+    n_pending = 0
+    for block in blocks:
+        start = 0
+        while start < len(block):
+            piece = block[start : start + size - n_pending]
+            pending.append(piece)
+            n_pending += len(piece)
+            start += len(piece)
+            if n_pending == size:
+                yield pending[0] if len(pending) == 1 else np.concatenate(pending)
+                pending, n_pending = [], 0
+    if pending:
+        yield pending[0] if len(pending) == 1 else np.concatenate(pending)

@@ -1,0 +1,92 @@
+"""Coordinates in which float32 is safe: features moved by a centre and divided by a scale.
+
+The centre is a float32 number and the scale a power of two, so that going there and back is exact
+wherever the numbers themselves are: a mixture at an offset of 10,000 is evaluated as well as one
+around zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.parameters import DiagonalMixture
+    from speakergmm.mixtures.statistics import MixtureStatistics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardisation:
+    """The map z = (x - centre) / scale, and its inverse for models and statistics.
+
+    Parameters
+    ----------
+    centre : array, shape (D,)
+        In feature units, representable in float32.
+    scale : array, shape (D,)
+        In feature units; powers of two.
+    """
+
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def from_moments(
+        cls, mean: NDArray[np.float64], variance: NDArray[np.float64]
+    ) -> Standardisation:
+        """Find the map that brings data of this mean and variance, both (D,), close to (0, 1).
+
+        A feature that does not vary keeps its scale.
+        """
+        deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+        with np.errstate(over="ignore"):
+            centre = mean.astype(np.float32).astype(np.float64)
+        centre = np.where(np.isfinite(centre), centre, mean)
+        return cls(centre, np.exp2(np.round(np.log2(deviation))))
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the volume of a unit cube of z, in feature units."""
+        return float(np.log(self.scale).sum())
+
+    def apply(self, X: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]) -> None:
+        """Write the standardised frames of `X`, shape (T, D), into `out`."""
+        if X.dtype == out.dtype:
+            np.subtract(X, self.centre.astype(X.dtype), out=out)
+        else:
+            # The difference is taken in float64 and only then rounded.
+            np.subtract(X, self.centre, out=out, casting="same_kind", dtype=np.float64)
+        # A power of two: exact in either precision.
+        np.multiply(out, (1.0 / self.scale).astype(out.dtype), out=out)
+
+    def model_to_standard(self, model: DiagonalMixture) -> DiagonalMixture:
+        """Give the model of z for the model of x."""
+        means = (model.means - self.centre) / self.scale
+        return type(model)(model.weights, means, model.variances / self.scale**2)
+
+    def model_from_standard(self, model: DiagonalMixture) -> DiagonalMixture:
+        """Give the model of x for the model of z."""
+        means = model.means * self.scale + self.centre
+        return type(model)(model.weights, means, model.variances * self.scale**2)
+
+    def statistics_from_standard(self, statistics: MixtureStatistics) -> MixtureStatistics:
+        """Turn moments of z into those of x; the log-likelihood stays."""
+        counts = statistics.counts[:, None]
+        scaled = statistics.first_order * self.scale
+        second_order = None
+        if statistics.second_order is not None:
+            second_order = (
+                statistics.second_order * self.scale**2
+                + 2.0 * self.centre * scaled
+                + counts * self.centre**2
+            )
+        return type(statistics)(
+            counts=statistics.counts,
+            first_order=scaled + counts * self.centre,
+            second_order=second_order,
+            log_likelihood=statistics.log_likelihood,
+            n_frames=statistics.n_frames,
+        )

@@ -1,0 +1,238 @@
+"""Training a mixture from frames: survey, start, expectation-maximisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.density import evaluation_dtype, standard_natural_parameters
+from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks, regroup
+from speakergmm.mixtures.initialisation import (
+    initialise_kmeans,
+    initialise_random,
+    initialise_splitting,
+)
+from speakergmm.mixtures.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    update_maximum_likelihood,
+)
+from speakergmm.mixtures.parameters import DiagonalMixture, Precision
+from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.threads import count_workers
+
+Initialisation = Literal["kmeans", "splitting", "random"]
+
+# The start is found on this many random frames per component (and not on fewer than the floor).
+_START_FRAMES_PER_COMPONENT = 128
+_START_FRAMES = 16384
+_SURVEY_FRAMES = 8192
+
+
+def fit_mixture(
+    X: FrameSource,
+    *,
+    n_components: int,
+    init: Initialisation | DiagonalMixture = "kmeans",
+    max_iter: int = 30,
+    tol: float = 1e-3,
+    variance_floor: float = 1e-3,
+    min_count: float = 1.0,
+    precision: Precision = "float32",
+    seed: int = 0,
+    n_jobs: int = 1,
+    callback: Callable[[int, Iteration], None] | None = None,
+) -> EMResult[DiagonalMixture]:
+    """Train a diagonal Gaussian mixture by maximum likelihood.
+
+    Parameters
+    ----------
+    X : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+        Frames. A list of utterances, or a callable that reads them anew from disk each time it
+        is called, is the same data as one array of all frames; no more than a few blocks are
+        held at a time. It is read once per iteration and up to three times before.
+    n_components : int
+        K, at most T.
+    init : {"kmeans", "splitting", "random"} or DiagonalMixture, default="kmeans"
+        The start: clusters of a random part of the frames, doubling from one Gaussian, means at
+        random frames, or a mixture that is given (of K components, in feature units).
+    max_iter : int, default=30
+        Most updates.
+    tol : float, default=1e-3
+        Training ends when the log-likelihood per frame grows by less.
+    variance_floor : float, default=1e-3
+        Smallest variance, as a part of the variance of all frames in that feature.
+    min_count : float, default=1.0
+        Occupancy, in frames, below which a component is dead and revived elsewhere.
+    precision : {"float32", "float64"}, default="float32"
+        Of densities within a block; sums over blocks are float64.
+    seed : int, default=0
+        Same seed, same result, whatever `n_jobs` and however the frames are cut into blocks.
+    n_jobs : int, default=1
+        Threads; -1 for all cores.
+    callback : callable, optional
+        Called as ``callback(number, iteration)`` after each iteration.
+
+    Returns
+    -------
+    EMResult
+        The mixture in feature units, the history, and why training ended.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are fewer frames than components.
+    InvalidInputError
+        If an option is out of range, frames are no finite matrix of D columns (the first bad
+        row and column are named), or the source can be read only once.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(-5, 1, (500, 1)), rng.normal(5, 1, (500, 1))])
+    >>> result = fit_mixture(X, n_components=2)
+    >>> result.convergence, np.sort(result.model.means[:, 0]).round()
+    ('converged', array([-5.,  5.]))
+    """
+    if n_components < 1:
+        raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
+    evaluation_dtype(precision)
+    count_workers(n_jobs)
+    options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)
+    check_rereadable(X)
+    survey = survey_frames(X)
+    if survey.n_frames < n_components:
+        raise InsufficientDataError(
+            f"{n_components} components need at least as many frames, found {survey.n_frames}"
+        )
+    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
+    if isinstance(init, DiagonalMixture):
+        if init.means.shape != (n_components, len(survey.mean)):
+            raise InvalidInputError(
+                f"init must have {n_components} components of {len(survey.mean)} features, found "
+                f"means of shape {init.means.shape}"
+            )
+        start = standardisation.model_to_standard(init)
+    else:
+        rng = np.random.default_rng(seed)
+        n_sample = max(_START_FRAMES_PER_COMPONENT * n_components, _START_FRAMES)
+        sample = _draw_frames(X, survey, standardisation, n_sample, rng)
+        start = _find_start(init, sample, n_components, options, rng, n_jobs)
+
+    def accumulate(model: DiagonalMixture) -> MixtureStatistics:
+        natural = standard_natural_parameters(model, standardisation)
+        return accumulate_standardised(natural, X, precision=precision, n_jobs=n_jobs)
+
+    result = expectation_maximisation(
+        start,
+        accumulate,
+        partial(update_maximum_likelihood, options=options),
+        max_iter=max_iter,
+        tol=tol,
+        callback=callback,
+    )
+    model = standardisation.model_from_standard(result.model)
+    return EMResult(model, result.history, result.convergence)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """Number, mean (D,) and variance (D,) of all frames of a source, in feature units."""
+
+    n_frames: int
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+
+
+def survey_frames(source: FrameSource) -> Survey:
+    """Count the frames of a source and find their mean and variance, in one pass.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there is no frame.
+    InvalidInputError
+        If frames are no finite matrix of D columns, or too large to be squared.
+
+    Notes
+    -----
+    Blocks are merged by the formula of Chan, Golub and LeVeque (1983), which an offset does not
+    harm.
+    """
+    n_frames = 0
+    mean = deviations = np.zeros(1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Groups of one size, so that how the frames were cut changes no digit.
+        for block in regroup(read_blocks(source), _SURVEY_FRAMES):
+            block_mean = block.mean(axis=0, dtype=np.float64)
+            block_deviations = ((block - block_mean) ** 2).sum(axis=0)
+            total = n_frames + len(block)
+            difference = block_mean - mean
+            deviations = (
+                deviations + block_deviations + difference**2 * (n_frames * len(block) / total)
+            )
+            mean = mean + difference * (len(block) / total)
+            n_frames = total
+    if n_frames == 0:
+        raise InsufficientDataError("training needs frames, found none")
+    variance = deviations / n_frames
+    if not np.isfinite(variance).all():
+        feature = int(np.flatnonzero(~np.isfinite(variance))[0])
+        raise InvalidInputError(
+            f"the variance of feature {feature} overflows; scale the features down"
+        )
+    # A constant feature has a variance of rounding errors; it is zero.
+    variance = np.where(variance > 1e-28 * mean**2, variance, 0.0)
+    return Survey(n_frames, mean, variance)
+
+
+def _draw_frames(
+    source: FrameSource,
+    survey: Survey,
+    standardisation: Standardisation,
+    n_sample: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Standardised random frames, in their order; the same ones however the source is cut."""
+    n_sample = min(n_sample, survey.n_frames)
+    chosen = np.sort(rng.choice(survey.n_frames, size=n_sample, replace=False))
+    sample = np.empty((n_sample, len(survey.mean)), np.float32)
+    first_frame = filled = 0
+    for block in read_blocks(source):
+        stop = int(np.searchsorted(chosen, first_frame + len(block)))
+        rows = block[chosen[filled:stop] - first_frame]
+        standardisation.apply(rows, sample[filled:stop])
+        first_frame += len(block)
+        filled = stop
+    return sample
+
+
+def _find_start(
+    init: str,
+    sample: NDArray[np.float32],
+    n_components: int,
+    options: MaximumLikelihoodOptions,
+    rng: np.random.Generator,
+    n_jobs: int,
+) -> DiagonalMixture:
+    if init == "kmeans":
+        return initialise_kmeans(
+            sample, n_components=n_components, rng=rng, options=options, n_jobs=n_jobs
+        )
+    if init == "splitting":
+        return initialise_splitting(
+            sample, n_components=n_components, options=options, n_jobs=n_jobs
+        )
+    if init == "random":
+        return initialise_random(sample, n_components=n_components, rng=rng)
+    raise InvalidInputError(
+        f"init must be 'kmeans', 'splitting', 'random' or a DiagonalMixture, found {init!r}"
+    )
