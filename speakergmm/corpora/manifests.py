@@ -119,8 +119,9 @@ def _listed(path: Path, root: Path) -> str:
     """Spell a path so that reading it from `root` gives the same path back."""
     if not path.is_absolute() and not path.is_relative_to(root):
         path = path.absolute()
-    # A path that steps back might leave the folder, which readers refuse: write it whole.
-    return relative_name(path.absolute() if ".." in path.parts else path, root)
+    if ".." in path.parts:  # it might leave the folder, which readers refuse: write it whole
+        return path.absolute().as_posix()
+    return relative_name(path, root)
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -1,0 +1,227 @@
+import time
+
+import pytest
+
+from speakergmm.corpora import Corpus, Protocol, Split, Trial, Utterance, read_protocol
+from speakergmm.errors import CorpusError, InvalidInputError
+
+LISTS = {
+    "background.tsv": "speaker\tpath\nx\tx/1.wav\ny\ty/1.wav\n",
+    "eval_enroll.tsv": "model\tpath\na\ta/1.wav\na\ta/2.wav\nb\tb/1.wav\n",
+    "eval_trials.tsv": "model\tpath\tlabel\na\ta/3.wav\ttarget\nb\ta/3.wav\tnontarget\n",
+}
+
+# Models and trials, background speakers and recordings, as the lists' own README counts them.
+SIZES = {
+    "librispeech": ((251, 251), None, (10, 600, 60)),
+    "dspspeech20": ((12, 480), (8, 1280, 160), (14, 3920, 280)),
+    "arabic_speech_commands": ((10, 800), (8, 3840, 480), (12, 8640, 720)),
+}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    def directory(changes=None, without=()):
+        for name, text in (LISTS | (changes or {})).items():
+            if name not in without:
+                (tmp_path / name).write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return directory
+
+
+def test_a_protocol_is_read_as_listed(directory):
+    where = directory()
+    protocol = read_protocol(where)
+    assert protocol.background.speakers == ("x", "y")
+    assert list(protocol.splits) == ["eval"]
+    split = protocol.split("eval")
+    assert split.enrolment == {
+        "a": (where / "a/1.wav", where / "a/2.wav"),
+        "b": (where / "b/1.wav",),
+    }
+    assert split.trials == (
+        Trial("a", where / "a/3.wav", "target", "a/3.wav"),
+        Trial("b", where / "a/3.wav", "nontarget", "a/3.wav"),
+    )
+    assert split.models == ("a", "b")
+    assert split.labelled
+    assert split.n_targets == 1
+    assert split.test_paths() == (where / "a/3.wav",)
+    assert "2 models, 2 trials" in repr(protocol)
+
+
+def test_relative_paths_begin_in_the_data_folder(directory, tmp_path):
+    (tmp_path / "data").mkdir()
+    protocol = read_protocol(directory(), data_dir=tmp_path / "data")
+    split = protocol.split("eval")
+    assert split.trials[0].path == tmp_path / "data/a/3.wav"
+    assert split.trials[0].name == "a/3.wav"
+    assert split.enrolment["b"] == (tmp_path / "data/b/1.wav",)
+    assert protocol.background.utterances[0].path == tmp_path / "data/x/1.wav"
+
+
+def test_the_truth_may_be_withheld(directory):
+    protocol = read_protocol(directory({"eval_trials.tsv": "model\tpath\na\ta/3.wav\n"}))
+    assert protocol.split("eval").trials[0].label is None
+    assert not protocol.split("eval").labelled
+    assert protocol.split("eval").n_targets == 0
+
+
+def test_the_background_may_be_missing(directory):
+    protocol = read_protocol(directory(without=["background.tsv"]))
+    assert protocol.background is None
+    protocol.check_disjoint()
+
+
+def test_a_missing_split_is_named_with_those_there_are(directory):
+    with pytest.raises(CorpusError, match=r"has no split 'dev'; it has 'eval'"):
+        read_protocol(directory()).split("dev")
+
+
+def test_missing_files_are_found(directory):
+    where = directory()
+    for name in ("x/1.wav", "a/1.wav", "a/2.wav", "b/1.wav"):
+        (where / name).parent.mkdir(exist_ok=True)
+        (where / name).touch()
+    (where / "y").mkdir()
+    assert read_protocol(where).missing_files() == (where / "a/3.wav", where / "y/1.wav")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("eval_enroll.tsv", "model\na\n", "eval_enroll.tsv:1: no column 'path'"),
+        ("eval_enroll.tsv", "speaker\tpath\na\t1\n", "eval_enroll.tsv:1: no column 'model'"),
+        ("eval_enroll.tsv", "model\tpath\n\t1\n", "eval_enroll.tsv:2: speaker name '' is empty"),
+        ("eval_enroll.tsv", "model\tpath\na\t../1\n", "eval_enroll.tsv:2: path '../1' leaves"),
+        ("eval_enroll.tsv", "model\tpath\na\t1\na\t1\n", "eval_enroll.tsv:3: repeats line 2"),
+        ("eval_enroll.tsv", "model\tpath\na\t1\nA\t2\n", "eval_enroll.tsv:3: model 'A' differs"),
+        ("eval_trials.tsv", "model\tlabel\na\ttarget\n", "eval_trials.tsv:1: no column 'path'"),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\nc\t1\ttarget\n",
+            "eval_trials.tsv:2: model 'c' is not enrolled",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\na\t1\timpostor\n",
+            "eval_trials.tsv:2: label 'impostor' is unknown; it must be 'target' or 'nontarget'",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\na\t1\ttarget\na\t1\tnontarget\n",
+            "eval_trials.tsv:3: model 'a' is tried twice on '1'",
+        ),
+        (
+            "eval_trials.tsv",
+            "model\tpath\tlabel\na\ta/2.wav\ttarget\n",
+            "eval_trials.tsv:2: model 'a' is tried on 'a/2.wav', which enrols it",
+        ),
+        ("eval_trials.tsv", "model\tpath\tlabel\n", "eval_trials.tsv has a header and no rows"),
+        ("background.tsv", "speaker\tpath\nx\t1\nx\t1\n", "background.tsv:3: "),
+    ],
+)
+def test_wrong_lists_are_refused_with_their_place(directory, name, text, reason):
+    with pytest.raises(CorpusError) as caught:
+        read_protocol(directory({name: text}))
+    assert reason in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("without", "reason"),
+    [
+        (["eval_enroll.tsv"], "has no eval_enroll.tsv"),
+        (["eval_trials.tsv"], "has no eval_trials.tsv"),
+        (list(LISTS), "has neither eval_enroll.tsv with eval_trials.tsv nor dev_enroll.tsv"),
+    ],
+)
+def test_incomplete_protocols_are_refused(directory, without, reason):
+    with pytest.raises(CorpusError, match=reason):
+        read_protocol(directory(without=without))
+
+
+def test_a_protocol_is_a_folder(directory, tmp_path):
+    for path in (directory() / "eval_trials.tsv", tmp_path / "nowhere", tmp_path / "\0"):
+        with pytest.raises(CorpusError, match="is no folder; a protocol is a folder of lists"):
+            read_protocol(path)
+    with pytest.raises(CorpusError, match=r"data folder .* is no folder"):
+        read_protocol(directory(), data_dir=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"background.tsv": "speaker\tpath\nA\tx/1.wav\n"}, "speaker 'A' is in both 'eval' and"),
+        (
+            {"background.tsv": "speaker\tpath\nx\ta/1.wav\n"},
+            "is in both 'eval' and 'background'",
+        ),
+        (
+            {
+                "dev_enroll.tsv": "model\tpath\na\tq/1.wav\nb\tq/2.wav\n",
+                "dev_trials.tsv": "model\tpath\tlabel\na\tq/3.wav\ttarget\n",
+            },
+            "speaker 'a' is in both 'dev' and 'eval' (and 1 more)",
+        ),
+        (
+            {
+                "dev_enroll.tsv": "model\tpath\nd\tq/1.wav\n",
+                "dev_trials.tsv": "model\tpath\tlabel\nd\ta/3.wav\ttarget\n",
+            },
+            "a/3.wav' is in both 'dev' and 'eval'",
+        ),
+        (
+            {"eval_trials.tsv": "model\tpath\tlabel\na\tb/1.wav\tnontarget\n"},
+            "b/1.wav is both enrolled and tried in 'eval'",
+        ),
+    ],
+)
+def test_shared_speakers_and_recordings_are_found(directory, changes, reason):
+    protocol = read_protocol(directory(changes))
+    with pytest.raises(CorpusError) as caught:
+        protocol.check_disjoint()
+    assert reason in str(caught.value)
+
+
+def test_a_protocol_that_shares_nothing_passes(directory):
+    assert read_protocol(directory()).check_disjoint() is None
+
+
+def test_splits_made_in_python_are_checked_too(tmp_path):
+    one, two = tmp_path / "1.wav", tmp_path / "2.wav"
+    with pytest.raises(CorpusError, match="trial 1: model 'b' is not enrolled"):
+        Split({"a": (one,)}, (Trial("b", two),))
+    with pytest.raises(CorpusError, match="trial 2: some trials have a label and some have none"):
+        Split({"a": (one,)}, (Trial("a", two, "target"), Trial("a", tmp_path / "3.wav")))
+    for enrolment, trials in (({}, (Trial("a", two),)), ({"a": ()}, ()), ({"a": (one,)}, ())):
+        with pytest.raises(CorpusError, match="a split needs models"):
+            Split(enrolment, trials)
+    with pytest.raises(InvalidInputError, match="trial label 'yes' is unknown"):
+        Trial("a", one, "yes")
+
+
+def test_a_protocol_can_be_made_in_python(tmp_path):
+    background = Corpus((Utterance("1", tmp_path / "x.wav", "x"),), source="test")
+    split = Split({"a": (tmp_path / "1.wav",)}, (Trial("a", tmp_path / "2.wav"),))
+    protocol = Protocol(background, {"eval": split})
+    protocol.check_disjoint()
+    assert len(protocol.missing_files()) == 3
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_real_protocols(data_dir, name):
+    started = time.perf_counter()
+    protocol = read_protocol(data_dir / "protocols" / name, data_dir=data_dir)
+    assert time.perf_counter() - started < 5  # a second at most on an idle machine
+    protocol.check_disjoint()
+    assert protocol.missing_files() == ()
+    background, dev, evaluation = SIZES[name]
+    assert (len(protocol.background.speakers), len(protocol.background)) == background
+    for split_name, sizes in (("dev", dev), ("eval", evaluation)):
+        if sizes is None:
+            assert split_name not in protocol.splits
+            continue
+        split = protocol.split(split_name)
+        assert (len(split.models), len(split.trials), split.n_targets) == sizes
