@@ -374,8 +374,8 @@ def _check_riff_size(path: Path) -> None:
                 present = size - file.tell()
                 if present < promised < _STREAMED_WAV_LENGTH:
                     raise AudioError(
-                        f"{_name(path)}: truncated WAV file, holds {present} bytes of audio where its "
-                        f"header promises {promised}"
+                        f"{_name(path)}: truncated WAV file, holds {present} bytes of audio where "
+                        f"its header promises {promised}"
                     )
                 return
             file.seek(promised + promised % 2, os.SEEK_CUR)
@@ -412,7 +412,8 @@ def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int
         )
     if end is not None and end > info.duration + _END_SLACK_SECONDS:
         raise AudioError(
-            f"{_name(info.path)}: end at {end:g} s lies beyond the recording of {info.duration:.2f} s"
+            f"{_name(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
+            f"{info.duration:.2f} s"
         )
     first = round(start * info.sample_rate)
     last = info.n_samples if end is None else min(round(end * info.sample_rate), info.n_samples)

@@ -1,0 +1,73 @@
+"""Blocks of frames with context, so that local operations run over recordings of any length."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Window(NamedTuple):
+    """Consecutive frames, some of them there only for the sake of their neighbours.
+
+    Attributes
+    ----------
+    arrays : tuple of arrays
+        Each with one row a frame.
+    wanted : slice
+        The rows that are this window's own.
+    """
+
+    arrays: tuple[NDArray[Any], ...]
+    wanted: slice
+
+
+def with_context(
+    blocks: Iterable[tuple[NDArray[Any], ...]], *, context: int, block_frames: int
+) -> Iterator[Window]:
+    """Regroup consecutive blocks of frames into windows that overlap.
+
+    An operation whose result at a frame depends on at most `context` frames on each side gives on
+    the wanted rows of each window what it gives on the whole recording, edge effects included:
+    only at the ends of the recording does a window end with less context.
+
+    Parameters
+    ----------
+    blocks : iterable of tuples of arrays
+        Consecutive frames; the arrays of a tuple have one row for each.
+    context : int
+        Frames before and after the wanted ones.
+    block_frames : int
+        Wanted frames in a window, save the last.
+
+    Yields
+    ------
+    Window
+        Every frame of the input is wanted once, in order.
+    """
+    held: tuple[NDArray[Any], ...] | None = None
+    done = 0  # rows of `held` that were wanted already
+    for block in blocks:
+        held = block if held is None else _joined(held, block)
+        while len(held[0]) >= done + block_frames + context:
+            yield _window(held, done, done + block_frames, context)
+            done += block_frames
+            dropped = max(0, done - context)
+            held = tuple(array[dropped:] for array in held)
+            done -= dropped
+    while held is not None and done < len(held[0]):
+        stop = min(done + block_frames, len(held[0]))
+        yield _window(held, done, stop, context)
+        done = stop
+
+
+def _joined(
+    held: tuple[NDArray[Any], ...], block: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[Any], ...]:
+    return tuple(np.concatenate(pair) for pair in zip(held, block, strict=True))
+
+
+def _window(held: tuple[NDArray[Any], ...], start: int, stop: int, context: int) -> Window:
+    first = max(0, start - context)
+    last = min(len(held[0]), stop + context)
+    return Window(tuple(array[first:last] for array in held), slice(start - first, stop - first))

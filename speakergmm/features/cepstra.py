@@ -1,0 +1,91 @@
+"""Log filter energies to cepstra: cosine transform, liftering, and the energy beside them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.features.config import FeatureConfig
+
+
+def cosine_transform(
+    n_filters: int, n_ceps: int, *, scale: str = "orthonormal"
+) -> NDArray[np.float64]:
+    """Matrix that turns log filter energies into cepstra c0 ... c_n.
+
+    Parameters
+    ----------
+    n_filters, n_ceps : int
+        Number of filters N, and of cepstra besides c0.
+    scale : {"orthonormal", "htk"}
+        Both have sqrt(2 / N) for n > 0; for c0 the first has sqrt(1 / N).
+
+    Returns
+    -------
+    array, shape (n_filters, n_ceps + 1)
+        To be multiplied from the right: ``log_filters @ matrix``. The DCT-II.
+
+    References
+    ----------
+    .. [1] Young et al., "The HTK Book", section 5.6.1, equation 5.14.
+    """
+    order = np.arange(n_ceps + 1)
+    angle = np.pi / n_filters * (np.arange(n_filters)[:, None] + 0.5) * order
+    matrix = np.sqrt(2.0 / n_filters) * np.cos(angle)
+    if scale == "orthonormal":
+        matrix[:, 0] = np.sqrt(1.0 / n_filters)
+    return np.asarray(matrix)
+
+
+def lifter_weights(n_ceps: int, lifter: int) -> NDArray[np.float64]:
+    """Weights of cepstra c0 ... c_n: 1 + L / 2 sin(pi n / L).
+
+    Parameters
+    ----------
+    n_ceps, lifter : int
+        Number of cepstra besides c0, and L; 0 for weights of 1.
+
+    Returns
+    -------
+    array, shape (n_ceps + 1,)
+        The weight of c0 is 1.
+
+    References
+    ----------
+    .. [1] Young et al., "The HTK Book", section 5.6.2, equation 5.15.
+    """
+    if lifter == 0:
+        return np.ones(n_ceps + 1)
+    return 1.0 + lifter / 2 * np.sin(np.pi * np.arange(n_ceps + 1) / lifter)
+
+
+class CepstralTransform:
+    """From log filter energies and frame energies to the static features of a configuration.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        Number and scale of cepstra, lifter, energy and its column are taken from it.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config = config
+        matrix = cosine_transform(config.n_filters, config.n_ceps, scale=config.cepstral_scale)
+        matrix *= lifter_weights(config.n_ceps, config.lifter)
+        columns = [*range(1, config.n_ceps + 1)]
+        self.names = [f"c{n}" for n in columns]
+        if config.energy != "none":
+            at = 0 if config.energy_position == "first" else len(columns)
+            # Log energy takes the column of c0, which is computed and written over.
+            columns.insert(at, 0)
+            self.names.insert(at, config.energy)
+        self._matrix = np.ascontiguousarray(matrix[:, columns], dtype=np.float32)
+        self._energy_column = columns.index(0) if config.energy == "log_energy" else None
+
+    def __call__(
+        self, log_filters: NDArray[np.float32], energy: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return static features, shape (T, number of names)."""
+        static = log_filters @ self._matrix
+        if self._energy_column is not None:
+            floor = np.float32(self.config.log_floor)
+            static[:, self._energy_column] = np.log(np.maximum(energy, floor))
+        return static

@@ -1,0 +1,375 @@
+"""The configuration of feature extraction: one flat, frozen, validated record."""
+
+import hashlib
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal, Self, get_args, get_type_hints
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.features.presets import PRESETS
+
+# Part of the digest: raise it when the same configuration begins to give other numbers.
+_NUMBERS_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureConfig:
+    """How features are computed from samples.
+
+    Steps, in order: frames, log filter energies, cepstra (with energy), RASTA, deltas,
+    normalisation, speech mask. `preset` and `load` give whole configurations; the defaults below
+    are those of the preset ``speaker``, save its voice activity detection and deltas.
+
+    Attributes
+    ----------
+    name : str
+        What a person calls it; has no part in `digest`.
+    kind : {"mfcc", "lfcc"}
+        Filters evenly spaced on a mel scale, or in Hz.
+    sample_rate : int
+        Hz; other audio is converted to it.
+    frame_length, frame_shift : float
+        Seconds; rounded to whole samples. The shift may not exceed the length.
+    framing : {"inside", "centred"}
+        Only frames that lie wholly inside the audio (Kaldi's ``snip_edges``), or frames centred on
+        multiples of the shift over audio padded with zeros (librosa's ``center``).
+    sample_scale : float
+        Factor on samples in [-1, 1]; 32768 gives the 16-bit units of HTK and Kaldi.
+    remove_dc : bool
+        Subtract each frame's mean.
+    pre_emphasis : float
+        Coefficient c of x[t] - c x[t-1] within each frame, 0 to 1; the first sample becomes
+        (1 - c) x[0].
+    window : {"hamming", "hann", "povey", "rectangular"}
+        Window function; ``povey`` is Hann to the power 0.85.
+    window_periodic : bool
+        Divide the circle by the window's length instead of length - 1.
+    n_fft : int or None
+        Points of the Fourier transform; None takes the power of two that holds the frame.
+    spectrum : {"power", "magnitude"}
+        What the filters sum up.
+    n_filters : int
+        Number of triangular filters.
+    low_frequency, high_frequency : float
+        Hz, ends of the filters; None as `high_frequency` is half the sampling rate.
+    mel_scale : {"htk", "slaney"}
+        Logarithmic throughout, or linear below 1 kHz; used by MFCC.
+    filter_slopes : {"mel", "hertz"}
+        Scale on which an MFCC filter is a triangle; LFCC filters are triangles in Hz.
+    filter_normalisation : {"none", "area"}
+        Peak 1, or area 1 (over Hz).
+    logarithm : {"natural", "decibel"}
+        ln, or 10 log10.
+    log_floor : float
+        Least filter energy, and least frame energy, before the logarithm.
+    dynamic_range : float or None
+        Log filter energies are raised to no less than the recording's maximum minus this.
+    n_ceps : int
+        Number of cepstra c1, c2, ...; c0 comes with `energy`.
+    cepstral_scale : {"orthonormal", "htk"}
+        Scale of the cosine transform; they differ in c0 only, by a factor of sqrt(2).
+    lifter : int
+        L of the cepstral weights 1 + L/2 sin(pi n / L); 0 for none.
+    energy : {"none", "c0", "log_energy"}
+        What stands beside the cepstra; log energy is that of the frame before pre-emphasis and
+        window, natural logarithm.
+    energy_position : {"first", "last"}
+        Its column among the static features.
+    rasta : bool
+        Band-pass filter each static feature over time (Hermansky and Morgan 1994).
+    deltas : {0, 1, 2}
+        Order of time derivatives appended.
+    delta_window : int
+        Frames on each side in the regression.
+    voice_activity : {"none", "energy", "two_gaussian"}
+        Rule that marks frames of speech; without one, all are.
+    vad_threshold, vad_mean_scale : float
+        A frame is loud if its log energy exceeds threshold + scale * mean log energy of the
+        recording, in nats of 16-bit units whatever `sample_scale` is.
+    vad_context : int
+        Frames on each side that vote.
+    vad_proportion : float
+        A frame is speech if more than this part of the voters is loud; 0 to 1.
+    vad_hangover : float
+        Seconds that stay speech after the last frame of speech.
+    vad_floor : float
+        Root mean square, in 16-bit units, below which a frame counts as having just that: digital
+        silence must not drag the mean down.
+    vad_posterior : float
+        With ``two_gaussian``, probability of the louder Gaussian above which a frame is loud.
+    vad_separation : float
+        With ``two_gaussian``, least distance of the two means, in nats; closer ones are taken for
+        a single one, and the rule ``energy`` decides.
+    normalisation : {"none", "mean", "mean_variance", "sliding_mean", "sliding_mean_variance", \
+"warping"}
+        Over the recording, or over `normalisation_window`; statistics are of speech frames where
+        voice activity detection is on. ``warping`` is short-time Gaussianisation.
+    normalisation_window : float
+        Seconds.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value lies outside what is allowed; names the field.
+
+    Examples
+    --------
+    >>> config = FeatureConfig.preset("kaldi").replace(deltas=2)
+    >>> config.n_ceps, config.deltas
+    (12, 2)
+    >>> config == FeatureConfig.from_dict(config.to_dict())
+    True
+    """
+
+    name: str = "custom"
+    kind: Literal["mfcc", "lfcc"] = "mfcc"
+    sample_rate: int = 16000
+    frame_length: float = 0.025
+    frame_shift: float = 0.010
+    framing: Literal["inside", "centred"] = "inside"
+    sample_scale: float = 32768.0
+    remove_dc: bool = True
+    pre_emphasis: float = 0.97
+    window: Literal["hamming", "hann", "povey", "rectangular"] = "hamming"
+    window_periodic: bool = False
+    n_fft: int | None = None
+    spectrum: Literal["power", "magnitude"] = "power"
+    n_filters: int = 26
+    low_frequency: float = 20.0
+    high_frequency: float | None = None
+    mel_scale: Literal["htk", "slaney"] = "htk"
+    filter_slopes: Literal["mel", "hertz"] = "mel"
+    filter_normalisation: Literal["none", "area"] = "none"
+    logarithm: Literal["natural", "decibel"] = "natural"
+    log_floor: float = 2.0**-23
+    dynamic_range: float | None = None
+    n_ceps: int = 19
+    cepstral_scale: Literal["orthonormal", "htk"] = "orthonormal"
+    lifter: int = 22
+    energy: Literal["none", "c0", "log_energy"] = "log_energy"
+    energy_position: Literal["first", "last"] = "last"
+    rasta: bool = False
+    deltas: int = 0
+    delta_window: int = 2
+    voice_activity: Literal["none", "energy", "two_gaussian"] = "none"
+    vad_threshold: float = 5.5
+    vad_mean_scale: float = 0.5
+    vad_context: int = 2
+    vad_proportion: float = 0.12
+    vad_hangover: float = 0.0
+    vad_floor: float = 1.0
+    vad_posterior: float = 0.5
+    vad_separation: float = 2.0
+    normalisation: Literal[
+        "none", "mean", "mean_variance", "sliding_mean", "sliding_mean_variance", "warping"
+    ] = "none"
+    normalisation_window: float = 3.0
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            object.__setattr__(self, field.name, _typed(field.name, value, hints[field.name]))
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InvalidInputError(f"{name} must lie between {low} and {high}, got {value!r}")
+        self._check_together()
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """Return a named configuration: ``speaker``, ``kaldi``, ``htk`` or ``librosa``.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is none of that name.
+        """
+        if name not in PRESETS:
+            raise InvalidInputError(
+                f"no feature preset is called {name!r}; there are {', '.join(PRESETS)}"
+            )
+        return cls(name=name, **PRESETS[name])
+
+    @classmethod
+    def load(cls, name_or_path: str | os.PathLike[str]) -> Self:
+        """Return a preset by its name, or read a configuration from a file.
+
+        Parameters
+        ----------
+        name_or_path : str or path-like
+            A preset's name, or a TOML or JSON file whose keys are fields; its key ``preset``
+            names the configuration that the others change.
+
+        Raises
+        ------
+        InvalidInputError
+            If it is neither, can't be parsed, or holds an unknown field or a bad value.
+        """
+        if isinstance(name_or_path, str) and name_or_path in PRESETS:
+            return cls.preset(name_or_path)
+        path = Path(name_or_path)
+        try:
+            text = path.read_text(encoding="utf-8")
+            found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        except FileNotFoundError:
+            raise InvalidInputError(
+                f"{str(name_or_path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor a "
+                "TOML or JSON file"
+            ) from None
+        except (OSError, ValueError) as error:  # ValueError: bad UTF-8, TOML or JSON, or a NUL
+            raise InvalidInputError(
+                f"{str(name_or_path)!r} is not a readable TOML or JSON file: {error}"
+            ) from error
+        try:
+            if not isinstance(found, dict):
+                raise InvalidInputError(f"must hold a table of fields, not {type(found).__name__}")
+            base = found.pop("preset", None)
+            if base is None:
+                return cls.from_dict({"name": path.stem, **found})
+            return cls.preset(base).replace(**{"name": path.stem, **found})
+        except InvalidInputError as error:
+            raise InvalidInputError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Build a configuration from fields; those left out have their defaults.
+
+        Raises
+        ------
+        InvalidInputError
+            If a key is not a field, or a value is not allowed.
+        """
+        cls._check_names(values)
+        return cls(**values)
+
+    def replace(self, **changes: Any) -> Self:
+        """Return a copy with some fields changed.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is not a field, or a value is not allowed.
+        """
+        self._check_names(changes)
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all fields, as JSON can hold them."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256, in hexadecimal, of everything that changes the numbers."""
+        values = self.to_dict()
+        del values["name"]
+        canonical = json.dumps({"version": _NUMBERS_VERSION, **values}, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    @property
+    def frame_samples(self) -> int:
+        """Frame length in samples."""
+        return round(self.frame_length * self.sample_rate)
+
+    @property
+    def shift_samples(self) -> int:
+        """Frame shift in samples."""
+        return round(self.frame_shift * self.sample_rate)
+
+    @property
+    def fft_points(self) -> int:
+        """Points of the Fourier transform."""
+        return self.n_fft or 1 << (self.frame_samples - 1).bit_length()
+
+    @property
+    def top_frequency(self) -> float:
+        """Upper end of the filters, in Hz."""
+        return self.sample_rate / 2 if self.high_frequency is None else self.high_frequency
+
+    @classmethod
+    def _check_names(cls, values: Mapping[str, Any]) -> None:
+        known = [field.name for field in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise InvalidInputError(
+                    f"{name!r} is not a field of a feature configuration; "
+                    f"the fields are {', '.join(known)}"
+                )
+
+    def _check_together(self) -> None:
+        """Check what a field may be only in view of others."""
+        if not 2 <= self.shift_samples <= self.frame_samples:
+            raise InvalidInputError(
+                f"frame_shift must be at least 2 samples and at most frame_length "
+                f"({self.frame_length} s), got {self.frame_shift} s at {self.sample_rate} Hz"
+            )
+        if self.fft_points < self.frame_samples:
+            raise InvalidInputError(
+                f"n_fft must be at least the frame's {self.frame_samples} samples, got {self.n_fft}"
+            )
+        if not self.low_frequency < self.top_frequency <= self.sample_rate / 2:
+            raise InvalidInputError(
+                f"high_frequency must lie above low_frequency ({self.low_frequency} Hz) and not "
+                f"above half the sampling rate ({self.sample_rate / 2} Hz), "
+                f"got {self.top_frequency} Hz"
+            )
+        if self.n_ceps >= self.n_filters:
+            raise InvalidInputError(
+                f"n_ceps must be less than n_filters ({self.n_filters}), got {self.n_ceps}"
+            )
+        if self.n_ceps == 0 and self.energy == "none":
+            raise InvalidInputError("n_ceps may be 0 only with an energy, got energy 'none'")
+
+
+# Both ends are allowed.
+_RANGES: dict[str, tuple[float, float]] = {
+    "sample_rate": (100, 1_000_000),
+    "frame_length": (1e-4, 10.0),
+    "frame_shift": (1e-5, 10.0),
+    "sample_scale": (1e-6, 1e9),
+    "pre_emphasis": (0.0, 1.0),
+    "n_fft": (2, 1 << 20),
+    "n_filters": (1, 1000),
+    "low_frequency": (0.0, 1e6),
+    "high_frequency": (0.0, 1e6),
+    "log_floor": (1e-30, 1e10),
+    "dynamic_range": (0.0, 1e4),
+    "n_ceps": (0, 999),
+    "lifter": (0, 10_000),
+    "deltas": (0, 2),
+    "delta_window": (1, 100),
+    "vad_threshold": (-1e3, 1e3),
+    "vad_mean_scale": (0.0, 10.0),
+    "vad_context": (0, 1000),
+    "vad_proportion": (0.0, 1.0),
+    "vad_hangover": (0.0, 10.0),
+    "vad_floor": (1e-3, 1e4),
+    "vad_posterior": (0.01, 0.99),
+    "vad_separation": (0.0, 100.0),
+    "normalisation_window": (0.01, 600.0),
+}
+
+
+def _typed(name: str, value: Any, hint: Any) -> Any:
+    """Return a field's value in its type, or say what it should be."""
+    choices = get_args(hint)
+    if choices and all(isinstance(choice, str) for choice in choices):
+        if not (isinstance(value, str) and value in choices):
+            raise InvalidInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+        return value
+    if type(None) in choices:
+        if value is None:
+            return None
+        hint = choices[0]
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    if hint in (bool, str) and isinstance(value, hint):
+        return value
+    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a string"}
+    raise InvalidInputError(f"{name} must be {wanted[hint]}, got {value!r}")

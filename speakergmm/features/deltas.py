@@ -1,0 +1,74 @@
+"""Time derivatives of features by linear regression."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+
+def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
+    """Slope of the regression line through neighbouring frames.
+
+    Parameters
+    ----------
+    values : array, shape (T, D)
+        Features, T > 0; beyond either end the first and the last frame are repeated.
+    window : int, default=2
+        Frames N on each side.
+
+    Returns
+    -------
+    array of float32, shape (T, D)
+        sum over n = 1..N of n (x[t+n] - x[t-n]), divided by 2 sum n^2 [1]_; per frame.
+
+    Raises
+    ------
+    InvalidInputError
+        If `values` is not a matrix with rows, or `window` is less than 1.
+
+    References
+    ----------
+    .. [1] Young et al., "The HTK Book", section 5.9, equation 5.16.
+
+    Examples
+    --------
+    >>> deltas([[0.0], [1.0], [2.0], [3.0], [4.0]])[2].tolist()
+    [1.0]
+    """
+    matrix = np.asarray(values, dtype=np.float32)
+    if matrix.ndim != 2 or len(matrix) == 0:
+        raise InvalidInputError(f"deltas need values of shape (T, D), T > 0, got {matrix.shape}")
+    if window < 1:
+        raise InvalidInputError(f"the window of deltas must be at least 1 frame, got {window}")
+    n_frames = len(matrix)
+    padded = np.pad(matrix, ((window, window), (0, 0)), mode="edge")
+    slope = np.zeros_like(matrix)
+    for n in range(1, window + 1):
+        ahead = padded[window + n : window + n + n_frames]
+        behind = padded[window - n : window - n + n_frames]
+        slope += np.float32(n) * (ahead - behind)
+    slope /= np.float32(2 * sum(n * n for n in range(1, window + 1)))
+    return slope
+
+
+def with_deltas(values: ArrayLike, *, order: int, window: int = 2) -> NDArray[np.float32]:
+    """Append derivatives up to an order, each the regression slope of the one before.
+
+    Parameters
+    ----------
+    values : array, shape (T, D)
+        Static features.
+    order : int
+        0 for none, 2 for deltas and delta-deltas.
+    window : int, default=2
+        Frames on each side; a frame depends on ``order * window`` frames on each side.
+
+    Returns
+    -------
+    array of float32, shape (T, (order + 1) * D)
+        Static features first.
+    """
+    parts = [np.asarray(values, dtype=np.float32)]
+    for _ in range(order):
+        parts.append(deltas(parts[-1], window=window))
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,164 @@
+"""Mel and linear banks of triangular filters, and their product with blocks of spectra."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+# Filters multiplied together; the bins that none of them covers are left out of the product.
+_FILTERS_PER_PRODUCT = 16
+
+
+def hertz_to_mel(frequency: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
+    """Convert Hz to mel.
+
+    Parameters
+    ----------
+    frequency : array
+        Hz, not negative.
+    scale : {"htk", "slaney"}
+        1127 ln(1 + f / 700) [1]_, or linear below 1 kHz (15 mel) and logarithmic above [2]_.
+
+    Returns
+    -------
+    array
+        Mel, of the same shape.
+
+    References
+    ----------
+    .. [1] Young et al., "The HTK Book", section 5.4, equation 5.13.
+    .. [2] Slaney, "Auditory Toolbox", Technical Report 1998-010, Interval Research, 1998.
+
+    Examples
+    --------
+    >>> float(hertz_to_mel(1000.0, scale="slaney"))
+    15.0
+    """
+    hertz = np.asarray(frequency, dtype=np.float64)
+    if scale == "htk":
+        return np.asarray(1127.0 * np.log1p(hertz / 700.0))
+    _check_scale(scale)
+    # 27 steps of the logarithmic part take 1 kHz to 6.4 kHz.
+    above = 15.0 + np.log(np.maximum(hertz, 1000.0) / 1000.0) * (27.0 / np.log(6.4))
+    return np.where(hertz < 1000.0, hertz * 0.015, above)
+
+
+def mel_to_hertz(mel: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
+    """Convert mel to Hz: the inverse of `hertz_to_mel`.
+
+    Parameters
+    ----------
+    mel : array
+        Mel, not negative.
+    scale : {"htk", "slaney"}
+        As `hertz_to_mel` has it.
+
+    Returns
+    -------
+    array
+        Hz, of the same shape.
+    """
+    values = np.asarray(mel, dtype=np.float64)
+    if scale == "htk":
+        return np.asarray(700.0 * np.expm1(values / 1127.0))
+    _check_scale(scale)
+    above = 1000.0 * np.exp((np.maximum(values, 15.0) - 15.0) * (np.log(6.4) / 27.0))
+    return np.where(values < 15.0, values / 0.015, above)
+
+
+def triangular_filters(
+    *,
+    n_filters: int,
+    n_fft: int,
+    sample_rate: float,
+    low_frequency: float = 0.0,
+    high_frequency: float | None = None,
+    scale: str = "htk",
+    slopes: str = "mel",
+    normalisation: str = "none",
+) -> NDArray[np.float64]:
+    """Weights of overlapping triangles over the bins of a spectrum.
+
+    Parameters
+    ----------
+    n_filters, n_fft : int
+        Number of filters, and points of the Fourier transform.
+    sample_rate, low_frequency, high_frequency : float
+        Hz; `high_frequency` defaults to half the sampling rate.
+    scale : {"htk", "slaney", "linear"}
+        Scale on which the filters' ends and centres are evenly spaced.
+    slopes : {"mel", "hertz"}
+        Whether weights are linear on `scale` (HTK, Kaldi) or in Hz (librosa).
+    normalisation : {"none", "area"}
+        Peaks of 1, or triangles of area 1 in Hz.
+
+    Returns
+    -------
+    array, shape (n_filters, n_fft // 2 + 1)
+        Row m weighs the bins of filter m; the ends of filter m are the centres of its neighbours.
+
+    Raises
+    ------
+    InvalidInputError
+        If a filter covers no bin: there are too many, or `n_fft` is too small.
+    """
+    high = sample_rate / 2 if high_frequency is None else high_frequency
+    if scale == "linear":
+        ends_hertz = np.linspace(low_frequency, high, n_filters + 2)
+    else:
+        low_mel, high_mel = hertz_to_mel([low_frequency, high], scale=scale)
+        ends_mel = np.linspace(float(low_mel), float(high_mel), n_filters + 2)
+        ends_hertz = mel_to_hertz(ends_mel, scale=scale)
+    bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
+    ends = ends_hertz
+    if slopes == "mel" and scale != "linear":
+        ends, bins = ends_mel, hertz_to_mel(bins, scale=scale)
+    left, centre, right = ends[:-2, None], ends[1:-1, None], ends[2:, None]
+    rising = (bins - left) / (centre - left)
+    falling = (right - bins) / (right - centre)
+    # Half the sampling rate comes out as a hair off the last end, hence not quite 0.
+    weights = np.maximum(0.0, np.minimum(rising, falling))
+    weights[weights < 1e-9] = 0.0
+    empty = np.flatnonzero(weights.sum(axis=1) == 0)
+    if len(empty):
+        raise InvalidInputError(
+            f"n_filters={n_filters} is too many for n_fft={n_fft}: filter {empty[0] + 1} would "
+            "cover no bin of the spectrum; use fewer filters or a longer transform"
+        )
+    if normalisation == "area":
+        weights *= 2.0 / (ends_hertz[2:] - ends_hertz[:-2])[:, None]
+    return weights
+
+
+class FilterProduct:
+    """Product of spectra with a filter bank, leaving out most of the weights that are 0.
+
+    Parameters
+    ----------
+    weights : array, shape (n_filters, n_bins)
+        Rows in order of frequency.
+    interleaved : bool, default=False
+        Spectra come as real part, imaginary part, real part, ... squared, two columns a bin;
+        summing the two is left to the product.
+    """
+
+    def __init__(self, weights: NDArray[np.float64], *, interleaved: bool = False) -> None:
+        self.n_filters = len(weights)
+        columns = np.repeat(weights, 2, axis=1) if interleaved else weights
+        self._parts: list[tuple[slice, slice, NDArray[np.float32]]] = []
+        for first in range(0, self.n_filters, _FILTERS_PER_PRODUCT):
+            filters = slice(first, min(first + _FILTERS_PER_PRODUCT, self.n_filters))
+            used = np.flatnonzero(columns[filters].any(axis=0))
+            bins = slice(int(used[0]), int(used[-1]) + 1)
+            part = np.ascontiguousarray(columns[filters, bins].T, dtype=np.float32)
+            self._parts.append((filters, bins, part))
+
+    def __call__(self, spectra: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Write filter energies, shape (T, n_filters), of spectra, shape (T, columns)."""
+        for filters, bins, weights in self._parts:
+            np.matmul(spectra[:, bins], weights, out=out[:, filters])
+
+
+def _check_scale(scale: str) -> None:
+    if scale != "slaney":
+        raise InvalidInputError(f"mel scale must be htk or slaney, got {scale!r}")

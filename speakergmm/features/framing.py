@@ -1,0 +1,106 @@
+"""Samples to overlapping frames, and the windows that frames are multiplied with."""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+
+
+def frame_blocks(
+    blocks: Iterable[NDArray[np.float32]], *, length: int, shift: int, scale: float = 1.0
+) -> Iterator[NDArray[np.float32]]:
+    """Cut consecutive blocks of samples into frames that lie wholly inside the audio.
+
+    Parameters
+    ----------
+    blocks : iterable of float32 arrays, shape (n,)
+        Consecutive samples.
+    length, shift : int
+        Samples in a frame, and from one frame to the next; ``shift <= length``.
+    scale : float, default=1.0
+        Factor on the samples.
+
+    Yields
+    ------
+    array of float32, shape (n_frames, length)
+        Overlapping views of one buffer, n_frames > 0: copy before changing them.
+    """
+    rest = np.empty(0, np.float32)
+    for block in blocks:
+        samples = np.empty(len(rest) + len(block), np.float32)
+        samples[: len(rest)] = rest
+        np.multiply(block, np.float32(scale), out=samples[len(rest) :])
+        n_frames = 0
+        if len(samples) >= length:
+            frames = sliding_window_view(samples, length)[::shift]
+            n_frames = len(frames)
+            yield frames
+        # A frame's first samples are kept, so that the next block completes it.
+        rest = samples[n_frames * shift :].copy()
+
+
+def padded(blocks: Iterable[NDArray[np.float32]], n_zeros: int) -> Iterator[NDArray[np.float32]]:
+    """Put `n_zeros` zeros before and after consecutive blocks of samples.
+
+    Parameters
+    ----------
+    blocks : iterable of float32 arrays
+        Consecutive samples.
+    n_zeros : int
+        Samples of silence at either end.
+
+    Yields
+    ------
+    array of float32
+        Consecutive samples.
+    """
+    zeros = np.zeros(n_zeros, np.float32)
+    yield zeros
+    yield from blocks
+    yield zeros
+
+
+def window(name: str, length: int, *, periodic: bool = False) -> NDArray[np.float64]:
+    """Window function of a frame.
+
+    Parameters
+    ----------
+    name : {"hamming", "hann", "povey", "rectangular"}
+        ``povey`` is Kaldi's: the Hann window to the power 0.85.
+    length : int
+        Samples.
+    periodic : bool, default=False
+        Let the first sample follow upon the last (DFT-even) instead of mirroring it.
+
+    Returns
+    -------
+    array, shape (length,)
+        Values between 0 and 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no window of that name, or `length` is less than 1.
+
+    Examples
+    --------
+    >>> window("hann", 5).round(6).tolist()
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if length < 1:
+        raise InvalidInputError(f"a window needs a length of at least 1, got {length}")
+    steps = length if periodic else max(length - 1, 1)
+    cosine = np.cos(2 * np.pi * np.arange(length) / steps)
+    match name:
+        case "hamming":
+            return np.asarray(0.54 - 0.46 * cosine)
+        case "hann":
+            return np.asarray(0.5 - 0.5 * cosine)
+        case "povey":
+            return np.asarray((0.5 - 0.5 * cosine) ** 0.85)
+        case "rectangular":
+            return np.ones(length)
+    raise InvalidInputError(f"window must be hamming, hann, povey or rectangular, got {name!r}")

@@ -1,0 +1,183 @@
+"""From log filter energies to features: the order of the steps, and what each has to know.
+
+The order is: cepstra with energy, RASTA, deltas, normalisation, speech mask. Everything runs over
+blocks. What depends on few neighbours (deltas, votes, sliding windows) runs over blocks with
+context; what depends on the whole recording (mean energy, loudest filter, means and variances) is
+measured in passes before the last.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.features.blocks import with_context
+from speakergmm.features.cepstra import CepstralTransform
+from speakergmm.features.config import FeatureConfig
+from speakergmm.features.deltas import with_deltas
+from speakergmm.features.normalisation import FeatureMoments, normalise, normalise_sliding
+from speakergmm.features.rasta import RastaFilter
+from speakergmm.features.spectra import Spectra
+from speakergmm.features.voice_activity import (
+    EnergyHistogram,
+    energy_threshold,
+    log_energy_16_bit,
+    smoothed_decisions,
+    two_gaussian_threshold,
+)
+from speakergmm.features.warping import warp
+
+# Features, shape (T, D), and a mark on frames: the loud ones, later those of speech.
+FeatureBlock = tuple[NDArray[np.float32], NDArray[np.bool_]]
+
+
+_SLIDING = ("sliding_mean", "sliding_mean_variance", "warping")
+
+
+@dataclass(slots=True)
+class _Recording:
+    """What is measured of a whole recording before its features are computed."""
+
+    loud_above: float = -np.inf
+    least_log_filter: float = -np.inf
+    moments: FeatureMoments | None = None
+
+
+class Pipeline:
+    """The steps after the spectral analysis.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+        Which steps there are.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Name of each feature.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config = config
+        self._cepstra = CepstralTransform(config)
+        prefixes = ("", "delta_", "delta2_")[: config.deltas + 1]
+        self.names = tuple(prefix + name for prefix in prefixes for name in self._cepstra.names)
+        shift = config.shift_samples / config.sample_rate
+        self._hangover = round(config.vad_hangover / shift)
+        self._window = max(1, round(config.normalisation_window / shift))
+        # Frames on each side that a result depends on.
+        self._context = max(
+            config.deltas * config.delta_window, config.vad_context + self._hangover
+        )
+        if config.normalisation in _SLIDING:
+            self._context += self._window
+
+    def run(
+        self,
+        spectra: Callable[[], Iterator[Spectra]],
+        energies: Callable[[], Iterator[NDArray[np.float32]]],
+        *,
+        block_frames: int,
+    ) -> Iterator[FeatureBlock]:
+        """Yield features and speech mask of consecutive frames; nothing if there are no frames.
+
+        Parameters
+        ----------
+        spectra, energies : callable
+            Begin a pass over the recording: all that `SpectralAnalysis` gives, or only frame
+            energies.
+        block_frames : int
+            Frames in a block, save the last.
+
+        Yields
+        ------
+        values : array of float32, shape (T, D)
+        speech : array of bool, shape (T,)
+        """
+        config = self.config
+        recording = _Recording()
+        if config.dynamic_range is not None:
+            loudest = max((float(part.log_filters.max()) for part in spectra()), default=0.0)
+            recording.least_log_filter = loudest - config.dynamic_range
+        if config.voice_activity != "none":
+            histogram = EnergyHistogram()
+            for energy in energies():
+                histogram.add(self._log_energy(energy))
+            if histogram.n_frames:
+                recording.loud_above = self._threshold(histogram)
+        if config.normalisation in ("mean", "mean_variance"):
+            moments = FeatureMoments(len(self.names))
+            for values, speech in self._blocks(spectra(), recording, block_frames):
+                moments.add(values[speech])
+            recording.moments = moments
+        yield from self._blocks(spectra(), recording, block_frames)
+
+    def _threshold(self, histogram: EnergyHistogram) -> float:
+        """Log energy above which frames of the recording are loud."""
+        config = self.config
+        if config.voice_activity == "two_gaussian":
+            found = two_gaussian_threshold(
+                histogram, posterior=config.vad_posterior, separation=config.vad_separation
+            )
+            if found is not None:
+                return found
+        return energy_threshold(
+            histogram, threshold=config.vad_threshold, mean_scale=config.vad_mean_scale
+        )
+
+    def _log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
+        return log_energy_16_bit(
+            energy,
+            sample_scale=self.config.sample_scale,
+            frame_samples=self.config.frame_samples,
+            floor=self.config.vad_floor,
+        )
+
+    def _static(self, spectra: Iterable[Spectra], recording: _Recording) -> Iterator[FeatureBlock]:
+        """Yield static features of consecutive frames, and which of them are loud."""
+        rasta = RastaFilter() if self.config.rasta else None
+        for log_filters, energy in spectra:
+            if recording.least_log_filter > -np.inf:
+                log_filters = np.maximum(log_filters, np.float32(recording.least_log_filter))
+            static = self._cepstra(log_filters, energy)
+            if rasta is not None:
+                static = rasta(static)
+            yield static, self._log_energy(energy) > recording.loud_above
+
+    def _blocks(
+        self, spectra: Iterable[Spectra], recording: _Recording, block_frames: int
+    ) -> Iterator[FeatureBlock]:
+        """Run the local steps over windows of frames and keep what each window is for."""
+        config = self.config
+        for window in with_context(
+            self._static(spectra, recording), context=self._context, block_frames=block_frames
+        ):
+            static, loud = window.arrays
+            values = with_deltas(static, order=config.deltas, window=config.delta_window)
+            speech = loud
+            if config.voice_activity != "none":
+                speech = smoothed_decisions(
+                    loud,
+                    context=config.vad_context,
+                    proportion=config.vad_proportion,
+                    hangover=self._hangover,
+                )
+            values = self._normalised(values, speech, recording.moments)
+            yield values[window.wanted], speech[window.wanted]
+
+    def _normalised(
+        self,
+        values: NDArray[np.float32],
+        speech: NDArray[np.bool_],
+        moments: FeatureMoments | None,
+    ) -> NDArray[np.float32]:
+        kind = self.config.normalisation
+        if kind == "warping":
+            return warp(values, speech, window=self._window)
+        if kind in _SLIDING:
+            variance = kind == "sliding_mean_variance"
+            return normalise_sliding(values, speech, window=self._window, variance=variance)
+        if moments is not None:
+            return normalise(values, moments, variance=kind == "mean_variance")
+        return values

@@ -1,0 +1,88 @@
+"""Named feature configurations."""
+
+from typing import Any
+
+# Each as changes of `FeatureConfig`'s defaults, written out where the convention is the point.
+PRESETS: dict[str, dict[str, Any]] = {
+    # For speaker recognition: 19 cepstra and log energy, with two orders of deltas (60 columns);
+    # an energy rule for speech that suits short words.
+    "speaker": {
+        "n_filters": 26,
+        "n_ceps": 19,
+        "energy": "log_energy",
+        "deltas": 2,
+        "voice_activity": "energy",
+    },
+    # What Kaldi's MfccOptions give by default, dither off: use_energy with raw_energy, so that the
+    # first column is the log energy of the frame after removal of its mean.
+    "kaldi": {
+        "sample_rate": 16000,
+        "frame_length": 0.025,
+        "frame_shift": 0.010,
+        "framing": "inside",
+        "sample_scale": 32768.0,
+        "remove_dc": True,
+        "pre_emphasis": 0.97,
+        "window": "povey",
+        "spectrum": "power",
+        "n_filters": 23,
+        "low_frequency": 20.0,
+        "high_frequency": None,
+        "log_floor": 2.0**-23,
+        "n_ceps": 12,
+        "cepstral_scale": "orthonormal",
+        "lifter": 22,
+        "energy": "log_energy",
+        "energy_position": "first",
+    },
+    # The HTK Book's MFCC_0: 26 filters over magnitudes, 12 cepstra, c0 last. Log energy can take
+    # the place of c0, but without HTK's scaling to the loudest frame (ENORMALISE).
+    "htk": {
+        "sample_rate": 16000,
+        "frame_length": 0.025,
+        "frame_shift": 0.010,
+        "framing": "inside",
+        "sample_scale": 32768.0,
+        "remove_dc": False,
+        "pre_emphasis": 0.97,
+        "window": "hamming",
+        "spectrum": "magnitude",
+        "n_filters": 26,
+        "low_frequency": 0.0,
+        "high_frequency": None,
+        "log_floor": 1.0,
+        "n_ceps": 12,
+        "cepstral_scale": "htk",
+        "lifter": 22,
+        "energy": "c0",
+        "energy_position": "last",
+    },
+    # librosa.feature.mfcc as it comes: 20 coefficients of which the first is c0.
+    "librosa": {
+        "sample_rate": 22050,
+        "frame_length": 2048 / 22050,
+        "frame_shift": 512 / 22050,
+        "framing": "centred",
+        "sample_scale": 1.0,
+        "remove_dc": False,
+        "pre_emphasis": 0.0,
+        "window": "hann",
+        "window_periodic": True,
+        "n_fft": 2048,
+        "spectrum": "power",
+        "n_filters": 128,
+        "low_frequency": 0.0,
+        "high_frequency": None,
+        "mel_scale": "slaney",
+        "filter_slopes": "hertz",
+        "filter_normalisation": "area",
+        "logarithm": "decibel",
+        "log_floor": 1e-10,
+        "dynamic_range": 80.0,
+        "n_ceps": 19,
+        "cepstral_scale": "orthonormal",
+        "lifter": 0,
+        "energy": "c0",
+        "energy_position": "first",
+    },
+}

@@ -1,0 +1,212 @@
+"""Which frames hold speech: energy against a threshold that follows the recording.
+
+Two rules set the threshold: the mean log energy of the recording, or two Gaussians fitted to it.
+Either is followed by a vote among neighbouring frames and by hangover.
+
+Log energies are collected in a histogram, so that a recording of any length takes the same memory.
+"""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+# Nats of 16-bit units: from far below one step to beyond the loudest frame of any length.
+_LOWEST, _HIGHEST, _BINS_PER_NAT = -20.0, 45.0, 20
+_EM_ITERATIONS = 100
+_EM_TOLERANCE = 1e-6
+# A Gaussian narrower than a bin or two has no width that the histogram can tell.
+_LEAST_VARIANCE = 0.01
+
+
+class EnergyHistogram:
+    """Log energies of a recording, counted: all that the threshold depends on.
+
+    Bins are 0.05 nat wide; the mean is exact.
+    """
+
+    def __init__(self) -> None:
+        n_bins = round((_HIGHEST - _LOWEST) * _BINS_PER_NAT)
+        self.counts = np.zeros(n_bins, np.int64)
+        self._sum = 0.0
+        self.centres = _LOWEST + (np.arange(n_bins) + 0.5) / _BINS_PER_NAT
+
+    def add(self, log_energy: NDArray[np.float32]) -> None:
+        """Count the frames of a block, shape (T,)."""
+        index = ((log_energy.astype(np.float64) - _LOWEST) * _BINS_PER_NAT).astype(np.int64)
+        np.clip(index, 0, len(self.counts) - 1, out=index)
+        self.counts += np.bincount(index, minlength=len(self.counts))
+        self._sum += float(log_energy.sum(dtype=np.float64))
+
+    @property
+    def n_frames(self) -> int:
+        """Frames counted."""
+        return int(self.counts.sum())
+
+    @property
+    def mean(self) -> float:
+        """Mean log energy, in nats."""
+        return self._sum / self.n_frames
+
+
+def energy_threshold(
+    histogram: EnergyHistogram, *, threshold: float = 5.5, mean_scale: float = 0.5
+) -> float:
+    """Log energy above which a frame is loud: threshold + scale * mean of the recording.
+
+    Parameters
+    ----------
+    histogram : EnergyHistogram
+        Log energies of the whole recording, at least one.
+    threshold, mean_scale : float
+        In nats of 16-bit units, and without unit.
+
+    Returns
+    -------
+    float
+        In nats of 16-bit units.
+
+    References
+    ----------
+    .. [1] Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011: its energy-based
+       decision works by this rule.
+    """
+    return threshold + mean_scale * histogram.mean
+
+
+def two_gaussian_threshold(
+    histogram: EnergyHistogram, *, posterior: float = 0.5, separation: float = 2.0
+) -> float | None:
+    """Log energy at which the louder of two Gaussians reaches a posterior probability.
+
+    Parameters
+    ----------
+    histogram : EnergyHistogram
+        Log energies of the whole recording, at least one.
+    posterior : float, default=0.5
+        Probability of the louder Gaussian, between 0 and 1.
+    separation : float, default=2.0
+        Least distance of the two means, in nats.
+
+    Returns
+    -------
+    float or None
+        In nats of 16-bit units, between the means; None if they are closer than `separation`, as
+        in recordings that are all speech or all silence.
+
+    Notes
+    -----
+    Expectation-maximisation on the histogram from the 10th and the 90th percentile.
+    """
+    used = histogram.counts > 0
+    x, counts = histogram.centres[used], histogram.counts[used].astype(np.float64)
+    total = counts.sum()
+    share = counts.cumsum() / total
+    means = x[np.searchsorted(share, [0.1, 0.9])]
+    mean = counts @ x / total
+    variances = np.full(2, max(counts @ (x - mean) ** 2 / total / 4, _LEAST_VARIANCE))
+    weights = np.full(2, 0.5)
+    previous = -np.inf
+    for _ in range(_EM_ITERATIONS):
+        joint = _log_joint(x, weights, means, variances)
+        likelihood = np.logaddexp(joint[0], joint[1])
+        responsibility = np.exp(joint - likelihood) * counts
+        occupancy = np.maximum(responsibility.sum(axis=1), 1e-10)
+        weights = occupancy / occupancy.sum()
+        means = responsibility @ x / occupancy
+        squares = (responsibility * (x - means[:, None]) ** 2).sum(axis=1)
+        variances = np.maximum(squares / occupancy, _LEAST_VARIANCE)
+        current = counts @ likelihood / total
+        if current - previous < _EM_TOLERANCE:
+            break
+        previous = current
+    low, high = np.argsort(means)
+    if means[high] - means[low] < separation:
+        return None
+    # Between the means the log odds of the louder rise from end to end, up to their crossing.
+    levels = np.linspace(means[low], means[high], 1001)
+    joint = _log_joint(levels, weights, means, variances)
+    above = joint[high] - joint[low] > np.log(posterior / (1 - posterior))
+    return float(levels[np.argmax(above)] if above.any() else levels[-1])
+
+
+def smoothed_decisions(
+    loud: ArrayLike, *, context: int = 0, proportion: float = 0.5, hangover: int = 0
+) -> NDArray[np.bool_]:
+    """Let neighbours vote on each frame, then let speech hang over.
+
+    Parameters
+    ----------
+    loud : array of bool, shape (T,)
+        Decision of each frame by itself.
+    context : int, default=0
+        Frames on each side that vote; fewer at the ends of the recording.
+    proportion : float, default=0.5
+        A frame is speech if more than this part of the voters is loud.
+    hangover : int, default=0
+        Frames that stay speech after the last frame of speech.
+
+    Returns
+    -------
+    array of bool, shape (T,)
+        A frame depends on ``context + hangover`` frames before it and `context` after it.
+
+    Examples
+    --------
+    >>> smoothed_decisions([0, 0, 1, 0, 0, 0], context=1, proportion=0.3, hangover=1).astype(int)
+    array([0, 1, 1, 1, 1, 0])
+    """
+    raw = np.asarray(loud, dtype=bool)
+    if raw.ndim != 1:
+        raise InvalidInputError(f"decisions must have shape (T,), got {raw.shape}")
+    voters = _window_sums(np.ones(len(raw), np.int64), context, context)
+    speech = _window_sums(raw, context, context) > proportion * voters
+    if hangover:
+        speech = _window_sums(speech, hangover, 0) > 0
+    return speech
+
+
+def log_energy_16_bit(
+    energy: NDArray[np.float32], *, sample_scale: float, frame_samples: int, floor: float
+) -> NDArray[np.float32]:
+    """Log energies in 16-bit units whatever the scale of the samples.
+
+    Parameters
+    ----------
+    energy : array of float32, shape (T,)
+        Sums of squares of frames.
+    sample_scale : float
+        Full scale of the samples that `energy` was computed from.
+    frame_samples : int
+        Samples in a frame.
+    floor : float
+        Least root mean square, in 16-bit units.
+
+    Returns
+    -------
+    array of float32, shape (T,)
+        In nats.
+    """
+    least = np.float32(frame_samples * floor**2)
+    in_steps = energy * np.float32((32768.0 / sample_scale) ** 2)
+    return np.asarray(np.log(np.maximum(in_steps, least)))
+
+
+def _window_sums(values: NDArray[np.generic], before: int, after: int) -> NDArray[np.int64]:
+    """Sum over ``[t - before, t + after]``, cut at the ends, for each t."""
+    n = len(values)
+    sums = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
+    t = np.arange(n)
+    return np.asarray(sums[np.minimum(t + after + 1, n)] - sums[np.maximum(t - before, 0)])
+
+
+def _log_joint(
+    x: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    variances: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Log of weight times density of two scalar Gaussians, shape (2, len(x))."""
+    distance = (x - means[:, None]) ** 2 / variances[:, None]
+    scale = np.log(np.maximum(weights, 1e-300)) - 0.5 * np.log(2 * np.pi * variances)
+    return np.asarray(scale[:, None] - 0.5 * distance)

@@ -1,0 +1,126 @@
+"""Short-time Gaussianisation: each feature takes the quantile of its rank in a window."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.features.normalisation import window_bounds
+
+# Counts of one byte are carried over before they could pass 255.
+_CARRY_AFTER = 255
+# Frames whose comparisons stay in the processor's cache.
+_FRAMES_PER_STEP = 256
+
+
+def warp(
+    values: NDArray[np.float32], speech: NDArray[np.bool_], *, window: int
+) -> NDArray[np.float32]:
+    """Map each feature to a standard normal distribution over a sliding window.
+
+    Parameters
+    ----------
+    values : array of float32, shape (T, D)
+        Features.
+    speech : array of bool, shape (T,)
+        Frames that are ranked among; where a window holds none, all its frames serve.
+    window : int
+        Frames N, placed as `normalisation.window_bounds` has it; a frame depends on `window`
+        frames on each side.
+
+    Returns
+    -------
+    array of float32, shape (T, D)
+        The standard normal quantile at (N + 1/2 - R) / N, where R is the rank of the frame's
+        value among the N speech frames of the window, 1 for the largest [1]_. Equal values rank
+        in order of time, so that a stretch of silence comes out about 0. A frame that is no
+        speech has the rank of the nearest larger value among them, at least 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree or `window` is less than 1.
+
+    References
+    ----------
+    .. [1] Pelecanos, Sridharan, "Feature warping for robust speaker verification", Odyssey 2001.
+    """
+    if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
+        raise InvalidInputError(
+            "warping needs values (T, D), speech (T,) and window >= 1, got "
+            f"{values.shape}, {speech.shape} and {window}"
+        )
+    n_frames = len(values)
+    if n_frames == 0:
+        return values.copy()
+    first, last = window_bounds(n_frames, window)
+    spoken = np.concatenate([[0], np.cumsum(speech)])
+    count = spoken[last] - spoken[first]
+    larger = _count_larger(values, speech, first, last)
+    alone = count == 0
+    if alone.any():
+        larger[alone] = _count_larger(values, np.ones_like(speech), first, last)[alone]
+        count = np.where(alone, last - first, count)
+    from scipy.special import ndtri  # here, because few configurations need it
+
+    rank = np.clip(larger + 1, 1, count[:, None])
+    quantile = ndtri((count[:, None] + 0.5 - rank) / count[:, None])
+    return np.asarray(quantile, dtype=np.float32)
+
+
+def _count_larger(
+    values: NDArray[np.float32],
+    speech: NDArray[np.bool_],
+    first: NDArray[np.int64],
+    last: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """For each value, the number of larger ones (or equal and later) of speech in its window.
+
+    Away from the ends windows move along with their frames, so that one comparison of two
+    stretches of memory settles one place in the window for many frames and features at once.
+    """
+    n_frames = len(values)
+    ranked = np.where(speech[:, None], values, np.float32(-np.inf))
+    larger = np.empty(values.shape, np.int64)
+    length = int(last[0] - first[0])
+    before = length // 2
+    moving = slice(before, n_frames - length + before + 1) if length < n_frames else slice(0, 0)
+    for edge in (slice(0, moving.start), slice(moving.stop, n_frames)):
+        for t in range(*edge.indices(n_frames)):
+            larger[t] = _count_in_window(ranked[first[t] : last[t]], values[t], t - int(first[t]))
+    for start in range(moving.start, moving.stop, _FRAMES_PER_STEP):
+        stop = min(start + _FRAMES_PER_STEP, moving.stop)
+        larger[start:stop] = _count_moving(ranked, values, start, stop, before, length)
+    return larger
+
+
+def _count_in_window(
+    ranked: NDArray[np.float32], value: NDArray[np.float32], position: int
+) -> NDArray[np.int64]:
+    """Count for the frame at a position of one window."""
+    earlier = (ranked[:position] > value).sum(axis=0)
+    return np.asarray(earlier + (ranked[position + 1 :] >= value).sum(axis=0))
+
+
+def _count_moving(
+    ranked: NDArray[np.float32],
+    values: NDArray[np.float32],
+    start: int,
+    stop: int,
+    before: int,
+    length: int,
+) -> NDArray[np.int64]:
+    """Count for frames start:stop, whose windows begin `before` frames earlier."""
+    current = values[start:stop]
+    is_larger = np.empty(current.shape, np.bool_)
+    small = np.zeros(current.shape, np.uint8)
+    total = np.zeros(current.shape, np.int64)
+    for n, offset in enumerate(range(-before, length - before), start=1):
+        if offset:
+            compare = np.greater if offset < 0 else np.greater_equal
+            compare(ranked[start + offset : stop + offset], current, out=is_larger)
+            small += is_larger.view(np.uint8)
+        if n % _CARRY_AFTER == 0:
+            total += small
+            small[:] = 0
+    total += small
+    return total
