@@ -1,3 +1,132 @@
-"""speakergmm: classical speaker modelling in Python."""
+"""speakergmm: classical speaker modelling in Python.
+
+The names below can be imported from here; each is loaded when it is first used, so that
+``import speakergmm`` takes no time.
+
+Examples
+--------
+Train a background model, enrol a speaker, ask whether a recording is hers:
+
+>>> from speakergmm import BackgroundModel, SpeakerStore, read_corpus
+>>> background = BackgroundModel.train(read_corpus("recordings"))     # doctest: +SKIP
+>>> with SpeakerStore.create("voices.db", background) as store:       # doctest: +SKIP
+...     store.enroll("ana", ["ana1.wav", "ana2.wav"])
+...     print(store.verify("ana", "who.wav").score)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from speakergmm.audio import probe, read_audio, write_audio
+    from speakergmm.corpora import (
+        Corpus,
+        Protocol,
+        Utterance,
+        read_corpus,
+        read_protocol,
+        validate_corpus,
+    )
+    from speakergmm.corpora.synthetic import make_synthetic_corpus
+    from speakergmm.features import FeatureConfig, FeatureExtractor, Features
+    from speakergmm.metrics import (
+        Scores,
+        equal_error_rate,
+        evaluate,
+        min_dcf,
+        read_scores,
+        write_scores,
+    )
+    from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, adapt, fit_mixture
+    from speakergmm.reports import write_report
+    from speakergmm.speakers import (
+        BackgroundModel,
+        SpeakerScorer,
+        SpeakerStore,
+        run_identification,
+        run_protocol,
+        train_speaker_mixtures,
+    )
+
+_HOMES = {
+    "audio": ("probe", "read_audio", "write_audio"),
+    "corpora": (
+        "Corpus",
+        "Protocol",
+        "Utterance",
+        "read_corpus",
+        "read_protocol",
+        "validate_corpus",
+    ),
+    "corpora.synthetic": ("make_synthetic_corpus",),
+    "features": ("FeatureConfig", "FeatureExtractor", "Features"),
+    "metrics": (
+        "Scores",
+        "equal_error_rate",
+        "evaluate",
+        "min_dcf",
+        "read_scores",
+        "write_scores",
+    ),
+    "mixtures": ("DiagonalMixture", "MixtureStatistics", "adapt", "fit_mixture"),
+    "reports": ("write_report",),
+    "speakers": (
+        "BackgroundModel",
+        "SpeakerScorer",
+        "SpeakerStore",
+        "run_identification",
+        "run_protocol",
+        "train_speaker_mixtures",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "BackgroundModel",
+    "Corpus",
+    "DiagonalMixture",
+    "FeatureConfig",
+    "FeatureExtractor",
+    "Features",
+    "MixtureStatistics",
+    "Protocol",
+    "Scores",
+    "SpeakerScorer",
+    "SpeakerStore",
+    "Utterance",
+    "__version__",
+    "adapt",
+    "equal_error_rate",
+    "evaluate",
+    "fit_mixture",
+    "make_synthetic_corpus",
+    "min_dcf",
+    "probe",
+    "read_audio",
+    "read_corpus",
+    "read_protocol",
+    "read_scores",
+    "run_identification",
+    "run_protocol",
+    "train_speaker_mixtures",
+    "validate_corpus",
+    "write_audio",
+    "write_report",
+    "write_scores",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

@@ -237,6 +237,25 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
         raise write_error(path, error) from None
 
 
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check, before hours of work, that a file can be written at its end.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If its folder doesn't exist or can't be written, or `path` is a folder or device.
+    """
+    if "\0" not in os.fspath(path) and Path(path).is_file() and not os.access(path, os.W_OK):
+        raise SpeakerGmmError(f"{os.fspath(path)}: is write-protected; give another name")
+    # What could be in the way of writing is best found by going through the same steps.
+    with contextlib.suppress(_NotReplaced), atomic_writer(path):
+        raise _NotReplaced
+
+
+class _NotReplaced(Exception):
+    """Ends a trial of writing, so that nothing is replaced."""
+
+
 def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
     """Return the one-line error for a file that the system won't let us write."""
     name = os.fspath(path)

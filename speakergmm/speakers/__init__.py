@@ -1,1 +1,83 @@
-"""."""
+"""Speakers: background model, enrolment, scoring, the store, identification, experiments.
+
+A `BackgroundModel` is trained on many people. Speakers are enrolled as Baum-Welch statistics
+against it, which add up over sessions; `adapt_speaker` turns statistics into a model and
+`SpeakerScorer` scores many models at once. `SpeakerStore` keeps all of it in one file.
+`run_protocol` and `run_identification` run whole experiments.
+"""
+
+from speakergmm.speakers.background import (
+    BackgroundModel,
+    BackgroundWarning,
+    describe_difference,
+)
+from speakergmm.speakers.database import is_store
+from speakergmm.speakers.enrolment import (
+    DEFAULT_RELEVANCE_FACTOR,
+    AdaptationSettings,
+    SessionStatistics,
+    SpeakerModel,
+    adapt_speaker,
+    collect_statistics,
+    sum_statistics,
+)
+from speakergmm.speakers.experiment import (
+    ScoreMatrix,
+    enrol_models,
+    run_identification,
+    run_protocol,
+    train_split_mixtures,
+)
+from speakergmm.speakers.extraction import (
+    SkippedRecording,
+    SkippedRecordingWarning,
+    SpeechFrames,
+)
+from speakergmm.speakers.identification import (
+    LikelihoodScorer,
+    fit_speaker_mixtures,
+    train_speaker_mixtures,
+)
+from speakergmm.speakers.results import (
+    EnrolledRecording,
+    EnrolledSpeaker,
+    EnrolmentReport,
+    Identification,
+    VerificationScore,
+)
+from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer, window_averages
+from speakergmm.speakers.store import SpeakerStore
+
+__all__ = [
+    "DEFAULT_RELEVANCE_FACTOR",
+    "DEFAULT_TOP_C",
+    "AdaptationSettings",
+    "BackgroundModel",
+    "BackgroundWarning",
+    "EnrolledRecording",
+    "EnrolledSpeaker",
+    "EnrolmentReport",
+    "Identification",
+    "LikelihoodScorer",
+    "ScoreMatrix",
+    "SessionStatistics",
+    "SkippedRecording",
+    "SkippedRecordingWarning",
+    "SpeakerModel",
+    "SpeakerScorer",
+    "SpeakerStore",
+    "SpeechFrames",
+    "VerificationScore",
+    "adapt_speaker",
+    "collect_statistics",
+    "describe_difference",
+    "enrol_models",
+    "fit_speaker_mixtures",
+    "is_store",
+    "run_identification",
+    "run_protocol",
+    "sum_statistics",
+    "train_speaker_mixtures",
+    "train_split_mixtures",
+    "window_averages",
+]

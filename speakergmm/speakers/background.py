@@ -1,0 +1,296 @@
+"""The background model: a mixture of many speakers' speech, and the features it was trained on."""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Corpus
+from speakergmm.errors import (
+    IncompatibleModelError,
+    InsufficientDataError,
+    InvalidInputError,
+    ModelFormatError,
+)
+from speakergmm.features import FeatureConfig
+from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
+from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
+from speakergmm.speakers.extraction import (
+    ExtractSpeech,
+    OnSkip,
+    SkippedRecording,
+    as_config,
+    cached_extractor,
+    map_recordings,
+    warn_of_skip,
+)
+from speakergmm.speakers.provenance import software_versions, utc_now
+
+BACKGROUND_KIND = "background model"
+
+
+class BackgroundWarning(UserWarning):
+    """A background model was trained, but on a corpus that hardly makes one."""
+
+
+@dataclass(frozen=True, eq=False)
+class BackgroundModel:
+    """A universal background model (UBM) and everything needed to use it.
+
+    Parameters
+    ----------
+    mixture : DiagonalMixture
+        K components over the features' D dimensions.
+    features : FeatureConfig
+        How the features were made; scoring makes them the same way.
+    provenance : dict
+        When, from what and how it was trained, as JSON can hold it; no part of the identity.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If the features have another dimension than the mixture.
+    """
+
+    mixture: DiagonalMixture
+    features: FeatureConfig
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        n_features = cached_extractor(self.features).n_features
+        if n_features != self.mixture.n_features:
+            raise IncompatibleModelError(
+                f"the mixture has {self.mixture.n_features} features per frame, the feature "
+                f"configuration makes {n_features}"
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of parameters and features: what makes scores what they are."""
+        total = hashlib.sha256(f"{BACKGROUND_KIND} 1 {self.features.digest}".encode())
+        for name, array in sorted(self.mixture.to_arrays().items()):
+            total.update(f"{name}{array.shape}".encode())
+            total.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+        return total.hexdigest()
+
+    @classmethod
+    def train(
+        cls,
+        corpus: Corpus,
+        *,
+        features: FeatureConfig | str | os.PathLike[str] = "speaker",
+        n_components: int = 64,
+        seed: int = 0,
+        n_jobs: int = 1,
+        strict: bool = False,
+        on_skip: OnSkip | None = None,
+        callback: Callable[[int, Iteration], None] | None = None,
+        progress: bool = False,
+        **options: Any,
+    ) -> "BackgroundModel":
+        """Train a background model on a corpus.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            Speech of many people; whether it names them doesn't matter for the training.
+        features : FeatureConfig, str or path, default="speaker"
+            A configuration, the name of a preset, or a TOML or JSON file.
+        n_components : int, default=64
+            Components of the mixture, K.
+        seed : int, default=0
+            Seed of the initialisation. The same seed, data and software give the same model.
+        n_jobs : int, default=1
+            Processes; changes nothing but the time.
+        strict : bool, default=False
+            Refuse the corpus because of its first bad recording, instead of skipping it.
+        on_skip : callable, optional
+            Called with each `SkippedRecording`; by default a `SkippedRecordingWarning` is issued.
+        callback : callable, optional
+            Passed to `speakergmm.mixtures.fit_mixture`.
+        progress : bool, default=False
+            Show a progress bar on a terminal while features are extracted.
+        **options
+            Further keywords of `speakergmm.mixtures.fit_mixture`.
+
+        Returns
+        -------
+        BackgroundModel
+
+        Raises
+        ------
+        InsufficientDataError
+            If no recording is usable, or there are fewer frames of speech than components.
+        InvalidInputError
+            If an option is out of range.
+        AudioError, InsufficientDataError
+            With `strict`, what is wrong with the first bad recording.
+
+        Warns
+        -----
+        BackgroundWarning
+            If the corpus is of one speaker: her model is no background to tell her apart from.
+        """
+        config = as_config(features)
+        if isinstance(n_components, bool) or n_components < 1:
+            raise InvalidInputError(f"n_components is {n_components!r}; it must be at least 1")
+        skipped: list[SkippedRecording] = []
+        report = on_skip or warn_of_skip
+
+        def note(found: SkippedRecording) -> None:
+            skipped.append(found)
+            report(found)
+
+        used, blocks, seconds = [], [], 0.0
+        for utterance, speech in map_recordings(
+            ExtractSpeech(config),
+            corpus.utterances,
+            n_jobs=n_jobs,
+            strict=strict,
+            on_skip=note,
+            description="Extracting features" if progress else None,
+        ):
+            used.append(utterance)
+            blocks.append(speech.values)
+            seconds += speech.seconds
+        n_frames = sum(map(len, blocks))
+        if not blocks:
+            reason = f"; the first: {skipped[0].message}" if skipped else ""
+            raise InsufficientDataError(
+                f"{corpus.source}: none of its {len(corpus)} recordings can be used{reason}"
+            )
+        if n_frames < n_components:
+            raise InsufficientDataError(
+                f"{corpus.source}: {n_frames} frames of speech are fewer than the {n_components} "
+                "components asked for; give more speech or ask for fewer components"
+            )
+        speakers = {utterance.speaker for utterance in used} - {None}
+        if len(speakers) == 1:
+            warnings.warn(
+                f"{corpus.source}: all speech is of one speaker; a background model needs many",
+                BackgroundWarning,
+                stacklevel=2,
+            )
+        fitted = fit_mixture(
+            blocks,
+            n_components=n_components,
+            seed=seed,
+            n_jobs=n_jobs,
+            callback=callback,
+            **options,
+        )
+        provenance = {
+            "created": utc_now(),
+            "software": software_versions(),
+            "seed": seed,
+            "training": {
+                name: value if isinstance(value, str | int | float | None) else str(value)
+                for name, value in options.items()
+            },
+            "corpus": corpus.source,
+            "corpus_sha256": corpus.digest,
+            "frames_sha256": _frames_hash(blocks),
+            "n_speakers": len(speakers),
+            "n_utterances": len(used),
+            "n_skipped": len(skipped),
+            "n_frames": n_frames,
+            "speech_seconds": round(seconds, 3),
+            "convergence": str(fitted.convergence),
+            "history": [float(value) for value in fitted.objectives],
+        }
+        return cls(fitted.model, config, provenance)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, whole or not at all.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written; what stood there before is left as it was.
+        """
+        save_arrays(path, self.mixture.to_arrays(), kind=BACKGROUND_KIND, metadata=self._metadata())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "BackgroundModel":
+        """Read a model that `save` wrote, and check it.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is not a background model, is damaged, or of a newer format.
+        """
+        arrays, metadata = load_arrays(path, kind=BACKGROUND_KIND)
+        return cls._restored(arrays, metadata, os.fspath(path))
+
+    def to_bytes(self) -> bytes:
+        """Return what `save` would write."""
+        return pack_arrays(
+            self.mixture.to_arrays(), kind=BACKGROUND_KIND, metadata=self._metadata()
+        )
+
+    @classmethod
+    def from_bytes(cls, packed: bytes, *, source: str = "packed model") -> "BackgroundModel":
+        """Read what `to_bytes` returned; `source` names it in errors."""
+        return cls._restored(*unpack_arrays(packed, kind=BACKGROUND_KIND, source=source), source)
+
+    def info(self) -> dict[str, Any]:
+        """Say what the model is, as JSON can hold it."""
+        return {
+            "kind": BACKGROUND_KIND,
+            "digest": self.digest,
+            "n_components": self.mixture.n_components,
+            "n_features": self.mixture.n_features,
+            "features": self.features.to_dict(),
+            "features_digest": self.features.digest,
+            "provenance": self.provenance,
+        }
+
+    def _metadata(self) -> dict[str, Any]:
+        return {"features": self.features.to_dict(), "provenance": self.provenance}
+
+    @classmethod
+    def _restored(
+        cls, arrays: dict[str, NDArray[Any]], metadata: dict[str, Any], source: str
+    ) -> "BackgroundModel":
+        try:
+            features = FeatureConfig.from_dict(metadata["features"])
+            provenance = metadata["provenance"]
+            if not isinstance(provenance, dict):
+                raise InvalidInputError("its provenance is not a JSON object")
+            return cls(DiagonalMixture.from_arrays(arrays), features, provenance)
+        except KeyError as error:
+            raise ModelFormatError(f"{source}: its metadata lacks {error}") from None
+        except (InvalidInputError, IncompatibleModelError, TypeError, AttributeError) as error:
+            raise ModelFormatError(f"{source}: not a valid background model: {error}") from None
+
+
+def describe_difference(wanted: FeatureConfig, found: FeatureConfig) -> str:
+    """Name the fields in which two feature configurations differ.
+
+    Examples
+    --------
+    >>> config = FeatureConfig.preset("speaker")
+    >>> describe_difference(config, config)
+    'nothing'
+    """
+    first, second = wanted.to_dict(), found.to_dict()
+    parts = [
+        f"{name} {first.get(name)!r} and {second.get(name)!r}"
+        for name in sorted(first.keys() | second.keys())
+        if name != "name" and first.get(name) != second.get(name)
+    ]
+    return ", ".join(parts) or "nothing"
+
+
+def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:
+    total = hashlib.sha256()
+    for block in blocks:
+        total.update(f"{block.shape}{block.dtype.str}".encode())
+        total.update(np.ascontiguousarray(block).tobytes())
+    return total.hexdigest()

@@ -1,0 +1,224 @@
+"""Enrolment: statistics of a recording against the background model, and the model they make."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import add
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
+from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.extraction import cached_extractor
+
+DEFAULT_RELEVANCE_FACTOR = 10.0
+"""Occupancy, in frames, at which speaker and background weigh the same."""
+
+Parameter = Literal["means", "weights", "variances"]
+PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """What one recording says about its speaker, as seen by the background model.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Zeroth- and first-order (and perhaps second-order) Baum-Welch statistics of its speech.
+    seconds : float
+        Length of the recording.
+    speech_seconds : float
+        Seconds of speech in it.
+    """
+
+    statistics: MixtureStatistics
+    seconds: float
+    speech_seconds: float
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames of speech."""
+        return round(self.statistics.n_frames)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptationSettings:
+    """How speaker models are adapted from the background model.
+
+    Parameters
+    ----------
+    relevance_factor : float, default=10
+        Occupancy, in frames, at which speaker and background weigh the same; > 0.
+    parameters : tuple of str, default=("means",)
+        What is adapted, of ``"means"``, ``"weights"`` and ``"variances"``.
+
+    Raises
+    ------
+    InvalidInputError
+        If a setting is out of range.
+    """
+
+    relevance_factor: float = DEFAULT_RELEVANCE_FACTOR
+    parameters: tuple[Parameter, ...] = ("means",)
+
+    def __post_init__(self) -> None:
+        factor = self.relevance_factor
+        if (
+            isinstance(factor, bool)
+            or not isinstance(factor, int | float)
+            or not (0 < factor < float("inf"))
+        ):
+            raise InvalidInputError(
+                f"relevance factor is {factor!r}; it must be a positive number of frames"
+            )
+        object.__setattr__(self, "relevance_factor", float(factor))
+        wanted = tuple(name for name in PARAMETERS if name in self.parameters)
+        if not wanted or len(wanted) != len(self.parameters):
+            raise InvalidInputError(
+                f"parameters to adapt are {tuple(self.parameters)!r}; choose one or more of "
+                + ", ".join(PARAMETERS)
+            )
+        object.__setattr__(self, "parameters", wanted)
+
+    @property
+    def second_order(self) -> bool:
+        """Whether second-order statistics are needed."""
+        return "variances" in self.parameters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpeakerModel:
+    """A speaker's model, adapted from the background model.
+
+    Parameters
+    ----------
+    name : str
+        The speaker.
+    mixture : DiagonalMixture
+        Component k is that of the background model, moved towards her speech.
+    background_digest : str
+        Which background model it was adapted from.
+    n_frames : int
+        Frames of speech it was made from.
+    """
+
+    name: str
+    mixture: DiagonalMixture
+    background_digest: str
+    n_frames: int
+
+
+def collect_statistics(
+    background: BackgroundModel,
+    audio: str | os.PathLike[str] | NDArray[np.floating],
+    *,
+    sample_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    second_order: bool = False,
+) -> SessionStatistics:
+    """Collect the statistics of a recording's speech, block by block in constant memory.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    audio : path or array, shape (N,)
+        The recording, or its samples.
+    sample_rate : int, optional
+        Rate of the samples, in hertz; only with an array.
+    start, end : float
+        The stretch to use, in seconds.
+    second_order : bool, default=False
+        Collect second-order statistics too; only adapting variances needs them.
+
+    Returns
+    -------
+    SessionStatistics
+
+    Raises
+    ------
+    AudioError
+        If the recording can't be read.
+    InsufficientDataError
+        If there is no speech in it.
+    """
+    mixture = background.mixture
+    total = MixtureStatistics.zeros(
+        mixture.n_components, mixture.n_features, second_order=second_order
+    )
+    seconds = speech_seconds = 0.0
+    for block in cached_extractor(background.features).stream(
+        audio, sample_rate=sample_rate, start=start, end=end
+    ):
+        seconds += block.duration
+        speech_seconds += block.speech_seconds
+        values = block.speech_values
+        if len(values):
+            total = total + accumulate(
+                mixture, values, precision="float64", second_order=second_order
+            )
+    if total.n_frames == 0:
+        name = "the samples" if isinstance(audio, np.ndarray) else os.fspath(audio)
+        raise InsufficientDataError(f"{name}: no speech was found; give a recording with speech")
+    return SessionStatistics(total, seconds, speech_seconds)
+
+
+def adapt_speaker(
+    background: BackgroundModel,
+    sessions: Sequence[MixtureStatistics] | MixtureStatistics,
+    *,
+    name: str = "speaker",
+    settings: AdaptationSettings | None = None,
+) -> SpeakerModel:
+    """Adapt the background model to a speaker.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    sessions : sequence of MixtureStatistics
+        Statistics of her recordings. They are summed in order: the same recordings in the same
+        order give the same model to the last bit, however they were spread over sessions.
+    name : str
+        The speaker's name.
+    settings : AdaptationSettings, optional
+
+    Returns
+    -------
+    SpeakerModel
+
+    Raises
+    ------
+    IncompatibleModelError
+        If the statistics are of another shape than the background model.
+    InsufficientDataError
+        If there are no frames.
+    """
+    settings = settings or AdaptationSettings()
+    given = [sessions] if isinstance(sessions, MixtureStatistics) else list(sessions)
+    shape = background.mixture.means.shape
+    for statistics in given:
+        if statistics.first_order.shape != shape:
+            raise IncompatibleModelError(
+                f"statistics of {name!r} have shape {statistics.first_order.shape}, the background "
+                f"model {shape}"
+            )
+    if sum(statistics.n_frames for statistics in given) <= 0:
+        raise InsufficientDataError(f"speaker {name!r}: there is no frame of speech to adapt to")
+    total = sum_statistics(given)
+    adapted, _ = adapt(
+        total,
+        background.mixture,
+        relevance_factor=settings.relevance_factor,
+        parameters=settings.parameters,
+    )
+    return SpeakerModel(name, adapted, background.digest, round(total.n_frames))
+
+
+def sum_statistics(sessions: Iterable[MixtureStatistics]) -> MixtureStatistics:
+    """Add statistics from left to right; the order decides the last bits."""
+    return reduce(add, sessions)
