@@ -213,12 +213,12 @@ def _sum_group(
     for start in range(0, len(frames), block_frames):
         block = evaluator.evaluate(frames[start : start + block_frames])
         # R^T F = E^T (F / s): dividing the few columns of F spares a pass over the wide block.
-        weighted = block.expanded[:, :n_moments]
-        np.multiply(weighted, (1.0 / block.normaliser)[:, None], out=weighted)
-        np.matmul(weighted.T, block.unnormalised, out=product)
+        weighted = block.expanded[:n_moments]
+        np.multiply(weighted, 1.0 / block.normaliser, out=weighted)
+        np.matmul(weighted, block.unnormalised, out=product)
         np.add(moments, product, out=moments)
         log_likelihood += float(block.log_likelihood.sum())
         if block.exception_responsibilities is not None and block.exception_expanded is not None:
-            exact = block.exception_expanded[:, :n_moments]
-            moments += exact.T @ block.exception_responsibilities
+            exact = block.exception_expanded[:n_moments]
+            moments += exact @ block.exception_responsibilities
     return _Partial(moments, log_likelihood, len(frames))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,16 +13,13 @@ from speakergmm.mixtures.maximum_likelihood import check_statistics
 from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.statistics import MixtureStatistics
 
-Parameter = Literal["means", "weights", "variances"]
-_MEANS: tuple[Parameter, ...] = ("means",)
-
 
 def adapt(
     statistics: MixtureStatistics,
     prior: DiagonalMixture,
     *,
     relevance_factor: float = 16.0,
-    parameters: Collection[Parameter] = _MEANS,
+    parameters: Collection[str] = ("means",),
     variance_floor: float = 1e-3,
 ) -> tuple[DiagonalMixture, UpdateReport]:
     """Adapt a background mixture to the data of one speaker.

@@ -1,8 +1,8 @@
 """Log-densities of all components as one matrix product.
 
-With the row f = [1, z, z^2] of a standardised frame z, the joint log-density of component k is
-f @ p_k: p_k holds a constant and its natural parameters, mean / variance and -1 / (2 variance). In
-float32 each of the 2 D + 1 terms is rounded to 6e-8 of its size, so the error of a log-density grows with
+With f = [1, z, z^2] of a standardised frame z, the joint log-density of component k is f @ p_k:
+p_k holds a constant and its natural parameters, mean / variance and -1 / (2 variance). In float32
+each of the 2 D + 1 terms is rounded to 6e-8 of its size, so the error of a log-density grows with
 (deviation of the data / deviation of the component)^2: it is 1e-5 or so for components as wide as
 the data, and up to about 1e-2 where a component is thirty times narrower in every feature.
 Precision "float64" has no such error worth naming.
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.expansion import Expander
 from speakergmm.mixtures.standardisation import Standardisation
 
 if TYPE_CHECKING:
@@ -101,17 +102,6 @@ def _columns(
     return np.concatenate([constants[None], (means * precisions).T, -0.5 * precisions.T])
 
 
-def expand(
-    standardisation: Standardisation, frames: Frames, out: NDArray[np.floating[Any]]
-) -> None:
-    """Write the rows [1, z, z^2] of `frames`, shape (T, D), into `out`, shape (T, 2 D + 1)."""
-    n_features = frames.shape[1]
-    z = out[:, 1 : n_features + 1]
-    out[:, 0] = 1.0
-    standardisation.apply(frames, z)
-    np.multiply(z, z, out=out[:, n_features + 1 :])
-
-
 def log_density(
     natural: NaturalParameters, frames: Frames, *, precision: str
 ) -> NDArray[np.floating[Any]]:
@@ -122,14 +112,12 @@ def log_density(
     columns = (natural.components - constants).astype(dtype)
     result = np.empty((len(frames), natural.n_components), dtype)
     size = block_size(natural.n_components)
-    expanded = np.empty((min(size, len(frames)), len(columns)), dtype)
+    expander = Expander(natural.standardisation, dtype=dtype, block_frames=min(size, len(frames)))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(frames), size):
             block = frames[start : start + size]
-            rows = expanded[: len(block)]
-            expand(natural.standardisation, block, rows)
             target = result[start : start + len(block)]
-            np.matmul(rows, columns, out=target)
+            np.matmul(expander.expand(block).T, columns, out=target)
             lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
             if lost.size and dtype == np.float32:
                 # Frames so far away that float32 overflows: their densities still are numbers.

@@ -15,14 +15,14 @@ frames are evaluated in float64.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.density import NaturalParameters, evaluation_dtype, expand
+from speakergmm.mixtures.density import NaturalParameters, evaluation_dtype
+from speakergmm.mixtures.expansion import Expander
 from speakergmm.mixtures.frames import Frames
 
 # Mixtures exceed their envelope far more often than they stay below it (narrow components),
@@ -36,23 +36,38 @@ _FARTHEST = -1e5
 _FEW = 1 / 16
 
 
-def _choose_exponential() -> tuple[Callable[..., Any], float]:
-    """Choose the faster of exp and exp2, and the logarithm of its base.
+def _has_vector_exp2() -> bool:
+    """Tell whether NumPy has a vector routine for exp2 on this machine.
 
-    Where NumPy has a vector routine for exp2 it takes less than half of the time of exp; elsewhere
-    exp is the one with a vector routine.
+    Where it has, exp2 takes less than half of the time of exp; elsewhere exp is the one with a
+    vector routine.
     """
     try:
         found = np.lib.introspect.opt_func_info(func_name="^exp2$", signature="float32")
         target = next(iter(found["exp2"].values()))["current"]
     except (AttributeError, KeyError, StopIteration):
-        return np.exp, 1.0
-    if not target or target.startswith("baseline"):
-        return np.exp, 1.0
-    return np.exp2, float(np.log(2.0))
+        return False
+    return bool(target) and not target.startswith("baseline")
 
 
-_exponential, _LOG_BASE = _choose_exponential()
+_VECTOR_EXP2 = _has_vector_exp2()
+_LOG_BASE = float(np.log(2.0)) if _VECTOR_EXP2 else 1.0
+
+
+def _exponentiate(exponents: NDArray[np.floating[Any]]) -> None:
+    """Raise 2, or e where that is faster, to contiguous `exponents`, in place."""
+    if not _VECTOR_EXP2:
+        np.exp(exponents, out=exponents)
+        return
+    # The vector routine is fifty times slower where the result would be subnormal, so exponents
+    # are kept from going below. As unsigned integers negative floats are ordered by size, and all
+    # lie above the positive ones: an integer minimum clips them in a third of maximum()'s time.
+    if exponents.dtype == np.float32:
+        bits, lowest = exponents.view(np.uint32), np.float32(-125.0).view(np.uint32)
+    else:
+        bits, lowest = exponents.view(np.uint64), np.float64(-1020.0).view(np.uint64)
+    np.minimum(bits, lowest, out=bits)
+    np.exp2(exponents, out=exponents)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,14 +80,14 @@ class BlockResponsibilities:
         Responsibilities times `normaliser`; zero in the rows `exceptions`.
     normaliser : array, shape (T,)
         Sum of each row; one in the rows `exceptions`.
-    expanded : array, shape (T, 2 D + 1)
-        The rows [1, z, z^2]; zero in the rows `exceptions`.
+    expanded : array, shape (2 D + 1, T)
+        The rows 1, z, z^2; zero in the columns `exceptions`.
     log_likelihood : array, shape (T,)
         Of each frame, in feature units, float64.
     exceptions : array, shape (E,)
         Frames that float32 can't represent; evaluated in float64, below.
-    exception_responsibilities, exception_expanded : array, shape (E, K) and (E, 2 D + 1)
-        Normalised responsibilities and rows [1, z, z^2] of these frames, float64.
+    exception_responsibilities, exception_expanded : array, shape (E, K) and (2 D + 1, E)
+        Normalised responsibilities and rows 1, z, z^2 of these frames, float64.
     """
 
     unnormalised: NDArray[np.floating[Any]]
@@ -100,40 +115,38 @@ class BlockEvaluator:
     def __init__(self, natural: NaturalParameters, *, precision: str, block_frames: int) -> None:
         dtype = evaluation_dtype(precision)
         self._natural = natural
-        n_columns, n_components = natural.components.shape
         relative = natural.components - natural.envelope[:, None]
         relative[0] -= _SHIFT
         self._relative = (relative / _LOG_BASE).astype(dtype)
         self._envelope = natural.envelope.astype(dtype)
-        self._ones = np.ones(n_components, dtype)
-        self._expanded = np.empty((block_frames, n_columns), dtype)
-        self._densities = np.empty((block_frames, n_components), dtype)
+        self._ones = np.ones(natural.n_components, dtype)
+        self._expander = Expander(natural.standardisation, dtype=dtype, block_frames=block_frames)
+        self._densities = np.empty((block_frames, natural.n_components), dtype)
         self._usual_way = False
 
     def evaluate(self, frames: Frames) -> BlockResponsibilities:
         """Responsibilities and log-likelihoods of checked frames, shape (T, D)."""
         n_frames = len(frames)
-        expanded = self._expanded[:n_frames]
         densities = self._densities[:n_frames]
         # Overflow is looked for in the sums.
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
-            expand(self._natural.standardisation, frames, expanded)
+            expanded = self._expander.expand(frames)
             # float64 from here on: an envelope of -1e5 must not cost digits of a likelihood.
-            envelope = np.matmul(expanded, self._envelope).astype(np.float64)
+            envelope = np.matmul(self._envelope, expanded).astype(np.float64)
             far = ~(envelope > _FARTHEST)
             if not self._usual_way:
-                np.matmul(expanded, self._relative, out=densities)
-                _exponential(densities, out=densities)
+                np.matmul(expanded.T, self._relative, out=densities)
+                _exponentiate(densities)
                 sums = np.matmul(densities, self._ones)
                 lost = ~((sums > _SMALLEST_SUM) & (sums < _LARGEST_SUM)) | far
                 # The blocks to come are likely to be of the same kind.
                 self._usual_way = bool(np.count_nonzero(lost & ~far) > _FEW * n_frames)
                 shift = envelope + _SHIFT
             if self._usual_way:
-                np.matmul(expanded, self._relative, out=densities)
+                np.matmul(expanded.T, self._relative, out=densities)
                 highest = densities.max(axis=1, keepdims=True)
                 np.subtract(densities, highest, out=densities)
-                _exponential(densities, out=densities)
+                _exponentiate(densities)
                 sums = np.matmul(densities, self._ones)
                 lost = ~np.isfinite(sums) | far
                 shift = envelope + _SHIFT + _LOG_BASE * highest[:, 0]
@@ -145,7 +158,7 @@ class BlockEvaluator:
         exact, rows, likelihoods = _evaluate_exactly(self._natural, frames[exceptions])
         log_likelihood[exceptions] = likelihoods
         densities[exceptions] = 0
-        expanded[exceptions] = 0
+        expanded[:, exceptions] = 0
         sums[exceptions] = 1
         return BlockResponsibilities(
             densities, sums, expanded, log_likelihood, exceptions, exact, rows
@@ -155,10 +168,12 @@ class BlockEvaluator:
 def _evaluate_exactly(
     natural: NaturalParameters, frames: Frames
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Responsibilities, rows [1, z, z^2] and log-likelihoods of a few frames, in float64."""
-    rows = np.empty((len(frames), len(natural.components)))
-    expand(natural.standardisation, frames.astype(np.float64), rows)
-    densities = rows @ natural.components
+    """Responsibilities, rows 1, z, z^2 and log-likelihoods of a few frames, in float64."""
+    expander = Expander(
+        natural.standardisation, dtype=np.dtype(np.float64), block_frames=len(frames)
+    )
+    rows = np.asarray(expander.expand(frames), np.float64)
+    densities = rows.T @ natural.components
     highest = densities.max(axis=1, keepdims=True)
     densities -= highest
     np.exp(densities, out=densities)

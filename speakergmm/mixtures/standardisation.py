@@ -54,13 +54,7 @@ class Standardisation:
 
     def apply(self, X: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]) -> None:
         """Write the standardised frames of `X`, shape (T, D), into `out`."""
-        if X.dtype == out.dtype:
-            np.subtract(X, self.centre.astype(X.dtype), out=out)
-        else:
-            # The difference is taken in float64 and only then rounded.
-            np.subtract(X, self.centre, out=out, casting="same_kind", dtype=np.float64)
-        # A power of two: exact in either precision.
-        np.multiply(out, (1.0 / self.scale).astype(out.dtype), out=out)
+        np.divide(X - self.centre, self.scale, out=out, casting="same_kind")
 
     def model_to_standard(self, model: DiagonalMixture) -> DiagonalMixture:
         """Give the model of z for the model of x."""
