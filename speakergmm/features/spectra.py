@@ -131,7 +131,7 @@ class SpectralAnalysis:
         """Remove the mean in place, if asked for, and return the sums of squares."""
         if self.config.remove_dc:
             frames -= frames.mean(axis=1, keepdims=True)
-        return np.vecdot(frames, frames)
+        return np.asarray(np.vecdot(frames, frames))
 
     def _shape(self, frames: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
         """Apply pre-emphasis and window in place."""

@@ -1,0 +1,20 @@
+"""Recordings in and out: probe, read (whole or block by block), write; all refusals of bad files.
+
+Samples are mono float32 with full scale at 1. Files are WAV, FLAC, OGG or MP3 (libsndfile through
+`soundfile`); other rates are converted by `soxr`. Several channels are averaged. Nothing outside
+this package opens an audio file.
+"""
+
+from speakergmm.audio.files import AudioInfo, probe
+from speakergmm.audio.reading import AudioWarning, iter_audio, read_audio, resample_blocks
+from speakergmm.audio.writing import write_audio
+
+__all__ = [
+    "AudioInfo",
+    "AudioWarning",
+    "iter_audio",
+    "probe",
+    "read_audio",
+    "resample_blocks",
+    "write_audio",
+]

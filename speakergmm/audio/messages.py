@@ -1,0 +1,19 @@
+"""Words that messages about files share."""
+
+from pathlib import Path
+
+KNOWN_FORMATS = "WAV, FLAC, OGG or MP3"
+
+
+def described(path: Path) -> str:
+    """Write a path so that it stays on one line whatever characters it holds."""
+    name = str(path)
+    return name if name.isprintable() else repr(name)
+
+
+def reason(error: BaseException) -> str:
+    """Say what went wrong without the path, in one line."""
+    text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
+    words = " ".join(str(text).split()).rstrip(".").removeprefix("Error : ")
+    # What libsndfile says of a file whose name ends in .mp3 and whose content does not bear it out.
+    return "Format not recognised" if words.startswith("File does not exist") else words

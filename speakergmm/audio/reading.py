@@ -1,0 +1,217 @@
+"""Samples of a recording: averaged to one channel, at the rate asked for, whole or in blocks."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from math import isfinite
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.audio.files import AudioInfo, opened, probe
+from speakergmm.audio.messages import described, reason
+from speakergmm.errors import AudioError, InvalidInputError
+
+# Bounds one read whatever the rate and the number of channels are: 4 MiB of float32.
+_VALUES_PER_READ = 1 << 20
+# Lists of segments round their times to hundredths of a second; an end that far beyond is the end.
+_END_SLACK_SECONDS = 0.01
+
+
+class AudioWarning(UserWarning):
+    """Something about a recording that was set right silently would surprise."""
+
+
+def read_audio(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+) -> tuple[NDArray[np.float32], int]:
+    """Read a recording, or a stretch of it, as mono samples.
+
+    Parameters
+    ----------
+    path : path-like
+        A WAV, FLAC, OGG or MP3 file.
+    sample_rate : int, optional
+        Rate wanted, in Hz; by default the file's own.
+    start, end : float
+        Stretch to read, in seconds; `end` defaults to the end of the file.
+
+    Returns
+    -------
+    samples : array of float32, shape (n_samples,)
+        Full scale is 1; several channels are averaged.
+    sample_rate : int
+        The rate of `samples`, in Hz.
+
+    Raises
+    ------
+    AudioError
+        If the file can't be read whole, holds NaN or infinite samples, or lacks the stretch.
+    InvalidInputError
+        If `sample_rate` is not a positive whole number.
+
+    Warns
+    -----
+    AudioWarning
+        If channels are averaged, or if the file's rate is below `sample_rate`.
+    """
+    blocks = list(iter_audio(path, sample_rate=sample_rate, start=start, end=end))
+    rate = probe(path).sample_rate if sample_rate is None else sample_rate
+    return np.concatenate(blocks), rate
+
+
+def iter_audio(
+    path: str | os.PathLike[str],
+    *,
+    sample_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    block_seconds: float = 20.0,
+) -> Iterator[NDArray[np.float32]]:
+    """Read what `read_audio` reads, block by block, in constant memory.
+
+    Parameters
+    ----------
+    path, sample_rate, start, end
+        As `read_audio` has them.
+    block_seconds : float, default=20.0
+        Most seconds a block holds; files of many channels or a high rate come in shorter ones.
+
+    Yields
+    ------
+    array of float32, shape (n,)
+        Consecutive samples, n > 0; put together they are exactly what `read_audio` returns.
+
+    Raises
+    ------
+    AudioError, InvalidInputError
+        As `read_audio`; damage inside the file is found when the reading comes to it.
+    """
+    check_rate(sample_rate)
+    if not block_seconds > 0:
+        raise InvalidInputError(f"block_seconds must be positive, got {block_seconds!r}")
+    info = probe(path)
+    first, last = _stretch(info, start, end)
+    return _blocks(info, first, last, sample_rate or info.sample_rate, block_seconds)
+
+
+def resample_blocks(
+    blocks: Iterator[NDArray[np.float32]], from_rate: int, to_rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """Convert consecutive blocks of mono samples to another rate.
+
+    Parameters
+    ----------
+    blocks : iterator of float32 arrays
+        Consecutive samples at `from_rate`.
+    from_rate, to_rate : int
+        Rates in Hz.
+
+    Yields
+    ------
+    array of float32, shape (n,)
+        Consecutive samples at `to_rate`, by soxr's high-quality converter, n > 0.
+    """
+    if from_rate == to_rate:
+        yield from blocks
+        return
+    if from_rate < to_rate:
+        warnings.warn(
+            "audio of a lower sampling rate than asked for is upsampled: its upper band is empty",
+            AudioWarning,
+            stacklevel=1,
+        )
+    # Imported here because most recordings need no conversion; soxr ships no type information.
+    import soxr  # type: ignore[import-untyped]
+
+    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        converted = stream.resample_chunk(np.ascontiguousarray(block))
+        if len(converted):
+            yield converted
+    converted = stream.resample_chunk(np.empty(0, np.float32), last=True)
+    if len(converted):
+        yield converted
+
+
+def _blocks(
+    info: AudioInfo, first: int, last: int, sample_rate: int, block_seconds: float
+) -> Iterator[NDArray[np.float32]]:
+    """Yield samples first:last of a file, averaged over channels, at another rate."""
+    block = max(1, min(int(block_seconds * info.sample_rate), _VALUES_PER_READ // info.n_channels))
+    if info.n_channels > 1:
+        warnings.warn(
+            "recordings of several channels are averaged to one", AudioWarning, stacklevel=1
+        )
+    yield from resample_blocks(_decoded(info, first, last, block), info.sample_rate, sample_rate)
+
+
+def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDArray[np.float32]]:
+    """Yield samples first:last of a file at its own rate; refuse what can't be decoded."""
+    import soundfile
+
+    average = np.full(info.n_channels, 1 / info.n_channels, np.float32)
+    with opened(info.path) as file:
+        position = first
+        try:
+            if first:
+                file.seek(first)
+            while position < last:
+                samples = file.read(min(block, last - position), dtype="float32", always_2d=True)
+                if len(samples) == 0:
+                    break
+                mono = samples[:, 0] if info.n_channels == 1 else samples @ average
+                if not np.isfinite(mono).all():
+                    raise AudioError(
+                        f"{described(info.path)}: holds samples that are NaN or infinite; "
+                        "every sample must be a finite number"
+                    )
+                position += len(samples)
+                yield mono
+        except (soundfile.SoundFileError, OSError) as error:
+            raise AudioError(
+                f"{described(info.path)}: damaged {info.format} file, decoding fails after "
+                f"{position / info.sample_rate:.2f} s of {info.duration:.2f} s: {reason(error)}"
+            ) from error
+    if position < last:
+        raise AudioError(
+            f"{described(info.path)}: damaged or truncated {info.format} file, ends after "
+            f"{position / info.sample_rate:.2f} s where its header promises {info.duration:.2f} s"
+        )
+
+
+def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int]:
+    """Turn seconds into a range of samples that lies inside the file."""
+    if not (isfinite(start) and start >= 0):
+        raise AudioError(f"{described(info.path)}: start must be 0 s or later, got {start!r}")
+    if end is not None and not start < end:
+        raise AudioError(
+            f"{described(info.path)}: end must lie after start, got {start!r} to {end!r} s"
+        )
+    if end is not None and end > info.duration + _END_SLACK_SECONDS:
+        raise AudioError(
+            f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
+            f"{info.duration:.2f} s"
+        )
+    first = round(start * info.sample_rate)
+    last = info.n_samples if end is None else min(round(end * info.sample_rate), info.n_samples)
+    if first >= last:
+        raise AudioError(
+            f"{described(info.path)}: no samples between {start:g} and "
+            f"{info.duration if end is None else end:g} s; it lasts {info.duration:.2f} s"
+        )
+    return first, last
+
+
+def check_rate(sample_rate: int | None) -> None:
+    """Refuse a sampling rate that is not a positive whole number."""
+    if sample_rate is not None and (
+        isinstance(sample_rate, bool) or sample_rate != int(sample_rate) or sample_rate < 1
+    ):
+        raise InvalidInputError(
+            f"sample_rate must be a positive whole number of Hz, got {sample_rate!r}"
+        )

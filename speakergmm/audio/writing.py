@@ -1,0 +1,64 @@
+"""Writing recordings: the file appears whole or not at all."""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speakergmm.audio.messages import described, reason
+from speakergmm.audio.reading import check_rate
+from speakergmm.errors import AudioError, InvalidInputError
+
+
+def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
+    """Write mono samples as 16-bit WAV or FLAC; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to write; the suffix, ``.wav`` or ``.flac``, says the format.
+    samples : array, shape (n_samples,)
+        Full scale is 1; what lies beyond is clipped. Samples read from a 16-bit file are written
+        back unchanged.
+    sample_rate : int
+        Samples per second.
+
+    Raises
+    ------
+    InvalidInputError
+        If `samples` is empty, not one-dimensional or not finite, or the suffix or rate is wrong.
+    AudioError
+        If the file can't be written (no such folder, no permission, no space left).
+    """
+    import soundfile
+
+    path = Path(path)
+    file_format = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
+    if file_format is None:
+        raise InvalidInputError(
+            f"{described(path)}: can write .wav and .flac, not {path.suffix or 'this'!r}"
+        )
+    check_rate(sample_rate)
+    values = np.asarray(samples, dtype=np.float64)
+    if values.ndim != 1 or values.size == 0:
+        raise InvalidInputError(
+            f"{described(path)}: samples to write must have shape (n,), n > 0, got {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise InvalidInputError(
+            f"{described(path)}: samples to write must be finite, got NaN or infinity"
+        )
+    pcm = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            soundfile.write(file, pcm, sample_rate, format=file_format, subtype="PCM_16")
+        temporary.replace(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise AudioError(f"{described(path)}: can't be written: {reason(error)}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
