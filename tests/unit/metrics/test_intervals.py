@@ -17,7 +17,7 @@ from speakergmm.metrics import (
 )
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 
-SPREAD = 0.6
+SPREAD = 0.9
 
 
 def crossed(rng, *, n_speakers, n_tests, shift=2.0):
@@ -74,17 +74,17 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
     covered, naive = 0, 0
     rounds = 80
     for each in range(rounds):
-        scores = crossed(rng, n_speakers=20, n_tests=10)
+        scores = crossed(rng, n_speakers=24, n_tests=8)
         interval = bootstrap_intervals(scores, p_target=(), n_bootstrap=150, seed=each)
         covered += interval["eer_linear"].low <= truth <= interval["eer_linear"].high
         # What resampling trials would claim: the binomial width of a threshold's two rates.
         eer = equal_error_rate(scores.target, scores.nontarget).value
         variance = eer * (1 - eer) * (1 / len(scores.target) + 1 / len(scores.nontarget)) / 4
         naive += abs(eer - truth) <= 1.96 * np.sqrt(variance)
-    # Percentile intervals from 20 speakers are somewhat narrow: 0.91 in 200 rounds, not 0.95.
+    # Percentile intervals from few speakers are somewhat narrow: about 0.9, not 0.95.
     assert 0.84 <= covered / rounds <= 0.99
     # The test can tell: trials as the unit fall far short.
-    assert naive / rounds < 0.7
+    assert naive / rounds < 0.8
 
 
 def test_one_recording_a_speaker_agrees_with_scipy():
