@@ -71,7 +71,7 @@ def accumulate(
     frames = check_frames(X, n_features=model.n_features)
     return _accumulate(
         natural_parameters(model),
-        (frames,) if len(frames) else (),
+        frames,
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
@@ -153,7 +153,7 @@ class _Partial:
 
 def _accumulate(
     natural: NaturalParameters,
-    blocks: Iterable[Frames],
+    blocks: Frames | Iterable[Frames],
     *,
     precision: Precision,
     second_order: bool,
@@ -166,13 +166,27 @@ def _accumulate(
         block_frames = block_size(natural.n_components)
     elif block_frames < 1:
         raise InvalidInputError(f"block_frames must be >= 1, found {block_frames}")
+    if isinstance(blocks, np.ndarray):
+        # A short utterance needs no large buffers.
+        block_frames = max(1, min(block_frames, len(blocks)))
+        blocks = (blocks,)
+
+    # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait here.
+    idle: list[BlockEvaluator] = []
 
     def sum_group(frames: Frames) -> _Partial:
-        return _sum_group(natural, frames, precision, second_order, block_frames)
+        try:
+            evaluator = idle.pop()
+        except IndexError:
+            evaluator = BlockEvaluator(natural, precision=precision, block_frames=block_frames)
+        evaluator.forget()
+        part = _sum_group(evaluator, frames, second_order=second_order)
+        idle.append(evaluator)
+        return part
 
-    n_features, n_components = natural.n_features, natural.n_components
+    n_features = natural.n_features
     n_moments = (2 if second_order else 1) * n_features + 1
-    total = _Partial(np.zeros((n_moments, n_components)), 0.0, 0)
+    total = _Partial(np.zeros((n_moments, natural.n_components)), 0.0, 0)
     groups = regroup(blocks, block_frames * _BLOCKS_PER_GROUP)
     # In the order of the frames, whichever thread was first: sums round the same way every time.
     for part in map_in_order(sum_group, groups, n_jobs=n_jobs):
@@ -195,23 +209,15 @@ def _accumulate(
     return statistics
 
 
-def _sum_group(
-    natural: NaturalParameters,
-    frames: Frames,
-    precision: Precision,
-    second_order: bool,
-    block_frames: int,
-) -> _Partial:
+def _sum_group(evaluator: BlockEvaluator, frames: Frames, *, second_order: bool) -> _Partial:
     """Moments of one group of frames: counts, first order, second order as rows."""
-    block_frames = min(block_frames, len(frames))
-    evaluator = BlockEvaluator(natural, precision=precision, block_frames=block_frames)
-    n_features, n_components = natural.n_features, natural.n_components
+    n_features, n_components = frames.shape[1], evaluator.n_components
     n_moments = (2 if second_order else 1) * n_features + 1
-    product = np.empty((n_moments, n_components), evaluation_dtype(precision))
+    product = np.empty((n_moments, n_components), evaluator.dtype)
     moments = np.zeros((n_moments, n_components))
     log_likelihood = 0.0
-    for start in range(0, len(frames), block_frames):
-        block = evaluator.evaluate(frames[start : start + block_frames])
+    for start in range(0, len(frames), evaluator.block_frames):
+        block = evaluator.evaluate(frames[start : start + evaluator.block_frames])
         # R^T F = E^T (F / s): dividing the few columns of F spares a pass over the wide block.
         weighted = block.expanded[:n_moments]
         np.multiply(weighted, 1.0 / block.normaliser, out=weighted)

@@ -60,13 +60,9 @@ def _exponentiate(exponents: NDArray[np.floating[Any]]) -> None:
         np.exp(exponents, out=exponents)
         return
     # The vector routine is fifty times slower where the result would be subnormal, so exponents
-    # are kept from going below. As unsigned integers negative floats are ordered by size, and all
-    # lie above the positive ones: an integer minimum clips them in a third of maximum()'s time.
-    if exponents.dtype == np.float32:
-        bits, lowest = exponents.view(np.uint32), np.float32(-125.0).view(np.uint32)
-    else:
-        bits, lowest = exponents.view(np.uint64), np.float64(-1020.0).view(np.uint64)
-    np.minimum(bits, lowest, out=bits)
+    # are kept from going there. (clip() takes a third of the time of maximum() with a number.)
+    limit = 125.0 if exponents.dtype == np.float32 else 1020.0
+    np.clip(exponents, -limit, limit, out=exponents)
     np.exp2(exponents, out=exponents)
 
 
@@ -114,6 +110,8 @@ class BlockEvaluator:
 
     def __init__(self, natural: NaturalParameters, *, precision: str, block_frames: int) -> None:
         dtype = evaluation_dtype(precision)
+        self.dtype, self.block_frames = dtype, block_frames
+        self.n_components = natural.n_components
         self._natural = natural
         relative = natural.components - natural.envelope[:, None]
         relative[0] -= _SHIFT
@@ -122,6 +120,10 @@ class BlockEvaluator:
         self._ones = np.ones(natural.n_components, dtype)
         self._expander = Expander(natural.standardisation, dtype=dtype, block_frames=block_frames)
         self._densities = np.empty((block_frames, natural.n_components), dtype)
+        self._usual_way = False
+
+    def forget(self) -> None:
+        """Expect nothing of the blocks to come, as if this evaluator were new."""
         self._usual_way = False
 
     def evaluate(self, frames: Frames) -> BlockResponsibilities:
