@@ -5,6 +5,7 @@ from speakergmm.corpora.manifests import write_corpus, write_protocol
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.corpora.protocol import Protocol, Split, Trial, read_protocol
 from speakergmm.corpora.reading import read_corpus
+from speakergmm.corpora.synthetic import make_synthetic_corpus
 from speakergmm.corpora.validation import Problem, validate_corpus
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Trial",
     "Utterance",
     "check_speaker_name",
+    "make_synthetic_corpus",
     "read_corpus",
     "read_protocol",
     "validate_corpus",

@@ -100,7 +100,8 @@ def read_table(
             n_rows += 1
             yield rows.line_num, {name: row[place] for name, place in places.items()}
     except csv.Error as error:
-        raise CorpusError(f"{shown(path)}:{rows.line_num}: {error}") from error
+        reason = str(error).replace("\t", "tab")  # it may quote the separator
+        raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
     if not n_rows:
         raise CorpusError(f"{shown(path)} has a header and no rows; a list has at least one row")
 

@@ -89,6 +89,8 @@ def test_steps_back_inside_the_data_folder_are_allowed(write, tmp_path):
         ("path\n1\0.wav\n", r":2: path '1\x00.wav' holds U+0000"),
         ('path\n"1\n.wav"\n', r":3: path '1\n.wav' holds U+000A"),
         ('path\n"1.wav\n2.wav\n', ":3: unexpected end of data"),
+        ("path,id\n'1.wav\n", ":2: 1 cells where the header has 2"),
+        ('path\tid\n"1.wav"x\t1\n', ":2: 'tab' expected after '\"'"),
         ("path\tspeaker\n\ta\n", ":2: the path is empty"),
         ("path\tspeaker\n1.wav\t\n", ":2: the speaker is empty; name her or drop the column"),
         ("path\tspeaker\n1.wav\t../a\n", ":2: speaker name '../a' holds '/'"),
