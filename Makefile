@@ -1,0 +1,52 @@
+# `make demo` and `make test` need Python 3.11 or newer and a package registry, nothing else.
+#
+#   make demo                               the main job on synthetic speech made on the spot
+#   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
+#   make test                               the whole test suite
+#   make check                              format, lint, types, layers
+#   make bench                              the speed and memory ratios (quiet machine, minutes)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUTPUT ?= demo-output
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test check format bench clean
+
+demo: $(VENV)/.package
+	$(BIN)/speakergmm demo --output "$(OUTPUT)" \
+	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
+
+test: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(VENV)/.development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.development
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.development
+	@for script in tests/benchmarks/bench_*.py; do \
+	    echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) $(OUTPUT) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "speakergmm needs Python 3.11 or newer; give one with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.package: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.development: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.package

@@ -1,0 +1,182 @@
+"""Speaker verification with a GMM-UBM (Reynolds, Quatieri and Dunn 2000).
+
+python recipes/verification/run.py choose --data DIR         # the dev tables: settings
+python recipes/verification/run.py report --data DIR         # the eval table
+python recipes/verification/run.py report --synthetic FOLDER # the same on synthetic speech
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from speakergmm.corpora import Protocol, make_synthetic_corpus, read_protocol
+from speakergmm.features import FeatureConfig
+from speakergmm.metrics import Evaluation, evaluate
+from speakergmm.speakers import BackgroundModel, run_protocol
+
+REAL = ("dspspeech20", "arabic_speech_commands", "librispeech")
+DataOption = Annotated[Path | None, typer.Option(help="Folder of real speech, with protocols/.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is chosen on dev; the defaults are what was chosen (RESULTS.md shows the tables)."""
+
+    n_components: int = 64
+    relevance_factor: float = 6.0
+    features: dict[str, Any] = field(default_factory=dict)
+    top_c: int | None = None
+
+    def config(self) -> FeatureConfig:
+        """Preset and changes."""
+        return FeatureConfig.preset("speaker").replace(**self.features)
+
+
+# One factor at a time around the preset: few enough comparisons that dev is not worn out.
+FACTORS: dict[str, Sequence[Settings]] = {
+    "components": [Settings(n_components=n) for n in (32, 64, 128, 256)],
+    "relevance factor": [Settings(relevance_factor=r) for r in (3.0, 6.0, 10.0, 16.0)],
+    "filters": [Settings(features={"n_filters": n}) for n in (26, 40, 60, 80)],
+    "cepstra": [Settings(features={"n_ceps": n}) for n in (15, 19, 23)],
+    "orders of deltas": [Settings(features={"deltas": n}) for n in (0, 1, 2)],
+    "speech threshold": [
+        *(Settings(features={"vad_threshold": t}) for t in (3.5, 4.5, 5.5, 6.5)),
+        Settings(features={"voice_activity": "two_gaussian"}),
+        Settings(features={"voice_activity": "none"}),
+    ],
+    "channel": [
+        Settings(features=changes)
+        for changes in (
+            {"normalisation": "none"},
+            {"normalisation": "mean"},
+            {"normalisation": "sliding_mean"},
+            {"normalisation": "warping"},
+            {"rasta": True},
+        )
+    ],
+    "cepstra or linear": [Settings(features={"kind": kind}) for kind in ("mfcc", "lfcc")],
+}
+
+
+def run(
+    protocol: Protocol,
+    settings: Settings,
+    *,
+    split: str,
+    seed: int,
+    jobs: int,
+    n_bootstrap: int = 0,
+) -> Evaluation:
+    """Train, enrol, score and measure once."""
+    assert protocol.background is not None
+    background = BackgroundModel.train(
+        protocol.background,
+        features=settings.config(),
+        n_components=settings.n_components,
+        seed=seed,
+        n_jobs=jobs,
+    )
+    scores = run_protocol(
+        protocol,
+        background,
+        split=split,
+        relevance_factor=settings.relevance_factor,
+        top_c=settings.top_c,
+        n_jobs=jobs,
+    )
+    return evaluate(scores, n_bootstrap=n_bootstrap)
+
+
+def protocols(
+    data: Path | None, synthetic: Path | None, names: Sequence[str]
+) -> Iterator[tuple[str, Protocol]]:
+    """Read the protocols asked for."""
+    if data is not None:
+        for name in names:
+            yield name, read_protocol(data / "protocols" / name, data_dir=data)
+    if synthetic is not None:
+        yield "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=2)
+    if data is None and synthetic is None:
+        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+
+
+def row(*cells: str) -> None:
+    print("| " + " | ".join(cells) + " |", flush=True)
+
+
+@app.command()
+def choose(
+    data: DataOption, seeds: int = 2, jobs: JobsOption = 1, factor: list[str] | None = None
+) -> None:
+    """Compare settings on the dev lists; eval is not touched."""
+    sets = list(protocols(data, None, REAL[:2]))
+    row("factor", "value", *(f"{name}: EER / minDCF(0.05)" for name, _ in sets), "mean EER")
+    row(*["---"] * (3 + len(sets)))
+    for name, variants in FACTORS.items():
+        for settings in variants if factor is None or name in factor else ():
+            cells, errors = [], []
+            for _, protocol in sets:
+                found = [
+                    run(protocol, settings, split="dev", seed=seed, jobs=jobs)
+                    for seed in range(seeds)
+                ]
+                eer = statistics.mean(each["eer_linear"].value for each in found)
+                cost = statistics.mean(each["min_dcf_0.05"].value for each in found)
+                cells.append(f"{100 * eer:.2f} / {cost:.3f}")
+                errors.append(eer)
+            row(name, _value(name, settings), *cells, f"{100 * statistics.mean(errors):.2f}")
+
+
+def _value(factor: str, settings: Settings) -> str:
+    if factor == "components":
+        return str(settings.n_components)
+    if factor == "relevance factor":
+        return f"{settings.relevance_factor:g}"
+    return ", ".join(f"{key} {value}" for key, value in settings.features.items())
+
+
+@app.command()
+def report(
+    data: DataOption = None,
+    synthetic: Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")] = None,
+    seeds: int = 5,
+    jobs: JobsOption = 1,
+) -> None:
+    """Measure the chosen settings on the eval lists, with and without channel normalisation."""
+    row("set", "channel", "EER linear %", "EER ROCCH %", "minDCF 0.01", "minDCF 0.05", "top-1 %",
+        "EER over seeds", "seconds")  # fmt: skip
+    row(*["---"] * 9)
+    for name, protocol in protocols(data, synthetic, REAL):
+        for channel in ("none", "mean", "sliding_mean"):
+            settings = Settings(features={"normalisation": channel})
+            start = time.perf_counter()
+            first = run(protocol, settings, split="eval", seed=0, jobs=jobs, n_bootstrap=1000)
+            seconds = time.perf_counter() - start
+            others = [
+                run(protocol, settings, split="eval", seed=seed, jobs=jobs)["eer_linear"].value
+                for seed in range(1, seeds)
+            ]
+            spread = [100 * eer for eer in (first["eer_linear"].value, *others)]
+            row(
+                name,
+                channel,
+                *(
+                    f"{first[key].format_value()} ({first[key].format_interval()})"
+                    for key in ("eer_linear", "eer_rocch", "min_dcf_0.01", "min_dcf_0.05")
+                ),
+                f"{first['identification_top1'].format_value()} "
+                f"({first['identification_top1'].format_interval()})",
+                f"{min(spread):.2f} to {max(spread):.2f}",
+                f"{seconds:.0f}",
+            )
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,116 @@
+"""``speakergmm train-ubm`` and ``speakergmm info``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from speakergmm.cli.corpora import CorpusArgument, DataOption
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    check_output,
+    print_json,
+    print_line,
+    print_table,
+)
+
+_TRAIN_EXAMPLES = """
+
+Examples:
+
+  speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
+
+  speakergmm train-ubm background.tsv --data corpus/ --features my-features.toml -j 2
+"""
+
+_INFO_EXAMPLES = """
+
+Examples:
+
+  speakergmm info ubm.safetensors
+
+  speakergmm info voices.db --json
+"""
+
+
+def train_ubm(
+    corpus: CorpusArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
+    ],
+    components: Annotated[int, typer.Option(min=1, help="Gaussians in the mixture.")] = 64,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the initialisation.")] = 0,
+    features: Annotated[
+        str, typer.Option(help="Preset (speaker, kaldi, htk, librosa) or a TOML/JSON file.")
+    ] = "speaker",
+    data: DataOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the corpus if one recording is bad.")
+    ] = False,
+    jobs: JobsOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
+    from speakergmm.corpora import read_corpus
+    from speakergmm.features import FeatureConfig
+    from speakergmm.speakers import BackgroundModel
+
+    check_output(output)
+    background = BackgroundModel.train(
+        read_corpus(corpus, data_dir=data),
+        features=FeatureConfig.load(features),
+        n_components=components,
+        seed=seed,
+        n_jobs=jobs,
+        strict=strict,
+        progress=not json,
+    )
+    background.save(output)
+    if json:
+        print_json({"output": str(output), **background.info()})
+        return
+    facts = background.provenance
+    print_line(
+        f"{output}: {components} components, {background.mixture.n_features} features, trained on "
+        f"{facts['n_frames']} frames of {facts['n_utterances']} utterances of "
+        f"{facts['n_speakers']} speakers ({background.digest[:12]})"
+    )
+
+
+def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in document.items():
+        if isinstance(value, dict):
+            rows.extend(_flatten(value, f"{prefix}{key}."))
+        elif isinstance(value, list) and len(value) > 6:
+            rows.append((f"{prefix}{key}", f"{len(value)} values"))
+        else:
+            rows.append((f"{prefix}{key}", str(value)))
+    return rows
+
+
+def info(
+    file: Annotated[Path, typer.Argument(help="A model file or a speaker store.")],
+    json: JsonOption = False,
+) -> None:
+    """Say what a model or store is, what it was made of, with which features, and when."""
+    from speakergmm.speakers import BackgroundModel, SpeakerStore, is_store
+
+    if is_store(file):
+        with SpeakerStore.open(file) as store:
+            document = store.info()
+    else:
+        document = BackgroundModel.load(file).info()
+    if json:
+        print_json(document)
+    else:
+        print_table(str(file), ("what", "value"), _flatten(document))
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands to the application."""
+    app.command("train-ubm", help=(train_ubm.__doc__ or "") + _TRAIN_EXAMPLES)(train_ubm)
+    app.command(help=(info.__doc__ or "") + _INFO_EXAMPLES)(info)
