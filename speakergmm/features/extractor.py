@@ -97,12 +97,17 @@ class FeatureExtractor:
         samples = self._samples(audio, sample_rate, start, end)
         spectra = list(self._analysis.spectra(samples()))
         energies = [block.energy for block in spectra]
-        parts = list(
-            self._features(audio, lambda: iter(spectra), lambda: iter(energies), _BLOCK_FRAMES)
-        )
-        values = np.concatenate([part.values for part in parts])
-        speech = np.concatenate([part.speech for part in parts])
-        return Features(values, speech, self._grid(0, len(values)))
+        n_frames = sum(len(energy) for energy in energies)
+        values = np.empty((n_frames, self.n_features), np.float32)
+        speech = np.empty(n_frames, np.bool_)
+        done = 0
+        for part in self._features(
+            audio, lambda: iter(spectra), lambda: iter(energies), _BLOCK_FRAMES
+        ):
+            values[done : done + len(part.values)] = part.values
+            speech[done : done + len(part.values)] = part.speech
+            done += len(part.values)
+        return Features(values, speech, self._grid(0, n_frames))
 
     def stream(
         self,
