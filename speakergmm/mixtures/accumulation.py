@@ -12,7 +12,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.density import (
     NaturalParameters,
     block_size,
-    evaluation_dtype,
+    check_precision,
     natural_parameters,
 )
 from speakergmm.mixtures.frames import Frames, FrameSource, check_frames, read_blocks, regroup
@@ -161,7 +161,7 @@ def _accumulate(
     n_jobs: int,
     in_feature_units: bool,
 ) -> MixtureStatistics:
-    evaluation_dtype(precision)
+    check_precision(precision)
     if block_frames is None:
         block_frames = block_size(natural.n_components)
     elif block_frames < 1:

@@ -29,11 +29,12 @@ from speakergmm.mixtures.frames import Frames
 # hence the shift, in natural logarithms; range of sums in which float32 keeps its relative
 # precision down to components of 1e-8 of the sum and has room to 1e38 above.
 _SHIFT = 25.0
-_SMALLEST_SUM = 1e-28
+_SMALLEST_SUM = 1e-26
 _LARGEST_SUM = 1e30
 # Frames this far out in the envelope (log-density) are left to float64.
 _FARTHEST = -1e5
 _FEW = 1 / 16
+_LOWEST = -1e300
 
 
 def _has_vector_exp2() -> bool:
@@ -109,7 +110,7 @@ class BlockEvaluator:
     """
 
     def __init__(self, natural: NaturalParameters, *, precision: str, block_frames: int) -> None:
-        dtype = evaluation_dtype(precision)
+        dtype = evaluation_dtype(natural, precision)
         self.dtype, self.block_frames = dtype, block_frames
         self.n_components = natural.n_components
         self._natural = natural
@@ -175,7 +176,9 @@ def _evaluate_exactly(
         natural.standardisation, dtype=np.dtype(np.float64), block_frames=len(frames)
     )
     rows = np.asarray(expander.expand(frames), np.float64)
-    densities = rows.T @ natural.components
+    with np.errstate(over="ignore"):
+        # The square of a frame 1e154 deviations away is infinite; its density still is none.
+        densities = np.maximum(rows.T @ natural.components, _LOWEST)
     highest = densities.max(axis=1, keepdims=True)
     densities -= highest
     np.exp(densities, out=densities)

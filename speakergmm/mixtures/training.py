@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.density import evaluation_dtype, standard_natural_parameters
+from speakergmm.mixtures.density import check_precision, standard_natural_parameters
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks, regroup
 from speakergmm.mixtures.initialisation import (
@@ -104,7 +104,7 @@ def fit_mixture(
     """
     if n_components < 1:
         raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
-    evaluation_dtype(precision)
+    check_precision(precision)
     count_workers(n_jobs)
     options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)
     check_rereadable(X)

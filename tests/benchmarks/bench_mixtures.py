@@ -4,7 +4,6 @@ Prints, for one thread, the time of one iteration (accumulation and update) agai
 bare float32 matrix products with the same blocks, measured by turns in the same run: medians and
 their ratio. For context: the passes an iteration is made of, scikit-learn on part of the frames,
 and two threads.
-two threads.
 
     python tests/benchmarks/bench_mixtures.py            # 1,000,000 frames x 39, 512 components
     python tests/benchmarks/bench_mixtures.py --quick    # 131,072 frames x 39, 512 components
