@@ -3,10 +3,10 @@
 With f = [1, z, z^2] of a standardised frame z, the joint log-density of component k is f @ p_k:
 p_k holds a constant and its natural parameters, mean / variance and -1 / (2 variance). In float32
 each of the 2 D + 1 terms is rounded to 6e-8 of its size, so the error of a log-density grows with
-(deviation of the data / deviation of the component)^2: in 39 features it is 1e-5 or so for components
-as wide as the data, and at worst a few 1e-3 where they are up to thirty times narrower, as far as
-the default variance floor goes. A mixture for which more than 5e-2 must be feared is evaluated in
-float64, whatever was asked for.
+(deviation of the data / deviation of the component)^2: in 39 features it is 1e-5 or so for
+components as wide as the data, and at worst a few 1e-3 where they are up to thirty times narrower,
+as far as the default variance floor goes. A mixture for which more than 5e-2 must be feared is
+evaluated in float64, whatever was asked for.
 """
 
 from __future__ import annotations
