@@ -1,13 +1,6 @@
 """Error rates, costs, identification accuracy and their intervals, from scored trials."""
 
-from speakergmm.metrics.detection import (
-    DetCurve,
-    OperatingPoint,
-    actual_dcf,
-    det_curve,
-    equal_error_rate,
-    min_dcf,
-)
+from speakergmm.metrics.detection import actual_dcf, det_curve, equal_error_rate, min_dcf
 from speakergmm.metrics.evaluation import Evaluation, Measure, evaluate
 from speakergmm.metrics.identification import (
     Confusion,
@@ -18,6 +11,7 @@ from speakergmm.metrics.identification import (
 )
 from speakergmm.metrics.intervals import Interval, bootstrap_intervals, speaker_clusters
 from speakergmm.metrics.scores import Scores, read_scores, write_scores
+from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
 __all__ = [
     "Confusion",
@@ -28,6 +22,7 @@ __all__ = [
     "Measure",
     "OperatingPoint",
     "Scores",
+    "SortedTrials",
     "actual_dcf",
     "bootstrap_intervals",
     "det_curve",

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.detection import DetCurve, OperatingPoint, SortedTrials
 from speakergmm.metrics.identification import Identification, identification_from_trials
 from speakergmm.metrics.intervals import Interval, bootstrap_intervals, speaker_clusters
 from speakergmm.metrics.scores import UNKNOWN, Scores
+from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
 
 @dataclass(frozen=True, slots=True)

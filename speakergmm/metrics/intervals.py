@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.detection import SortedTrials, dcf_weights
 from speakergmm.metrics.identification import Identification
 from speakergmm.metrics.scores import Scores
+from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
 
 # Trials times replicates held at once, in cells of 8 bytes.
 _CELLS = 2_000_000
@@ -328,7 +328,7 @@ def hull_eer_of_curves(
     left = np.zeros(n_curves, dtype=np.int64)
     right = np.full(n_curves, len(p_miss) - 1)
     going = np.flatnonzero(~np.isnan(excess[0]))
-    # The search of detection._hull_edge, all curves abreast; those that are done drop out.
+    # The search of sorted_trials._hull_edge, all curves abreast; those that are done drop out.
     while len(going):
         miss, alarm = p_miss[:, going], p_fa[:, going]
         column = np.arange(len(going))

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles import metrics as oracle
 
@@ -37,7 +37,7 @@ score_lists = st.lists(values, min_size=1, max_size=14)
 
 
 @given(score_lists, score_lists)
-@settings(max_examples=200)
+@settings(max_examples=300)
 def test_eer_is_that_of_enumeration(target, nontarget):
     linear = equal_error_rate(target, nontarget)
     hull = equal_error_rate(target, nontarget, method="rocch")
@@ -48,6 +48,7 @@ def test_eer_is_that_of_enumeration(target, nontarget):
 
 
 @given(score_lists, score_lists)
+@example([0.0, math.inf], [math.inf])
 def test_eer_threshold_has_the_rates_it_says(target, nontarget):
     rates = oracle.error_rates(target, nontarget)
     nearest = min(abs(miss - fa) for _, miss, fa in rates)

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import actual_dcf, det_curve, equal_error_rate, min_dcf
-from speakergmm.metrics.detection import SortedTrials
+from speakergmm.metrics.sorted_trials import SortedTrials
 
 # P_miss and P_fa cross inside a step: 1/3 misses while false alarms fall from 1/2 to 0.
 TARGET, NONTARGET = [1.0, 2.0, 3.0], [0.0, 1.5]

@@ -1,0 +1,344 @@
+"""Trials sorted by score: the polygon of error rates, and the figures read off it.
+
+A trial is accepted when ``score >= threshold``. Raising the threshold past the scores one distinct
+value at a time, from "accept all" to "reject all", draws a polygon from (P_fa, P_miss) = (1, 0) to
+(0, 1). Scores that are equal move together: where a target and a nontarget share a score, the
+polygon takes one diagonal step, so no order of equal scores, and no luck of the sort, can change
+a result. Everything here is read off that polygon; its corners are all that is kept.
+
+Infinite scores are allowed (they lie below or above every finite one), NaN is refused.
+The last corner rejects all; its threshold is written ``inf`` and stands for "above every score".
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+EerMethod = Literal["linear", "rocch"]
+_EER_CONVENTIONS = {
+    "linear": "EER by linear interpolation",
+    "rocch": "EER on the ROC convex hull",
+}
+_Number = TypeVar("_Number", np.float64, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """A figure of merit and the threshold of these very data that goes with it.
+
+    Attributes
+    ----------
+    value : float
+        The figure: an error rate (a fraction, not percent) or a normalised cost.
+    threshold : float
+        A score of the data, accept when ``score >= threshold``; ``inf`` rejects all. It was found
+        on the scores it is reported on, so it describes them and promises nothing elsewhere.
+    p_miss, p_fa : float
+        Error rates that this threshold has on these data, not interpolated.
+    convention : str
+        How the figure is defined.
+    """
+
+    value: float
+    threshold: float
+    p_miss: float
+    p_fa: float
+    convention: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; an infinite threshold (reject or accept all) becomes None."""
+        return {
+            "value": self.value,
+            "threshold": self.threshold if np.isfinite(self.threshold) else None,
+            "p_miss": self.p_miss,
+            "p_fa": self.p_fa,
+            "convention": self.convention,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetCurve:
+    """The corners of the (P_fa, P_miss) polygon, by rising threshold.
+
+    Attributes
+    ----------
+    thresholds : array, shape (C,)
+        Accept when ``score >= threshold``; the last is ``inf`` and rejects all.
+    misses, false_alarms : array of int, shape (C,)
+        Errors at each threshold; misses never fall, false alarms never rise.
+    n_target, n_nontarget : int
+        Trials of each kind.
+
+    Notes
+    -----
+    Thresholds between two corners change only one of the errors (or lie inside one tie), and the
+    polygon there is a straight line.
+    """
+
+    thresholds: NDArray[np.float64]
+    misses: NDArray[np.int64]
+    false_alarms: NDArray[np.int64]
+    n_target: int
+    n_nontarget: int
+
+    @property
+    def p_miss(self) -> NDArray[np.float64]:
+        """Array, shape (C,): misses over target trials."""
+        return self.misses / self.n_target
+
+    @property
+    def p_fa(self) -> NDArray[np.float64]:
+        """Array, shape (C,): false alarms over nontarget trials."""
+        return self.false_alarms / self.n_nontarget
+
+    def __len__(self) -> int:
+        """Count the corners."""
+        return len(self.thresholds)
+
+
+class SortedTrials:
+    """Target and nontarget scores, sorted once; every figure is read off them.
+
+    Parameters
+    ----------
+    target, nontarget : array_like of float, shape (T,) and (N,)
+        Scores; higher speaks for the target. Neither may be empty or hold NaN.
+
+    Raises
+    ------
+    InvalidInputError
+        If a score is NaN or no number, an array is not flat, or one kind of trial is missing.
+    """
+
+    def __init__(self, target: ArrayLike, nontarget: ArrayLike) -> None:
+        self.target = _sorted(target, "target")
+        self.nontarget = _sorted(nontarget, "nontarget")
+
+    @cached_property
+    def curve(self) -> DetCurve:
+        """The DET polygon's corners. Takes O(min(T, N) log max(T, N)) after the sort."""
+        target, nontarget = self.target, self.nontarget
+        swap = len(nontarget) < len(target)
+        few, many = (nontarget, target) if swap else (target, nontarget)
+
+        # How many scores of each class lie below each value of the rarer class, and up to it.
+        below_few = np.flatnonzero(np.append(True, few[1:] != few[:-1]))
+        upto_few = np.append(below_few[1:], len(few))
+        values = few[below_few]
+        below_many = np.searchsorted(many, values)
+        upto_many = below_many.copy()
+        tied = _at(many, below_many) == values
+        upto_many[tied] = np.searchsorted(many, values[tied], "right")
+
+        # Values with nothing of the other class between them make one straight run: only the
+        # point at its first value and the point just above its last can be corners.
+        starts = np.append(True, (below_many[1:] != below_many[:-1]) | tied[1:])
+        ends = np.append(starts[1:], True)
+        above = np.minimum(_at(few, upto_few[ends]), _at(many, upto_many[ends]))
+        lowest = min(target[0], nontarget[0])
+        thresholds = _interleave(lowest, values[starts], above, np.inf)
+        passed_few = _interleave(0, below_few[starts], upto_few[ends], len(few))
+        passed_many = _interleave(0, below_many[starts], upto_many[ends], len(many))
+        misses, rejected = (passed_many, passed_few) if swap else (passed_few, passed_many)
+        keep = _corners(misses, rejected)
+        return DetCurve(
+            thresholds[keep],
+            misses[keep],
+            len(nontarget) - rejected[keep],
+            len(target),
+            len(nontarget),
+        )
+
+    def equal_error_rate(self, *, method: EerMethod = "linear") -> OperatingPoint:
+        """See :func:`equal_error_rate`."""
+        if method not in _EER_CONVENTIONS:
+            raise InvalidInputError(f"method {method!r}: must be 'linear' or 'rocch'")
+        curve = self.curve
+        # Scaled by T N the difference P_miss - P_fa is a whole number: the crossing is exact.
+        excess = curve.misses * curve.n_nontarget - curve.false_alarms * curve.n_target
+        if method == "linear":
+            right = int(np.searchsorted(excess, 0))
+            left = right - 1
+            thresholds, misses, false_alarms = self._between(left, right)
+        else:
+            left, right = _hull_edge(curve.misses, curve.false_alarms, excess)
+            ends = [left, right]
+            thresholds = curve.thresholds[ends]
+            misses, false_alarms = curve.misses[ends], curve.false_alarms[ends]
+        # Python's integers don't overflow and their quotient is rounded once.
+        below, above = int(excess[left]), int(excess[right])
+        first, last = int(curve.misses[left]), int(curve.misses[right])
+        value = (first * above - last * below) / (curve.n_target * (above - below))
+        best = int(np.argmin(np.abs(misses * curve.n_nontarget - false_alarms * curve.n_target)))
+        return OperatingPoint(
+            value=value,
+            threshold=float(thresholds[best]),
+            p_miss=float(misses[best] / curve.n_target),
+            p_fa=float(false_alarms[best] / curve.n_nontarget),
+            convention=_EER_CONVENTIONS[method],
+        )
+
+    def min_dcf(
+        self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> OperatingPoint:
+        """See :func:`min_dcf`."""
+        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
+        curve = self.curve
+        cost = weight_miss * curve.p_miss + weight_fa * curve.p_fa
+        best = int(np.argmin(cost))
+        return OperatingPoint(
+            value=float(cost[best]),
+            threshold=float(curve.thresholds[best]),
+            p_miss=float(curve.misses[best] / curve.n_target),
+            p_fa=float(curve.false_alarms[best] / curve.n_nontarget),
+            convention="minDCF " + _dcf_convention(p_target, c_miss, c_fa),
+        )
+
+    def actual_dcf(
+        self, *, threshold: float, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> OperatingPoint:
+        """See :func:`actual_dcf`."""
+        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
+        if np.isnan(threshold):
+            raise InvalidInputError("threshold nan: must be a number")
+        p_miss = float(np.searchsorted(self.target, threshold) / len(self.target))
+        accepted = len(self.nontarget) - np.searchsorted(self.nontarget, threshold)
+        p_fa = float(accepted / len(self.nontarget))
+        return OperatingPoint(
+            value=weight_miss * p_miss + weight_fa * p_fa,
+            threshold=float(threshold),
+            p_miss=p_miss,
+            p_fa=p_fa,
+            convention="actual DCF " + _dcf_convention(p_target, c_miss, c_fa),
+        )
+
+    def _between(
+        self, left: int, right: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+        """List all thresholds from corner ``left`` to corner ``right`` and count their errors."""
+        curve = self.curve
+        low, high = curve.thresholds[[left, right]]
+        parts = []
+        for part in (self.target, self.nontarget):
+            # "Reject all" lies above infinite scores too, though its threshold compares equal.
+            stop = None if right == len(curve) - 1 else np.searchsorted(part, high)
+            parts.append(part[np.searchsorted(part, low) : stop])
+        scores = np.unique(np.concatenate(parts))
+        return (
+            np.append(scores, high),
+            np.append(np.searchsorted(self.target, scores), curve.misses[right]),
+            np.append(
+                curve.n_nontarget - np.searchsorted(self.nontarget, scores),
+                curve.false_alarms[right],
+            ),
+        )
+
+
+def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
+    """Weights of P_miss and P_fa in the normalised detection cost.
+
+    Parameters
+    ----------
+    p_target, c_miss, c_fa : float
+        As for :func:`min_dcf`.
+
+    Returns
+    -------
+    tuple of float
+        The lesser of the two is 1.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter lies outside its range.
+
+    Examples
+    --------
+    >>> dcf_weights(0.01, 1.0, 1.0)
+    (1.0, 99.0)
+    """
+    if not 0 < p_target < 1:
+        raise InvalidInputError(f"p_target {p_target}: must lie between 0 and 1, both excluded")
+    for name, cost in (("c_miss", c_miss), ("c_fa", c_fa)):
+        if not 0 < cost < np.inf:
+            raise InvalidInputError(f"{name} {cost}: must be a finite number > 0")
+    miss, false_alarm = c_miss * p_target, c_fa * (1 - p_target)
+    least = min(miss, false_alarm)
+    return miss / least, false_alarm / least
+
+
+def _dcf_convention(p_target: float, c_miss: float, c_fa: float) -> str:
+    return f"(p_target={p_target:g}, c_miss={c_miss:g}, c_fa={c_fa:g}), normalised"
+
+
+def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
+    try:
+        array = np.array(scores, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"{kind} scores: must be numbers") from None
+    if array.ndim != 1:
+        raise InvalidInputError(f"{kind} scores: must be a flat array, got shape {array.shape}")
+    if not array.size:
+        raise InvalidInputError(
+            f"no {kind} scores: detection errors need at least one target and one nontarget trial"
+        )
+    bad = np.isnan(array)
+    if bad.any():
+        raise InvalidInputError(
+            f"{kind} scores: row {int(np.argmax(bad))} is NaN; must be a number"
+        )
+    array.sort()
+    return array
+
+
+def _at(scores: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Take ``scores[places]``, infinity past the end."""
+    taken = scores[np.minimum(places, len(scores) - 1)]
+    taken[places == len(scores)] = np.inf
+    return taken
+
+
+def _interleave(
+    start: float, at: NDArray[_Number], after: NDArray[_Number], end: float
+) -> NDArray[_Number]:
+    merged = np.empty(2 * len(at) + 2, dtype=at.dtype)
+    merged[0], merged[1:-1:2], merged[2:-1:2], merged[-1] = start, at, after, end
+    return merged
+
+
+def _corners(misses: NDArray[np.int64], rejected: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Mark the points at which the polygon turns, of points that may repeat."""
+    moved = np.append(True, (np.diff(misses) > 0) | (np.diff(rejected) > 0))
+    places = np.flatnonzero(moved)
+    down, along = np.diff(misses[places]) > 0, np.diff(rejected[places]) > 0
+    straight = np.zeros(len(places), dtype=bool)
+    straight[1:-1] = ~(down[:-1] | down[1:]) | ~(along[:-1] | along[1:])
+    moved[places[straight]] = False
+    return moved
+
+
+def _hull_edge(
+    misses: NDArray[np.int64], false_alarms: NDArray[np.int64], excess: NDArray[np.int64]
+) -> tuple[int, int]:
+    """Find the edge of the lower-left convex hull on which misses overtake false alarms.
+
+    Starts with the chord from "accept all" to "reject all". The corner farthest below a chord lies
+    on the hull; whichever half then still straddles the diagonal is the next chord. All numbers
+    are whole, hence the comparison with zero is exact.
+    """
+    left, right = 0, len(misses) - 1
+    while True:
+        m, f = misses[left : right + 1] - misses[left], false_alarms[left : right + 1]
+        side = m * (f[0] - f[-1]) + (f - f[0]) * m[-1]
+        lowest = int(np.argmin(side))
+        if side[lowest] >= 0:
+            return left, right
+        if excess[left + lowest] >= 0:
+            right = left + lowest
+        else:
+            left += lowest

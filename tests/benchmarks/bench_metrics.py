@@ -1,0 +1,125 @@
+"""Time the metrics against the bare sort of the same scores, and the other work of this room.
+
+Usage: python tests/benchmarks/bench_metrics.py [--scores 10000000] [--rounds 3] [--report]
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from speakergmm.metrics import Scores, bootstrap_intervals, evaluate, read_scores, write_scores
+from speakergmm.metrics.sorted_trials import SortedTrials
+from speakergmm.reports import write_report
+
+
+def seconds(function, *arguments):
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
+
+
+def all_figures(target, nontarget):
+    trials = SortedTrials(target, nontarget)
+    trials.equal_error_rate()
+    trials.equal_error_rate(method="rocch")
+    for p_target in (0.01, 0.05):
+        trials.min_dcf(p_target=p_target)
+    return trials
+
+
+def crossed(n_speakers, n_tests, rng):
+    names = np.array([f"s{speaker:04d}" for speaker in range(n_speakers)], dtype=object)
+    voice = np.repeat(np.arange(n_speakers), n_tests * n_speakers)
+    model = np.tile(np.arange(n_speakers), n_speakers * n_tests)
+    tests = np.array([f"{each}.flac" for each in range(n_speakers * n_tests)], dtype=object)
+    own = voice == model
+    return Scores(
+        names[model],
+        tests[np.repeat(np.arange(n_speakers * n_tests), n_speakers)],
+        rng.normal(np.where(own, 2.5, 0.0)),
+        np.where(own, "target", "nontarget"),
+    )
+
+
+def detection(n_scores, rounds, rng):
+    print(f"EER (both), minDCF (two priors) and DET curve of {n_scores:,} scores, CPU seconds")
+    print(
+        f"{'targets':>8} {'ties':>5} {'bare sort':>10} {'all':>7} {'ratio':>6} {'peak/input':>11}"
+    )
+    for share in (0.01, 0.1, 0.5):
+        for tied in (False, True):
+            n_target = int(n_scores * share)
+            target = rng.normal(2, 1, n_target)
+            nontarget = rng.normal(0, 1, n_scores - n_target)
+            if tied:
+                target, nontarget = np.round(target, 3), np.round(nontarget, 3)
+            pooled = np.concatenate([target, nontarget])
+            times = [
+                (seconds(np.sort, pooled), seconds(all_figures, target, nontarget))
+                for _ in range(rounds)
+            ]
+            tracemalloc.start()
+            all_figures(target, nontarget)
+            peak = tracemalloc.get_traced_memory()[1] / pooled.nbytes
+            tracemalloc.stop()
+            bare, ours = (statistics.median(column) for column in zip(*times, strict=True))
+            print(
+                f"{share:>8.0%} {'yes' if tied else 'no':>5} {bare:>10.2f} {ours:>7.2f} "
+                f"{ours / bare:>6.2f} {peak:>11.2f}"
+            )
+
+
+def the_rest(rounds, rng):
+    small = crossed(12, 60, rng)
+    spent = statistics.median(
+        seconds(lambda: bootstrap_intervals(small, n_bootstrap=1000)) for _ in range(rounds)
+    )
+    print(f"bootstrap, 1,000 replicates of {len(small):,} trials: {spent:.2f} s")
+    large = crossed(100, 100, rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scores.tsv"
+        writing = seconds(lambda: write_scores(path, large))
+        reading = seconds(lambda: read_scores(path))
+        parse = seconds(lambda: [line.split("\t") for line in path.open(encoding="utf-8")])
+        print(
+            f"{len(large):,} lines: written in {writing:.2f} s, read in {reading:.2f} s, "
+            f"{reading / parse:.1f} x the bare splitting of the lines"
+        )
+
+
+def report(n_scores, rng):
+    scores = crossed(1000, max(1, n_scores // 1_000_000), rng)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        start = time.process_time()
+        evaluation = evaluate(scores, n_bootstrap=0)
+        middle = time.process_time()
+        write_report(path, evaluation, scores)
+        print(
+            f"{len(scores):,} trials: evaluate without intervals {middle - start:.1f} s, report "
+            f"{time.process_time() - middle:.1f} s, {path.stat().st_size / 1e3:.0f} kB"
+        )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scores", type=int, default=10_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--report", action="store_true", help="also a report of so many trials")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    with threadpool_limits(1):
+        detection(options.scores, options.rounds, rng)
+        the_rest(options.rounds, rng)
+        if options.report:
+            report(options.scores, rng)
+
+
+if __name__ == "__main__":
+    main()
