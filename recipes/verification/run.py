@@ -8,14 +8,13 @@ python recipes/verification/run.py report --synthetic FOLDER # the same on synth
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+from settings import FACTORS, Settings
 
 from speakergmm.corpora import Protocol, make_synthetic_corpus, read_protocol
-from speakergmm.features import FeatureConfig
 from speakergmm.metrics import Evaluation, evaluate
 from speakergmm.speakers import BackgroundModel, run_protocol
 
@@ -23,46 +22,6 @@ REAL = ("dspspeech20", "arabic_speech_commands", "librispeech")
 DataOption = Annotated[Path | None, typer.Option(help="Folder of real speech, with protocols/.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 app = typer.Typer(add_completion=False, help=__doc__)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What is chosen on dev; the defaults are what was chosen (RESULTS.md shows the tables)."""
-
-    n_components: int = 64
-    relevance_factor: float = 6.0
-    features: dict[str, Any] = field(default_factory=dict)
-    top_c: int | None = None
-
-    def config(self) -> FeatureConfig:
-        """Preset and changes."""
-        return FeatureConfig.preset("speaker").replace(**self.features)
-
-
-# One factor at a time around the preset: few enough comparisons that dev is not worn out.
-FACTORS: dict[str, Sequence[Settings]] = {
-    "components": [Settings(n_components=n) for n in (32, 64, 128, 256)],
-    "relevance factor": [Settings(relevance_factor=r) for r in (3.0, 6.0, 10.0, 16.0)],
-    "filters": [Settings(features={"n_filters": n}) for n in (26, 40, 60, 80)],
-    "cepstra": [Settings(features={"n_ceps": n}) for n in (15, 19, 23)],
-    "orders of deltas": [Settings(features={"deltas": n}) for n in (0, 1, 2)],
-    "speech threshold": [
-        *(Settings(features={"vad_threshold": t}) for t in (3.5, 4.5, 5.5, 6.5)),
-        Settings(features={"voice_activity": "two_gaussian"}),
-        Settings(features={"voice_activity": "none"}),
-    ],
-    "channel": [
-        Settings(features=changes)
-        for changes in (
-            {"normalisation": "none"},
-            {"normalisation": "mean"},
-            {"normalisation": "sliding_mean"},
-            {"normalisation": "warping"},
-            {"rasta": True},
-        )
-    ],
-    "cepstra or linear": [Settings(features={"kind": kind}) for kind in ("mfcc", "lfcc")],
-}
 
 
 def run(

@@ -1,0 +1,213 @@
+"""Each command on its main path, run as a user runs it."""
+
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from speakergmm.metrics import equal_error_rate, read_scores
+from speakergmm.speakers import BackgroundModel, SpeakerStore
+
+COMMANDS = (
+    "validate",
+    "train-ubm",
+    "enroll",
+    "verify",
+    "identify",
+    "speakers",
+    "remove",
+    "run-protocol",
+    "evaluate",
+    "info",
+    "demo",
+)
+
+
+@pytest.fixture
+def store(tmp_path, world, speakergmm):
+    path = tmp_path / "voices.db"
+    for speaker in ("e001", "e002"):
+        done = speakergmm("enroll", path, speaker, *world.enrolment(speaker), "--ubm", world.ubm)
+        assert done.code == 0, done.err
+    return path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(command, speakergmm):
+    done = speakergmm(command, "--help")
+    assert done.code == 0
+    assert re.search(rf"Examples?:\s.*speakergmm {command}", done.out, re.DOTALL)
+
+
+def test_version_and_bare_command(speakergmm):
+    assert re.fullmatch(r"speakergmm \d+\.\d+\.\d+\S*\n", speakergmm("--version").out)
+    assert "train-ubm" in speakergmm().out
+
+
+def test_start_up_imports_nothing_heavy():
+    heavy = {"numpy", "scipy", "matplotlib", "joblib", "soundfile", "soxr", "jinja2", "rich.table"}
+    code = "import sys, speakergmm.cli; print(*sys.modules)"
+    modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "typer" in modules
+    assert heavy.isdisjoint(modules)
+
+
+def test_train_info_round_trip(world, speakergmm):
+    info = speakergmm("info", world.ubm, "--json").json
+    model = BackgroundModel.load(world.ubm)
+    assert info["digest"] == model.digest
+    assert info["features"] == model.features.to_dict()
+    assert speakergmm("info", world.ubm).out.count("\n") > 20
+
+
+def test_training_is_reproducible_and_independent_of_jobs(tmp_path, world, speakergmm):
+    corpus = world.protocol_dir / "background.tsv"
+    digests = []
+    for jobs, seed in ((1, 0), (2, 0), (1, 1)):
+        out = tmp_path / f"{jobs}-{seed}.safetensors"
+        done = speakergmm(
+            "train-ubm", corpus, "--data", world.folder / "corpus", "--components", 8,
+            "--output", out, "--jobs", jobs, "--seed", seed, "--json",
+        )  # fmt: skip
+        digests.append(done.json["digest"])
+    assert digests[0] == digests[1] != digests[2]
+    assert digests[0] == BackgroundModel.load(world.ubm).digest
+
+
+def test_enrolling_later_equals_enrolling_at_once(tmp_path, world, speakergmm, store):
+    first, second = world.enrolment("e001")
+    later = tmp_path / "later.db"
+    assert speakergmm("enroll", later, "e001", first, "--ubm", world.ubm).code == 0
+    added = speakergmm("enroll", later, "e001", second, "--json").json
+    assert added["n_sessions"] == 2
+    test = world.test("e001")
+    scores = [speakergmm("verify", s, "e001", test, "--json").json["score"] for s in (later, store)]
+    assert scores[0] == pytest.approx(scores[1], rel=1e-9)
+
+
+def test_verify_says_yes_or_no_only_against_a_threshold(store, world, speakergmm):
+    own, other = world.test("e001"), world.test("e002")
+    bare = speakergmm("verify", store, "e001", own, "--json").json
+    assert bare["decision"] is None
+    assert bare["speech_seconds"] > 0.3
+    stranger = speakergmm("verify", store, "e001", other, "--json").json
+    assert stranger["score"] < bare["score"]
+    middle = (stranger["score"] + bare["score"]) / 2
+    for path, decision, word in ((own, True, "yes"), (other, False, "no")):
+        arguments = ("verify", store, "e001", path, "--threshold", middle)
+        assert speakergmm(*arguments, "--json").json["decision"] is decision
+        assert f"  {word} (threshold" in speakergmm(*arguments).out
+    assert "yes" not in speakergmm("verify", store, "e001", own).out
+
+
+def test_verify_exact_is_close_to_the_best_five(store, world, speakergmm):
+    own = world.test("e001")
+    fast = speakergmm("verify", store, "e001", own, "--json").json["score"]
+    exact = speakergmm("verify", store, "e001", own, "--exact", "--json").json["score"]
+    assert fast == pytest.approx(exact, abs=0.02)
+
+
+def test_identify_ranks_and_can_answer_unknown(store, world, speakergmm):
+    for speaker in ("e001", "e002"):
+        found = speakergmm("identify", store, world.test(speaker), "--top", 1, "--json").json
+        assert [entry["speaker"] for entry in found["ranking"]] == [speaker]
+    test = world.test("e001")
+    high = speakergmm("identify", store, test, "--threshold", 1000, "--json").json
+    assert high["unknown"] is True
+    assert "answer: unknown" in speakergmm("identify", store, test, "--threshold", 1000).out
+    assert "answer: e001" in speakergmm("identify", store, test, "--threshold", -1000).out
+
+
+def test_speakers_and_remove(store, speakergmm):
+    assert [s["name"] for s in speakergmm("speakers", store, "--json").json] == ["e001", "e002"]
+    assert speakergmm("remove", store, "e001").code == 0
+    assert [s["name"] for s in speakergmm("speakers", store, "--json").json] == ["e002"]
+    assert "e001" not in speakergmm("speakers", store).out
+
+
+def test_names_are_no_markup(tmp_path, world, speakergmm):
+    path = tmp_path / "voices.db"
+    name = "[red]ana[bold]"
+    assert speakergmm("enroll", path, name, *world.enrolment("e001"), "--ubm", world.ubm).code == 0
+    assert name in speakergmm("speakers", path).out
+    with SpeakerStore.open(path) as opened:
+        assert opened.speakers()[0].name == name
+
+
+def test_protocol_scores_and_report(tmp_path, world, speakergmm):
+    scores, report = tmp_path / "scores.tsv", tmp_path / "report.html"
+    done = speakergmm(
+        "run-protocol", world.protocol_dir, "--data", world.folder / "corpus",
+        "--ubm", world.ubm, "--output", scores, "--json",
+    )  # fmt: skip
+    n_trials = len(world.protocol.split("eval").trials)
+    assert done.json["n_trials"] == n_trials == 18
+    assert scores.read_text().splitlines()[0] == "model\tpath\tscore\tlabel"
+    evaluated = speakergmm("evaluate", scores, "--report", report, "--json").json
+    read = read_scores(scores)
+    target = read.labels == read.labels[0]
+    assert target.sum() == 6
+    eer = equal_error_rate(read.scores[target], read.scores[~target])
+    assert math.isclose(evaluated["measures"]["eer_linear"]["value"], eer.value, abs_tol=1e-12)
+    text = report.read_text()
+    assert "<svg" in text
+    assert "http-equiv" not in text
+    assert not re.search(r"(src|href)=[\"']https?:", text)
+    assert "EER" in speakergmm("evaluate", scores, "--bootstrap", 0).out
+
+
+def test_dev_split_and_exact_scores(tmp_path, world, speakergmm):
+    common = ("run-protocol", world.protocol_dir, "--data", world.folder / "corpus")
+    for name, extra in (("fast", ()), ("exact", ("--exact",))):
+        done = speakergmm(
+            *common, "--ubm", world.ubm, "--split", "dev", "-o", tmp_path / name, *extra
+        )
+        assert done.code == 0, done.err
+    fast, exact = (read_scores(tmp_path / name).scores for name in ("fast", "exact"))
+    np.testing.assert_allclose(fast, exact, atol=0.02)
+    assert not np.array_equal(fast, exact)
+
+
+def test_validate_lists_every_problem(tmp_path, world, speakergmm):
+    corpus = tmp_path / "corpus"
+    for speaker in ("e001", "e002"):
+        (corpus / speaker).mkdir(parents=True)
+        for path in world.enrolment(speaker):
+            shutil.copy(path, corpus / speaker)
+    assert speakergmm("validate", corpus).code == 0
+    (corpus / "e001" / "text.wav").write_text("this is no audio\n")
+    (corpus / "e002" / "empty.wav").touch()
+    done = speakergmm("validate", corpus, "--json")
+    assert done.code == 1
+    assert {"text.wav", "empty.wav"} <= {
+        problem["path"].rsplit("/", 1)[-1] for problem in done.json["problems"]
+    }
+    assert speakergmm("validate", corpus).code == 1
+
+
+def test_demo_on_a_small_protocol(tmp_path, world, speakergmm):
+    done = speakergmm(
+        "demo", "--data", world.folder / "corpus", "--protocol", "synthetic",
+        "--output", tmp_path / "out", "--components", 8, "--jobs", 1,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert "closed-set identification by maximum likelihood" in done.out
+    for name in ("report.html", "scores.tsv", "ubm.safetensors", "voices.db"):
+        assert (tmp_path / "out" / name).stat().st_size > 1000
+    again = speakergmm(
+        "demo", "--data", world.folder / "corpus", "--protocol", "synthetic",
+        "--output", tmp_path / "out", "--components", 8, "--jobs", 1,
+    )  # fmt: skip
+    assert again.code == 0, again.err
+
+
+def test_json_is_json_whatever_the_locale(store, speakergmm):
+    done = speakergmm("speakers", store, "--json", LC_ALL="C", PYTHONIOENCODING="ascii")
+    assert json.loads(done.out)
