@@ -6,9 +6,10 @@ against it, which add up over sessions; `adapt_speaker` turns statistics into a 
 `run_protocol` and `run_identification` run whole experiments.
 """
 
-from speakergmm.speakers.background import (
-    BackgroundModel,
-    BackgroundWarning,
+from speakergmm.speakers.background import BackgroundModel, BackgroundWarning
+from speakergmm.speakers.compatibility import (
+    check_background,
+    check_features,
     describe_difference,
 )
 from speakergmm.speakers.database import is_store
@@ -69,6 +70,8 @@ __all__ = [
     "SpeechFrames",
     "VerificationScore",
     "adapt_speaker",
+    "check_background",
+    "check_features",
     "collect_statistics",
     "describe_difference",
     "enrol_models",

@@ -270,24 +270,6 @@ class BackgroundModel:
             raise ModelFormatError(f"{source}: not a valid background model: {error}") from None
 
 
-def describe_difference(wanted: FeatureConfig, found: FeatureConfig) -> str:
-    """Name the fields in which two feature configurations differ.
-
-    Examples
-    --------
-    >>> config = FeatureConfig.preset("speaker")
-    >>> describe_difference(config, config)
-    'nothing'
-    """
-    first, second = wanted.to_dict(), found.to_dict()
-    parts = [
-        f"{name} {first.get(name)!r} and {second.get(name)!r}"
-        for name in sorted(first.keys() | second.keys())
-        if name != "name" and first.get(name) != second.get(name)
-    ]
-    return ", ".join(parts) or "nothing"
-
-
 def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:
     total = hashlib.sha256()
     for block in blocks:

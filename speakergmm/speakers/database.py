@@ -183,6 +183,9 @@ def translated_errors(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _translated(path, error) from None
+    except UnicodeDecodeError:
+        # SQLite's own message quotes a damaged schema, and the module can't decode it.
+        raise ModelFormatError(f"{path}: damaged store (text in it is not UTF-8)") from None
 
 
 def _translated(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
@@ -190,6 +193,8 @@ def _translated(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
     reason = " ".join(str(error).split())
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")):
         return ModelFormatError(f"{path}: damaged store ({reason})")
+    if isinstance(error, sqlite3.ProgrammingError):
+        return StoreError(f"{path}: a store object can't be used that way ({reason})")
     if name == "SQLITE_ERROR" or not name:
         # Our statements are right, so a table or column is missing or text isn't text.
         return ModelFormatError(f"{path}: damaged store, or not of this format ({reason})")

@@ -2,6 +2,7 @@
 
 import datetime
 import platform
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 
@@ -12,6 +13,12 @@ def utc_now() -> str:
 
 def software_versions() -> dict[str, str]:
     """Return the versions of everything that touches the numbers."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    # Looking up a version reads and parses a file; they don't change while we run.
     found = {"python": platform.python_version()}
     for name in ("speakergmm", "numpy", "scipy", "soundfile", "soxr"):
         try:

@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import hashlib
 import json
 import math
 import os
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora.names import check_speaker_name, comparison_key
 from speakergmm.errors import (
-    IncompatibleModelError,
     InvalidInputError,
     ModelFormatError,
     StoreError,
@@ -25,7 +25,8 @@ from speakergmm.errors import (
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.speakers import database, sessions
-from speakergmm.speakers.background import BackgroundModel, describe_difference
+from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
     AdaptationSettings,
@@ -82,6 +83,8 @@ class SpeakerStore:
             meta = dict(connection.execute("SELECT key, value FROM meta"))
         try:
             packed, digest = meta["background"], meta["background_digest"]
+            if _hash_settings(meta["settings"], digest) != meta["settings_sha256"]:
+                raise ValueError("they don't match their own hash")
             settings = json.loads(meta["settings"])
             self.settings = AdaptationSettings(
                 settings["relevance_factor"], tuple(settings["parameters"])
@@ -138,10 +141,13 @@ class SpeakerStore:
         """
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, tuple(parameters))
-        document = {
-            "relevance_factor": settings.relevance_factor,
-            "parameters": list(settings.parameters),
-        }
+        document = json.dumps(
+            {
+                "relevance_factor": settings.relevance_factor,
+                "parameters": list(settings.parameters),
+            },
+            sort_keys=True,
+        )
         database.create_database(
             path,
             {
@@ -149,7 +155,8 @@ class SpeakerStore:
                 "background_digest": background.digest,
                 "features": json.dumps(background.features.to_dict(), sort_keys=True),
                 "features_digest": background.features.digest,
-                "settings": json.dumps(document, sort_keys=True),
+                "settings": document,
+                "settings_sha256": _hash_settings(document, background.digest),
                 "generation": 0,
                 "erasing": 0,
                 "created": utc_now(),
@@ -198,9 +205,9 @@ class SpeakerStore:
         try:
             store = cls(path, connection)
             if wanted is not None:
-                store._check_features(wanted)
+                check_features(store.background, wanted, what=os.fspath(path))
             if background is not None:
-                store._check_background(background)
+                check_background(store.background, background, what=os.fspath(path))
         except BaseException:
             connection.close()
             raise
@@ -487,36 +494,6 @@ class SpeakerStore:
             for name in self._names(connection):
                 self._sessions(connection, name)
 
-    def _check_features(self, wanted: FeatureConfig) -> None:
-        found = self.background.features
-        if found.digest != wanted.digest:
-            raise IncompatibleModelError(
-                f"{self.path}: made with features {found.digest[:12]}, not {wanted.digest[:12]}; "
-                f"they differ in: {describe_difference(found, wanted)} (the store's first)"
-            )
-
-    def _check_background(self, wanted: BackgroundModel) -> None:
-        if self.background.digest == wanted.digest:
-            return
-        differences = []
-        if self.background.features.digest != wanted.features.digest:
-            fields = describe_difference(self.background.features, wanted.features)
-            differences.append(f"features: {fields}")
-        mine, other = self.background.mixture, wanted.mixture
-        if mine.means.shape != other.means.shape:
-            differences.append(f"n_components {mine.n_components} and {other.n_components}")
-        else:
-            theirs = other.to_arrays()
-            differences += [
-                name
-                for name, array in mine.to_arrays().items()
-                if not np.array_equal(array, theirs[name])
-            ]
-        raise IncompatibleModelError(
-            f"{self.path}: made with background model {self.background.digest[:12]}, not "
-            f"{wanted.digest[:12]}; they differ in: {', '.join(differences)} (the store's first)"
-        )
-
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         with database.translated_errors(self.path):
@@ -543,7 +520,9 @@ class SpeakerStore:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it holds {len(known)} speakers"
             raise UnknownSpeakerError(f"{self.path}: no speaker {name!r}; {hint}")
-        return int(row[0])
+        if not isinstance(row[0], int):
+            raise ModelFormatError(f"{self.path}: damaged store (speaker {name!r} has no number)")
+        return row[0]
 
     def _names(self, connection: sqlite3.Connection) -> list[str]:
         return [row[0] for row in connection.execute("SELECT name FROM speakers ORDER BY name")]
@@ -621,6 +600,10 @@ class SpeakerStore:
 
         scores, n_frames = scorer.score_blocks(blocks(), top_c=top_c)
         return scores, n_frames, seconds
+
+
+def _hash_settings(settings: str, background_digest: str) -> str:
+    return hashlib.sha256(f"{settings} {background_digest}".encode()).hexdigest()
 
 
 def _similar_names(name: str, known: Sequence[str]) -> list[str]:
