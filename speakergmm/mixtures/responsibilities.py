@@ -175,9 +175,9 @@ def _evaluate_exactly(
     expander = Expander(
         natural.standardisation, dtype=np.dtype(np.float64), block_frames=len(frames)
     )
-    rows = np.asarray(expander.expand(frames), np.float64)
     with np.errstate(over="ignore"):
         # The square of a frame 1e154 deviations away is infinite; its density still is none.
+        rows = np.asarray(expander.expand(frames), np.float64)
         densities = np.maximum(rows.T @ natural.components, _LOWEST)
     highest = densities.max(axis=1, keepdims=True)
     densities -= highest

@@ -1,0 +1,116 @@
+"""The loop, on a toy whose objectives are given; and whole steps against scikit-learn."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from sklearn.mixture import GaussianMixture
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    MaximumLikelihoodOptions,
+    UpdateReport,
+    accumulate,
+    expectation_maximisation,
+    update_maximum_likelihood,
+)
+
+
+@dataclass
+class Toy:
+    log_likelihood: float
+    n_frames: float = 10.0
+
+
+def run(objectives, *, reports=None, **options):
+    """Model i has the i-th objective; the update counts up."""
+    return expectation_maximisation(
+        0,
+        lambda model: Toy(10.0 * objectives[model]),
+        lambda _, model: (model + 1, reports[model] if reports else UpdateReport()),
+        **({"max_iter": 10, "tol": 0.01} | options),
+    )
+
+
+def test_ends_when_little_is_gained():
+    result = run([-5.0, -4.0, -3.5, -3.495, 0.0])
+    assert result.convergence == "converged"
+    assert result.model == 3
+    assert result.objectives == (-5.0, -4.0, -3.5, -3.495)
+    assert result.history[-1].report is None
+
+
+def test_ends_at_the_limit():
+    result = run([-5.0, -4.0, -3.0, -2.0], max_iter=3)
+    assert (result.convergence, result.model, len(result.history)) == ("iteration_limit", 3, 3)
+    assert all(iteration.seconds >= 0 for iteration in result.history)
+
+
+def test_says_when_the_objective_fell_and_keeps_the_better_model():
+    result = run([-5.0, -4.0, -4.5, 0.0])
+    assert (result.convergence, result.model) == ("decreased", 1)
+    assert result.objectives == (-5.0, -4.0, -4.5)
+
+
+def test_a_fall_within_rounding_is_convergence():
+    result = run([-5.0, -4.0, -4.0 - 1e-7], tol=0.0)
+    assert result.convergence == "converged"
+    assert run([-5.0, -4.0, -4.0 - 1e-5], tol=0.0).convergence == "decreased"
+
+
+def test_a_fall_after_a_revival_is_no_alarm():
+    reports = [UpdateReport(revived=(3,)), UpdateReport(), UpdateReport()]
+    result = run([-5.0, -5.5, -4.0, -3.999, 0.0], reports=reports)
+    assert (result.convergence, result.model) == ("converged", 3)
+
+
+def test_callback_sees_every_iteration():
+    seen = []
+    result = run([-5.0, -4.0, -4.0], callback=lambda number, it: seen.append((number, it)))
+    assert seen == list(enumerate(result.history))
+
+
+@pytest.mark.parametrize("options", [{"max_iter": 0}, {"tol": -1.0}, {"tol": float("nan")}])
+def test_options_out_of_range_are_refused(options):
+    with pytest.raises(InvalidInputError):
+        run([-1.0], **options)
+
+
+def test_no_frames_are_refused():
+    with pytest.raises(InsufficientDataError, match="found none"):
+        expectation_maximisation(
+            0, lambda _: Toy(0.0, 0.0), lambda _, m: (m, UpdateReport()), max_iter=1, tol=0.0
+        )
+
+
+@pytest.mark.parametrize(
+    ("precision", "rtol"), [("float64", 1e-9), ("float32", 1e-4)], ids=["float64", "float32"]
+)
+def test_each_step_is_that_of_scikit_learn(mixture, rng, precision, rtol):
+    X = mixture.sample(2000, rng)
+    model = DiagonalMixture(
+        np.full(6, 1 / 6), X[:6], np.broadcast_to(X.var(axis=0), mixture.means.shape)
+    )
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+    for _ in range(6):
+        peer = GaussianMixture(
+            6,
+            covariance_type="diag",
+            weights_init=model.weights,
+            means_init=model.means,
+            precisions_init=1 / model.variances,
+            reg_covar=0.0,
+            max_iter=1,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            peer.fit(X)
+        statistics = accumulate(model, X, precision=precision)
+        np.testing.assert_allclose(statistics.log_likelihood / 2000, peer.lower_bound_, rtol=1e-6)
+        model, report = update_maximum_likelihood(statistics, model, options=options)
+        assert report == UpdateReport()
+        np.testing.assert_allclose(model.weights, peer.weights_, rtol=rtol)
+        np.testing.assert_allclose(model.means, peer.means_, rtol=rtol, atol=rtol)
+        np.testing.assert_allclose(model.variances, peer.covariances_, rtol=rtol)

@@ -1,0 +1,75 @@
+import numpy as np
+import pytest
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures import MixtureStatistics, accumulate
+
+
+def equal(a, b):
+    np.testing.assert_equal(a.to_arrays(), b.to_arrays())
+
+
+def test_sums_are_sums_of_every_part(mixture, frames):
+    a, b = accumulate(mixture, frames[:300]), accumulate(mixture, frames[300:])
+    total = a + b
+    for name in ("counts", "first_order", "second_order", "log_likelihood", "n_frames"):
+        np.testing.assert_array_equal(getattr(total, name), getattr(a, name) + getattr(b, name))
+    equal(a + MixtureStatistics.zeros(6, 4), a)
+
+
+def test_scaling_scales_every_part(mixture, frames):
+    whole = accumulate(mixture, frames)
+    half = whole.scaled(0.5)
+    equal(half + half, whole)
+    with pytest.raises(InvalidInputError, match="found -1"):
+        whole.scaled(-1)
+
+
+def test_arrays_round_trip(mixture, frames):
+    whole = accumulate(mixture, frames)
+    equal(MixtureStatistics.from_arrays(whole.to_arrays()), whole)
+    lean = accumulate(mixture, frames, second_order=False)
+    assert "second_order" not in lean.to_arrays()
+    assert MixtureStatistics.from_arrays(lean.to_arrays()).second_order is None
+    with pytest.raises(InvalidInputError, match="lack the arrays: counts, n_frames"):
+        MixtureStatistics.from_arrays(
+            {"first_order": whole.first_order, "log_likelihood": np.zeros(1)}
+        )
+
+
+def test_statistics_of_different_kinds_are_not_added(mixture, frames):
+    whole = accumulate(mixture, frames)
+    with pytest.raises(InvalidInputError, match="without"):
+        whole + accumulate(mixture, frames, second_order=False)
+    with pytest.raises(InvalidInputError, match="different mixtures"):
+        whole + MixtureStatistics.zeros(5, 4)
+    with pytest.raises(TypeError):
+        whole + 1
+
+
+def test_statistics_can_not_be_changed(mixture, frames):
+    with pytest.raises(ValueError, match="read-only"):
+        accumulate(mixture, frames).counts[0] = 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"counts": [1.0]}, "shapes"),
+        ({"second_order": [[1.0, 2.0]]}, "shapes"),
+        ({"counts": [-1.0, 2.0]}, "counts must be >= 0, found -1"),
+        ({"first_order": [[np.nan], [0.0]]}, "first_order must be finite"),
+        ({"log_likelihood": -np.inf}, "log_likelihood must be finite"),
+        ({"n_frames": -1.0}, "n_frames finite and >= 0"),
+    ],
+)
+def test_what_are_no_statistics_is_refused(changes, message):
+    parts = {
+        "counts": [1.0, 2.0],
+        "first_order": [[1.0], [2.0]],
+        "second_order": [[1.0], [2.0]],
+        "log_likelihood": -3.0,
+        "n_frames": 3.0,
+    }
+    with pytest.raises(InvalidInputError, match=message):
+        MixtureStatistics(**(parts | changes))

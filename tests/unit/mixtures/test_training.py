@@ -1,0 +1,217 @@
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.mixture import GaussianMixture
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.mixtures import DiagonalMixture, fit_mixture
+
+INITS = ["kmeans", "splitting", "random"]
+
+
+def assert_same(a, b, **tolerance):
+    for name, value in a.to_arrays().items():
+        np.testing.assert_allclose(b.to_arrays()[name], value, err_msg=name, **tolerance)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(4)
+    truth = DiagonalMixture(
+        [0.5, 0.3, 0.2], [[0, 0, 0], [8, 0, 5], [-8, 6, 0]], [[1, 2, 3], [2, 1, 1], [0.5, 1, 4.0]]
+    )
+    return truth, truth.sample(6000, rng)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_the_truth_is_found_again(data, init):
+    truth, X = data
+    result = fit_mixture(X, n_components=3, init=init, max_iter=100, tol=1e-5)
+    assert result.convergence == "converged"
+    order = [int(np.argmin(((result.model.means - mean) ** 2).sum(axis=1))) for mean in truth.means]
+    assert sorted(order) == [0, 1, 2]
+    np.testing.assert_allclose(result.model.weights[order], truth.weights, atol=0.02)
+    np.testing.assert_allclose(result.model.means[order], truth.means, atol=0.2)
+    np.testing.assert_allclose(result.model.variances[order], truth.variances, rtol=0.15)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_the_optimum_is_scikit_learn_s(data, offset):
+    truth, X = data
+    start = DiagonalMixture([0.4, 0.3, 0.3], truth.means + 1 + offset, np.full((3, 3), 4.0))
+    result = fit_mixture(
+        X + offset, n_components=3, init=start, max_iter=500, tol=1e-9, precision="float64"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = GaussianMixture(
+            3,
+            covariance_type="diag",
+            weights_init=start.weights,
+            means_init=start.means - offset,
+            precisions_init=1 / start.variances,
+            reg_covar=0.0,
+            max_iter=500,
+            tol=1e-10,
+        ).fit(X)
+    np.testing.assert_allclose(result.objectives[-1], peer.score(X), rtol=1e-9)
+    np.testing.assert_allclose(result.model.means - offset, peer.means_, atol=1e-5)
+    np.testing.assert_allclose(result.model.variances, peer.covariances_, rtol=1e-4)
+    single = fit_mixture(X + offset, n_components=3, init=start, max_iter=500, tol=1e-7)
+    np.testing.assert_allclose(single.objectives[-1], peer.score(X), rtol=1e-6)
+    np.testing.assert_allclose(single.model.variances, peer.covariances_, rtol=5e-3)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_blocks_threads_and_callables_change_no_bit(data, init):
+    X = data[1][:3000]
+    options = {"n_components": 16, "init": init, "max_iter": 6, "seed": 3}
+    whole = fit_mixture(X, **options)
+    blocks = np.split(X, [1, 17, 900, 901, 2500])
+    for source, n_jobs in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
+        found = fit_mixture(source, n_jobs=n_jobs, **options)
+        assert_same(whole.model, found.model, rtol=0, atol=0)
+        assert found.objectives == whole.objectives
+        assert found.convergence == whole.convergence
+
+
+def test_seeds_decide(data):
+    X = data[1]
+    one = fit_mixture(X, n_components=8, seed=1, max_iter=3)
+    assert_same(one.model, fit_mixture(X, n_components=8, seed=1, max_iter=3).model, rtol=0)
+    other = fit_mixture(X, n_components=8, seed=2, max_iter=3)
+    assert np.abs(other.model.means - one.model.means).max() > 0.1
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_the_likelihood_grows(rng, init):
+    # Narrow and wide features, at offsets, in float32: rounding must not turn EM back.
+    X = rng.gamma(2.0, 1.0, (3000, 6)) * [1e-3, 1.0, 1e3, 1.0, 1.0, 1.0] + [0, 1e4, 0, -1e3, 0, 5]
+    result = fit_mixture(X, n_components=12, init=init, max_iter=60, tol=0.0)
+    assert result.convergence != "decreased"
+    objectives = np.array(result.objectives)
+    plain = [it.report.n_floored == 0 and not it.report.revived for it in result.history[:-1]]
+    gains = np.diff(objectives)[plain]
+    assert len(gains) > 10
+    assert gains.min() > -1e-6 * np.abs(objectives).max()
+    assert objectives[-1] > objectives[0]
+
+
+def test_objectives_are_in_feature_units(data):
+    X = data[1] * 1e3 + 1e4
+    result = fit_mixture(X, n_components=3, tol=1e-4, max_iter=100)
+    last = result.model.log_likelihood(X, precision="float64").mean()
+    # The model that converged is the one whose objective came last.
+    np.testing.assert_allclose(result.objectives[-1], last, rtol=1e-6)
+
+
+def test_float32_frames_are_the_same_data(data):
+    X = data[1].astype(np.float32)
+    one = fit_mixture(X, n_components=3, max_iter=5)
+    two = fit_mixture(X.astype(np.float64), n_components=3, max_iter=5)
+    assert_same(one.model, two.model, rtol=1e-3, atol=1e-3)
+
+
+def test_constant_columns_do_no_harm(data):
+    X = np.column_stack([data[1], np.full(6000, 12.5), np.zeros(6000)])
+    result = fit_mixture(X, n_components=3, max_iter=20)
+    np.testing.assert_allclose(result.model.means[:, 3:], [[12.5, 0.0]] * 3, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(result.model.variances[:, 3:], 1e-3, rtol=1e-6)
+    assert np.isfinite(result.model.log_likelihood(X)).all()
+    assert all(it.report is None or it.report.n_floored == 6 for it in result.history)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_duplicates_give_a_finite_model(init):
+    result = fit_mixture(np.full((100, 2), 3.1), n_components=4, init=init, max_iter=5)
+    np.testing.assert_allclose(result.model.means, 3.1, atol=0.2)
+    X = np.repeat([[0.0, 0.0], [1.0, 5.0]], 50, axis=0)
+    result = fit_mixture(X, n_components=6, init=init, max_iter=10)
+    assert np.isfinite(result.model.log_likelihood(X)).all()
+
+
+def test_outliers_do_no_harm(data):
+    X = data[1].copy()
+    X[17] = [1e9, -1e9, 1e9]
+    result = fit_mixture(X, n_components=4, max_iter=10)
+    assert np.isfinite(result.model.log_likelihood(X)).all()
+
+
+def test_as_many_components_as_frames():
+    X = np.random.default_rng(0).normal(size=(8, 3))
+    result = fit_mixture(X, n_components=8, max_iter=10)
+    assert np.isfinite(result.model.log_likelihood(X)).all()
+
+
+def test_dead_components_are_revived_and_reported(data):
+    X = data[1]
+    # One component lies where no frame ever comes.
+    start = DiagonalMixture(
+        [0.25] * 4, [*data[0].means, [1e3, 1e3, 1e3]], [*data[0].variances, [1.0, 1.0, 1.0]]
+    )
+    result = fit_mixture(X, n_components=4, init=start, max_iter=20)
+    assert result.history[0].report.revived == (3,)
+    assert result.model.weights.min() > 0.01
+    assert np.abs(result.model.means).max() < 20
+    assert result.objectives[-1] > result.objectives[0]
+
+
+def test_a_subsample_is_drawn_from_long_data(rng):
+    # More frames than the start looks at: the end of the stream counts as well.
+    X = np.concatenate([rng.normal(-5, 1, (20_000, 1)), rng.normal(5, 1, (5_000, 1))])
+    for init in INITS:
+        result = fit_mixture(np.array_split(X, 7), n_components=2, init=init, max_iter=30)
+        order = np.argsort(result.model.means[:, 0])
+        np.testing.assert_allclose(result.model.means[order, 0], [-5, 5], atol=0.1)
+        np.testing.assert_allclose(result.model.weights[order], [0.8, 0.2], atol=0.01)
+
+
+def test_callback_and_history(data):
+    seen = []
+    result = fit_mixture(
+        data[1], n_components=5, max_iter=4, tol=0.0, callback=lambda i, it: seen.append(it)
+    )
+    assert tuple(seen) == result.history
+    assert (len(seen), result.convergence) == (4, "iteration_limit")
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        (np.zeros((4, 2)), InsufficientDataError, "5 components need .* frames, found 4"),
+        ([np.zeros((2, 2)), np.zeros((1, 2))], InsufficientDataError, "frames, found 3"),
+        ([], InsufficientDataError, "found none"),
+        (np.zeros((0, 3)), InsufficientDataError, "found none"),
+        (iter([np.zeros((9, 2))]), InvalidInputError, "can be read once"),
+        ([np.zeros((9, 2)), np.zeros((9, 3))], InvalidInputError, "2 features, found 3"),
+        (np.array([[0.0], [np.nan]] * 9), InvalidInputError, "nan at row 1, column 0"),
+        (np.zeros(9), InvalidInputError, r"shape \(9,\)"),
+        (np.array([[0.0], [1e200]] * 9), InvalidInputError, "scale the features down"),
+        (np.array([["a"]] * 9), InvalidInputError, "real array"),
+    ],
+)
+def test_bad_frames_are_refused(source, error, message):
+    with pytest.raises(error, match=message) as caught:
+        fit_mixture(source, n_components=5)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"n_components": 0},
+        {"init": "k-means"},
+        {"init": DiagonalMixture([1.0], [[0.0]], [[1.0]])},
+        {"max_iter": 0},
+        {"tol": -1.0},
+        {"variance_floor": 2.0},
+        {"min_count": -1.0},
+        {"precision": "float16"},
+        {"n_jobs": 0},
+    ],
+)
+def test_options_out_of_range_are_refused(options):
+    name = next(iter(options))
+    with pytest.raises(InvalidInputError, match=name):
+        fit_mixture(np.zeros((20, 2)), **({"n_components": 2} | options))
