@@ -260,7 +260,7 @@ def evaluate(
     if identification is not None:
         for k in top_k:
             name = f"identification_top{k}"
-            title = f"closed-set identification, top {k}"
+            title = f"Closed-set identification, top {k}"
             accuracy = identification.accuracy(top_k=k)
             measures.append(Measure(name, title, accuracy, True, intervals.get(name), None))
     return Evaluation(

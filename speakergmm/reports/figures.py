@@ -39,6 +39,8 @@ _MARKERS = ("D", "^", "s", "v", "P")
 # Corners nearer than this, in points, can't be told apart on the page.
 _RESOLUTION = 0.25
 _N_BINS = 80
+# Beyond this, sums of an axis' coordinates may leave the range of a float.
+_LARGEST = 1e100
 
 
 def draw_det_curve(evaluation: Evaluation) -> str:
@@ -72,7 +74,7 @@ def draw_det_curve(evaluation: Evaluation) -> str:
             set_limits(_probit(start), _probit(end))
         axes.set_aspect("equal", adjustable="box")
         for axis, start, end in ((axes.xaxis, low[0], high[0]), (axes.yaxis, low[1], high[1])):
-            ticks = _TICKS[(start <= _TICKS) & (end >= _TICKS)]
+            ticks = _spaced_ticks(start, end)
             axis.set_ticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
         axes.set_xlabel("false alarms, % of nontarget trials")
         axes.set_ylabel("misses, % of target trials")
@@ -83,7 +85,8 @@ def draw_det_curve(evaluation: Evaluation) -> str:
         x, y = thin_curve(evaluation.curve, points_per_unit=_points_per_unit(figure, axes))
         axes.plot(x, y, color=_COLOUR["ink"], linewidth=1.6, solid_joinstyle="miter")
         _mark_points(axes, evaluation, low, high)
-        axes.legend(loc="upper right", fontsize=9.5)
+        worse_than_chance = evaluation["eer_linear"].value > 0.5
+        axes.legend(loc="lower left" if worse_than_chance else "upper right", fontsize=9.5)
         return _to_svg(figure, "det")
 
 
@@ -177,7 +180,7 @@ def histogram_edges(
     -------
     array of float, shape (B + 1,) or None
         Edges of equal bins, between 10 and 80 of them by the rule of Freedman and Diaconis; None
-        where there is no finite score or their range is too wide for a float.
+        where there is no finite score or one is too large to be drawn (above 1e100).
     """
     parts = [values[np.isfinite(values)] for values in (target, nontarget)]
     parts = [values for values in parts if len(values)]
@@ -186,17 +189,18 @@ def histogram_edges(
     tails = [np.quantile(part, [0.0005, 0.25, 0.75, 0.9995], method="nearest") for part in parts]
     low = min(float(tail[0]) for tail in tails)
     high = max(float(tail[3]) for tail in tails)
-    with np.errstate(over="ignore"):
-        span = np.float64(high) - low
-        widths = [
-            2 * float(tail[2] - tail[1]) / len(part) ** (1 / 3)
-            for tail, part in zip(tails, parts, strict=True)
-        ]
-    if not np.isfinite(span):
+    largest = max(abs(low), abs(high))
+    if largest > _LARGEST:
         return None
-    if span == 0:
-        low, high = low - 0.5 * max(1.0, abs(low)), high + 0.5 * max(1.0, abs(high))
-        return np.linspace(low, high, 12)
+    span = high - low
+    if span <= 1e-9 * largest or largest < 1 / _LARGEST:
+        # All but one value: a bar in the middle of the axis.
+        margin = 0.5 * max(1.0, largest)
+        return np.linspace(low - margin, high + margin, 12)
+    widths = [
+        2 * float(tail[2] - tail[1]) / len(part) ** (1 / 3)
+        for tail, part in zip(tails, parts, strict=True)
+    ]
     width = max(min(widths), span / _N_BINS)
     return np.linspace(low, high, int(np.clip(np.ceil(span / width), 10, _N_BINS)) + 1)
 
@@ -235,6 +239,20 @@ def _det_limits(
     return (low[0], low[1]), (high[0], high[1])
 
 
+def _spaced_ticks(start: float, end: float) -> NDArray[np.float64]:
+    """Choose ticks whose labels don't touch, the ends of the axis first."""
+    ticks = _TICKS[(start <= _TICKS) & (end >= _TICKS)]
+    kept = [ticks[0], ticks[-1]]
+    for tick in ticks[1:-1]:
+        if np.min(np.abs(_probit(tick) - _probit(kept))) > 0.05 * _probit_span(start, end):
+            kept.append(tick)
+    return np.sort(kept)
+
+
+def _probit_span(start: float, end: float) -> float:
+    return float(_probit(end) - _probit(start))
+
+
 def _mark_points(
     axes: "Axes", evaluation: Evaluation, low: tuple[float, float], high: tuple[float, float]
 ) -> None:
@@ -248,7 +266,7 @@ def _mark_points(
             [place(eer.interval.low, eer.interval.low), place(eer.interval.high, eer.interval.high)]
         )
         axes.plot(*ends.T, color=_COLOUR["mark-1"], linewidth=7, alpha=0.35, solid_capstyle="butt")
-    marked = [(eer, "o", place(eer.value, eer.value), f"EER {eer.format_value()}")]
+    marked = [(eer, "o", place(eer.value, eer.value), f"EER (linear) {eer.format_value()}")]
     costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
     for measure, marker in zip(costs, _MARKERS * len(costs), strict=False):
         assert measure.point is not None
@@ -327,7 +345,13 @@ def _to_svg(figure: "Figure", prefix: str) -> str:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(
+            buffer,
+            format="svg",
+            bbox_inches="tight",
+            pad_inches=0.04,
+            metadata={"Date": None, "Creator": None},
+        )
     text = buffer.getvalue().decode("utf-8")
     text = text[text.index("<svg") :].strip()
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
