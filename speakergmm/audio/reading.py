@@ -161,8 +161,11 @@ def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDA
             if first:
                 file.seek(first)
             while position < last:
-                samples = file.read(min(block, last - position), dtype="float32", always_2d=True)
-                if len(samples) == 0:
+                wanted = min(block, last - position)
+                samples = file.read(wanted, dtype="float32", always_2d=True)
+                if len(samples) < wanted:
+                    # Reading on would seek, and patch over what is missing.
+                    position += len(samples)
                     break
                 mono = samples[:, 0] if info.n_channels == 1 else samples @ average
                 if not np.isfinite(mono).all():

@@ -21,8 +21,7 @@ class FeatureConfig:
     """How features are computed from samples.
 
     Steps, in order: frames, log filter energies, cepstra (with energy), RASTA, deltas,
-    normalisation, speech mask. `preset` and `load` give whole configurations; the defaults below
-    are those of the preset ``speaker``, save its voice activity detection and deltas.
+    normalisation, speech mask. `preset` and `load` give whole configurations.
 
     Attributes
     ----------

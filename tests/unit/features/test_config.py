@@ -1,0 +1,128 @@
+"""The configuration record."""
+
+import json
+
+import pytest
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.features import FeatureConfig, FeatureExtractor
+
+
+@pytest.mark.parametrize("name", ["speaker", "kaldi", "htk", "librosa"])
+def test_presets_survive_json(name):
+    config = FeatureConfig.preset(name)
+    copy = FeatureConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert copy == config
+    assert copy.digest == config.digest
+    assert FeatureConfig.load(name) == config
+
+
+def test_digest_follows_the_numbers_and_not_the_name():
+    config = FeatureConfig.preset("speaker")
+    assert config.replace(name="other").digest == config.digest
+    assert config.replace(low_frequency=20).digest == config.digest
+    changed = {
+        "n_filters": 27,
+        "vad_hangover": 0.1,
+        "normalisation": "mean",
+        "rasta": True,
+        "n_fft": 512,
+    }
+    digests = {config.replace(**{name: value}).digest for name, value in changed.items()}
+    assert len(digests | {config.digest}) == 6
+
+
+def test_configurations_are_read_from_files(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('preset = "kaldi"\ndeltas = 1\nlow_frequency = 100\n')
+    config = FeatureConfig.load(path)
+    assert (config.name, config.deltas, config.low_frequency) == ("mine", 1, 100.0)
+    assert config.window == "povey"
+    other = tmp_path / "mine.json"
+    other.write_text(json.dumps(config.to_dict()))
+    assert FeatureConfig.load(str(other)) == config
+    assert FeatureExtractor(str(other)).config == config
+    bare = tmp_path / "bare.toml"
+    bare.write_text("n_ceps = 5\n")
+    assert FeatureConfig.load(bare) == FeatureConfig(name="bare", n_ceps=5)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("n_cepstra = 5", "'n_cepstra' is not a field .* the fields are name, kind"),
+        ('preset = "htk3"', "no feature preset is called 'htk3'; there are speaker, kaldi"),
+        ('n_ceps = "5"', "n_ceps must be a whole number, got '5'"),
+        ("n_ceps = ", "is not a readable TOML or JSON file"),
+        ("preset = 3", "no feature preset is called 3"),
+    ],
+)
+def test_wrong_files_are_refused(tmp_path, content, message):
+    path = tmp_path / "bad.toml"
+    path.write_text(content)
+    with pytest.raises(InvalidInputError, match=message) as caught:
+        FeatureConfig.load(path)
+    assert "\n" not in str(caught.value)
+    assert "bad.toml" in str(caught.value)
+
+
+def test_files_that_hold_no_table_are_refused(tmp_path):
+    path = tmp_path / "list.json"
+    path.write_text("[1, 2]")
+    with pytest.raises(InvalidInputError, match=r"list.json: must hold a table of fields, not li"):
+        FeatureConfig.load(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InvalidInputError, match="is not a readable TOML or JSON file"):
+        FeatureConfig.load(path)
+
+
+@pytest.mark.parametrize("name", ["speakr", "no/such.toml", "a\0b"])
+def test_neither_preset_nor_file_is_refused(name):
+    with pytest.raises(
+        InvalidInputError, match=r"neither a feature preset|not a readable"
+    ) as error:
+        FeatureConfig.load(name)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"kind": "plp"}, "kind must be one of mfcc, lfcc, got 'plp'"),
+        ({"sample_rate": 16000.5}, "sample_rate must be a whole number, got 16000.5"),
+        ({"sample_rate": True}, "sample_rate must be a whole number, got True"),
+        ({"sample_rate": 0}, "sample_rate must lie between 100 and 1000000, got 0"),
+        ({"pre_emphasis": float("nan")}, "pre_emphasis must lie between 0.0 and 1.0, got nan"),
+        ({"remove_dc": 1}, "remove_dc must be true or false, got 1"),
+        ({"deltas": 3}, "deltas must lie between 0 and 2, got 3"),
+        ({"frame_shift": 0.03}, "at most frame_length"),
+        ({"frame_shift": 5e-5}, "frame_shift must be at least 2 samples"),
+        ({"n_fft": 256}, "n_fft must be at least the frame's 400 samples, got 256"),
+        ({"high_frequency": 9000.0}, "not above half the sampling rate"),
+        ({"low_frequency": 5000.0, "high_frequency": 5000.0}, "must lie above low_frequency"),
+        ({"n_ceps": 26}, r"n_ceps must be less than n_filters \(26\), got 26"),
+        ({"n_ceps": 0, "energy": "none"}, "n_ceps may be 0 only with an energy"),
+        ({"normalisation": None}, "normalisation must be one of none, mean"),
+        ({"vad_proportion": "half"}, "vad_proportion must be a number, got 'half'"),
+    ],
+)
+def test_values_outside_what_is_allowed_are_refused(changes, message):
+    with pytest.raises(InvalidInputError, match=message):
+        FeatureConfig().replace(**changes)
+
+
+def test_unknown_fields_are_refused_by_name():
+    with pytest.raises(InvalidInputError, match="'ncep' is not a field"):
+        FeatureConfig().replace(ncep=3)
+    with pytest.raises(InvalidInputError, match="'ncep' is not a field"):
+        FeatureConfig.from_dict({"ncep": 3})
+    with pytest.raises(InvalidInputError, match="no feature preset is called 'x'"):
+        FeatureConfig.preset("x")
+
+
+def test_lengths_in_samples():
+    config = FeatureConfig.preset("librosa")
+    assert (config.frame_samples, config.shift_samples, config.fft_points) == (2048, 512, 2048)
+    assert FeatureConfig(sample_rate=8000).fft_points == 256
+    assert FeatureConfig(frame_length=0.032).fft_points == 512
+    assert FeatureConfig().top_frequency == 8000.0

@@ -1,0 +1,219 @@
+"""Extraction as a whole: streams equal extraction, order of the steps, refusals."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+import soundfile
+from oracles import features as oracle
+
+from speakergmm.audio import read_audio
+from speakergmm.errors import AudioError, InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureConfig, FeatureExtractor, with_deltas
+
+RATE = 16000
+
+
+def speech_like(seconds, seed=0):
+    """Noise that comes and goes."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * RATE)
+    loudness = np.exp2(5 * np.sin(np.arange(n) * (9 / RATE)) - 8)
+    return (rng.standard_normal(n) * loudness).astype(np.float32)
+
+
+def joined(blocks):
+    blocks = list(blocks)
+    return np.concatenate([b.values for b in blocks]), np.concatenate([b.speech for b in blocks])
+
+
+VARIANTS = {
+    "speaker": FeatureConfig.preset("speaker"),
+    "librosa": FeatureConfig.preset("librosa"),
+    "two gaussians, hangover": FeatureConfig.preset("speaker").replace(
+        voice_activity="two_gaussian", vad_hangover=0.07, vad_context=3
+    ),
+    "mean": FeatureConfig.preset("speaker").replace(normalisation="mean"),
+    "mean variance, rasta": FeatureConfig.preset("speaker").replace(
+        normalisation="mean_variance", rasta=True
+    ),
+    "sliding": FeatureConfig.preset("speaker").replace(
+        normalisation="sliding_mean", normalisation_window=0.5
+    ),
+    "sliding variance": FeatureConfig.preset("htk").replace(
+        normalisation="sliding_mean_variance", deltas=1, delta_window=4
+    ),
+    "warping": FeatureConfig.preset("speaker").replace(
+        normalisation="warping", normalisation_window=0.6
+    ),
+}
+
+
+@pytest.mark.parametrize("block_frames", [13, 100, 4096])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_streams_equal_extraction(variant, block_frames):
+    extractor = FeatureExtractor(VARIANTS[variant])
+    samples = speech_like(4.3)
+    whole = extractor.extract(samples)
+    blocks = list(extractor.stream(samples, block_frames=block_frames))
+    values, speech = joined(blocks)
+    np.testing.assert_array_equal(speech, whole.speech)
+    np.testing.assert_allclose(values, whole.values, rtol=1e-5, atol=1e-5)
+    assert {len(b.values) for b in blocks[:-1]} <= {block_frames}
+    np.testing.assert_allclose(
+        np.concatenate([b.grid.starts for b in blocks]), whole.grid.starts, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("file_rate", [16000, 8000, 44100])
+def test_files_are_read_as_their_samples(tmp_path, file_rate):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, speech_like(45)[: 45 * file_rate], file_rate, subtype="FLOAT")
+    extractor = FeatureExtractor(VARIANTS["sliding"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        samples, _ = read_audio(path)
+        expected = extractor.extract(samples, sample_rate=file_rate)
+        found = extractor.extract(path)
+        values, speech = joined(extractor.stream(path, block_frames=500))
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(values, found.values, rtol=1e-5, atol=1e-4)
+    np.testing.assert_array_equal(speech, found.speech)
+
+
+def test_a_stretch_is_extracted_as_if_alone(tmp_path):
+    samples = speech_like(3)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    extractor = FeatureExtractor()
+    expected = extractor.extract(samples[8000:32000])
+    for audio in (samples, path):
+        found = extractor.extract(audio, start=0.5, end=2.0)
+        np.testing.assert_array_equal(found.values, expected.values)
+        assert found.grid == expected.grid
+
+
+def test_int16_and_double_samples_are_the_same_audio():
+    pcm = np.rint(speech_like(1) * 32767).astype(np.int16)
+    extractor = FeatureExtractor()
+    expected = extractor.extract(pcm)
+    found = extractor.extract(pcm / 32768)
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+def test_steps_come_in_the_documented_order():
+    # RASTA, then deltas, then normalisation by the speech frames.
+    base = VARIANTS["speaker"].replace(deltas=0)
+    samples = speech_like(2)
+    static = FeatureExtractor(base).extract(samples)
+    expected = with_deltas(oracle.rasta(static.values).astype(np.float32), order=2)
+    expected = expected - expected[static.speech].mean(axis=0, dtype=np.float64)
+    config = base.replace(rasta=True, deltas=2, normalisation="mean")
+    found = FeatureExtractor(config).extract(samples)
+    np.testing.assert_array_equal(found.speech, static.speech)
+    assert 0.1 < found.speech.mean() < 0.9
+    np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_features_are_finite_float32_even_of_digital_silence():
+    samples = np.concatenate([np.zeros(16000, np.float32), speech_like(1)])
+    for config in VARIANTS.values():
+        features = FeatureExtractor(config).extract(samples)
+        assert features.values.dtype == np.float32
+        assert np.isfinite(features.values).all()
+
+
+def test_all_frames_are_speech_where_voice_activity_is_off():
+    assert FeatureExtractor("kaldi").extract(np.zeros(1600)).speech.all()
+
+
+def test_grid_of_centred_frames():
+    features = FeatureExtractor("librosa").extract(np.ones(22050))
+    assert features.grid.n_frames == 1 + 22050 // 512
+    np.testing.assert_allclose(features.grid.centres[:2], [0.0, 512 / 22050], atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", ["speaker", "kaldi"])
+@pytest.mark.parametrize("method", ["extract", "stream"])
+def test_too_short_audio_is_refused(tmp_path, preset, method):
+    run = getattr(FeatureExtractor(preset), method)
+    path = tmp_path / "short.wav"
+    soundfile.write(path, speech_like(0.005), RATE)
+    message = "too short for a single frame; at least 0.025 s are needed"
+    with pytest.raises(InsufficientDataError, match=message) as caught:
+        list(run(path)) if method == "stream" else run(path)
+    assert str(caught.value).startswith(str(path))
+    with pytest.raises(InsufficientDataError, match="the array of samples: too short"):
+        list(run(np.zeros(399))) if method == "stream" else run(np.zeros(399))
+
+
+@pytest.mark.parametrize("rule", ["energy", "two_gaussian"])
+def test_silence_is_refused(tmp_path, rule):
+    extractor = FeatureExtractor(FeatureConfig.preset("speaker").replace(voice_activity=rule))
+    path = tmp_path / "silent.flac"
+    for samples in (np.zeros(RATE), np.random.default_rng(0).integers(-2, 3, RATE) / 32768):
+        soundfile.write(path, samples, RATE)
+        with pytest.raises(InsufficientDataError, match=r"silent.flac: no speech found in 0.98 s"):
+            extractor.extract(path)
+        with pytest.raises(InsufficientDataError, match="no speech found"):
+            list(extractor.stream(path))
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.zeros((16000, 2)), r"one-dimensional .* got shape \(16000, 2\)"),
+        (np.zeros(16000, np.int32), "floating point or int16, got .* int32"),
+        (np.array([0.0] * 15999 + [np.nan]), "must be finite, got NaN or infinity"),
+        (np.array([np.inf] * 16000), "must be finite"),
+        (np.zeros(16000, complex), "complex128"),
+    ],
+)
+def test_arrays_that_are_no_samples_are_refused(samples, message):
+    with pytest.raises(InvalidInputError, match=message):
+        FeatureExtractor().extract(samples)
+
+
+def test_bad_arguments_are_refused(tmp_path):
+    extractor, samples = FeatureExtractor(), speech_like(1)
+    with pytest.raises(InvalidInputError, match=r"within 1 s of samples, got 0.5 and 1.5"):
+        extractor.extract(samples, start=0.5, end=1.5)
+    with pytest.raises(InvalidInputError, match="sample_rate must be a positive integer, got 0"):
+        extractor.extract(samples, sample_rate=0)
+    with pytest.raises(InvalidInputError, match="block_frames must be at least 1, got 0"):
+        extractor.stream(samples, block_frames=0)
+    with pytest.raises(InvalidInputError, match="sample_rate is for arrays"):
+        extractor.extract(tmp_path / "a.wav", sample_rate=16000)
+    with pytest.raises(AudioError, match="no such file"):
+        extractor.extract(tmp_path / "a.wav")
+    with pytest.raises(InvalidInputError, match="n_filters=200 is too many"):
+        FeatureExtractor(FeatureConfig(n_filters=200))
+
+
+def test_files_of_a_high_rate_and_many_channels_are_read(tmp_path):
+    path = tmp_path / "8.wav"
+    mono = np.repeat(speech_like(0.5), 12)
+    soundfile.write(path, np.stack([mono] * 8, axis=1), 192000)
+    with pytest.warns(UserWarning, match="recordings of several channels are averaged to one"):
+        features = FeatureExtractor().extract(path)
+    assert features.grid.n_frames == 48
+    assert features.speech.any()
+
+
+@pytest.mark.parametrize("variant", ["speaker", "warping"])
+def test_streams_take_constant_memory(variant, tmp_path):
+    path = tmp_path / "long.wav"
+    extractor = FeatureExtractor(VARIANTS[variant])
+    peaks = []
+    minute = speech_like(60)
+    for minutes in (1, 4):
+        with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+            for _ in range(minutes):
+                file.write(minute)
+        tracemalloc.start()
+        for _ in extractor.stream(path, block_frames=1000):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
