@@ -22,13 +22,7 @@ from speakergmm.speakers.enrolment import (
     collect_statistics,
     sum_statistics,
 )
-from speakergmm.speakers.experiment import (
-    ScoreMatrix,
-    enrol_models,
-    run_identification,
-    run_protocol,
-    train_split_mixtures,
-)
+from speakergmm.speakers.experiment import enrol_models, run_protocol
 from speakergmm.speakers.extraction import (
     SkippedRecording,
     SkippedRecordingWarning,
@@ -39,6 +33,11 @@ from speakergmm.speakers.identification import (
     fit_speaker_mixtures,
     train_speaker_mixtures,
 )
+from speakergmm.speakers.identification_experiment import (
+    ScoreMatrix,
+    run_identification,
+    train_split_mixtures,
+)
 from speakergmm.speakers.results import (
     EnrolledRecording,
     EnrolledSpeaker,
@@ -46,8 +45,9 @@ from speakergmm.speakers.results import (
     Identification,
     VerificationScore,
 )
-from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer, window_averages
+from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.store import SpeakerStore
+from speakergmm.speakers.windows import window_averages
 
 __all__ = [
     "DEFAULT_RELEVANCE_FACTOR",

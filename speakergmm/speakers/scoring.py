@@ -73,7 +73,7 @@ class SpeakerScorer:
     >>> ana = DiagonalMixture(np.full(2, 0.5), np.array([[-1.0], [2.0]]), np.ones((2, 1)))
     >>> scorer = SpeakerScorer(ubm, {"ana": ana})
     >>> scorer.score(np.array([[2.0], [3.0]])).round(2)
-    array([0.98])
+    array([1.])
     """
 
     def __init__(
@@ -316,58 +316,6 @@ class SpeakerScorer:
                 kept[block, place] = joint[rows, highest]
                 joint[rows, highest] = -np.inf
         return best, kept - _log_sum_exp(kept)[:, None]
-
-
-def window_averages(
-    frame_scores: NDArray[np.floating[Any]], *, length: int, shift: int = 1
-) -> NDArray[np.float64]:
-    """Average frame scores over windows that slide along a recording.
-
-    Parameters
-    ----------
-    frame_scores : array, shape (T, S)
-        Scores per frame and speaker.
-    length : int
-        Frames of a window; at least 1.
-    shift : int, default=1
-        Frames from one window to the next.
-
-    Returns
-    -------
-    array, shape (N, S)
-        Means over frames ``n * shift`` to ``n * shift + length - 1``; no row where the recording
-        is shorter than a window.
-
-    Raises
-    ------
-    InvalidInputError
-        If `length` or `shift` isn't positive, or the scores aren't a finite matrix.
-
-    Notes
-    -----
-    Reynolds and Rose [1]_ test all segments of a given length this way, with a shift of one frame.
-
-    References
-    ----------
-    .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
-       mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
-
-    Examples
-    --------
-    >>> window_averages(np.array([[1.0], [3.0], [8.0]]), length=2).tolist()
-    [[2.0], [5.5]]
-    """
-    if length < 1 or shift < 1:
-        raise InvalidInputError(
-            f"window length {length} and shift {shift} must be at least 1 frame each"
-        )
-    scores = np.asarray(frame_scores, dtype=np.float64)
-    if scores.ndim != 2 or not np.isfinite(scores).all():
-        raise InvalidInputError("frame scores must be a finite matrix of frames by speakers")
-    sums = np.vstack([np.zeros((1, scores.shape[1])), np.cumsum(scores, axis=0)])
-    starts = np.arange(0, len(scores) - length + 1, shift)
-    windows: NDArray[np.float64] = (sums[starts + length] - sums[starts]) / length
-    return windows
 
 
 def _log_sum_exp(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,6 @@
 """The speaker store: one file that holds a background model, speakers and their statistics."""
 
 import contextlib
-import difflib
 import hashlib
 import json
 import math
@@ -15,16 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.names import check_speaker_name, comparison_key
+from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import (
     InvalidInputError,
     ModelFormatError,
     StoreError,
-    UnknownSpeakerError,
 )
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.speakers import database, sessions
+from speakergmm.speakers import database, records, sessions
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.enrolment import (
@@ -271,15 +269,10 @@ class SpeakerStore:
                 raise StoreError(f"{path}: is the same audio as {first}; give each recording once")
         connection = self._open_connection()
         with self._errors(), database.writing(connection):
-            known = self._names(connection)
-            notes = _similar_names(name, known)
-            connection.execute(
-                "INSERT OR IGNORE INTO speakers (name, created) VALUES (?, ?)", (name, utc_now())
-            )
-            new = name not in known
-            speaker_id = self._speaker_id(connection, name)
+            new, notes = records.add_speaker(connection, name)
+            speaker_id = records.find_speaker(connection, name, self.path)
             for path, session in zip(paths, collected, strict=True):
-                notes += self._note_same_audio(connection, name, path, session)
+                notes += records.note_same_audio(connection, name, path, session.audio_sha256)
                 sessions.insert_session(
                     connection, speaker_id, name, self.background.digest, session
                 )
@@ -288,12 +281,8 @@ class SpeakerStore:
                 "speech_seconds": round(sum(s.speech_seconds for s in collected), 3),
                 "software": software_versions()["speakergmm"],
             }
-            _log(connection, "enroll", name, detail)
-            _count_up(connection)
-            count, seconds = connection.execute(
-                "SELECT COUNT(*), SUM(speech_seconds) FROM sessions WHERE speaker_id = ?",
-                (speaker_id,),
-            ).fetchone()
+            records.write_log(connection, "enroll", name, detail)
+            count, seconds = records.total_of(connection, speaker_id)
         recordings = tuple(
             EnrolledRecording(s.file_name, s.seconds, s.speech_seconds, s.n_frames)
             for s in collected
@@ -398,24 +387,7 @@ class SpeakerStore:
         """List the speakers, sorted by name."""
         connection = self._open_connection()
         with self._errors():
-            rows = connection.execute(
-                "SELECT name, speech_seconds, enrolled, file_name FROM speakers"
-                " JOIN sessions ON speaker_id = speakers.id ORDER BY name, sessions.id"
-            ).fetchall()
-        found: dict[str, list[tuple[float, str, str]]] = {}
-        for name, *session in rows:
-            found.setdefault(name, []).append(tuple(session))
-        return tuple(
-            EnrolledSpeaker(
-                name,
-                len(group),
-                sum(session[0] for session in group),
-                min(session[1] for session in group),
-                max(session[1] for session in group),
-                tuple(session[2] for session in group),
-            )
-            for name, group in found.items()
-        )
+            return records.list_speakers(connection)
 
     def remove(self, speaker: str) -> None:
         """Erase a speaker for good: her statistics, her name, the log entries that name her.
@@ -433,13 +405,8 @@ class SpeakerStore:
         name = check_speaker_name(speaker)
         connection = self._open_connection()
         with self._errors(), database.writing(connection):
-            speaker_id = self._speaker_id(connection, name)
-            connection.execute("DELETE FROM sessions WHERE speaker_id = ?", (speaker_id,))
-            connection.execute("DELETE FROM speakers WHERE id = ?", (speaker_id,))
-            connection.execute("DELETE FROM log WHERE speaker = ?", (name,))
-            connection.execute("UPDATE meta SET value = 1 WHERE key = 'erasing'")
-            _log(connection, "remove", None, {})
-            _count_up(connection)
+            records.delete_speaker(connection, name, self.path)
+            records.write_log(connection, "remove", None, {})
         self._models.clear()
         self._scorers.clear()
         if not self._erase():
@@ -452,11 +419,7 @@ class SpeakerStore:
         """Return the enrolment log, oldest first: ``at``, ``action``, ``speaker``, ``detail``."""
         connection = self._open_connection()
         with self._errors():
-            rows = connection.execute("SELECT at, action, speaker, detail FROM log ORDER BY id")
-            return tuple(
-                {"at": at, "action": action, "speaker": name, "detail": _parsed(detail)}
-                for at, action, name, detail in rows
-            )
+            return records.list_log(connection)
 
     def info(self) -> dict[str, Any]:
         """Say what the store is, as JSON can hold it."""
@@ -465,7 +428,7 @@ class SpeakerStore:
             "kind": STORE_KIND,
             "format_version": database.SCHEMA_VERSION,
             "created": self._made["created"],
-            "software": _parsed(self._made["software"]),
+            "software": records.parsed(self._made["software"]),
             "n_speakers": len(enrolled),
             "n_sessions": sum(speaker.n_sessions for speaker in enrolled),
             "speech_seconds": sum(speaker.speech_seconds for speaker in enrolled),
@@ -491,7 +454,7 @@ class SpeakerStore:
             reason = "rows without a speaker" if orphans else " ".join(str(found[0]).split())
             raise ModelFormatError(f"{self.path}: damaged store ({reason})")
         with self._errors(), database.reading(connection):
-            for name in self._names(connection):
+            for name in records.names_of(connection):
                 self._sessions(connection, name)
 
     @contextlib.contextmanager
@@ -510,49 +473,16 @@ class SpeakerStore:
             if not database.erase_deleted(connection):
                 return False
             with database.writing(connection):
-                connection.execute("UPDATE meta SET value = 0 WHERE key = 'erasing'")
+                records.set_erasing(connection, False)
         return True
-
-    def _speaker_id(self, connection: sqlite3.Connection, name: str) -> int:
-        row = connection.execute("SELECT id FROM speakers WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            known = self._names(connection)
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it holds {len(known)} speakers"
-            raise UnknownSpeakerError(f"{self.path}: no speaker {name!r}; {hint}")
-        if not isinstance(row[0], int):
-            raise ModelFormatError(f"{self.path}: damaged store (speaker {name!r} has no number)")
-        return row[0]
-
-    def _names(self, connection: sqlite3.Connection) -> list[str]:
-        return [row[0] for row in connection.execute("SELECT name FROM speakers ORDER BY name")]
-
-    def _note_same_audio(
-        self,
-        connection: sqlite3.Connection,
-        name: str,
-        path: Path,
-        session: sessions.Session,
-    ) -> list[str]:
-        rows = connection.execute(
-            "SELECT name, file_name, enrolled FROM sessions JOIN speakers"
-            " ON speakers.id = speaker_id WHERE audio_sha256 = ? ORDER BY sessions.id",
-            (session.audio_sha256,),
-        ).fetchall()
-        for other, file_name, enrolled in rows:
-            if other == name:
-                raise StoreError(
-                    f"{path}: the same audio is already enrolled for {name!r} ({file_name}, "
-                    f"{enrolled}); nothing was stored"
-                )
-        return [
-            f"{session.file_name}: the same audio is enrolled for {other!r} too"
-            for other, _, _ in rows
-        ]
 
     def _sessions(self, connection: sqlite3.Connection, name: str) -> list[MixtureStatistics]:
         found = sessions.read_sessions(
-            connection, self._speaker_id(connection, name), name, self.background, self.path
+            connection,
+            records.find_speaker(connection, name, self.path),
+            name,
+            self.background,
+            self.path,
         )
         if not found:
             raise ModelFormatError(f"{self.path}: damaged store (no recording of {name!r})")
@@ -562,12 +492,12 @@ class SpeakerStore:
         """Return models of some speakers, or of all, as of now."""
         connection = self._open_connection()
         with self._errors(), database.reading(connection):
-            row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
-            if row is None or row[0] != self._generation:
+            generation = records.count_changes(connection)
+            if generation != self._generation or generation < 0:
                 self._models.clear()
                 self._scorers.clear()
-                self._generation = -1 if row is None else row[0]
-            wanted = self._names(connection) if names is None else list(names)
+                self._generation = generation
+            wanted = records.names_of(connection) if names is None else list(names)
             for name in wanted:
                 if name not in self._models:
                     self._models[name] = adapt_speaker(
@@ -606,17 +536,6 @@ def _hash_settings(settings: str, background_digest: str) -> str:
     return hashlib.sha256(f"{settings} {background_digest}".encode()).hexdigest()
 
 
-def _similar_names(name: str, known: Sequence[str]) -> list[str]:
-    if name in known:
-        return []
-    key = comparison_key(name)
-    return [
-        f"{name!r} is new; {other!r}, spelled nearly the same, is another speaker"
-        for other in known
-        if comparison_key(other) == key
-    ]
-
-
 def _paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
     paths = [Path(wavs)] if isinstance(wavs, str | os.PathLike) else [Path(wav) for wav in wavs]
     if not paths:
@@ -630,24 +549,3 @@ def _checked_threshold(threshold: float | None) -> float | None:
     if isinstance(threshold, bool) or not math.isfinite(threshold):
         raise InvalidInputError(f"threshold is {threshold!r}; it must be a finite number")
     return float(threshold)
-
-
-def _log(
-    connection: sqlite3.Connection, action: str, speaker: str | None, detail: dict[str, Any]
-) -> None:
-    connection.execute(
-        "INSERT INTO log (at, action, speaker, detail) VALUES (?, ?, ?, ?)",
-        (utc_now(), action, speaker, json.dumps(detail, sort_keys=True)),
-    )
-
-
-def _count_up(connection: sqlite3.Connection) -> None:
-    # Other programs see by this number that models they hold in memory are old.
-    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'generation'")
-
-
-def _parsed(text: Any) -> Any:
-    try:
-        return json.loads(text)
-    except (TypeError, ValueError):
-        return text

@@ -62,9 +62,7 @@ def test_kills_at_random_moments_leave_the_store_whole(tmp_path, background, voi
             child = int(parent.stdout.readline())
             deadline = time.monotonic() + 30
             # Now and then at the very start, mostly when one call or more has come through.
-            started = (
-                notes.exists if number % 5 == 0 else lambda n=notes: n.exists() and n.stat().st_size
-            )
+            least = -1 if number % 5 == 0 else 0
             while not _longer(notes, least) and time.monotonic() < deadline:
                 time.sleep(0.001)
             time.sleep(generator.uniform(0, 0.08))

@@ -1,0 +1,60 @@
+"""Scores of stretches of a recording: windows that slide along it."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+
+
+def window_averages(
+    frame_scores: NDArray[np.floating[Any]], *, length: int, shift: int = 1
+) -> NDArray[np.float64]:
+    """Average frame scores over windows that slide along a recording.
+
+    Parameters
+    ----------
+    frame_scores : array, shape (T, S)
+        Scores per frame and speaker.
+    length : int
+        Frames of a window; at least 1.
+    shift : int, default=1
+        Frames from one window to the next.
+
+    Returns
+    -------
+    array, shape (N, S)
+        Means over frames ``n * shift`` to ``n * shift + length - 1``; no row where the recording
+        is shorter than a window.
+
+    Raises
+    ------
+    InvalidInputError
+        If `length` or `shift` isn't positive, or the scores aren't a finite matrix.
+
+    Notes
+    -----
+    Reynolds and Rose [1]_ test all segments of a given length this way, with a shift of one frame.
+
+    References
+    ----------
+    .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
+       mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
+
+    Examples
+    --------
+    >>> window_averages(np.array([[1.0], [3.0], [8.0]]), length=2).tolist()
+    [[2.0], [5.5]]
+    """
+    if length < 1 or shift < 1:
+        raise InvalidInputError(
+            f"window length {length} and shift {shift} must be at least 1 frame each"
+        )
+    scores = np.asarray(frame_scores, dtype=np.float64)
+    if scores.ndim != 2 or not np.isfinite(scores).all():
+        raise InvalidInputError("frame scores must be a finite matrix of frames by speakers")
+    sums = np.vstack([np.zeros((1, scores.shape[1])), np.cumsum(scores, axis=0)])
+    starts = np.arange(0, len(scores) - length + 1, shift)
+    windows: NDArray[np.float64] = (sums[starts + length] - sums[starts]) / length
+    return windows
