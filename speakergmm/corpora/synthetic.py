@@ -118,13 +118,13 @@ def make_synthetic_corpus(
     n_trial_utterances: int = 10,
     n_background_words: int = 5,
     n_enrolment_words: int = 4,
-    n_trial_words: int = 2,
+    n_trial_words: int = 3,
     n_jobs: int = 1,
 ) -> Protocol:
     """Make a corpus of invented speech, with lists for speaker recognition and exact labels.
 
     Women and men with their own vocal tracts, voices and habits say words of an invented language
-    of 29 phones; sessions differ in microphone, room, level, pitch, tempo and effort. Enrolment
+    of 30 phones; sessions differ in microphone, room, level, pitch, tempo and effort. Enrolment
     and trial recordings share neither session nor word. The speakers are as far apart as makes a
     plain GMM-UBM err in a few per cent of the trials of the default sizes.
 

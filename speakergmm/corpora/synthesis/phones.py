@@ -1,4 +1,4 @@
-"""The sounds of the invented language: what a reference vocal tract does for 29 phones."""
+"""The sounds of the invented language: what a reference vocal tract does for 30 phones."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal

@@ -86,7 +86,7 @@ def draw_session(rng: np.random.Generator, *, sample_rate: int) -> Session:
     Session
     """
     knots = np.array([60.0, 150.0, 300.0, 600.0, 1200.0, 2400.0, 4000.0, 6000.0, 7900.0])
-    wobble = rng.normal(0.0, 1.6, len(knots))
+    wobble = rng.normal(0.0, 1.2, len(knots))
     wobble[0] -= 12.0
     wobble[-1] -= 3.0
     # Room noise falls with frequency, from ventilation hum to hiss.
@@ -95,8 +95,8 @@ def draw_session(rng: np.random.Generator, *, sample_rate: int) -> Session:
     return Session(
         channel=linear_phase(knots, wobble, sample_rate=sample_rate),
         room=linear_phase(knots, hum - hum.max(), sample_rate=sample_rate),
-        snr=float(rng.uniform(18.0, 32.0)),
-        level=float(np.clip(rng.normal(-26.0, 2.5), -34.0, -20.0)),
+        snr=float(rng.uniform(28.0, 40.0)),
+        level=float(np.clip(rng.normal(-26.0, 1.5), -34.0, -20.0)),
         f0_factor=float(np.exp(rng.normal(0.0, 0.04))),
         rate_factor=float(np.exp(rng.normal(0.0, 0.06))),
         tilt_shift=float(rng.normal(0.0, 0.03)),

@@ -5,6 +5,7 @@ by the tract of its moment, exactly, in the frequency domain; and the responses 
 frames of an utterance are filtered in a few array operations, and the formants move every 4 ms.
 """
 
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -64,32 +65,47 @@ def cascade(pairs: Floats) -> Floats:
     return product
 
 
+@cache
+def _circle(n_coefficients: int) -> tuple[Floats, Floats]:
+    turns = np.outer(np.arange(n_coefficients), np.arange(_FFT // 2 + 1)) / _FFT
+    return np.cos(2.0 * np.pi * turns), -np.sin(2.0 * np.pi * turns)
+
+
 def response(polynomial: Floats) -> Complexes:
     """Values of polynomials in ``z^-1`` around the upper unit circle: (T, P) to (T, bins)."""
-    turns = np.outer(np.arange(polynomial.shape[1]), np.arange(_FFT // 2 + 1)) / _FFT
+    cosines, sines = _circle(polynomial.shape[1])
     values = np.empty((len(polynomial), _FFT // 2 + 1), dtype=np.complex128)
     # Two real products cost half of what one with a complex matrix does.
-    values.real = polynomial @ np.cos(2.0 * np.pi * turns)
-    values.imag = polynomial @ -np.sin(2.0 * np.pi * turns)
+    values.real = polynomial @ cosines
+    values.imag = polynomial @ sines
     return values
 
 
-def spectra(source: Floats) -> Complexes:
-    """Cut a source into frames that sum to it, and transform them: (N,) to (T, bins)."""
-    count = n_frames(len(source))
-    padded = np.zeros((count + 1) * HOP)
+def cut(source: Floats) -> Floats:
+    """Cut a source into tapered frames that sum to it: (N,) to (T, window)."""
+    padded = np.zeros((n_frames(len(source)) + 1) * HOP)
     padded[HOP : HOP + len(source)] = source
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    return np.fft.rfft(frames * window, n=_FFT, axis=-1)
+    tapered: Floats = frames * window
+    return tapered
 
 
-def overlap_add(frames: Complexes, n_samples: int) -> Floats:
-    """Transform filtered frames back and add them up at their places: (T, bins) to (N,)."""
-    count = len(frames)
-    parts = _FFT // HOP
-    responses = np.fft.irfft(frames, n=_FFT, axis=-1).reshape(count, parts, HOP)
+def transform(frames: Floats) -> Complexes:
+    """Spectra of frames, with room for what the tract adds: (T, window) to (T, bins)."""
+    return np.fft.rfft(frames, n=_FFT, axis=-1)
+
+
+def transform_back(spectra: Complexes) -> Floats:
+    """Responses that begin where the frames begin: (T, bins) to (T, length)."""
+    return np.fft.irfft(spectra, n=_FFT, axis=-1)
+
+
+def overlap_add(responses: Floats, n_samples: int) -> Floats:
+    """Add responses up, each at the place of its frame: (T, length) to (N,)."""
+    count, parts = len(responses), _FFT // HOP
+    pieces = responses.reshape(count, parts, HOP)
     output = np.zeros((count + parts, HOP))
     for part in range(parts):
-        output[part : part + count] += responses[:, part]
+        output[part : part + count] += pieces[:, part]
     return output.reshape(-1)[HOP : HOP + n_samples]

@@ -7,18 +7,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.synthesis.articulation import Segment, articulate
+from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
 from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
 from speakergmm.corpora.synthesis.session import Session
 from speakergmm.corpora.synthesis.source import glottal_source
 from speakergmm.corpora.synthesis.tract import (
     cascade,
+    cut,
     frame_samples,
     overlap_add,
     quadratic,
     response,
-    spectra,
+    transform,
+    transform_back,
 )
 from speakergmm.corpora.synthesis.voice import Voice
 from speakergmm.errors import InvalidInputError
@@ -30,6 +32,8 @@ SAMPLE_RATE: Final = 16000
 
 _NASAL_BANDWIDTH: Final = 100.0
 _PEAK: Final = 0.95
+_BLOCK: Final = 64
+"""Frames filtered at once: few enough that all of their spectra stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,25 +205,38 @@ def render(
     lungs += 0.1 * tracks.breath * breath
     hiss = tracks.noise * rng.standard_normal(n_samples)
 
-    resonances = quadratic(tracks.formants, voice.bandwidths, sample_rate=SAMPLE_RATE)
-    pole = quadratic(tracks.nasal_pole, np.array(_NASAL_BANDWIDTH), sample_rate=SAMPLE_RATE)
-    zero = quadratic(tracks.nasal_zero, np.array(_NASAL_BANDWIDTH), sample_rate=SAMPLE_RATE)
+    voiced, fricated = cut(lungs), cut(hiss)
+    filtered = [
+        _filter(tracks, voice, slice(first, first + _BLOCK), voiced, fricated)
+        for first in range(0, len(voiced), _BLOCK)
+    ]
+    return overlap_add(np.concatenate(filtered), n_samples)
+
+
+def _filter(tracks: Tracks, voice: Voice, block: slice, voiced: Floats, fricated: Floats) -> Floats:
+    """Send a block of source frames through the tract and the constriction of their moments."""
+    resonances = quadratic(tracks.formants[block], voice.bandwidths, sample_rate=SAMPLE_RATE)
+    width = np.array(_NASAL_BANDWIDTH)
+    pole = quadratic(tracks.nasal_pole[block], width, sample_rate=SAMPLE_RATE)
+    zero = quadratic(tracks.nasal_zero[block], width, sample_rate=SAMPLE_RATE)
     poles = cascade(np.concatenate((resonances, pole[:, np.newaxis]), axis=1))
     # Unity at 0 Hz, as a tube has it: what comes in slowly goes out.
     gains = poles.sum(axis=1) / zero.sum(axis=1)
-    tract = response(zero * gains[:, np.newaxis]) / response(poles)
+    output = transform(voiced[block])
+    output *= response(zero * gains[:, np.newaxis])
+    output /= response(poles)
 
-    centres, widths = tracks.frication[..., 0], tracks.frication[..., 1]
-    shapes = quadratic(centres, widths, sample_rate=SAMPLE_RATE)
+    centres, widths = tracks.frication[block, :, 0], tracks.frication[block, :, 1]
+    shapes = cascade(quadratic(centres, widths, sample_rate=SAMPLE_RATE))
     # Each resonance is scaled to about unity at its centre; the noise has none at 0 Hz.
     widest = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
     angle = 2.0 * np.pi * centres / SAMPLE_RATE
     scale = (widest * 2.0 * np.abs(np.sin(angle))).prod(axis=1)
-    differences = np.zeros((len(scale), 2))
-    differences[:, 0], differences[:, 1] = scale, -scale
-    constriction = response(differences) / response(cascade(shapes))
-
-    return overlap_add(spectra(lungs) * tract + spectra(hiss) * constriction, n_samples)
+    hiss = transform(fricated[block])
+    hiss *= response(np.stack((scale, -scale), axis=1))
+    hiss /= response(shapes)
+    output += hiss
+    return transform_back(output)
 
 
 def add_session(

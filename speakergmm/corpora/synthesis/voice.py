@@ -18,9 +18,9 @@ _BANDWIDTHS: Final = np.array([65.0, 90.0, 130.0, 180.0, 250.0, 320.0, 400.0])
 
 # How far speakers lie apart: standard deviations, chosen so that a GMM-UBM confuses the speakers
 # of the default corpus in a few per cent of trials (docs of make_synthetic_corpus).
-_SPREAD_LENGTH: Final = 0.045
-_SPREAD_FORMANT: Final = 0.03
-_SPREAD_PHONE: Final = 0.02
+_SPREAD_LENGTH: Final = 0.055
+_SPREAD_FORMANT: Final = 0.045
+_SPREAD_PHONE: Final = 0.035
 _SPREAD_BANDWIDTH: Final = 0.15
 _SPREAD_UPPER: Final = 0.03
 
