@@ -10,7 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUTPUT ?= demo-output
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
+# As an environment variable it also pins what builds the package.
+PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip install --quiet
 
 .PHONY: demo test check format bench clean
 
