@@ -35,6 +35,7 @@ _LARGEST_SUM = 1e30
 _FARTHEST = -1e5
 _FEW = 1 / 16
 _LOWEST = -1e300
+_NONE = np.zeros(0, np.intp)
 
 
 def _has_vector_exp2() -> bool:
@@ -129,35 +130,22 @@ class BlockEvaluator:
 
     def evaluate(self, frames: Frames) -> BlockResponsibilities:
         """Responsibilities and log-likelihoods of checked frames, shape (T, D)."""
-        n_frames = len(frames)
-        densities = self._densities[:n_frames]
+        densities = self._densities[: len(frames)]
         # Overflow is looked for in the sums.
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
             expanded = self._expander.expand(frames)
             # float64 from here on: an envelope of -1e5 must not cost digits of a likelihood.
-            envelope = np.matmul(self._envelope, expanded).astype(np.float64)
-            far = ~(envelope > _FARTHEST)
-            if not self._usual_way:
-                np.matmul(expanded.T, self._relative, out=densities)
-                _exponentiate(densities)
-                sums = np.matmul(densities, self._ones)
-                lost = ~((sums > _SMALLEST_SUM) & (sums < _LARGEST_SUM)) | far
-                # The blocks to come are likely to be of the same kind.
-                self._usual_way = bool(np.count_nonzero(lost & ~far) > _FEW * n_frames)
-                shift = envelope + _SHIFT
-            if self._usual_way:
-                np.matmul(expanded.T, self._relative, out=densities)
-                highest = densities.max(axis=1, keepdims=True)
-                np.subtract(densities, highest, out=densities)
-                _exponentiate(densities)
-                sums = np.matmul(densities, self._ones)
-                lost = ~np.isfinite(sums) | far
-                shift = envelope + _SHIFT + _LOG_BASE * highest[:, 0]
-            log_likelihood = np.log(sums.astype(np.float64)) + shift
+            shift = np.matmul(self._envelope, expanded).astype(np.float64)
+            far = shift.min(initial=0.0) <= _FARTHEST or not np.isfinite(shift.sum())
+            lost = ~(shift > _FARTHEST) if far else None
+            shift += _SHIFT
+            sums, failed = self._exponentiate_block(expanded, densities, shift, lost)
+            log_likelihood = np.log(sums.astype(np.float64))
+            log_likelihood += shift
         log_likelihood -= self._natural.standardisation.log_volume
-        exceptions = np.flatnonzero(lost)
-        if not exceptions.size:
-            return BlockResponsibilities(densities, sums, expanded, log_likelihood, exceptions)
+        if failed is None:
+            return BlockResponsibilities(densities, sums, expanded, log_likelihood, _NONE)
+        exceptions = np.flatnonzero(failed)
         exact, rows, likelihoods = _evaluate_exactly(self._natural, frames[exceptions])
         log_likelihood[exceptions] = likelihoods
         densities[exceptions] = 0
@@ -166,6 +154,42 @@ class BlockEvaluator:
         return BlockResponsibilities(
             densities, sums, expanded, log_likelihood, exceptions, exact, rows
         )
+
+    def _exponentiate_block(
+        self,
+        expanded: NDArray[np.floating[Any]],
+        densities: NDArray[np.floating[Any]],
+        shift: NDArray[np.float64],
+        lost: NDArray[np.bool_] | None,
+    ) -> tuple[NDArray[np.floating[Any]], NDArray[np.bool_] | None]:
+        """Fill `densities` with unnormalised responsibilities and return their sums.
+
+        Their logarithms are less by `shift`, which the usual way changes. Frames in the mask
+        `lost` (None for none) are hopeless; the mask that is returned has all that are.
+        """
+        if not self._usual_way:
+            np.matmul(expanded.T, self._relative, out=densities)
+            _exponentiate(densities)
+            sums = np.matmul(densities, self._ones)
+            if lost is None and sums.min() > _SMALLEST_SUM and sums.max() < _LARGEST_SUM:
+                return sums, None
+            failed = ~((sums > _SMALLEST_SUM) & (sums < _LARGEST_SUM))
+            if lost is not None:
+                failed &= ~lost
+            if np.count_nonzero(failed) <= _FEW * len(sums):
+                return sums, failed if lost is None else failed | lost
+            # The blocks to come are likely to be of the same kind.
+            self._usual_way = True
+        np.matmul(expanded.T, self._relative, out=densities)
+        highest = densities.max(axis=1, keepdims=True)
+        np.subtract(densities, highest, out=densities)
+        shift += _LOG_BASE * highest[:, 0]
+        _exponentiate(densities)
+        sums = np.matmul(densities, self._ones)
+        failed = ~np.isfinite(sums)
+        if lost is not None:
+            failed |= lost
+        return sums, failed if failed.any() else None
 
 
 def _evaluate_exactly(
