@@ -1,0 +1,128 @@
+"""The command line that every script of this folder has."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from data_scripts._common import CorpusDescription, compare_sizes, find_recordings
+from data_scripts._download import fetch, unpack
+from speakergmm.corpora import read_corpus, validate_corpus, write_corpus
+from speakergmm.errors import SpeakerGmmError
+
+FolderArgument = Annotated[
+    Path, typer.Argument(help="The folder that the corpus lies in.", show_default=False)
+]
+PartsOption = Annotated[
+    list[str] | None, typer.Option("--part", help="Part of the corpus; may be repeated.")
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="List to write [default: FOLDER/corpus.tsv].")
+]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+
+
+def about(description: CorpusDescription) -> str:
+    """Describe a corpus: what, from where, under which terms, to be cited how."""
+    lines = [
+        f"{description.title}",
+        f"homepage  {description.homepage}",
+        f"licence   {description.licence}",
+        f"citation  {description.citation}",
+    ]
+    for part, size in description.sizes.items():
+        label = f"{part}: " if part else ""
+        lines.append(
+            f"size      {label}{size.n_recordings} recordings of {size.n_speakers} speakers"
+        )
+    for archive in description.archives:
+        lines.append(f"archive   {archive.name}: {archive.url}")
+        lines.append(f"checksum  {archive.name}: {archive.checksum or 'none published'}")
+    if description.obtain:
+        lines.append(f"obtain    {description.obtain}")
+    return "\n".join(lines)
+
+
+def make_app(description: CorpusDescription) -> typer.Typer:
+    """Build the commands about, download, list and validate for a corpus."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        add_completion=False,
+        help=f"{description.title}. Licence: {description.licence}.",
+    )
+
+    @app.command("about")
+    def show() -> None:
+        """Say what the corpus is, where it comes from, its licence and how to cite it."""
+        typer.echo(about(description))
+
+    if description.archives:
+
+        @app.command()
+        def download(folder: FolderArgument, part: PartsOption = None) -> None:
+            """Download, check and unpack the corpus, then list it in FOLDER/corpus.tsv.
+
+            A download that broke off goes on where it stopped.
+            """
+            typer.echo(about(description))
+            if len(description.archives) > 1 and not part:
+                names = ", ".join(archive.name for archive in description.archives)
+                raise typer.BadParameter(f"name at least one of {names}", param_hint="--part")
+            wanted = [description.archive(name) for name in part or ()] or description.archives
+            for archive in wanted:
+                unpacked = folder / archive.name
+                if not unpacked.exists():
+                    unpack(fetch(archive, folder), unpacked)
+            _list(description, folder, None, ())
+
+    @app.command("list")
+    def listing(
+        folder: FolderArgument, output: OutputOption = None, part: PartsOption = None
+    ) -> None:
+        """Write the list of a copy of the corpus: columns speaker and path."""
+        _list(description, folder, output, tuple(part or ()))
+
+    @app.command()
+    def validate(folder: FolderArgument, part: PartsOption = None, jobs: JobsOption = 1) -> None:
+        """Read every recording; list all problems; exit code 1 if any is an error."""
+        found = find_recordings(folder, description, parts=tuple(part or ()))
+        for line in compare_sizes(found, description):
+            typer.echo(line)
+        problems = validate_corpus(found.corpus, n_jobs=jobs, description="Reading")
+        for problem in problems:
+            typer.echo(f"{problem.severity}\t{problem.kind}\t{problem.path}\t{problem.message}")
+        errors = sum(problem.severity == "error" for problem in problems)
+        typer.echo(f"{errors} errors, {len(problems) - errors} warnings")
+        if errors:
+            raise typer.Exit(1)
+
+    return app
+
+
+def _list(
+    description: CorpusDescription, folder: Path, output: Path | None, parts: tuple[str, ...]
+) -> None:
+    found = find_recordings(folder, description, parts=parts)
+    target = folder / "corpus.tsv" if output is None else output
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_corpus(target, found.corpus, relative_to=folder)
+    # Read it as the toolkit will: a list that can't be read is of no use to anyone.
+    read_corpus(target, data_dir=folder)
+    for line in compare_sizes(found, description):
+        typer.echo(line)
+    if found.passed_over:
+        typer.echo(
+            f"{len(found.passed_over)} audio files are named otherwise and were passed over, "
+            f"the first {found.passed_over[0]}"
+        )
+    typer.echo(f"list: {target} (its paths start from {folder})")
+
+
+def run(app: typer.Typer) -> None:
+    """Run a script's commands; a refusal is one line and exit code 2."""
+    try:
+        app()
+    except SpeakerGmmError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -1,0 +1,220 @@
+"""Fetch an archive, going on where a broken download stopped, and unpack it safely."""
+
+import re
+import shutil
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from data_scripts._common import Archive
+from speakergmm.errors import CorpusError
+from speakergmm.progress import track
+
+CHUNK = 1 << 15
+"""Bytes written at a time, and the most that are lost when a connection breaks."""
+
+
+class ResumingDownloader:
+    """A downloader for pooch that keeps what it has got and asks for the rest.
+
+    The bytes are collected in a file beside the target with ``.part`` behind its name; a second
+    file, ``.part.version``, holds what the server calls this version of the archive, so that
+    pieces of two versions are never joined.
+
+    Parameters
+    ----------
+    target : Path
+        Where the archive will lie at last.
+    attempts : int, default=5
+        How often to go on, within one run, after the connection breaks.
+    pause : float, default=1.0
+        Seconds to wait before the second attempt; doubled for each further one.
+    timeout : float, default=60.0
+        Seconds of silence after which a connection counts as broken.
+    """
+
+    def __init__(
+        self, target: Path, *, attempts: int = 5, pause: float = 1.0, timeout: float = 60.0
+    ) -> None:
+        self.part = target.with_name(target.name + ".part")
+        self.version = target.with_name(target.name + ".part.version")
+        self.attempts = attempts
+        self.pause = pause
+        self.timeout = timeout
+
+    def __call__(self, url: str, output_file: str | Path, pooch: object, **_: object) -> None:
+        """Download `url` and move it to `output_file`, as pooch asks its downloaders to."""
+        import requests
+
+        reason = ""
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(self.pause * 2.0 ** (attempt - 1))
+            try:
+                if self._go_on(url):
+                    self.part.replace(output_file)
+                    self.version.unlink(missing_ok=True)
+                    return
+                reason = "the connection closed early"
+            except requests.RequestException as error:
+                reason = " ".join(str(error).split())[:200]
+        kept = self.part.stat().st_size if self.part.exists() else 0
+        raise CorpusError(
+            f"{url} can't be downloaded: {reason}; {kept} bytes are kept, run the command again "
+            "to go on"
+        )
+
+    def _go_on(self, url: str) -> bool:
+        """Fetch what is missing; say whether the archive is whole now."""
+        import requests
+
+        have = self.part.stat().st_size if self.part.exists() else 0
+        version = self.version.read_text("utf-8") if self.version.exists() else ""
+        # Compressed transfer would make the offsets mean something else.
+        headers = {"Accept-Encoding": "identity"}
+        if have and version:
+            headers |= {"Range": f"bytes={have}-", "If-Range": version}
+        with requests.get(url, headers=headers, stream=True, timeout=self.timeout) as response:
+            if response.status_code == 416:
+                # Nothing after what we have: either that is all, or the archive has shrunk.
+                total = _total(response.headers.get("Content-Range", ""))
+                if total == have:
+                    return True
+                self.part.unlink()
+                return False
+            if 400 <= response.status_code < 500:
+                raise CorpusError(
+                    f"{url} can't be downloaded: the server answers {response.status_code} "
+                    f"{response.reason}; see the corpus's page for where it is now"
+                )
+            response.raise_for_status()
+            if response.status_code == 206:
+                start, total = _range(response.headers.get("Content-Range", ""))
+                if start != have:
+                    self.part.unlink()
+                    return False
+            else:
+                have, total = 0, _integer(response.headers.get("Content-Length"))
+                self.version.write_text(_version(response.headers), "utf-8")
+            with self.part.open("ab" if have else "wb") as file:
+                _copy(response, file, have=have, total=total, name=self.part.stem)
+        return total is None or self.part.stat().st_size == total
+
+
+def _copy(response: Any, file: IO[bytes], *, have: int, total: int | None, name: str) -> None:
+    chunks: Iterator[bytes] = response.iter_content(CHUNK)
+    count = None if total is None else -(-(total - have) // CHUNK)
+    for chunk in track(chunks, description=name, total=count):
+        file.write(chunk)
+
+
+def _version(headers: Any) -> str:
+    """Name this version of the file: by a strong entity tag, or else by its date."""
+    tag = str(headers.get("ETag", ""))
+    return tag if tag and not tag.startswith("W/") else str(headers.get("Last-Modified", ""))
+
+
+def _range(header: str) -> tuple[int, int | None]:
+    match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", header)
+    if match is None:
+        return -1, None
+    return int(match[1]), _integer(match[2])
+
+
+def _total(header: str) -> int | None:
+    match = re.fullmatch(r"bytes \*/(\d+)", header)
+    return int(match[1]) if match else None
+
+
+def _integer(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
+    """Download an archive unless it is there already, and check it.
+
+    Parameters
+    ----------
+    archive : Archive
+        What to get; where it has a checksum, nothing else is accepted.
+    folder : Path
+        Where to put it; made where missing.
+    **options
+        For `ResumingDownloader`.
+
+    Returns
+    -------
+    Path
+        The archive.
+
+    Raises
+    ------
+    CorpusError
+        If it can't be had, or is not what its publisher says it is; what was got is removed then.
+    """
+    import pooch  # type: ignore[import-untyped]
+
+    pooch.get_logger().setLevel("ERROR")
+    target = folder / archive.file_name
+    try:
+        got = pooch.retrieve(
+            archive.url,
+            known_hash=archive.checksum,
+            fname=target.name,
+            path=folder,
+            downloader=ResumingDownloader(target, **options),
+        )
+    except ValueError as error:
+        raise CorpusError(
+            f"{archive.url} is not the archive its publisher describes: its checksum is not "
+            f"{archive.checksum}; it was removed, try again or look at the corpus's page"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{target} can't be written: {error.strerror or error}") from error
+    return Path(got)
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive into a folder that appears whole or not at all.
+
+    Parameters
+    ----------
+    archive : Path
+        The archive.
+    folder : Path
+        Made by this function; where it exists already, nothing is done.
+
+    Raises
+    ------
+    CorpusError
+        If the archive is damaged, or would write outside the folder.
+    """
+    if folder.exists():
+        return
+    place = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with tarfile.open(archive) as tar:
+            # The data filter refuses members that leave the folder, links that do, and devices.
+            tar.extractall(place, filter="data")
+        place.chmod(0o755)
+        place.replace(folder)
+    except tarfile.FilterError as error:
+        raise CorpusError(
+            f"{archive} has a member that is not safe to unpack ({_member(error)}); it is no "
+            "corpus archive"
+        ) from error
+    except (tarfile.TarError, EOFError) as error:
+        raise CorpusError(
+            f"{archive} is damaged ({error}); remove it and run the command again"
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"{archive} can't be unpacked: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _member(error: tarfile.FilterError) -> str:
+    return repr(error.tarinfo.name)
