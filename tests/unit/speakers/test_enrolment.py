@@ -1,8 +1,10 @@
+import tracemalloc
+
 import numpy as np
 import oracles.speakers as oracle
 import pytest
 
-from speakergmm.audio import read_audio
+from speakergmm.audio import read_audio, write_audio
 from speakergmm.errors import (
     AudioError,
     IncompatibleModelError,
@@ -113,3 +115,25 @@ def test_wrong_relevance_factors_are_refused(factor):
 def test_wrong_parameters_are_refused(parameters):
     with pytest.raises(InvalidInputError, match="parameters"):
         AdaptationSettings(parameters=parameters)
+
+
+def test_long_recordings_take_no_more_memory(background, tmp_path):
+    def peak(minutes):
+        path = tmp_path / f"{minutes}.wav"
+        rng = np.random.default_rng(0)
+        envelope = np.repeat(rng.uniform(0.01, 0.3, minutes * 60 * 10), 1600)
+        noise = rng.normal(size=len(envelope)).astype(np.float32)
+        write_audio(path, (envelope * noise).clip(-1, 1), 16_000)
+        del envelope, noise
+        tracemalloc.start()
+        session = collect_statistics(background, path)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, session
+
+    peak(1)
+    short, _ = peak(2)
+    long, session = peak(8)
+    assert session.seconds == pytest.approx(480, abs=0.1)
+    # Six more minutes are 23 MB of samples and 9 MB of features; a flag per frame is 36 kB.
+    assert long - short < 2e6

@@ -1,0 +1,244 @@
+import numpy as np
+import oracles.speakers as oracle
+import pytest
+
+from speakergmm.audio import write_audio
+from speakergmm.corpora import Corpus, Protocol, Split, Trial, Utterance
+from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureExtractor
+from speakergmm.metrics import equal_error_rate
+from speakergmm.mixtures import fit_mixture
+from speakergmm.speakers import (
+    AdaptationSettings,
+    LikelihoodScorer,
+    SkippedRecordingWarning,
+    SpeakerScorer,
+    adapt_speaker,
+    collect_statistics,
+    enrol_models,
+    fit_speaker_mixtures,
+    run_identification,
+    run_protocol,
+    train_speaker_mixtures,
+    train_split_mixtures,
+)
+
+NAMES = ("ana", "bea", "zoe")
+
+
+def trials_of(voices):
+    """Every model on every recording, in an order that no code sorts by chance."""
+    trials = []
+    for number in (6, 5):
+        for voice, speaker in reversed(list(enumerate(NAMES, start=1))):
+            for model in NAMES:
+                label = "target" if model == speaker else "nontarget"
+                trials.append(Trial(model, voices(voice, number), label, f"{speaker}/{number}"))
+    return trials
+
+
+@pytest.fixture
+def protocol(voices):
+    enrolment = {
+        name: (voices(voice, 0), voices(voice, 1)) for voice, name in enumerate(NAMES, start=1)
+    }
+    return Protocol(None, {"eval": Split(enrolment, tuple(trials_of(voices)))}, source="voices")
+
+
+@pytest.fixture
+def damaged(protocol, voices, tmp_path):
+    """The same with a bad enrolment recording, a model of bad ones only, a bad test recording."""
+    (tmp_path / "bad.wav").write_text("text")
+    (tmp_path / "bad too.wav").write_text("text")
+    write_audio(tmp_path / "silent.wav", np.zeros(9000, dtype=np.float32), 16_000)
+    split = protocol.splits["eval"]
+    enrolment = dict(split.enrolment)
+    enrolment["ana"] = (*enrolment["ana"], tmp_path / "bad.wav")
+    enrolment["eva"] = (tmp_path / "bad too.wav",)
+    trials = [
+        Trial("bea", tmp_path / "silent.wav", "nontarget", "silent"),
+        *split.trials,
+        Trial("eva", voices(1, 6), "nontarget", "ana/6"),
+        Trial("zoe", tmp_path / "silent.wav", "nontarget", "silent"),
+    ]
+    return Protocol(None, {"eval": Split(enrolment, tuple(trials))}, source="voices")
+
+
+def frames_of(path):
+    return FeatureExtractor("speaker").extract(path).speech_values
+
+
+@pytest.mark.parametrize("top_c", [None, 3])
+def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, background, top_c):
+    split = protocol.splits["eval"]
+    scores = run_protocol(protocol, background, relevance_factor=5.0, top_c=top_c)
+    assert scores.models.tolist() == [trial.model for trial in split.trials]
+    assert scores.paths.tolist() == [trial.name for trial in split.trials]
+    assert scores.labels.tolist() == [trial.label for trial in split.trials]
+    settings = AdaptationSettings(relevance_factor=5.0)
+    models = {}
+    for name, paths in split.enrolment.items():
+        sessions = [collect_statistics(background, path).statistics for path in paths]
+        models[name] = adapt_speaker(background, sessions, settings=settings).mixture
+    for trial, score in list(zip(split.trials, scores.scores, strict=True))[::4]:
+        frames = frames_of(trial.path).astype(np.float64)
+        expected = oracle.average_ratio(frames, models[trial.model], background.mixture, top_c)
+        assert score == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_experiment_finds_the_speakers(protocol, background):
+    scores = run_protocol(protocol, background)
+    assert equal_error_rate(scores.target, scores.nontarget).value < 0.2
+
+
+def test_jobs_change_nothing(protocol, background):
+    one, two = (run_protocol(protocol, background, n_jobs=n) for n in (1, 2))
+    np.testing.assert_array_equal(one.scores, two.scores)
+
+
+def test_trials_with_few_models_score_the_same(protocol, voices, background):
+    split = protocol.splits["eval"]
+    sparse = Split(split.enrolment, (split.trials[0], split.trials[4]))
+    few = run_protocol(Protocol(None, {"eval": sparse}), background)
+    all_of_them = run_protocol(protocol, background)
+    np.testing.assert_allclose(few.scores, all_of_them.scores[[0, 4]], rtol=0, atol=1e-6)
+
+
+def test_bad_recordings_are_reported_with_what_is_lost(damaged, protocol, background):
+    skipped = []
+    scores = run_protocol(damaged, background, on_skip=skipped.append)
+    assert [(found.path.name, found.affected) for found in skipped] == [
+        ("bad.wav", ("ana",)),
+        ("bad too.wav", ("eva",)),
+        ("bad too.wav", ("eva ana/6",)),
+        ("silent.wav", ("bea silent", "zoe silent")),
+    ]
+    assert all("\n" not in found.message for found in skipped)
+    np.testing.assert_array_equal(scores.scores, run_protocol(protocol, background).scores)
+
+
+def test_bad_recordings_are_warnings_by_default_and_errors_if_strict(damaged, background):
+    with pytest.warns(SkippedRecordingWarning, match=r"bad\.wav"):
+        run_protocol(damaged, background)
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        run_protocol(damaged, background, strict=True)
+
+
+def test_nothing_to_score_is_refused(protocol, background, tmp_path):
+    (tmp_path / "bad.wav").write_text("text")
+    split = protocol.splits["eval"]
+    of_ana = tuple(trial for trial in split.trials if trial.model == "ana")
+    no_models = Split({"ana": (tmp_path / "bad.wav",)}, of_ana)
+    no_tests = Split(split.enrolment, (Trial("ana", tmp_path / "bad.wav", "target"),))
+    for bad, words in ((no_models, "no model"), (no_tests, "none of the 1 trials")):
+        with (
+            pytest.warns(SkippedRecordingWarning),
+            pytest.raises(InsufficientDataError, match=words),
+        ):
+            run_protocol(Protocol(None, {"eval": bad}), background)
+    with pytest.raises(CorpusError, match="no split 'dev'"):
+        run_protocol(protocol, background, split="dev")
+
+
+def test_unlabelled_trials_stay_so(protocol, background):
+    split = protocol.splits["eval"]
+    trials = tuple(Trial(t.model, t.path, None, t.name) for t in split.trials)
+    scores = run_protocol(Protocol(None, {"eval": Split(split.enrolment, trials)}), background)
+    assert set(scores.labels) == {"unknown"}
+
+
+def test_identification_of_whole_recordings(protocol, background):
+    split = protocol.splits["eval"]
+    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    matrix = run_identification(split, scorer, background.features)
+    assert matrix.names == NAMES
+    assert matrix.scores.shape == (6, 3)
+    assert [matrix.names[t] for t in matrix.truth] == ["zoe", "bea", "ana"] * 2
+    scores = run_protocol(protocol, background)
+    for model, path, score in zip(scores.models, scores.paths, scores.scores, strict=True):
+        places = {"zoe/6": 0, "bea/6": 1, "ana/6": 2, "zoe/5": 3, "bea/5": 4, "ana/5": 5}
+        found = matrix.scores[places[path], NAMES.index(model)]
+        assert found == pytest.approx(score, abs=1e-6)
+    hits = [row.argmax() == truth for row, truth in zip(matrix.scores, matrix.truth, strict=True)]
+    assert matrix.accuracy == np.mean(hits)
+
+
+@pytest.mark.parametrize(("window", "shift"), [(20, 1), (30, 7)])
+def test_identification_of_stretches(protocol, background, window, shift):
+    split = protocol.splits["eval"]
+    models = train_split_mixtures(split, n_components=2)
+    scorer = LikelihoodScorer(models, precision="float64")
+    matrix = run_identification(split, scorer, "speaker", window=window, shift=shift)
+    row = 0
+    for place, path in enumerate(split.test_paths()):
+        frames = frames_of(path)
+        expected = oracle.window_averages(scorer.frame_scores(frames), window, shift)
+        part = slice(row, row + len(expected))
+        np.testing.assert_allclose(matrix.scores[part], expected, rtol=1e-9, atol=1e-9)
+        assert (matrix.recording[part] == place).all()
+        row = part.stop
+    assert row == len(matrix.scores)
+
+
+def test_recordings_of_strangers_have_no_true_model(protocol, background, voices):
+    split = protocol.splits["eval"]
+    trials = (*split.trials, Trial("ana", voices(9, 0), "nontarget"))
+    more = Split(split.enrolment, trials)
+    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    matrix = run_identification(more, scorer, background.features)
+    assert matrix.truth[-1] == -1
+    assert matrix.accuracy == run_identification(split, scorer, background.features).accuracy
+    only = Split(split.enrolment, trials[-1:])
+    with pytest.raises(InsufficientDataError, match="no test recording is of a speaker"):
+        _ = run_identification(only, scorer, background.features).accuracy
+
+
+def test_wrong_windows_are_refused(protocol, background):
+    split = protocol.splits["eval"]
+    scorer = SpeakerScorer(background.mixture, {"ana": background.mixture})
+    for arguments in ({"window": 0}, {"window": 5, "shift": 0}):
+        with pytest.raises(InvalidInputError, match="window"):
+            run_identification(split, scorer, background.features, **arguments)
+    with pytest.raises(InsufficientDataError, match="10000 frames"):
+        run_identification(split, scorer, background.features, window=10_000)
+
+
+def test_speaker_mixtures_are_fitted_to_each_speaker(voices):
+    corpus = Corpus(
+        tuple(
+            Utterance(f"{name}-{n}", voices(voice, n), name)
+            for voice, name in enumerate(NAMES, start=1)
+            for n in (0, 1)
+        ),
+        source="voices",
+    )
+    models = train_speaker_mixtures(corpus, n_components=3, seed=4, variance_floor=0.05)
+    assert tuple(models) == NAMES
+    frames = [frames_of(voices(2, n)) for n in (0, 1)]
+    expected = fit_mixture(frames, n_components=3, seed=4, variance_floor=0.05).model
+    np.testing.assert_array_equal(models["bea"].means, expected.means)
+    scorer = LikelihoodScorer(models)
+    for voice, name in enumerate(NAMES, start=1):
+        scores = scorer.score(frames_of(voices(voice, 1)))
+        assert NAMES[scores.argmax()] == name
+
+
+def test_variances_are_limited():
+    rng = np.random.default_rng(0)
+    frames = np.concatenate([rng.normal(size=(200, 2)), np.full((20, 2), 3.0)])
+    model = fit_speaker_mixtures({"ana": [frames]}, n_components=4, variance_floor=0.1)["ana"]
+    assert (model.variances >= 0.0999 * frames.var(axis=0)).all()
+
+
+def test_too_little_speech_for_a_mixture_names_the_speaker():
+    with pytest.raises(InsufficientDataError, match="'bea': 3 frames"):
+        fit_speaker_mixtures(
+            {"ana": [np.random.default_rng(0).normal(size=(50, 2))], "bea": [np.zeros((3, 2))]},
+            n_components=4,
+        )
+
+
+def test_corpora_without_speakers_are_refused(voices):
+    corpus = Corpus((Utterance("a", voices(1, 0), None),), source="nameless")
+    with pytest.raises(CorpusError, match="no speakers"):
+        train_speaker_mixtures(corpus)
