@@ -6,7 +6,12 @@ from typing import Any
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification, identification_from_trials
-from speakergmm.metrics.intervals import Interval, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.intervals import (
+    Interval,
+    bootstrap_intervals,
+    measure_names,
+    speaker_clusters,
+)
 from speakergmm.metrics.scores import UNKNOWN, Scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
@@ -225,6 +230,7 @@ def evaluate(
             f"scores: {unlabelled} of {len(scores)} trials have no label; "
             "an evaluation needs target or nontarget for each"
         )
+    names = measure_names(p_target=p_target, top_k=top_k)
     trials = SortedTrials(scores.target, scores.nontarget)
     identification = identification_from_trials(scores)
     intervals: dict[str, Interval | None] = {}
@@ -240,12 +246,11 @@ def evaluate(
             confidence=confidence,
             seed=seed,
         )
-    points = {
-        "eer_linear": trials.equal_error_rate(method="linear"),
-        "eer_rocch": trials.equal_error_rate(method="rocch"),
-    }
-    for p in p_target:
-        points[f"min_dcf_{p:g}"] = trials.min_dcf(p_target=p, c_miss=c_miss, c_fa=c_fa)
+    points = [
+        trials.equal_error_rate(method="linear"),
+        trials.equal_error_rate(method="rocch"),
+        *(trials.min_dcf(p_target=p, c_miss=c_miss, c_fa=c_fa) for p in p_target),
+    ]
     measures = [
         Measure(
             name,
@@ -255,11 +260,10 @@ def evaluate(
             intervals.get(name),
             point,
         )
-        for name, point in points.items()
+        for name, point in zip(names, points, strict=False)
     ]
     if identification is not None:
-        for k in top_k:
-            name = f"identification_top{k}"
+        for name, k in zip(names[len(points) :], top_k, strict=True):
             title = f"Closed-set identification, top {k}"
             accuracy = identification.accuracy(top_k=k)
             measures.append(Measure(name, title, accuracy, True, intervals.get(name), None))

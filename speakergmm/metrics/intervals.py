@@ -215,7 +215,7 @@ def bootstrap_replicates(
     clusters = speaker_clusters(scores)
     drawn = draw_multiplicities(clusters.n_speakers, n_bootstrap=n_bootstrap, seed=seed)
     weights = [dcf_weights(p, c_miss, c_fa) for p in p_target]
-    names = [*measure_names(p_target=p_target, top_k=())]
+    names = measure_names(p_target=p_target, top_k=top_k)[: 2 + len(p_target)]
     parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
     for p_miss, p_fa in _replicate_curves(scores, clusters, drawn):
         figures = [eer_of_curves(p_miss, p_fa), hull_eer_of_curves(p_miss, p_fa)]
@@ -247,16 +247,28 @@ def measure_names(*, p_target: Sequence[float], top_k: Sequence[int]) -> tuple[s
     tuple of str
         In the order of an evaluation's table.
 
+    Raises
+    ------
+    InvalidInputError
+        If a prior or depth is listed twice, or a depth is below 1.
+
     Examples
     --------
     >>> measure_names(p_target=(0.01,), top_k=(1,))
     ('eer_linear', 'eer_rocch', 'min_dcf_0.01', 'identification_top1')
     """
+    priors = [f"{p:g}" for p in p_target]
+    depths = [str(k) for k in top_k]
+    for option, values in (("p_target", priors), ("top_k", depths)):
+        if len(set(values)) < len(values):
+            raise InvalidInputError(f"{option} {', '.join(values)}: must not repeat a value")
+    if any(k < 1 for k in top_k):
+        raise InvalidInputError(f"top_k {', '.join(depths)}: must be at least 1")
     return (
         "eer_linear",
         "eer_rocch",
-        *(f"min_dcf_{p:g}" for p in p_target),
-        *(f"identification_top{k}" for k in top_k),
+        *(f"min_dcf_{prior}" for prior in priors),
+        *(f"identification_top{depth}" for depth in depths),
     )
 
 

@@ -69,6 +69,12 @@ def test_min_dcf_is_one_where_scores_say_nothing():
     assert min_dcf([1.0], [1.0], p_target=0.9).threshold == 1.0
 
 
+def test_of_equal_costs_the_lowest_threshold_counts():
+    point = min_dcf([1.0, 3.0], [0.0, 2.0], p_target=0.5)
+    assert (point.value, point.threshold) == (0.5, 1.0)
+    assert (point.p_miss, point.p_fa) == (0, 0.5)
+
+
 @pytest.mark.parametrize("decimals", [None, 1])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_eer_is_that_of_scikit_learn_interpolated(seed, decimals):

@@ -170,6 +170,9 @@ def test_thousand_replicates_of_8640_trials_take_seconds():
         ({"confidence": 1.0}, "confidence 1.0"),
         ({"confidence": 0.0}, "confidence 0.0"),
         ({"p_target": (0.0,)}, "p_target 0.0"),
+        ({"p_target": (0.01, 0.05, 0.01)}, "p_target 0.01, 0.05, 0.01: must not repeat"),
+        ({"top_k": (1, 1)}, "top_k 1, 1: must not repeat"),
+        ({"top_k": (1, 0)}, "top_k 1, 0: must be at least 1"),
     ],
 )
 def test_options_refused(options, message):
