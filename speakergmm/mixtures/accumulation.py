@@ -45,7 +45,7 @@ def accumulate(
     precision : {"float32", "float64"}, default="float32"
         In which densities and the products of a block are computed, in coordinates in which the
         mixture as a whole has mean 0 and variance near 1; blocks are summed in float64 in any
-        case. Float32 leaves errors in the order of 1e-7 of the mixture's variance in the moments.
+        case. Float32 leaves errors of a few 1e-7 of the mixture's variance in the moments.
     second_order : bool, default=True
         Whether to accumulate squares as well; means and weights need none.
     block_frames : int, optional

@@ -95,6 +95,7 @@ def test_frames_far_away_are_counted_like_others(mixture, frames):
     X = frames.copy()
     X[100] = [1e9, 0.0, 1.0, 0.0]
     X[200] = [0.0, -1e25, 0.0, 1.0]
+    X[300] = [1e25, -1e25, 3e25, 1e25]  # infinities of either sign meet in float32
     counts, first, second = oracle.moments(*parts(mixture), X)
     found = accumulate(mixture, X)
     np.testing.assert_allclose(found.counts, counts, rtol=2e-5)
@@ -121,6 +122,16 @@ def test_hard_blocks_between_easy_ones(rng, precision):
         np.testing.assert_allclose(found.second_order, second, rtol=1e-5)
         expected = oracle.log_likelihoods(*parts(model), X).sum()
         np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-6)
+
+
+def test_hard_groups_leave_no_trace_on_those_after_them(rng):
+    # A thread that has just seen a hard group must treat the next as any other thread would.
+    model = DiagonalMixture([0.5, 0.5], np.zeros((2, 60)), [[1.0] * 60, [5e-3] * 60])
+    easy, hard = rng.normal(size=(96, 60)), rng.normal(scale=5e-3**0.5, size=(32, 60))
+    X = np.concatenate([hard, easy, hard, easy, easy])
+    one = accumulate(model, X, block_frames=2)
+    apart = [accumulate(model, part, block_frames=2) for part in np.split(X, len(X) // 32)]
+    assert_same(one, sum(apart[1:], apart[0]), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("vector_exp2", [True, False])
