@@ -17,8 +17,8 @@ from speakergmm.mixtures import (
 def test_one_gaussian_is_mean_and_variance(rng):
     X = rng.normal([3.0, -100.0], [2.0, 0.5], (5000, 2))
     start = DiagonalMixture([1.0], [[0.0, 0.0]], [[50.0, 20_000.0]])
-    # Float32 rounds moments to a few 1e-7 of the variance of the *old* model, which is that far off.
-    for precision, rtol, atol in (("float64", 1e-11, 0.0), ("float32", 2e-5, 1e-2)):
+    # Float32 rounds moments to a few 1e-7 of the variance of the *old* model, here far too wide.
+    for precision, rtol, atol in (("float64", 1e-9, 0.0), ("float32", 2e-5, 1e-2)):
         new, report = update_maximum_likelihood(accumulate(start, X, precision=precision), start)
         np.testing.assert_allclose(new.means[0], X.mean(axis=0), rtol=rtol)
         np.testing.assert_allclose(new.variances[0], X.var(axis=0), rtol=rtol, atol=atol)
