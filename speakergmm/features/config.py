@@ -7,9 +7,10 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_type_hints
+from typing import Any, Literal, Self, get_type_hints
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.features.fields import RANGES, typed
 from speakergmm.features.presets import PRESETS
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
@@ -172,8 +173,8 @@ class FeatureConfig:
         hints = get_type_hints(type(self))
         for field in fields(self):
             value = getattr(self, field.name)
-            object.__setattr__(self, field.name, _typed(field.name, value, hints[field.name]))
-        for name, (low, high) in _RANGES.items():
+            object.__setattr__(self, field.name, typed(field.name, value, hints[field.name]))
+        for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise InvalidInputError(f"{name} must lie between {low} and {high}, got {value!r}")
@@ -322,53 +323,3 @@ class FeatureConfig:
             )
         if self.n_ceps == 0 and self.energy == "none":
             raise InvalidInputError("n_ceps may be 0 only with an energy, got energy 'none'")
-
-
-# Both ends are allowed.
-_RANGES: dict[str, tuple[float, float]] = {
-    "sample_rate": (100, 1_000_000),
-    "frame_length": (1e-4, 10.0),
-    "frame_shift": (1e-5, 10.0),
-    "sample_scale": (1e-6, 1e9),
-    "pre_emphasis": (0.0, 1.0),
-    "n_fft": (2, 1 << 20),
-    "n_filters": (1, 1000),
-    "low_frequency": (0.0, 1e6),
-    "high_frequency": (0.0, 1e6),
-    "log_floor": (1e-30, 1e10),
-    "dynamic_range": (0.0, 1e4),
-    "n_ceps": (0, 999),
-    "lifter": (0, 10_000),
-    "deltas": (0, 2),
-    "delta_window": (1, 100),
-    "vad_threshold": (-1e3, 1e3),
-    "vad_mean_scale": (0.0, 10.0),
-    "vad_context": (0, 1000),
-    "vad_proportion": (0.0, 1.0),
-    "vad_hangover": (0.0, 10.0),
-    "vad_floor": (1e-3, 1e4),
-    "vad_posterior": (0.01, 0.99),
-    "vad_separation": (0.0, 100.0),
-    "normalisation_window": (0.01, 600.0),
-}
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """Return a field's value in its type, or say what it should be."""
-    choices = get_args(hint)
-    if choices and all(isinstance(choice, str) for choice in choices):
-        if not (isinstance(value, str) and value in choices):
-            raise InvalidInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-        return value
-    if type(None) in choices:
-        if value is None:
-            return None
-        hint = choices[0]
-    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if hint is int and isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if hint in (bool, str) and isinstance(value, hint):
-        return value
-    wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a string"}
-    raise InvalidInputError(f"{name} must be {wanted[hint]}, got {value!r}")

@@ -116,10 +116,9 @@ def triangular_filters(
     left, centre, right = ends[:-2, None], ends[1:-1, None], ends[2:, None]
     rising = (bins - left) / (centre - left)
     falling = (right - bins) / (right - centre)
-    # Half the sampling rate comes out as a hair off the last end, hence not quite 0.
     weights = np.maximum(0.0, np.minimum(rising, falling))
-    weights[weights < 1e-9] = 0.0
-    empty = np.flatnonzero(weights.sum(axis=1) == 0)
+    # A bin on a filter's very end comes out as a hair off 0.
+    empty = np.flatnonzero(weights.max(axis=1) < 1e-9)
     if len(empty):
         raise InvalidInputError(
             f"n_filters={n_filters} is too many for n_fft={n_fft}: filter {empty[0] + 1} would "
