@@ -55,7 +55,7 @@ def read_folder(folder: Path) -> Corpus | None:
             if beside is None and _is_recording(entry):
                 beside = entry.name
             continue
-        found = sorted(_recordings(Path(entry.path), ()))
+        found = list(_recordings(Path(entry.path), ()))
         if not found:
             notes.append(f"folder {quoted(entry.name)} holds no recording ({_endings()})")
             continue

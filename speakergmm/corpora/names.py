@@ -138,9 +138,9 @@ def comparison_key(name: str) -> str:
     >>> comparison_key("ZO\u00cb") == comparison_key("zoe\u0308")
     True
     """
-    # Canonical caseless matching (Unicode 3.13, D145): decompose, fold, decompose again.
-    folded = unicodedata.normalize("NFD", name).casefold()
-    return unicodedata.normalize("NFD", folded)
+    # Canonical caseless matching (Unicode 3.13, D145). Its second decomposition is left out: no
+    # character in normal form D folds to one that isn't.
+    return unicodedata.normalize("NFD", name).casefold()
 
 
 class Spellings:

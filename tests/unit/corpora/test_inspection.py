@@ -69,6 +69,13 @@ def test_level_is_that_of_the_loudest_tenth_of_a_second_without_its_mean():
     assert found.loudest_level == pytest.approx(20 * math.log10(0.1 / math.sqrt(2)), abs=0.01)
 
 
+def test_sound_in_the_last_piece_of_a_block_counts():
+    samples = np.zeros(RATE // 10 + 50, np.float32)
+    samples[-50:] = 0.1 * np.resize([1, -1], 50)
+    found = inspect_blocks([samples], sample_rate=RATE)
+    assert found.loudest_level == pytest.approx(-20, abs=1e-4)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.25])
 def test_a_constant_has_no_level(value):
     found = inspect_blocks([np.full(3000, value, np.float32)], sample_rate=RATE)

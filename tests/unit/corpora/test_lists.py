@@ -26,6 +26,7 @@ def fields(corpus):
         ("list.tsv", "speaker\tpath\na\t1.wav\nb\t2.wav\n"),
         ("list.csv", "path,speaker\n1.wav,a\n2.wav,b\n"),
         ("list.csv", "path, speaker\n1.wav, a\n2.wav, b"),
+        ("list.csv", "speaker, path\na, 1.wav\nb, 2.wav\n"),
         ("list.csv", '"path","speaker"\n"1.wav","a"\n"2.wav","b"\n'),
         ("list.csv", "path;speaker\n1.wav;a\n2.wav;b\n"),
         ("list.csv", "path\tspeaker\n1.wav\ta\n2.wav\tb\n"),  # named CSV, holds tabs

@@ -25,7 +25,7 @@ def test_a_list_says_no_more_than_needed(tmp_path):
 def test_a_full_list(tmp_path):
     corpus = corpus_of(
         ("u1", tmp_path / "a/1.wav", "ana"),
-        ("u2", tmp_path / "a/1.wav", "ana", 0.1, 2),
+        ("u2", tmp_path / "a/1.wav", "ana", 1 / 3, 2),
         ("/data/2.wav", Path("/data/2.wav"), "Zo\u00eb"),
     )
     write_corpus(tmp_path / "l.tsv", corpus)
@@ -33,7 +33,7 @@ def test_a_full_list(tmp_path):
     assert text.splitlines() == [
         "id\tspeaker\tpath\tstart\tend",
         "u1\tana\ta/1.wav\t\t",
-        "u2\tana\ta/1.wav\t0.1\t2.0",
+        "u2\tana\ta/1.wav\t0.3333333333333333\t2.0",
         "\tZo\u00eb\t/data/2.wav\t\t",
     ]
     assert read_corpus(tmp_path / "l.tsv").utterances == corpus.utterances

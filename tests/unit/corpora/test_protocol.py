@@ -68,6 +68,15 @@ def test_the_truth_may_be_withheld(directory):
     assert protocol.split("eval").n_targets == 0
 
 
+def test_blanks_around_names_and_labels_mean_nothing(directory):
+    changes = {
+        "eval_enroll.tsv": "model\tpath\na \ta/1.wav\na\ta/2.wav\nb\tb/1.wav\n",
+        "eval_trials.tsv": "model\tpath\tlabel\na\ta/3.wav\ttarget \n b\ta/3.wav\tnontarget\n",
+    }
+    plain = read_protocol(directory()).split("eval")
+    assert read_protocol(directory(changes)).split("eval") == plain
+
+
 def test_the_background_may_be_missing(directory):
     protocol = read_protocol(directory(without=["background.tsv"]))
     assert protocol.background is None

@@ -145,6 +145,27 @@ def test_few_recordings_are_noted(record, tmp_path):
     assert "'bea' holds no recording" in found[2].message
 
 
+def test_a_copy_is_laid_to_another_speaker_where_there_is_one(record):
+    noise = (3000 * np.random.default_rng(1).standard_normal(4000)).astype(np.int16)
+    rows = (("a1", "ana"), ("b1", "bea"), ("a2", "ana"))
+    utterances = tuple(Utterance(i, record(f"{i}.wav", noise), speaker) for i, speaker in rows)
+    found = validate_corpus(Corpus(utterances, source="test"))
+    messages = {p.utterance: p.message for p in found if p.kind == "duplicate"}
+    assert messages == {
+        "b1": "it has the same audio as 'a1' of another speaker, 'ana'",
+        "a2": "it has the same audio as 'b1' of another speaker, 'bea'",
+    }
+
+
+def test_of_two_rates_as_frequent_the_higher_is_taken_for_right(record):
+    utterances = tuple(
+        Utterance(str(rate), record(f"{rate}.wav", rate=rate), None) for rate in (16000, 8000)
+    )
+    for order in (utterances, utterances[::-1]):
+        (problem,) = validate_corpus(Corpus(order, source="test"))
+        assert (problem.kind, problem.path.name) == ("wrong_rate", "8000.wav")
+
+
 def test_a_corpus_without_speakers(record):
     noise = 0.1 * np.random.default_rng(1).standard_normal(4000)
     paths = [record("1.wav", noise), record("2.wav", noise)]
