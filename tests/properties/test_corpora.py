@@ -69,7 +69,7 @@ def corpora(draw, root):
 
 
 @given(data=st.data())
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 def test_written_corpora_read_back_as_they_were(data):
     with tempfile.TemporaryDirectory() as folder:
         corpus = data.draw(corpora(Path(folder)))
