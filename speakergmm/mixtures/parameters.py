@@ -205,6 +205,10 @@ class DiagonalMixture:
         variance = self.weights @ (self.variances + (self.means - mean) ** 2)
         return mean, variance
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes get models by this way: through the checks, and read-only again.
+        return type(self), (self.weights, self.means, self.variances)
+
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Give the parameters by name, ready to be stored."""
         return {"weights": self.weights, "means": self.means, "variances": self.variances}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -144,6 +145,11 @@ class MixtureStatistics:
             self.log_likelihood * factor,
             self.n_frames * factor,
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes return statistics by this way: through the checks, read-only again.
+        parts = (self.counts, self.first_order, self.second_order)
+        return type(self), (*parts, self.log_likelihood, self.n_frames)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Give the statistics by name, ready to be stored; a missing second order is left out."""
