@@ -125,8 +125,9 @@ def make_synthetic_corpus(
 
     Women and men with their own vocal tracts, voices and habits say words of an invented language
     of 30 phones; sessions differ in microphone, room, level, pitch, tempo and effort. Enrolment
-    and trial recordings share neither session nor word. The speakers are as far apart as makes a
-    plain GMM-UBM err in a few per cent of the trials of the default sizes.
+    and trial recordings share neither session nor word. The default sizes make 50 speakers and
+    about 24 minutes, with speakers as far apart as makes a plain GMM-UBM err in a few per cent of
+    the trials.
 
     Parameters
     ----------

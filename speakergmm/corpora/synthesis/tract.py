@@ -18,8 +18,8 @@ HOP: Final = 64
 """Samples from one frame's centre to the next."""
 
 _WINDOW: Final = 2 * HOP
-_FFT: Final = 10 * HOP
-"""Room for a frame and 32 ms of its echo in the tract, by when that is 55 dB down or more."""
+ECHO: Final = 10 * HOP
+"""Samples of a frame's response: 32 ms after the frame it is some 55 dB down."""
 
 
 def n_frames(n_samples: int) -> int:
@@ -67,14 +67,14 @@ def cascade(pairs: Floats) -> Floats:
 
 @cache
 def _circle(n_coefficients: int) -> tuple[Floats, Floats]:
-    turns = np.outer(np.arange(n_coefficients), np.arange(_FFT // 2 + 1)) / _FFT
+    turns = np.outer(np.arange(n_coefficients), np.arange(ECHO // 2 + 1)) / ECHO
     return np.cos(2.0 * np.pi * turns), -np.sin(2.0 * np.pi * turns)
 
 
 def response(polynomial: Floats) -> Complexes:
     """Values of polynomials in ``z^-1`` around the upper unit circle: (T, P) to (T, bins)."""
     cosines, sines = _circle(polynomial.shape[1])
-    values = np.empty((len(polynomial), _FFT // 2 + 1), dtype=np.complex128)
+    values = np.empty((len(polynomial), ECHO // 2 + 1), dtype=np.complex128)
     # Two real products cost half of what one with a complex matrix does.
     values.real = polynomial @ cosines
     values.imag = polynomial @ sines
@@ -93,17 +93,17 @@ def cut(source: Floats) -> Floats:
 
 def transform(frames: Floats) -> Complexes:
     """Spectra of frames, with room for what the tract adds: (T, window) to (T, bins)."""
-    return np.fft.rfft(frames, n=_FFT, axis=-1)
+    return np.fft.rfft(frames, n=ECHO, axis=-1)
 
 
 def transform_back(spectra: Complexes) -> Floats:
     """Responses that begin where the frames begin: (T, bins) to (T, length)."""
-    return np.fft.irfft(spectra, n=_FFT, axis=-1)
+    return np.fft.irfft(spectra, n=ECHO, axis=-1)
 
 
 def overlap_add(responses: Floats, n_samples: int) -> Floats:
     """Add responses up, each at the place of its frame: (T, length) to (N,)."""
-    count, parts = len(responses), _FFT // HOP
+    count, parts = len(responses), ECHO // HOP
     pieces = responses.reshape(count, parts, HOP)
     output = np.zeros((count + parts, HOP))
     for part in range(parts):

@@ -1,6 +1,6 @@
 """Speak a list of words, or of phones, into an array."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,8 @@ from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
 from speakergmm.corpora.synthesis.session import Session
 from speakergmm.corpora.synthesis.source import glottal_source
 from speakergmm.corpora.synthesis.tract import (
+    ECHO,
+    Complexes,
     cascade,
     cut,
     frame_samples,
@@ -205,38 +207,48 @@ def render(
     lungs += 0.1 * tracks.breath * breath
     hiss = tracks.noise * rng.standard_normal(n_samples)
 
-    voiced, fricated = cut(lungs), cut(hiss)
-    filtered = [
-        _filter(tracks, voice, slice(first, first + _BLOCK), voiced, fricated)
-        for first in range(0, len(voiced), _BLOCK)
-    ]
-    return overlap_add(np.concatenate(filtered), n_samples)
+    echoes = _filter(cut(lungs), lambda rows: _tract(tracks, voice, rows))
+    echoes += _filter(cut(hiss), lambda rows: _constriction(tracks, rows))
+    return overlap_add(echoes, n_samples)
 
 
-def _filter(tracks: Tracks, voice: Voice, block: slice, voiced: Floats, fricated: Floats) -> Floats:
-    """Send a block of source frames through the tract and the constriction of their moments."""
-    resonances = quadratic(tracks.formants[block], voice.bandwidths, sample_rate=SAMPLE_RATE)
+def _filter(frames: Floats, response_at: Callable[[NDArray[np.intp]], Complexes]) -> Floats:
+    """Filter the frames of a source, those that hold anything, each by its own response."""
+    (active,) = np.nonzero(frames.any(axis=1))
+    output = np.zeros((len(frames), ECHO))
+    for first in range(0, len(active), _BLOCK):
+        rows = active[first : first + _BLOCK]
+        spectra = transform(frames[rows])
+        spectra *= response_at(rows)
+        output[rows] = transform_back(spectra)
+    return output
+
+
+def _tract(tracks: Tracks, voice: Voice, rows: NDArray[np.intp]) -> Complexes:
+    """Response of the tract, nose included, in some frames."""
+    resonances = quadratic(tracks.formants[rows], voice.bandwidths, sample_rate=SAMPLE_RATE)
     width = np.array(_NASAL_BANDWIDTH)
-    pole = quadratic(tracks.nasal_pole[block], width, sample_rate=SAMPLE_RATE)
-    zero = quadratic(tracks.nasal_zero[block], width, sample_rate=SAMPLE_RATE)
+    pole = quadratic(tracks.nasal_pole[rows], width, sample_rate=SAMPLE_RATE)
+    zero = quadratic(tracks.nasal_zero[rows], width, sample_rate=SAMPLE_RATE)
     poles = cascade(np.concatenate((resonances, pole[:, np.newaxis]), axis=1))
     # Unity at 0 Hz, as a tube has it: what comes in slowly goes out.
     gains = poles.sum(axis=1) / zero.sum(axis=1)
-    output = transform(voiced[block])
-    output *= response(zero * gains[:, np.newaxis])
-    output /= response(poles)
+    values = response(zero * gains[:, np.newaxis])
+    values /= response(poles)
+    return values
 
-    centres, widths = tracks.frication[block, :, 0], tracks.frication[block, :, 1]
-    shapes = cascade(quadratic(centres, widths, sample_rate=SAMPLE_RATE))
-    # Each resonance is scaled to about unity at its centre; the noise has none at 0 Hz.
-    widest = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
+
+def _constriction(tracks: Tracks, rows: NDArray[np.intp]) -> Complexes:
+    """Response of the cavity before a constriction in some frames."""
+    centres, widths = tracks.frication[rows, :, 0], tracks.frication[rows, :, 1]
+    poles = cascade(quadratic(centres, widths, sample_rate=SAMPLE_RATE))
+    # Each resonance is scaled to about unity at its centre; nothing passes at 0 Hz.
+    narrow = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
     angle = 2.0 * np.pi * centres / SAMPLE_RATE
-    scale = (widest * 2.0 * np.abs(np.sin(angle))).prod(axis=1)
-    hiss = transform(fricated[block])
-    hiss *= response(np.stack((scale, -scale), axis=1))
-    hiss /= response(shapes)
-    output += hiss
-    return transform_back(output)
+    scale = (narrow * 2.0 * np.abs(np.sin(angle))).prod(axis=1)
+    values = response(np.stack((scale, -scale), axis=1))
+    values /= response(poles)
+    return values
 
 
 def add_session(
