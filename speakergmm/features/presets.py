@@ -8,7 +8,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # an energy rule for speech that suits short words. Filters and threshold were chosen on the
     # dev lists of recipes/verification, whose RESULTS.md has the tables.
     "speaker": {
-        "n_filters": 60,
+        "n_filters": 40,
         "n_ceps": 19,
         "energy": "log_energy",
         "deltas": 2,
