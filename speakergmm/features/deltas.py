@@ -41,7 +41,8 @@ def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
     if window < 1:
         raise InvalidInputError(f"the window of deltas must be at least 1 frame, got {window}")
     n_frames = len(matrix)
-    padded = np.pad(matrix, ((window, window), (0, 0)), mode="edge")
+    first, last = (np.repeat(end, window, axis=0) for end in (matrix[:1], matrix[-1:]))
+    padded = np.concatenate([first, matrix, last])
     slope = np.zeros_like(matrix)
     for n in range(1, window + 1):
         ahead = padded[window + n : window + n + n_frames]
