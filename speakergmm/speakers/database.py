@@ -167,9 +167,9 @@ def erase_deleted(connection: sqlite3.Connection) -> bool:
     """
     try:
         # secure_delete zeroes what was deleted; rewriting also drops what moving rows left behind.
-        done = _truncate_log(connection)
         connection.execute("VACUUM")
-        return _truncate_log(connection) and done
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
     except sqlite3.OperationalError as error:
         if _error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             return False
@@ -251,11 +251,6 @@ def _put_in_place(temporary: Path, path: Path) -> None:
         raise StoreError(f"{path}: another program has just made this store; open it") from None
     except OSError as error:
         raise StoreError(f"{path}: can't be made ({error.strerror or error})") from None
-
-
-def _truncate_log(connection: sqlite3.Connection) -> bool:
-    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return not busy
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

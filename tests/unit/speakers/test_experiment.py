@@ -96,10 +96,19 @@ def test_jobs_change_nothing(protocol, background):
     np.testing.assert_array_equal(one.scores, two.scores)
 
 
-def test_trials_with_few_models_score_the_same(protocol, voices, background):
+def test_trials_with_few_models_score_the_same(protocol, background, monkeypatch):
+    asked = []
+    whole = SpeakerScorer.subset
+
+    def subset(scorer, names):
+        asked.append(tuple(names))
+        return whole(scorer, names)
+
+    monkeypatch.setattr(SpeakerScorer, "subset", subset)
     split = protocol.splits["eval"]
     sparse = Split(split.enrolment, (split.trials[0], split.trials[4]))
     few = run_protocol(Protocol(None, {"eval": sparse}), background)
+    assert asked == [("ana",), ("bea",)]
     all_of_them = run_protocol(protocol, background)
     np.testing.assert_allclose(few.scores, all_of_them.scores[[0, 4]], rtol=0, atol=1e-6)
 

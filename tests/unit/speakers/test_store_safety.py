@@ -156,7 +156,11 @@ def test_removed_data_are_in_no_file(tmp_path, background, voices):
         assert len(store.speakers()) == 9
 
 
-def test_a_reader_delays_erasure_until_the_store_is_opened_again(filled):
+def test_a_reader_delays_erasure_until_the_store_is_opened_again(filled, voices):
+    # A name that no hexadecimal digest can hold by chance.
+    secret = "Zanzibarina"
+    with SpeakerStore.open(filled) as store:
+        store.enroll(secret, voices(3, 0))
     reader = sqlite3.connect(filled)
     reader.execute("BEGIN")
     reader.execute("SELECT COUNT(*) FROM speakers").fetchone()
@@ -164,13 +168,13 @@ def test_a_reader_delays_erasure_until_the_store_is_opened_again(filled):
         SpeakerStore.open(filled, busy_timeout=0.1) as store,
         pytest.raises(StoreError, match="deleted bytes are still on disk"),
     ):
-        store.remove("bea")
-    assert b"bea" in b"".join(files_of(filled).values())
+        store.remove(secret)
+    assert secret.encode() in b"".join(files_of(filled).values())
     reader.rollback()
     reader.close()
     with SpeakerStore.open(filled) as store:
-        assert [speaker.name for speaker in store.speakers()] == ["ana"]
-    assert b"bea" not in b"".join(files_of(filled).values())
+        assert [speaker.name for speaker in store.speakers()] == ["ana", "bea"]
+    assert secret.encode() not in b"".join(files_of(filled).values())
 
 
 def test_a_locked_store_says_so(filled, voices):
@@ -372,6 +376,23 @@ def test_swapped_statistics_are_noticed(filled):
         connection.commit()
     with SpeakerStore.open(filled) as store, pytest.raises(ModelFormatError, match="elsewhere"):
         store.model("bea")
+
+
+def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
+    with contextlib.closing(sqlite3.connect(filled)) as connection:
+        before = dict(connection.execute("SELECT key, value FROM meta"))
+        for key, value, words in (
+            ("background", other_background.to_bytes(), "match its digest"),
+            ("settings", before["settings"].replace("10.0", "90.0"), "own hash"),
+            ("background", "text", "no blob"),
+        ):
+            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
+            connection.commit()
+            with pytest.raises(ModelFormatError, match=words):
+                SpeakerStore.open(filled)
+            connection.execute("UPDATE meta SET value = ? WHERE key = ?", (before[key], key))
+            connection.commit()
+    SpeakerStore.open(filled).close()
 
 
 @pytest.mark.parametrize("seed", range(3))
