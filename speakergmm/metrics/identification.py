@@ -275,6 +275,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
 
 def _distinct_rows(scores: Scores) -> NDArray[np.int64]:
     pairs = scores.path_index.astype(np.int64) * len(scores.model_names) + scores.model_index
+    # Sorted by recording, then by model.
     _, first, place = np.unique(pairs, return_index=True, return_inverse=True)
     if len(first) < len(pairs):
         same = first[place]
@@ -299,7 +300,8 @@ def _best_per_path(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Find each path's highest score among some rows and its model, in a tie the first by name."""
     rows = np.flatnonzero(among)
-    rows = rows[np.lexsort((model[rows], -value[rows], path[rows]))]
+    # Stable, and the rows come sorted by model within a path.
+    rows = rows[np.lexsort((-value[rows], path[rows]))]
     paths, first = np.unique(path[rows], return_index=True)
     score = np.full(n_paths, -np.inf)
     best = np.zeros(n_paths, dtype=np.int64)

@@ -132,7 +132,7 @@ class SortedTrials:
         values = few[below_few]
         below_many = np.searchsorted(many, values)
         upto_many = below_many.copy()
-        tied = _at(many, below_many) == values
+        tied = (_at(many, below_many) == values) & (below_many < len(many))
         upto_many[tied] = np.searchsorted(many, values[tied], "right")
 
         # Values with nothing of the other class between them make one straight run: only the
@@ -145,7 +145,8 @@ class SortedTrials:
         passed_few = _interleave(0, below_few[starts], upto_few[ends], len(few))
         passed_many = _interleave(0, below_many[starts], upto_many[ends], len(many))
         misses, rejected = (passed_many, passed_few) if swap else (passed_few, passed_many)
-        keep = _corners(misses, rejected)
+        # Runs alternate with the other class's, so what doesn't turn is a point met twice.
+        keep = np.append(True, (np.diff(misses) > 0) | (np.diff(rejected) > 0))
         return DetCurve(
             thresholds[keep],
             misses[keep],
@@ -309,17 +310,6 @@ def _interleave(
     merged = np.empty(2 * len(at) + 2, dtype=at.dtype)
     merged[0], merged[1:-1:2], merged[2:-1:2], merged[-1] = start, at, after, end
     return merged
-
-
-def _corners(misses: NDArray[np.int64], rejected: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Mark the points at which the polygon turns, of points that may repeat."""
-    moved = np.append(True, (np.diff(misses) > 0) | (np.diff(rejected) > 0))
-    places = np.flatnonzero(moved)
-    down, along = np.diff(misses[places]) > 0, np.diff(rejected[places]) > 0
-    straight = np.zeros(len(places), dtype=bool)
-    straight[1:-1] = ~(down[:-1] | down[1:]) | ~(along[:-1] | along[1:])
-    moved[places[straight]] = False
-    return moved
 
 
 def _hull_edge(

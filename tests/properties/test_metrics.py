@@ -112,6 +112,7 @@ def test_swapped_and_negated_classes_have_the_same_errors(target, nontarget):
 
 
 @given(score_lists, score_lists)
+@example([3.0, 6.0, math.inf], [4.0, 5.0, 1.0, 0.0])
 def test_det_corners_are_the_turns_of_the_polygon(target, nontarget):
     curve = det_curve(target, nontarget)
     rates = oracle.error_rates(target, nontarget)
