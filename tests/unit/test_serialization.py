@@ -12,6 +12,7 @@ import pytest
 from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
 from speakergmm.serialization import (
     atomic_writer,
+    check_writable,
     describe_file,
     load_arrays,
     pack_arrays,
@@ -301,3 +302,23 @@ def test_describe_file(tmp_path):
     assert describe_file(tmp_path / "x") == "text"
     (tmp_path / "y").write_text("a" + "ä" * 4095)
     assert describe_file(Path(tmp_path / "y")) == "text"
+
+
+def test_a_place_for_a_file_is_tried_without_touching_it(tmp_path):
+    path = tmp_path / "m"
+    check_writable(path)
+    assert list(tmp_path.iterdir()) == []
+    path.write_bytes(b"old")
+    check_writable(path)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+    for wrong, words in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "no" / "m", "folder doesn't exist"),
+        ("/dev/full", "not a regular file"),
+        (f"{tmp_path}/\0", "NUL"),
+        (path / "below", "can't be written"),
+    ):
+        with pytest.raises(SpeakerGmmError, match=words) as caught:
+            check_writable(wrong)
+        assert "\n" not in str(caught.value)
