@@ -127,8 +127,9 @@ def test_bad_recordings_are_reported_with_what_is_lost(damaged, protocol, backgr
 
 
 def test_bad_recordings_are_warnings_by_default_and_errors_if_strict(damaged, background):
-    with pytest.warns(SkippedRecordingWarning, match=r"bad\.wav"):
+    with pytest.warns(SkippedRecordingWarning, match="skipped") as caught:
         run_protocol(damaged, background)
+    assert any("bad.wav" in str(warning.message) for warning in caught)
     with pytest.raises(AudioError, match=r"bad\.wav"):
         run_protocol(damaged, background, strict=True)
 
