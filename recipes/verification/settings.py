@@ -12,7 +12,7 @@ class Settings:
     """What is chosen on dev; the defaults are what was chosen (RESULTS.md shows the tables)."""
 
     n_components: int = 64
-    relevance_factor: float = 6.0
+    relevance_factor: float = 3.0
     features: dict[str, Any] = field(default_factory=dict)
     top_c: int | None = None
 
