@@ -26,6 +26,13 @@ def test_kmeans_starts_from_the_clusters(rng):
     assert model.variances.min() > 0.15
 
 
+def test_a_cluster_of_one_frame_has_half_the_variance_of_all(rng):
+    X = np.concatenate([rng.normal(size=(99, 2)), [[50.0, 50.0]]])
+    model = initialise_kmeans(X, n_components=2, rng=rng)
+    lonely = model.weights.argmin()
+    np.testing.assert_allclose(model.variances[lonely], X.var(axis=0) / 2, rtol=1e-9)
+
+
 def test_random_starts_at_frames(rng):
     X = heaps(rng)
     model = initialise_random(X, n_components=7, rng=rng)

@@ -73,6 +73,14 @@ def test_a_dead_component_takes_half_of_the_heaviest():
     np.testing.assert_allclose(new.variances, [[1.0], [1.0], [1.0]], rtol=1e-12)
 
 
+def test_floors_of_dead_components_are_not_counted():
+    model = DiagonalMixture([0.5, 0.5], [[0.0], [50.0]], [[1.0], [1e-9]])
+    statistics = MixtureStatistics([30.0, 0.0], [[0.0], [0.0]], [[30.0], [0.0]], 0.0, 30.0)
+    new, report = update_maximum_likelihood(statistics, model)
+    assert report == UpdateReport(n_floored=0, revived=(1,))
+    np.testing.assert_allclose(new.variances, 1.0, rtol=1e-12)
+
+
 def test_several_dead_components_share_out_the_heavy_ones():
     model = DiagonalMixture(np.full(5, 0.2), np.zeros((5, 2)), np.ones((5, 2)))
     counts = np.array([60.0, 0.5, 40.0, 0.0, 0.0])

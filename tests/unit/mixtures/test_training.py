@@ -6,6 +6,7 @@ from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
+from speakergmm.mixtures.training import survey_frames
 
 INITS = ["kmeans", "splitting", "random"]
 
@@ -165,6 +166,26 @@ def test_a_subsample_is_drawn_from_long_data(rng):
         order = np.argsort(result.model.means[:, 0])
         np.testing.assert_allclose(result.model.means[order, 0], [-5, 5], atol=0.1)
         np.testing.assert_allclose(result.model.weights[order], [0.8, 0.2], atol=0.01)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+def test_the_survey_finds_mean_and_variance(rng, offset):
+    # Drifting data, so that the means of its parts differ.
+    X = rng.normal(size=(30_000, 2)) + np.linspace(0, 10, 30_000)[:, None] + offset
+    found = survey_frames(np.split(X, [5, 9_000, 9_001]))
+    assert found.n_frames == 30_000
+    np.testing.assert_allclose(found.mean, X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.variance, (X - offset).var(axis=0), rtol=1e-9)
+    whole = survey_frames(X)
+    np.testing.assert_array_equal(whole.mean, found.mean)
+    np.testing.assert_array_equal(whole.variance, found.variance)
+
+
+def test_the_survey_knows_a_constant_from_rounding():
+    X = np.full((30_000, 1), 0.1)
+    assert survey_frames(X).variance.tolist() == [0.0]
+    X[7] += 1e-9
+    assert survey_frames(X).variance[0] > 0
 
 
 def test_callback_and_history(data):
