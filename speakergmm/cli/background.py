@@ -11,7 +11,6 @@ from speakergmm.cli.corpora import CorpusArgument, DataOption
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
-    check_output,
     print_json,
     print_line,
     print_table,
@@ -56,9 +55,10 @@ def train_ubm(
     """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
     from speakergmm.corpora import read_corpus
     from speakergmm.features import FeatureConfig
+    from speakergmm.serialization import check_writable
     from speakergmm.speakers import BackgroundModel
 
-    check_output(output)
+    check_writable(output)
     background = BackgroundModel.train(
         read_corpus(corpus, data_dir=data),
         features=FeatureConfig.load(features),

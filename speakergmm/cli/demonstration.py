@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from speakergmm.cli.output import JobsOption, check_output, print_line, print_table
+from speakergmm.cli.output import JobsOption, print_line, print_table
 from speakergmm.errors import CorpusError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def demo(
     from speakergmm.cli.results import environment, print_evaluation
     from speakergmm.metrics import evaluate, write_scores
     from speakergmm.reports import write_report
+    from speakergmm.serialization import check_writable
     from speakergmm.speakers import BackgroundModel, run_protocol
 
     if (data is None) != (protocol is None):
@@ -55,7 +56,7 @@ def demo(
         output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
     )
     for file in (report, scores_file, model_file):
-        check_output(file)
+        check_writable(file)
     name, lists = _protocol(output, data, protocol, seed=seed, jobs=jobs)
     if lists.background is None:
         raise CorpusError(f"{name}: the protocol has no background.tsv to train a UBM on")

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from speakergmm.errors import InvalidInputError
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
@@ -59,20 +55,3 @@ def print_line(text: str) -> None:
 def print_note(text: str) -> None:
     """Print one line for the person, on standard error, so that results stay clean."""
     sys.stderr.write(text + "\n")
-
-
-def check_output(path: Path) -> None:
-    """Refuse an output that can't be written before the work of an hour is done, not after it.
-
-    Raises
-    ------
-    InvalidInputError
-        If the path is a folder, or lies in none, or in one that may not be written to.
-    """
-    folder = path.parent
-    if path.is_dir():
-        raise InvalidInputError(f"{path}: is a folder; give the name of a file to write")
-    if not folder.is_dir():
-        raise InvalidInputError(f"{path}: the folder {folder} does not exist; make it first")
-    if not os.access(folder, os.W_OK):
-        raise InvalidInputError(f"{path}: the folder {folder} may not be written to")

@@ -10,7 +10,6 @@ import typer
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
-    check_output,
     print_json,
     print_line,
 )
@@ -60,10 +59,11 @@ def run_protocol(
     """Enrol a protocol's models, score its trials, and write the scores."""
     from speakergmm.corpora import read_protocol
     from speakergmm.metrics import write_scores
+    from speakergmm.serialization import check_writable
     from speakergmm.speakers import BackgroundModel
     from speakergmm.speakers import run_protocol as run
 
-    check_output(output)
+    check_writable(output)
     scores = run(
         read_protocol(protocol, data_dir=data),
         BackgroundModel.load(ubm),
@@ -102,9 +102,10 @@ def evaluate(
     from speakergmm.cli.results import environment, print_evaluation
     from speakergmm.metrics import evaluate as evaluate_scores
     from speakergmm.metrics import read_scores
+    from speakergmm.serialization import check_writable
 
     if report is not None:
-        check_output(report)
+        check_writable(report)
     read = read_scores(scores)
     evaluation = evaluate_scores(
         read, p_target=tuple(prior or (0.01, 0.05)), n_bootstrap=bootstrap, seed=seed

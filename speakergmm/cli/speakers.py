@@ -94,6 +94,8 @@ def enroll(
         )
     with opened:
         report = opened.enroll(speaker, wavs)
+    for warning in report.warnings:
+        print_note(f"warning: {warning}")
     if json:
         print_json(report.to_dict())
     else:
