@@ -345,15 +345,10 @@ def _to_svg(figure: "Figure", prefix: str) -> str:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        figure.savefig(
-            buffer,
-            format="svg",
-            bbox_inches="tight",
-            pad_inches=0.04,
-            metadata={"Date": None, "Creator": None},
-        )
+        figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.04)
     text = buffer.getvalue().decode("utf-8")
     text = text[text.index("<svg") :].strip()
+    # Holds the date, too.
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     # Its rule would apply to the whole page.
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)

@@ -84,7 +84,7 @@ def test_the_page_holds_every_figure_and_the_configuration(ordinary):
     for measure in result.measures:
         for part in (measure.title, measure.format_value(), measure.format_interval()):
             assert part in seen
-    assert f"{result['eer_linear'].point.threshold:.4g}" in seen
+    assert f"EER threshold {result['eer_linear'].point.threshold:.4g}" in seen
     for part in ("2024-05-01", "voice activity", "hangover", "ab" * 32, "19", "energy"):
         assert part in seen
     for pair in result.identification.confusions()[:10]:
