@@ -3,16 +3,10 @@
 from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
 from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE, Frication, Phone
+from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE, intonation, lay_out
+from speakergmm.corpora.synthesis.rendering import render
 from speakergmm.corpora.synthesis.session import Session, draw_session
-from speakergmm.corpora.synthesis.utterance import (
-    SAMPLE_RATE,
-    Spoken,
-    add_session,
-    intonation,
-    lay_out,
-    render,
-    speak,
-)
+from speakergmm.corpora.synthesis.utterance import Spoken, add_session, speak
 from speakergmm.corpora.synthesis.voice import Voice, draw_voice
 
 __all__ = [

@@ -1,0 +1,87 @@
+"""Write down a synthetic corpus: a Kaldi data directory, boundaries, a protocol."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from speakergmm.corpora.synthesis.lexicon import LEXICON
+from speakergmm.corpora.synthesis.phones import PHONES
+from speakergmm.corpora.synthesis.plan import Job, Plan, Recorded
+from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
+
+
+def _write_lines(path: Path, rows: Iterable[Sequence[object]], *, separator: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _seconds(n_samples: int) -> str:
+    # 1 / 16000 s has seven decimals: the decimal number is exact.
+    return f"{n_samples / SAMPLE_RATE:.7f}"
+
+
+def write_kaldi(folder: Path, recorded: Sequence[Recorded], jobs: Sequence[Job]) -> None:
+    """Write the files of a Kaldi data directory, sorted as Kaldi wants them."""
+    of_speaker: dict[str, list[str]] = {}
+    for item in recorded:
+        of_speaker.setdefault(item.plan.speaker, []).append(item.plan.utterance)
+    sexes = sorted((job.plans[0].speaker, job.sex) for job in jobs)
+    lists: dict[str, Iterable[Sequence[object]]] = {
+        "wav.scp": ((r.plan.utterance, r.plan.path) for r in recorded),
+        "utt2spk": ((r.plan.utterance, r.plan.speaker) for r in recorded),
+        "spk2utt": ((speaker, *names) for speaker, names in sorted(of_speaker.items())),
+        "spk2gender": sexes,
+        "text": ((r.plan.utterance, *r.words) for r in recorded),
+        "utt2dur": ((r.plan.utterance, _seconds(r.segments[-1].end)) for r in recorded),
+        "lexicon.txt": ((word, *phones) for word, phones in sorted(LEXICON.items())),
+    }
+    for name, rows in lists.items():
+        _write_lines(folder / name, rows, separator=" ")
+
+
+def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
+    """Write where every phone and word lies, and in which session it was said."""
+    times = ("utterance", "start", "duration")
+    phones: list[Sequence[object]] = [(*times, "phone", "first_sample", "n_samples", "word")]
+    words: list[Sequence[object]] = [(*times, "word", "first_sample", "n_samples")]
+    sessions: list[Sequence[object]] = [("utterance", "speaker", "session", "purpose", "snr")]
+    for item in recorded:
+        plan = item.plan
+        sessions.append(
+            (plan.utterance, plan.speaker, plan.session, plan.purpose, f"{item.snr:.2f}")
+        )
+        for s in item.segments:
+            span = (plan.utterance, _seconds(s.start), _seconds(s.n_samples))
+            word = "-" if s.word is None else s.word
+            phones.append((*span, s.phone, s.start, s.n_samples, word))
+        for index, name in enumerate(item.words):
+            inside = [s for s in item.segments if s.word == index]
+            start, length = inside[0].start, inside[-1].end - inside[0].start
+            words.append((plan.utterance, _seconds(start), _seconds(length), name, start, length))
+    _write_lines(folder / "phones.tsv", phones, separator="\t")
+    _write_lines(folder / "words.tsv", words, separator="\t")
+    _write_lines(folder / "sessions.tsv", sessions, separator="\t")
+    _write_lines(folder / "phones.txt", ((name,) for name in PHONES), separator=" ")
+
+
+def write_protocol(folder: Path, recorded: Sequence[Recorded], *, folder_name: str) -> None:
+    """Write background, enrolment and trial lists; every model is tried on every trial."""
+
+    def listed(purpose: str, group: str) -> list[Plan]:
+        return [
+            r.plan for r in recorded if r.plan.purpose == purpose and r.plan.speaker[0] == group[0]
+        ]
+
+    rows: list[Sequence[object]] = [("speaker", "path")]
+    rows += [(p.speaker, f"{folder_name}/{p.path}") for p in listed("background", "background")]
+    _write_lines(folder / "background.tsv", rows, separator="\t")
+    for split in ("dev", "eval"):
+        enrolment, trials = listed("enrolment", split), listed("trial", split)
+        rows = [("model", "path"), *((p.speaker, f"{folder_name}/{p.path}") for p in enrolment)]
+        _write_lines(folder / f"{split}_enroll.tsv", rows, separator="\t")
+        rows = [("model", "path", "label")]
+        for model in sorted({p.speaker for p in enrolment}):
+            for p in trials:
+                label = "target" if p.speaker == model else "nontarget"
+                rows.append((model, f"{folder_name}/{p.path}", label))
+        _write_lines(folder / f"{split}_trials.tsv", rows, separator="\t")

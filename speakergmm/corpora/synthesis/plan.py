@@ -1,0 +1,153 @@
+"""Who says how much in which session: the plan of a corpus, and its carrying out."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import numpy as np
+
+from speakergmm.corpora.synthesis.articulation import Segment
+from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
+from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
+from speakergmm.corpora.synthesis.session import draw_session
+from speakergmm.corpora.synthesis.utterance import speak
+from speakergmm.corpora.synthesis.voice import draw_voice
+from speakergmm.errors import InvalidInputError
+
+_GROUPS: Final = ("background", "dev", "eval")
+_SEXES: Final[tuple[Literal["f", "m"], ...]] = ("f", "m")
+_BACKGROUND_SESSIONS: Final = 2
+_TRIAL_SESSIONS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many of everything; the parameters of `make_synthetic_corpus`."""
+
+    n_background: int
+    n_dev: int
+    n_eval: int
+    n_background_utterances: int
+    n_enrolment_utterances: int
+    n_trial_utterances: int
+    n_background_words: int
+    n_enrolment_words: int
+    n_trial_words: int
+
+    def __post_init__(self) -> None:
+        pools = {
+            "n_background_words": len(LEXICON),
+            "n_enrolment_words": len(ENROLMENT_WORDS),
+            "n_trial_words": len(TRIAL_WORDS),
+        }
+        for name, value in asdict(self).items():
+            least = 2 if name in ("n_dev", "n_eval") else 1
+            most = pools.get(name, 999)
+            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+                raise InvalidInputError(
+                    f"{name} must be an integer from {least} to {most}, got {value!r}"
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One recording to be made."""
+
+    utterance: str
+    speaker: str
+    session: int
+    number: int
+    purpose: Literal["background", "enrolment", "trial"]
+    n_words: int
+
+    @property
+    def path(self) -> str:
+        """Below the recordings' folder."""
+        return f"{self.speaker}/{self.utterance}.wav"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was said in a recording."""
+
+    plan: Plan
+    words: tuple[str, ...]
+    segments: tuple[Segment, ...]
+    snr: float
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All recordings of a speaker, and where to put them."""
+
+    seed: int
+    group: int
+    index: int
+    sex: Literal["f", "m"]
+    plans: tuple[Plan, ...]
+    folder: Path
+
+
+def plan_jobs(seed: int, sizes: Sizes, folder: Path) -> list[Job]:
+    """Plan every recording of a corpus, speaker by speaker."""
+    jobs = []
+    for group, name in enumerate(_GROUPS):
+        n_speakers = (sizes.n_background, sizes.n_dev, sizes.n_eval)[group]
+        for index in range(n_speakers):
+            speaker = f"{name[0]}{index + 1:03d}"
+            plans = _plan_background(speaker, sizes) if group == 0 else _plan_model(speaker, sizes)
+            jobs.append(Job(seed, group, index, _SEXES[index % 2], tuple(plans), folder))
+    return jobs
+
+
+def _plan_background(speaker: str, sizes: Sizes) -> Iterable[Plan]:
+    for number in range(sizes.n_background_utterances):
+        session = 1 + number % _BACKGROUND_SESSIONS
+        name = f"{speaker}-{session}-{number + 1:03d}"
+        yield Plan(name, speaker, session, number, "background", sizes.n_background_words)
+
+
+def _plan_model(speaker: str, sizes: Sizes) -> Iterable[Plan]:
+    for number in range(sizes.n_enrolment_utterances):
+        name = f"{speaker}-1-{number + 1:03d}"
+        yield Plan(name, speaker, 1, number, "enrolment", sizes.n_enrolment_words)
+    for number in range(sizes.n_trial_utterances):
+        session = 2 + number % _TRIAL_SESSIONS
+        name = f"{speaker}-{session}-{number + 1:03d}"
+        yield Plan(name, speaker, session, number, "trial", sizes.n_trial_words)
+
+
+def _stream(job: Job, *key: int) -> np.random.Generator:
+    """Give everything random its own stream, so that sizes don't change what is drawn."""
+    sequence = np.random.SeedSequence(job.seed, spawn_key=(job.group, job.index, *key))
+    return np.random.default_rng(sequence)
+
+
+def record_speaker(job: Job) -> list[Recorded]:
+    """Make and write all recordings of a speaker."""
+    import soundfile
+
+    voice = draw_voice(job.sex, _stream(job, 0))
+    sessions = {
+        session: draw_session(_stream(job, 1, session), sample_rate=SAMPLE_RATE)
+        for session in {plan.session for plan in job.plans}
+    }
+    pools = {
+        "background": tuple(LEXICON),
+        "enrolment": ENROLMENT_WORDS,
+        "trial": TRIAL_WORDS,
+    }
+    recorded = []
+    for plan in job.plans:
+        path = job.folder / plan.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rng = _stream(job, 2, plan.session, plan.number)
+        pool = pools[plan.purpose]
+        words = [pool[i] for i in rng.choice(len(pool), size=plan.n_words, replace=False)]
+        session = sessions[plan.session]
+        spoken = speak(words, voice, rng, session=session)
+        pcm = np.rint(spoken.samples * 32767.0).astype(np.int16)
+        soundfile.write(path, pcm, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        recorded.append(Recorded(plan, spoken.words, spoken.segments, session.snr))
+    return recorded

@@ -1,0 +1,110 @@
+"""When every phone comes, and the melody of an utterance."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora.synthesis.articulation import Segment
+from speakergmm.corpora.synthesis.lexicon import LEXICON
+from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
+from speakergmm.corpora.synthesis.voice import Voice
+from speakergmm.errors import InvalidInputError
+
+Floats = NDArray[np.float64]
+
+SAMPLE_RATE: Final = 16000
+"""Hz; the synthesiser speaks at this rate only."""
+
+
+def lay_out(
+    words: Sequence[str],
+    rng: np.random.Generator,
+    *,
+    rate: float = 1.0,
+    pause: float = 0.25,
+) -> tuple[Segment, ...]:
+    """Give every phone of a list of words its place in time.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words of the lexicon, at least one.
+    rng : numpy.random.Generator
+        Draws durations and pauses.
+    rate : float, default=1.0
+        Phones last ``1 / rate`` times their mean.
+    pause : float, default=0.25
+        Probability of a silence between two words.
+
+    Returns
+    -------
+    tuple of Segment
+        Silence first and last; the last word is drawn out.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no word, or one is not in the lexicon.
+    """
+    if not words:
+        raise InvalidInputError("words must name at least one word of the lexicon, got none")
+    plan: list[tuple[str, int | None]] = [(SILENCE, None)]
+    for index, word in enumerate(words):
+        if word not in LEXICON:
+            raise InvalidInputError(f"words must come from the lexicon, got {word!r}")
+        if index > 0 and rng.random() < pause:
+            plan.append((SILENCE, None))
+        plan.extend((phone, index) for phone in LEXICON[word])
+    plan.append((SILENCE, None))
+    segments = []
+    start = 0
+    factors = np.exp(0.15 * np.clip(rng.standard_normal(len(plan)), -2.5, 2.5)) / rate
+    for (phone, word_index), factor in zip(plan, factors, strict=True):
+        drawl = 1.2 if word_index == len(words) - 1 else 1.0
+        length = round(PHONES[phone].duration * float(factor) * drawl * SAMPLE_RATE)
+        segments.append(Segment(phone, start, length, word_index))
+        start += length
+    return tuple(segments)
+
+
+def intonation(
+    segments: Sequence[Segment], voice: Voice, rng: np.random.Generator, *, factor: float = 1.0
+) -> Floats:
+    """Draw an f0 contour: it declines, rises on every word, and wavers.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        What is said.
+    voice : Voice
+        Habitual f0 and range.
+    rng : numpy.random.Generator
+        Draws accents and wavering.
+    factor : float, default=1.0
+        On the habitual f0.
+
+    Returns
+    -------
+    array, shape (N,)
+        Hz at every sample.
+    """
+    length = segments[-1].end
+    n_words = max((s.word for s in segments if s.word is not None), default=-1) + 1
+    times, semitones = [0.0], [0.5 * voice.f0_range]
+    for word in range(n_words):
+        spoken = [s for s in segments if s.word == word]
+        start, end = spoken[0].start, spoken[-1].end
+        accent = voice.f0_range * float(np.clip(rng.normal(1.0, 0.5), -0.5, 2.5))
+        drop = -1.5 * voice.f0_range * start / length
+        times.extend((float(start), start + 0.35 * (end - start), end - 1.0))
+        semitones.extend((drop, drop + accent, drop - 0.3 * voice.f0_range))
+    times.append(float(length))
+    semitones.append(-1.5 * voice.f0_range)
+    frames = np.arange(0.0, length + 800.0, 800.0)
+    contour = np.interp(frames, times, semitones) + rng.normal(0.0, 0.15, len(frames))
+    smooth = np.convolve(np.pad(contour, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
+    hertz = voice.f0 * factor * 2.0 ** (smooth / 12.0)
+    f0: Floats = np.interp(np.arange(length, dtype=float), frames, hertz)
+    return f0

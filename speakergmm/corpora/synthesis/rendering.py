@@ -1,0 +1,130 @@
+"""Phones and melody into sound: sources sent through the tract of each moment."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
+from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
+from speakergmm.corpora.synthesis.source import glottal_source
+from speakergmm.corpora.synthesis.tract import (
+    ECHO,
+    Complexes,
+    cascade,
+    cut,
+    frame_samples,
+    overlap_add,
+    quadratic,
+    response,
+    transform,
+    transform_back,
+)
+from speakergmm.corpora.synthesis.voice import Voice
+from speakergmm.errors import InvalidInputError
+
+Floats = NDArray[np.float64]
+
+_NASAL_BANDWIDTH: Final = 100.0
+_BLOCK: Final = 64
+"""Frames filtered at once: few enough that all of their spectra stay in the cache."""
+
+
+def render(
+    segments: Sequence[Segment],
+    f0: Floats,
+    voice: Voice,
+    rng: np.random.Generator,
+    *,
+    tilt_shift: float = 0.0,
+    variation: float = 0.0,
+) -> Floats:
+    """Turn phones and an f0 contour into sound, as heard close to the lips.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Contiguous phones from sample 0.
+    f0 : array, shape (N,)
+        Hz at every sample; N is the end of the last segment.
+    voice : Voice
+        Who speaks.
+    rng : numpy.random.Generator
+        Draws jitter, shimmer, noise and variation.
+    tilt_shift : float, default=0.0
+        Added to the voice's tilt.
+    variation : float, default=0.0
+        Standard deviation of the factor on each formant of each phone.
+
+    Returns
+    -------
+    array, shape (N,)
+        Not normalised: a vowel's peaks are of the order of 1 to 10.
+    """
+    n_samples = segments[-1].end
+    if f0.shape != (n_samples,):
+        raise InvalidInputError(f"f0 must have shape ({n_samples},), got {f0.shape}")
+    habits = np.exp(variation * np.clip(rng.standard_normal((len(segments), 4)), -2.5, 2.5))
+    tracks = articulate(
+        segments, voice, at=frame_samples(n_samples), sample_rate=SAMPLE_RATE, habits=habits
+    )
+    glottal, flow = glottal_source(
+        f0,
+        rng,
+        sample_rate=SAMPLE_RATE,
+        jitter=voice.jitter,
+        shimmer=voice.shimmer,
+        open_quotient=voice.open_quotient,
+        speed_quotient=voice.speed_quotient,
+        tilt=float(np.clip(voice.tilt + tilt_shift, 0.0, 0.9)),
+    )
+    breath = rng.standard_normal(n_samples)
+    breathiness = 10.0 ** (voice.breathiness / 20.0)
+    # Breath passes when the glottis is open; a fifth leaks through at all times.
+    lungs = tracks.voicing * (glottal + breathiness * breath * (0.2 + flow))
+    lungs += 0.1 * tracks.breath * breath
+    hiss = tracks.noise * rng.standard_normal(n_samples)
+
+    echoes = _filter(cut(lungs), lambda rows: _tract(tracks, voice, rows))
+    echoes += _filter(cut(hiss), lambda rows: _constriction(tracks, rows))
+    return overlap_add(echoes, n_samples)
+
+
+def _filter(frames: Floats, response_at: Callable[[NDArray[np.intp]], Complexes]) -> Floats:
+    """Filter the frames of a source, those that hold anything, each by its own response."""
+    (active,) = np.nonzero(frames.any(axis=1))
+    output = np.zeros((len(frames), ECHO))
+    for first in range(0, len(active), _BLOCK):
+        rows = active[first : first + _BLOCK]
+        spectra = transform(frames[rows])
+        spectra *= response_at(rows)
+        output[rows] = transform_back(spectra)
+    return output
+
+
+def _tract(tracks: Tracks, voice: Voice, rows: NDArray[np.intp]) -> Complexes:
+    """Response of the tract, nose included, in some frames."""
+    resonances = quadratic(tracks.formants[rows], voice.bandwidths, sample_rate=SAMPLE_RATE)
+    width = np.array(_NASAL_BANDWIDTH)
+    pole = quadratic(tracks.nasal_pole[rows], width, sample_rate=SAMPLE_RATE)
+    zero = quadratic(tracks.nasal_zero[rows], width, sample_rate=SAMPLE_RATE)
+    poles = cascade(np.concatenate((resonances, pole[:, np.newaxis]), axis=1))
+    # Unity at 0 Hz, as a tube has it: what comes in slowly goes out.
+    gains = poles.sum(axis=1) / zero.sum(axis=1)
+    values = response(zero * gains[:, np.newaxis])
+    values /= response(poles)
+    return values
+
+
+def _constriction(tracks: Tracks, rows: NDArray[np.intp]) -> Complexes:
+    """Response of the cavity before a constriction in some frames."""
+    centres, widths = tracks.frication[rows, :, 0], tracks.frication[rows, :, 1]
+    poles = cascade(quadratic(centres, widths, sample_rate=SAMPLE_RATE))
+    # Each resonance is scaled to about unity at its centre; nothing passes at 0 Hz.
+    narrow = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
+    angle = 2.0 * np.pi * centres / SAMPLE_RATE
+    scale = (narrow * 2.0 * np.abs(np.sin(angle))).prod(axis=1)
+    values = response(np.stack((scale, -scale), axis=1))
+    values /= response(poles)
+    return values
