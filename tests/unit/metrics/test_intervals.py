@@ -11,11 +11,17 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import (
     Scores,
     bootstrap_intervals,
+    det_curve,
     equal_error_rate,
     identification_from_trials,
     speaker_clusters,
 )
-from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+from speakergmm.metrics.intervals import (
+    draw_multiplicities,
+    eer_of_curves,
+    hull_eer_of_curves,
+    percentile_interval,
+)
 
 SPREAD = 0.9
 
@@ -109,6 +115,23 @@ def test_one_recording_a_speaker_agrees_with_scipy():
     assert got.low == pytest.approx(expected.low, abs=0.017)
     assert got.high == pytest.approx(expected.high, abs=0.017)
     assert got.low < found.mean() < got.high
+
+
+def test_curves_abreast_are_as_exact_as_one_by_one():
+    rng = np.random.default_rng(2)
+    target, nontarget = rng.normal(2, 1, 3000), rng.normal(0, 1, 9000)
+    curve = det_curve(target, nontarget)
+    # The same scores, then with one class's trials weighted at random.
+    weight = rng.integers(0, 4, 3000)
+    cumulative = np.append(0, np.cumsum(weight[np.argsort(target)]))[curve.misses]
+    p_miss = np.stack([curve.p_miss, cumulative / cumulative[-1]], axis=1)
+    p_fa = np.stack([curve.p_fa, curve.p_fa], axis=1)
+    repeated = np.repeat(target, weight)
+    for abreast, method in ((eer_of_curves, "linear"), (hull_eer_of_curves, "rocch")):
+        expected = [
+            equal_error_rate(each, nontarget, method=method).value for each in (target, repeated)
+        ]
+        np.testing.assert_allclose(abreast(p_miss, p_fa), expected, rtol=0, atol=1e-12)
 
 
 def test_same_seed_same_interval_and_blocks_do_not_show(monkeypatch):
