@@ -34,7 +34,7 @@ class Expander:
         n_features = len(self._centre)
         self._rows = np.ones((2 * n_features + 1, block_frames), dtype)
         self._factors = (1.0 / standardisation.scale).astype(dtype)[:, None]
-        self._tiles: dict[np.dtype[Any], NDArray[np.floating[Any]]] = {}
+        self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
 
     def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
         """Return the rows 1, z, z^2 of frames (T, D): a view of shape (2 D + 1, T).
@@ -45,16 +45,19 @@ class Expander:
         rows = self._rows[:, :n_frames]
         rows[0] = 1.0
         # The difference is taken in the finer of the two dtypes and only then rounded.
-        tile = self._tile(np.result_type(frames.dtype, rows.dtype))
-        moved = np.subtract(frames, tile[:n_frames])
+        tile, moved = self._buffers_for(np.result_type(frames.dtype, rows.dtype))
+        tile, moved = tile[:n_frames], moved[:n_frames]
+        np.subtract(frames, tile, out=moved)
         z = rows[1 : n_features + 1]
         # Scales are powers of two, exact in either precision.
         np.multiply(moved.T, self._factors, out=z, casting="same_kind")
         np.multiply(z, z, out=rows[n_features + 1 :])
         return rows
 
-    def _tile(self, dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
-        # The centre once per frame: subtracting it is then one loop over the whole block.
-        if dtype not in self._tiles:
-            self._tiles[dtype] = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
-        return self._tiles[dtype]
+    def _buffers_for(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        # The centre once per frame, so that subtracting it is one loop over the whole block; and
+        # room for the difference.
+        if dtype not in self._buffers:
+            tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
+            self._buffers[dtype] = tile, np.empty_like(tile)
+        return self._buffers[dtype]
