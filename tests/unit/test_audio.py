@@ -183,14 +183,38 @@ def test_flipped_bits_in_flac_are_refused(tmp_path, seed):
     assert message.startswith(f"{path}: damaged")
 
 
-def test_missing_pages_of_ogg_are_refused(tmp_path):
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_missing_pages_of_ogg_are_refused(tmp_path, subtype):
     path = tmp_path / "a.ogg"
-    rng = np.random.default_rng(0)
-    soundfile.write(path, rng.normal(scale=0.1, size=10 * RATE), RATE)
+    noise = np.random.default_rng(0).normal(scale=0.1, size=10 * RATE)
+    soundfile.write(path, noise, RATE, format="OGG", subtype=subtype)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x55
     path.write_bytes(content)
     assert "damaged or truncated OGG file" in refused(read_audio, path)
+
+
+def test_ogg_cut_between_two_pages_is_refused_on_sight(tmp_path):
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, np.random.default_rng(0).normal(scale=0.1, size=10 * RATE), RATE)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.rindex(b"OggS")])
+    assert "truncated OGG file, its last page is not an end of stream" in refused(probe, path)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_of_which_a_part_is_unreadable_is_refused_on_sight(tmp_path, subtype):
+    path = tmp_path / "a.ogg"
+    rng = np.random.default_rng(0)
+    noise = rng.normal(scale=0.1, size=10 * RATE)
+    soundfile.write(path, noise, RATE, format="OGG", subtype=subtype)
+    content = bytearray(path.read_bytes())
+    pages = [n for n in range(len(content)) if content[n : n + 4] == b"OggS"]
+    # Damaged pages from the middle on; their headers still say where they belong.
+    for start in pages[len(pages) // 2 :]:
+        content[min(start + 200, len(content) - 1)] ^= 0x55
+    path.write_bytes(content)
+    assert "where its last page promises 10.0" in refused(probe, path)
 
 
 @pytest.mark.parametrize("length", [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f"])
