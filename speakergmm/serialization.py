@@ -5,20 +5,18 @@ metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file c
 same arrays and metadata give the same bytes.
 """
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
+from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.files import atomic_writer
 
 FORMAT_VERSION = 1
 
@@ -40,7 +38,6 @@ _DTYPES = frozenset(
         "float64",
     ]
 )
-_FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def pack_arrays(
@@ -199,73 +196,6 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not JSON") from None
 
 
-@contextlib.contextmanager
-def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of `path` once it is whole and on disk.
-
-    If the block raises, or the disk is full, `path` is left as it was and the temporary file is
-    removed. A symbolic link keeps pointing to the file it names.
-
-    Raises
-    ------
-    SpeakerGmmError
-        If the file can't be written: one line with the path and the reason.
-    """
-    if "\0" in os.fspath(path):
-        raise SpeakerGmmError("a file name holds a NUL character; give another name")
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        what = "a folder" if target.is_dir() else "not a regular file"
-        raise SpeakerGmmError(f"{os.fspath(path)}: is {what}; give the name of a file to write")
-    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
-    try:
-        # Not the tempfile module: its files are readable by their owner only, for good.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if target.exists():
-                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
-            temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(target.parent)
-    except OSError as error:
-        raise write_error(path, error) from None
-
-
-def check_writable(path: str | os.PathLike[str]) -> None:
-    """Check, before hours of work, that a file can be written at its end.
-
-    Raises
-    ------
-    SpeakerGmmError
-        If its folder doesn't exist or can't be written, or `path` is a folder or device.
-    """
-    if "\0" not in os.fspath(path) and Path(path).is_file() and not os.access(path, os.W_OK):
-        raise SpeakerGmmError(f"{os.fspath(path)}: is write-protected; give another name")
-    # What could be in the way of writing is best found by going through the same steps.
-    with contextlib.suppress(_NotReplaced), atomic_writer(path):
-        raise _NotReplaced
-
-
-class _NotReplaced(Exception):
-    """Ends a trial of writing, so that nothing is replaced."""
-
-
-def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
-    """Return the one-line error for a file that the system won't let us write."""
-    name = os.fspath(path)
-    if error.errno in _FULL_DISK:
-        return SpeakerGmmError(f"{name}: can't be written, the disk is full; nothing was changed")
-    if error.errno == errno.ENOENT:
-        return SpeakerGmmError(f"{name}: can't be written, its folder doesn't exist")
-    return SpeakerGmmError(f"{name}: can't be written ({error.strerror or error})")
-
-
 def describe_file(path: str | os.PathLike[str]) -> str:
     """Say in a few words what a file looks like, such as ``"a WAV recording"``.
 
@@ -382,13 +312,3 @@ def _describe(packed: bytes) -> str:
 
 def _one_line(error: Exception) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _sync_folder(folder: Path) -> None:
-    # Without it a crash may forget the new name. Some file systems don't allow it: no matter.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

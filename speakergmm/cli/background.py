@@ -55,7 +55,7 @@ def train_ubm(
     """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
     from speakergmm.corpora import read_corpus
     from speakergmm.features import FeatureConfig
-    from speakergmm.serialization import check_writable
+    from speakergmm.files import check_writable
     from speakergmm.speakers import BackgroundModel
 
     check_writable(output)

@@ -39,9 +39,9 @@ def demo(
 ) -> None:
     """Train, enrol, verify, identify and report, on speech that is synthesised on the spot."""
     from speakergmm.cli.results import environment, print_evaluation
+    from speakergmm.files import check_writable
     from speakergmm.metrics import evaluate, write_scores
     from speakergmm.reports import write_report
-    from speakergmm.serialization import check_writable
     from speakergmm.speakers import BackgroundModel, run_protocol
 
     if (data is None) != (protocol is None):

@@ -58,8 +58,8 @@ def run_protocol(
 ) -> None:
     """Enrol a protocol's models, score its trials, and write the scores."""
     from speakergmm.corpora import read_protocol
+    from speakergmm.files import check_writable
     from speakergmm.metrics import write_scores
-    from speakergmm.serialization import check_writable
     from speakergmm.speakers import BackgroundModel
     from speakergmm.speakers import run_protocol as run
 
@@ -100,9 +100,9 @@ def evaluate(
 ) -> None:
     """Compute EER, minDCF and identification accuracy of scores, with 95 % intervals."""
     from speakergmm.cli.results import environment, print_evaluation
+    from speakergmm.files import check_writable
     from speakergmm.metrics import evaluate as evaluate_scores
     from speakergmm.metrics import read_scores
-    from speakergmm.serialization import check_writable
 
     if report is not None:
         check_writable(report)

@@ -1,7 +1,6 @@
 """Write a corpus or a protocol as lists that read back as the same."""
 
 import csv
-import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from speakergmm.corpora.lists import default_id
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.protocol import Protocol
 from speakergmm.errors import CorpusError
-from speakergmm.serialization import atomic_writer
+from speakergmm.files import atomic_text_writer
 
 
 def write_corpus(
@@ -125,9 +124,7 @@ def _listed(path: Path, root: Path) -> str:
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    with atomic_writer(path) as file:
-        file.write(text.getvalue().encode("utf-8"))
+    with atomic_text_writer(path) as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics._atomic import write_text_atomically
+from speakergmm.files import atomic_text_writer
 
 TARGET = "target"
 NONTARGET = "nontarget"
@@ -243,7 +243,8 @@ def write_scores(path: str | Path, scores: Scores) -> None:
                     f"{kind} {name!r}: a name in a score file must not be empty nor hold a tab "
                     "or a line break"
                 )
-    write_text_atomically(path, _lines(scores), errors="surrogateescape")
+    with atomic_text_writer(path, errors="surrogateescape") as file:
+        file.writelines(_lines(scores))
 
 
 def _lines(scores: Scores) -> Iterator[str]:

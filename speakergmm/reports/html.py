@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from speakergmm.files import atomic_text_writer
 from speakergmm.metrics import Evaluation, Scores
-from speakergmm.metrics._atomic import write_text_atomically
 from speakergmm.reports.confusions import most_confused, most_falsely_accepted
 from speakergmm.reports.figures import draw_det_curve, draw_histograms
 
@@ -46,7 +46,8 @@ def write_report(
         If the file can't be written (no such folder, disk full).
     """
     text = render_report(evaluation, scores, configuration=configuration, title=title)
-    write_text_atomically(path, [text], errors="strict")
+    with atomic_text_writer(path) as file:
+        file.write(text)
 
 
 def render_report(
