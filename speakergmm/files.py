@@ -15,12 +15,20 @@ _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @contextlib.contextmanager
-def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[IO[bytes]]:
     """Open a temporary file that takes the place of `path` once it is whole and on disk.
 
     If the block raises, or the disk is full, `path` is left as it was and the temporary file is
     removed. A symbolic link keeps pointing to the file it names. What is no regular file (a pipe,
     ``/dev/stdout``) can't be replaced, and is written straight.
+
+    Parameters
+    ----------
+    path : path
+        Where the bytes go.
+    durable : bool, default=True
+        Wait until the file is on disk; without it a power cut may leave an empty file, though no
+        kill can.
 
     Raises
     ------
@@ -44,14 +52,16 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             if target.exists():
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             temporary.replace(target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        if durable:
+            _sync_folder(target.parent)
     except OSError as error:
         raise write_error(path, error) from None
 

@@ -1,8 +1,6 @@
 """Writing recordings: the file appears whole or not at all."""
 
 import os
-import secrets
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,8 @@ from numpy.typing import ArrayLike
 
 from speakergmm.audio.messages import described, reason
 from speakergmm.audio.reading import check_rate
-from speakergmm.errors import AudioError, InvalidInputError
+from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
+from speakergmm.files import atomic_writer
 
 
 def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
@@ -52,13 +51,11 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
             f"{described(path)}: samples to write must be finite, got NaN or infinity"
         )
     pcm = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        # Thousands of files are written at a time: none waits for the disk.
+        with atomic_writer(path, durable=False) as file:
             soundfile.write(file, pcm, sample_rate, format=file_format, subtype="PCM_16")
-        temporary.replace(path)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise AudioError(f"{described(path)}: can't be written: {reason(error)}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
+    except soundfile.SoundFileError as error:
+        raise AudioError(f"{described(path)}: can't be written ({reason(error)})") from error
+    except SpeakerGmmError as error:
+        raise AudioError(str(error)) from error

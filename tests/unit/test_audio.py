@@ -289,7 +289,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(wav, monkeypatch):
 
     monkeypatch.setattr(soundfile, "write", full)
     message = refused(write_audio, wav, tone(), RATE)
-    assert message == f"{wav}: can't be written: No space left on device"
+    assert message == f"{wav}: can't be written, the disk is full; nothing was changed"
     assert wav.read_bytes() == old
     assert list(wav.parent.iterdir()) == [wav]
 
@@ -297,5 +297,5 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(wav, monkeypatch):
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     path = tmp_path / "none" / "a.wav"
     assert refused(write_audio, path, tone(), RATE) == (
-        f"{path}: can't be written: No such file or directory"
+        f"{path}: can't be written, its folder doesn't exist"
     )
