@@ -158,7 +158,7 @@ def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     assert math.isclose(evaluated["measures"]["eer_linear"]["value"], eer.value, abs_tol=1e-12)
     text = report.read_text()
     assert "<svg" in text
-    assert "http-equiv" not in text
+    assert "default-src 'none'" in text
     assert not re.search(r"(src|href)=[\"']https?:", text)
     assert "EER" in speakergmm("evaluate", scores, "--bootstrap", 0).out
 
