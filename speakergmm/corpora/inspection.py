@@ -1,12 +1,13 @@
 """What one stretch of a recording sounds like in a few figures, measured block by block."""
 
-import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from speakergmm.corpora.same_audio import AudioHash
 
 _LEVEL_SECONDS = 0.1
 # The highest positive sample of 8-bit audio is 127/128.
@@ -28,7 +29,7 @@ class Inspection:
     clipped_share : float
         Share of its samples that lie in runs of three or more equal samples at full scale, 0 to 1.
     content : str
-        Hash of the samples: the same for the same sound, whatever format holds it.
+        Hash of samples and rate: the same for the same audio, see `AudioHash`.
     """
 
     n_samples: int
@@ -60,13 +61,12 @@ def inspect_blocks(blocks: Iterable[NDArray[np.float32]], *, sample_rate: int) -
     """
     n_samples, power = 0, 0.0
     clipping = ClippingCounter()
-    content = hashlib.blake2b(digest_size=16)
+    content = AudioHash(sample_rate)
     for block in blocks:
         n_samples += len(block)
         power = max(power, _loudest_power(block, max(1, round(_LEVEL_SECONDS * sample_rate))))
         clipping.add(block)
-        # "+ 0" turns a negative zero into zero: decoders of different formats differ in it.
-        content.update((block + np.float32(0)).astype("<f4").tobytes())
+        content.add(block)
     return Inspection(
         n_samples=n_samples,
         loudest_level=10 * math.log10(power) if power > 0 else -math.inf,

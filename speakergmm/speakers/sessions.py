@@ -1,15 +1,11 @@
 """Recordings in a store: collecting their statistics, and rows of the database."""
 
-import hashlib
-import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from speakergmm.audio import iter_audio, probe
+from speakergmm.corpora.same_audio import hash_audio
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
@@ -56,14 +52,6 @@ def collect_sessions(
 ) -> list[Session]:
     """Collect the statistics of recordings; the first bad one is refused."""
     return list(parallel_map(_CollectSession(background, second_order), paths, n_jobs=n_jobs))
-
-
-def hash_audio(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a recording's decoded mono samples and rate, as hexadecimal digits."""
-    total = hashlib.sha256(f"{probe(path).sample_rate} Hz\n".encode())
-    for block in iter_audio(path):
-        total.update(np.ascontiguousarray(block, dtype="<f4").tobytes())
-    return total.hexdigest()
 
 
 def insert_session(
