@@ -28,6 +28,9 @@ class Expander:
         self, standardisation: Standardisation, *, dtype: DTypeLike, block_frames: int
     ) -> None:
         self._centre = standardisation.centre
+        with np.errstate(over="ignore"):
+            is_single = np.array_equal(self._centre, self._centre.astype(np.float32))
+        self._centre_dtype = np.float32 if is_single else np.float64
         self._block_frames = block_frames
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
@@ -44,8 +47,9 @@ class Expander:
         n_frames, n_features = frames.shape
         rows = self._rows[:, :n_frames]
         rows[0] = 1.0
-        # The difference is taken in the finer of the two dtypes and only then rounded.
-        tile, moved = self._buffers_for(np.result_type(frames.dtype, rows.dtype))
+        # The difference is taken in the finest of the dtypes and only then rounded.
+        dtype = np.result_type(frames.dtype, rows.dtype, self._centre_dtype)
+        tile, moved = self._buffers_for(dtype)
         tile, moved = tile[:n_frames], moved[:n_frames]
         np.subtract(frames, tile, out=moved)
         z = rows[1 : n_features + 1]

@@ -18,6 +18,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 )
 from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.splitting import grow
+from speakergmm.mixtures.survey import survey_frames
 
 
 def initialise_random(
@@ -133,16 +134,15 @@ def initialise_splitting(
     no random numbers.
     """
     frames = _checked(X, n_components)
-    model = DiagonalMixture(
-        [1.0], frames.mean(axis=0, dtype=np.float64)[None], _spread(frames)[None]
-    )
+    survey = survey_frames(frames)
+    model = DiagonalMixture([1.0], survey.mean[None], _spread(frames)[None])
     while model.n_components < n_components:
         model = grow(model, min(n_components, 2 * model.n_components))
         model = expectation_maximisation(
             model,
             lambda current: accumulate(current, frames, n_jobs=n_jobs),
             lambda statistics, current: update_maximum_likelihood(
-                statistics, current, options=options
+                statistics, current, options=options, data_variance=survey.variance
             ),
             max_iter=steps,
             tol=0.0,
@@ -162,5 +162,5 @@ def _checked(X: ArrayLike, n_components: int) -> NDArray[np.floating[Any]]:
 
 
 def _spread(frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    variance = frames.var(axis=0, dtype=np.float64)
+    variance = survey_frames(frames).variance
     return np.where(variance > 0, variance, 1.0)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
+
+# A smaller variance, as a part of the mean square, is the rounding of two float64 sums.
+_LEAST_VARIANCE = 1e-12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ def update_maximum_likelihood(
     model: DiagonalMixture,
     *,
     options: MaximumLikelihoodOptions | None = None,
+    data_variance: ArrayLike | None = None,
 ) -> tuple[DiagonalMixture, UpdateReport]:
     """Find the mixture that maximises the expected log-likelihood of the data.
 
@@ -58,6 +62,10 @@ def update_maximum_likelihood(
         The mixture that made the statistics; what a component without data keeps.
     options : MaximumLikelihoodOptions, optional
         Floors and revival; the defaults suit features of any unit.
+    data_variance : array, shape (D,), optional
+        Variance of all data behind the statistics, in their units, 0 for a constant feature. By
+        default it is found from the statistics, which can tell a constant feature from rounding
+        only if they were accumulated in float64.
 
     Returns
     -------
@@ -69,7 +77,8 @@ def update_maximum_likelihood(
     Raises
     ------
     InvalidInputError
-        If shapes disagree or the second-order moments are missing.
+        If shapes disagree, the second-order moments are missing, or `data_variance` holds what is
+        no variance.
     InsufficientDataError
         If the statistics hold no frame.
 
@@ -94,7 +103,11 @@ def update_maximum_likelihood(
     variances = np.where(
         counts[:, None] > 1e-10, second_order / divisor - means**2, model.variances
     )
-    floor = options.variance_floor * global_variance(statistics, second_order)
+    if data_variance is None:
+        data_variance = global_variance(statistics, second_order)
+    else:
+        data_variance = _checked_variance(data_variance, model.n_features)
+    floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
     # Rounding may leave a variance of zero, or just below, even without a floor.
     floor = np.maximum(floor, np.finfo(np.float64).eps * (1e-3 + np.abs(means).max(axis=0) ** 2))
     n_floored = int(np.count_nonzero((variances < floor)[alive]))
@@ -110,13 +123,23 @@ def update_maximum_likelihood(
 def global_variance(
     statistics: MixtureStatistics, second_order: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Variance (D,) of all the frames behind statistics; 1 where it is nothing but rounding."""
+    """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding."""
     total = statistics.counts.sum()
     mean = statistics.first_order.sum(axis=0) / total
     square = second_order.sum(axis=0) / total
     variance = square - mean**2
-    # Float32 products leave a relative error of 1e-7 in a moment.
-    return np.where(variance > 1e-12 * square, variance, 1.0)
+    # Each of the two has lost its last digits to the sums.
+    return np.where(variance > _LEAST_VARIANCE * square, variance, 0.0)
+
+
+def _checked_variance(variance: ArrayLike, n_features: int) -> NDArray[np.float64]:
+    variance = np.asarray(variance, dtype=np.float64)
+    if variance.shape != (n_features,) or not (np.isfinite(variance) & (variance >= 0)).all():
+        raise InvalidInputError(
+            f"data_variance must be {n_features} finite numbers >= 0, found shape "
+            f"{variance.shape}, minimum {variance.min(initial=np.inf):g}"
+        )
+    return variance
 
 
 def check_statistics(

@@ -2,7 +2,7 @@
 
 The centre is a float32 number and the scale a power of two, so that going there and back is exact
 wherever the numbers themselves are: a mixture at an offset of 10,000 is evaluated as well as one
-around zero.
+around zero. Only a feature that varies by less than float32 can tell has a float64 centre.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Standardisation:
     Parameters
     ----------
     centre : array, shape (D,)
-        In feature units, representable in float32.
+        In feature units; a float32 number within a deviation of the mean where there is one.
     scale : array, shape (D,)
         In feature units; powers of two.
     """
@@ -44,7 +44,9 @@ class Standardisation:
         deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
         with np.errstate(over="ignore"):
             centre = mean.astype(np.float32).astype(np.float64)
-        centre = np.where(np.isfinite(centre), centre, mean)
+        # The nearest float32 number is never farther from the mean of float32 data than their
+        # deviation. Where it is, it would be a large offset to data that hardly vary.
+        centre = np.where(np.abs(centre - mean) <= np.sqrt(variance), centre, mean)
         return cls(centre, np.exp2(np.round(np.log2(deviation))))
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -14,7 +13,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.density import check_precision, standard_natural_parameters
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
-from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks, regroup
+from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks
 from speakergmm.mixtures.initialisation import (
     initialise_kmeans,
     initialise_random,
@@ -27,6 +26,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.parameters import DiagonalMixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.mixtures.threads import count_workers
 
 Initialisation = Literal["kmeans", "splitting", "random"]
@@ -34,7 +34,6 @@ Initialisation = Literal["kmeans", "splitting", "random"]
 # The start is found on this many random frames per component (and not on fewer than the floor).
 _START_FRAMES_PER_COMPONENT = 128
 _START_FRAMES = 16384
-_SURVEY_FRAMES = 8192
 
 
 def fit_mixture(
@@ -69,7 +68,8 @@ def fit_mixture(
     tol : float, default=1e-3
         Training ends when the log-likelihood per frame grows by less.
     variance_floor : float, default=1e-3
-        Smallest variance, as a part of the variance of all frames in that feature.
+        Smallest variance, as a part of the variance of all frames in that feature; of a feature
+        that is the same in all frames, this number itself, in squared feature units.
     min_count : float, default=1.0
         Occupancy, in frames, below which a component is dead and revived elsewhere.
     precision : {"float32", "float64"}, default="float32"
@@ -134,64 +134,17 @@ def fit_mixture(
     result = expectation_maximisation(
         start,
         accumulate,
-        partial(update_maximum_likelihood, options=options),
+        partial(
+            update_maximum_likelihood,
+            options=options,
+            data_variance=survey.variance / standardisation.scale**2,
+        ),
         max_iter=max_iter,
         tol=tol,
         callback=callback,
     )
     model = standardisation.model_from_standard(result.model)
     return EMResult(model, result.history, result.convergence)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Survey:
-    """Number, mean (D,) and variance (D,) of all frames of a source, in feature units."""
-
-    n_frames: int
-    mean: NDArray[np.float64]
-    variance: NDArray[np.float64]
-
-
-def survey_frames(source: FrameSource) -> Survey:
-    """Count the frames of a source and find their mean and variance, in one pass.
-
-    Raises
-    ------
-    InsufficientDataError
-        If there is no frame.
-    InvalidInputError
-        If frames are no finite matrix of D columns, or too large to be squared.
-
-    Notes
-    -----
-    Blocks are merged by the formula of Chan, Golub and LeVeque (1983), which an offset does not
-    harm.
-    """
-    n_frames = 0
-    mean = deviations = np.zeros(1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        # Groups of one size, so that how the frames were cut changes no digit.
-        for block in regroup(read_blocks(source), _SURVEY_FRAMES):
-            block_mean = block.mean(axis=0, dtype=np.float64)
-            block_deviations = ((block - block_mean) ** 2).sum(axis=0)
-            total = n_frames + len(block)
-            difference = block_mean - mean
-            deviations = (
-                deviations + block_deviations + difference**2 * (n_frames * len(block) / total)
-            )
-            mean = mean + difference * (len(block) / total)
-            n_frames = total
-    if n_frames == 0:
-        raise InsufficientDataError("training needs frames, found none")
-    variance = deviations / n_frames
-    if not np.isfinite(variance).all():
-        feature = int(np.flatnonzero(~np.isfinite(variance))[0])
-        raise InvalidInputError(
-            f"the variance of feature {feature} overflows; scale the features down"
-        )
-    # A constant feature has a variance of rounding errors; it is zero.
-    variance = np.where(variance > 1e-28 * mean**2, variance, 0.0)
-    return Survey(n_frames, mean, variance)
 
 
 def _draw_frames(

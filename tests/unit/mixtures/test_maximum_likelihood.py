@@ -60,6 +60,37 @@ def test_a_constant_feature_is_floored_at_the_number_itself():
     assert report.n_floored == 1
 
 
+def test_float32_statistics_need_to_be_told_what_is_constant():
+    X = np.column_stack([np.arange(10.0), np.full(10, 7.3)])
+    model = DiagonalMixture([1.0], [[4.0, 7.0]], [[10.0, 1.0]])
+    known = np.array([8.25, 0.0])
+    for _ in range(5):
+        model, report = update_maximum_likelihood(accumulate(model, X), model, data_variance=known)
+        np.testing.assert_allclose(model.variances[0], [8.25, 1e-3], rtol=1e-5)
+        assert report.n_floored == 1
+
+
+def test_rounding_alone_is_no_variance():
+    # Float64 leaves a variance of 4e-13, a part of 4e-15 of the square.
+    statistics = MixtureStatistics([3.0], [[30.0]], [[300.0 * (1 + 4e-15)]], 0.0, 3.0)
+    model = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+    new, report = update_maximum_likelihood(statistics, model)
+    assert (new.variances[0, 0], report.n_floored) == (1e-3, 1)
+    # A deviation of 1e-5 of the mean is one.
+    statistics = MixtureStatistics([3.0], [[30.0]], [[300.0 * (1 + 1e-10)]], 0.0, 3.0)
+    new, report = update_maximum_likelihood(statistics, model)
+    np.testing.assert_allclose(new.variances[0, 0], 1e-8, rtol=1e-4)
+    assert report.n_floored == 0
+
+
+@pytest.mark.parametrize("variance", [[1.0], [1.0, -1.0], [1.0, np.nan]])
+def test_what_is_no_variance_of_the_data_is_refused(variance):
+    model = DiagonalMixture([1.0], [[0.0, 0.0]], [[1.0, 1.0]])
+    statistics = MixtureStatistics([1.0], [[0.0, 0.0]], [[1.0, 1.0]], 0.0, 1.0)
+    with pytest.raises(InvalidInputError, match="data_variance must be 2 finite"):
+        update_maximum_likelihood(statistics, model, data_variance=variance)
+
+
 def test_a_dead_component_takes_half_of_the_heaviest():
     model = DiagonalMixture([0.4, 0.3, 0.3], [[0.0], [50.0], [10.0]], [[1.0]] * 3)
     statistics = MixtureStatistics(

@@ -6,7 +6,7 @@ from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
-from speakergmm.mixtures.training import survey_frames
+from speakergmm.mixtures.survey import survey_frames
 
 INITS = ["kmeans", "splitting", "random"]
 
@@ -124,6 +124,58 @@ def test_constant_columns_do_no_harm(data):
 
 
 @pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("constant", [0.1, 3.3, 10_000.1, 12_345.678, -1e6 + 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_constant_is_floored_in_every_iteration(rng, init, constant, dtype):
+    X = rng.normal(size=(3000, 3)).astype(dtype)
+    X[:, 1] = constant
+    result = fit_mixture(X, n_components=8, init=init, max_iter=12)
+    np.testing.assert_array_equal(result.model.means[:, 1], X[0, 1])
+    np.testing.assert_allclose(result.model.variances[:, 1], 1e-3, rtol=1e-12)
+    assert all(it.report is None or it.report.n_floored == 8 for it in result.history)
+    # The other two features decide alone: the constant adds its density at its own mean.
+    shifted = X + np.array([0, 1e-3, 0], dtype)
+    shift = shifted[:, 1].astype(np.float64) - X[0, 1]
+    marginal = DiagonalMixture(
+        result.model.weights, result.model.means[:, [0, 2]], result.model.variances[:, [0, 2]]
+    )
+    expected = marginal.log_likelihood(X[:, [0, 2]]) - 0.5 * np.log(2 * np.pi * 1e-3)
+    for frames, loss in ((X, 0.0), (shifted, shift**2 / 2e-3)):
+        found = result.model.log_likelihood(frames)
+        np.testing.assert_allclose(found, expected - loss, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("offset", [3.3, -1e6 + 0.1])
+@pytest.mark.parametrize("part", [1e-6, 1e-9, 1e-12])
+def test_a_feature_that_hardly_varies_is_no_constant(rng, init, offset, part):
+    # Two heaps, so that the mixture has something to find in the narrow feature alone.
+    heaps = rng.normal(size=3000) * 0.2 + np.repeat([-1.0, 1.0], 1500)
+    X = np.column_stack([rng.normal(size=3000), heaps])
+    plain = fit_mixture(X, n_components=2, init=init, max_iter=15)
+    # A power of two, so that both trainings see the same numbers but for their last digits.
+    width = 2.0 ** np.round(np.log2(abs(offset) * part))
+    X[:, 1] = offset + heaps * width
+    found = fit_mixture(X, n_components=2, init=init, max_iter=15)
+    scale = np.array([1.0, width])
+    # At 1e-12 of the offset, float64 itself keeps four digits.
+    np.testing.assert_allclose(found.model.variances / scale**2, plain.model.variances, rtol=5e-3)
+    means = (found.model.means - [0.0, offset]) / scale
+    np.testing.assert_allclose(means, plain.model.means, atol=5e-3)
+    assert all(it.report is None or it.report.n_floored == 0 for it in found.history)
+
+
+@pytest.mark.parametrize("init", INITS)
+def test_a_narrow_feature_of_float32_is_no_constant(rng, init):
+    X = np.column_stack([rng.normal(size=3000), 1e4 * (1 + 1e-6 * rng.normal(size=3000))])
+    X = X.astype(np.float32)
+    result = fit_mixture(X, n_components=2, init=init, max_iter=10)
+    mean, variance = result.model.global_moments()
+    np.testing.assert_allclose(mean, X.mean(axis=0, dtype=np.float64), rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(variance, X.var(axis=0, dtype=np.float64), rtol=1e-4)
+
+
+@pytest.mark.parametrize("init", INITS)
 def test_duplicates_give_a_finite_model(init):
     result = fit_mixture(np.full((100, 2), 3.1), n_components=4, init=init, max_iter=5)
     np.testing.assert_allclose(result.model.means, 3.1, atol=0.2)
@@ -183,9 +235,12 @@ def test_the_survey_finds_mean_and_variance(rng, offset):
 
 def test_the_survey_knows_a_constant_from_rounding():
     X = np.full((30_000, 1), 0.1)
-    assert survey_frames(X).variance.tolist() == [0.0]
+    found = survey_frames(X)
+    assert (found.mean.tolist(), found.variance.tolist()) == ([0.1], [0.0])
     X[7] += 1e-9
     assert survey_frames(X).variance[0] > 0
+    X = np.random.default_rng(0).choice(0.1 * (1 + np.array([0, 2.0**-52])), (30_000, 1))
+    assert survey_frames(X).variance.tolist() == [0.0]
 
 
 def test_callback_and_history(data):
