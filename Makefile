@@ -16,8 +16,7 @@ PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip i
 .PHONY: demo test check format bench clean
 
 demo: $(VENV)/.package
-	$(BIN)/speakergmm demo --output "$(OUTPUT)" \
-	    $(if $(DATA),--data "$(DATA)") $(if $(PROTOCOL),--protocol "$(PROTOCOL)")
+	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n 2 $(ARGS)

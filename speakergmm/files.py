@@ -37,13 +37,14 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     """
     if "\0" in os.fspath(path):
         raise SpeakerGmmError("a file name holds a NUL character; give another name")
-    target = Path(os.path.realpath(path))
+    given, target = Path(path), Path(os.path.realpath(path))
     if target.is_dir():
         raise SpeakerGmmError(f"{os.fspath(path)}: is a folder; give the name of a file to write")
     temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
     try:
-        if target.exists() and not target.is_file():
-            with target.open("wb") as stream:
+        # Asked of the name as given: /dev/stdout is a link to a pipe, which has no path.
+        if given.exists() and not given.is_file():
+            with given.open("wb") as stream:
                 yield stream
             return
         # Not the tempfile module: its files are readable by their owner only, for good.

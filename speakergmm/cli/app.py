@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import sys
 import warnings
+from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -45,8 +49,27 @@ for _group in (corpora, background, speakers, protocols, demonstration):
     _group.register(app)
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+_MOST_WARNINGS = 5
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print each warning on a line, and of a flood of one kind the first few and a count."""
+    seen: Counter[type] = Counter()
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        seen[category] += 1
+        if seen[category] <= _MOST_WARNINGS:
+            sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            more = sum(max(0, number - _MOST_WARNINGS) for number in seen.values())
+            if more:
+                sys.stderr.write(f"warning: and {more} more of this kind\n")
 
 
 def _one_line(error: BaseException) -> str:
@@ -80,12 +103,20 @@ def run(arguments: list[str] | None = None) -> int:
     """
     from typer.exceptions import TyperException
 
-    warnings.showwarning = _show_warning
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - lives on
+        elif isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal can't show is written with escapes, and ends nothing.
+            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     try:
-        code = command.main(arguments, prog_name="speakergmm", standalone_mode=False)
+        with _warnings_as_lines():
+            code = command.main(arguments, prog_name="speakergmm", standalone_mode=False)
     except TyperException as error:
-        sys.stderr.write(f"speakergmm: {error.format_message()} (see --help)\n")
+        if error.format_message():
+            sys.stderr.write(f"speakergmm: {error.format_message()} (see --help)\n")
         return 2
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing is wrong.

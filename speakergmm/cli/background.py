@@ -11,10 +11,15 @@ from speakergmm.cli.corpora import CorpusArgument, DataOption
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
+    counted,
     print_json,
     print_line,
+    print_note,
     print_table,
+    training_status,
 )
+from speakergmm.cli.outputs import check_output
+from speakergmm.errors import ModelFormatError
 
 _TRAIN_EXAMPLES = """
 
@@ -55,29 +60,34 @@ def train_ubm(
     """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
     from speakergmm.corpora import read_corpus
     from speakergmm.features import FeatureConfig
-    from speakergmm.files import check_writable
     from speakergmm.speakers import BackgroundModel
 
-    check_writable(output)
-    background = BackgroundModel.train(
-        read_corpus(corpus, data_dir=data),
-        features=FeatureConfig.load(features),
-        n_components=components,
-        seed=seed,
-        n_jobs=jobs,
-        strict=strict,
-        progress=not json,
-    )
+    check_output(output, "model", inputs=(corpus,))
+    read = read_corpus(corpus, data_dir=data)
+    with training_status() as callback:
+        background = BackgroundModel.train(
+            read,
+            features=FeatureConfig.load(features),
+            n_components=components,
+            seed=seed,
+            n_jobs=jobs,
+            strict=strict,
+            progress=not json,
+            callback=callback,
+        )
     background.save(output)
     if json:
         print_json({"output": str(output), **background.info()})
         return
     facts = background.provenance
     print_line(
-        f"{output}: {components} components, {background.mixture.n_features} features, trained on "
-        f"{facts['n_frames']} frames of {facts['n_utterances']} utterances of "
-        f"{facts['n_speakers']} speakers ({background.digest[:12]})"
+        f"{output}: {counted(components, 'component')}, "
+        f"{counted(background.mixture.n_features, 'feature')}, trained on "
+        f"{counted(facts['n_frames'], 'frame')} of {counted(facts['n_utterances'], 'recording')}, "
+        f"{counted(facts['n_speakers'], 'named speaker')} ({background.digest[:12]})"
     )
+    if facts["convergence"] == "iteration_limit":
+        print_note("training ended at the iteration limit, not at convergence: this is usual")
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -99,6 +109,8 @@ def info(
     """Say what a model or store is, what it was made of, with which features, and when."""
     from speakergmm.speakers import BackgroundModel, SpeakerStore, is_store
 
+    if not file.exists():
+        raise ModelFormatError(f"{file}: no such file; a model or a speaker store was expected")
     if is_store(file):
         with SpeakerStore.open(file) as store:
             document = store.info()

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from speakergmm.cli.output import JobsOption, JsonOption, print_json, print_line, print_table
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_table,
+)
 
 CorpusArgument = Annotated[
     Path,
@@ -67,8 +74,8 @@ def validate(
                 [(p.severity, p.kind, str(p.path or ""), p.message) for p in problems],
             )
         print_line(
-            f"{len(found)} utterances of {len(found.speakers)} speakers: "
-            f"{errors} errors, {len(problems) - errors} warnings"
+            f"{counted(len(found), 'utterance')}, {counted(len(found.speakers), 'named speaker')}: "
+            f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}"
         )
     if errors:
         raise typer.Exit(1)

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speakergmm.cli.output import JobsOption, print_line, print_table
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+    training_status,
+)
+from speakergmm.cli.outputs import check_output
 from speakergmm.errors import CorpusError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -36,67 +46,101 @@ def demo(
     components: Annotated[int, typer.Option(min=1, help="Gaussians in the mixture.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seed of corpus, training and bootstrap.")] = 0,
     jobs: JobsOption = 2,
+    json: JsonOption = False,
 ) -> None:
     """Train, enrol, verify, identify and report, on speech that is synthesised on the spot."""
-    from speakergmm.cli.results import environment, print_evaluation
-    from speakergmm.files import check_writable
+    from speakergmm.cli.results import (
+        check_lists,
+        describe_run,
+        environment,
+        print_evaluation,
+    )
     from speakergmm.metrics import evaluate, write_scores
     from speakergmm.reports import write_report
-    from speakergmm.speakers import BackgroundModel, run_protocol
+    from speakergmm.speakers import DEFAULT_RELEVANCE_FACTOR, BackgroundModel, run_protocol
 
     if (data is None) != (protocol is None):
         raise InvalidInputError("--data DIR and --protocol NAME belong together: give both or none")
     start = time.perf_counter()
 
+    say = print_note if json else print_line
+
     def step(text: str) -> None:
-        print_line(f"[{time.perf_counter() - start:5.1f} s] {text}")
+        say(f"[{time.perf_counter() - start:5.1f} s] {text}")
 
     output.mkdir(parents=True, exist_ok=True)
     report, scores_file, model_file = (
         output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
     )
-    for file in (report, scores_file, model_file):
-        check_writable(file)
+    check_output(report, "report")
+    check_output(scores_file, "scores")
+    check_output(model_file, "model")
     name, lists = _protocol(output, data, protocol, seed=seed, jobs=jobs)
     if lists.background is None:
         raise CorpusError(f"{name}: the protocol has no background.tsv to train a UBM on")
     part = lists.split("eval")
+    check_lists(lists, split="eval", strict=False)
     step(
         f"corpus {name}: {len(lists.background)} background recordings of "
         f"{len(lists.background.speakers)} speakers, {len(part.models)} models, "
         f"{len(part.trials)} trials"
     )
-    background = BackgroundModel.train(
-        lists.background, n_components=components, seed=seed, n_jobs=jobs, progress=True
-    )
+    with training_status() as callback:
+        background = BackgroundModel.train(
+            lists.background,
+            n_components=components,
+            seed=seed,
+            n_jobs=jobs,
+            progress=True,
+            callback=callback,
+        )
     background.save(model_file)
     step(f"background model: {components} components -> {model_file}")
-    scores = run_protocol(lists, background, n_jobs=jobs, progress=True)
+    # All components, as the recipe of verification scores: the figures are the same.
+    settings: dict[str, Any] = {"relevance": DEFAULT_RELEVANCE_FACTOR, "top_c": None}
+    scores = run_protocol(lists, background, top_c=None, n_jobs=jobs, progress=True)
     write_scores(scores_file, scores)
     step(f"verification and identification: {len(scores)} scores -> {scores_file}")
     evaluation = evaluate(scores, seed=seed)
-    print_line("")
-    print_evaluation(evaluation, title=f"{name}, eval")
     plain = _plain_identification(part, background, seed=seed, jobs=jobs)
-    print_line(
-        f"closed-set identification by maximum likelihood, plain EM models of 16 components "
-        f"(Reynolds & Rose 1995): {100 * plain:.1f} %"
-    )
-    print_line("")
-    _as_a_user_would(output / "voices.db", background, part)
-    print_line("")
+    step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
+    answers = _as_a_user_would(output / "voices.db", background, part, say)
     write_report(
         report,
         evaluation,
         scores,
         configuration={
-            "protocol": name,
-            "background model": background.info(),
+            **describe_run(background, protocol=name, split="eval", **settings),
             **environment(seed=seed, files=(model_file, scores_file)),
         },
         title=f"Speaker recognition: {name}",
     )
     step(f"report: {report}")
+    if json:
+        print_json(
+            {
+                "protocol": name,
+                "report": str(report),
+                "evaluation": evaluation.to_dict(),
+                "identification_plain_em": plain,
+                "verified": answers,
+            }
+        )
+        return
+    print_line("")
+    print_evaluation(evaluation, title=f"{name}, eval")
+    print_line(
+        f"closed-set identification by maximum likelihood, plain EM models of 16 components "
+        f"(Reynolds & Rose 1995): {100 * plain:.1f} %"
+    )
+    print_line("")
+    print_table(
+        f"Is this {part.models[0]}? (average log-likelihood ratio a frame)",
+        ("true speaker", "recording", "score", "identified as"),
+        [(a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"]) for a in answers],
+        right=(2,),
+    )
+    print_line(f"report: {report}")
 
 
 def _protocol(
@@ -106,7 +150,12 @@ def _protocol(
 
     if data is None or name is None:
         return "synthetic", make_synthetic_corpus(output / f"corpus-{seed}", seed=seed, n_jobs=jobs)
-    return name, read_protocol(data / "protocols" / name, data_dir=data)
+    folder = data / "protocols"
+    known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if name not in known:
+        offered = f"there are {', '.join(known)}" if known else f"there is no {folder}"
+        raise CorpusError(f"--protocol {name}: no such protocol; {offered}")
+    return name, read_protocol(folder / name, data_dir=data)
 
 
 def _plain_identification(
@@ -121,31 +170,38 @@ def _plain_identification(
     return found.accuracy
 
 
-def _as_a_user_would(file: Path, background: BackgroundModel, part: Split) -> None:
+def _as_a_user_would(
+    file: Path, background: BackgroundModel, part: Split, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
     """Enrol two speakers into a store from their recordings, and ask who others are."""
-    from speakergmm.speakers import SpeakerStore
+    from speakergmm.speakers import SpeakerStore, is_store
 
     wanted, other = part.models[:2]
+    if file.exists() and not is_store(file):
+        raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
     for leftover in (file, file.with_name(file.name + "-wal"), file.with_name(file.name + "-shm")):
         leftover.unlink(missing_ok=True)
+    answers: list[dict[str, Any]] = []
     with SpeakerStore.create(file, background) as store:
         for speaker in (wanted, other):
             added = store.enroll(speaker, part.enrolment[speaker])
-            print_line(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
-        rows: list[tuple[str, ...]] = []
-        for trial in part.trials:
-            if trial.label == "target" and trial.model in (wanted, other):
-                if any(row[0] == trial.model for row in rows):
-                    continue
-                result = store.verify(wanted, trial.path)
-                ranked = store.identify([trial.path], top=1).ranking[0][0]
-                rows.append((trial.model, trial.path.name, f"{result.score:+.3f}", ranked))
-    print_table(
-        f"Is this {wanted}? Average log-likelihood ratio per frame of speech",
-        ("true speaker", "recording", "score", "identified as"),
-        rows,
-        right=(2,),
-    )
+            say(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
+        for speaker in (wanted, other):
+            path = next(
+                trial.path
+                for trial in part.trials
+                if trial.model == speaker and trial.label == "target"
+            )
+            answers.append(
+                {
+                    "speaker": speaker,
+                    "recording": path.name,
+                    "claimed": wanted,
+                    "score": store.verify(wanted, path).score,
+                    "identified_as": store.identify([path], top=1).ranking[0][0],
+                }
+            )
+    return answers
 
 
 def register(app: typer.Typer) -> None:

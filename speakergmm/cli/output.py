@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as json_module
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures import Iteration
 
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
 ]
+
+
+def _at_most_cores(jobs: int) -> int:
+    return min(jobs, os.cpu_count() or 1)
+
+
 JobsOption = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, help="Processes that extract features in parallel.")
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        callback=_at_most_cores,
+        help="Processes that read recordings in parallel, at most one a core.",
+    ),
 ]
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write one JSON document to standard output."""
-    json_module.dump(document, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+    # Whole before the first byte goes out, and readable in a stream of any encoding.
+    plain = "utf" not in (sys.stdout.encoding or "").lower()
+    text = json_module.dumps(document, indent=2, ensure_ascii=plain, allow_nan=False)
+    sys.stdout.write(text)
     sys.stdout.write("\n")
 
 
@@ -35,7 +56,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
@@ -44,6 +65,7 @@ def print_table(
     if not console.is_terminal:
         # A pipe or a file has no width: let no cell be folded to the 80 columns of a guess.
         console = Console(width=200)
+    sys.stdout.write(title + "\n")
     console.print(table)
 
 
@@ -55,3 +77,28 @@ def print_line(text: str) -> None:
 def print_note(text: str) -> None:
     """Print one line for the person, on standard error, so that results stay clean."""
     sys.stderr.write(text + "\n")
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and what it counts, such as ``1 recording`` or ``2,000 frames``.
+
+    >>> counted(1, "recording"), counted(2000, "frame")
+    ('1 recording', '2,000 frames')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+@contextlib.contextmanager
+def training_status() -> Iterator[Callable[[int, Iteration], None] | None]:
+    """Show how EM goes on, on a terminal; yields what to call after each iteration."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("training") as status:
+
+        def show(number: int, iteration: Iteration) -> None:
+            status.update(f"training: iteration {number + 1}, {iteration.objective:.3f} a frame")
+
+        yield show

@@ -13,6 +13,7 @@ from speakergmm.cli.output import (
     print_json,
     print_line,
 )
+from speakergmm.cli.outputs import check_output
 
 _RUN_EXAMPLES = """
 
@@ -57,24 +58,37 @@ def run_protocol(
     json: JsonOption = False,
 ) -> None:
     """Enrol a protocol's models, score its trials, and write the scores."""
+    from speakergmm.cli.results import check_lists, describe_run, settings_file, write_settings
     from speakergmm.corpora import read_protocol
-    from speakergmm.files import check_writable
     from speakergmm.metrics import write_scores
     from speakergmm.speakers import BackgroundModel
     from speakergmm.speakers import run_protocol as run
 
-    check_writable(output)
+    settings = settings_file(output)
+    check_output(output, "scores", inputs=(ubm,))
+    check_output(settings, "settings")
+    lists = read_protocol(protocol, data_dir=data)
+    check_lists(lists, split=split, strict=strict)
+    background = BackgroundModel.load(ubm)
+    top_c = None if exact else 5
     scores = run(
-        read_protocol(protocol, data_dir=data),
-        BackgroundModel.load(ubm),
+        lists,
+        background,
         split=split,
         relevance_factor=relevance,
-        top_c=None if exact else 5,
+        top_c=top_c,
         n_jobs=jobs,
         strict=strict,
         progress=not json,
     )
     write_scores(output, scores)
+    write_settings(
+        settings,
+        output,
+        describe_run(
+            background, protocol=protocol.name, split=split, relevance=relevance, top_c=top_c
+        ),
+    )
     if json:
         print_json({"output": str(output), "split": split, "n_trials": len(scores)})
     else:
@@ -99,17 +113,22 @@ def evaluate(
     json: JsonOption = False,
 ) -> None:
     """Compute EER, minDCF and identification accuracy of scores, with 95 % intervals."""
-    from speakergmm.cli.results import environment, print_evaluation
-    from speakergmm.files import check_writable
+    from speakergmm.cli.results import environment, print_evaluation, read_settings
+    from speakergmm.errors import InsufficientDataError, InvalidInputError
     from speakergmm.metrics import evaluate as evaluate_scores
     from speakergmm.metrics import read_scores
 
     if report is not None:
-        check_writable(report)
+        check_output(report, "report", inputs=(scores,))
+    priors = tuple(prior or (0.01, 0.05))
+    for value in priors:
+        if not 0 < value < 1:
+            raise InvalidInputError(f"--prior {value:g}: must lie between 0 and 1, without them")
     read = read_scores(scores)
-    evaluation = evaluate_scores(
-        read, p_target=tuple(prior or (0.01, 0.05)), n_bootstrap=bootstrap, seed=seed
-    )
+    try:
+        evaluation = evaluate_scores(read, p_target=priors, n_bootstrap=bootstrap, seed=seed)
+    except (InvalidInputError, InsufficientDataError) as error:
+        raise type(error)(f"{scores}: {error}") from error
     if report is not None:
         from speakergmm.reports import write_report
 
@@ -117,7 +136,11 @@ def evaluate(
             report,
             evaluation,
             read,
-            configuration={"scores": str(scores), **environment(seed=seed, files=(scores,))},
+            configuration={
+                "scores": str(scores),
+                **read_settings(scores),
+                **environment(seed=seed, files=(scores,)),
+            },
             title=f"Evaluation of {scores.name}",
         )
     if json:

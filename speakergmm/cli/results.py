@@ -1,31 +1,103 @@
-"""How an evaluation is printed, and what a report says of the machine and the files behind it."""
+"""What stands beside scores: the settings they were made with, and the evaluation as a table."""
 
 from __future__ import annotations
 
 import hashlib
-import platform
+import json
+import warnings
 from collections.abc import Iterable
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.cli.output import print_table
+from speakergmm.errors import CorpusError
 
 if TYPE_CHECKING:
+    from speakergmm.corpora import Protocol
     from speakergmm.metrics import Evaluation
+    from speakergmm.speakers import BackgroundModel
+
+
+class ProtocolWarning(UserWarning):
+    """A protocol can be run, but its figures may not mean what they seem to."""
+
+
+def check_lists(lists: Protocol, *, split: str, strict: bool) -> None:
+    """Warn of, or with ``strict`` refuse, speakers or recordings that lists share.
+
+    Raises
+    ------
+    CorpusError
+        If not one recording of the split is there, or with ``strict`` if lists share anything.
+    """
+    part = lists.split(split)
+    paths = set(part.paths())
+    missing = [path for path in paths if not path.exists()]
+    if len(missing) == len(paths):
+        raise CorpusError(
+            f"{lists.source}: none of its {len(paths)} {split} recordings is there, such as "
+            f"{min(missing)}; --data must name the folder that the lists' paths start from"
+        )
+    try:
+        lists.check_disjoint()
+    except CorpusError as error:
+        if strict:
+            raise
+        warnings.warn(str(error), ProtocolWarning, stacklevel=2)
 
 
 def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
     """Versions, seed and file hashes, for the configuration part of a report."""
+    from speakergmm.speakers.provenance import software_versions
+
     return {
-        "seed": seed,
-        "versions": {
-            "speakergmm": version("speakergmm"),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("numpy", "scipy", "soundfile", "soxr")},
-        },
-        "sha256": {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+        "seed of the bootstrap": seed,
+        "versions": software_versions(),
+        "sha256": {file.name: _sha256(file) for file in files},
     }
+
+
+def describe_run(
+    background: BackgroundModel, *, protocol: str, split: str, relevance: float, top_c: int | None
+) -> dict[str, Any]:
+    """Say how scores were made, for the file beside them and for a report."""
+    return {
+        "protocol": protocol,
+        "split": split,
+        "scoring": {
+            "relevance_factor": relevance,
+            "components per frame": "all" if top_c is None else f"best {top_c}",
+        },
+        "background model": background.info(),
+    }
+
+
+def settings_file(scores: Path) -> Path:
+    """Name the file beside a score file that says how it was made."""
+    return scores.with_name(scores.name + ".json")
+
+
+def write_settings(file: Path, scores: Path, run: dict[str, Any]) -> None:
+    """Write how scores were made, with their hash, so that it can't describe others."""
+    from speakergmm.files import atomic_text_writer
+
+    if not scores.is_file():  # standard output, a pipe: nothing stands beside it
+        return
+    with atomic_text_writer(file) as text:
+        json.dump({"scores_sha256": _sha256(scores), **run}, text, indent=1, ensure_ascii=False)
+        text.write("\n")
+
+
+def read_settings(scores: Path) -> dict[str, Any]:
+    """Read how scores were made; empty where nothing beside them says so of this very file."""
+    file = settings_file(scores)
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(run, dict) or run.pop("scores_sha256", None) != _sha256(scores):
+        return {}
+    return run
 
 
 def print_evaluation(evaluation: Evaluation, *, title: str) -> None:
@@ -44,3 +116,8 @@ def print_evaluation(evaluation: Evaluation, *, title: str) -> None:
         ],
         right=(1, 2, 3),
     )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

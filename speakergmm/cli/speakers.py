@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from speakergmm.cli.output import JsonOption, print_json, print_line, print_note, print_table
+from speakergmm.cli.output import (
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+)
 from speakergmm.errors import StoreError
 
 StoreArgument = Annotated[
@@ -100,8 +107,9 @@ def enroll(
         print_json(report.to_dict())
     else:
         print_line(
-            f"{report.speaker}: added {len(wavs)} recordings, {report.added_seconds:.1f} s of "
-            f"speech; {report.total_seconds:.1f} s in {report.n_sessions} recordings in all"
+            f"{report.speaker}: added {counted(len(wavs), 'recording')}, "
+            f"{report.added_seconds:.1f} s of speech; {report.total_seconds:.1f} s in "
+            f"{counted(report.n_sessions, 'recording')} in all"
         )
 
 
@@ -157,7 +165,7 @@ def identify(
         for rank, (name, score) in enumerate(result.ranking, start=1)
     ]
     print_table(
-        f"{result.speech_seconds:.2f} s of speech against {result.n_speakers} speakers",
+        f"{result.speech_seconds:.2f} s of speech against {counted(result.n_speakers, 'speaker')}",
         ("rank", "speaker", "score"),
         rows,
         right=(0, 2),
@@ -177,9 +185,12 @@ def speakers(store: StoreArgument, json: JsonOption = False) -> None:
         print_json([entry.to_dict() for entry in enrolled])
         return
     print_table(
-        f"{len(enrolled)} speakers in {store}",
+        f"{counted(len(enrolled), 'speaker')} in {store}",
         ("speaker", "recordings", "seconds of speech", "last enrolled"),
-        [(e.name, str(e.n_sessions), f"{e.speech_seconds:.1f}", e.last_enrolled) for e in enrolled],
+        [
+            (e.name, str(e.n_sessions), f"{e.speech_seconds:.1f}", e.last_enrolled[:10])
+            for e in enrolled
+        ],
         right=(1, 2),
     )
 

@@ -203,11 +203,46 @@ def test_demo_on_a_small_protocol(tmp_path, world, speakergmm):
         assert (tmp_path / "out" / name).stat().st_size > 1000
     again = speakergmm(
         "demo", "--data", world.folder / "corpus", "--protocol", "synthetic",
-        "--output", tmp_path / "out", "--components", 8, "--jobs", 1,
+        "--output", tmp_path / "out", "--components", 8, "--jobs", 1, "--json",
     )  # fmt: skip
     assert again.code == 0, again.err
+    assert again.json["evaluation"]["counts"]["trials"] == 18
+    assert again.json["verified"][0]["identified_as"] == again.json["verified"][0]["speaker"]
 
 
-def test_json_is_json_whatever_the_locale(store, speakergmm):
-    done = speakergmm("speakers", store, "--json", LC_ALL="C", PYTHONIOENCODING="ascii")
-    assert json.loads(done.out)
+def test_any_stream_can_take_any_name(tmp_path, world, speakergmm):
+    path = tmp_path / "voices.db"
+    name = "Zo\u00eb \u738b"
+    assert speakergmm("enroll", path, name, *world.enrolment("e001"), "--ubm", world.ubm).code == 0
+    narrow = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    assert json.loads(speakergmm("speakers", path, "--json", **narrow).out)[0]["name"] == name
+    done = speakergmm("speakers", path, **narrow)
+    assert done.code == 0
+    assert "Zo\\xeb" in done.out
+
+
+def test_scores_carry_their_settings_into_the_report(tmp_path, world, speakergmm):
+    scores, report = tmp_path / "scores.tsv", tmp_path / "report.html"
+    done = speakergmm(
+        "run-protocol", world.protocol_dir, "--data", world.folder / "corpus",
+        "--ubm", world.ubm, "--relevance", "7.5", "--output", scores,
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    digest = BackgroundModel.load(world.ubm).digest
+    assert speakergmm("evaluate", scores, "--report", report).code == 0
+    text = report.read_text()
+    assert digest in text
+    assert "7.5" in text
+    with scores.open("a") as file:  # other scores: the settings are not theirs
+        file.write("e001\tmore.wav\t1.0\tnontarget\n")
+    assert speakergmm("evaluate", scores, "--report", report).code == 0
+    assert digest not in report.read_text()
+
+
+def test_scores_go_to_a_pipe_too(world, speakergmm):
+    done = speakergmm(
+        "run-protocol", world.protocol_dir, "--data", world.folder / "corpus",
+        "--ubm", world.ubm, "--output", "/dev/stdout",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.out.startswith("model\tpath\tscore\tlabel\n")

@@ -274,3 +274,77 @@ def test_scores_that_are_none(tmp_path, refused):
 def test_usage_is_one_line_too(arguments, refused, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     refused(*arguments)
+
+
+def test_nothing_is_written_over_what_is_read_or_of_another_kind(
+    tmp_path, world, store, refused, capsys
+):
+    corpus = (world.protocol_dir / "background.tsv", "--data", world.folder / "corpus")
+    listed = tmp_path / "list.tsv"
+    shutil.copy(corpus[0], listed)
+    scores = tmp_path / "scores.tsv"
+    scores.write_text("model\tpath\tscore\tlabel\na\tx\t1\ttarget\nb\tx\t0\tnontarget\n")
+    ubm = tmp_path / "ubm.safetensors"
+    shutil.copy(world.ubm, ubm)
+    recording = tmp_path / "a.wav"
+    shutil.copy(world.test("e001"), recording)
+    run_protocol = ("run-protocol", world.protocol_dir, *corpus[1:], "--ubm", ubm, "-o")
+    for arguments in (
+        ("train-ubm", listed, *corpus[1:], "-o", listed),
+        ("train-ubm", *corpus, "-o", store),
+        ("train-ubm", *corpus, "-o", recording),
+        (*run_protocol, ubm),
+        (*run_protocol, store),
+        ("evaluate", scores, "--report", scores),
+        ("evaluate", scores, "--report", ubm),
+    ):
+        target = arguments[-1]
+        before = target.read_bytes()
+        assert str(target) in refused(*arguments)
+        assert target.read_bytes() == before
+    capsys.readouterr()
+    again = ("train-ubm", *corpus, "--components", 4, "-o", ubm)
+    assert run([str(argument) for argument in again]) == 0, "a model may replace a model"
+
+
+def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
+    corpus = tmp_path / "corpus"
+    (corpus / "ana").mkdir(parents=True)
+    shutil.copy(world.test("e001"), corpus / "ana" / "good.wav")
+    for number in range(20):
+        (corpus / "ana" / f"bad{number}.wav").write_text("no audio")
+    capsys.readouterr()
+    arguments = ("train-ubm", corpus, "--components", 2, "-o", tmp_path / "ubm")
+    assert run([str(argument) for argument in arguments]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert sum("bad" in line for line in lines) == 5
+    assert "warning: and 15 more of this kind" in lines
+
+
+def test_a_protocol_without_its_data_names_the_option(tmp_path, world, refused):
+    shutil.copytree(world.protocol_dir, tmp_path / "lists")
+    line = refused(
+        "run-protocol", tmp_path / "lists", "--ubm", world.ubm, "-o", tmp_path / "scores.tsv"
+    )
+    assert "--data" in line
+    assert list(tmp_path.iterdir()) == [tmp_path / "lists"]
+
+
+def test_shared_speakers_are_said_or_refused(tmp_path, world, refused, capsys):
+    lists = tmp_path / "lists"
+    shutil.copytree(world.protocol_dir, lists)
+    with (lists / "background.tsv").open("a") as file:
+        file.write(f"e001\t{world.enrolment('e001')[0]}\n")
+    common = ("run-protocol", lists, "--data", world.folder / "corpus", "--ubm", world.ubm)
+    assert "'e001'" in refused(*common, "-o", tmp_path / "s.tsv", "--strict")
+    capsys.readouterr()
+    assert run([str(a) for a in (*common, "-o", tmp_path / "s.tsv")]) == 0
+    assert "warning: " in capsys.readouterr().err
+
+
+def test_an_unknown_protocol_offers_the_known(world, tmp_path, refused):
+    for name in ("nope", "../protocols/synthetic"):
+        line = refused(
+            "demo", "--data", world.folder / "corpus", "--protocol", name, "-o", tmp_path / "out"
+        )
+        assert "there are synthetic" in line
