@@ -59,6 +59,12 @@ def test_splitting_of_one_component_is_the_gaussian(rng):
     np.testing.assert_allclose(model.variances[0], X.var(axis=0), rtol=1e-12)
 
 
+def test_splitting_floors_a_constant_whatever_its_size(rng):
+    X = np.column_stack([rng.normal(size=2000), np.full(2000, 3.3)]).astype(np.float32)
+    model = initialise_splitting(X, n_components=4, steps=6)
+    np.testing.assert_allclose(model.variances[:, 1], 1e-3, rtol=1e-9)
+
+
 def test_growth_splits_the_heaviest_first():
     model = grow(DiagonalMixture([0.1, 0.9], [[0.0], [9.0]], [[1.0], [1.0]]), 5)
     np.testing.assert_allclose(np.sort(model.weights), [0.1, 0.225, 0.225, 0.225, 0.225])

@@ -54,6 +54,16 @@ def test_float32_frames_at_an_offset(mixture, frames):
     np.testing.assert_allclose(model.log_likelihood(moved), expected, rtol=1e-6, atol=2e-5)
 
 
+def test_float32_frames_under_a_mixture_narrower_than_float32():
+    # The frame nearest to the mean is many deviations away from it.
+    frame, deviation = np.array([[3.3]], np.float32), 1e-8
+    model = DiagonalMixture([1.0], [[3.3]], [[deviation**2]])
+    distance = (float(frame[0, 0]) - 3.3) / deviation
+    assert abs(distance) > 4
+    expected = -0.5 * (distance**2 + np.log(2 * np.pi * deviation**2))
+    np.testing.assert_allclose(model.log_density(frame)[0, 0], expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1e-4, 1e5, 1e15])
 def test_units_of_features_do_not_matter(mixture, frames, scale):
     model = DiagonalMixture(mixture.weights, mixture.means * scale, mixture.variances * scale**2)

@@ -146,6 +146,14 @@ def test_a_constant_is_floored_in_every_iteration(rng, init, constant, dtype):
 
 
 @pytest.mark.parametrize("init", INITS)
+def test_the_last_digit_of_float64_is_no_variation(rng, init):
+    X = rng.normal(size=(3000, 2))
+    X[:, 1] = 12_345.678 * (1 + rng.choice([0, 2.0**-52], 3000))
+    result = fit_mixture(X, n_components=8, init=init, max_iter=8)
+    np.testing.assert_allclose(result.model.variances[:, 1], 1e-3, rtol=1e-9)
+
+
+@pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("offset", [3.3, -1e6 + 0.1])
 @pytest.mark.parametrize("part", [1e-6, 1e-9, 1e-12])
 def test_a_feature_that_hardly_varies_is_no_constant(rng, init, offset, part):
