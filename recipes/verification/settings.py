@@ -24,7 +24,7 @@ class Settings:
 # One factor at a time around the preset: few enough comparisons that dev is not worn out.
 FACTORS: dict[str, Sequence[Settings]] = {
     "components": [Settings(n_components=n) for n in (32, 64, 128, 256)],
-    "relevance factor": [Settings(relevance_factor=r) for r in (3.0, 6.0, 10.0, 16.0)],
+    "relevance factor": [Settings(relevance_factor=r) for r in (0.5, 1.0, 3.0, 6.0, 10.0, 16.0)],
     "filters": [Settings(features={"n_filters": n}) for n in (26, 40, 60, 80)],
     "cepstra": [Settings(features={"n_ceps": n}) for n in (15, 19, 23)],
     "orders of deltas": [Settings(features={"deltas": n}) for n in (0, 1, 2)],

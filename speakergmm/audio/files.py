@@ -92,12 +92,17 @@ def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
             streamed = open_wav(path)
             if streamed is not None:
                 stack.callback(streamed.close)
-            file = stack.enter_context(soundfile.SoundFile(streamed or path))
+            file = stack.enter_context(soundfile.SoundFile(streamed or _openable(path)))
         except (OSError, soundfile.SoundFileError, TypeError) as error:  # TypeError: bare .raw
             raise AudioError(
                 f"{described(path)}: is not a readable {KNOWN_FORMATS} file: {reason(error)}"
             ) from error
         yield file
+
+
+def _openable(path: Path) -> Path | bytes:
+    # Names are bytes there and need not be UTF-8, which is what soundfile makes of a text.
+    return os.fsencode(path) if os.name == "posix" else path
 
 
 def _info(path: Path, file: Any) -> AudioInfo:

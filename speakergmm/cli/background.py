@@ -14,7 +14,6 @@ from speakergmm.cli.output import (
     counted,
     print_json,
     print_line,
-    print_note,
     print_table,
     training_status,
 )
@@ -84,10 +83,10 @@ def train_ubm(
         f"{output}: {counted(components, 'component')}, "
         f"{counted(background.mixture.n_features, 'feature')}, trained on "
         f"{counted(facts['n_frames'], 'frame')} of {counted(facts['n_utterances'], 'recording')}, "
-        f"{counted(facts['n_speakers'], 'named speaker')} ({background.digest[:12]})"
+        f"{counted(facts['n_speakers'], 'named speaker')}; "
+        f"{counted(len(facts['history']), 'iteration')} "
+        f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}"
     )
-    if facts["convergence"] == "iteration_limit":
-        print_note("training ended at the iteration limit, not at convergence: this is usual")
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -82,25 +82,17 @@ def enroll(
     json: JsonOption = False,
 ) -> None:
     """Enrol a speaker from recordings; more recordings later add to her."""
-    from speakergmm.speakers import DEFAULT_RELEVANCE_FACTOR, BackgroundModel, SpeakerStore
+    from speakergmm.speakers import BackgroundModel, enroll_into
 
-    background = None if ubm is None else BackgroundModel.load(ubm)
-    if store.exists():
-        if relevance is not None:
-            raise StoreError(
-                f"{store}: --relevance is a setting of the whole store, fixed when it is made"
-            )
-        opened = SpeakerStore.open(store, background=background)
-    elif background is None:
+    if ubm is None and not store.exists():
         raise StoreError(f"{store}: no such store; to make a new one give --ubm MODEL")
-    else:
-        opened = SpeakerStore.create(
-            store,
-            background,
-            relevance_factor=DEFAULT_RELEVANCE_FACTOR if relevance is None else relevance,
-        )
-    with opened:
-        report = opened.enroll(speaker, wavs)
+    report = enroll_into(
+        store,
+        speaker,
+        wavs,
+        background=None if ubm is None else BackgroundModel.load(ubm),
+        relevance_factor=relevance,
+    )
     for warning in report.warnings:
         print_note(f"warning: {warning}")
     if json:
