@@ -13,6 +13,7 @@ from speakergmm.speakers.compatibility import (
     describe_difference,
 )
 from speakergmm.speakers.database import is_store
+from speakergmm.speakers.enrolling import enroll_into
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
     AdaptationSettings,
@@ -24,6 +25,7 @@ from speakergmm.speakers.enrolment import (
 )
 from speakergmm.speakers.experiment import enrol_models, run_protocol
 from speakergmm.speakers.extraction import (
+    MINIMUM_SPEECH_SECONDS,
     SkippedRecording,
     SkippedRecordingWarning,
     SpeechFrames,
@@ -36,6 +38,7 @@ from speakergmm.speakers.identification import (
 from speakergmm.speakers.identification_experiment import (
     ScoreMatrix,
     run_identification,
+    run_identification_windows,
     train_split_mixtures,
 )
 from speakergmm.speakers.results import (
@@ -52,6 +55,7 @@ from speakergmm.speakers.windows import window_averages
 __all__ = [
     "DEFAULT_RELEVANCE_FACTOR",
     "DEFAULT_TOP_C",
+    "MINIMUM_SPEECH_SECONDS",
     "AdaptationSettings",
     "BackgroundModel",
     "BackgroundWarning",
@@ -75,9 +79,11 @@ __all__ = [
     "collect_statistics",
     "describe_difference",
     "enrol_models",
+    "enroll_into",
     "fit_speaker_mixtures",
     "is_store",
     "run_identification",
+    "run_identification_windows",
     "run_protocol",
     "sum_statistics",
     "train_speaker_mixtures",

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -64,20 +64,51 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     return header.startswith(_MAGIC) and _number(header, 68) == APPLICATION_ID
 
 
-def create_database(path: Path, meta: dict[str, bytes | str | int]) -> None:
-    """Make a new store, whole or not at all, never over an existing file.
+class StoreExistsError(StoreError):
+    """There is a file where a new store should be."""
+
+
+def check_place(path: Path) -> None:
+    """Refuse a place where no store can be made.
 
     Raises
     ------
+    StoreExistsError
+        If there is a file.
     StoreError
-        If the file exists, or can't be written.
+        If the name is none, or the folder doesn't exist.
     """
     if "\0" in os.fspath(path):
         raise StoreError("the store's name holds a NUL character; give another name")
     if os.path.lexists(path):
-        raise StoreError(f"{path}: exists already; open it, or give the name of a new store")
+        raise StoreExistsError(f"{path}: exists already; open it, or give the name of a new store")
     if not path.absolute().parent.is_dir():
         raise StoreError(f"{path}: can't be made, its folder doesn't exist")
+
+
+def create_database(
+    path: Path,
+    meta: dict[str, bytes | str | int],
+    fill: Callable[[sqlite3.Connection], None] | None = None,
+) -> None:
+    """Make a new store, whole or not at all, never over an existing file.
+
+    Parameters
+    ----------
+    path : Path
+    meta : dict
+        Rows of the table of that name.
+    fill : callable, optional
+        Writes further rows; if it raises, no store is made.
+
+    Raises
+    ------
+    StoreExistsError
+        If the file exists.
+    StoreError
+        If it can't be written.
+    """
+    check_place(path)
     # Built beside its place and linked to it when complete: a kill leaves no half store, and of
     # two programs that make the same store one is refused.
     temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}.tmp")
@@ -92,6 +123,8 @@ def create_database(path: Path, meta: dict[str, bytes | str | int]) -> None:
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA)
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            if fill is not None:
+                fill(connection)
             connection.execute("COMMIT")
         _put_in_place(temporary, path)
     finally:
@@ -248,7 +281,9 @@ def _put_in_place(temporary: Path, path: Path) -> None:
                 raise FileExistsError from None
             temporary.rename(path)
     except FileExistsError:
-        raise StoreError(f"{path}: another program has just made this store; open it") from None
+        raise StoreExistsError(
+            f"{path}: another program has just made this store; open it"
+        ) from None
     except OSError as error:
         raise StoreError(f"{path}: can't be made ({error.strerror or error})") from None
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.extraction import cached_extractor
+from speakergmm.speakers.extraction import cached_extractor, check_speech
 
 DEFAULT_RELEVANCE_FACTOR = 10.0
 """Occupancy, in frames, at which speaker and background weigh the same."""
@@ -145,7 +145,7 @@ def collect_statistics(
     AudioError
         If the recording can't be read.
     InsufficientDataError
-        If there is no speech in it.
+        If there is less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech in it.
     """
     mixture = background.mixture
     total = MixtureStatistics.zeros(
@@ -162,9 +162,9 @@ def collect_statistics(
             total = total + accumulate(
                 mixture, values, precision="float64", second_order=second_order
             )
-    if total.n_frames == 0:
-        name = "the samples" if isinstance(audio, np.ndarray) else os.fspath(audio)
-        raise InsufficientDataError(f"{name}: no speech was found; give a recording with speech")
+    check_speech(
+        speech_seconds, "the samples" if isinstance(audio, np.ndarray) else os.fspath(audio)
+    )
     return SessionStatistics(total, seconds, speech_seconds)
 
 

@@ -1,12 +1,13 @@
 """Verification experiments: enrol the models of a protocol and score its trials."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.corpora import Protocol, Split, Utterance
 from speakergmm.errors import InsufficientDataError
@@ -26,6 +27,7 @@ from speakergmm.speakers.extraction import (
     OnSkip,
     SkippedRecording,
     cached_extractor,
+    check_speech,
     map_recordings,
     warn_of_skip,
 )
@@ -48,7 +50,8 @@ def run_protocol(
     """Enrol the models of a protocol and score its trials.
 
     Features of each recording are extracted once, in parallel; no more is kept of them than
-    statistics and scores.
+    statistics and scores. A recording with less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech
+    is as bad as one that can't be read.
 
     Parameters
     ----------
@@ -224,6 +227,14 @@ class _ScoreRecording:
     def __call__(self, utterance: Utterance) -> dict[str, float]:
         chosen = self.sparse.get(utterance.path)
         scorer = self.scorer if chosen is None else self.scorer.subset(chosen)
-        stream = cached_extractor(self.config).stream(utterance.path)
-        scores = scorer.score((block.speech_values for block in stream), top_c=self.top_c)
+        seconds = 0.0
+
+        def blocks() -> Iterator[NDArray[np.float32]]:
+            nonlocal seconds
+            for block in cached_extractor(self.config).stream(utterance.path):
+                seconds += block.speech_seconds
+                yield block.speech_values
+
+        scores = scorer.score(blocks(), top_c=self.top_c)
+        check_speech(seconds, os.fspath(utterance.path))
         return dict(zip(scorer.names, scores.tolist(), strict=True))

@@ -1,7 +1,7 @@
 """Closed-set identification experiments: accuracy over recordings or stretches of them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Split, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
+from speakergmm.metrics import Identification, Interval, identification_from_matrix
+from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers.experiment import whole_recordings
 from speakergmm.speakers.extraction import (
@@ -19,10 +21,11 @@ from speakergmm.speakers.extraction import (
     OnSkip,
     as_config,
     cached_extractor,
+    check_speech,
     map_recordings,
 )
 from speakergmm.speakers.identification import LikelihoodScorer, fit_speaker_mixtures
-from speakergmm.speakers.scoring import SpeakerScorer
+from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.windows import window_averages
 
 
@@ -51,8 +54,8 @@ class ScoreMatrix:
     truth: NDArray[np.intp]
 
     @property
-    def accuracy(self) -> float:
-        """Part of the rows with a true speaker among the models whose best score is hers.
+    def identification(self) -> Identification:
+        """Outcome of the rows with a true speaker among the models; ties count against them.
 
         Raises
         ------
@@ -62,7 +65,61 @@ class ScoreMatrix:
         known = self.truth >= 0
         if not known.any():
             raise InsufficientDataError("no test recording is of a speaker among the models")
-        return float((self.scores[known].argmax(axis=1) == self.truth[known]).mean())
+        return identification_from_matrix(
+            self.scores[known], self.truth[known], model_names=self.names
+        )
+
+    @property
+    def accuracy(self) -> float:
+        """Part of the rows with a true speaker among the models whose best score is hers alone.
+
+        Raises
+        ------
+        InsufficientDataError
+            If there is no such row.
+        """
+        return self.identification.accuracy()
+
+    def accuracy_interval(
+        self, *, n_bootstrap: int = 1000, confidence: float = 0.95, seed: int = 0
+    ) -> Interval | None:
+        """Bootstrap the accuracy over speakers: one speaker's rows share her voice.
+
+        Parameters
+        ----------
+        n_bootstrap : int, default=1000
+            Replicates, at least 2. Each draws as many true speakers as there are, with
+            replacement; the models that compete stay the same.
+        confidence : float, default=0.95
+            Nominal coverage, between 0 and 1.
+        seed : int, default=0
+            Of the drawing.
+
+        Returns
+        -------
+        Interval or None
+            Percentiles; None if the rows are of one speaker. An interval of no width, as at an
+            accuracy of 1, says that no replicate differed and not that the figure is certain.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no row has a true speaker among the models.
+        InvalidInputError
+            If an option is out of range.
+        """
+        if isinstance(n_bootstrap, bool) or n_bootstrap < 2:
+            raise InvalidInputError(f"n_bootstrap is {n_bootstrap!r}; it must be at least 2")
+        if not 0 < confidence < 1:
+            raise InvalidInputError(f"confidence is {confidence!r}; it must lie between 0 and 1")
+        found = self.identification
+        _, speaker = np.unique(found.true, return_inverse=True)
+        n_rows = np.bincount(speaker)
+        if len(n_rows) < 2:
+            return None
+        n_right = np.bincount(speaker, weights=found.ranks == 1)
+        drawn = draw_multiplicities(len(n_rows), n_bootstrap=n_bootstrap, seed=seed)
+        return percentile_interval(drawn @ n_right / (drawn @ n_rows), confidence=confidence)
 
 
 def run_identification(
@@ -72,6 +129,7 @@ def run_identification(
     *,
     window: int | None = None,
     shift: int = 1,
+    top_c: int | None = DEFAULT_TOP_C,
     n_jobs: int = 1,
     strict: bool = False,
     on_skip: OnSkip | None = None,
@@ -83,13 +141,16 @@ def run_identification(
     split : Split
         Its target trials say who speaks.
     scorer : SpeakerScorer or LikelihoodScorer
-        MAP-adapted models (top-C scoring) or plain mixtures (maximum likelihood).
+        MAP-adapted models (log-likelihood ratio) or plain mixtures (maximum likelihood).
     features : FeatureConfig, str or path
         Those the models were trained on.
     window : int, optional
         Score stretches of so many frames of speech, not whole recordings.
     shift : int, default=1
         Frames from one stretch to the next.
+    top_c : int or None, default=5
+        Components scored per frame by a `SpeakerScorer`; None for all. Plain mixtures are scored
+        with all in any case.
     n_jobs, strict, on_skip
         As for `run_protocol`.
 
@@ -97,7 +158,7 @@ def run_identification(
     -------
     ScoreMatrix
         Rows in the order of the recordings' first trials, stretches in time. A recording shorter
-        than `window` has no row.
+        than `window`, or with less than 0.1 s of speech, has no row.
 
     Raises
     ------
@@ -114,15 +175,67 @@ def run_identification(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    if window is not None and (window < 1 or shift < 1):
-        raise InvalidInputError(
-            f"window {window!r} and shift {shift!r} must be at least 1 frame each"
+    found = run_identification_windows(
+        split,
+        scorer,
+        features,
+        windows=(window,),
+        shift=shift,
+        top_c=top_c,
+        n_jobs=n_jobs,
+        strict=strict,
+        on_skip=on_skip,
+    )
+    if window not in found:
+        raise InsufficientDataError(
+            "no test recording can be scored"
+            + ("" if window is None else f"; none has {window} frames of speech")
         )
+    return found[window]
+
+
+def run_identification_windows(
+    split: Split,
+    scorer: SpeakerScorer | LikelihoodScorer,
+    features: FeatureConfig | str | os.PathLike[str],
+    *,
+    windows: Sequence[int | None],
+    shift: int = 1,
+    top_c: int | None = DEFAULT_TOP_C,
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+) -> dict[int | None, ScoreMatrix]:
+    """Score stretches of several lengths; each recording is read and scored once.
+
+    Parameters
+    ----------
+    split, scorer, features, shift, top_c, n_jobs, strict, on_skip
+        As for `run_identification`.
+    windows : sequence of int or None
+        Lengths in frames of speech; None is the whole recording.
+
+    Returns
+    -------
+    dict of (int or None) to ScoreMatrix
+        By length, without those for which every recording is too short.
+
+    Raises
+    ------
+    InvalidInputError
+        If a length or the shift isn't positive.
+    """
+    for window in windows:
+        if window is not None and (window < 1 or shift < 1):
+            raise InvalidInputError(
+                f"window {window!r} and shift {shift!r} must be at least 1 frame each"
+            )
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
-    paths, blocks = [], []
+    paths: list[Path] = []
+    blocks: list[list[NDArray[np.float64]]] = []
     for utterance, scores in map_recordings(
-        _ScoreStretches(as_config(features), scorer, window, shift),
+        _ScoreStretches(as_config(features), scorer, tuple(windows), shift, top_c),
         whole_recordings(split.test_paths()),
         n_jobs=n_jobs,
         strict=strict,
@@ -130,17 +243,16 @@ def run_identification(
     ):
         paths.append(utterance.path)
         blocks.append(scores)
-    lengths = [len(block) for block in blocks]
-    if not sum(lengths):
-        raise InsufficientDataError(
-            "no test recording can be scored"
-            + ("" if window is None else f"; none has {window} frames of speech")
-        )
-    recording = np.repeat(np.arange(len(paths)), lengths)
     truth = np.array([column.get(speaker_of.get(path, ""), -1) for path in paths], dtype=np.intp)
-    return ScoreMatrix(
-        np.concatenate(blocks), scorer.names, tuple(paths), recording, truth[recording]
-    )
+    matrices: dict[int | None, ScoreMatrix] = {}
+    for place, window in enumerate(windows):
+        parts = [block[place] for block in blocks]
+        recording = np.repeat(np.arange(len(paths)), [len(part) for part in parts])
+        if len(recording):
+            matrices[window] = ScoreMatrix(
+                np.concatenate(parts), scorer.names, tuple(paths), recording, truth[recording]
+            )
+    return matrices
 
 
 def train_split_mixtures(
@@ -176,12 +288,20 @@ def train_split_mixtures(
 class _ScoreStretches:
     config: FeatureConfig
     scorer: SpeakerScorer | LikelihoodScorer
-    window: int | None
+    windows: tuple[int | None, ...]
     shift: int
+    top_c: int | None
 
-    def __call__(self, utterance: Utterance) -> NDArray[np.float64]:
-        speech = cached_extractor(self.config).extract(utterance.path).speech_values
-        if self.window is None:
-            return self.scorer.score(speech)[None, :]
-        frame_scores: Callable[..., NDArray[np.float64]] = self.scorer.frame_scores
-        return window_averages(frame_scores(speech), length=self.window, shift=self.shift)
+    def __call__(self, utterance: Utterance) -> list[NDArray[np.float64]]:
+        features = cached_extractor(self.config).extract(utterance.path)
+        check_speech(features.speech_seconds, os.fspath(utterance.path))
+        if isinstance(self.scorer, SpeakerScorer):
+            scores = self.scorer.frame_scores(features.speech_values, top_c=self.top_c)
+        else:
+            scores = self.scorer.frame_scores(features.speech_values)
+        return [
+            scores.mean(axis=0, keepdims=True)
+            if window is None
+            else window_averages(scores, length=window, shift=self.shift)
+            for window in self.windows
+        ]

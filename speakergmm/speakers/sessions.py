@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speakergmm.corpora.same_audio import hash_audio
-from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.errors import InvalidInputError, ModelFormatError, StoreError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
 from speakergmm.serialization import pack_arrays, unpack_arrays
+from speakergmm.speakers import records
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import collect_statistics
 from speakergmm.speakers.provenance import software_versions, utc_now
+from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
 
 STATISTICS_KIND = "speaker statistics"
 
@@ -50,8 +52,21 @@ def collect_sessions(
     second_order: bool = False,
     n_jobs: int = 1,
 ) -> list[Session]:
-    """Collect the statistics of recordings; the first bad one is refused."""
-    return list(parallel_map(_CollectSession(background, second_order), paths, n_jobs=n_jobs))
+    """Collect the statistics of recordings; the first bad one is refused.
+
+    Raises
+    ------
+    StoreError
+        If two are the same audio.
+    """
+    collect = _CollectSession(background, second_order)
+    collected = list(parallel_map(collect, paths, n_jobs=n_jobs))
+    first_paths: dict[str, Path] = {}
+    for path, session in zip(paths, collected, strict=True):
+        first = first_paths.setdefault(session.audio_sha256, path)
+        if first is not path:
+            raise StoreError(f"{path}: is the same audio as {first}; give each recording once")
+    return collected
 
 
 def insert_session(
@@ -86,6 +101,40 @@ def insert_session(
     )
 
 
+def enroll_sessions(
+    connection: sqlite3.Connection,
+    name: str,
+    paths: Sequence[Path],
+    collected: Sequence[Session],
+    *,
+    background_digest: str,
+    path: Path,
+) -> EnrolmentReport:
+    """Write a speaker's recordings and an entry in the log; the caller holds the transaction.
+
+    Raises
+    ------
+    StoreError
+        If the same audio is enrolled for her already.
+    """
+    new, notes = records.add_speaker(connection, name, path)
+    speaker_id = records.find_speaker(connection, name, path)
+    for wav, session in zip(paths, collected, strict=True):
+        notes += records.note_same_audio(connection, name, wav, session.audio_sha256)
+        insert_session(connection, speaker_id, name, background_digest, session)
+    detail = {
+        "recordings": len(collected),
+        "speech_seconds": round(sum(session.speech_seconds for session in collected), 3),
+        "software": software_versions()["speakergmm"],
+    }
+    records.write_log(connection, "enroll", name, detail)
+    count, seconds = records.total_of(connection, speaker_id, path)
+    recordings = tuple(
+        EnrolledRecording(s.file_name, s.seconds, s.speech_seconds, s.n_frames) for s in collected
+    )
+    return EnrolmentReport(name, new, recordings, count, seconds, tuple(notes))
+
+
 def read_sessions(
     connection: sqlite3.Connection,
     speaker_id: int,
@@ -101,18 +150,18 @@ def read_sessions(
         If a row is damaged, or is of another speaker or background model.
     """
     found = []
-    for number, packed, audio_sha256 in connection.execute(
-        "SELECT id, statistics, audio_sha256 FROM sessions WHERE speaker_id = ? ORDER BY id",
-        (speaker_id,),
-    ):
-        source = f"{path}: recording {number} of {speaker!r}"
+    for row in records.read_rows(connection, path, speaker_id=speaker_id):
+        source = f"{path}: recording {row.id} of {speaker!r}"
+        packed = connection.execute(
+            "SELECT statistics FROM sessions WHERE id = ?", (row.id,)
+        ).fetchone()[0]
         if not isinstance(packed, bytes):
             raise ModelFormatError(f"{source}: damaged store (its statistics are no blob)")
         arrays, metadata = unpack_arrays(packed, kind=STATISTICS_KIND, source=source)
         expected = {
             "speaker": speaker,
             "background": background.digest,
-            "audio_sha256": audio_sha256,
+            "audio_sha256": row.audio_sha256,
         }
         if metadata != expected:
             raise ModelFormatError(f"{source}: damaged store (its statistics belong elsewhere)")
@@ -122,6 +171,18 @@ def read_sessions(
             raise ModelFormatError(f"{source}: damaged store ({error})") from None
         if statistics.first_order.shape != background.mixture.means.shape:
             raise ModelFormatError(f"{source}: damaged store (its statistics have another shape)")
+        if row.n_frames != round(statistics.n_frames):
+            raise ModelFormatError(
+                f"{source}: damaged store (its statistics are of {statistics.n_frames:g} frames, "
+                f"not {row.n_frames})"
+            )
+        features = background.features
+        expected_seconds = row.n_frames * features.shift_samples / features.sample_rate
+        if abs(row.speech_seconds - expected_seconds) > 1e-6 * expected_seconds:
+            raise ModelFormatError(
+                f"{source}: damaged store ({row.n_frames} frames are {expected_seconds:g} s of "
+                f"speech, not {row.speech_seconds:g} s)"
+            )
         found.append(statistics)
     return found
 

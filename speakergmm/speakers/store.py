@@ -32,10 +32,9 @@ from speakergmm.speakers.enrolment import (
     SpeakerModel,
     adapt_speaker,
 )
-from speakergmm.speakers.extraction import as_config, cached_extractor
+from speakergmm.speakers.extraction import as_config, cached_extractor, check_speech
 from speakergmm.speakers.provenance import software_versions, utc_now
 from speakergmm.speakers.results import (
-    EnrolledRecording,
     EnrolledSpeaker,
     EnrolmentReport,
     Identification,
@@ -87,9 +86,12 @@ class SpeakerStore:
             self.settings = AdaptationSettings(
                 settings["relevance_factor"], tuple(settings["parameters"])
             )
-            self._made = {name: meta[name] for name in ("created", "software")}
         except (KeyError, TypeError, ValueError, InvalidInputError) as error:
             raise ModelFormatError(f"{path}: damaged store (its settings: {error})") from None
+        records.check_meta(meta, path)
+        self._made = {"created": meta["created"], "software": records.parsed(meta["software"])}
+        with self._errors():
+            records.count_changes(connection, path)
         if not isinstance(packed, bytes):
             raise ModelFormatError(f"{path}: damaged store (its background model is no blob)")
         self.background = BackgroundModel.from_bytes(packed, source=os.fspath(path))
@@ -97,7 +99,7 @@ class SpeakerStore:
             raise ModelFormatError(
                 f"{path}: damaged store (its background model doesn't match its digest)"
             )
-        if meta.get("erasing"):
+        if meta["erasing"]:
             # A removal was cut short after it was committed; finish it if nobody is in the way.
             self._erase()
 
@@ -139,28 +141,7 @@ class SpeakerStore:
         """
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, tuple(parameters))
-        document = json.dumps(
-            {
-                "relevance_factor": settings.relevance_factor,
-                "parameters": list(settings.parameters),
-            },
-            sort_keys=True,
-        )
-        database.create_database(
-            path,
-            {
-                "background": background.to_bytes(),
-                "background_digest": background.digest,
-                "features": json.dumps(background.features.to_dict(), sort_keys=True),
-                "features_digest": background.features.digest,
-                "settings": document,
-                "settings_sha256": _hash_settings(document, background.digest),
-                "generation": 0,
-                "erasing": 0,
-                "created": utc_now(),
-                "software": json.dumps(software_versions()),
-            },
-        )
+        database.create_database(path, describe_store(background, settings))
         return cls.open(path, busy_timeout=busy_timeout)
 
     @classmethod
@@ -253,41 +234,31 @@ class SpeakerStore:
         InvalidInputError
             If the name isn't allowed or there is no recording.
         AudioError, InsufficientDataError
-            If a recording can't be read or has no speech.
+            If a recording can't be read or has less than 0.1 s of speech.
         StoreError
             If the same audio is enrolled for her already, or the store can't be written.
         """
         name = check_speaker_name(speaker)
-        paths = _paths(wavs, "enroll")
+        paths = as_paths(wavs, "enroll")
         collected = sessions.collect_sessions(
             self.background, paths, second_order=self.settings.second_order, n_jobs=n_jobs
         )
-        first_paths: dict[str, Path] = {}
-        for path, session in zip(paths, collected, strict=True):
-            first = first_paths.setdefault(session.audio_sha256, path)
-            if first is not path:
-                raise StoreError(f"{path}: is the same audio as {first}; give each recording once")
+        return self.enroll_collected(name, paths, collected)
+
+    def enroll_collected(
+        self, name: str, paths: Sequence[Path], collected: Sequence[sessions.Session]
+    ) -> EnrolmentReport:
+        """Enrol recordings whose statistics against this background model are there already."""
         connection = self._open_connection()
         with self._errors(), database.writing(connection):
-            new, notes = records.add_speaker(connection, name)
-            speaker_id = records.find_speaker(connection, name, self.path)
-            for path, session in zip(paths, collected, strict=True):
-                notes += records.note_same_audio(connection, name, path, session.audio_sha256)
-                sessions.insert_session(
-                    connection, speaker_id, name, self.background.digest, session
-                )
-            detail = {
-                "recordings": len(collected),
-                "speech_seconds": round(sum(s.speech_seconds for s in collected), 3),
-                "software": software_versions()["speakergmm"],
-            }
-            records.write_log(connection, "enroll", name, detail)
-            count, seconds = records.total_of(connection, speaker_id)
-        recordings = tuple(
-            EnrolledRecording(s.file_name, s.seconds, s.speech_seconds, s.n_frames)
-            for s in collected
-        )
-        return EnrolmentReport(name, new, recordings, count, seconds, tuple(notes))
+            return sessions.enroll_sessions(
+                connection,
+                name,
+                paths,
+                collected,
+                background_digest=self.background.digest,
+                path=self.path,
+            )
 
     def verify(
         self,
@@ -318,7 +289,7 @@ class SpeakerStore:
         UnknownSpeakerError
             If the store has no such speaker.
         AudioError, InsufficientDataError
-            If the recording can't be read or has no speech.
+            If the recording can't be read or has less than 0.1 s of speech.
         """
         name = check_speaker_name(speaker)
         limit = _checked_threshold(threshold)
@@ -358,12 +329,12 @@ class SpeakerStore:
         StoreError
             If the store has no speakers.
         AudioError, InsufficientDataError
-            If a recording can't be read or has no speech.
+            If a recording can't be read or has no speech, or all have less than 0.1 s together.
         """
         if isinstance(top, bool) or top < 1:
             raise InvalidInputError(f"top is {top!r}; it must be at least 1")
         limit = _checked_threshold(threshold)
-        paths = _paths(wavs, "identify")
+        paths = as_paths(wavs, "identify")
         scorer = self._scorer(None)
         if not scorer.names:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
@@ -387,7 +358,7 @@ class SpeakerStore:
         """List the speakers, sorted by name."""
         connection = self._open_connection()
         with self._errors():
-            return records.list_speakers(connection)
+            return records.list_speakers(connection, self.path)
 
     def remove(self, speaker: str) -> None:
         """Erase a speaker for good: her statistics, her name, the log entries that name her.
@@ -419,7 +390,7 @@ class SpeakerStore:
         """Return the enrolment log, oldest first: ``at``, ``action``, ``speaker``, ``detail``."""
         connection = self._open_connection()
         with self._errors():
-            return records.list_log(connection)
+            return records.list_log(connection, self.path)
 
     def info(self) -> dict[str, Any]:
         """Say what the store is, as JSON can hold it."""
@@ -428,7 +399,7 @@ class SpeakerStore:
             "kind": STORE_KIND,
             "format_version": database.SCHEMA_VERSION,
             "created": self._made["created"],
-            "software": records.parsed(self._made["software"]),
+            "software": self._made["software"],
             "n_speakers": len(enrolled),
             "n_sessions": sum(speaker.n_sessions for speaker in enrolled),
             "speech_seconds": sum(speaker.speech_seconds for speaker in enrolled),
@@ -454,8 +425,9 @@ class SpeakerStore:
             reason = "rows without a speaker" if orphans else " ".join(str(found[0]).split())
             raise ModelFormatError(f"{self.path}: damaged store ({reason})")
         with self._errors(), database.reading(connection):
-            for name in records.names_of(connection):
+            for name in records.names_of(connection, self.path):
                 self._sessions(connection, name)
+            records.list_log(connection, self.path)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -470,10 +442,11 @@ class SpeakerStore:
     def _erase(self) -> bool:
         connection = self._open_connection()
         with self._errors():
+            generation = records.count_changes(connection, self.path)
             if not database.erase_deleted(connection):
                 return False
             with database.writing(connection):
-                records.set_erasing(connection, False)
+                records.note_erased(connection, generation)
         return True
 
     def _sessions(self, connection: sqlite3.Connection, name: str) -> list[MixtureStatistics]:
@@ -492,12 +465,12 @@ class SpeakerStore:
         """Return models of some speakers, or of all, as of now."""
         connection = self._open_connection()
         with self._errors(), database.reading(connection):
-            generation = records.count_changes(connection)
-            if generation != self._generation or generation < 0:
+            generation = records.count_changes(connection, self.path)
+            if generation != self._generation:
                 self._models.clear()
                 self._scorers.clear()
                 self._generation = generation
-            wanted = records.names_of(connection) if names is None else list(names)
+            wanted = records.names_of(connection, self.path) if names is None else list(names)
             for name in wanted:
                 if name not in self._models:
                     self._models[name] = adapt_speaker(
@@ -529,14 +502,40 @@ class SpeakerStore:
                     yield features.speech_values
 
         scores, n_frames = scorer.score_blocks(blocks(), top_c=top_c)
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        check_speech(seconds, f"{paths[0]}{more}")
         return scores, n_frames, seconds
+
+
+def describe_store(
+    background: BackgroundModel, settings: AdaptationSettings
+) -> dict[str, bytes | str | int]:
+    """Return what a new store says about itself: rows of its table "meta"."""
+    document = json.dumps(
+        {
+            "relevance_factor": settings.relevance_factor,
+            "parameters": list(settings.parameters),
+        },
+        sort_keys=True,
+    )
+    return {
+        "background": background.to_bytes(),
+        "background_digest": background.digest,
+        "settings": document,
+        "settings_sha256": _hash_settings(document, background.digest),
+        "generation": 0,
+        "erasing": 0,
+        "created": utc_now(),
+        "software": json.dumps(software_versions()),
+    }
 
 
 def _hash_settings(settings: str, background_digest: str) -> str:
     return hashlib.sha256(f"{settings} {background_digest}".encode()).hexdigest()
 
 
-def _paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
+def as_paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
+    """Return one or more recordings as a list; refuse none."""
     paths = [Path(wavs)] if isinstance(wavs, str | os.PathLike) else [Path(wav) for wav in wavs]
     if not paths:
         raise InvalidInputError(f"no recording to {verb}; give at least one")

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import oracles.speakers as oracle
 import pytest
@@ -11,6 +13,7 @@ from speakergmm.mixtures import fit_mixture
 from speakergmm.speakers import (
     AdaptationSettings,
     LikelihoodScorer,
+    ScoreMatrix,
     SkippedRecordingWarning,
     SpeakerScorer,
     adapt_speaker,
@@ -18,6 +21,7 @@ from speakergmm.speakers import (
     enrol_models,
     fit_speaker_mixtures,
     run_identification,
+    run_identification_windows,
     run_protocol,
     train_speaker_mixtures,
     train_split_mixtures,
@@ -201,6 +205,89 @@ def test_recordings_of_strangers_have_no_true_model(protocol, background, voices
     only = Split(split.enrolment, trials[-1:])
     with pytest.raises(InsufficientDataError, match="no test recording is of a speaker"):
         _ = run_identification(only, scorer, background.features).accuracy
+
+
+def test_the_shortlist_is_passed_to_the_scorer(protocol, background):
+    split = protocol.splits["eval"]
+    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    for options, top_c in (({}, 5), ({"top_c": 2}, 2), ({"top_c": None}, None)):
+        matrix = run_identification(split, scorer, background.features, **options)
+        expected = [scorer.score(frames_of(path), top_c=top_c) for path in split.test_paths()]
+        np.testing.assert_allclose(matrix.scores, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_several_windows_at_once_equal_one_by_one(protocol, background):
+    split = protocol.splits["eval"]
+    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    windows = (None, 30, 10_000, 50)
+    found = run_identification_windows(
+        split, scorer, background.features, windows=windows, shift=9, top_c=3
+    )
+    assert list(found) == [None, 30, 50]
+    for window, matrix in found.items():
+        one = run_identification(
+            split, scorer, background.features, window=window, shift=9, top_c=3
+        )
+        np.testing.assert_array_equal(matrix.scores, one.scores)
+        np.testing.assert_array_equal(matrix.truth, one.truth)
+        np.testing.assert_array_equal(matrix.recording, one.recording)
+
+
+def matrix_of(scores, truth):
+    names = tuple(f"s{number}" for number in range(np.shape(scores)[1]))
+    paths = tuple(Path(f"{row}.wav") for row in range(len(scores)))
+    return ScoreMatrix(
+        np.asarray(scores, dtype=float), names, paths, np.arange(len(scores)), np.asarray(truth)
+    )
+
+
+def test_ties_count_against_the_system():
+    assert matrix_of(np.zeros((4, 4)), range(4)).accuracy == 0.0
+    # A row of a stranger takes no part.
+    matrix = matrix_of([[2, 1, 1], [1, 1, 0], [0, 3, 0]], [0, 1, -1])
+    assert matrix.accuracy == 0.5
+    assert matrix.identification.ranks.tolist() == [1, 2]
+
+
+def naive_interval(hits, truth, n_bootstrap, seed):
+    """Draw speakers, put their rows together, count; over and over."""
+    speakers = sorted(set(truth))
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(n_bootstrap):
+        drawn = rng.choice(speakers, len(speakers))
+        rows = [hit for one in drawn for hit, t in zip(hits, truth, strict=True) if t == one]
+        values.append(sum(rows) / len(rows))
+    return np.quantile(values, [0.025, 0.975])
+
+
+def test_the_interval_of_accuracy_is_that_of_drawing_speakers():
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 12, 150)
+    scores = rng.normal(size=(150, 14))
+    # Some speakers are easy and others hard, so that rows hang together.
+    scores[np.arange(150), truth] += rng.uniform(0, 4, 14)[truth]
+    matrix = matrix_of(np.vstack([scores, scores[:5]]), [*truth, *[-1] * 5])
+    found = matrix.accuracy_interval(n_bootstrap=4000, seed=1)
+    hits = scores.argmax(axis=1) == truth
+    expected = naive_interval(hits.tolist(), truth.tolist(), 4000, 2)
+    np.testing.assert_allclose([found.low, found.high], expected, rtol=0, atol=0.01)
+    assert found.low < matrix.accuracy < found.high
+    assert found.confidence == 0.95
+    assert found == matrix.accuracy_interval(n_bootstrap=4000, seed=1)
+    narrower = matrix.accuracy_interval(confidence=0.5)
+    assert found.low < narrower.low < narrower.high < found.high
+
+
+def test_intervals_of_one_speaker_or_without_errors():
+    assert matrix_of([[1, 0], [0, 1]], [0, 0]).accuracy_interval() is None
+    found = matrix_of([[1, 0], [0, 1]], [0, 1]).accuracy_interval()
+    assert (found.low, found.high) == (1.0, 1.0)
+    for options in ({"n_bootstrap": 1}, {"confidence": 1.0}):
+        with pytest.raises(InvalidInputError, match=next(iter(options))):
+            matrix_of([[1, 0], [0, 1]], [0, 1]).accuracy_interval(**options)
+    with pytest.raises(InsufficientDataError, match="no test recording"):
+        matrix_of([[1, 0]], [-1]).accuracy_interval()
 
 
 def test_wrong_windows_are_refused(protocol, background):

@@ -1,0 +1,125 @@
+"""Enrolling into a store that may not be there yet, in one step."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from speakergmm.corpora.names import check_speaker_name
+from speakergmm.errors import StoreError
+from speakergmm.speakers import database, sessions
+from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
+from speakergmm.speakers.results import EnrolmentReport
+from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
+
+PathLike = str | os.PathLike[str]
+
+
+def enroll_into(
+    path: PathLike,
+    speaker: str,
+    wavs: PathLike | Iterable[PathLike],
+    *,
+    background: BackgroundModel | None = None,
+    relevance_factor: float | None = None,
+    n_jobs: int = 1,
+    busy_timeout: float = 30.0,
+) -> EnrolmentReport:
+    """Enrol a speaker into a store; make the store if there is none.
+
+    A new store comes into being with the speaker in it: if a recording is refused, no file is left
+    behind. Of several programs that do so at once one makes the store, and the others add to it.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    speaker : str
+        Her name.
+    wavs : path or iterable of path
+        Recordings of her, and of nobody else.
+    background : BackgroundModel, optional
+        Needed if the store is new; otherwise it must be the one the store was made with.
+    relevance_factor : float, optional
+        Of a new store, by default 10; otherwise it must be the one the store was made with.
+    n_jobs : int, default=1
+        Processes that read recordings.
+    busy_timeout : float, default=30
+        Seconds to wait for other programs that write.
+
+    Returns
+    -------
+    EnrolmentReport
+
+    Raises
+    ------
+    StoreError
+        If there is no store and no background model, the store has another relevance factor, the
+        same audio is enrolled for her already, or the store can't be written.
+    IncompatibleModelError
+        If the store was made with another background model; says what differs.
+    InvalidInputError
+        If the name isn't allowed, there is no recording, or the relevance factor is out of range.
+    AudioError, InsufficientDataError
+        If a recording can't be read or has less than 0.1 s of speech.
+
+    Examples
+    --------
+    >>> background = BackgroundModel.load("ubm.safetensors")            # doctest: +SKIP
+    >>> enroll_into("voices.db", "ana", "ana1.wav", background=background)  # doctest: +SKIP
+    """
+    place = Path(path)
+    name = check_speaker_name(speaker)
+    paths = as_paths(wavs, "enroll")
+    settings = AdaptationSettings(
+        DEFAULT_RELEVANCE_FACTOR if relevance_factor is None else relevance_factor
+    )
+    collected: list[sessions.Session] | None = None
+    if not os.path.lexists(place):
+        if background is None:
+            raise StoreError(f"{place}: no such store; give a background model to make a new one")
+        database.check_place(place)
+        collected = sessions.collect_sessions(
+            background, paths, second_order=settings.second_order, n_jobs=n_jobs
+        )
+        try:
+            return _create_with(place, background, settings, name, paths, collected)
+        except database.StoreExistsError:
+            # Another program was faster; what was collected is as good for its store.
+            pass
+    with SpeakerStore.open(place, background=background, busy_timeout=busy_timeout) as store:
+        found = store.settings
+        if relevance_factor is not None and found.relevance_factor != settings.relevance_factor:
+            raise StoreError(
+                f"{place}: its relevance factor is {found.relevance_factor:g}, fixed when it was "
+                f"made, not {settings.relevance_factor:g}; leave it out, or make another store"
+            )
+        if collected is None or found.second_order != settings.second_order:
+            return store.enroll(name, paths, n_jobs=n_jobs)
+        return store.enroll_collected(name, paths, collected)
+
+
+def _create_with(
+    place: Path,
+    background: BackgroundModel,
+    settings: AdaptationSettings,
+    name: str,
+    paths: list[Path],
+    collected: list[sessions.Session],
+) -> EnrolmentReport:
+    reports: list[EnrolmentReport] = []
+    database.create_database(
+        place,
+        describe_store(background, settings),
+        lambda connection: reports.append(
+            sessions.enroll_sessions(
+                connection,
+                name,
+                paths,
+                collected,
+                background_digest=background.digest,
+                path=place,
+            )
+        ),
+    )
+    return reports[0]
