@@ -1,8 +1,15 @@
-"""One function over many items in worker processes, results in the items' order."""
+"""One function over many items, in worker processes or threads, results in the items' order.
+
+Wherever there are several workers, linear algebra runs on one thread: workers don't fight for the
+cores, and a matrix product that is shared out over threads may round differently.
+"""
 
 import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -63,8 +70,62 @@ def parallel_map(
     return track(results, description=description, total=total)
 
 
+def threaded_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int = 1
+) -> Iterator[Result]:
+    """Apply a function to each item on threads of this process, results in order.
+
+    For functions that spend their time in NumPy, on arrays that need not travel then.
+
+    Parameters
+    ----------
+    function : callable
+        Called with one item.
+    items : iterable
+        Read as results are taken: few items are in flight at any time, so that a stream from disk
+        is never held as a whole.
+    n_jobs : int, default=1
+        Number of threads, counted as in `parallel_map`.
+
+    Yields
+    ------
+    object
+        The results. An error raised for an item is raised when its turn comes.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_jobs` is 0 or not an integer.
+
+    Examples
+    --------
+    >>> list(threaded_map(abs, [-2, -1, 0], n_jobs=2))
+    [2, 1, 0]
+    """
+    count = effective_jobs(n_jobs)
+    with single_threaded_blas():
+        if count == 1:
+            yield from map(function, items)
+            return
+        from collections import deque
+        from concurrent.futures import Future, ThreadPoolExecutor
+
+        with ThreadPoolExecutor(count) as pool:
+            waiting: deque[Future[Result]] = deque()
+            try:
+                for item in items:
+                    waiting.append(pool.submit(function, item))
+                    if len(waiting) > 2 * count:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+
 def effective_jobs(n_jobs: int) -> int:
-    """Return the number of processes that `n_jobs` asks for.
+    """Return the number of processes or threads that `n_jobs` asks for.
 
     Raises
     ------
@@ -82,13 +143,58 @@ def effective_jobs(n_jobs: int) -> int:
         )
     if n_jobs > 0:
         return n_jobs
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, (cores or 1) + 1 + n_jobs)
+    return max(1, _count_cores() + 1 + n_jobs)
+
+
+def _count_cores() -> int:
+    """Count the cores that this process may use, which containers and batch systems limit."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Limit the linear algebra of this process to one thread; may be nested, and shared by threads.
+
+    The limit is one for the whole process: it is set when the first user enters, and what was
+    before comes back when the last one leaves.
+    """
+    with _users_lock:
+        if _users.count == 0:
+            controller = _thread_controller("scipy.linalg" in sys.modules)
+            _take_control(controller)
+            _users.limiter = controller.limit(limits=1, user_api="blas")
+            _users.controller = controller
+        _users.count += 1
+    try:
+        yield
+    finally:
+        with _users_lock:
+            _users.count -= 1
+            if _users.count == 0:
+                _take_control(_users.controller)
+                _users.limiter.restore_original_limits()
+                _take_control(_users.controller)
+                _users.limiter = _users.controller = None
+
+
+@dataclass(slots=True)
+class _Users:
+    """Who needs linear algebra on one thread now."""
+
+    count: int = 0
+    limiter: Any = None
+    controller: Any = None
+
+
+_users = _Users()
+_users_lock = threading.Lock()
 
 
 def _in_process(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     for item in items:
-        with _thread_controller().limit(limits=1):
+        with single_threaded_blas():
             result = function(item)
         yield result
 
@@ -132,9 +238,18 @@ class _Recorded(Generic[Item, Result]):
         return result, list(dict.fromkeys((w.category, str(w.message)) for w in caught))
 
 
+def _take_control(controller: Any) -> None:
+    # From version 3.8 on, threadpoolctl silently ignores every thread but the first that set a
+    # limit. Here the first to come sets it and the last to go, another perhaps, takes it back.
+    for library in controller.lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
 @cache
-def _thread_controller() -> Any:
-    # Looking through all loaded libraries takes milliseconds: once, not once an item.
+def _thread_controller(with_scipy: bool) -> Any:
+    # Looking through all loaded libraries takes milliseconds: once, not once an item. NumPy's is
+    # there from the start, SciPy brings its own later (hence the argument, which tells the two).
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

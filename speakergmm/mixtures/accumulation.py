@@ -19,7 +19,7 @@ from speakergmm.mixtures.frames import Frames, FrameSource, check_frames, read_b
 from speakergmm.mixtures.parameters import DiagonalMixture, Precision
 from speakergmm.mixtures.responsibilities import BlockEvaluator
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.threads import map_in_order
+from speakergmm.parallel import threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
@@ -190,7 +190,7 @@ def _accumulate(
     total = _Partial(np.zeros((n_moments, natural.n_components)), 0.0, 0)
     groups = regroup(blocks, block_frames * _BLOCKS_PER_GROUP)
     # In the order of the frames, whichever thread was first: sums round the same way every time.
-    for part in map_in_order(sum_group, groups, n_jobs=n_jobs):
+    for part in threaded_map(sum_group, groups, n_jobs=n_jobs):
         total = _Partial(
             total.moments + part.moments,
             total.log_likelihood + part.log_likelihood,

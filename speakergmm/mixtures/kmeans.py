@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.mixtures.density import block_size
-from speakergmm.mixtures.threads import map_in_order
+from speakergmm.parallel import threaded_map
 
 # Seeding passes over its frames once per cluster; this many per cluster are enough for it.
 _SEEDING_FRAMES_PER_CLUSTER = 32
@@ -103,7 +103,7 @@ def assign(
         distances = (block**2).sum(axis=1, dtype=np.float64) - 2.0 * best
         return labels, np.maximum(distances, 0.0)
 
-    parts = list(map_in_order(assign_block, range(0, len(frames), size), n_jobs=n_jobs))
+    parts = list(threaded_map(assign_block, range(0, len(frames), size), n_jobs=n_jobs))
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
 
 

@@ -27,7 +27,7 @@ from speakergmm.mixtures.parameters import DiagonalMixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
-from speakergmm.mixtures.threads import count_workers
+from speakergmm.parallel import effective_jobs
 
 Initialisation = Literal["kmeans", "splitting", "random"]
 
@@ -105,7 +105,7 @@ def fit_mixture(
     if n_components < 1:
         raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
     check_precision(precision)
-    count_workers(n_jobs)
+    effective_jobs(n_jobs)
     options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)
     check_rereadable(X)
     survey = survey_frames(X)

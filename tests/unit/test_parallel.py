@@ -1,3 +1,5 @@
+import os
+import threading
 import warnings
 
 import numpy as np
@@ -10,9 +12,16 @@ from oracles.parallel_tasks import (
     threads,
     warn_about_parity,
 )
+from threadpoolctl import threadpool_limits
 
+from speakergmm import parallel
 from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
-from speakergmm.parallel import effective_jobs, parallel_map
+from speakergmm.parallel import (
+    effective_jobs,
+    parallel_map,
+    single_threaded_blas,
+    threaded_map,
+)
 from speakergmm.progress import track
 
 
@@ -60,10 +69,85 @@ def test_wrong_numbers_of_jobs(n_jobs):
         parallel_map(square, [1], n_jobs=n_jobs)
 
 
-def test_negative_jobs_count_from_all_cores():
-    assert effective_jobs(-1) >= 1
-    assert effective_jobs(-2) == max(1, effective_jobs(-1) - 1)
-    assert effective_jobs(-1000) == 1
+@pytest.mark.parametrize(("n_jobs", "expected"), [(3, 3), (-1, 6), (-2, 5), (-6, 1), (-1000, 1)])
+def test_negative_jobs_count_from_the_cores_that_may_be_used(monkeypatch, n_jobs, expected):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)), raising=False)
+    assert effective_jobs(n_jobs) == expected
+    # Systems without affinity have all cores.
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    assert effective_jobs(n_jobs) == expected
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert effective_jobs(-1) == 1
+
+
+@pytest.fixture
+def three_blas_threads():
+    with threadpool_limits(limits=3, user_api="blas"):
+        if threads(None) != 3:
+            pytest.skip("this linear algebra can't have three threads")
+        yield
+
+
+@pytest.mark.usefixtures("three_blas_threads")
+def test_overlapping_calls_share_the_limit_and_give_it_back():
+    inside, go_on, seen = threading.Event(), threading.Event(), {}
+
+    def first(_):
+        inside.set()
+        assert go_on.wait(10)
+
+    def second(_):
+        go_on.set()
+        other.join(10)
+        # The first call has ended, this one has not.
+        seen["after the first"] = threads(None)
+
+    other = threading.Thread(target=lambda: list(parallel_map(first, [0])))
+    other.start()
+    assert inside.wait(10)
+    list(parallel_map(second, [0]))
+    assert seen == {"after the first": 1}
+    assert threads(None) == 3
+
+
+@pytest.mark.usefixtures("three_blas_threads")
+def test_the_limit_is_nested_and_outlives_errors():
+    with single_threaded_blas():
+        assert list(threaded_map(threads, range(3), n_jobs=2)) == [1, 1, 1]
+        assert list(parallel_map(threads, range(2))) == [1, 1]
+        assert threads(None) == 1
+    assert threads(None) == 3
+    for run in (parallel_map, threaded_map):
+        with pytest.raises(AudioError):
+            list(run(fail_at_three, range(6)))
+        assert threads(None) == 3
+    assert parallel._users.count == 0
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_threads_give_results_in_order_and_read_ahead_a_little(n_jobs):
+    read = []
+
+    def items():
+        for n in range(50):
+            read.append(n)
+            yield n
+
+    results = threaded_map(square, items(), n_jobs=n_jobs)
+    assert next(results) == 0
+    assert len(read) <= 2 * n_jobs + 1
+    assert list(results) == [n * n for n in range(1, 50)]
+    assert list(threaded_map(square, [], n_jobs=n_jobs)) == []
+
+
+def test_an_error_on_a_thread_comes_when_its_turn_comes():
+    results = threaded_map(fail_at_three, range(6), n_jobs=2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(AudioError, match=r"three\.wav"):
+        next(results)
+    with pytest.raises(InvalidInputError, match="n_jobs"):
+        list(threaded_map(square, [1], n_jobs=0))
 
 
 def test_a_progress_bar_changes_nothing(capsys):

@@ -65,6 +65,12 @@ def test_splitting_floors_a_constant_whatever_its_size(rng):
     np.testing.assert_allclose(model.variances[:, 1], 1e-3, rtol=1e-9)
 
 
+def test_splitting_takes_a_narrow_feature_for_what_it_is(rng):
+    X = np.column_stack([rng.normal(size=2000), 3.3 * (1 + 1e-7 * rng.normal(size=2000))])
+    model = initialise_splitting(X, n_components=2, steps=2)
+    assert model.variances[:, 1].max() < 2 * X[:, 1].var()
+
+
 def test_growth_splits_the_heaviest_first():
     model = grow(DiagonalMixture([0.1, 0.9], [[0.0], [9.0]], [[1.0], [1.0]]), 5)
     np.testing.assert_allclose(np.sort(model.weights), [0.1, 0.225, 0.225, 0.225, 0.225])
