@@ -173,6 +173,15 @@ def test_long_shortlists_are_found_too(rng):
     )
 
 
+def test_five_components_are_scored_by_default(rng):
+    background, models = make(rng)
+    frames = background.sample(40, rng)
+    expected = oracle.average_ratio(frames, models["speaker 0"], background, 5)
+    scorer = SpeakerScorer(background, models, precision="float64")
+    for found in (scorer.score(frames)[0], scorer.frame_scores(frames)[:, 0].mean()):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
 def test_the_shortlist_follows_the_background_and_not_the_speaker():
     background = DiagonalMixture([0.5, 0.5], [[0.0], [3.0]], [[1.0], [1.0]])
     moved = DiagonalMixture([0.5, 0.5], [[-9.0], [0.0]], [[1.0], [1.0]])

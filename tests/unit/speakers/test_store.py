@@ -80,6 +80,13 @@ def test_verification_scores_equal_the_formula(three, voices, top_c):
     assert result.decision is None
 
 
+def test_five_components_are_scored_by_default(three, voices):
+    five = three.verify("bea", voices(2, 5), top_c=5).score
+    assert three.verify("bea", voices(2, 5)).score == five
+    assert three.identify(voices(2, 5)) == three.identify(voices(2, 5), top_c=5)
+    assert len({three.verify("bea", voices(2, 5), top_c=c).score for c in (1, 4, 5, 6)}) == 4
+
+
 def test_the_right_speaker_scores_best(three, voices):
     names = ("ana", "bea", "Zoë")
     for voice, name in enumerate(names, start=1):
