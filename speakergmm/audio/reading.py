@@ -16,6 +16,11 @@ from speakergmm.errors import AudioError, InvalidInputError
 _VALUES_PER_READ = 1 << 20
 # Lists of segments round their times to hundredths of a second; an end that far beyond is the end.
 _END_SLACK_SECONDS = 0.01
+# Floating-point files may overshoot full scale; 40 dB beyond, they hold something else.
+LARGEST_SAMPLE = 100.0
+# Power of the average, as a part of the channels' own, below which they have cancelled: 50 dB.
+# Two channels that have nothing in common leave a half.
+_LEAST_COMMON_POWER = 1e-5
 
 
 class AudioWarning(UserWarning):
@@ -50,7 +55,8 @@ def read_audio(
     Raises
     ------
     AudioError
-        If the file can't be read whole, holds NaN or infinite samples, or lacks the stretch.
+        If the file can't be read whole, lacks the stretch, or holds samples that are NaN,
+        infinite or beyond 100 times full scale; if its channels cancel when they are averaged.
     InvalidInputError
         If `sample_rate` is not a positive whole number.
 
@@ -89,7 +95,8 @@ def iter_audio(
     Raises
     ------
     AudioError, InvalidInputError
-        As `read_audio`; damage inside the file is found when the reading comes to it.
+        As `read_audio`; damage inside the file is found when the reading comes to it, and that
+        channels cancel at the end.
     """
     check_rate(sample_rate)
     if not block_seconds > 0:
@@ -155,6 +162,7 @@ def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDA
     import soundfile
 
     average = np.full(info.n_channels, 1 / info.n_channels, np.float32)
+    power, common_power = 0.0, 0.0
     with opened(info.path) as file:
         position = first
         try:
@@ -167,12 +175,12 @@ def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDA
                     # Reading on would seek, and patch over what is missing.
                     position += len(samples)
                     break
-                mono = samples[:, 0] if info.n_channels == 1 else samples @ average
-                if not np.isfinite(mono).all():
-                    raise AudioError(
-                        f"{described(info.path)}: holds samples that are NaN or infinite; "
-                        "every sample must be a finite number"
-                    )
+                _check_size(info, samples)
+                mono = samples[:, 0]
+                if info.n_channels > 1:
+                    mono = samples @ average
+                    power += float(np.vdot(samples, samples)) / info.n_channels
+                    common_power += float(np.vdot(mono, mono))
                 position += len(samples)
                 yield mono
         except (soundfile.SoundFileError, OSError) as error:
@@ -184,6 +192,27 @@ def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDA
         raise AudioError(
             f"{described(info.path)}: damaged or truncated {info.format} file, ends after "
             f"{position / info.sample_rate:.2f} s where its header promises {info.duration:.2f} s"
+        )
+    if common_power < _LEAST_COMMON_POWER * power:
+        raise AudioError(
+            f"{described(info.path)}: averaging its {info.n_channels} channels cancels the signal, "
+            "they are of opposite polarity; give a file with one of them"
+        )
+
+
+def _check_size(info: AudioInfo, samples: NDArray[np.float32]) -> None:
+    """Refuse samples that are no numbers, or in other units than full scale."""
+    peak = float(max(samples.max(), -samples.min()))
+    if np.isfinite(peak) and peak > LARGEST_SAMPLE:
+        raise AudioError(
+            f"{described(info.path)}: holds samples of up to {peak:.3g} times full scale; "
+            f"floating-point audio must lie in -1..1 (overshoot up to {LARGEST_SAMPLE:g} is read), "
+            "divide integers by theirs"
+        )
+    if not np.isfinite(peak):
+        raise AudioError(
+            f"{described(info.path)}: holds samples that are NaN or infinite; "
+            "every sample must be a finite number"
         )
 
 

@@ -240,6 +240,53 @@ def test_samples_that_are_not_finite_are_refused(tmp_path, value):
     assert len(read_audio(path, end=0.5)[0]) == 8000
 
 
+@pytest.mark.parametrize("n_channels", [1, 2])
+@pytest.mark.parametrize("peak", [1e20, -1e38, 32767.0, -101.0])
+def test_samples_far_beyond_full_scale_are_refused(tmp_path, peak, n_channels):
+    path = tmp_path / "large.wav"
+    samples = np.zeros((RATE, n_channels), np.float32)
+    samples[9000] = [peak, -peak][:n_channels]
+    soundfile.write(path, samples, RATE, subtype="FLOAT")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", AudioWarning)
+        message = refused(read_audio, path)
+    assert message.startswith(f"{path}: holds samples of up to {abs(peak):.3g} times full scale")
+    assert "must lie in -1..1" in message
+
+
+def test_overshoot_is_read(tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, 200 * tone(), RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path)[0], 200 * tone())
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+def test_channels_that_cancel_are_refused(tmp_path, subtype):
+    path = tmp_path / "antiphase.wav"
+    noise = np.random.default_rng(0).normal(scale=2**-16, size=(RATE, 2))
+    samples = tone()[:, None] * [1, -1] + noise
+    soundfile.write(path, samples, RATE, subtype=subtype)
+    with pytest.warns(AudioWarning):
+        message = refused(read_audio, path)
+    assert message.startswith(f"{path}: averaging its 2 channels cancels the signal")
+
+
+@pytest.mark.parametrize("right", [-0.98, 0.0, 1.0])
+def test_channels_that_leave_something_are_averaged(tmp_path, right):
+    path = tmp_path / "stereo.wav"
+    soundfile.write(path, tone()[:, None] * [1, right], RATE, subtype="FLOAT")
+    with pytest.warns(AudioWarning):
+        samples, _ = read_audio(path)
+    np.testing.assert_allclose(samples, tone() * (1 + right) / 2, atol=1e-7)
+
+
+def test_silence_in_all_channels_is_read(tmp_path):
+    soundfile.write(tmp_path / "silence.wav", np.zeros((100, 2)), RATE)
+    with pytest.warns(AudioWarning):
+        assert not read_audio(tmp_path / "silence.wav")[0].any()
+
+
 @pytest.mark.parametrize("rate", [0, -8000, 16000.5])
 def test_impossible_rates_are_refused(wav, rate):
     with pytest.raises(InvalidInputError, match="positive whole number of Hz"):
