@@ -1,6 +1,10 @@
 """Time the metrics against the bare sort of the same scores, and the other work of this room.
 
 Usage: python tests/benchmarks/bench_metrics.py [--scores 10000000] [--rounds 3] [--report]
+       python tests/benchmarks/bench_metrics.py --coverage [--runs 200]
+
+"--coverage" prints instead how often nominal 95 % intervals hold the true error rate, on scores
+with Gaussian effects of speakers.
 """
 
 import argparse
@@ -107,14 +111,67 @@ def report(n_scores, rng):
         )
 
 
+def with_speaker_effects(n_speakers, n_tests, rng, shift=2.5):
+    """Scores of every model on every recording; model, test speaker and pair each add an effect.
+
+    The target trials of a speaker share her effect as a model and as a test speaker.
+    """
+    as_model, as_test = 0.5 * rng.normal(size=(2, n_speakers))
+    pair = 0.3 * rng.normal(size=(n_speakers, n_speakers))
+    test = np.repeat(np.arange(n_speakers), n_tests * n_speakers)
+    model = np.tile(np.arange(n_speakers), n_speakers * n_tests)
+    values = as_model[model] + as_test[test] + pair[model, test] + rng.normal(size=len(model))
+    own = model == test
+    names = np.array([f"s{speaker:04d}" for speaker in range(n_speakers)], dtype=object)
+    recordings = np.array([f"{each}.flac" for each in range(n_speakers * n_tests)], dtype=object)
+    return Scores(
+        names[model],
+        recordings[np.repeat(np.arange(n_speakers * n_tests), n_speakers)],
+        values + shift * own,
+        np.where(own, "target", "nontarget"),
+    )
+
+
+def trial_interval(scores, rng, n_bootstrap=300):
+    """What resampling trials as if they were independent gives."""
+    found = []
+    for _ in range(n_bootstrap):
+        target = rng.choice(scores.target, len(scores.target))
+        nontarget = rng.choice(scores.nontarget, len(scores.nontarget))
+        found.append(SortedTrials(target, nontarget).equal_error_rate().value)
+    return np.quantile(found, [0.025, 0.975])
+
+
+def coverage(runs, rng, n_tests=10, shift=2.5):
+    # Both kinds of score are Gaussian of the same variance: the true EER is at their middle.
+    true = statistics.NormalDist().cdf(-shift / 2 / np.sqrt(0.5**2 + 0.5**2 + 0.3**2 + 1))
+    print(f"nominal 95 %, {runs} runs of {n_tests} tests a speaker, true EER {true:.1%}")
+    print(f"{'speakers':>8} {'linear':>7} {'hull':>7} {'resampling trials':>18}")
+    for n_speakers in (20, 40):
+        held = np.zeros(3)
+        for run in range(runs):
+            scores = with_speaker_effects(n_speakers, n_tests, rng, shift)
+            intervals = bootstrap_intervals(scores, n_bootstrap=300, p_target=(), seed=run)
+            ends = [(intervals[n].low, intervals[n].high) for n in ("eer_linear", "eer_rocch")]
+            ends.append(trial_interval(scores, rng, n_bootstrap=200))
+            held += [low <= true <= high for low, high in ends]
+        linear, hull, trials = held / runs
+        print(f"{n_speakers:>8} {linear:>7.1%} {hull:>7.1%} {trials:>18.1%}", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scores", type=int, default=10_000_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--report", action="store_true", help="also a report of so many trials")
+    parser.add_argument("--coverage", action="store_true", help="coverage of intervals instead")
+    parser.add_argument("--runs", type=int, default=200, help="simulations, with --coverage")
     options = parser.parse_args()
     rng = np.random.default_rng(0)
     with threadpool_limits(1):
+        if options.coverage:
+            coverage(options.runs, rng)
+            return
         detection(options.scores, options.rounds, rng)
         the_rest(options.rounds, rng)
         if options.report:

@@ -159,6 +159,22 @@ def test_connections_are_set_for_safety(filled, tmp_path):
     }
 
 
+def test_deleted_bytes_are_zeroed_whatever_the_systems_sqlite_does(filled, tmp_path, monkeypatch):
+    # Some builds of SQLite do so by themselves, so that the pragma's value wouldn't tell.
+    statements = []
+    whole = sqlite3.connect
+
+    def traced(*arguments, **options):
+        connection = whole(*arguments, **options)
+        connection.set_trace_callback(statements.append)
+        return connection
+
+    path = altered(filled, tmp_path)
+    monkeypatch.setattr(database.sqlite3, "connect", traced)
+    SpeakerStore.open(path).close()
+    assert "PRAGMA secure_delete = ON" in statements
+
+
 def test_a_removal_meanwhile_keeps_its_note(filled, tmp_path, monkeypatch):
     path = altered(filled, tmp_path)
     whole = database.erase_deleted
