@@ -1,0 +1,62 @@
+"""What a command may write over: nothing it reads, and nothing but a file of its own kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.files import check_writable
+
+Kind = Literal["model", "scores", "report", "settings"]
+_NAMES: dict[Kind, str] = {
+    "model": "a background model",
+    "scores": "scores",
+    "report": "a report",
+    "settings": "the settings of scores",
+}
+
+
+def check_output(path: Path, kind: Kind, *, inputs: Iterable[Path] = ()) -> None:
+    """Refuse an output before the work of an hour is done, not after it.
+
+    Parameters
+    ----------
+    path : Path
+        What the command would write.
+    kind : {"model", "scores", "report", "settings"}
+        What it would write there; an older file of that kind is replaced.
+    inputs : iterable of Path
+        Files that the command reads.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If the path is one of the inputs, holds something else, or can't be written.
+    """
+    if path.is_file():
+        for source in inputs:
+            if source.exists() and source.samefile(path):
+                raise InvalidInputError(
+                    f"{path}: is what the command reads; give another name for what it writes"
+                )
+        if path.stat().st_size > 0 and not _holds(path, kind):
+            raise InvalidInputError(
+                f"{path}: exists and is not {_NAMES[kind]}; give another name, or remove it first"
+            )
+    check_writable(path)
+
+
+def _holds(path: Path, kind: Kind) -> bool:
+    if kind == "model":
+        from speakergmm.serialization import read_header
+
+        try:
+            return bool(read_header(path)["kind"] == "background model")
+        except SpeakerGmmError:
+            return False
+    with path.open("rb") as file:
+        start = file.read(64).lower()
+    signature = {"scores": b"model\tpath\t", "report": b"<!doctype html", "settings": b"{"}[kind]
+    return start.startswith(signature)
