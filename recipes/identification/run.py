@@ -7,16 +7,12 @@ python recipes/identification/run.py report --synthetic FOLDER  # the same on sy
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from scipy.stats import bootstrap
 
 from speakergmm.corpora import Protocol, Split, make_synthetic_corpus, read_protocol
-from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.speakers import (
     AdaptationSettings,
@@ -26,6 +22,7 @@ from speakergmm.speakers import (
     SpeakerScorer,
     enrol_models,
     run_identification,
+    run_identification_windows,
     train_split_mixtures,
 )
 
@@ -48,8 +45,9 @@ def protocols(
     """Read the protocols asked for."""
     if data is None and synthetic is None:
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
-    for name in names if data is not None else ():
-        yield name, read_protocol(data / "protocols" / name, data_dir=data)
+    if data is not None:
+        for name in names:
+            yield name, read_protocol(data / "protocols" / name, data_dir=data)
     if synthetic is not None:
         yield "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=2)
 
@@ -59,24 +57,10 @@ def row(*cells: str) -> None:
 
 
 def accuracy(matrix: ScoreMatrix) -> str:
-    """Write the accuracy with its 95 % interval over speakers."""
-    hits = matrix.scores.argmax(axis=1) == matrix.truth
-    speakers = np.unique(matrix.truth)
-    correct = np.array([hits[matrix.truth == speaker].sum() for speaker in speakers])
-    total = np.array([(matrix.truth == speaker).sum() for speaker in speakers])
-    text = f"{100 * matrix.accuracy:.1f}"
-    if matrix.accuracy in (0.0, 1.0) or len(speakers) < 2:
-        return text
-    found = bootstrap(
-        (correct, total),
-        lambda correct, total, axis=-1: correct.sum(axis=axis) / total.sum(axis=axis),
-        paired=True,
-        vectorized=True,
-        n_resamples=1000,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return f"{text} ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    """Write the accuracy in per cent, with its 95 % interval over speakers."""
+    found = matrix.accuracy_interval()
+    interval = "" if found is None else f" ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    return f"{100 * matrix.accuracy:.1f}{interval}"
 
 
 def em_scorer(
@@ -90,31 +74,33 @@ def em_scorer(
     )
 
 
-def map_scorer(protocol: Protocol, jobs: int) -> SpeakerScorer:
+def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> SpeakerScorer:
     """Adapt each model from a background model."""
     assert protocol.background is not None
-    background = BackgroundModel.train(
-        protocol.background, n_components=UBM_COMPONENTS, n_jobs=jobs
-    )
+    background = BackgroundModel.train(protocol.background, n_components=components, n_jobs=jobs)
     settings = AdaptationSettings(RELEVANCE_FACTOR)
-    models = enrol_models(protocol.split("eval"), background, settings=settings, n_jobs=jobs)
+    models = enrol_models(protocol.split(split), background, settings=settings, n_jobs=jobs)
     return SpeakerScorer(background.mixture, models)
 
 
 @app.command()
 def choose(data: DataOption, jobs: JobsOption = 1) -> None:
-    """Compare variance floors on the dev lists, whole recordings; eval is not touched."""
-    row("set", "variance floor", *(f"K = {order}" for order in ORDERS))
+    """Compare settings on the dev lists, whole recordings; eval is not touched."""
+    row("set", "models", *(f"K = {order}" for order in ORDERS))
     row(*["---"] * (2 + len(ORDERS)))
     for name, protocol in protocols(data, None, REAL[:2]):
         part = protocol.split("dev")
-        for floor in (0.001, 0.01, 0.05, 0.1):
+        for floor in (0.001, 0.01, 0.05, 0.1, None):
             cells = []
+            scorer: LikelihoodScorer | SpeakerScorer
             for order in ORDERS:
-                scorer = em_scorer(part, order, jobs, floor)
-                found = run_identification(part, scorer, CONFIG, n_jobs=jobs)
+                if floor is None:
+                    scorer = map_scorer(protocol, "dev", order, jobs)
+                else:
+                    scorer = em_scorer(part, order, jobs, floor)
+                found = run_identification(part, scorer, CONFIG, top_c=None, n_jobs=jobs)
                 cells.append(f"{100 * found.accuracy:.1f}")
-            row(name, f"{floor:g}", *cells)
+            row(name, "MAP" if floor is None else f"EM, floor {floor:g}", *cells)
 
 
 @app.command()
@@ -124,25 +110,25 @@ def report(
     jobs: JobsOption = 1,
 ) -> None:
     """Print accuracy by model order and test length on the eval lists, in per cent."""
-    row("set", "models", "whole recording (95 %)", *(f"{s:g} s" for s in LENGTHS), "seconds")
+    row("set", "models", "whole recording", *(f"{s:g} s" for s in LENGTHS), "seconds")
     row(*["---"] * (4 + len(LENGTHS)))
+    windows = [None, *(round(seconds / CONFIG.frame_shift) for seconds in LENGTHS)]
     for name, protocol in protocols(data, synthetic):
         part = protocol.split("eval")
         for order in (*ORDERS, None):
             start = time.perf_counter()
-            scorer = map_scorer(protocol, jobs) if order is None else em_scorer(part, order, jobs)
-            kind = f"MAP, K = {UBM_COMPONENTS}" if order is None else f"EM, K = {order}"
-            whole = run_identification(part, scorer, CONFIG, n_jobs=jobs)
-            cells = []
-            for seconds in LENGTHS:
-                window = round(seconds / CONFIG.frame_shift)
-                with suppress(InsufficientDataError):  # no recording is that long
-                    found = run_identification(
-                        part, scorer, CONFIG, window=window, shift=5, n_jobs=jobs
-                    )
-                    cells.append(f"{100 * found.accuracy:.1f} ({len(np.unique(found.recording))})")
-            cells += [""] * (len(LENGTHS) - len(cells))
-            row(name, kind, accuracy(whole), *cells, f"{time.perf_counter() - start:.0f}")
+            scorer: LikelihoodScorer | SpeakerScorer
+            if order is None:
+                kind = f"MAP, K = {UBM_COMPONENTS}"
+                scorer = map_scorer(protocol, "eval", UBM_COMPONENTS, jobs)
+            else:
+                kind = f"EM, K = {order}"
+                scorer = em_scorer(part, order, jobs)
+            found = run_identification_windows(
+                part, scorer, CONFIG, windows=windows, shift=5, top_c=None, n_jobs=jobs
+            )
+            cells = [accuracy(found[w]) if w in found else "" for w in windows]
+            row(name, kind, *cells, f"{time.perf_counter() - start:.0f}")
 
 
 if __name__ == "__main__":
