@@ -80,7 +80,10 @@ class FeatureConfig:
     energy_position : {"first", "last"}
         Its column among the static features.
     rasta : bool
-        Band-pass filter each static feature over time (Hermansky and Morgan 1994).
+        Band-pass filter each static feature over time (Hermansky and Morgan 1994). Its
+        coefficients are per frame: made for a shift of 10 ms (pole 0.98, -3 dB at 0.3
+        and 13 Hz), it is another filter at another `frame_shift`, its frequencies in inverse
+        proportion to it.
     deltas : {0, 1, 2}
         Order of time derivatives appended.
     delta_window : int
@@ -188,6 +191,14 @@ class FeatureConfig:
         ------
         InvalidInputError
             If there is none of that name.
+
+        Notes
+        -----
+        ``kaldi`` and ``librosa`` equal kaldi-native-fbank and librosa but for the rounding of
+        float32. On speech, cepstra of ``kaldi`` differ by 3e-5 at most in the median, by less than
+        2e-3 almost everywhere, and by up to 2e-2 in frames that have some filter's energy many
+        decades below its neighbours': there both programs lose digits, and against float64 this
+        one no more than the other. Those of ``librosa`` differ by less than 2e-6 of the largest.
         """
         if name not in PRESETS:
             raise InvalidInputError(

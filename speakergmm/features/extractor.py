@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import iter_audio, resample_blocks
+from speakergmm.audio.reading import LARGEST_SAMPLE
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.container import Features
@@ -224,6 +225,12 @@ def _checked_samples(
     samples = samples[round(start * sample_rate) : round(last * sample_rate)]
     if not np.isfinite(samples).all():
         raise InvalidInputError("samples must be finite, got NaN or infinity")
+    peak = max(samples.max(), -samples.min()) if samples.dtype.kind == "f" and len(samples) else 0
+    if peak > LARGEST_SAMPLE:
+        raise InvalidInputError(
+            f"samples of floating point must lie in -1..1 (overshoot up to {LARGEST_SAMPLE:g} is "
+            f"taken), got {peak:.3g}; divide 16-bit units by 32768"
+        )
     return samples
 
 

@@ -73,7 +73,9 @@ class EMResult(Generic[Model]):
     model : DiagonalMixture or another model
         The last model; of two where the objective fell, the better one.
     history : tuple of Iteration
-        In order.
+        In order. An iteration's objective is that of the model it started from, so that after
+        "iteration_limit" no entry holds the objective of `model`, which would cost another pass
+        over the data; after "converged" the last entry does, after "decreased" the last but one.
     convergence : {"converged", "iteration_limit", "decreased"}
         Why the loop ended: an iteration gained less than the tolerance, there were as many as
         allowed, or the objective fell by more than rounding explains.

@@ -38,6 +38,7 @@ def count(samples, cuts=()):
         ([1, 1, 0, 1, 1], 0),
         ([0.5, 0.5, 0.5, 0.5], 0),  # stands still, but not at full scale
         ([0.992, 0.995, 0.992, 0.998], 0),  # at full scale, but moves
+        ([0.985] * 5, 0),  # stands still, a step of 8-bit audio below full scale
         ([127 / 128] * 3, 3),  # 8-bit audio
         ([1.2, 1.1, 1.3], 3),  # a lossy format's overshoot
     ],

@@ -167,6 +167,8 @@ def test_silence_is_refused(tmp_path, rule):
         (np.zeros(16000, np.int32), "floating point or int16, got .* int32"),
         (np.array([0.0] * 15999 + [np.nan]), "must be finite, got NaN or infinity"),
         (np.array([np.inf] * 16000), "must be finite"),
+        (np.array([0.0] * 15999 + [-1e20]), "must lie in -1..1 .*, got 1e.20; divide"),
+        (np.array([101.0] * 16000), "must lie in -1..1"),
         (np.zeros(16000, complex), "complex128"),
     ],
 )

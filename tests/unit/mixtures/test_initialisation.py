@@ -26,6 +26,17 @@ def test_kmeans_starts_from_the_clusters(rng):
     assert model.variances.min() > 0.15
 
 
+def test_ten_passes_of_kmeans_are_the_default(rng):
+    X = rng.normal(size=(2000, 6))
+
+    def means(**options):
+        found = initialise_kmeans(X, n_components=25, rng=np.random.default_rng(0), **options)
+        return found.means
+
+    np.testing.assert_array_equal(means(), means(max_iter=10))
+    assert not np.array_equal(means(), means(max_iter=9))
+
+
 def test_a_cluster_of_one_frame_has_half_the_variance_of_all(rng):
     X = np.concatenate([rng.normal(size=(99, 2)), [[50.0, 50.0]]])
     model = initialise_kmeans(X, n_components=2, rng=rng)

@@ -56,6 +56,17 @@ def test_more_passes_bring_frames_nearer(rng):
     assert costs[-1] < 0.9 * costs[0]
 
 
+def test_ten_passes_are_the_default(rng):
+    X = rng.normal(size=(2000, 6))
+
+    def centres(**options):
+        return kmeans(X, n_clusters=25, rng=np.random.default_rng(0), **options)
+
+    np.testing.assert_array_equal(centres(), centres(max_iter=10))
+    assert not np.array_equal(centres(), centres(max_iter=9))
+    assert not np.array_equal(centres(), centres(max_iter=11))
+
+
 def test_same_seed_same_centres(rng):
     X = rng.normal(size=(5000, 6)).astype(np.float32)
     one = kmeans(X, n_clusters=40, rng=np.random.default_rng(7))
