@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _LOG_ZERO = -1e30
 # Of a log-density, in nats.
 _LARGEST_ROUNDING = 5e-2
+# A maximum of a row costs a fraction of a nanosecond per number, a partition some twenty.
+_MAXIMA_UP_TO = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,16 +150,41 @@ def select_top(
     indices = np.empty((len(frames), n_top), np.intp)
     values = np.empty((len(frames), n_top), check_precision(precision))
     size = block_size(natural.n_components)
+    take = _take_maxima if n_top <= _MAXIMA_UP_TO else _partition
     for start in range(0, len(frames), size):
-        stop = start + size
-        densities = log_density(natural, frames[start:stop], precision=precision)
-        top = np.argpartition(densities, -n_top, axis=1)[:, -n_top:]
-        top.sort(axis=1)
-        best = np.take_along_axis(densities, top, axis=1)
-        order = np.argsort(-best, axis=1, kind="stable")
-        indices[start:stop] = np.take_along_axis(top, order, axis=1)
-        values[start:stop] = np.take_along_axis(best, order, axis=1)
+        block = slice(start, start + size)
+        densities = log_density(natural, frames[block], precision=precision)
+        take(densities, indices[block], values[block])
     return indices, values
+
+
+def _take_maxima(
+    densities: NDArray[np.floating[Any]],
+    indices: NDArray[np.intp],
+    values: NDArray[np.floating[Any]],
+) -> None:
+    """Fill (T, C) with the best of (T, K), which are used up; of equal ones the first."""
+    rows = np.arange(len(densities))
+    for place in range(indices.shape[1]):
+        highest = densities.argmax(axis=1)
+        indices[:, place] = highest
+        values[:, place] = densities[rows, highest]
+        densities[rows, highest] = -np.inf
+
+
+def _partition(
+    densities: NDArray[np.floating[Any]],
+    indices: NDArray[np.intp],
+    values: NDArray[np.floating[Any]],
+) -> None:
+    """Fill (T, C) with the best of (T, K)."""
+    n_top = indices.shape[1]
+    top = np.argpartition(densities, -n_top, axis=1)[:, -n_top:]
+    top.sort(axis=1)
+    best = np.take_along_axis(densities, top, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    indices[:] = np.take_along_axis(top, order, axis=1)
+    values[:] = np.take_along_axis(best, order, axis=1)
 
 
 def log_likelihood(

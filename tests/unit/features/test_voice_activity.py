@@ -80,6 +80,16 @@ def test_two_gaussians_equal_scikit_learns(posterior):
     assert found == pytest.approx(levels[np.argmax(above)], abs=0.05)
 
 
+def test_two_gaussians_that_overlap_are_told_apart():
+    # There EM is slow, and where it starts (at half the deviation of all) matters.
+    rng, deviation, distance = np.random.default_rng(3), 1.5, 4.0
+    quiet, loud = rng.normal(7, deviation, 4800), rng.normal(7 + distance, deviation, 1200)
+    found = two_gaussian_threshold(histogram_of(np.concatenate([quiet, loud])))
+    # Where both are equally probable, by Bayes' rule.
+    expected = 7 + distance / 2 + np.log(4800 / 1200) * deviation**2 / distance
+    assert found == pytest.approx(expected, abs=0.3)
+
+
 def test_a_single_gaussian_is_not_split():
     log_energy = np.random.default_rng(4).normal(12, 0.7, 3000)
     assert two_gaussian_threshold(histogram_of(log_energy)) is None

@@ -6,7 +6,7 @@ import pytest
 from oracles import mixtures as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures import DiagonalMixture, accumulate
+from speakergmm.mixtures import DiagonalMixture, accumulate, density
 from speakergmm.mixtures.density import natural_parameters
 
 
@@ -143,7 +143,9 @@ def test_weight_zero_takes_no_part(mixture, frames):
         )
 
 
-def test_select_top_orders_by_density(mixture, frames):
+@pytest.mark.parametrize("maxima_up_to", [0, 40])
+def test_select_top_orders_by_density(mixture, frames, monkeypatch, maxima_up_to):
+    monkeypatch.setattr(density, "_MAXIMA_UP_TO", maxima_up_to)
     expected = np.argsort(-oracle.log_densities(*parts(mixture), frames), axis=1)
     indices, values = mixture.select_top(frames, 3, precision="float64")
     np.testing.assert_array_equal(indices, expected[:, :3])
