@@ -196,9 +196,10 @@ class FeatureConfig:
         -----
         ``kaldi`` and ``librosa`` equal kaldi-native-fbank and librosa but for the rounding of
         float32. On speech, cepstra of ``kaldi`` differ by 3e-5 at most in the median, by less than
-        2e-3 almost everywhere, and by up to 2e-2 in frames that have some filter's energy many
-        decades below its neighbours': there both programs lose digits, and against float64 this
-        one no more than the other. Those of ``librosa`` differ by less than 2e-6 of the largest.
+        2e-3 almost everywhere, and by up to 2e-2 in frames of which some filters hold ten decades
+        less energy than others, as in a fricative: there both programs lose digits, and against
+        float64 this one no more than the other. Those of ``librosa`` differ by less than 2e-6 of
+        the largest.
         """
         if name not in PRESETS:
             raise InvalidInputError(
