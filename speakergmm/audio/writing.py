@@ -1,5 +1,6 @@
 """Writing recordings: the file appears whole or not at all."""
 
+import io
 import os
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
             f"{described(path)}: samples to write must be finite, got NaN or infinity"
         )
     pcm = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
+    # To memory first: of a full disk libsndfile says no more than "System error".
+    encoded = io.BytesIO()
     try:
+        soundfile.write(encoded, pcm, sample_rate, format=file_format, subtype="PCM_16")
         # Thousands of files are written at a time: none waits for the disk.
         with atomic_writer(path, durable=False) as file:
-            soundfile.write(file, pcm, sample_rate, format=file_format, subtype="PCM_16")
+            file.write(encoded.getbuffer())
     except soundfile.SoundFileError as error:
         raise AudioError(f"{described(path)}: can't be written ({reason(error)})") from error
     except SpeakerGmmError as error:

@@ -14,6 +14,7 @@ from speakergmm.cli.output import (
     counted,
     print_json,
     print_line,
+    print_note,
     print_table,
     training_status,
 )
@@ -63,6 +64,8 @@ def train_ubm(
 
     check_output(output, "model", inputs=(corpus,))
     read = read_corpus(corpus, data_dir=data)
+    for note in read.notes:
+        print_note(f"warning: {note}")
     with training_status() as callback:
         background = BackgroundModel.train(
             read,

@@ -47,7 +47,7 @@ def run_protocol(
         typer.Option(help="Folder that the lists' paths start from [default: the protocol's]."),
     ] = None,
     split: Annotated[str, typer.Option(help="Which part to run: dev or eval.")] = "eval",
-    relevance: Annotated[float, typer.Option(help="Relevance factor of MAP, in frames.")] = 10.0,
+    relevance: Annotated[float, typer.Option(help="Relevance factor of MAP, in frames.")] = 3.0,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score with all components, not only the best five.")
     ] = False,

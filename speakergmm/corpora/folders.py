@@ -5,7 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
+from speakergmm.corpora.names import (
+    Spellings,
+    check_speaker_name,
+    quoted,
+    shown,
+    unlistable_character,
+)
 from speakergmm.errors import CorpusError, InvalidInputError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
@@ -48,6 +54,7 @@ def read_folder(folder: Path) -> Corpus | None:
     """
     utterances: list[Utterance] = []
     notes: list[str] = []
+    passed_over: list[str] = []
     spellings = Spellings()
     beside = None
     for entry in _entries(folder):
@@ -61,15 +68,24 @@ def read_folder(folder: Path) -> Corpus | None:
             continue
         if clash := spellings.clash(entry.name, "in the same folder"):
             raise CorpusError(f"{shown(folder)}: speaker folder {clash}; rename or merge them")
-        utterances.extend(_utterance(path, folder, entry.name) for path in found)
+        for path in found:
+            if character := unlistable_character(path.name):
+                passed_over.append(
+                    f"recording {quoted(str(path.relative_to(folder)))} was passed over: its name "
+                    f"holds {character}; rename it"
+                )
+            else:
+                utterances.append(_utterance(path, folder, entry.name))
     if utterances and beside is not None:
         raise CorpusError(
             f"{shown(folder)}: recording {quoted(beside)} lies beside the speaker folders; move it "
             "into one, or name the recordings in a list"
         )
     if not utterances:
+        if passed_over:
+            raise CorpusError(f"{shown(folder)}: {passed_over[0]}; there is no other")
         return None
-    return Corpus(tuple(utterances), source=str(folder), root=folder, notes=tuple(notes))
+    return Corpus(tuple(utterances), source=str(folder), root=folder, notes=(*notes, *passed_over))
 
 
 def _utterance(path: Path, folder: Path, speaker: str) -> Utterance:

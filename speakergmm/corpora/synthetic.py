@@ -12,7 +12,7 @@ from typing import Final
 from speakergmm.corpora.protocol import Protocol, read_protocol
 from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, write_protocol
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import AudioError, CorpusError, InvalidInputError
 
 NAME: Final = "synthetic"
 """Folder of the recordings, and name of the protocol."""
@@ -190,5 +190,7 @@ def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n
         place.replace(target)
     except OSError as error:
         raise CorpusError(f"{target} can't be written: {error.strerror or error}") from error
+    except AudioError as error:
+        raise CorpusError(f"{target} can't be written: {error}") from error
     finally:
         shutil.rmtree(place, ignore_errors=True)

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification, identification_from_trials
 from speakergmm.metrics.intervals import (
@@ -229,6 +231,16 @@ def evaluate(
         raise InvalidInputError(
             f"scores: {unlabelled} of {len(scores)} trials have no label; "
             "an evaluation needs target or nontarget for each"
+        )
+    pairs = scores.path_index.astype(np.int64) * len(scores.model_names) + scores.model_index
+    kinds, first = np.unique(pairs, return_index=True)
+    if len(kinds) < len(pairs):
+        again = np.ones(len(pairs), dtype=bool)
+        again[first] = False
+        row = int(np.argmax(again))
+        raise InvalidInputError(
+            f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) was "
+            f"listed before; {again.sum()} such trials would count twice: list each once"
         )
     names = measure_names(p_target=p_target, top_k=top_k)
     trials = SortedTrials(scores.target, scores.nontarget)

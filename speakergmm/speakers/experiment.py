@@ -59,7 +59,7 @@ def run_protocol(
     background : BackgroundModel
     split : str, default="eval"
         Which part to run.
-    relevance_factor : float, default=10
+    relevance_factor : float, default=3
         Occupancy, in frames, at which speaker and background weigh the same.
     parameters : sequence of str, default=("means",)
         What enrolment adapts.

@@ -20,8 +20,6 @@ _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
 # From so many speakers on, one matrix product per component beats gathering rows.
 _GROUP_FROM = 4
-# A maximum costs a fraction of a nanosecond per number, a partition of the row some twenty.
-_MAXIMA_UP_TO = 40
 
 
 class SpeakerScorer:
@@ -304,22 +302,7 @@ class SpeakerScorer:
         self, frames: NDArray[np.floating[Any]], top_c: int
     ) -> tuple[NDArray[np.intp], NDArray[Any]]:
         """Return the best components, shape (T, C), and their log posteriors among themselves."""
-        n_components = self.background.n_components
-        if top_c > _MAXIMA_UP_TO:
-            best, kept = self.background.select_top(frames, top_c, precision=self.precision)
-            return best, kept - _log_sum_exp(kept)[:, None]
-        best = np.empty((len(frames), top_c), np.intp)
-        kept = np.empty((len(frames), top_c), self.precision)
-        step = max(1, _BLOCK_NUMBERS // n_components)
-        for start in range(0, len(frames), step):
-            block = slice(start, start + step)
-            joint = self.background.log_density(frames[block], precision=self.precision)
-            rows = np.arange(len(joint))
-            for place in range(top_c):
-                highest = joint.argmax(axis=1)
-                best[block, place] = highest
-                kept[block, place] = joint[rows, highest]
-                joint[rows, highest] = -np.inf
+        best, kept = self.background.select_top(frames, top_c, precision=self.precision)
         return best, kept - _log_sum_exp(kept)[:, None]
 
 

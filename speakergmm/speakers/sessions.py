@@ -1,5 +1,6 @@
 """Recordings in a store: collecting their statistics, and rows of the database."""
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -195,7 +196,7 @@ class _CollectSession:
     def __call__(self, path: Path) -> Session:
         collected = collect_statistics(self.background, path, second_order=self.second_order)
         return Session(
-            path.name,
+            os.fsencode(path.name).decode("utf-8", "backslashreplace"),
             hash_audio(path),
             collected.statistics,
             collected.seconds,

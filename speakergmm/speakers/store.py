@@ -121,7 +121,7 @@ class SpeakerStore:
             Must not exist.
         background : BackgroundModel
             Copied into the store.
-        relevance_factor : float, default=10
+        relevance_factor : float, default=3
             Occupancy, in frames, at which speaker and background weigh the same.
         parameters : sequence of str, default=("means",)
             What enrolment adapts, of ``"means"``, ``"weights"``, ``"variances"``.

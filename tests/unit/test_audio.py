@@ -1,6 +1,7 @@
 """Recordings: what is read, what is written, and every refusal."""
 
 import errno
+import os
 import warnings
 
 import numpy as np
@@ -334,7 +335,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(wav, monkeypatch):
     def full(*args, **options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(soundfile, "write", full)
+    monkeypatch.setattr(os, "fdopen", full)
     message = refused(write_audio, wav, tone(), RATE)
     assert message == f"{wav}: can't be written, the disk is full; nothing was changed"
     assert wav.read_bytes() == old

@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from speakergmm.audio import write_audio
 from speakergmm.corpora.synthesis.articulation import Segment
 from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
 from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
@@ -126,8 +127,6 @@ def _stream(job: Job, *key: int) -> np.random.Generator:
 
 def record_speaker(job: Job) -> list[Recorded]:
     """Make and write all recordings of a speaker."""
-    import soundfile
-
     voice = draw_voice(job.sex, _stream(job, 0))
     sessions = {
         session: draw_session(_stream(job, 1, session), sample_rate=SAMPLE_RATE)
@@ -148,6 +147,6 @@ def record_speaker(job: Job) -> list[Recorded]:
         session = sessions[plan.session]
         spoken = speak(words, voice, rng, session=session)
         pcm = np.rint(spoken.samples * 32767.0).astype(np.int16)
-        soundfile.write(path, pcm, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+        write_audio(path, pcm / 32768.0, SAMPLE_RATE)
         recorded.append(Recorded(plan, spoken.words, spoken.segments, session.snr))
     return recorded

@@ -1,7 +1,9 @@
 """Each command on its main path, run as a user runs it."""
 
+import contextlib
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -246,3 +248,47 @@ def test_scores_go_to_a_pipe_too(world, speakergmm):
     )  # fmt: skip
     assert done.code == 0, done.err
     assert done.out.startswith("model\tpath\tscore\tlabel\n")
+
+
+def test_a_file_name_that_is_no_utf8(tmp_path, world, speakergmm):
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe.wav"
+    with contextlib.suppress(OSError), open(odd, "wb") as file:  # noqa: PTH123 - a name of bytes
+        file.write(world.enrolment("e001")[0].read_bytes())
+    if not os.path.exists(odd):  # noqa: PTH110
+        pytest.skip("this file system takes no such name")
+    path = tmp_path / "voices.db"
+    done = speakergmm("enroll", path, "ana", os.fsdecode(odd), "--ubm", world.ubm, "--json")
+    assert done.code == 0, done.err
+    assert done.json["recordings"][0]["file_name"] == "\\xff\\xfe.wav"
+    assert speakergmm("verify", path, "ana", os.fsdecode(odd)).code == 0
+    corpus = tmp_path / "corpus"
+    (corpus / "ana").mkdir(parents=True)
+    shutil.copy(world.enrolment("e001")[1], corpus / "ana" / "good.wav")
+    os.rename(odd, os.fsencode(corpus) + b"/ana/\xff.wav")  # noqa: PTH104
+    done = speakergmm("train-ubm", corpus, "--components", 2, "-o", tmp_path / "ubm")
+    assert done.code == 0, done.err
+    assert "passed over" in done.err
+
+
+def test_a_full_disk_is_one_line(tmp_path, world, speakergmm):
+    if not shutil.which("mount") or os.geteuid() != 0:
+        pytest.skip("only root can mount a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip("this machine lets nobody mount a small disk")
+    try:
+        for arguments in (
+            ("demo", "--output", disk / "demo"),
+            ("enroll", disk / "v.db", "ana", world.enrolment("e001")[0], "--ubm", world.ubm),
+        ):
+            done = speakergmm(*arguments)
+            assert done.code == 2, done
+            assert "full" in done.err.splitlines()[-1]
+            assert "Traceback" not in done.err
+            assert not (disk / "v.db").exists()
+    finally:
+        subprocess.run(["umount", disk], check=True)

@@ -109,3 +109,14 @@ def test_refusals(scores):
         evaluate(scores, top_k=(0,))
     with pytest.raises(KeyError, match="no measure 'eer'; there are eer_linear, eer_rocch"):
         evaluate(scores, n_bootstrap=0)["eer"]
+
+
+def test_trials_listed_twice_are_refused():
+    scores = Scores(
+        ["a", "b", "a", "b", "b"],
+        ["x", "x", "y", "y", "x"],
+        [1.0, 0.0, 0.0, 1.0, 0.0],
+        ["target", "nontarget", "nontarget", "target", "nontarget"],
+    )
+    with pytest.raises(InvalidInputError, match=r"trial 5 \(model 'b', path 'x'\) was listed"):
+        evaluate(scores, n_bootstrap=0)

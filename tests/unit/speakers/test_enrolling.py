@@ -50,7 +50,7 @@ def test_later_calls_add(path, background, voices):
     again = enroll_into(path, "ana", voices(1, 1))
     assert (again.new_speaker, again.n_sessions) == (False, 2)
     # Giving what the store was made with is no mistake.
-    enroll_into(path, "bea", [voices(2, 0)], background=background, relevance_factor=10)
+    enroll_into(path, "bea", [voices(2, 0)], background=background, relevance_factor=3)
     with SpeakerStore.open(path) as store:
         assert [speaker.name for speaker in store.speakers()] == ["ana", "bea"]
 
@@ -93,7 +93,7 @@ def test_another_background_or_factor_than_the_stores_is_refused(
     enroll_into(path, "ana", voices(1, 0), background=background)
     with pytest.raises(IncompatibleModelError, match="n_components"):
         enroll_into(path, "ana", voices(1, 1), background=other_background)
-    with pytest.raises(StoreError, match="relevance factor is 10, fixed"):
+    with pytest.raises(StoreError, match="relevance factor is 3, fixed"):
         enroll_into(path, "ana", voices(1, 1), relevance_factor=16)
     with SpeakerStore.open(path) as store:
         assert store.info()["n_sessions"] == 1

@@ -180,7 +180,7 @@ def test_speakers_and_info_and_log(three, background):
     assert info["kind"] == "speaker store"
     assert (info["n_speakers"], info["n_sessions"]) == (3, 6)
     assert info["speech_seconds"] == pytest.approx(sum(s.speech_seconds for s in listed))
-    assert info["relevance_factor"] == 10.0
+    assert info["relevance_factor"] == 3.0
     assert info["background"]["digest"] == background.digest
     log = three.log()
     assert [(entry["action"], entry["speaker"]) for entry in log] == [

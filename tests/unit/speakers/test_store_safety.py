@@ -383,7 +383,7 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
         before = dict(connection.execute("SELECT key, value FROM meta"))
         for key, value, words in (
             ("background", other_background.to_bytes(), "match its digest"),
-            ("settings", before["settings"].replace("10.0", "90.0"), "own hash"),
+            ("settings", before["settings"].replace("3.0", "90.0"), "own hash"),
             ("background", "text", "no blob"),
         ):
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
