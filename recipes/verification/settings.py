@@ -27,6 +27,7 @@ FACTORS: dict[str, Sequence[Settings]] = {
     "relevance factor": [Settings(relevance_factor=r) for r in (0.5, 1.0, 3.0, 6.0, 10.0, 16.0)],
     "filters": [Settings(features={"n_filters": n}) for n in (26, 40, 60, 80)],
     "cepstra": [Settings(features={"n_ceps": n}) for n in (15, 19, 23)],
+    "energy": [Settings(features={"energy": energy}) for energy in ("log_energy", "none")],
     "orders of deltas": [Settings(features={"deltas": n}) for n in (0, 1, 2)],
     "speech threshold": [
         *(Settings(features={"vad_threshold": t}) for t in (3.5, 4.5, 5.5, 6.5)),
