@@ -60,9 +60,9 @@ class SpeakerScorer:
     background model. Frames are grouped by component, so that each component costs one product of
     its frames with all speakers. On single words of real speech (means adapted with relevance
     factor 3) the average ratio with C = 5 differs from the exact one by at most 0.10 rms and 0.44
-    in the worst trial at K = 64, 0.17 and 0.96 at K = 256, in natural logarithms, where trials spread
-    by 1.7 to 2.0; the two correlate above 0.998. C = 10 brings that to 0.05 rms and 0.4
-    (``tests/benchmarks/bench_scoring.py --accuracy`` prints these), and
+    in the worst trial at K = 64, and by 0.17 and 0.96 at K = 256, in natural logarithms, where
+    trials spread by 1.7 to 2.0; the two correlate above 0.998. C = 10 brings that to 0.05 rms and
+    0.4 (``tests/benchmarks/bench_scoring.py --accuracy`` prints these), and
     C = K is exact. Single precision stays within 1e-4.
 
     References
