@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -45,6 +46,7 @@ CREATE TABLE log (
 );
 """
 
+_SMALLEST_LOG = 1 << 16  # bytes
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -233,7 +235,8 @@ def _translated(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
         return ModelFormatError(f"{path}: damaged store, or not of this format ({reason})")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return StoreError(f"{path}: another program keeps the store locked; try again later")
-    if name.startswith("SQLITE_FULL"):
+    # SQLite calls a log that can't grow an I/O error, whatever the reason.
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and _is_full(path)):
         return StoreError(f"{path}: the disk is full; nothing was stored")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreError(
@@ -241,6 +244,13 @@ def _translated(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
             "writable even to read it, so copy it to where they are"
         )
     return StoreError(f"{path}: the store can't be read or written ({reason})")
+
+
+def _is_full(path: Path) -> bool:
+    try:
+        return shutil.disk_usage(path.absolute().parent).free < _SMALLEST_LOG
+    except OSError:
+        return False
 
 
 def _check_header(path: Path) -> None:

@@ -270,25 +270,35 @@ def test_a_file_name_that_is_no_utf8(tmp_path, world, speakergmm):
     assert "passed over" in done.err
 
 
-def test_a_full_disk_is_one_line(tmp_path, world, speakergmm):
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 400 kB of its own."""
     if not shutil.which("mount") or os.geteuid() != 0:
         pytest.skip("only root can mount a small disk")
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=60k", "tmpfs", disk], capture_output=True, check=False
-    )
-    if mount.returncode:
+    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a small disk")
-    try:
-        for arguments in (
-            ("demo", "--output", disk / "demo"),
-            ("enroll", disk / "v.db", "ana", world.enrolment("e001")[0], "--ubm", world.ubm),
-        ):
-            done = speakergmm(*arguments)
-            assert done.code == 2, done
-            assert "full" in done.err.splitlines()[-1]
-            assert "Traceback" not in done.err
-            assert not (disk / "v.db").exists()
-    finally:
-        subprocess.run(["umount", disk], check=True)
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def test_a_full_disk_is_one_line(small_disk, world, speakergmm):
+    wav = world.enrolment("e001")[0]
+    store = small_disk / "voices.db"
+    assert speakergmm("enroll", store, "ana", wav, "--ubm", world.ubm).code == 0
+    with contextlib.suppress(OSError), (small_disk / "filler").open("wb") as file:
+        file.write(bytes(1 << 20))
+    for arguments in (
+        ("demo", "--output", small_disk / "demo"),
+        ("enroll", small_disk / "new.db", "ana", wav, "--ubm", world.ubm),
+        ("enroll", store, "bea", world.enrolment("e002")[0]),
+    ):
+        done = speakergmm(*arguments)
+        assert done.code == 2, done
+        assert "the disk is full" in done.err.splitlines()[-1]
+        assert "Traceback" not in done.err
+    assert not (small_disk / "new.db").exists()
+    (small_disk / "filler").unlink()
+    assert [each["name"] for each in speakergmm("speakers", store, "--json").json] == ["ana"]
