@@ -161,7 +161,11 @@ def test_counts_and_moments_add_up_to_the_data(problem):
     found = accumulate(model, X)
     np.testing.assert_allclose(found.counts.sum(), len(X), rtol=1e-6)
     np.testing.assert_allclose(found.first_order.sum(axis=0), X.sum(axis=0), rtol=1e-5, atol=1e-3)
-    np.testing.assert_allclose(found.second_order.sum(axis=0), (X**2).sum(axis=0), rtol=1e-4)
+    # Float32's error is relative to the spread of the mixture, however near 0 the frames lie.
+    mean, variance = model.global_moments()
+    error = 1e-6 * len(X) * (variance + mean**2)
+    squares = (X.astype(np.float64) ** 2).sum(axis=0)
+    assert (abs(found.second_order.sum(axis=0) - squares) <= error + 1e-5 * squares).all()
 
 
 @in_its_time
