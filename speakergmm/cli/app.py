@@ -76,7 +76,7 @@ def _one_line(error: BaseException) -> str:
     """Say what the operating system refused, with the file it was about."""
     if isinstance(error, OSError):
         what = {
-            errno.ENOSPC: "no space left on the device: free some space or write elsewhere",
+            errno.ENOSPC: "the disk is full: free some space or write elsewhere",
             errno.EFBIG: "the file may not grow that large: raise the limit or write elsewhere",
             errno.EROFS: "the file system is read-only: write elsewhere",
             errno.EACCES: "permission denied",

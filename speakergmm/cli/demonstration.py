@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from speakergmm.corpora import Protocol, Split
     from speakergmm.speakers import BackgroundModel
 
+# In a folder that holds it, an earlier demo's files are replaced.
+_MARK = ".speakergmm-demo"
+
 _EXAMPLES = """
 
 Examples:
@@ -68,7 +71,7 @@ def demo(
     def step(text: str) -> None:
         say(f"[{time.perf_counter() - start:5.1f} s] {text}")
 
-    output.mkdir(parents=True, exist_ok=True)
+    _take_folder(output)
     report, scores_file, model_file = (
         output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
     )
@@ -141,6 +144,18 @@ def demo(
         right=(2,),
     )
     print_line(f"report: {report}")
+
+
+def _take_folder(output: Path) -> None:
+    """Make the demo's folder; what is in it will be replaced, so it must be the demo's own."""
+    if output.exists() and not output.is_dir():
+        raise InvalidInputError(f"--output {output}: is a file; give the name of a folder")
+    if output.exists() and any(output.iterdir()) and not (output / _MARK).exists():
+        raise InvalidInputError(
+            f"--output {output}: holds files that no demo made; give a new folder or an empty one"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    (output / _MARK).touch()
 
 
 def _protocol(

@@ -57,6 +57,7 @@ def _holds(path: Path, kind: Kind) -> bool:
         except SpeakerGmmError:
             return False
     with path.open("rb") as file:
-        start = file.read(64).lower()
-    signature = {"scores": b"model\tpath\t", "report": b"<!doctype html", "settings": b"{"}[kind]
-    return start.startswith(signature)
+        start = file.read(512)
+    if kind == "scores":  # a list of trials begins with the same two columns
+        return start.startswith(b"model\tpath\tscore\t")
+    return {"report": b'content="speakergmm"', "settings": b'"scores_sha256"'}[kind] in start

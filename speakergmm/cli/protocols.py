@@ -65,7 +65,7 @@ def run_protocol(
     from speakergmm.speakers import run_protocol as run
 
     settings = settings_file(output)
-    check_output(output, "scores", inputs=(ubm,))
+    check_output(output, "scores", inputs=(ubm, *protocol.glob("*.tsv")))
     check_output(settings, "settings")
     lists = read_protocol(protocol, data_dir=data)
     check_lists(lists, split=split, strict=strict)

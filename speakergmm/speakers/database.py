@@ -121,16 +121,18 @@ def create_database(
         ):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute("PRAGMA journal_mode = WAL")
+            # No write-ahead log yet: closing copies it, and says nothing where the disk is full.
+            connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("PRAGMA synchronous = FULL")
             connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA)
             connection.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             if fill is not None:
                 fill(connection)
             connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
         _put_in_place(temporary, path)
     finally:
-        for suffix in ("", "-wal", "-shm"):
+        for suffix in ("", "-wal", "-shm", "-journal"):
             temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 

@@ -286,6 +286,8 @@ def test_nothing_is_written_over_what_is_read_or_of_another_kind(
     scores.write_text("model\tpath\tscore\tlabel\na\tx\t1\ttarget\nb\tx\t0\tnontarget\n")
     ubm = tmp_path / "ubm.safetensors"
     shutil.copy(world.ubm, ubm)
+    page = tmp_path / "page.html"
+    page.write_text("<!doctype html><p>my page")
     recording = tmp_path / "a.wav"
     shutil.copy(world.test("e001"), recording)
     run_protocol = ("run-protocol", world.protocol_dir, *corpus[1:], "--ubm", ubm, "-o")
@@ -295,6 +297,9 @@ def test_nothing_is_written_over_what_is_read_or_of_another_kind(
         ("train-ubm", *corpus, "-o", recording),
         (*run_protocol, ubm),
         (*run_protocol, store),
+        (*run_protocol, world.protocol_dir / "eval_trials.tsv"),
+        (*run_protocol, world.protocol_dir / "dev_trials.tsv"),
+        ("evaluate", scores, "--report", page),
         ("evaluate", scores, "--report", scores),
         ("evaluate", scores, "--report", ubm),
     ):
@@ -348,3 +353,11 @@ def test_an_unknown_protocol_offers_the_known(world, tmp_path, refused):
             "demo", "--data", world.folder / "corpus", "--protocol", name, "-o", tmp_path / "out"
         )
         assert "there are synthetic" in line
+
+
+def test_the_demo_replaces_no_store_but_its_own(store, world, refused):
+    before = store.read_bytes()
+    data = ("--data", world.folder / "corpus", "--protocol", "synthetic")
+    assert str(store.parent) in refused("demo", "--output", store.parent, *data)
+    assert str(store) in refused("demo", "--output", store, *data)
+    assert store.read_bytes() == before
