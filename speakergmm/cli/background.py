@@ -62,7 +62,7 @@ def train_ubm(
     from speakergmm.features import FeatureConfig
     from speakergmm.speakers import BackgroundModel
 
-    check_output(output, "model", inputs=(corpus,))
+    check_output(output, "model")
     read = read_corpus(corpus, data_dir=data)
     for note in read.notes:
         print_note(f"warning: {note}")
@@ -100,7 +100,8 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
         elif isinstance(value, list) and len(value) > 6:
             rows.append((f"{prefix}{key}", f"{len(value)} values"))
         else:
-            rows.append((f"{prefix}{key}", str(value)))
+            text = f"{value:.6g}" if isinstance(value, float) else str(value)
+            rows.append((f"{prefix}{key}", text))
     return rows
 
 

@@ -1,8 +1,7 @@
-"""What a command may write over: nothing it reads, and nothing but a file of its own kind."""
+"""What a command may write over: nothing but an older file of the kind it writes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ _NAMES: dict[Kind, str] = {
 }
 
 
-def check_output(path: Path, kind: Kind, *, inputs: Iterable[Path] = ()) -> None:
+def check_output(path: Path, kind: Kind) -> None:
     """Refuse an output before the work of an hour is done, not after it.
 
     Parameters
@@ -26,25 +25,17 @@ def check_output(path: Path, kind: Kind, *, inputs: Iterable[Path] = ()) -> None
     path : Path
         What the command would write.
     kind : {"model", "scores", "report", "settings"}
-        What it would write there; an older file of that kind is replaced.
-    inputs : iterable of Path
-        Files that the command reads.
+        What it would write there; an older file of that kind, or an empty one, is replaced.
 
     Raises
     ------
     SpeakerGmmError
-        If the path is one of the inputs, holds something else, or can't be written.
+        If the path holds something else, what the command reads among it, or can't be written.
     """
-    if path.is_file():
-        for source in inputs:
-            if source.exists() and source.samefile(path):
-                raise InvalidInputError(
-                    f"{path}: is what the command reads; give another name for what it writes"
-                )
-        if path.stat().st_size > 0 and not _holds(path, kind):
-            raise InvalidInputError(
-                f"{path}: exists and is not {_NAMES[kind]}; give another name, or remove it first"
-            )
+    if path.is_file() and path.stat().st_size > 0 and not _holds(path, kind):
+        raise InvalidInputError(
+            f"{path}: exists and is not {_NAMES[kind]}; give another name, or remove it first"
+        )
     check_writable(path)
 
 

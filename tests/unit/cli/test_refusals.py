@@ -310,6 +310,12 @@ def test_nothing_is_written_over_what_is_read_or_of_another_kind(
     capsys.readouterr()
     again = ("train-ubm", *corpus, "--components", 4, "-o", ubm)
     assert run([str(argument) for argument in again]) == 0, "a model may replace a model"
+    lists = tmp_path / "lists"
+    shutil.copytree(world.protocol_dir, lists)
+    (lists / "scores.tsv").touch()  # as mktemp leaves it
+    beside = ("run-protocol", lists, *corpus[1:], "--ubm", world.ubm, "-o", lists / "scores.tsv")
+    for _ in range(2):  # scores beside the lists may replace older scores
+        assert run([str(argument) for argument in beside]) == 0
 
 
 def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
