@@ -1,0 +1,153 @@
+"""The pieces of work that the mixture benchmark times: ours, bare products, scikit-learn's.
+
+Everything here returns a function without arguments that does one unit of work, so that several
+can be timed by turns.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from speakergmm.mixtures import DiagonalMixture, accumulate, update_maximum_likelihood
+from speakergmm.mixtures.density import block_size
+
+Work = Callable[[], Any]
+
+
+def make_frames(n_frames: int, n_components: int, n_features: int, *, seed: int = 0) -> np.ndarray:
+    """Float32 frames drawn from a mixture whose components overlap about as those of speech do.
+
+    They are drawn in pieces, so that making them takes no memory beyond their own.
+    """
+    rng = np.random.default_rng(seed)
+    truth = DiagonalMixture(
+        rng.dirichlet(np.full(n_components, 5.0)),
+        rng.normal(0.0, 1.0, (n_components, n_features)),
+        rng.gamma(4.0, 0.2, (n_components, n_features)),
+    )
+    X = np.empty((n_frames, n_features), np.float32)
+    for start in range(0, n_frames, 16_384):
+        piece = X[start : start + 16_384]
+        piece[:] = truth.sample(len(piece), rng)
+    return X
+
+
+def make_model(X: np.ndarray, n_components: int, covariance_type: str = "diag", seed: int = 1):
+    """Give a mixture in mid-training, whose components are as narrow as they will be."""
+    rng = np.random.default_rng(seed)
+    part = X[:65_536]
+    means = part[rng.choice(len(part), n_components, replace=False)].astype(np.float64)
+    variance = part.var(axis=0, dtype=np.float64) / 2
+    weights = np.full(n_components, 1.0 / n_components)
+    n_features = X.shape[1]
+    start: Any
+    if covariance_type == "diag":
+        shape = (n_components, n_features)
+        start = DiagonalMixture(weights, means, np.broadcast_to(variance, shape))
+    else:
+        from speakergmm.mixtures.kinds import make_mixture
+
+        covariances = {
+            "spherical": np.full(n_components, variance.mean()),
+            "tied": np.diag(variance),
+            "full": np.broadcast_to(np.diag(variance), (n_components, n_features, n_features)),
+        }[covariance_type]
+        start = make_mixture(covariance_type, weights, means, covariances)
+    return update_maximum_likelihood(accumulate(start, part), start)[0]
+
+
+def em_iteration(X: np.ndarray, model: Any, **options: Any) -> Work:
+    """One iteration of EM: accumulation and update."""
+    return lambda: update_maximum_likelihood(accumulate(model, X, **options), model)
+
+
+def score_samples(X: np.ndarray, model: Any) -> Work:
+    """Log-likelihood of each frame, as `score_samples` of the estimators gives it."""
+    return lambda: model.log_likelihood(X)
+
+
+def bare_products(n_frames: int, n_components: int, n_features: int) -> Work:
+    """The two float32 products of a diagonal iteration, over blocks of ours, and no more."""
+    size = block_size(n_components)
+    rng = np.random.default_rng(1)
+    rows = rng.standard_normal((size, 2 * n_features), dtype=np.float32)
+    columns = rng.standard_normal((2 * n_features, n_components), dtype=np.float32)
+    wide = np.empty((size, n_components), np.float32)
+    responsibilities = rng.random((size, n_components), dtype=np.float32)
+    moments = np.empty((2 * n_features, n_components), np.float32)
+
+    def run() -> None:
+        for start in range(0, n_frames, size):
+            length = min(size, n_frames - start)
+            np.matmul(rows[:length], columns, out=wide[:length])
+            np.matmul(rows[:length].T, responsibilities[:length], out=moments)
+
+    return run
+
+
+def peer(X: np.ndarray, model: Any, dtype: type) -> tuple[Any, np.ndarray]:
+    """scikit-learn's estimator with the parameters of `model`, and frames of this dtype."""
+    from sklearn.mixture import GaussianMixture
+
+    invert = np.linalg.inv if model.covariance_type in ("full", "tied") else np.reciprocal
+    estimator = GaussianMixture(
+        model.n_components,
+        covariance_type=model.covariance_type,
+        weights_init=model.weights.astype(dtype),
+        means_init=model.means.astype(dtype),
+        precisions_init=invert(np.asarray(model.covariances)).astype(dtype),
+        max_iter=1,
+    )
+    return _started(estimator, X, dtype)
+
+
+def peer_iteration(X: np.ndarray, model: Any, dtype: type) -> Work:
+    """One iteration of scikit-learn's EM from `model`, without what fit() does before and after."""
+    return _iteration(*peer(X, model, dtype))
+
+
+def peer_score_samples(X: np.ndarray, model: Any, dtype: type) -> Work:
+    """scikit-learn's log-likelihood of each frame."""
+    estimator, frames = peer(X, model, dtype)
+    return lambda: estimator.score_samples(frames)
+
+
+def peer_variational_iteration(X: np.ndarray, n_components: int, dtype: type) -> Work:
+    """One iteration of scikit-learn's variational inference, with its bound, diagonal."""
+    from sklearn.mixture import BayesianGaussianMixture
+
+    estimator = BayesianGaussianMixture(
+        n_components,
+        covariance_type="diag",
+        init_params="random_from_data",
+        max_iter=1,
+        random_state=0,
+    )
+    return _iteration(*_started(estimator, X, dtype), with_bound=True)
+
+
+def _started(estimator: Any, X: np.ndarray, dtype: type) -> tuple[Any, np.ndarray]:
+    frames = X.astype(dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        estimator.fit(frames[: 4 * estimator.n_components])
+    return estimator, frames
+
+
+def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) -> Work:
+    def run() -> None:
+        log_likelihood, log_responsibilities = estimator._e_step(frames)
+        estimator._m_step(frames, log_responsibilities)
+        if with_bound:
+            estimator._compute_lower_bound(log_responsibilities, log_likelihood)
+
+    return run
+
+
+def variational_iteration(X: np.ndarray, n_components: int) -> Work:
+    """One iteration of our variational inference, with its bound, diagonal."""
+    from speakergmm.mixtures.variational import NotYet
+
+    raise NotYet
