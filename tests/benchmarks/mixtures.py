@@ -9,10 +9,11 @@
 Every figure is a ratio of CPU seconds on one thread, medians of runs by turns in one process, on
 the same frames and from the same model; an iteration of scikit-learn is its own `_e_step` and
 `_m_step`. scikit-learn holds frames x components several times over and takes half a minute for
-the largest case, so it works on a part of the frames, and seconds per frame are compared. The part is
-large enough (100,000 frames) that its time per frame no longer grows; on a few thousand frames it
-would be twice as fast per frame, since its arrays then fit the caches. Memory is measured in processes of their own. Two threads are
-timed by the clock on the wall, which a busy machine spoils: the load average stands beside it.
+the largest case, so it works on a part of the frames, and seconds per frame are compared. The part
+is large enough (100,000 frames) that its time per frame no longer grows; on a few thousand frames
+it would be twice as fast per frame, since its arrays then fit the caches. Memory is measured in
+processes of their own. Two threads are timed by the clock on the wall, which a busy machine
+spoils: the load average stands beside it.
 """
 
 import argparse
