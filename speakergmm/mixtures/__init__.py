@@ -9,6 +9,7 @@ can be added, scaled and stored; an update turns statistics into a new model
 
 from speakergmm.mixtures.accumulation import accumulate, accumulate_blocks
 from speakergmm.mixtures.adaptation import adapt, adapt_means, adapt_weights
+from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, UpdateReport, expectation_maximisation
 from speakergmm.mixtures.frames import FrameSource
 from speakergmm.mixtures.initialisation import (
@@ -21,7 +22,6 @@ from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.splitting import grow, split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.training import fit_mixture

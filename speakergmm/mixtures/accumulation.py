@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,9 +16,17 @@ from speakergmm.mixtures.density import (
     check_precision,
     natural_parameters,
 )
-from speakergmm.mixtures.frames import Frames, FrameSource, check_frames, read_blocks, regroup
-from speakergmm.mixtures.parameters import DiagonalMixture, Precision
-from speakergmm.mixtures.responsibilities import BlockEvaluator
+from speakergmm.mixtures.frames import (
+    Frames,
+    FrameSource,
+    check_frames,
+    check_weights,
+    read_blocks,
+    regroup,
+    weigh,
+)
+from speakergmm.mixtures.parameters import CovarianceType, Mixture, Precision
+from speakergmm.mixtures.responsibilities import BlockEvaluator, BlockResponsibilities
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.parallel import threaded_map
 
@@ -26,9 +35,10 @@ _BLOCKS_PER_GROUP = 16
 
 
 def accumulate(
-    model: DiagonalMixture,
+    model: Mixture,
     X: ArrayLike,
     *,
+    sample_weight: ArrayLike | None = None,
     precision: Precision = "float32",
     second_order: bool = True,
     block_frames: int | None = None,
@@ -38,10 +48,12 @@ def accumulate(
 
     Parameters
     ----------
-    model : DiagonalMixture
-        The mixture that gives the responsibilities.
+    model : Mixture
+        The mixture that gives the responsibilities, of any kind.
     X : array, shape (T, D)
         Frames, in feature units; none at all gives statistics of zero.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame, finite and >= 0; a weight of 2 is the frame twice.
     precision : {"float32", "float64"}, default="float32"
         In which densities and the products of a block are computed, in coordinates in which the
         mixture as a whole has mean 0 and variance near 1; blocks are summed in float64 in any
@@ -56,35 +68,37 @@ def accumulate(
     Returns
     -------
     MixtureStatistics
-        In feature units.
+        In feature units, of the model's kind.
 
     Raises
     ------
     InvalidInputError
-        If `X` is not a finite matrix of D columns, or an option is out of range.
+        If `X` is not a finite matrix of D columns, weights are no such, or an option is out of
+        range.
 
     Examples
     --------
+    >>> from speakergmm.mixtures import DiagonalMixture
     >>> model = DiagonalMixture([0.5, 0.5], [[-9.0], [9.0]], [[1.0], [1.0]])
     >>> accumulate(model, np.array([[-9.0], [8.0], [10.0]])).counts.round(6)
     array([1., 2.])
     """
-    frames = check_frames(X, n_features=model.n_features)
-    return _accumulate(
-        natural_parameters(model),
-        frames,
+    return accumulate_blocks(
+        model,
+        check_frames(X, n_features=model.n_features),
+        sample_weight=sample_weight,
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
         n_jobs=n_jobs,
-        in_feature_units=True,
     )
 
 
 def accumulate_blocks(
-    model: DiagonalMixture,
+    model: Mixture,
     blocks: FrameSource,
     *,
+    sample_weight: ArrayLike | None = None,
     precision: Precision = "float32",
     second_order: bool = True,
     block_frames: int | None = None,
@@ -94,10 +108,12 @@ def accumulate_blocks(
 
     Parameters
     ----------
-    model : DiagonalMixture
+    model : Mixture
         The mixture that gives the responsibilities.
     blocks : array, iterable of arrays, or callable that returns an iterable of arrays
         Each of shape (T, D); read once. How the frames are cut does not change the result.
+    sample_weight : array, optional
+        One weight for each frame of all blocks, in their order.
     precision, second_order, block_frames, n_jobs
         As in `accumulate`.
 
@@ -109,123 +125,194 @@ def accumulate_blocks(
     Raises
     ------
     InvalidInputError
-        If a block is not a finite matrix of D columns; rows are counted over all blocks.
+        If a block is not a finite matrix of D columns (it is named; rows are counted over all
+        blocks), or there are more or fewer weights than frames.
     """
-    return _accumulate(
-        natural_parameters(model),
-        read_blocks(blocks, n_features=model.n_features),
+    natural = natural_parameters(model)
+    statistics = accumulate_standardised(
+        natural,
+        blocks,
+        covariance_type=model.covariance_type,
+        sample_weight=check_weights(sample_weight),
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
         n_jobs=n_jobs,
-        in_feature_units=True,
     )
+    return natural.coordinates.standardisation.statistics_from_standard(statistics)
 
 
 def accumulate_standardised(
     natural: NaturalParameters,
     blocks: FrameSource,
     *,
+    covariance_type: CovarianceType = "diag",
+    sample_weight: NDArray[np.float64] | None = None,
     precision: Precision = "float32",
+    second_order: bool = True,
+    block_frames: int | None = None,
     n_jobs: int = 1,
 ) -> MixtureStatistics:
-    """As `accumulate_blocks`, but moments are those of z in the coordinates of `natural`.
+    """As `accumulate_blocks`, but moments are those of z, the standardised features.
 
     Training stays in these coordinates: variances are differences of moments, and lose no digits
     to an offset there. The log-likelihood is that of the frames in feature units.
     """
-    return _accumulate(
-        natural,
-        read_blocks(blocks, n_features=natural.n_features),
-        precision=precision,
-        second_order=True,
-        block_frames=None,
-        n_jobs=n_jobs,
-        in_feature_units=False,
-    )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Partial:
-    moments: NDArray[np.float64]
-    log_likelihood: float
-    n_frames: int
-
-
-def _accumulate(
-    natural: NaturalParameters,
-    blocks: Frames | Iterable[Frames],
-    *,
-    precision: Precision,
-    second_order: bool,
-    block_frames: int | None,
-    n_jobs: int,
-    in_feature_units: bool,
-) -> MixtureStatistics:
     check_precision(precision)
     if block_frames is None:
-        block_frames = block_size(natural.n_components)
+        block_frames = block_size(natural.n_components, natural.basis.n_rows)
     elif block_frames < 1:
         raise InvalidInputError(f"block_frames must be >= 1, found {block_frames}")
     if isinstance(blocks, np.ndarray):
         # A short utterance needs no large buffers.
         block_frames = max(1, min(block_frames, len(blocks)))
-        blocks = (blocks,)
+    checked = read_blocks(blocks, n_features=natural.n_features)
+    tied = covariance_type == "tied"
+    n_moments = natural.basis.n_rows
+    if tied or not second_order:
+        n_moments = natural.n_features + 1
+    work = _Work(natural, precision, block_frames, n_moments, scatter=tied and second_order)
+    total = _sum_groups(work, checked, sample_weight, n_jobs)
+    return _as_statistics(natural, total, covariance_type, second_order=second_order)
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Work:
+    """What is to be summed over each group of frames, and in what blocks."""
+
+    natural: NaturalParameters
+    precision: Precision
+    block_frames: int
+    n_moments: int
+    scatter: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Partial:
+    moments: NDArray[np.float64]
+    scatter: NDArray[np.float64] | None
+    log_likelihood: float
+    n_frames: float
+
+
+def _sum_groups(
+    work: _Work,
+    blocks: Iterable[Frames],
+    sample_weight: NDArray[np.float64] | None,
+    n_jobs: int,
+) -> _Partial:
     # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait here.
     idle: list[BlockEvaluator] = []
 
-    def sum_group(frames: Frames) -> _Partial:
+    def sum_group(item: tuple[Frames, NDArray[np.float64] | None]) -> _Partial:
         try:
             evaluator = idle.pop()
         except IndexError:
-            evaluator = BlockEvaluator(natural, precision=precision, block_frames=block_frames)
+            evaluator = BlockEvaluator(
+                work.natural, precision=work.precision, block_frames=work.block_frames
+            )
         evaluator.forget()
-        part = _sum_group(evaluator, frames, second_order=second_order)
+        part = _sum_group(work, evaluator, *item)
         idle.append(evaluator)
         return part
 
-    n_features = natural.n_features
-    n_moments = (2 if second_order else 1) * n_features + 1
-    total = _Partial(np.zeros((n_moments, natural.n_components)), 0.0, 0)
-    groups = regroup(blocks, block_frames * _BLOCKS_PER_GROUP)
+    # Weights enter products of float32 numbers: relative to the largest they can't overflow.
+    unit = 1.0
+    if sample_weight is not None and sample_weight.size:
+        unit = float(sample_weight.max()) or 1.0
+        sample_weight = sample_weight / unit
+    n_features = work.natural.n_features
+    moments = np.zeros((work.n_moments, work.natural.n_components))
+    scatter = np.zeros((n_features, n_features)) if work.scatter else None
+    log_likelihood = n_frames = 0.0
+    groups = weigh(regroup(blocks, work.block_frames * _BLOCKS_PER_GROUP), sample_weight)
     # In the order of the frames, whichever thread was first: sums round the same way every time.
     for part in threaded_map(sum_group, groups, n_jobs=n_jobs):
-        total = _Partial(
-            total.moments + part.moments,
-            total.log_likelihood + part.log_likelihood,
-            total.n_frames + part.n_frames,
-        )
-    moments = total.moments
-    statistics = MixtureStatistics(
+        moments += part.moments
+        if scatter is not None and part.scatter is not None:
+            scatter += part.scatter
+        log_likelihood += part.log_likelihood
+        n_frames += part.n_frames
+    if unit != 1.0:
+        moments *= unit
+        scatter = None if scatter is None else scatter * unit
+    return _Partial(moments, scatter, log_likelihood * unit, n_frames * unit)
+
+
+def _as_statistics(
+    natural: NaturalParameters,
+    total: _Partial,
+    covariance_type: CovarianceType,
+    *,
+    second_order: bool,
+) -> MixtureStatistics:
+    n_features = natural.n_features
+    first = total.moments[1 : n_features + 1].T
+    second = None
+    if second_order and total.scatter is None:
+        second = natural.basis.second_order(total.moments[n_features + 1 :])
+    factor = natural.coordinates.factor
+    if factor is not None:
+        # From whitened coordinates back to z.
+        first = first @ factor.T
+        second = None if total.scatter is None else factor @ total.scatter @ factor.T
+    return MixtureStatistics(
         # Sums of float32 products of positive numbers, but a padded product may give -0.
-        counts=np.abs(moments[0]),
-        first_order=moments[1 : n_features + 1].T,
-        second_order=moments[n_features + 1 :].T if second_order else None,
+        counts=np.abs(total.moments[0]),
+        first_order=first,
+        second_order=second,
         log_likelihood=total.log_likelihood,
         n_frames=total.n_frames,
+        covariance_type=covariance_type,
     )
-    if in_feature_units:
-        return natural.standardisation.statistics_from_standard(statistics)
-    return statistics
 
 
-def _sum_group(evaluator: BlockEvaluator, frames: Frames, *, second_order: bool) -> _Partial:
-    """Moments of one group of frames: counts, first order, second order as rows."""
-    n_features, n_components = frames.shape[1], evaluator.n_components
-    n_moments = (2 if second_order else 1) * n_features + 1
-    product = np.empty((n_moments, n_components), evaluator.dtype)
-    moments = np.zeros((n_moments, n_components))
+def _sum_group(
+    work: _Work,
+    evaluator: BlockEvaluator,
+    frames: Frames,
+    sample_weight: NDArray[np.float64] | None,
+) -> _Partial:
+    """Moments of one group of frames, with functions of the frames as rows."""
+    n_moments = work.n_moments
+    product = np.empty((n_moments, evaluator.n_components), evaluator.dtype)
+    moments = np.zeros(product.shape)
+    scatter = None
+    if work.scatter:
+        scatter = np.zeros((work.natural.n_features, work.natural.n_features))
     log_likelihood = 0.0
     for start in range(0, len(frames), evaluator.block_frames):
-        block = evaluator.evaluate(frames[start : start + evaluator.block_frames])
+        stop = start + evaluator.block_frames
+        block = evaluator.evaluate(frames[start:stop])
+        weights = None if sample_weight is None else sample_weight[start:stop]
+        if scatter is not None:
+            scatter += _scatter(block, weights, work.natural.n_features)
         # R^T F = E^T (F / s): dividing the few columns of F spares a pass over the wide block.
+        factors: NDArray[Any] = 1.0 / block.normaliser
+        if weights is not None:
+            factors *= weights.astype(factors.dtype)
         weighted = block.expanded[:n_moments]
-        np.multiply(weighted, 1.0 / block.normaliser, out=weighted)
+        np.multiply(weighted, factors, out=weighted)
         np.matmul(weighted, block.unnormalised, out=product)
         np.add(moments, product, out=moments)
-        log_likelihood += float(block.log_likelihood.sum())
+        likelihoods = block.log_likelihood
+        log_likelihood += float(likelihoods.sum() if weights is None else weights @ likelihoods)
         if block.exception_responsibilities is not None and block.exception_expanded is not None:
             exact = block.exception_expanded[:n_moments]
+            if weights is not None:
+                exact = exact * weights[block.exceptions]
             moments += exact @ block.exception_responsibilities
-    return _Partial(moments, log_likelihood, len(frames))
+    n_frames = float(len(frames)) if sample_weight is None else float(sample_weight.sum())
+    return _Partial(moments, scatter, log_likelihood, n_frames)
+
+
+def _scatter(
+    block: BlockResponsibilities, weights: NDArray[np.float64] | None, n_features: int
+) -> NDArray[np.float64]:
+    """Sum of w w^T over a block, (D, D), in float64: what lies between means is subtracted."""
+    rows = block.expanded[1 : n_features + 1].astype(np.float64)
+    if block.exception_expanded is not None:
+        rows[:, block.exceptions] = block.exception_expanded[1 : n_features + 1]
+    if weights is not None:
+        rows *= np.sqrt(weights)
+    return np.asarray(rows @ rows.T)

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.maximum_likelihood import check_statistics
-from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.statistics import MixtureStatistics
 
 

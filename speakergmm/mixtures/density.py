@@ -1,12 +1,12 @@
 """Log-densities of all components as one matrix product.
 
-With f = [1, z, z^2] of a standardised frame z, the joint log-density of component k is f @ p_k:
-p_k holds a constant and its natural parameters, mean / variance and -1 / (2 variance). In float32
-each of the 2 D + 1 terms is rounded to 6e-8 of its size, so the error of a log-density grows with
-(deviation of the data / deviation of the component)^2: in 39 features it is 1e-5 or so for
-components as wide as the data, and at worst a few 1e-3 where they are up to thirty times narrower,
-as far as the default variance floor goes. A mixture for which more than 5e-2 must be feared is
-evaluated in float64, whatever was asked for.
+With f the functions of a standardised frame z (`basis`), [1, z, z^2] for diagonal covariances, the
+joint log-density of component k is f @ p_k: p_k holds a constant and its natural parameters, such
+as mean / variance and -1 / (2 variance). In float32 each of the terms is rounded to 6e-8 of its
+size, so the error of a log-density grows with (deviation of the data / deviation of the
+component)^2: in 39 features it is 1e-5 or so for components as wide as the data, and at worst a few
+1e-3 where they are up to thirty times narrower, as far as the default variance floor goes. A
+mixture for which more than 5e-2 must be feared is evaluated in float64, whatever was asked for.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.basis import Basis, basis_of
+from speakergmm.mixtures.coordinates import Coordinates, whiten
 from speakergmm.mixtures.expansion import Expander
 from speakergmm.mixtures.standardisation import Standardisation
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.frames import Frames
-    from speakergmm.mixtures.parameters import DiagonalMixture
+    from speakergmm.mixtures.parameters import Mixture
 
 # A component of weight zero: low enough for a responsibility of exactly zero at any sane frame,
 # and no infinity, which a matrix product could turn into NaN.
@@ -40,18 +42,21 @@ class NaturalParameters:
 
     Parameters
     ----------
-    standardisation : Standardisation
-        The coordinates in which the frames are expanded.
-    components : array, shape (2 D + 1, K)
-        Columns p_k, in natural logarithms of densities of z.
-    envelope : array, shape (2 D + 1,)
-        The same for the one Gaussian that has the mean and variance of the whole mixture.
+    coordinates : Coordinates
+        Where the frames are expanded.
+    basis : Basis
+        The functions of a frame in these coordinates; B of them.
+    components : array, shape (B, K)
+        Columns p_k, in natural logarithms of densities in these coordinates.
+    envelope : array, shape (B,)
+        The same for the one Gaussian that has the moments of the whole mixture.
     rounding : float
         Error to expect of a log-density in float32, in nats, for frames near the component for
         which it is largest.
     """
 
-    standardisation: Standardisation
+    coordinates: Coordinates
+    basis: Basis
     components: NDArray[np.float64]
     envelope: NDArray[np.float64]
     rounding: float
@@ -64,59 +69,60 @@ class NaturalParameters:
     @property
     def n_features(self) -> int:
         """Number of features of a frame, D."""
-        return int(self.components.shape[0]) // 2
+        return self.basis.n_features
 
 
-def natural_parameters(model: DiagonalMixture) -> NaturalParameters:
+def natural_parameters(
+    model: Mixture, *, log_weights: NDArray[np.float64] | None = None
+) -> NaturalParameters:
     """Natural parameters of a mixture in the coordinates where, as a whole, it is near (0, 1).
 
     Parameters
     ----------
-    model : DiagonalMixture
+    model : Mixture
         In feature units.
+    log_weights : array, shape (K,), optional
+        In place of the logarithms of the model's weights; they need not be normalised.
     """
-    standardisation = Standardisation.from_moments(*model.global_moments())
-    return standard_natural_parameters(standardisation.model_to_standard(model), standardisation)
+    standardisation = Standardisation.from_moments(
+        *model.global_moments(), isotropic=model.covariance_type == "spherical"
+    )
+    standard = standardisation.model_to_standard(model)
+    return standard_natural_parameters(standard, standardisation, log_weights=log_weights)
 
 
 def standard_natural_parameters(
-    standard: DiagonalMixture, standardisation: Standardisation
+    standard: Mixture,
+    standardisation: Standardisation,
+    *,
+    log_weights: NDArray[np.float64] | None = None,
 ) -> NaturalParameters:
     """Natural parameters of a mixture that is given in standardised coordinates.
 
     Parameters
     ----------
-    standard : DiagonalMixture
+    standard : Mixture
         The mixture of z.
     standardisation : Standardisation
         What turns frames into z.
+    log_weights : array, shape (K,), optional
+        In place of the logarithms of the model's weights; they need not be normalised.
     """
-    mean, variance = standard.global_moments()
-    with np.errstate(divide="ignore"):
-        log_weights = np.maximum(np.log(standard.weights), _LOG_ZERO)
+    white, coordinates = whiten(standard, standardisation)
+    basis = basis_of(standard)
+    if log_weights is None:
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(standard.weights)
+    # Deviations of w near a component are 1, so a log-density changes by as much as w does, in
+    # each feature.
+    whitening = coordinates.amplification * standard.n_features
     return NaturalParameters(
-        standardisation=standardisation,
-        components=_columns(standard.means, standard.variances, log_weights),
-        envelope=_columns(mean[None], variance[None], np.zeros(1))[:, 0],
-        rounding=_rounding(standard),
+        coordinates=coordinates,
+        basis=basis,
+        components=basis.columns(white, np.maximum(log_weights, _LOG_ZERO)),
+        envelope=basis.envelope(white),
+        rounding=float(np.finfo(np.float32).eps * (basis.size(white) + whitening)),
     )
-
-
-def _rounding(standard: DiagonalMixture) -> float:
-    # Each feature contributes terms of the size of (mean^2 + variance) / variance, and a sum is
-    # rounded to the size it has on the way.
-    terms = standard.means**2 / standard.variances + 1.0
-    return float(np.finfo(np.float32).eps * terms.sum(axis=1).max())
-
-
-def _columns(
-    means: NDArray[np.float64], variances: NDArray[np.float64], log_weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    precisions = 1.0 / variances
-    constants = log_weights - 0.5 * (
-        np.log(2 * np.pi * variances).sum(axis=1) + (means**2 * precisions).sum(axis=1)
-    )
-    return np.concatenate([constants[None], (means * precisions).T, -0.5 * precisions.T])
 
 
 def log_density(
@@ -125,11 +131,11 @@ def log_density(
     """Joint log-densities (T, K) of checked frames (T, D), in feature units."""
     dtype = evaluation_dtype(natural, precision)
     constants = np.zeros((len(natural.components), 1))
-    constants[0] = natural.standardisation.log_volume
+    constants[0] = natural.coordinates.log_volume
     columns = (natural.components - constants).astype(dtype)
     result = np.empty((len(frames), natural.n_components), dtype)
-    size = block_size(natural.n_components)
-    expander = Expander(natural.standardisation, dtype=dtype, block_frames=min(size, len(frames)))
+    size = block_size(natural.n_components, natural.basis.n_rows)
+    expander = Expander(natural, dtype=dtype, block_frames=min(size, len(frames)))
     with np.errstate(over="ignore", invalid="ignore"):
         for start in range(0, len(frames), size):
             block = frames[start : start + size]
@@ -149,7 +155,7 @@ def select_top(
     """Find the `n_top` best components of each frame: (T, C) indices and joint log-densities."""
     indices = np.empty((len(frames), n_top), np.intp)
     values = np.empty((len(frames), n_top), check_precision(precision))
-    size = block_size(natural.n_components)
+    size = block_size(natural.n_components, natural.basis.n_rows)
     take = _take_maxima if n_top <= _MAXIMA_UP_TO else _partition
     for start in range(0, len(frames), size):
         block = slice(start, start + size)
@@ -187,13 +193,38 @@ def _partition(
     values[:] = np.take_along_axis(best, order, axis=1)
 
 
+def posteriors(
+    natural: NaturalParameters, frames: Frames, *, precision: str
+) -> NDArray[np.floating[Any]]:
+    """Posterior probabilities (T, K) of checked frames (T, D)."""
+    size = block_size(natural.n_components, natural.basis.n_rows)
+    result = np.empty((len(frames), natural.n_components), check_precision(precision))
+    for start in range(0, len(frames), size):
+        block = slice(start, start + size)
+        densities = log_density(natural, frames[block], precision=precision)
+        densities -= densities.max(axis=1, keepdims=True)
+        np.exp(densities, out=densities)
+        np.divide(densities, densities.sum(axis=1, keepdims=True), out=result[block])
+    return result
+
+
+def predict(natural: NaturalParameters, frames: Frames, *, precision: str) -> NDArray[np.intp]:
+    """Most probable components (T,) of checked frames (T, D); of equal ones the first."""
+    size = block_size(natural.n_components, natural.basis.n_rows)
+    result = np.empty(len(frames), np.intp)
+    for start in range(0, len(frames), size):
+        block = slice(start, start + size)
+        result[block] = log_density(natural, frames[block], precision=precision).argmax(axis=1)
+    return result
+
+
 def log_likelihood(
     natural: NaturalParameters, frames: Frames, *, precision: str
 ) -> NDArray[np.float64]:
     """Log-likelihoods (T,) of checked frames (T, D), in feature units."""
     from speakergmm.mixtures.responsibilities import BlockEvaluator
 
-    size = block_size(natural.n_components)
+    size = block_size(natural.n_components, natural.basis.n_rows)
     evaluator = BlockEvaluator(natural, precision=precision, block_frames=min(size, len(frames)))
     result = np.empty(len(frames))
     for start in range(0, len(frames), size):
@@ -222,6 +253,14 @@ def check_precision(precision: str) -> np.dtype[Any]:
     return np.dtype(precision)
 
 
-def block_size(n_components: int) -> int:
-    """Frames of a block whose densities fill about 2 MiB of float32: one core's share of cache."""
-    return int(np.clip(2**19 // n_components, 256, 4096))
+def block_size(n_components: int, n_rows: int = 0) -> int:
+    """Frames of a block that fills a core's share of cache, about 2 MiB of float32.
+
+    Parameters
+    ----------
+    n_components : int
+        K: the densities of a frame.
+    n_rows : int, default=0
+        B: the functions of a frame, where they are more than the densities.
+    """
+    return int(np.clip(2**19 // max(n_components, n_rows), 256, 4096))

@@ -1,14 +1,15 @@
-"""The rows 1, z, z^2 of a block of standardised frames, of which densities are products."""
+"""The functions of a block of frames, of which log-densities are products."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from speakergmm.mixtures.frames import Frames
-from speakergmm.mixtures.standardisation import Standardisation
+if TYPE_CHECKING:
+    from speakergmm.mixtures.density import NaturalParameters
+    from speakergmm.mixtures.frames import Frames
 
 
 class Expander:
@@ -16,17 +17,17 @@ class Expander:
 
     Parameters
     ----------
-    standardisation : Standardisation
-        What turns frames into z.
+    natural : NaturalParameters
+        Whose coordinates and functions are to be used.
     dtype : dtype
         Of the rows.
     block_frames : int
         Most frames of a block.
     """
 
-    def __init__(
-        self, standardisation: Standardisation, *, dtype: DTypeLike, block_frames: int
-    ) -> None:
+    def __init__(self, natural: NaturalParameters, *, dtype: DTypeLike, block_frames: int) -> None:
+        standardisation = natural.coordinates.standardisation
+        self._basis = natural.basis
         self._centre = standardisation.centre
         with np.errstate(over="ignore"):
             is_single = np.array_equal(self._centre, self._centre.astype(np.float32))
@@ -34,13 +35,14 @@ class Expander:
         self._block_frames = block_frames
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
-        n_features = len(self._centre)
-        self._rows = np.ones((2 * n_features + 1, block_frames), dtype)
+        self._rows = np.ones((self._basis.n_rows, block_frames), dtype)
         self._factors = (1.0 / standardisation.scale).astype(dtype)[:, None]
+        linear_map = natural.coordinates.linear_map
+        self._linear_map = None if linear_map is None else linear_map.astype(dtype)
         self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
 
     def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
-        """Return the rows 1, z, z^2 of frames (T, D): a view of shape (2 D + 1, T).
+        """Return the rows of frames (T, D), 1 first: a view of shape (B, T).
 
         The next call reuses the buffer.
         """
@@ -53,9 +55,12 @@ class Expander:
         tile, moved = tile[:n_frames], moved[:n_frames]
         np.subtract(frames, tile, out=moved)
         z = rows[1 : n_features + 1]
-        # Scales are powers of two, exact in either precision.
-        np.multiply(moved.T, self._factors, out=z, casting="same_kind")
-        np.multiply(z, z, out=rows[n_features + 1 :])
+        if self._linear_map is None:
+            # Scales are powers of two, exact in either precision.
+            np.multiply(moved.T, self._factors, out=z, casting="same_kind")
+        else:
+            np.matmul(self._linear_map, moved.T.astype(rows.dtype, copy=False), out=z)
+        self._basis.fill(rows)
         return rows
 
     def _buffers_for(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

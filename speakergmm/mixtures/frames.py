@@ -78,7 +78,8 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
     Raises
     ------
     InvalidInputError
-        If a block is not a finite matrix of D columns; rows are counted over the whole source.
+        If a block is not a finite matrix of D columns; it is named by its number, from 0, and rows
+        are counted over the whole source.
     """
     blocks: Iterable[Any]
     if isinstance(source, np.ndarray):
@@ -88,8 +89,15 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
     else:
         blocks = source
     first_frame = 0
-    for block in blocks:
-        frames = check_frames(block, n_features=n_features, first_frame=first_frame)
+    # One array is no block of a stream, and messages do not speak of one.
+    is_stream = not isinstance(source, np.ndarray)
+    for number, block in enumerate(blocks):
+        try:
+            frames = check_frames(block, n_features=n_features, first_frame=first_frame)
+        except InvalidInputError as error:
+            if not is_stream:
+                raise
+            raise InvalidInputError(f"block {number}: {error}") from None
         n_features = frames.shape[1]
         first_frame += len(frames)
         if len(frames):
@@ -131,3 +139,55 @@ def regroup(blocks: Iterable[Frames], size: int) -> Iterator[Frames]:
                 pending, n_pending = [], 0
     if pending:
         yield pending[0] if len(pending) == 1 else np.concatenate(pending)
+
+
+def check_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
+    """Return weights of frames as a float64 vector, or refuse them.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not finite real numbers >= 0 in one axis; the first bad one is named.
+    """
+    if sample_weight is None:
+        return None
+    weights = np.asarray(sample_weight)
+    if weights.ndim != 1 or weights.dtype.kind not in "fiub":
+        raise InvalidInputError(
+            f"sample_weight must be a real array of shape (T,), found {weights.dtype} of shape "
+            f"{weights.shape}"
+        )
+    weights = weights.astype(np.float64, copy=False)
+    bad = np.flatnonzero(~((weights >= 0) & (weights < np.inf)))
+    if bad.size:
+        raise InvalidInputError(
+            f"sample_weight must be finite and >= 0, found {weights[bad[0]]} at frame {bad[0]}"
+        )
+    return weights
+
+
+def weigh(
+    groups: Iterable[Frames], sample_weight: NDArray[np.float64] | None
+) -> Iterator[tuple[Frames, NDArray[np.float64] | None]]:
+    """Yield each group of frames with its part of the weights of all frames.
+
+    Raises
+    ------
+    InvalidInputError
+        After the last group, if there are more or fewer weights than frames.
+    """
+    first_frame = 0
+    for frames in groups:
+        stop = first_frame + len(frames)
+        if sample_weight is not None and stop > len(sample_weight):
+            raise InvalidInputError(
+                f"sample_weight must have one entry for each frame, found {len(sample_weight)} "
+                f"for at least {stop} frames"
+            )
+        yield frames, None if sample_weight is None else sample_weight[first_frame:stop]
+        first_frame = stop
+    if sample_weight is not None and first_frame < len(sample_weight):
+        raise InvalidInputError(
+            f"sample_weight must have one entry for each frame, found {len(sample_weight)} for "
+            f"{first_frame} frames"
+        )

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate
+from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import expectation_maximisation
 from speakergmm.mixtures.frames import check_frames
 from speakergmm.mixtures.kmeans import assign, kmeans
@@ -16,7 +17,6 @@ from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.survey import survey_frames
 

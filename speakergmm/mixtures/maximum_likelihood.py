@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.parameters import DiagonalMixture
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
 

@@ -1,86 +1,56 @@
-"""The frozen parameters of a diagonal Gaussian mixture, and what can be asked of them."""
+"""What every Gaussian mixture is, whatever its covariances: frozen parameters that score frames.
+
+Each kind of covariance is a module beside this one: `diagonal`, `spherical`, `tied`, `full`.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures import density
 from speakergmm.mixtures.frames import check_frames
 
 Precision = Literal["float32", "float64"]
+CovarianceType = Literal["spherical", "diag", "tied", "full"]
+AnyMixture = TypeVar("AnyMixture", bound="Mixture")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DiagonalMixture:
-    """A mixture of Gaussians with diagonal covariances.
+class Mixture(ABC):
+    """A mixture of Gaussians: weights, means and covariances that never change.
 
-    Parameters
+    The arrays are copied, float64 and read-only. Weights are not negative and sum to one within
+    1e-6; covariances are positive (definite). See the four kinds for their constructors.
+
+    Attributes
     ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind, as scikit-learn calls it.
     weights : array, shape (K,)
-        Prior probability of each component; not negative, summing to one within 1e-6.
+        Prior probability of each component.
     means : array, shape (K, D)
         In feature units.
-    variances : array, shape (K, D)
-        Variances (not deviations), in squared feature units; > 0.
-
-    Raises
-    ------
-    InvalidInputError
-        If shapes disagree, a value is not finite, a weight is negative, the weights do not sum to
-        one, or a variance is not positive.
-
-    Notes
-    -----
-    The arrays are copied, float64 and read-only: a model never changes under its users' hands.
-
-    Examples
-    --------
-    >>> model = DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[1.0], [1.0]])
-    >>> model.n_components, model.n_features
-    (2, 1)
-    >>> model.log_likelihood(np.array([[0.0]]), precision="float64").round(4)
-    array([-1.4189])
     """
 
+    __slots__ = ()
+
+    covariance_type: ClassVar[CovarianceType]
+    covariance_name: ClassVar[str]
     weights: NDArray[np.float64]
     means: NDArray[np.float64]
-    variances: NDArray[np.float64]
 
-    def __init__(self, weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> None:
-        for name, value, n_axes in (
-            ("weights", weights, 1),
-            ("means", means, 2),
-            ("variances", variances, 2),
-        ):
-            object.__setattr__(self, name, _frozen(name, value, n_axes))
-        n_components, n_features = self.means.shape
-        if self.weights.shape != (n_components,) or self.variances.shape != self.means.shape:
-            raise InvalidInputError(
-                f"mixture parameters disagree: weights {self.weights.shape}, means "
-                f"{self.means.shape}, variances {self.variances.shape}; "
-                f"expected (K,), (K, D), (K, D)"
-            )
-        if n_components == 0 or n_features == 0:
-            raise InvalidInputError(
-                f"a mixture needs components and features, found means of shape {self.means.shape}"
-            )
-        if self.weights.min() < 0 or abs(self.weights.sum() - 1.0) > 1e-6:
-            raise InvalidInputError(
-                f"weights must not be negative and must sum to 1, found a smallest weight of "
-                f"{self.weights.min():g} and a sum of {self.weights.sum():.9g}"
-            )
-        if self.variances.min() <= 0:
-            component, feature = np.argwhere(self.variances <= 0)[0]
-            raise InvalidInputError(
-                f"variances must be positive, found {self.variances[component, feature]:g} "
-                f"at component {component}, feature {feature}"
-            )
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
+        """Copy, freeze and check the parameters."""
+        raise NotImplementedError
+
+    @property
+    def covariances(self) -> NDArray[np.float64]:
+        """Variances or covariances in the shape of the kind: (K,), (K, D), (D, D), (K, D, D)."""
+        return np.asarray(getattr(self, self.covariance_name))
 
     @property
     def n_components(self) -> int:
@@ -91,6 +61,65 @@ class DiagonalMixture:
     def n_features(self) -> int:
         """Number of features of a frame, D."""
         return int(self.means.shape[1])
+
+    @abstractmethod
+    def component_variances(self) -> NDArray[np.float64]:
+        """Variance of each feature in each component, shape (K, D)."""
+
+    @abstractmethod
+    def full_covariances(self) -> NDArray[np.float64]:
+        """Covariance matrix of each component, shape (K, D, D), whatever the kind."""
+
+    @abstractmethod
+    def colour(
+        self, noise: NDArray[np.float64], components: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Give white noise (N, D) the covariances of the components (N,) that its rows are of."""
+
+    @abstractmethod
+    def rescaled(
+        self: AnyMixture, scale: NDArray[np.float64], shift: NDArray[np.float64]
+    ) -> AnyMixture:
+        """Give the mixture of ``x * scale + shift`` for frames x of this one; both of shape (D,).
+
+        A spherical mixture needs one scale for all features.
+        """
+
+    @classmethod
+    @abstractmethod
+    def covariances_from_moments(
+        cls,
+        counts: NDArray[np.float64],
+        means: NDArray[np.float64],
+        second_order: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Covariances about `means` of frames with these moments; rounding may leave them < 0.
+
+        Parameters
+        ----------
+        counts : array, shape (K,)
+            Occupancies, > 0.
+        means : array, shape (K, D)
+            First order divided by the counts.
+        second_order : array
+            As `MixtureStatistics` holds it for this kind.
+        """
+
+    @classmethod
+    @abstractmethod
+    def floored(
+        cls, covariances: NDArray[np.float64], floor: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Raise variances below a floor, which is given for each feature, shape (D,).
+
+        Returns
+        -------
+        covariances : array
+            Where a matrix is below the floor in some direction, it is raised in that direction.
+        was_floored : array of bool
+            For each variance, eigenvalue or number that could be; the first axis is that of the
+            components, except for a tied covariance.
+        """
 
     def log_density(
         self, X: ArrayLike, *, precision: Precision = "float32"
@@ -116,6 +145,8 @@ class DiagonalMixture:
             If `X` is not a finite matrix of D columns.
         """
         frames = check_frames(X, n_features=self.n_features)
+        from speakergmm.mixtures import density
+
         return density.log_density(density.natural_parameters(self), frames, precision=precision)
 
     def log_likelihood(
@@ -141,7 +172,56 @@ class DiagonalMixture:
             If `X` is not a finite matrix of D columns.
         """
         frames = check_frames(X, n_features=self.n_features)
+        from speakergmm.mixtures import density
+
         return density.log_likelihood(density.natural_parameters(self), frames, precision=precision)
+
+    def posteriors(
+        self, X: ArrayLike, *, precision: Precision = "float32"
+    ) -> NDArray[np.floating[Any]]:
+        """Posterior probability of each component given each frame.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Returns
+        -------
+        array, shape (T, K)
+            Rows sum to one; of the dtype that `precision` names.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        from speakergmm.mixtures import density
+
+        return density.posteriors(density.natural_parameters(self), frames, precision=precision)
+
+    def predict(self, X: ArrayLike, *, precision: Precision = "float32") -> NDArray[np.intp]:
+        """Most probable component of each frame, shape (T,); of equal ones the first.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        from speakergmm.mixtures import density
+
+        return density.predict(density.natural_parameters(self), frames, precision=precision)
 
     def select_top(
         self, X: ArrayLike, n_top: int, *, precision: Precision = "float32"
@@ -174,6 +254,8 @@ class DiagonalMixture:
                 f"n_top must lie between 1 and the {self.n_components} components, found {n_top}"
             )
         frames = check_frames(X, n_features=self.n_features)
+        from speakergmm.mixtures import density
+
         return density.select_top(
             density.natural_parameters(self), frames, n_top, precision=precision
         )
@@ -197,24 +279,28 @@ class DiagonalMixture:
             raise InvalidInputError(f"the number of frames to sample must be >= 0, found {n}")
         chosen = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.n_features))
-        return np.asarray(self.means[chosen] + np.sqrt(self.variances[chosen]) * noise)
+        return np.asarray(self.means[chosen] + self.colour(noise, chosen))
 
     def global_moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and variance, both of shape (D,), of the mixture as a whole."""
         mean = self.weights @ self.means
-        variance = self.weights @ (self.variances + (self.means - mean) ** 2)
+        variance = self.weights @ (self.component_variances() + (self.means - mean) ** 2)
         return mean, variance
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes get models by this way: through the checks, and read-only again.
-        return type(self), (self.weights, self.means, self.variances)
+        return type(self), (self.weights, self.means, self.covariances)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Give the parameters by name, ready to be stored."""
-        return {"weights": self.weights, "means": self.means, "variances": self.variances}
+        return {
+            "weights": self.weights,
+            "means": self.means,
+            self.covariance_name: self.covariances,
+        }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, ArrayLike]) -> DiagonalMixture:
+    def from_arrays(cls: type[AnyMixture], arrays: Mapping[str, ArrayLike]) -> AnyMixture:
         """Build a model of what `to_arrays` gave, validated anew.
 
         Raises
@@ -222,13 +308,54 @@ class DiagonalMixture:
         InvalidInputError
             If an array is missing or the parameters are not those of a mixture.
         """
-        missing = [name for name in ("weights", "means", "variances") if name not in arrays]
+        names = ("weights", "means", cls.covariance_name)
+        missing = [name for name in names if name not in arrays]
         if missing:
+            kind = {"diag": "diagonal"}.get(cls.covariance_type, cls.covariance_type)
             raise InvalidInputError(
-                f"a diagonal mixture needs weights, means and variances; missing: "
+                f"a {kind} mixture needs weights, means and {cls.covariance_name}; missing: "
                 f"{', '.join(missing)}"
             )
-        return cls(arrays["weights"], arrays["means"], arrays["variances"])
+        return cls(*(arrays[name] for name in names))
+
+
+def freeze(
+    model: Mixture, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike, *axes: str
+) -> None:
+    """Set and check the arrays of a model; `axes` name those of the covariances.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, or weights do not sum to
+        one.
+    """
+    given: tuple[tuple[str, ArrayLike, int], ...] = (
+        ("weights", weights, 1),
+        ("means", means, 2),
+        (model.covariance_name, covariances, len(axes)),
+    )
+    for name, value, n_axes in given:
+        object.__setattr__(model, name, _frozen(name, value, n_axes))
+    n_components, n_features = model.means.shape
+    sizes = {"K": n_components, "D": n_features}
+    expected = tuple(sizes[axis] for axis in axes)
+    if model.weights.shape != (n_components,) or model.covariances.shape != expected:
+        shape = f"({axes[0]},)" if len(axes) == 1 else f"({', '.join(axes)})"
+        raise InvalidInputError(
+            f"mixture parameters disagree: weights {model.weights.shape}, means "
+            f"{model.means.shape}, {model.covariance_name} {model.covariances.shape}; "
+            f"expected (K,), (K, D), {shape}"
+        )
+    if n_components == 0 or n_features == 0:
+        raise InvalidInputError(
+            f"a mixture needs components and features, found means of shape {model.means.shape}"
+        )
+    if model.weights.min() < 0 or abs(model.weights.sum() - 1.0) > 1e-6:
+        raise InvalidInputError(
+            f"weights must not be negative and must sum to 1, found a smallest weight of "
+            f"{model.weights.min():g} and a sum of {model.weights.sum():.9g}"
+        )
 
 
 def _frozen(name: str, value: ArrayLike, n_axes: int) -> NDArray[np.float64]:

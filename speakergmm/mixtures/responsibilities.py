@@ -4,8 +4,8 @@ After the matrix product the usual way takes five passes over a block of frames 
 each frame's maximum, subtract it, exponentiate, sum, divide by the sum. Three need not be.
 
 - The maximum is only there to keep the exponential in range, and any number near it will do. Here
-  it is the log-density of the envelope, the one Gaussian that has the mixture's mean and variance:
-  a linear function of [1, z, z^2] too, so it is subtracted within the matrix product.
+  it is the log-density of the envelope, the one Gaussian that has the moments of the mixture: a
+  linear function of [1, z, z^2] too, so it is subtracted within the matrix product.
 - The division is left to the caller, who scales the few columns of [1, z, z^2] instead.
 
 A frame whose sum leaves the safe range is evaluated anew. Where these are more than a few the
@@ -79,14 +79,14 @@ class BlockResponsibilities:
         Responsibilities times `normaliser`; zero in the rows `exceptions`.
     normaliser : array, shape (T,)
         Sum of each row; one in the rows `exceptions`.
-    expanded : array, shape (2 D + 1, T)
-        The rows 1, z, z^2; zero in the columns `exceptions`.
+    expanded : array, shape (B, T)
+        The functions of the frames (`basis`), 1 first; zero in the columns `exceptions`.
     log_likelihood : array, shape (T,)
         Of each frame, in feature units, float64.
     exceptions : array, shape (E,)
         Frames that float32 can't represent; evaluated in float64, below.
-    exception_responsibilities, exception_expanded : array, shape (E, K) and (2 D + 1, E)
-        Normalised responsibilities and rows 1, z, z^2 of these frames, float64.
+    exception_responsibilities, exception_expanded : array, shape (E, K) and (B, E)
+        Normalised responsibilities and functions of these frames, float64.
     """
 
     unnormalised: NDArray[np.floating[Any]]
@@ -116,13 +116,14 @@ class BlockEvaluator:
         self.dtype, self.block_frames = dtype, block_frames
         self.n_components = natural.n_components
         self._natural = natural
+        self._log_volume = natural.coordinates.log_volume
         relative = natural.components - natural.envelope[:, None]
         relative[0] -= _SHIFT
         self._relative = (relative / _LOG_BASE).astype(dtype)
         self._envelope = natural.envelope.astype(dtype)
         self._smallest_sum = _SMALLEST_SUM_PER_COMPONENT * natural.n_components
         self._ones = np.ones(natural.n_components, dtype)
-        self._expander = Expander(natural.standardisation, dtype=dtype, block_frames=block_frames)
+        self._expander = Expander(natural, dtype=dtype, block_frames=block_frames)
         self._densities = np.empty((block_frames, natural.n_components), dtype)
         self._usual_way = False
 
@@ -144,7 +145,7 @@ class BlockEvaluator:
             sums, failed = self._exponentiate_block(expanded, densities, shift, lost)
             log_likelihood = np.log(sums.astype(np.float64))
             log_likelihood += shift
-        log_likelihood -= self._natural.standardisation.log_volume
+        log_likelihood -= self._log_volume
         if failed is None:
             return BlockResponsibilities(densities, sums, expanded, log_likelihood, _NONE)
         exceptions = np.flatnonzero(failed)
@@ -197,10 +198,8 @@ class BlockEvaluator:
 def _evaluate_exactly(
     natural: NaturalParameters, frames: Frames
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Responsibilities, rows 1, z, z^2 and log-likelihoods of a few frames, in float64."""
-    expander = Expander(
-        natural.standardisation, dtype=np.dtype(np.float64), block_frames=len(frames)
-    )
+    """Responsibilities, functions and log-likelihoods of a few frames, in float64."""
+    expander = Expander(natural, dtype=np.dtype(np.float64), block_frames=len(frames))
     with np.errstate(over="ignore"):
         # The square of a frame 1e154 deviations away is infinite; its density still is none.
         rows = np.asarray(expander.expand(frames), np.float64)
@@ -210,5 +209,5 @@ def _evaluate_exactly(
     np.exp(densities, out=densities)
     sums = densities.sum(axis=1, keepdims=True)
     densities /= sums
-    likelihoods = (np.log(sums) + highest)[:, 0] - natural.standardisation.log_volume
+    likelihoods = (np.log(sums) + highest)[:, 0] - natural.coordinates.log_volume
     return densities, rows, likelihoods

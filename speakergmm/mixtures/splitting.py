@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from speakergmm.mixtures.parameters import DiagonalMixture
+from speakergmm.mixtures.diagonal import DiagonalMixture
 
 # Distance of the halves from the mean, in deviations per feature.
 _PERTURBATION = 0.1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.parameters import DiagonalMixture
+    from speakergmm.mixtures.parameters import AnyMixture
     from speakergmm.mixtures.statistics import MixtureStatistics
 
 
@@ -35,12 +35,15 @@ class Standardisation:
 
     @classmethod
     def from_moments(
-        cls, mean: NDArray[np.float64], variance: NDArray[np.float64]
+        cls, mean: NDArray[np.float64], variance: NDArray[np.float64], *, isotropic: bool = False
     ) -> Standardisation:
         """Find the map that brings data of this mean and variance, both (D,), close to (0, 1).
 
-        A feature that does not vary keeps its scale.
+        A feature that does not vary keeps its scale. With `isotropic` all features have one
+        scale, that of the mean variance: what was round stays round.
         """
+        if isotropic:
+            variance = np.full_like(variance, variance.mean())
         deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
         with np.errstate(over="ignore"):
             centre = mean.astype(np.float32).astype(np.float64)
@@ -58,31 +61,16 @@ class Standardisation:
         """Write the standardised frames of `X`, shape (T, D), into `out`."""
         np.divide(X - self.centre, self.scale, out=out, casting="same_kind")
 
-    def model_to_standard(self, model: DiagonalMixture) -> DiagonalMixture:
+    def model_to_standard(self, model: AnyMixture) -> AnyMixture:
         """Give the model of z for the model of x."""
-        means = (model.means - self.centre) / self.scale
-        return type(model)(model.weights, means, model.variances / self.scale**2)
+        # Moved first and scaled then: the difference of two large numbers is exact.
+        moved = model.rescaled(np.ones_like(self.scale), -self.centre)
+        return moved.rescaled(1.0 / self.scale, np.zeros_like(self.centre))
 
-    def model_from_standard(self, model: DiagonalMixture) -> DiagonalMixture:
+    def model_from_standard(self, model: AnyMixture) -> AnyMixture:
         """Give the model of x for the model of z."""
-        means = model.means * self.scale + self.centre
-        return type(model)(model.weights, means, model.variances * self.scale**2)
+        return model.rescaled(self.scale, self.centre)
 
     def statistics_from_standard(self, statistics: MixtureStatistics) -> MixtureStatistics:
         """Turn moments of z into those of x; the log-likelihood stays."""
-        counts = statistics.counts[:, None]
-        scaled = statistics.first_order * self.scale
-        second_order = None
-        if statistics.second_order is not None:
-            second_order = (
-                statistics.second_order * self.scale**2
-                + 2.0 * self.centre * scaled
-                + counts * self.centre**2
-            )
-        return type(statistics)(
-            counts=statistics.counts,
-            first_order=scaled + counts * self.centre,
-            second_order=second_order,
-            log_likelihood=statistics.log_likelihood,
-            n_frames=statistics.n_frames,
-        )
+        return statistics.rescaled(self.scale, self.centre)

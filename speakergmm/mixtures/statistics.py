@@ -1,7 +1,8 @@
-"""Sufficient statistics of a diagonal mixture: they can be added, scaled and stored."""
+"""Sufficient statistics of a mixture: they can be added, scaled and stored."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.mixtures.parameters import CovarianceType
+
+# Axes of the second-order moments: components K, features D.
+_SECOND_ORDER = {"spherical": "K", "diag": "KD", "tied": "DD", "full": "KDD"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,15 +24,20 @@ class MixtureStatistics:
     Parameters
     ----------
     counts : array, shape (K,)
-        Occupancy of each component in frames, sum_t r_tk; not an integer.
+        Occupancy of each component in frames, sum_t w_t r_tk; not an integer. Weights of frames
+        w_t are 1 where none were given.
     first_order : array, shape (K, D)
-        Sum of responsibility times feature, sum_t r_tk x_t; not divided by the counts.
-    second_order : array, shape (K, D), or None
-        Sum of responsibility times squared feature; None where it was not asked for.
+        Sum of responsibility times feature, sum_t w_t r_tk x_t; not divided by the counts.
+    second_order : array, or None
+        Sum of responsibility times squared feature, shape (K, D), for diagonal covariances; times
+        squared length, (K,), for spherical ones; times x x^T, (K, D, D), for full ones; of x x^T
+        over all components, (D, D), for a tied one. None where it was not asked for.
     log_likelihood : float
         Sum over the frames of their log-likelihood under the model that made the statistics.
     n_frames : float
-        Number of frames.
+        Number of frames; the sum of their weights.
+    covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
+        Kind of the mixture that made the statistics.
 
     Raises
     ------
@@ -48,6 +58,7 @@ class MixtureStatistics:
     second_order: NDArray[np.float64] | None
     log_likelihood: float
     n_frames: float
+    covariance_type: CovarianceType
 
     def __init__(
         self,
@@ -56,7 +67,13 @@ class MixtureStatistics:
         second_order: ArrayLike | None,
         log_likelihood: float,
         n_frames: float,
+        covariance_type: CovarianceType = "diag",
     ) -> None:
+        if covariance_type not in _SECOND_ORDER:
+            raise InvalidInputError(
+                f"covariance_type must be one of {', '.join(map(repr, _SECOND_ORDER))}, found "
+                f"{covariance_type!r}"
+            )
         for name, value in (
             ("counts", counts),
             ("first_order", first_order),
@@ -70,14 +87,8 @@ class MixtureStatistics:
             object.__setattr__(self, name, array)
         object.__setattr__(self, "log_likelihood", float(log_likelihood))
         object.__setattr__(self, "n_frames", float(n_frames))
-        shapes = {self.first_order.shape}
-        if self.second_order is not None:
-            shapes.add(self.second_order.shape)
-        if self.first_order.ndim != 2 or shapes != {(self.counts.size, self.first_order.shape[1])}:
-            raise InvalidInputError(
-                f"statistics must have shapes (K,), (K, D), (K, D), found counts "
-                f"{self.counts.shape} with {sorted(shapes)}"
-            )
+        object.__setattr__(self, "covariance_type", covariance_type)
+        self._check_shapes()
         if not (np.isfinite(self.log_likelihood) and 0 <= self.n_frames < np.inf):
             raise InvalidInputError(
                 f"log_likelihood must be finite and n_frames finite and >= 0, found "
@@ -85,6 +96,21 @@ class MixtureStatistics:
             )
         if self.counts.size and self.counts.min() < 0:
             raise InvalidInputError(f"counts must be >= 0, found {self.counts.min():g}")
+
+    def _check_shapes(self) -> None:
+        axes = _SECOND_ORDER[self.covariance_type]
+        found = [self.first_order.shape]
+        expected: list[tuple[int, ...]] = [(self.counts.size, *self.first_order.shape[1:])]
+        if self.second_order is not None:
+            found.append(self.second_order.shape)
+            sizes = dict(zip("KD", self.first_order.shape, strict=False))
+            expected.append(tuple(sizes.get(axis, -1) for axis in axes))
+        if self.counts.ndim != 1 or self.first_order.ndim != 2 or found != expected:
+            shapes = ", ".join(str(shape) for shape in found)
+            raise InvalidInputError(
+                f"statistics must have shapes (K,), (K, D), ({', '.join(axes)}"
+                f"{',' if len(axes) == 1 else ''}), found counts {self.counts.shape} with {shapes}"
+            )
 
     @property
     def n_components(self) -> int:
@@ -98,11 +124,20 @@ class MixtureStatistics:
 
     @classmethod
     def zeros(
-        cls, n_components: int, n_features: int, *, second_order: bool = True
+        cls,
+        n_components: int,
+        n_features: int,
+        *,
+        second_order: bool = True,
+        covariance_type: CovarianceType = "diag",
     ) -> MixtureStatistics:
         """Give the statistics of no frame at all: what sums start from."""
+        sizes = {"K": n_components, "D": n_features}
+        squares = None
+        if second_order:
+            squares = np.zeros([sizes[axis] for axis in _SECOND_ORDER[covariance_type]])
         moments = np.zeros((n_components, n_features))
-        return cls(np.zeros(n_components), moments, moments if second_order else None, 0.0, 0.0)
+        return cls(np.zeros(n_components), moments, squares, 0.0, 0.0, covariance_type)
 
     def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
         """Add up: the statistics of the frames of both.
@@ -110,7 +145,7 @@ class MixtureStatistics:
         Raises
         ------
         InvalidInputError
-            If shapes disagree, or only one of the two has second-order moments.
+            If shapes or kinds disagree, or only one of the two has second-order moments.
         """
         if not isinstance(other, MixtureStatistics):
             return NotImplemented
@@ -118,6 +153,11 @@ class MixtureStatistics:
             raise InvalidInputError(
                 f"statistics of different mixtures can't be added: moments of shape "
                 f"{self.first_order.shape} and {other.first_order.shape}"
+            )
+        if self.covariance_type != other.covariance_type:
+            raise InvalidInputError(
+                f"statistics of different kinds of mixtures can't be added: "
+                f"{self.covariance_type} and {other.covariance_type}"
             )
         second_order = None
         if self.second_order is not None and other.second_order is not None:
@@ -132,6 +172,7 @@ class MixtureStatistics:
             second_order,
             self.log_likelihood + other.log_likelihood,
             self.n_frames + other.n_frames,
+            self.covariance_type,
         )
 
     def scaled(self, factor: float) -> MixtureStatistics:
@@ -144,12 +185,93 @@ class MixtureStatistics:
             None if self.second_order is None else self.second_order * factor,
             self.log_likelihood * factor,
             self.n_frames * factor,
+            self.covariance_type,
         )
+
+    def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> MixtureStatistics:
+        """Give the statistics of ``x * scale + shift``, both of shape (D,); likelihoods stay.
+
+        Those of a spherical mixture need one scale for all features.
+        """
+        scaled = self.first_order * scale
+        second_order = None
+        if self.second_order is not None:
+            second_order = self._rescaled_second_order(self.second_order, scaled, scale, shift)
+        return MixtureStatistics(
+            self.counts,
+            scaled + self.counts[:, None] * shift,
+            second_order,
+            self.log_likelihood,
+            self.n_frames,
+            self.covariance_type,
+        )
+
+    def _rescaled_second_order(
+        self,
+        second_order: NDArray[np.float64],
+        scaled: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        shift: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        counts = self.counts
+        if self.covariance_type == "diag":
+            return np.asarray(
+                second_order * scale**2 + 2.0 * shift * scaled + counts[:, None] * shift**2
+            )
+        if self.covariance_type == "spherical":
+            if (scale != scale[0]).any():
+                raise InvalidInputError("spherical statistics need one scale for all features")
+            return np.asarray(
+                second_order * scale[0] ** 2 + 2.0 * scaled @ shift + counts * (shift @ shift)
+            )
+        if self.covariance_type == "tied":
+            counts, scaled = counts.sum(), scaled.sum(axis=0)
+        cross = scaled[..., :, None] * shift
+        return np.asarray(
+            second_order * np.outer(scale, scale)
+            + cross
+            + np.swapaxes(cross, -1, -2)
+            + counts[..., None, None] * np.outer(shift, shift)
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the statistics to a safetensors file, whole or not at all.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written; what stood there before is left as it was.
+        """
+        from speakergmm.serialization import save_arrays
+
+        save_arrays(
+            path,
+            self.to_arrays(),
+            kind="mixture statistics",
+            metadata={"covariance_type": self.covariance_type},
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MixtureStatistics:
+        """Read statistics that `save` wrote.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is missing, something else or damaged.
+        """
+        from speakergmm.serialization import load_arrays
+
+        arrays, metadata = load_arrays(path, kind="mixture statistics")
+        try:
+            return cls.from_arrays(arrays, covariance_type=metadata.get("covariance_type", "diag"))
+        except InvalidInputError as error:
+            raise ModelFormatError(f"{os.fspath(path)}: {error}") from None
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes return statistics by this way: through the checks, read-only again.
         parts = (self.counts, self.first_order, self.second_order)
-        return type(self), (*parts, self.log_likelihood, self.n_frames)
+        return type(self), (*parts, self.log_likelihood, self.n_frames, self.covariance_type)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Give the statistics by name, ready to be stored; a missing second order is left out."""
@@ -164,7 +286,9 @@ class MixtureStatistics:
         return arrays
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, ArrayLike]) -> MixtureStatistics:
+    def from_arrays(
+        cls, arrays: Mapping[str, ArrayLike], *, covariance_type: CovarianceType = "diag"
+    ) -> MixtureStatistics:
         """Build statistics of what `to_arrays` gave, validated anew.
 
         Raises
@@ -185,4 +309,5 @@ class MixtureStatistics:
             arrays.get("second_order"),
             scalars[0].item(),
             scalars[1].item(),
+            covariance_type,
         )

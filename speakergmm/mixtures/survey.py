@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.frames import FrameSource, read_blocks, regroup
+from speakergmm.mixtures.frames import FrameSource, read_blocks, regroup, weigh
 
 _SURVEY_FRAMES = 8192
 # Deviations of a smaller part of the mean are float64's rounding in whatever made the frames.
@@ -17,23 +17,27 @@ _LEAST_DEVIATION = 1e-14
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
-    """Number, mean (D,) and variance (D,) of all frames of a source, in feature units.
+    """Number, weight, mean (D,) and variance (D,) of all frames of a source, in feature units.
 
-    The variance of a constant feature is 0, and its mean that constant, bit by bit.
+    The variance of a constant feature is 0, and its mean that constant, bit by bit. The weight is
+    the sum of the frames' weights, each 1 unless given.
     """
 
     n_frames: int
+    weight: float
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
 
 
-def survey_frames(source: FrameSource) -> Survey:
+def survey_frames(
+    source: FrameSource, *, sample_weight: NDArray[np.float64] | None = None
+) -> Survey:
     """Count the frames of a source and find their mean and variance, in one pass.
 
     Raises
     ------
     InsufficientDataError
-        If there is no frame.
+        If there is no frame, or none with a weight.
     InvalidInputError
         If frames are no finite matrix of D columns, or too large to be squared.
 
@@ -43,29 +47,44 @@ def survey_frames(source: FrameSource) -> Survey:
     harm.
     """
     n_frames = 0
+    weight = 0.0
     mean = deviations = np.zeros(1)
     with np.errstate(over="ignore", invalid="ignore"):
         # Groups of one size, so that how the frames were cut changes no digit.
-        for block in regroup(read_blocks(source), _SURVEY_FRAMES):
+        groups = regroup(read_blocks(source), _SURVEY_FRAMES)
+        for block, weights in weigh(groups, sample_weight):
+            n_frames += len(block)
+            if weights is not None:
+                block, weights = block[weights > 0], weights[weights > 0]
+                if not len(block):
+                    continue
             # Seen from one of the frames, a constant is zero, and its sum has no rounding.
             origin = block[0].astype(np.float64)
             moved = block - origin
-            moved_mean = moved.mean(axis=0)
-            block_deviations = ((moved - moved_mean) ** 2).sum(axis=0)
-            total = n_frames + len(block)
+            if weights is None:
+                block_weight = float(len(block))
+                moved_mean = moved.mean(axis=0)
+                block_deviations = ((moved - moved_mean) ** 2).sum(axis=0)
+            else:
+                block_weight = float(weights.sum())
+                moved_mean = weights @ moved / block_weight
+                block_deviations = weights @ (moved - moved_mean) ** 2
+            total = weight + block_weight
             difference = origin + moved_mean - mean
             deviations = (
-                deviations + block_deviations + difference**2 * (n_frames * len(block) / total)
+                deviations + block_deviations + difference**2 * (weight * block_weight / total)
             )
-            mean = mean + difference * (len(block) / total)
-            n_frames = total
+            mean = mean + difference * (block_weight / total)
+            weight = total
     if n_frames == 0:
         raise InsufficientDataError("training needs frames, found none")
-    variance = deviations / n_frames
+    if not weight > 0:
+        raise InsufficientDataError("training needs frames with a weight, found weights of 0 only")
+    variance = deviations / weight
     if not np.isfinite(variance).all():
         feature = int(np.flatnonzero(~np.isfinite(variance))[0])
         raise InvalidInputError(
             f"the variance of feature {feature} overflows; scale the features down"
         )
     variance = np.where(np.sqrt(variance) > _LEAST_DEVIATION * np.abs(mean), variance, 0.0)
-    return Survey(n_frames, mean, variance)
+    return Survey(n_frames, weight, mean, variance)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.density import check_precision, standard_natural_parameters
+from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks
 from speakergmm.mixtures.initialisation import (
@@ -23,7 +24,7 @@ from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import DiagonalMixture, Precision
+from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
