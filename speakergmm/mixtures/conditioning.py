@@ -1,0 +1,378 @@
+"""Mixtures over some of the features: marginals, conditionals, regression.
+
+With the features of a component in the order (given, remaining), let its covariance be ``L L^T``,
+L in blocks ``[[A, 0], [B, C]]``. Then ``A A^T`` is the covariance of what is given, ``G = B A^-1``
+turns a deviation of the given features into the expected one of the remaining features, and
+``C C^T``, which no rounding can make indefinite, is the covariance that remains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.density import block_size
+from speakergmm.mixtures.frames import check_frames
+from speakergmm.mixtures.kinds import make_mixture
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.parameters import Mixture
+
+Dims: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConditionalMixtures:
+    """One mixture of the remaining features for each row of given values.
+
+    The covariances of a component are the same whatever the given values are; its weight and its
+    mean move with them.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        That of the mixture that was conditioned, and of every row.
+    weights : array, shape (T, K)
+        Posterior probability of each component given the row's values.
+    means : array, shape (T, K, R)
+        Conditional means of the R remaining features, in feature units.
+    covariances : array, shape (K, R, R)
+        Conditional covariances, in full whatever the type.
+    """
+
+    covariance_type: str
+    weights: NDArray[np.float64]
+    means: NDArray[np.float64]
+    covariances: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def __getitem__(self, row: int) -> Mixture:
+        """Mixture of the remaining features in one row."""
+        return _rebuild(self.covariance_type, self.weights[row], self.means[row], self.covariances)
+
+    def mean(self) -> NDArray[np.float64]:
+        """Conditional mean of each row, shape (T, R)."""
+        return np.asarray(np.einsum("tk,tkr->tr", self.weights, self.means))
+
+    def covariance(self) -> NDArray[np.float64]:
+        """Conditional covariance of each row, shape (T, R, R).
+
+        The mean of the components' covariances plus the covariance of their means.
+        """
+        deviations = self.means - self.mean()[:, None]
+        between = np.einsum("tk,tkr,tks->trs", self.weights, deviations, deviations)
+        return np.asarray(np.tensordot(self.weights, self.covariances, axes=1) + between)
+
+    def variance(self) -> NDArray[np.float64]:
+        """Conditional variance of each row and feature, shape (T, R)."""
+        within = self.weights @ np.diagonal(self.covariances, axis1=1, axis2=2)
+        deviations = self.means - self.mean()[:, None]
+        return np.asarray(within + np.einsum("tk,tkr->tr", self.weights, deviations**2))
+
+    def sample(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw the remaining features of each row once, shape (T, R).
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of randomness; the same state gives the same draws.
+        """
+        shares = self.weights.cumsum(axis=1)
+        thresholds = rng.random((len(self), 1)) * shares[:, -1:]
+        chosen = (shares <= thresholds).sum(axis=1)
+        noise = rng.standard_normal((len(self), self.means.shape[2]))
+        roots = np.linalg.cholesky(self.covariances)[chosen]
+        rows = np.arange(len(self))
+        return np.asarray(self.means[rows, chosen] + np.einsum("trs,ts->tr", roots, noise))
+
+    def log_likelihood(self, Y: ArrayLike) -> NDArray[np.float64]:
+        """Conditional log-likelihood log p(y | given) of each row's remaining features.
+
+        Parameters
+        ----------
+        Y : array, shape (T, R)
+            Row t is scored by the mixture of row t.
+
+        Returns
+        -------
+        array, shape (T,)
+
+        Raises
+        ------
+        InvalidInputError
+            If `Y` is not a finite matrix of T rows and R columns.
+        """
+        remaining = check_frames(Y, n_features=self.means.shape[2])
+        if len(remaining) != len(self):
+            raise InvalidInputError(
+                f"log_likelihood needs one row for each of the {len(self)} conditional mixtures, "
+                f"found {len(remaining)}"
+            )
+        roots = np.linalg.cholesky(self.covariances)
+        log_roots = np.log(np.diagonal(roots, axis1=1, axis2=2)).sum(axis=1)
+        log_densities = np.empty_like(self.weights)
+        for k, root in enumerate(roots):
+            whitened = np.linalg.solve(root, (remaining - self.means[:, k]).T)
+            log_densities[:, k] = -0.5 * (whitened**2).sum(axis=0) - log_roots[k]
+        with np.errstate(divide="ignore"):
+            log_densities += np.log(self.weights)
+        constant = 0.5 * remaining.shape[1] * np.log(2 * np.pi)
+        return np.asarray(np.logaddexp.reduce(log_densities, axis=1) - constant)
+
+
+def marginal(mixture: Mixture, dims: Dims) -> Mixture:
+    """Mixture of some of the features, whatever the others are.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of D features.
+    dims : int or sequence of int
+        The features to keep, in the order they are to have; negative numbers count from the end.
+
+    Returns
+    -------
+    Mixture
+        Of the same covariance type.
+
+    Raises
+    ------
+    InvalidInputError
+        If `dims` is empty, repeats a feature or names one that is not there.
+
+    Examples
+    --------
+    >>> joint = make_mixture("full", [1.0], [[0.0, 5.0]], [[[2.0, 1.0], [1.0, 3.0]]])
+    >>> kept = marginal(joint, [1])
+    >>> float(kept.means[0, 0]), float(kept.covariances[0, 0, 0])
+    (5.0, 3.0)
+    """
+    kept = _check_dims(dims, mixture.n_features)
+    kind = mixture.covariance_type
+    covariances = mixture.covariances
+    if kind == "diag":
+        covariances = covariances[:, kept]
+    elif kind != "spherical":
+        covariances = covariances[..., kept[:, None], kept]
+    return make_mixture(kind, mixture.weights, mixture.means[:, kept], covariances)
+
+
+def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | ConditionalMixtures:
+    """Mixture of the remaining features, given the values of some.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of D features.
+    dims : int or sequence of int
+        The given features; at least one, and not all. Negative numbers count from the end.
+    values : array, shape (C,) or (T, C)
+        Their values in the order of `dims`, in feature units: one vector, or one a row.
+
+    Returns
+    -------
+    Mixture or ConditionalMixtures
+        For one vector, the mixture of the D - C remaining features (in their order), of the same
+        covariance type; for a matrix, those of all rows.
+
+    Raises
+    ------
+    InvalidInputError
+        If `dims` is empty, repeats a feature, names one that is not there or leaves none; if
+        `values` have another shape, are not finite, or lie so far from the mixture that no
+        density can be computed (more than 1e150 deviations or so).
+
+    Notes
+    -----
+    Weights are normalised as logarithms: values far from all components still have a most probable
+    one. A component's covariance does not depend on the values [1]_.
+
+    References
+    ----------
+    .. [1] Bishop, "Pattern Recognition and Machine Learning" (2006), equations 2.81 and 2.82.
+
+    Examples
+    --------
+    >>> joint = make_mixture("full", [1.0], [[0.0, 5.0]], [[[2.0, 1.0], [1.0, 3.0]]])
+    >>> given = condition(joint, [0], [4.0])
+    >>> float(given.means[0, 0]), round(float(given.covariances[0, 0, 0]), 6)
+    (7.0, 2.5)
+    """
+    split = _Split(mixture, dims)
+    rows = np.asarray(values)
+    if rows.ndim == 1:
+        rows = split.check(rows[None], rows.shape)
+        weights, means = split.weights(rows), split.means(rows)
+        return _rebuild(mixture.covariance_type, weights[0], means[0], split.covariances())
+    rows = split.check(rows, rows.shape)
+    return ConditionalMixtures(
+        mixture.covariance_type, split.weights(rows), split.means(rows), split.covariances()
+    )
+
+
+def conditional_mean(mixture: Mixture, dims: Dims, values: ArrayLike) -> NDArray[np.float64]:
+    """Give the expected remaining features of each row: Gaussian mixture regression.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of D features.
+    dims : int or sequence of int
+        The given features.
+    values : array, shape (T, C)
+        Their values, one vector a row.
+
+    Returns
+    -------
+    array, shape (T, D - C)
+        ``condition(mixture, dims, values).mean()``, without holding the means of all components
+        for more than a block of rows.
+
+    Raises
+    ------
+    InvalidInputError
+        As `condition` does.
+
+    Examples
+    --------
+    >>> joint = make_mixture("full", [1.0], [[0.0, 5.0]], [[[2.0, 1.0], [1.0, 3.0]]])
+    >>> conditional_mean(joint, [0], [[0.0], [4.0]])
+    array([[5.],
+           [7.]])
+    """
+    split = _Split(mixture, dims)
+    shape = np.shape(values)
+    rows = split.check(values, shape)
+    result = np.empty((len(rows), len(split.remaining)))
+    for block in _blocks(len(rows), split.n_numbers):
+        result[block] = np.einsum(
+            "tk,tkr->tr", split.weights(rows[block]), split.means(rows[block])
+        )
+    return result
+
+
+class _Split:
+    """A mixture with its features parted into those given and those remaining."""
+
+    def __init__(self, mixture: Mixture, dims: Dims) -> None:
+        self.given = _check_dims(dims, mixture.n_features)
+        self.remaining = np.setdiff1d(np.arange(mixture.n_features), self.given)
+        if not len(self.remaining):
+            raise InvalidInputError(
+                f"dims must leave at least one of the {mixture.n_features} features to be "
+                f"described, found all of them"
+            )
+        self._mixture = mixture
+        self._given_mixture = marginal(mixture, self.given)
+        self._gains: NDArray[np.float64] | None = None
+        # Of spherical and diagonal components nothing but the weight depends on what is given.
+        if mixture.covariance_type in ("tied", "full"):
+            self._gains, self._covariances = self._regress()
+        else:
+            self._covariances = marginal(mixture, self.remaining).full_covariances()
+
+    def _regress(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        order = np.concatenate([self.given, self.remaining])
+        covariances = self._mixture.covariances[..., order[:, None], order]
+        if covariances.ndim == 2:
+            covariances = covariances[None]
+        roots = np.linalg.cholesky(covariances)
+        n_given = len(self.given)
+        a, b = roots[:, :n_given, :n_given], roots[:, n_given:, :n_given]
+        c = roots[:, n_given:, n_given:]
+        gains = np.linalg.solve(a.swapaxes(1, 2), b.swapaxes(1, 2)).swapaxes(1, 2)
+        shape = (self._mixture.n_components, len(self.remaining))
+        return (
+            np.broadcast_to(gains, (*shape, n_given)),
+            np.broadcast_to(c @ c.swapaxes(1, 2), (*shape, shape[1])),
+        )
+
+    @property
+    def n_numbers(self) -> int:
+        """Numbers that the conditional means of one row take."""
+        return self._mixture.n_components * len(self.remaining)
+
+    def check(self, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if len(shape) not in (1, 2) or shape[-1] != len(self.given):
+            raise InvalidInputError(
+                f"values of {len(self.given)} given features must have shape "
+                f"({len(self.given)},) or (T, {len(self.given)}), found {shape}"
+            )
+        return check_frames(values).astype(np.float64)
+
+    def weights(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        log_weights = self._given_mixture.log_density(rows, precision="float64")
+        highest = log_weights.max(axis=1, keepdims=True)
+        if not np.isfinite(highest).all():
+            row = int(np.argmin(np.isfinite(highest[:, 0])))
+            raise InvalidInputError(
+                f"the given values of row {row} lie too far from the mixture for a density in "
+                f"float64; the largest is {np.abs(rows[row]).max():g}"
+            )
+        weights = np.exp(log_weights - highest)
+        weights /= weights.sum(axis=1, keepdims=True)
+        return np.asarray(weights, np.float64)
+
+    def means(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        means = self._mixture.means[:, self.remaining]
+        shape = (len(rows), *means.shape)
+        if self._gains is None:
+            return np.broadcast_to(means, shape).copy()
+        result = np.empty(shape)
+        for k, gain in enumerate(self._gains):
+            deviations = rows - self._mixture.means[k, self.given]
+            result[:, k] = means[k] + deviations @ gain.T
+        return result
+
+    def covariances(self) -> NDArray[np.float64]:
+        return np.array(self._covariances)
+
+
+def _rebuild(
+    kind: str,
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+) -> Mixture:
+    """Build a mixture of a kind from (K, R, R) covariances that are known to have its form."""
+    of_kind = covariances
+    if kind == "tied":
+        of_kind = covariances[0]
+    elif kind == "diag":
+        of_kind = np.diagonal(covariances, axis1=1, axis2=2)
+    elif kind == "spherical":
+        of_kind = covariances[:, 0, 0]
+    return make_mixture(kind, weights, means, of_kind)
+
+
+def _check_dims(dims: Dims, n_features: int) -> NDArray[np.intp]:
+    """Return the features as numbers from 0, or refuse them."""
+    named = np.atleast_1d(np.asarray(dims))
+    if named.ndim != 1 or not named.size or named.dtype.kind not in "iu":
+        raise InvalidInputError(
+            f"dims must be one or more integers, found {named.dtype} of shape {named.shape}"
+        )
+    outside = named[(named < -n_features) | (named >= n_features)]
+    if outside.size:
+        raise InvalidInputError(
+            f"dims must lie between {-n_features} and {n_features - 1} for {n_features} features, "
+            f"found {outside[0]}"
+        )
+    features = np.where(named < 0, named.astype(np.intp) + n_features, named).astype(np.intp)
+    if len(np.unique(features)) < len(features):
+        repeated = features[np.argmax(np.bincount(features)[features] > 1)]
+        raise InvalidInputError(f"dims must be different features, found {repeated} more than once")
+    return features
+
+
+def _blocks(n_rows: int, n_numbers: int) -> Iterator[slice]:
+    size = block_size(n_numbers)
+    for start in range(0, n_rows, size):
+        yield slice(start, start + size)
