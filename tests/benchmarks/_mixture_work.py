@@ -91,16 +91,20 @@ def peer(X: np.ndarray, model: Any, dtype: type) -> tuple[Any, np.ndarray]:
     """scikit-learn's estimator with the parameters of `model`, and frames of this dtype."""
     from sklearn.mixture import GaussianMixture
 
-    invert = np.linalg.inv if model.covariance_type in ("full", "tied") else np.reciprocal
-    estimator = GaussianMixture(
-        model.n_components,
-        covariance_type=model.covariance_type,
-        weights_init=model.weights.astype(dtype),
-        means_init=model.means.astype(dtype),
-        precisions_init=invert(np.asarray(model.covariances)).astype(dtype),
-        max_iter=1,
-    )
-    return _started(estimator, X, dtype)
+    estimator = GaussianMixture(model.n_components, covariance_type=model.covariance_type)
+    covariances = np.asarray(model.covariances)
+    if model.covariance_type in ("full", "tied"):
+        # Upper triangular U with precision = U U^T.
+        factors = np.linalg.inv(np.linalg.cholesky(covariances)).swapaxes(-1, -2)
+    else:
+        factors = 1.0 / np.sqrt(covariances)
+    # Set, not fitted: a fit in float32 may fail where all that is wanted is a start.
+    estimator.weights_ = model.weights.astype(dtype)
+    estimator.means_ = model.means.astype(dtype)
+    estimator.covariances_ = covariances.astype(dtype)
+    estimator.precisions_cholesky_ = factors.astype(dtype)
+    estimator.n_features_in_ = model.n_features
+    return estimator, X.astype(dtype)
 
 
 def peer_iteration(X: np.ndarray, model: Any, dtype: type) -> Work:
@@ -125,15 +129,11 @@ def peer_variational_iteration(X: np.ndarray, n_components: int, dtype: type) ->
         max_iter=1,
         random_state=0,
     )
-    return _iteration(*_started(estimator, X, dtype), with_bound=True)
-
-
-def _started(estimator: Any, X: np.ndarray, dtype: type) -> tuple[Any, np.ndarray]:
     frames = X.astype(dtype)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        estimator.fit(frames[: 4 * estimator.n_components])
-    return estimator, frames
+        estimator.fit(frames[:16_384])
+    return _iteration(estimator, frames, with_bound=True)
 
 
 def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) -> Work:
