@@ -33,6 +33,10 @@ class InsufficientDataError(SpeakerGmmError):
     """There is too little speech, or too few frames or speakers, for what is asked."""
 
 
+class CollapsedComponentError(SpeakerGmmError, ValueError):
+    """A component of a mixture has shrunk to a point or a plane, and no floor was to hold it."""
+
+
 class StoreError(SpeakerGmmError):
     """The speaker store can't do what is asked of it."""
 

@@ -1,10 +1,11 @@
 """Gaussian mixtures: parameters, statistics and updates, apart from each other.
 
-A model (`DiagonalMixture`) scores frames; `accumulate` turns frames into `MixtureStatistics`, which
-can be added, scaled and stored; an update turns statistics into a new model
-(`update_maximum_likelihood`, `adapt`); `expectation_maximisation` is the loop over the two, and
-`fit_mixture` the whole training. Another kind of mixture is a module of parameters beside
-`parameters`, another way to learn is an update beside `maximum_likelihood`.
+A model (a `Mixture`: `SphericalMixture`, `DiagonalMixture`, `TiedMixture`, `FullMixture`) scores
+frames; `accumulate` turns frames into `MixtureStatistics`, which can be added, scaled and stored;
+an update turns statistics into a new model (`update_maximum_likelihood`, `adapt`);
+`expectation_maximisation` is the loop over the two, and `train_from` and `fit_mixture` are the
+whole training. All kinds share one kernel: `basis` says of which functions of a frame their
+log-densities are products. Another way to learn is an update beside `maximum_likelihood`.
 """
 
 from speakergmm.mixtures.accumulation import accumulate, accumulate_blocks
@@ -12,27 +13,36 @@ from speakergmm.mixtures.adaptation import adapt, adapt_means, adapt_weights
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, UpdateReport, expectation_maximisation
 from speakergmm.mixtures.frames import FrameSource
+from speakergmm.mixtures.full import FullMixture
 from speakergmm.mixtures.initialisation import (
     initialise_kmeans,
     initialise_random,
     initialise_splitting,
 )
+from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.kmeans import kmeans
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
+from speakergmm.mixtures.parameters import Mixture
+from speakergmm.mixtures.spherical import SphericalMixture
 from speakergmm.mixtures.splitting import grow, split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.training import fit_mixture
+from speakergmm.mixtures.tied import TiedMixture
+from speakergmm.mixtures.training import fit_mixture, train_from
 
 __all__ = [
     "DiagonalMixture",
     "EMResult",
     "FrameSource",
+    "FullMixture",
     "Iteration",
     "MaximumLikelihoodOptions",
+    "Mixture",
     "MixtureStatistics",
+    "SphericalMixture",
+    "TiedMixture",
     "UpdateReport",
     "accumulate",
     "accumulate_blocks",
@@ -46,6 +56,8 @@ __all__ = [
     "initialise_random",
     "initialise_splitting",
     "kmeans",
+    "make_mixture",
     "split_component",
+    "train_from",
     "update_maximum_likelihood",
 ]

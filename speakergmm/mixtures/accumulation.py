@@ -251,11 +251,9 @@ def _as_statistics(
     second = None
     if second_order and total.scatter is None:
         second = natural.basis.second_order(total.moments[n_features + 1 :])
-    factor = natural.coordinates.factor
-    if factor is not None:
-        # From whitened coordinates back to z.
-        first = first @ factor.T
-        second = None if total.scatter is None else factor @ total.scatter @ factor.T
+    if total.scatter is not None:
+        second = total.scatter
+    first, second = natural.coordinates.moments_to_standard(first, second)
     return MixtureStatistics(
         # Sums of float32 products of positive numbers, but a padded product may give -0.
         counts=np.abs(total.moments[0]),

@@ -11,17 +11,18 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.maximum_likelihood import check_statistics
+from speakergmm.mixtures.parameters import AnyMixture
 from speakergmm.mixtures.statistics import MixtureStatistics
 
 
 def adapt(
     statistics: MixtureStatistics,
-    prior: DiagonalMixture,
+    prior: AnyMixture,
     *,
     relevance_factor: float = 16.0,
     parameters: Collection[str] = ("means",),
     variance_floor: float = 1e-3,
-) -> tuple[DiagonalMixture, UpdateReport]:
+) -> tuple[AnyMixture, UpdateReport]:
     """Adapt a background mixture to the data of one speaker.
 
     Parameters
@@ -29,19 +30,20 @@ def adapt(
     statistics : MixtureStatistics
         Of the speaker's frames under `prior`, with second-order moments where variances are
         adapted.
-    prior : DiagonalMixture
-        The background model.
+    prior : Mixture
+        The background model, of any kind.
     relevance_factor : float, default=16.0
         Occupancy, in frames, at which speaker and background weigh the same; > 0. One factor
         serves all parameters.
     parameters : collection of {"means", "weights", "variances"}, default=("means",)
-        What to adapt; the rest stays that of the background.
+        What to adapt; the rest stays that of the background. Only diagonal mixtures have their
+        variances adapted.
     variance_floor : float, default=1e-3
         Smallest adapted variance, as a part of the prior's variance of that component and feature.
 
     Returns
     -------
-    model : DiagonalMixture
+    model : Mixture
         The speaker's model; that of the background where a component saw no data.
     report : UpdateReport
         Floored variances.
@@ -68,6 +70,7 @@ def adapt(
 
     Examples
     --------
+    >>> from speakergmm.mixtures import DiagonalMixture
     >>> prior = DiagonalMixture([1.0], [[0.0]], [[1.0]])
     >>> data = MixtureStatistics([16.0], [[32.0]], None, log_likelihood=0.0, n_frames=16.0)
     >>> adapt(data, prior)[0].means
@@ -86,7 +89,7 @@ def adapt(
         )
     second_order = check_statistics(statistics, prior, needs_second_order="variances" in chosen)
     _check_relevance_factor(relevance_factor)
-    weights, means, variances = prior.weights, prior.means, prior.variances
+    weights, means, covariances = prior.weights, prior.means, prior.covariances
     report = UpdateReport()
     if "weights" in chosen:
         weights = adapt_weights(statistics.counts, weights, relevance_factor=relevance_factor)
@@ -96,11 +99,16 @@ def adapt(
     if "means" in chosen:
         means = adapted_means
     if "variances" in chosen and second_order is not None:
+        if not isinstance(prior, DiagonalMixture):
+            raise InvalidInputError(
+                f"variances are adapted of diagonal mixtures only, found covariance_type "
+                f"{prior.covariance_type!r}"
+            )
         adapted = _adapt_variances(statistics, second_order, prior, means, relevance_factor)
         floor = variance_floor * prior.variances
         report = UpdateReport(n_floored=int(np.count_nonzero(adapted < floor)))
-        variances = np.maximum(adapted, floor)
-    return DiagonalMixture(weights, means, variances), report
+        covariances = np.maximum(adapted, floor)
+    return type(prior)(weights, means, covariances), report
 
 
 def adapt_means(

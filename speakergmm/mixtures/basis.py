@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.mixtures.full import FullMixture
 from speakergmm.mixtures.parameters import Mixture
 
 _LOG_2PI = float(np.log(2 * np.pi))
@@ -137,7 +138,7 @@ class SphericalBasis(Basis):
 
     def second_order(self, moments: NDArray[np.float64]) -> NDArray[np.float64]:
         """Squared lengths, shape (K,)."""
-        return moments[0]
+        return np.asarray(moments[0])
 
 
 class FullBasis(Basis):
@@ -185,10 +186,8 @@ class FullBasis(Basis):
 
     def envelope(self, mixture: Mixture) -> NDArray[np.float64]:
         """Those of the Gaussian with the mixture's mean and covariance."""
-        mean = mixture.weights @ mixture.means
-        moved = mixture.means - mean
-        covariance = np.einsum("k,kij->ij", mixture.weights, mixture.full_covariances())
-        covariance += (mixture.weights[:, None] * moved).T @ moved
+        assert isinstance(mixture, FullMixture)
+        mean, covariance = mixture.weights @ mixture.means, mixture.global_covariance()
         return self._columns(mean[None], covariance[None], np.zeros(1))[:, 0]
 
     def size(self, mixture: Mixture) -> float:

@@ -1,4 +1,4 @@
-"""Where frames are expanded: standardised features, and for a tied covariance whitened ones."""
+"""Where frames are expanded: standardised features, and whitened ones for full and tied kinds."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.mixtures.full import FullMixture
 from speakergmm.mixtures.parameters import Mixture
 from speakergmm.mixtures.spherical import SphericalMixture
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.tied import TiedMixture
+
+# How much a whitening may enlarge float32's rounding before it is done in float64.
+_LARGEST_AMPLIFICATION = 16.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,21 +48,41 @@ class Coordinates:
         return np.asarray(np.linalg.inv(self.factor) / self.standardisation.scale)
 
     @property
-    def amplification(self) -> float:
-        """How much larger than that of z the rounding of w can be."""
+    def needs_double(self) -> bool:
+        """Whether whitening in float32 would cost digits: features are strongly correlated."""
         if self.factor is None:
-            return 0.0
-        return float(np.abs(np.linalg.inv(self.factor)).sum(axis=1).max())
+            return False
+        amplification = np.abs(np.linalg.inv(self.factor)).sum(axis=1).max()
+        return bool(amplification > _LARGEST_AMPLIFICATION)
+
+    def moments_to_standard(
+        self, first_order: NDArray[np.float64], second_order: NDArray[np.float64] | None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Moments of z, given those of w: first order (K, D), second (D, D) or (K, D, D)."""
+        if self.factor is None:
+            return first_order, second_order
+        if second_order is not None:
+            second_order = self.factor @ second_order @ self.factor.T
+        return first_order @ self.factor.T, second_order
 
 
 def whiten(standard: Mixture, standardisation: Standardisation) -> tuple[Mixture, Coordinates]:
-    """Move a tied mixture of z to coordinates in which its covariance is the identity.
+    """Move a mixture of z to where float32 serves it best.
 
-    Other mixtures stay where they are.
+    A tied covariance becomes the identity; of full ones the covariance of the mixture as a whole
+    does, so that correlated features are as good as others. Diagonal and spherical mixtures stay
+    where they are.
     """
-    if not isinstance(standard, TiedMixture):
-        return standard, Coordinates(standardisation)
-    factor = np.asarray(np.linalg.cholesky(standard.covariance), np.float64)
-    means = np.linalg.solve(factor, standard.means.T).T
-    white = SphericalMixture(standard.weights, means, np.ones(standard.n_components))
-    return white, Coordinates(standardisation, factor)
+    if isinstance(standard, TiedMixture):
+        factor = np.asarray(np.linalg.cholesky(standard.covariance), np.float64)
+        means = np.linalg.solve(factor, standard.means.T).T
+        white: Mixture = SphericalMixture(standard.weights, means, np.ones(standard.n_components))
+        return white, Coordinates(standardisation, factor)
+    if isinstance(standard, FullMixture):
+        factor = np.asarray(np.linalg.cholesky(standard.global_covariance()), np.float64)
+        inverse = np.linalg.inv(factor)
+        covariances = inverse @ standard.covariances @ inverse.T
+        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+        white = FullMixture(standard.weights, standard.means @ inverse.T, covariances)
+        return white, Coordinates(standardisation, factor)
+    return standard, Coordinates(standardisation)

@@ -113,15 +113,12 @@ def standard_natural_parameters(
     if log_weights is None:
         with np.errstate(divide="ignore"):
             log_weights = np.log(standard.weights)
-    # Deviations of w near a component are 1, so a log-density changes by as much as w does, in
-    # each feature.
-    whitening = coordinates.amplification * standard.n_features
     return NaturalParameters(
         coordinates=coordinates,
         basis=basis,
         components=basis.columns(white, np.maximum(log_weights, _LOG_ZERO)),
         envelope=basis.envelope(white),
-        rounding=float(np.finfo(np.float32).eps * (basis.size(white) + whitening)),
+        rounding=float(np.finfo(np.float32).eps * basis.size(white)),
     )
 
 

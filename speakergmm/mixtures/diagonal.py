@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze
+from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze, positive
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -86,7 +86,14 @@ class DiagonalMixture(Mixture):
         second_order: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Variances (K, D) of frames with these moments."""
-        return np.asarray(second_order / counts[:, None] - means**2)
+        return np.asarray(second_order / positive(counts)[:, None] - means**2)
+
+    @classmethod
+    def regularised(
+        cls, covariances: NDArray[np.float64], regularisation: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Add to each variance (K, D) what is given for its feature (D,)."""
+        return np.asarray(covariances + regularisation)
 
     @classmethod
     def floored(

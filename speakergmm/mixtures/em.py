@@ -31,13 +31,23 @@ class UpdateReport:
     Parameters
     ----------
     n_floored : int
-        Variances (elements of the K x D matrix) that were raised to the floor.
+        Variances that were raised to the floor: elements of the K x D matrix, eigenvalues of full
+        and tied covariances.
     revived : tuple of int
         Components that were dead and now share the data of a heavy one.
+    bound : float, optional
+        What the update has raised, summed over the frames, where that is not the log-likelihood:
+        the lower bound of a Bayesian model after the update.
     """
 
     n_floored: int = 0
     revived: tuple[int, ...] = ()
+    bound: float | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the update did nothing beside its formula."""
+        return self.n_floored == 0 and not self.revived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,8 @@ class Iteration:
     Parameters
     ----------
     objective : float
-        Log-likelihood per frame of the model that the iteration started from.
+        Per frame: the log-likelihood of the model that the iteration started from, or the bound
+        that its update reports.
     seconds : float
         Wall-clock time of accumulation and update.
     report : UpdateReport or None
@@ -70,12 +81,13 @@ class EMResult(Generic[Model]):
 
     Parameters
     ----------
-    model : DiagonalMixture or another model
+    model : Mixture or another model
         The last model; of two where the objective fell, the better one.
     history : tuple of Iteration
-        In order. An iteration's objective is that of the model it started from, so that after
-        "iteration_limit" no entry holds the objective of `model`, which would cost another pass
-        over the data; after "converged" the last entry does, after "decreased" the last but one.
+        In order. An iteration's objective is that of the model it started from (unless updates
+        report a bound), so that after "iteration_limit" no entry holds the objective of `model`,
+        which would cost another pass over the data; after "converged" the last entry does, unless
+        a final update followed, after "decreased" the last but one.
     convergence : {"converged", "iteration_limit", "decreased"}
         Why the loop ended: an iteration gained less than the tolerance, there were as many as
         allowed, or the objective fell by more than rounding explains.
@@ -87,7 +99,7 @@ class EMResult(Generic[Model]):
 
     @property
     def objectives(self) -> tuple[float, ...]:
-        """Log-likelihood per frame at the start of each iteration."""
+        """Log-likelihood per frame at the start of each iteration, or the bounds reported."""
         return tuple(iteration.objective for iteration in self.history)
 
 
@@ -100,6 +112,10 @@ def expectation_maximisation(
     tol: float,
     rounding: float = 1e-6,
     callback: Callable[[int, Iteration], None] | None = None,
+    final_update: bool = False,
+    previous: float | None = None,
+    checkpoint: Callable[[Model, tuple[Iteration, ...]], None] | None = None,
+    history: tuple[Iteration, ...] = (),
 ) -> EMResult[Model]:
     """Train a model by expectation-maximisation.
 
@@ -115,12 +131,21 @@ def expectation_maximisation(
     max_iter : int
         Most updates, >= 1.
     tol : float
-        The loop ends when the objective, per frame, grows by less than this; >= 0. At 0 it runs
-        until the objective stops growing.
+        The loop ends when the objective, per frame, changes by no more than this; >= 0. At 0 it
+        runs until the objective stops growing.
     rounding : float, default=1e-6
         A fall by less than this, relative to the size of the objective, counts as rounding.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration; numbers start at 0.
+    final_update : bool, default=False
+        Whether the iteration that finds the objective converged updates the model all the same,
+        since the statistics are there; as scikit-learn does. Updates that report a bound need it.
+    previous : float, optional
+        Last objective of a training that is gone on with: what the first one is compared to.
+    checkpoint : callable, optional
+        Called as ``checkpoint(model, history)`` after each update, before `callback`.
+    history : tuple of Iteration, optional
+        Iterations that led to `model` in a training that was interrupted; they count.
 
     Returns
     -------
@@ -143,34 +168,63 @@ def expectation_maximisation(
         raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")
     if not 0 <= tol < np.inf:
         raise InvalidInputError(f"tol must be finite and >= 0, found {tol}")
-    history: list[Iteration] = []
+    done = list(history)
 
     def record(objective: float, started: float, report: UpdateReport | None) -> None:
         iteration = Iteration(
             objective=objective, seconds=time.perf_counter() - started, report=report
         )
-        history.append(iteration)
+        done.append(iteration)
+        if checkpoint is not None and report is not None:
+            checkpoint(model, tuple(done))
         if callback is not None:
-            callback(len(history) - 1, iteration)
+            callback(len(done) - 1, iteration)
 
     previous_model = model
-    for number in range(max_iter):
+    while len(done) < max_iter:
         started = time.perf_counter()
         statistics = accumulate(model)
         if not statistics.n_frames > 0:
             raise InsufficientDataError("training needs frames, found none")
         objective = statistics.log_likelihood / statistics.n_frames
-        if number > 0:
-            last = history[-1]
-            gain = objective - last.objective
-            was_plain = last.report == UpdateReport()
-            if gain < -rounding * max(1.0, abs(last.objective)) and was_plain:
-                record(objective, started, None)
-                return EMResult(previous_model, tuple(history), "decreased")
-            if abs(gain) <= tol or (gain <= 0 and was_plain):
-                record(objective, started, None)
-                return EMResult(model, tuple(history), "converged")
-        previous_model = model
-        model, report = update(statistics, model)
+        new_model, report = None, None
+        if final_update:
+            new_model, report = update(statistics, model)
+            if report.bound is not None:
+                objective = report.bound / statistics.n_frames
+        last: float | None
+        if done:
+            last = done[-1].objective
+            was_plain = done[-1].report is None or done[-1].report.is_plain
+        else:
+            last, was_plain = previous, True
+        verdict = None
+        if last is not None:
+            verdict = _verdict(objective, last, tol=tol, rounding=rounding, was_plain=was_plain)
+        if verdict == "decreased":
+            # A bound is that of the new model, a log-likelihood that of the old one.
+            better = previous_model if report is None or report.bound is None else model
+            record(objective, started, None)
+            return EMResult(better, tuple(done), "decreased")
+        if verdict == "converged":
+            if new_model is not None:
+                model = new_model
+            record(objective, started, report)
+            return EMResult(model, tuple(done), "converged")
+        if new_model is None or report is None:
+            new_model, report = update(statistics, model)
+        previous_model, model = model, new_model
         record(objective, started, report)
-    return EMResult(model, tuple(history), "iteration_limit")
+    return EMResult(model, tuple(done), "iteration_limit")
+
+
+def _verdict(
+    objective: float, last: float, *, tol: float, rounding: float, was_plain: bool
+) -> Convergence | None:
+    """Tell whether the objective of an iteration ends the loop, and why."""
+    gain = objective - last
+    if abs(gain) <= tol:
+        return "converged"
+    if gain > 0 or not was_plain:
+        return None
+    return "decreased" if gain < -rounding * max(1.0, abs(last)) else "converged"

@@ -37,8 +37,12 @@ class Expander:
         # loop over 39 features would be entered a thousand times.
         self._rows = np.ones((self._basis.n_rows, block_frames), dtype)
         self._factors = (1.0 / standardisation.scale).astype(dtype)[:, None]
-        linear_map = natural.coordinates.linear_map
-        self._linear_map = None if linear_map is None else linear_map.astype(dtype)
+        self._linear_map = natural.coordinates.linear_map
+        if self._linear_map is not None:
+            if natural.coordinates.needs_double:
+                self._centre_dtype = np.float64
+            else:
+                self._linear_map = self._linear_map.astype(dtype)
         self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
 
     def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
@@ -59,7 +63,8 @@ class Expander:
             # Scales are powers of two, exact in either precision.
             np.multiply(moved.T, self._factors, out=z, casting="same_kind")
         else:
-            np.matmul(self._linear_map, moved.T.astype(rows.dtype, copy=False), out=z)
+            moved = moved.astype(self._linear_map.dtype, copy=False)
+            np.matmul(self._linear_map, moved.T, out=z, casting="same_kind")
         self._basis.fill(rows)
         return rows
 

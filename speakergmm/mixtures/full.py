@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze
+from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze, positive
 
 # Of the largest elements: how far a matrix may be from symmetric by rounding.
 _ASYMMETRY = 1e-6
@@ -60,6 +60,12 @@ class FullMixture(Mixture):
         """Covariance matrix of each component, shape (K, D, D)."""
         return self.covariances
 
+    def global_covariance(self) -> NDArray[np.float64]:
+        """Covariance, shape (D, D), of the mixture as a whole."""
+        moved = self.means - self.weights @ self.means
+        between = (self.weights[:, None] * moved).T @ moved
+        return np.asarray(np.einsum("k,kij->ij", self.weights, self.covariances) + between)
+
     def colour(
         self, noise: NDArray[np.float64], components: NDArray[np.intp]
     ) -> NDArray[np.float64]:
@@ -85,7 +91,14 @@ class FullMixture(Mixture):
     ) -> NDArray[np.float64]:
         """Covariances (K, D, D) of frames with these moments."""
         squares = means[:, :, None] * means[:, None, :]
-        return np.asarray(second_order / counts[:, None, None] - squares)
+        return np.asarray(second_order / positive(counts)[:, None, None] - squares)
+
+    @classmethod
+    def regularised(
+        cls, covariances: NDArray[np.float64], regularisation: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Add to the diagonals of (K, D, D) what is given for the features (D,)."""
+        return np.asarray(covariances + np.diag(regularisation))
 
     @classmethod
     def floored(

@@ -7,14 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.diagonal import DiagonalMixture
+from speakergmm.errors import (
+    CollapsedComponentError,
+    InsufficientDataError,
+    InvalidInputError,
+)
 from speakergmm.mixtures.em import UpdateReport
+from speakergmm.mixtures.parameters import AnyMixture, Mixture
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
 
 # A smaller variance, as a part of the mean square, is the rounding of two float64 sums.
 _LEAST_VARIANCE = 1e-12
+# Occupancy, in frames, that is no more than rounding.
+_EMPTY = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +36,16 @@ class MaximumLikelihoodOptions:
     min_count : float, default=1.0
         A component with less occupancy, in frames, is dead: it is given half of the heaviest
         component. At 0 no component is ever dead.
+    reg_covar : float or array, shape (D,), default=0.0
+        Added to the variances (the diagonals of covariances), in squared feature units; >= 0.
+    refuse_collapse : bool, default=False
+        Whether a variance that is nothing but rounding is an error rather than floored.
     """
 
     variance_floor: float = 1e-3
     min_count: float = 1.0
+    reg_covar: float | NDArray[np.float64] = 0.0
+    refuse_collapse: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
@@ -43,23 +55,26 @@ class MaximumLikelihoodOptions:
             )
         if not 0 <= self.min_count < np.inf:
             raise InvalidInputError(f"min_count must be finite and >= 0, found {self.min_count}")
+        reg_covar = np.asarray(self.reg_covar)
+        if not ((reg_covar >= 0) & (reg_covar < np.inf)).all():
+            raise InvalidInputError(f"reg_covar must be finite and >= 0, found {self.reg_covar}")
 
 
 def update_maximum_likelihood(
     statistics: MixtureStatistics,
-    model: DiagonalMixture,
+    model: AnyMixture,
     *,
     options: MaximumLikelihoodOptions | None = None,
     data_variance: ArrayLike | None = None,
-) -> tuple[DiagonalMixture, UpdateReport]:
+) -> tuple[AnyMixture, UpdateReport]:
     """Find the mixture that maximises the expected log-likelihood of the data.
 
     Parameters
     ----------
     statistics : MixtureStatistics
         With second-order moments, under `model`.
-    model : DiagonalMixture
-        The mixture that made the statistics; what a component without data keeps.
+    model : Mixture
+        The mixture that made the statistics, of any kind; what a component without data keeps.
     options : MaximumLikelihoodOptions, optional
         Floors and revival; the defaults suit features of any unit.
     data_variance : array, shape (D,), optional
@@ -69,8 +84,8 @@ def update_maximum_likelihood(
 
     Returns
     -------
-    model : DiagonalMixture
-        The new mixture.
+    model : Mixture
+        The new mixture, of the same kind.
     report : UpdateReport
         Floored variances and revived components.
 
@@ -81,9 +96,12 @@ def update_maximum_likelihood(
         no variance.
     InsufficientDataError
         If the statistics hold no frame.
+    CollapsedComponentError
+        If a component has no variance in some direction, and the options refuse that.
 
     Examples
     --------
+    >>> from speakergmm.mixtures import DiagonalMixture
     >>> model = DiagonalMixture([1.0], [[0.0]], [[1.0]])
     >>> data = MixtureStatistics([4.0], [[8.0]], [[20.0]], log_likelihood=0.0, n_frames=4.0)
     >>> new, report = update_maximum_likelihood(data, model)
@@ -97,39 +115,68 @@ def update_maximum_likelihood(
     total = counts.sum()
     if not total > 0:
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
-    alive = counts > max(options.min_count, 1e-10) if options.min_count else counts > 1e-10
-    divisor = np.where(counts > 1e-10, counts, 1.0)[:, None]
-    means = np.where(counts[:, None] > 1e-10, statistics.first_order / divisor, model.means)
-    variances = np.where(
-        counts[:, None] > 1e-10, second_order / divisor - means**2, model.variances
+    alive = counts > max(options.min_count, _EMPTY)
+    empty = counts <= _EMPTY
+    divisor = np.where(empty, 1.0, counts)[:, None]
+    means = np.where(empty[:, None], model.means, statistics.first_order / divisor)
+    covariances = model.covariances_from_moments(np.where(empty, 0.0, counts), means, second_order)
+    covariances = model.regularised(
+        covariances, np.broadcast_to(options.reg_covar, (model.n_features,))
     )
+    if model.covariance_type != "tied":
+        covariances[empty] = model.covariances[empty]
     if data_variance is None:
         data_variance = global_variance(statistics, second_order)
     else:
         data_variance = _checked_variance(data_variance, model.n_features)
-    floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
     # Rounding may leave a variance of zero, or just below, even without a floor.
-    floor = np.maximum(floor, np.finfo(np.float64).eps * (1e-3 + np.abs(means).max(axis=0) ** 2))
-    n_floored = int(np.count_nonzero((variances < floor)[alive]))
-    new = DiagonalMixture(counts / total, means, np.maximum(variances, floor))
+    rounding = np.finfo(np.float64).eps * (1e-3 + np.abs(means).max(axis=0) ** 2)
+    if options.refuse_collapse:
+        _refuse_collapse(model.floored(covariances, rounding)[1])
+    floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
+    covariances, was_floored = model.floored(covariances, np.maximum(floor, rounding))
+    if model.covariance_type != "tied":
+        was_floored = was_floored[alive]
+    new = type(model)(counts / total, means, covariances)
     revived: tuple[int, ...] = ()
     if options.min_count > 0 and not alive.all() and alive.any():
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
         for component in revived:
             new = split_component(new, int(new.weights.argmax()), into=component)
-    return new, UpdateReport(n_floored=n_floored, revived=revived)
+    return new, UpdateReport(n_floored=int(np.count_nonzero(was_floored)), revived=revived)
 
 
 def global_variance(
     statistics: MixtureStatistics, second_order: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding."""
+    """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding.
+
+    Spherical statistics know no more than the mean over the features, which all are given.
+    """
     total = statistics.counts.sum()
     mean = statistics.first_order.sum(axis=0) / total
-    square = second_order.sum(axis=0) / total
-    variance = square - mean**2
+    squares = mean**2
+    if statistics.covariance_type == "diag":
+        square = second_order.sum(axis=0) / total
+    elif statistics.covariance_type == "full":
+        square = np.einsum("kdd->d", second_order) / total
+    elif statistics.covariance_type == "tied":
+        square = np.diag(second_order) / total
+    else:
+        square = np.full(len(mean), second_order.sum() / total / len(mean))
+        squares = np.full(len(mean), squares.mean())
+    variance = square - squares
     # Each of the two has lost its last digits to the sums.
     return np.where(variance > _LEAST_VARIANCE * square, variance, 0.0)
+
+
+def _refuse_collapse(collapsed: NDArray[np.bool_]) -> None:
+    if collapsed.any():
+        components = np.flatnonzero(collapsed.reshape(len(collapsed), -1).any(axis=1))
+        raise CollapsedComponentError(
+            f"the covariance has collapsed at {len(components)} components or features, the first "
+            f"of them {components[0]}; use fewer components, a reg_covar > 0 or a variance_floor"
+        )
 
 
 def _checked_variance(variance: ArrayLike, n_features: int) -> NDArray[np.float64]:
@@ -143,19 +190,24 @@ def _checked_variance(variance: ArrayLike, n_features: int) -> NDArray[np.float6
 
 
 def check_statistics(
-    statistics: MixtureStatistics, model: DiagonalMixture, *, needs_second_order: bool
+    statistics: MixtureStatistics, model: Mixture, *, needs_second_order: bool
 ) -> NDArray[np.float64] | None:
-    """Refuse statistics of another shape than the model's; return the second-order moments.
+    """Refuse statistics of another shape or kind than the model's; return their second order.
 
     Raises
     ------
     InvalidInputError
-        If shapes disagree, or second-order moments are needed and missing.
+        If shapes or kinds disagree, or second-order moments are needed and missing.
     """
     if statistics.first_order.shape != model.means.shape:
         raise InvalidInputError(
             f"statistics of shape {statistics.first_order.shape} (K, D) do not belong to a mixture "
             f"of shape {model.means.shape}"
+        )
+    if statistics.covariance_type != model.covariance_type:
+        raise InvalidInputError(
+            f"statistics of a mixture with covariance_type {statistics.covariance_type!r} do not "
+            f"belong to one with {model.covariance_type!r}"
         )
     if needs_second_order and statistics.second_order is None:
         raise InvalidInputError(

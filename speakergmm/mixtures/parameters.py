@@ -98,12 +98,19 @@ class Mixture(ABC):
         Parameters
         ----------
         counts : array, shape (K,)
-            Occupancies, > 0.
+            Occupancies; what a component without any is given means nothing.
         means : array, shape (K, D)
             First order divided by the counts.
         second_order : array
             As `MixtureStatistics` holds it for this kind.
         """
+
+    @classmethod
+    @abstractmethod
+    def regularised(
+        cls, covariances: NDArray[np.float64], regularisation: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Add a variance, given for each feature, shape (D,), to those of the components."""
 
     @classmethod
     @abstractmethod
@@ -356,6 +363,11 @@ def freeze(
             f"weights must not be negative and must sum to 1, found a smallest weight of "
             f"{model.weights.min():g} and a sum of {model.weights.sum():.9g}"
         )
+
+
+def positive(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give counts that can be divided by."""
+    return np.maximum(counts, np.finfo(np.float64).tiny)
 
 
 def _frozen(name: str, value: ArrayLike, n_axes: int) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze
+from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze, positive
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -91,7 +91,15 @@ class SphericalMixture(Mixture):
         second_order: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Variances (K,) of frames with these moments: the mean over the features."""
-        return np.asarray((second_order / counts - (means**2).sum(axis=1)) / means.shape[1])
+        squares = second_order / positive(counts) - (means**2).sum(axis=1)
+        return np.asarray(squares / means.shape[1])
+
+    @classmethod
+    def regularised(
+        cls, covariances: NDArray[np.float64], regularisation: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Add to each variance (K,) the mean of what is given for the features (D,)."""
+        return np.asarray(covariances + regularisation.mean())
 
     @classmethod
     def floored(

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from speakergmm.mixtures.diagonal import DiagonalMixture
+from speakergmm.mixtures.parameters import AnyMixture
 
-# Distance of the halves from the mean, in deviations per feature.
+# Distance of the halves from the mean, in deviations per (whitened) feature.
 _PERTURBATION = 0.1
 
 
-def split_component(
-    model: DiagonalMixture, component: int, *, into: int | None = None
-) -> DiagonalMixture:
+def split_component(model: AnyMixture, component: int, *, into: int | None = None) -> AnyMixture:
     """Replace a component by two halves, moved apart in a direction that the numbers fix.
 
     Parameters
     ----------
-    model : DiagonalMixture
-        Shape (K, D).
+    model : Mixture
+        Of K components, of any kind.
     component : int
         Which one to split.
     into : int, optional
@@ -27,28 +25,31 @@ def split_component(
 
     Returns
     -------
-    DiagonalMixture
+    Mixture
         Of K components, or K + 1.
     """
-    weights, means, variances = model.weights, model.means, model.variances
+    weights, means, covariances = model.weights, model.means, model.covariances
+    per_component = model.covariance_type != "tied"
     if into is None:
         into = model.n_components
         weights = np.append(weights, 0.0)
         means = np.concatenate([means, means[component : component + 1]])
-        variances = np.concatenate([variances, variances[component : component + 1]])
-    weights, means, variances = weights.copy(), means.copy(), variances.copy()
+        if per_component:
+            covariances = np.concatenate([covariances, covariances[component : component + 1]])
+    weights, means, covariances = weights.copy(), means.copy(), covariances.copy()
     # Halves that move apart along random signs part sooner than along one axis. The
     # generator is keyed by the place, so that the same model is always split the same way.
     signs = np.random.default_rng([component, into]).choice([-1.0, 1.0], model.n_features)
-    offset = _PERTURBATION * signs * np.sqrt(variances[component])
+    offset = _PERTURBATION * model.colour(signs[None], np.array([component]))[0]
     means[into] = means[component] - offset
     means[component] += offset
-    variances[into] = variances[component]
+    if per_component:
+        covariances[into] = covariances[component]
     weights[[component, into]] = (weights[component] + weights[into]) / 2
-    return DiagonalMixture(weights, means, variances)
+    return type(model)(weights, means, covariances)
 
 
-def grow(model: DiagonalMixture, n_components: int) -> DiagonalMixture:
+def grow(model: AnyMixture, n_components: int) -> AnyMixture:
     """Split the heaviest component again and again until there are `n_components`."""
     while model.n_components < n_components:
         model = split_component(model, int(model.weights.argmax()))

@@ -29,9 +29,7 @@ class Survey:
     variance: NDArray[np.float64]
 
 
-def survey_frames(
-    source: FrameSource, *, sample_weight: NDArray[np.float64] | None = None
-) -> Survey:
+def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None = None) -> Survey:
     """Count the frames of a source and find their mean and variance, in one pass.
 
     Raises

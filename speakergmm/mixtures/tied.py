@@ -80,6 +80,13 @@ class TiedMixture(Mixture):
         return np.asarray((second_order - between) / counts.sum())
 
     @classmethod
+    def regularised(
+        cls, covariances: NDArray[np.float64], regularisation: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Add to the diagonal of (D, D) what is given for the features (D,)."""
+        return np.asarray(covariances + np.diag(regularisation))
+
+    @classmethod
     def floored(
         cls, covariances: NDArray[np.float64], floor: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

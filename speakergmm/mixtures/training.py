@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.density import check_precision, standard_natural_parameters
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
-from speakergmm.mixtures.frames import FrameSource, check_rereadable, read_blocks
+from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights, read_blocks
 from speakergmm.mixtures.initialisation import (
     initialise_kmeans,
     initialise_random,
@@ -24,7 +25,7 @@ from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import Precision
+from speakergmm.mixtures.parameters import AnyMixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
@@ -128,24 +129,142 @@ def fit_mixture(
         sample = _draw_frames(X, survey, standardisation, n_sample, rng)
         start = _find_start(init, sample, n_components, options, rng, n_jobs)
 
-    def accumulate(model: DiagonalMixture) -> MixtureStatistics:
-        natural = standard_natural_parameters(model, standardisation)
-        return accumulate_standardised(natural, X, precision=precision, n_jobs=n_jobs)
-
-    result = expectation_maximisation(
+    result = _train(
+        X,
         start,
-        accumulate,
-        partial(
-            update_maximum_likelihood,
-            options=options,
-            data_variance=survey.variance / standardisation.scale**2,
-        ),
+        standardisation,
+        survey,
+        sample_weight=None,
         max_iter=max_iter,
         tol=tol,
+        options=options,
+        precision=precision,
+        n_jobs=n_jobs,
         callback=callback,
     )
     model = standardisation.model_from_standard(result.model)
     return EMResult(model, result.history, result.convergence)
+
+
+def train_from(
+    source: FrameSource,
+    start: AnyMixture,
+    *,
+    sample_weight: ArrayLike | None = None,
+    max_iter: int = 100,
+    tol: float = 1e-3,
+    options: MaximumLikelihoodOptions | None = None,
+    precision: Precision = "float32",
+    n_jobs: int = 1,
+    callback: Callable[[int, Iteration], None] | None = None,
+    final_update: bool = True,
+    previous: float | None = None,
+    survey: Survey | None = None,
+) -> EMResult[AnyMixture]:
+    """Train a mixture of any kind by maximum likelihood, from a start that is given.
+
+    Parameters
+    ----------
+    source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+        Frames; read once per iteration, and once before where there is no survey.
+    start : Mixture
+        In feature units.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame of the source, in their order; finite and >= 0.
+    max_iter : int, default=100
+        Most updates.
+    tol : float, default=1e-3
+        Training ends when the log-likelihood per frame changes by no more.
+    options : MaximumLikelihoodOptions, optional
+        Floors, revival and regularisation.
+    precision : {"float32", "float64"}, default="float32"
+        Of densities within a block; sums over blocks are float64.
+    n_jobs : int, default=1
+        Threads; -1 for all cores. The result does not depend on it.
+    callback, final_update, previous
+        As in `expectation_maximisation`.
+    survey : Survey, optional
+        Of the same source and weights, if it has been made.
+
+    Returns
+    -------
+    EMResult
+        The mixture in feature units, the history, and why training ended.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there is no frame with a weight.
+    CollapsedComponentError
+        If a component loses its variance and the options refuse that.
+    InvalidInputError
+        If an option is out of range, frames are no finite matrix of D columns, weights are not
+        one for each frame, or the source can be read only once.
+    """
+    check_precision(precision)
+    effective_jobs(n_jobs)
+    check_rereadable(source)
+    weights = check_weights(sample_weight)
+    if survey is None:
+        survey = survey_frames(source, weights)
+    if len(survey.mean) != start.n_features:
+        raise InvalidInputError(
+            f"a start of {start.n_features} features needs frames of as many, found "
+            f"{len(survey.mean)}"
+        )
+    standardisation = Standardisation.from_moments(
+        survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
+    )
+    result = _train(
+        source,
+        standardisation.model_to_standard(start),
+        standardisation,
+        survey,
+        sample_weight=weights,
+        max_iter=max_iter,
+        tol=tol,
+        options=options or MaximumLikelihoodOptions(),
+        precision=precision,
+        n_jobs=n_jobs,
+        callback=callback,
+        final_update=final_update,
+        previous=previous,
+    )
+    model = standardisation.model_from_standard(result.model)
+    return EMResult(model, result.history, result.convergence)
+
+
+def _train(
+    source: FrameSource,
+    start: AnyMixture,
+    standardisation: Standardisation,
+    survey: Survey,
+    *,
+    sample_weight: NDArray[np.float64] | None,
+    options: MaximumLikelihoodOptions,
+    precision: Precision,
+    n_jobs: int,
+    **loop: Any,
+) -> EMResult[AnyMixture]:
+    """Expectation-maximisation from a start in standardised coordinates, where it stays."""
+
+    def accumulate(model: AnyMixture) -> MixtureStatistics:
+        return accumulate_standardised(
+            standard_natural_parameters(model, standardisation),
+            source,
+            covariance_type=model.covariance_type,
+            sample_weight=sample_weight,
+            precision=precision,
+            n_jobs=n_jobs,
+        )
+
+    options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
+    update = partial(
+        update_maximum_likelihood,
+        options=options,
+        data_variance=survey.variance / standardisation.scale**2,
+    )
+    return expectation_maximisation(start, accumulate, update, **loop)
 
 
 def _draw_frames(
