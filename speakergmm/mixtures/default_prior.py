@@ -1,0 +1,86 @@
+"""The prior that the data suggest where none is given: scikit-learn's, kept positive definite."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.density import standard_natural_parameters
+from speakergmm.mixtures.frames import FrameSource
+from speakergmm.mixtures.full import floor_matrices
+from speakergmm.mixtures.parameters import CovarianceType
+from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.mixtures.survey import Survey
+from speakergmm.mixtures.tied import TiedMixture
+
+# The covariance is no smaller than this part of the variances in any direction: frames that lie in
+# a plane have no thickness of their own.
+_LEAST_VARIANCE = 1e-8
+# Of a constant feature, in squared feature units, if nothing is added to variances.
+_CONSTANT_VARIANCE = 1e-6
+
+
+def default_prior_covariance(
+    source: FrameSource,
+    survey: Survey,
+    covariance_type: CovarianceType,
+    *,
+    sample_weight: NDArray[np.float64] | None = None,
+    reg_covar: float = 0.0,
+    n_jobs: int = 1,
+) -> NDArray[np.float64]:
+    """Give the unbiased covariance of all frames, in the shape a prior of this kind has.
+
+    Parameters
+    ----------
+    source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+        Frames; read once if `covariance_type` is "full" or "tied".
+    survey : Survey
+        Of the same frames and weights.
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        Which covariances the prior is of.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame; one of weight 2 is two frames.
+    reg_covar : float, default=0
+        What a fit adds to variances; the variance here of a feature that is constant.
+    n_jobs : int, default=1
+        Threads.
+
+    Returns
+    -------
+    array, shape (D, D) if full or tied, (D,) if diag, () if spherical
+        In squared feature units; positive (definite) for any frames.
+    """
+    # Weights that sum to 2 or less can't be numbers of frames: their unit is anyone's guess.
+    unbiased = survey.weight / max(survey.weight - 1.0, 0.5 * survey.weight)
+    constant = reg_covar if reg_covar > 0 else _CONSTANT_VARIANCE
+    variances = unbiased * survey.variance
+    if covariance_type == "spherical":
+        return np.asarray(variances.mean() if survey.variance.any() else constant)
+    positive = np.where(survey.variance > 0, variances, constant)
+    if covariance_type == "diag":
+        return positive
+    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
+    n_features = len(survey.mean)
+    one = TiedMixture([1.0], np.zeros((1, n_features)), np.eye(n_features))
+    statistics = accumulate_standardised(
+        standard_natural_parameters(one, standardisation),
+        source,
+        covariance_type="tied",
+        sample_weight=sample_weight,
+        precision="float64",
+        n_jobs=n_jobs,
+    )
+    assert statistics.second_order is not None
+    mean = statistics.first_order[0] / statistics.n_frames
+    covariance = statistics.second_order / statistics.n_frames - np.outer(mean, mean)
+    scale = standardisation.scale
+    covariance = unbiased * covariance * np.outer(scale, scale)
+    # A constant is independent of all else; its own variance is not what rounding left.
+    varies = survey.variance > 0
+    covariance = np.where(np.outer(varies, varies), covariance, np.diag(positive))
+    deviations = np.sqrt(positive)
+    unit = np.outer(deviations, deviations)
+    raised, _ = floor_matrices((covariance / unit)[None], np.full(n_features, _LEAST_VARIANCE))
+    return np.asarray(raised[0] * unit)

@@ -1,0 +1,183 @@
+"""Lower bounds on the log-evidence of a Bayesian mixture, from statistics alone.
+
+No frame is looked at again: what frames contribute is a function of their statistics under the
+posterior that shared them out, and of the sum of the logarithms of what normalised their
+responsibilities.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.variational import centred_moments, prior_as_posterior
+from speakergmm.mixtures.variational_posterior import VariationalPosterior
+from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.weight_posterior import log_normaliser, weight_divergence
+
+
+def expected_log_joint(statistics: MixtureStatistics, posterior: VariationalPosterior) -> float:
+    """Find the expected logarithm of the density of frames together with their components.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the frames, with second order; wherever their responsibilities come from.
+    posterior : VariationalPosterior
+        The distribution of the parameters over which the expectation is taken.
+
+    Returns
+    -------
+    float
+        In nats, summed over the frames.
+
+    Raises
+    ------
+    InvalidInputError
+        If the statistics do not suit the posterior.
+    """
+    counts, means, scatter = centred_moments(statistics, posterior.covariance_type, posterior.means)
+    covariances = posterior.covariances
+    deviation = means - posterior.means
+    if posterior.covariance_type in ("full", "tied"):
+        inverses = np.linalg.inv(covariances)
+        log_determinants = np.broadcast_to(np.linalg.slogdet(covariances)[1], counts.shape)
+        squares = ((deviation[:, None, :] @ inverses)[:, 0] * deviation).sum(axis=1)
+        within = float((inverses * scatter).sum())
+    else:
+        variances = posterior.mixture.component_variances()
+        log_determinants = np.log(variances).sum(axis=1)
+        squares = (deviation**2 / variances).sum(axis=1)
+        within = float((scatter / covariances).sum())
+    constants = posterior.n_features * np.log(2.0 * np.pi) + log_determinants
+    log_joint = posterior.effective_log_weights - 0.5 * (constants + squares)
+    return float(counts @ log_joint - 0.5 * within)
+
+
+def responsibility_entropy(
+    statistics: MixtureStatistics, responsible: VariationalPosterior
+) -> float:
+    """Entropy of the responsibilities behind statistics, in nats, summed over the frames.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the frames, under `responsible`, with its sum of normalisers as log-likelihood.
+    responsible : VariationalPosterior
+        The posterior that shared the frames out.
+    """
+    # A frame's log-normaliser is log rho - log r in each component, so in their mean as well.
+    return statistics.log_likelihood - expected_log_joint(statistics, responsible)
+
+
+def lower_bound(
+    statistics: MixtureStatistics,
+    responsible: VariationalPosterior,
+    posterior: VariationalPosterior,
+) -> float:
+    """Give the bound as scikit-learn does: what varies of it over the iterations of one fit.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the frames under `responsible`.
+    responsible : VariationalPosterior
+        The posterior that shared the frames out.
+    posterior : VariationalPosterior
+        The best posterior for these statistics.
+
+    Returns
+    -------
+    float
+        In nats, summed over the frames. It is `evidence_lower_bound` but for a constant if
+        variances were not regularised.
+    """
+    factors = posterior.precision_factors
+    return (
+        responsibility_entropy(statistics, responsible)
+        + factors.log_normaliser()
+        - factors.pi_constant()
+        + log_normaliser(posterior.concentrations)
+        - 0.5 * posterior.n_features * float(np.log(posterior.mean_precision).sum())
+    )
+
+
+def parameter_divergence(posterior: VariationalPosterior, prior: VariationalPrior) -> float:
+    """Kullback-Leibler divergence of a posterior from the prior, of all parameters, in nats."""
+    start = prior_as_posterior(prior, posterior.n_components)
+    d, k = posterior.n_features, posterior.n_components
+    deviation = posterior.means - start.means
+    covariances = posterior.covariances
+    if posterior.covariance_type in ("full", "tied"):
+        inverses = np.linalg.inv(covariances)
+        trace = float((inverses * prior.covariance).sum())
+        trace *= k if posterior.covariance_type == "tied" else 1
+        squares = ((deviation[:, None, :] @ inverses)[:, 0] * deviation).sum(axis=1)
+    else:
+        variances = posterior.mixture.component_variances()
+        trace = float((prior.covariance / variances).sum())
+        squares = (deviation**2 / variances).sum(axis=1)
+    ratios = prior.mean_precision / posterior.mean_precision
+    means = 0.5 * d * (ratios - 1.0 - np.log(ratios)) + 0.5 * prior.mean_precision * squares
+    return (
+        weight_divergence(posterior.concentrations, start.concentrations)
+        + float(means.sum())
+        + posterior.precision_factors.divergence(start.precision_factors, trace)
+    )
+
+
+def evidence_lower_bound(
+    statistics: MixtureStatistics,
+    responsible: VariationalPosterior,
+    posterior: VariationalPosterior,
+    prior: VariationalPrior,
+) -> float:
+    """Lower bound on the logarithm of the evidence, with all constants.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the frames under `responsible`, with its sum of normalisers as log-likelihood.
+    responsible : VariationalPosterior
+        The posterior that shared the frames out.
+    posterior : VariationalPosterior
+        Any distribution of the parameters of the same form; the best for these statistics, or
+        `responsible` itself.
+    prior : VariationalPrior
+        Of the parameters.
+
+    Returns
+    -------
+    float
+        In nats, summed over the frames: the expectation, over responsibilities and `posterior`,
+        of log p(X, Z, parameters) - log q(Z, parameters).
+
+    Notes
+    -----
+    Bishop (2006), equation 10.70, with expectations of log-density and log-weights taken together
+    and each prior with the entropy of its posterior.
+
+    Examples
+    --------
+    With one component and a Dirichlet prior of its weight the posterior is exact, and the bound is
+    the evidence:
+
+    >>> from speakergmm.mixtures.variational import posterior_from_statistics
+    >>> prior = VariationalPrior("full", concentration=1.0, mean=[0.0], mean_precision=1.0,
+    ...     degrees_of_freedom=1.0, covariance=[[1.0]],
+    ...     weight_concentration_type="dirichlet_distribution")
+    >>> start = prior_as_posterior(prior, 1)
+    >>> one_frame = MixtureStatistics([1.0], [[0.0]], [[[0.0]]], n_frames=1.0,
+    ...     log_likelihood=start.effective_log_weights[0] - 0.5 * np.log(2 * np.pi),
+    ...     covariance_type="full")
+    >>> posterior = posterior_from_statistics(one_frame, prior=prior)
+    >>> bound = evidence_lower_bound(one_frame, start, posterior, prior)
+    >>> from scipy.stats import t
+    >>> bool(np.isclose(bound, t(df=1.0, scale=2**0.5).logpdf(0.0)))
+    True
+    """
+    return (
+        responsibility_entropy(statistics, responsible)
+        + expected_log_joint(statistics, posterior)
+        - parameter_divergence(posterior, prior)
+    )

@@ -1,0 +1,198 @@
+"""The posterior of a Bayesian mixture: a distribution over weights, means and precisions.
+
+Frames are shared out by the exponential of expected log-densities. These are the densities of an
+ordinary mixture whose logarithmic weights do not belong to weights that sum to one
+(`effective_log_weights`), so the E-step is that of any mixture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.mixtures.variational_prior import CovariancePriorType, covariance_scale
+from speakergmm.mixtures.weight_posterior import expected_log_weights, expected_weights
+from speakergmm.mixtures.wishart import WishartFactors, wishart_factors
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.standardisation import Standardisation
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class VariationalPosterior:
+    """A distribution over Gaussian mixtures: what frames and a prior leave possible.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind of mixture.
+    concentrations : array, shape (K,) or (2, K)
+        Of a Dirichlet distribution, or both parameters of the Beta distributions of the fractions
+        of a stick; > 0.
+    means : array, shape (K, D)
+        Expected means, in feature units.
+    mean_precision : array, shape (K,)
+        Frames that each mean rests on; > 0.
+    degrees_of_freedom : array, shape (K,), or () if tied
+        Of the Wishart distributions, > 0.
+    covariances : array, shape (K,), (K, D), (D, D) or (K, D, D)
+        Inverses of the expected precisions, as the kind has them.
+    covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
+        Whose expectations the precisions have; see `VariationalPrior`.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree or a parameter is out of range.
+    """
+
+    covariance_type: CovarianceType
+    concentrations: NDArray[np.float64]
+    mean_precision: NDArray[np.float64]
+    degrees_of_freedom: NDArray[np.float64]
+    covariance_prior_type: CovariancePriorType
+    mixture: Mixture
+
+    def __init__(
+        self,
+        covariance_type: CovarianceType,
+        concentrations: ArrayLike,
+        means: ArrayLike,
+        mean_precision: ArrayLike,
+        degrees_of_freedom: ArrayLike,
+        covariances: ArrayLike,
+        covariance_prior_type: CovariancePriorType = "wishart",
+    ) -> None:
+        for name, value in (
+            ("concentrations", concentrations),
+            ("mean_precision", mean_precision),
+            ("degrees_of_freedom", degrees_of_freedom),
+        ):
+            array = np.array(value, dtype=np.float64)
+            if not (np.isfinite(array) & (array > 0)).all():
+                raise InvalidInputError(f"{name} must be finite and > 0, found {array.min():g}")
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "covariance_type", covariance_type)
+        object.__setattr__(self, "covariance_prior_type", covariance_prior_type)
+        weights = expected_weights(self.concentrations)
+        object.__setattr__(
+            self, "mixture", make_mixture(covariance_type, weights, means, covariances)
+        )
+        shapes = (self.mean_precision.shape, self.degrees_of_freedom.shape)
+        k = self.n_components
+        if shapes != ((k,), () if covariance_type == "tied" else (k,)):
+            raise InvalidInputError(
+                f"mean_precision and degrees_of_freedom must have one entry for each of {k} "
+                f"components (degrees_of_freedom one for all if tied), found shapes {shapes}"
+            )
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Expected means, shape (K, D)."""
+        return self.mixture.means
+
+    @property
+    def covariances(self) -> NDArray[np.float64]:
+        """Inverses of the expected precisions, in the shape of the kind."""
+        return self.mixture.covariances
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """Expected weights, shape (K,), normalised to one."""
+        return self.mixture.weights
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, K."""
+        return self.mixture.n_components
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return self.mixture.n_features
+
+    @property
+    def expected_log_weights(self) -> NDArray[np.float64]:
+        """Expected logarithms of the weights, shape (K,)."""
+        return expected_log_weights(self.concentrations)
+
+    @property
+    def precision_factors(self) -> WishartFactors:
+        """The Wishart distributions of the precisions."""
+        return wishart_factors(
+            self.covariance_type,
+            self.covariance_prior_type,
+            n_components=self.n_components,
+            n_features=self.n_features,
+            degrees_of_freedom=self.degrees_of_freedom,
+            log_covariances=log_covariances(self.covariance_type, self.covariances),
+        )
+
+    @property
+    def effective_log_weights(self) -> NDArray[np.float64]:
+        """What takes the place of the mixture's logarithmic weights, shape (K,).
+
+        With these, the joint log-density of `mixture` is the expectation of that of the unknown
+        mixture: of the log-weight, plus half the log-determinant of the precision, minus half
+        the squared distance from the unknown mean.
+        """
+        d = self.n_features
+        logs = log_covariances(self.covariance_type, self.covariances)
+        if self.covariance_type == "diag":
+            logs = logs.sum(axis=1)
+        elif self.covariance_type == "spherical":
+            logs = d * logs
+        log_determinants = self.precision_factors.component_log_determinants(self.n_components)
+        # The second term takes away what the mixture's own density has.
+        return np.asarray(
+            self.expected_log_weights
+            + 0.5 * (log_determinants + logs)
+            - 0.5 * d / self.mean_precision
+        )
+
+    def to_standard(self, standardisation: Standardisation) -> VariationalPosterior:
+        """Give the posterior of the mixture of z = (x - centre) / scale for this one of x."""
+        scale = standardisation.scale
+        factor = covariance_scale(self.covariance_type, scale)
+        return self._with((self.means - standardisation.centre) / scale, self.covariances / factor)
+
+    def from_standard(self, standardisation: Standardisation) -> VariationalPosterior:
+        """Give the posterior of the mixture of x for this one of z."""
+        scale = standardisation.scale
+        factor = covariance_scale(self.covariance_type, scale)
+        return self._with(self.means * scale + standardisation.centre, self.covariances * factor)
+
+    def _with(
+        self, means: NDArray[np.float64], covariances: NDArray[np.float64]
+    ) -> VariationalPosterior:
+        return VariationalPosterior(
+            self.covariance_type,
+            self.concentrations,
+            means,
+            self.mean_precision,
+            self.degrees_of_freedom,
+            covariances,
+            self.covariance_prior_type,
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the checks, and read-only again.
+        arrays = (self.concentrations, self.means, self.mean_precision)
+        rest = (self.degrees_of_freedom, self.covariances, self.covariance_prior_type)
+        return type(self), (self.covariance_type, *arrays, *rest)
+
+
+def log_covariances(
+    covariance_type: CovarianceType, covariances: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Logarithms of variances, or log-determinants of matrices."""
+    if covariance_type in ("diag", "spherical"):
+        return np.asarray(np.log(covariances))
+    return np.asarray(np.linalg.slogdet(covariances)[1])

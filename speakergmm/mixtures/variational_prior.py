@@ -1,0 +1,198 @@
+"""What a Bayesian mixture believes before it has seen a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.full import check_covariances
+from speakergmm.mixtures.parameters import CovarianceType
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.standardisation import Standardisation
+
+WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
+CovariancePriorType = Literal["wishart", "conjugate"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class VariationalPrior:
+    """Prior of the weights, means and precisions of a Gaussian mixture.
+
+    Weights have a Dirichlet distribution, or come from breaking a stick again and again with
+    fractions v_k ~ Beta(1, concentration), of which the first K are fitted (a Dirichlet process).
+    A mean, given its precision matrix, is Gaussian about `mean` with `mean_precision` times that
+    matrix. Precision matrices have Wishart distributions, as Notes say.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind of mixture.
+    concentration : float
+        Of the weights, > 0: the parameter of each component of the Dirichlet distribution, or that
+        of the Dirichlet process. Small values leave components empty.
+    mean : array, shape (D,)
+        In feature units.
+    mean_precision : float
+        Frames that `mean` is worth, > 0.
+    degrees_of_freedom : float
+        Frames that `covariance` is worth, nu0; > D - 1, or > 0 for the conjugate prior of a
+        diagonal or spherical mixture.
+    covariance : array, shape (D, D) if full or tied, (D,) if diag, () if spherical
+        Inverse scale of the Wishart distribution, in squared feature units; positive (definite).
+        The expected precision is ``degrees_of_freedom * inverse(covariance)``.
+    weight_concentration_type : {"dirichlet_process", "dirichlet_distribution"}
+        Which of the two priors the weights have.
+    covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
+        See Notes; no difference for full covariances.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter is out of range or has the wrong shape.
+
+    Notes
+    -----
+    "wishart" is what scikit-learn computes: each of K components has a full precision matrix with
+    a Wishart prior, and the kind of covariance restricts the *posterior*, whose scale matrix is
+    diagonal, a multiple of the identity, or the same in all components. The bound is a bound on
+    the evidence of the unrestricted model. "conjugate" restricts the model itself: one
+    Gamma-distributed precision for each feature of each component (diag), one for each component
+    (spherical), one Wishart-distributed matrix for all (tied, of K nu0 degrees of freedom and
+    inverse scale K `covariance`). The two give the same covariances for the same
+    responsibilities, and differ in the expected log-determinant of the precisions.
+
+    References
+    ----------
+    Bishop (2006), Pattern Recognition and Machine Learning, section 10.2. Blei and Jordan (2006),
+    Variational inference for Dirichlet process mixtures.
+    """
+
+    covariance_type: CovarianceType
+    concentration: float
+    mean: NDArray[np.float64]
+    mean_precision: float
+    degrees_of_freedom: float
+    covariance: NDArray[np.float64]
+    weight_concentration_type: WeightConcentrationType
+    covariance_prior_type: CovariancePriorType
+
+    def __init__(
+        self,
+        covariance_type: CovarianceType,
+        *,
+        concentration: float,
+        mean: ArrayLike,
+        mean_precision: float,
+        degrees_of_freedom: float,
+        covariance: ArrayLike,
+        weight_concentration_type: WeightConcentrationType = "dirichlet_process",
+        covariance_prior_type: CovariancePriorType = "wishart",
+    ) -> None:
+        for name, choice, choices in (
+            ("covariance_type", covariance_type, CovarianceType),
+            ("weight_concentration_type", weight_concentration_type, WeightConcentrationType),
+            ("covariance_prior_type", covariance_prior_type, CovariancePriorType),
+        ):
+            if choice not in get_args(choices):
+                raise InvalidInputError(
+                    f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, found "
+                    f"{choice!r}"
+                )
+            object.__setattr__(self, name, choice)
+        for name, number in (
+            ("concentration", concentration),
+            ("mean_precision", mean_precision),
+            ("degrees_of_freedom", degrees_of_freedom),
+        ):
+            if not 0 < number < np.inf:
+                raise InvalidInputError(f"{name} must be finite and > 0, found {number}")
+            object.__setattr__(self, name, float(number))
+        for name, array in (("mean", mean), ("covariance", covariance)):
+            copy = np.array(array, dtype=np.float64)
+            if not np.isfinite(copy).all():
+                raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
+            copy.setflags(write=False)
+            object.__setattr__(self, name, copy)
+        self._check_shapes()
+        if not degrees_of_freedom > self.least_degrees_of_freedom:
+            raise InvalidInputError(
+                f"degrees_of_freedom must be greater than {self.least_degrees_of_freedom}, found "
+                f"{degrees_of_freedom}"
+            )
+
+    def _check_shapes(self) -> None:
+        if self.mean.ndim != 1 or not self.mean.size:
+            raise InvalidInputError(f"mean must have shape (D,), found {self.mean.shape}")
+        d = self.n_features
+        expected = {"spherical": (), "diag": (d,)}.get(self.covariance_type, (d, d))
+        if self.covariance.shape != expected:
+            raise InvalidInputError(
+                f"covariance of a {self.covariance_type} prior must have shape {expected}, found "
+                f"{self.covariance.shape}"
+            )
+        if self.covariance.ndim == 2:
+            check_covariances(self.covariance[None])
+        elif self.covariance.min() <= 0:
+            raise InvalidInputError(f"covariance must be > 0, found {self.covariance.min():g}")
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return int(self.mean.size)
+
+    @property
+    def least_degrees_of_freedom(self) -> int:
+        """What `degrees_of_freedom` must exceed for the distribution to exist."""
+        free = self.covariance_prior_type == "conjugate" and self.covariance_type in (
+            "diag",
+            "spherical",
+        )
+        return 0 if free else self.n_features - 1
+
+    def to_standard(self, standardisation: Standardisation) -> VariationalPrior:
+        """Give the prior of z = (x - centre) / scale for this one of x."""
+        scale = standardisation.scale
+        mean = (self.mean - standardisation.centre) / scale
+        return self._with(mean, self.covariance / covariance_scale(self.covariance_type, scale))
+
+    def from_standard(self, standardisation: Standardisation) -> VariationalPrior:
+        """Give the prior of x for this one of z."""
+        scale = standardisation.scale
+        mean = self.mean * scale + standardisation.centre
+        return self._with(mean, self.covariance * covariance_scale(self.covariance_type, scale))
+
+    def _with(self, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> VariationalPrior:
+        return VariationalPrior(
+            self.covariance_type,
+            concentration=self.concentration,
+            mean=mean,
+            mean_precision=self.mean_precision,
+            degrees_of_freedom=self.degrees_of_freedom,
+            covariance=covariance,
+            weight_concentration_type=self.weight_concentration_type,
+            covariance_prior_type=self.covariance_prior_type,
+        )
+
+
+def covariance_scale(
+    covariance_type: CovarianceType, scale: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Factor by which covariances grow when features, (D,), do by `scale`.
+
+    Raises
+    ------
+    InvalidInputError
+        If features of a spherical mixture are scaled differently.
+    """
+    if covariance_type in ("full", "tied"):
+        return np.outer(scale, scale)
+    if covariance_type == "diag":
+        return scale**2
+    if (scale != scale[0]).any():
+        raise InvalidInputError("a spherical mixture needs one scale for all features")
+    return np.asarray(scale[0] ** 2)

@@ -1,0 +1,137 @@
+"""Wishart distributions of precisions: expected log-determinant, normaliser, divergence.
+
+A precision matrix of p x p has the Wishart distribution of nu degrees of freedom and inverse scale
+V where its expectation is nu V^-1. With p = 1 this is the Gamma distribution of shape nu / 2 and
+rate V / 2. The constants of all formulas are those of Bishop (2006), appendix B.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.mixtures.parameters import CovarianceType
+from speakergmm.mixtures.variational_prior import CovariancePriorType
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WishartFactors:
+    """The independent Wishart distributions of which a posterior (or prior) of precisions consists.
+
+    Parameters
+    ----------
+    degrees_of_freedom : array of some shape
+        One number for each distribution; > dimension - 1.
+    log_determinants : array of the same shape
+        Natural logarithm of the determinant of each inverse scale.
+    dimension : int
+        p.
+    copies : int
+        How often each distribution occurs.
+    repeats : int
+        How many features of a component share one precision (of dimension 1).
+    """
+
+    degrees_of_freedom: NDArray[np.float64]
+    log_determinants: NDArray[np.float64]
+    dimension: int
+    copies: int = 1
+    repeats: int = 1
+
+    def expected_log_determinants(self) -> NDArray[np.float64]:
+        """Find the expectation of the log-determinant of each precision, Bishop's equation B.81."""
+        from scipy.special import digamma
+
+        halves = self._halves()
+        constant = self.dimension * np.log(2.0) - self.log_determinants
+        return np.asarray(digamma(halves).sum(axis=-1) + constant)
+
+    def component_log_determinants(self, n_components: int) -> NDArray[np.float64]:
+        """Give expected log-determinants (K,) of the D x D precisions of the components."""
+        single = self.expected_log_determinants()
+        if single.ndim == 2:
+            single = single.sum(axis=1)
+        return np.array(np.broadcast_to(self.repeats * single, n_components))
+
+    def log_normaliser(self) -> float:
+        """Sum over the distributions of the logarithm of the integral of what is normalised."""
+        from scipy.special import gammaln
+
+        halves = self._halves()
+        p = self.dimension
+        single = (
+            0.5 * self.degrees_of_freedom * (p * np.log(2.0) - self.log_determinants)
+            + gammaln(halves).sum(axis=-1)
+            + 0.25 * p * (p - 1) * np.log(np.pi)
+        )
+        return float(self.copies * single.sum())
+
+    def pi_constant(self) -> float:
+        """Give the part of `log_normaliser` that depends on nothing but the dimension."""
+        p = self.dimension
+        count = self.copies * self.degrees_of_freedom.size
+        return float(0.25 * p * (p - 1) * np.log(np.pi) * count)
+
+    def divergence(self, prior: WishartFactors, trace: float) -> float:
+        """Kullback-Leibler divergence from a prior of the same form, in nats.
+
+        Parameters
+        ----------
+        prior : WishartFactors
+            The same number of distributions of the same dimension.
+        trace : float
+            Sum over all the distributions of the trace of the prior's inverse scale times the
+            expected precision.
+        """
+        nu = self.degrees_of_freedom
+        change = 0.5 * (nu - prior.degrees_of_freedom) * self.expected_log_determinants()
+        single = change - 0.5 * nu * self.dimension
+        partition = prior.log_normaliser() - self.log_normaliser()
+        return float(self.copies * single.sum() + 0.5 * trace + partition)
+
+    def _halves(self) -> NDArray[np.float64]:
+        steps = np.arange(self.dimension)
+        return np.asarray(0.5 * (self.degrees_of_freedom[..., None] - steps))
+
+
+def wishart_factors(
+    covariance_type: CovarianceType,
+    covariance_prior_type: CovariancePriorType,
+    *,
+    n_components: int,
+    n_features: int,
+    degrees_of_freedom: NDArray[np.float64],
+    log_covariances: NDArray[np.float64],
+) -> WishartFactors:
+    """Give the distributions behind degrees of freedom and covariances as scikit-learn has them.
+
+    Parameters
+    ----------
+    covariance_type, covariance_prior_type
+        See `VariationalPrior`.
+    n_components, n_features : int
+        K and D.
+    degrees_of_freedom : array, shape (K,), or () if tied
+        Of each component, nu.
+    log_covariances : array, shape (K,) if full or spherical, (K, D) if diag, () if tied
+        Log-determinants, or logarithms of variances, of the inverse expected precisions: inverse
+        scales divided by nu.
+    """
+    nu, d = degrees_of_freedom, n_features
+    if covariance_prior_type == "wishart" or covariance_type == "full":
+        if covariance_type == "diag":
+            log_covariances = log_covariances.sum(axis=1)
+        elif covariance_type == "spherical":
+            log_covariances = d * log_covariances
+        copies = n_components if covariance_type == "tied" else 1
+        return WishartFactors(nu, d * np.log(nu) + log_covariances, d, copies)
+    if covariance_type == "tied":
+        nu = n_components * nu
+        return WishartFactors(nu, d * np.log(nu) + log_covariances, d)
+    if covariance_type == "spherical":
+        nu = d * nu
+        return WishartFactors(nu, np.log(nu) + log_covariances, 1, repeats=d)
+    nu = np.broadcast_to(nu[:, None], log_covariances.shape)
+    return WishartFactors(nu, np.log(nu) + log_covariances, 1)
