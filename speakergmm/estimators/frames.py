@@ -1,0 +1,288 @@
+"""What estimators take as frames: arrays, or blocks that can be read again and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import validate_data
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.survey import Survey, survey_frames
+
+Frames: TypeAlias = NDArray[np.floating[Any]]
+
+# Frames that are looked at together: a few megabytes.
+_CHUNK_FRAMES = 8192
+
+
+class Blocks:
+    """A source of blocks of frames: each call reads it anew, and checks each block's shape.
+
+    Parameters
+    ----------
+    source : iterable of arrays of shape (T, D), or callable that returns one
+        Not an iterator, which could be read only once.
+    n_features : int, optional
+        D; by default that of the first block.
+
+    Raises
+    ------
+    InvalidInputError
+        If `source` is an iterator; and, when read, if a block is no matrix of D columns.
+    """
+
+    def __init__(
+        self,
+        source: Iterable[Any] | Callable[[], Iterable[Any]],
+        *,
+        n_features: int | None = None,
+    ) -> None:
+        if not callable(source) and iter(source) is source:
+            raise InvalidInputError(
+                f"X must be readable several times, found a one-shot iterator "
+                f"({type(source).__name__}); give a list of arrays, or a callable that returns a "
+                f"new iterator"
+            )
+        self._source = source
+        first = next(iter(self._open()), None)
+        if first is None:
+            raise InvalidInputError("X must hold blocks of frames, found none")
+        first = _as_block(first, 0)
+        self.n_features = first.shape[1] if n_features is None else n_features
+        self.dtype = first.dtype
+
+    def _open(self) -> Iterable[Any]:
+        return self._source() if callable(self._source) else self._source
+
+    def __call__(self) -> Iterator[Frames]:
+        """Yield the blocks, of shape (T, D), once."""
+        for number, block in enumerate(self._open()):
+            frames = _as_block(block, number)
+            if frames.shape[1] != self.n_features:
+                raise InvalidInputError(
+                    f"block {number} of X has {frames.shape[1]} features, {self.n_features} were "
+                    f"expected"
+                )
+            yield frames
+
+
+def _as_block(block: Any, number: int) -> Frames:
+    frames = np.asarray(block)
+    if frames.ndim != 2 or frames.shape[1] == 0 or frames.dtype.kind not in "fiub":
+        raise InvalidInputError(
+            f"block {number} of X must be a real array of shape (T, D), found {frames.dtype} of "
+            f"shape {frames.shape}"
+        )
+    return frames if frames.dtype in (np.float32, np.float64) else frames.astype(np.float64)
+
+
+def is_blocks(X: Any) -> bool:
+    """Tell whether `X` comes in blocks: a callable, an iterable of matrices, no array itself."""
+    if any(
+        hasattr(X, name) for name in ("__array__", "shape", "__dataframe__", "__array_interface__")
+    ):
+        return False
+    if isinstance(X, (list, tuple)):
+        return len(X) > 0 and all(isinstance(block, np.ndarray) and block.ndim == 2 for block in X)
+    return callable(X) or (isinstance(X, Iterable) and not isinstance(X, (str, bytes)))
+
+
+def check_frames(
+    estimator: BaseEstimator, X: Any, *, fitting: bool, least: int = 1
+) -> Frames | Blocks:
+    """Return `X` as an array of float32 or float64, or as blocks of them; refuse what is neither.
+
+    Arrays of these types, also memory-mapped ones, are not copied.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Whose number and names of features are set, or compared.
+    X : array-like, DataFrame, or blocks
+        Frames.
+    fitting : bool
+        Whether the features are those that the estimator learns.
+    least : int, default=1
+        Fewest frames (of an array; blocks are not read yet).
+
+    Raises
+    ------
+    ValueError
+        If `X` is no such thing, holds NaN or infinity (the first row and column are named), or
+        its number of features is not that of the fit.
+    """
+    if is_blocks(X):
+        blocks = Blocks(X, n_features=None if fitting else estimator.n_features_in_)
+        if fitting:
+            estimator.n_features_in_ = blocks.n_features
+            if hasattr(estimator, "feature_names_in_"):
+                del estimator.feature_names_in_
+        return blocks
+    frames: Frames = validate_data(
+        estimator,
+        X,
+        reset=fitting,
+        dtype=[np.float64, np.float32],
+        ensure_all_finite=False,
+        ensure_min_samples=least,
+    )
+    for _ in finite_chunks(frames):
+        pass
+    return frames
+
+
+def finite_chunks(source: Frames | Blocks) -> Iterator[Frames]:
+    """Yield pieces of a few thousand frames; the first NaN or infinity stops with its place.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is not finite.
+    """
+    first_row = 0
+    for number, block in enumerate(source() if isinstance(source, Blocks) else (source,)):
+        where = f" of block {number}" if isinstance(source, Blocks) else ""
+        for start in range(0, len(block), _CHUNK_FRAMES):
+            chunk = block[start : start + _CHUNK_FRAMES]
+            # The extremes are NaN where any value is; finding them needs no array of answers.
+            if not np.isfinite([chunk.min(), chunk.max()]).all():
+                row, column = np.argwhere(~np.isfinite(chunk))[0]
+                value = "NaN" if np.isnan(chunk[row, column]) else "infinity"
+                raise InvalidInputError(
+                    f"X must be finite, found {value} at row {start + row}{where}, column {column}"
+                )
+            yield chunk
+        first_row += len(block)
+
+
+def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64] | None:
+    """Return weights as one float64 array with an entry for each frame, or refuse them.
+
+    Raises
+    ------
+    InvalidInputError
+        If their number is not `n_frames`, one is negative or not finite, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    if np.ndim(sample_weight) == 0:
+        return np.full(n_frames, _positive_scalar(sample_weight))
+    weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim != 1:
+        raise InvalidInputError(
+            f"Sample weights must be 1D array or scalar, got {weights.ndim}D array of shape "
+            f"{weights.shape}; expected ({n_frames},)"
+        )
+    if weights.shape != (n_frames,):
+        raise InvalidInputError(
+            f"sample_weight must have one entry per frame, shape ({n_frames},), found "
+            f"{weights.shape}"
+        )
+    wrong = ~(np.isfinite(weights) & (weights >= 0))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise InvalidInputError(
+            f"sample_weight must be finite and >= 0, found {weights[row]} at row {row}"
+        )
+    if not weights.any():
+        raise InvalidInputError("sample_weight must not be zero for all frames")
+    return weights
+
+
+def _positive_scalar(weight: Any) -> float:
+    value = float(weight)
+    if not (np.isfinite(value) and value > 0):
+        raise InvalidInputError(f"sample_weight must be finite and > 0, found {value}")
+    return value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainingFrames:
+    """Checked frames of a fit, looked over once for all restarts.
+
+    Parameters
+    ----------
+    source : array or Blocks
+        Finite frames of shape (T, D).
+    dtype : dtype
+        Float32 or float64: that of `source`.
+    sample_weight : array, shape (T,), or None
+        Weights >= 0, not all zero.
+    survey : Survey
+        Number of frames, their weight, (weighted) mean and variance.
+    """
+
+    source: Frames | Blocks
+    dtype: np.dtype[Any]
+    sample_weight: NDArray[np.float64] | None
+    survey: Survey
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return len(self.survey.mean)
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames, T."""
+        return self.survey.n_frames
+
+    def chunks(self, size: int) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
+        """Yield pieces of up to `size` frames in float64, with their weights."""
+        first = 0
+        for block in self.source() if isinstance(self.source, Blocks) else (self.source,):
+            for start in range(0, len(block), size):
+                rows = block[start : start + size].astype(np.float64)
+                if self.sample_weight is None:
+                    weights = np.ones(len(rows))
+                else:
+                    weights = self.sample_weight[first : first + len(rows)]
+                yield rows, weights
+                first += len(rows)
+
+    def rows(self, chosen: NDArray[np.intp]) -> Frames:
+        """Give the frames of these numbers, in this order, of the source's type."""
+        if not isinstance(self.source, Blocks):
+            return np.asarray(self.source[chosen])
+        found = np.empty((len(chosen), self.n_features), self.dtype)
+        order = np.argsort(chosen, kind="stable")
+        wanted = chosen[order]
+        first = done = 0
+        for block in self.source():
+            stop = int(np.searchsorted(wanted, first + len(block)))
+            found[order[done:stop]] = block[wanted[done:stop] - first]
+            first, done = first + len(block), stop
+        return found
+
+
+def training_frames(
+    estimator: BaseEstimator, X: Any, sample_weight: Any, *, n_components: int
+) -> TrainingFrames:
+    """Check and survey what is to be learnt from.
+
+    Raises
+    ------
+    ValueError
+        As `check_frames` and `check_sample_weight` say; or if there are fewer frames (of weight
+        above zero) than components.
+    """
+    source = check_frames(estimator, X, fitting=True, least=2)
+    if isinstance(source, Blocks):
+        n_frames = sum(len(chunk) for chunk in finite_chunks(source))
+    else:
+        n_frames = len(source)
+    weights = check_sample_weight(sample_weight, n_frames)
+    n_useful = n_frames if weights is None else int(np.count_nonzero(weights))
+    if n_useful < n_components:
+        of_weight = "" if weights is None else " of weight above zero"
+        raise InvalidInputError(
+            f"Expected n_samples >= n_components but got n_components = {n_components}, "
+            f"n_samples = {n_useful}{of_weight}"
+        )
+    survey = survey_frames(source, weights)
+    return TrainingFrames(source, source.dtype, weights, survey)

@@ -1,0 +1,372 @@
+"""The Gaussian mixture with scikit-learn's interface, fitted by maximum likelihood."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.errors import CollapsedComponentError, InvalidInputError
+from speakergmm.estimators import given, options
+from speakergmm.estimators.base import BaseMixtureEstimator, Progress
+from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.estimators.history import FitHistory, FitIteration
+from speakergmm.estimators.starts import find_start
+from speakergmm.estimators.storage import Storable
+from speakergmm.mixtures.em import EMResult
+from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.mixtures.parameters import Mixture, Precision
+from speakergmm.mixtures.training import train_from
+
+# Where reg_covar keeps covariances from zero in the data's units, this does in any.
+_DEFAULT_FLOOR = 1e-6
+
+
+class GaussianMixture(Storable, BaseMixtureEstimator):
+    """Gaussian mixture, fitted by expectation-maximisation.
+
+    Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; from the
+    same `random_state` it follows the same path to rounding. What is added: weights of frames,
+    frames that come in blocks or are memory-mapped, float32 that an offset can't break, floors
+    relative to the data, revival of dead components, and memory that does not grow with frames x
+    components.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, K.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        A covariance matrix for each component; one for all; variances of features for each; one
+        variance for each.
+    tol : float, default=1e-3
+        The fit has converged when the log-likelihood per frame changes by less.
+    reg_covar : float, default=1e-6
+        Added to all variances, in squared feature units.
+    max_iter : int, default=100
+        Most iterations; at 0 the start is the result.
+    n_init : int, default=1
+        Restarts, of which the best is kept.
+    init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \
+default="kmeans"
+        The start; see `speakergmm.estimators.starts`.
+    weights_init : array-like of shape (K,), default=None
+        Weights of the start, in place of those of `init_params`.
+    means_init : array-like of shape (K, D), default=None
+        Means of the start.
+    precisions_init : array-like, default=None
+        Inverse covariances of the start; of shape (K, D, D), (D, D), (K, D), (K,) by the kind.
+    random_state : int, RandomState or None, default=None
+        Source of randomness of starts and of `sample`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit, and `n_init` is ignored.
+    verbose : int, default=0
+        1 prints restarts and iterations, 2 their times and changes; a progress bar is shown if
+        standard error is a terminal.
+    verbose_interval : int, default=10
+        Iterations between two lines.
+    precision : {"auto", "float32", "float64"}, default="auto"
+        In which densities are evaluated, in coordinates in which the data have mean 0 and
+        variance near 1; sums over blocks are float64. "auto" takes float64 up to 2^24
+        multiplications an iteration (frames x components x features, x features again if full),
+        float32 beyond.
+    variance_floor : float or None, default=None
+        Smallest variance, as a part of the variance of all frames in that feature (of an
+        eigenvalue for matrices). None is 1e-6 where ``reg_covar > 0``; where it is 0 there is no
+        floor, and a collapsing component stops the fit with an error.
+    min_count : float, default=1e-3
+        A component of less occupancy, in frames, is dead and shares the heaviest one's data from
+        then on. At 0 none is ever dead.
+    n_jobs : int, default=1
+        Threads; -1 for all cores. Results don't depend on it.
+    callback : callable, default=None
+        Called with a `FitIteration` (restart, iteration, bound, seconds, n_floored, revived)
+        after each iteration. What it raises ends the fit.
+
+    Attributes
+    ----------
+    mixture_ : Mixture
+        The fitted mixture, frozen, in float64; what the following are derived from.
+    weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
+        Parameters, read-only, of the type of the frames.
+    converged_ : bool
+        Whether the best restart converged.
+    convergence_ : {"converged", "iteration_limit", "decreased"}
+        Why it ended.
+    n_iter_ : int
+        Iterations of the best restart.
+    lower_bound_ : float
+        Log-likelihood per frame of its last iteration, before the update.
+    lower_bounds_ : list of float
+        Of all its iterations.
+    history_ : FitHistory
+        Bounds, seconds and events of its iterations; the last bound of each restart.
+    precision_ : {"float32", "float64"}
+        What was chosen.
+    n_features_in_ : int
+        Number of features, D.
+    feature_names_in_ : array of shape (D,)
+        Their names, where `X` had them.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 2], [1, 4], [1, 0], [10, 2], [10, 4], [10, 0]])
+    >>> mixture = GaussianMixture(n_components=2, random_state=0).fit(X)
+    >>> mixture.means_[mixture.means_[:, 0].argsort()].round(6)
+    array([[ 1.,  2.],
+           [10.,  2.]])
+    >>> labels = mixture.predict([[0, 0], [12, 3]])
+    >>> bool(labels[0] == labels[1])
+    False
+    """
+
+    file_kind: ClassVar[str] = "gaussian mixture"
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weights_init: ArrayLike | None = None,
+        means_init: ArrayLike | None = None,
+        precisions_init: ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        variance_floor: float | None = None,
+        min_count: float = 1e-3,
+        n_jobs: int = 1,
+        callback: Callable[[FitIteration], Any] | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weights_init = weights_init
+        self.means_init = means_init
+        self.precisions_init = precisions_init
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.precision = precision
+        self.variance_floor = variance_floor
+        self.min_count = min_count
+        self.n_jobs = n_jobs
+        self.callback = callback
+
+    @classmethod
+    def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:
+        """Build a fitted estimator of a frozen mixture.
+
+        Parameters
+        ----------
+        mixture : Mixture
+            Of any kind, in feature units.
+        **parameters
+            Of the constructor; `n_components` and `covariance_type` are the mixture's. With
+            ``precision="auto"`` scores are computed in float64.
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter is out of range.
+
+        Examples
+        --------
+        >>> from speakergmm.mixtures.spherical import SphericalMixture
+        >>> mixture = SphericalMixture([0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
+        >>> GaussianMixture.from_mixture(mixture).predict([[-3.0], [2.0]])
+        array([0, 1])
+        """
+        estimator = cls(mixture.n_components, covariance_type=mixture.covariance_type, **parameters)
+        estimator._check_parameters()
+        estimator.mixture_ = mixture
+        estimator.n_features_in_ = mixture.n_features
+        estimator._dtype = np.dtype(np.float64)
+        estimator.precision_ = "float64" if estimator.precision == "auto" else estimator.precision
+        estimator.convergence_ = "iteration_limit"
+        estimator.converged_ = False
+        estimator.n_iter_ = 0
+        estimator.lower_bound_ = -math.inf
+        estimator.lower_bounds_ = []
+        estimator.history_ = FitHistory()
+        return estimator
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        options.check_real(self, "variance_floor", least=0.0, below=1.0, none=True)
+        options.check_real(self, "min_count", least=0.0)
+
+    def _check_against_frames(self, frames: TrainingFrames) -> None:
+        k, d = self.n_components, frames.n_features
+        if self.weights_init is not None:
+            given.check_weights(self.weights_init, k)
+        if self.means_init is not None:
+            given.check_means(self.means_init, k, d)
+        if self.precisions_init is not None:
+            given.check_precisions(self.precisions_init, self.covariance_type, k, d)
+
+    def _floor(self) -> float:
+        if self.variance_floor is not None:
+            return float(self.variance_floor)
+        return _DEFAULT_FLOOR if self.reg_covar > 0 else 0.0
+
+    def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> Mixture:
+        k, d = self.n_components, frames.n_features
+        weights = means = covariances = None
+        if self.weights_init is not None:
+            weights = given.check_weights(self.weights_init, k)
+        if self.means_init is not None:
+            means = given.check_means(self.means_init, k, d)
+        if self.precisions_init is not None:
+            covariances = given.covariances_of(
+                given.check_precisions(self.precisions_init, self.covariance_type, k, d),
+                self.covariance_type,
+            )
+        if weights is None or means is None or covariances is None:
+            moments = find_start(
+                frames,
+                self.init_params,
+                n_components=k,
+                covariance_type=self.covariance_type,
+                random_state=random_state,
+            )
+            weights = moments.counts if weights is None else weights
+            means = moments.means if means is None else means
+            if covariances is None:
+                covariances = given.regularised(
+                    moments,
+                    self.covariance_type,
+                    reg_covar=self.reg_covar,
+                    variance_floor=self._floor(),
+                    data_variance=frames.survey.variance,
+                )
+        return given.make_start(self.covariance_type, weights, means, covariances)
+
+    def _resume(self, frames: TrainingFrames) -> Mixture:
+        k, d = self.mixture_.means.shape
+        if (k, d) != (self.n_components, frames.n_features) or (
+            self.mixture_.covariance_type != self.covariance_type
+        ):
+            raise InvalidInputError(
+                f"warm_start goes on from {k} {self.mixture_.covariance_type} components of {d} "
+                f"features, found {self.n_components} {self.covariance_type} of "
+                f"{frames.n_features}"
+            )
+        return self.mixture_
+
+    def _train(
+        self,
+        frames: TrainingFrames,
+        state: Mixture,
+        *,
+        precision: Precision,
+        previous: float | None,
+        callback: Progress,
+    ) -> EMResult[Mixture]:
+        floor = self._floor()
+        update = MaximumLikelihoodOptions(
+            variance_floor=floor,
+            min_count=self.min_count,
+            reg_covar=self.reg_covar,
+            refuse_collapse=floor == 0 and self.reg_covar == 0,
+        )
+        try:
+            return train_from(
+                frames.source,
+                state,
+                sample_weight=frames.sample_weight,
+                max_iter=self.max_iter,
+                tol=self.tol,
+                options=update,
+                precision=precision,
+                n_jobs=self.n_jobs,
+                callback=callback,
+                final_update=True,
+                previous=previous,
+                survey=frames.survey,
+            )
+        except CollapsedComponentError:
+            raise CollapsedComponentError(given.ILL_DEFINED) from None
+
+    def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
+        self.mixture_ = state
+
+    def _n_parameters(self) -> int:
+        """Count the free parameters of the fitted mixture."""
+        k, d = self.mixture_.means.shape
+        of_covariances = {
+            "full": k * d * (d + 1) // 2,
+            "tied": d * (d + 1) // 2,
+            "diag": k * d,
+            "spherical": k,
+        }
+        return int(of_covariances[self.mixture_.covariance_type] + k * d + k - 1)
+
+    def bic(self, X: Any, sample_weight: Any = None) -> float:
+        """Bayesian information criterion; the lower, the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+        sample_weight : array-like of shape (T,), optional
+            Weight of each frame; their sum is the number of frames that the criterion counts.
+        """
+        total, weight = self._total_log_likelihood(X, sample_weight)
+        return -2.0 * total + self._n_parameters() * math.log(weight)
+
+    def aic(self, X: Any, sample_weight: Any = None) -> float:
+        """Akaike information criterion; the lower, the better.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+        sample_weight : array-like of shape (T,), optional
+            Weight of each frame.
+        """
+        total, _ = self._total_log_likelihood(X, sample_weight)
+        return -2.0 * total + 2.0 * self._n_parameters()
+
+    def marginal(self, dims: Any) -> Mixture:
+        """Give the mixture of some features; see `speakergmm.mixtures.conditioning.marginal`.
+
+        Parameters
+        ----------
+        dims : sequence of int
+            Features that remain, in this order.
+        """
+        check_is_fitted(self, "mixture_")
+        from speakergmm.mixtures.conditioning import marginal
+
+        return marginal(self.mixture_, dims)
+
+    def condition(self, dims: Any, values: ArrayLike) -> Any:
+        """Give the mixture of the other features, where some are known.
+
+        Parameters
+        ----------
+        dims : sequence of int
+            Features that are known.
+        values : array-like
+            Their values; see `speakergmm.mixtures.conditioning.condition`.
+        """
+        check_is_fitted(self, "mixture_")
+        from speakergmm.mixtures.conditioning import condition
+
+        return condition(self.mixture_, dims, values)

@@ -1,0 +1,167 @@
+"""Starts that the user gives: weights, means, precisions, checked and made into a mixture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_array
+
+from speakergmm.errors import CollapsedComponentError, InvalidInputError
+from speakergmm.estimators.moments import ComponentMoments
+from speakergmm.estimators.options import check_shape
+from speakergmm.mixtures.kinds import make_mixture, mixture_kind
+from speakergmm.mixtures.parameters import Mixture
+
+ILL_DEFINED = (
+    "Fitting the mixture model failed because some components have ill-defined empirical "
+    "covariance (for instance caused by singleton or collapsed samples). Try to decrease the "
+    "number of components, increase reg_covar, or scale the input data."
+)
+
+
+def check_weights(weights: Any, n_components: int) -> NDArray[np.float64]:
+    """Return given weights in float64.
+
+    Raises
+    ------
+    ValueError
+        If they are no K numbers in 0..1 that sum to one (within 1e-6 if float32, else 1e-8).
+    """
+    checked = check_array(weights, dtype=[np.float64, np.float32], ensure_2d=False)
+    check_shape("weights", checked, (n_components,))
+    if checked.min() < 0 or checked.max() > 1:
+        # scikit-learn's words, in which the two numbers have changed places.
+        raise InvalidInputError(
+            f"The parameter 'weights' should be in the range [0, 1], but got max value "
+            f"{checked.min():.5f}, min value {checked.max():.5f}"
+        )
+    tolerance = 1e-6 if checked.dtype == np.float32 else 1e-8
+    if abs(1.0 - float(checked.sum())) > tolerance:
+        raise InvalidInputError(
+            f"The parameter 'weights' should be normalized, but got sum(weights) = "
+            f"{checked.sum():.5f}"
+        )
+    return np.asarray(checked, np.float64)
+
+
+def check_means(means: Any, n_components: int, n_features: int) -> NDArray[np.float64]:
+    """Return given means in float64.
+
+    Raises
+    ------
+    ValueError
+        If their shape is not (K, D).
+    """
+    checked = check_array(means, dtype=[np.float64, np.float32], ensure_2d=False)
+    check_shape("means", checked, (n_components, n_features))
+    return np.asarray(checked, np.float64)
+
+
+def check_precisions(
+    precisions: Any, covariance_type: str, n_components: int, n_features: int
+) -> NDArray[np.float64]:
+    """Return given precisions in float64.
+
+    Raises
+    ------
+    ValueError
+        If their shape is not that of the kind, or they are not positive (definite).
+    """
+    checked = check_array(
+        precisions,
+        dtype=[np.float64, np.float32],
+        ensure_2d=False,
+        allow_nd=covariance_type == "full",
+    )
+    name = f"{covariance_type} precision"
+    shapes = {
+        "full": (n_components, n_features, n_features),
+        "tied": (n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }
+    check_shape(name, checked, shapes[covariance_type])
+    if covariance_type in ("diag", "spherical"):
+        if checked.min() <= 0:
+            raise InvalidInputError(f"'{name}' should be positive")
+        return np.asarray(checked, np.float64)
+    symmetric = np.allclose(checked, np.swapaxes(checked, -1, -2))
+    if not symmetric or np.linalg.eigvalsh(checked).min() <= 0:
+        raise InvalidInputError(f"'{name}' should be symmetric, positive-definite")
+    return np.asarray(checked, np.float64)
+
+
+def covariances_of(precisions: NDArray[np.float64], covariance_type: str) -> NDArray[np.float64]:
+    """Invert precisions of any kind."""
+    if covariance_type in ("diag", "spherical"):
+        return 1.0 / precisions
+    inverse = np.linalg.inv(precisions)
+    return np.asarray((inverse + np.swapaxes(inverse, -1, -2)) / 2)
+
+
+def regularised(
+    moments: ComponentMoments,
+    covariance_type: str,
+    *,
+    reg_covar: float,
+    variance_floor: float,
+    data_variance: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Covariances of a start: with `reg_covar` on the diagonal; floored only where they must be.
+
+    Parameters
+    ----------
+    moments : ComponentMoments
+        Of the start.
+    covariance_type : str
+        The kind.
+    reg_covar : float
+        What is added to all variances, in squared feature units.
+    variance_floor : float
+        As a part of the data's variance; at 0, what has no inverse is refused.
+    data_variance : array, shape (D,)
+        Of all frames.
+
+    Raises
+    ------
+    CollapsedComponentError
+        If a covariance has no inverse and there is no floor.
+    """
+    covariances = moments.covariances.copy()
+    if covariance_type in ("diag", "spherical"):
+        covariances += reg_covar
+        defined = bool(covariances.min() > 0)
+    else:
+        covariances[..., range(covariances.shape[-1]), range(covariances.shape[-1])] += reg_covar
+        try:
+            np.linalg.cholesky(covariances)
+            defined = True
+        except np.linalg.LinAlgError:
+            defined = False
+    if defined:
+        return covariances
+    if variance_floor == 0:
+        raise CollapsedComponentError(ILL_DEFINED)
+    floor = variance_floor * np.where(data_variance > 0, data_variance, 1.0)
+    if covariance_type == "spherical":
+        floor = np.full(1, floor.mean())
+    raised, _ = mixture_kind(covariance_type).floored(covariances, floor)
+    return raised
+
+
+def make_start(
+    covariance_type: str,
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+) -> Mixture:
+    """Build the mixture that a fit starts from.
+
+    Raises
+    ------
+    InvalidInputError
+        If parameters are no mixture's.
+    """
+    return make_mixture(covariance_type, weights / weights.sum(), means, covariances)

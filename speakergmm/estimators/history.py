@@ -1,0 +1,175 @@
+"""What a fit tells of itself: each iteration, and each restart's end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from speakergmm.mixtures.em import Iteration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitIteration:
+    """One iteration of a fit: what `callback` receives and `history_` holds.
+
+    Parameters
+    ----------
+    restart : int
+        Number of the restart, from 0.
+    iteration : int
+        Number of the iteration, from 1.
+    bound : float
+        Log-likelihood per frame (of a Bayesian mixture, the lower bound).
+    seconds : float
+        Wall-clock time.
+    n_floored : int
+        Variances, or eigenvalues of covariances, that were raised to the floor.
+    revived : tuple of int
+        Components that were dead and now share the data of a heavy one.
+    """
+
+    restart: int
+    iteration: int
+    bound: float
+    seconds: float
+    n_floored: int = 0
+    revived: tuple[int, ...] = ()
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """What the iteration did beyond its formula, in words."""
+        words = []
+        if self.n_floored:
+            words.append(f"{self.n_floored} variances floored")
+        if self.revived:
+            words.append(f"components {', '.join(map(str, self.revived))} revived")
+        return tuple(words)
+
+    @classmethod
+    def of(cls, restart: int, number: int, iteration: Iteration) -> FitIteration:
+        """Take over an entry of the loop's history; `number` counts from 0."""
+        report = iteration.report
+        return cls(
+            restart=restart,
+            iteration=number + 1,
+            bound=float(iteration.objective),
+            seconds=iteration.seconds,
+            n_floored=report.n_floored if report else 0,
+            revived=tuple(report.revived) if report else (),
+        )
+
+
+FitCallback = Callable[[FitIteration], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FitHistory:
+    """The course of a fit.
+
+    Parameters
+    ----------
+    iterations : tuple of FitIteration
+        Of the restart whose result was kept, in order.
+    restart_bounds : tuple of float
+        Last bound of each restart, in order; the kept one's is the largest.
+    """
+
+    iterations: tuple[FitIteration, ...] = ()
+    restart_bounds: tuple[float, ...] = ()
+
+    @property
+    def bounds(self) -> tuple[float, ...]:
+        """Bound of each iteration."""
+        return tuple(iteration.bound for iteration in self.iterations)
+
+    @property
+    def seconds(self) -> tuple[float, ...]:
+        """Wall-clock time of each iteration."""
+        return tuple(iteration.seconds for iteration in self.iterations)
+
+    @property
+    def events(self) -> tuple[tuple[str, ...], ...]:
+        """What each iteration did beyond its formula, in words."""
+        return tuple(iteration.events for iteration in self.iterations)
+
+
+class FitReporter:
+    """Prints what `verbose` asks for, as scikit-learn does, and shows a bar at a terminal.
+
+    Parameters
+    ----------
+    verbose : int
+        0 for silence, 1 for each restart and some iterations, 2 for times and changes too.
+    interval : int
+        Iterations between two lines.
+    max_iter : int
+        Most iterations of a restart: the length of the bar.
+    """
+
+    def __init__(self, verbose: int, interval: int, max_iter: int) -> None:
+        self.verbose, self.interval, self.max_iter = int(verbose), interval, max_iter
+        self._bar: Any = None
+        self._task: Any = None
+        self._begun = self._lapse = perf_counter()
+        self._last_bound = -float("inf")
+
+    def __enter__(self) -> FitReporter:
+        if self.verbose and sys.stderr is not None and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def restart_begins(self, restart: int, bound: float) -> None:
+        """Say that a restart begins, from a `bound` that may be minus infinity."""
+        self._begun = self._lapse = perf_counter()
+        self._last_bound = bound
+        if self.verbose:
+            print(f"Initialization {restart}")
+        if self._bar is not None:
+            self._task = self._bar.add_task(f"Restart {restart}", total=self.max_iter)
+
+    def iteration_ends(self, iteration: FitIteration) -> None:
+        """Say that an iteration has ended."""
+        change = iteration.bound - self._last_bound
+        self._last_bound = iteration.bound
+        if self._bar is not None:
+            self._bar.update(self._task, advance=1)
+        if not self.verbose or iteration.iteration % self.interval:
+            return
+        line = f"  Iteration {iteration.iteration}"
+        if self.verbose > 1:
+            now = perf_counter()
+            line += f"\t time lapse {now - self._lapse:.5f}s\t ll change {change:.5f}"
+            self._lapse = now
+        print(line + "".join(f"\t {event}" for event in iteration.events))
+
+    def restart_ends(self, bound: float, convergence: str) -> None:
+        """Say how a restart ended."""
+        if not self.verbose:
+            return
+        how = {
+            "converged": "converged",
+            "iteration_limit": "did not converge",
+            "decreased": "did not converge (the bound decreased)",
+        }[convergence]
+        line = f"Initialization {how}."
+        if self.verbose > 1:
+            seconds = perf_counter() - self._begun
+            line += f" time lapse {seconds:.5f}s\t lower bound {bound:.5f}."
+        print(line)

@@ -1,0 +1,66 @@
+"""Checks of constructor parameters, in the form of words that scikit-learn's users know."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from speakergmm.errors import InvalidInputError
+
+
+def refuse(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:
+    """Make the error for a parameter whose value is not what is `allowed`."""
+    return InvalidInputError(
+        f"The {name!r} parameter of {type(owner).__name__} must be {allowed}. Got "
+        f"{getattr(owner, name)!r} instead."
+    )
+
+
+def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:
+    """Refuse what is no integer of at least `least`."""
+    value = getattr(owner, name)
+    if not isinstance(value, Integral) or int(value) < least:
+        raise refuse(owner, name, f"an int in the range [{least}, inf)")
+
+
+def check_real(
+    owner: BaseEstimator, name: str, *, least: float, below: float = np.inf, none: bool = False
+) -> None:
+    """Refuse what is no number in ``least <= value < below`` (or None, where that is allowed)."""
+    value = getattr(owner, name)
+    if value is None and none:
+        return
+    if not isinstance(value, Real) or not least <= float(value) < below:
+        alternative = " or None" if none else ""
+        raise refuse(owner, name, f"a float in the range [{least}, {below}){alternative}")
+
+
+def check_choice(owner: BaseEstimator, name: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is none of the words `choices`."""
+    value = getattr(owner, name)
+    if not isinstance(value, str) or value not in choices:
+        raise refuse(owner, name, f"a str among {set(choices)}".replace("{", "{").strip())
+
+
+def check_flag(owner: BaseEstimator, name: str) -> None:
+    """Refuse what is neither true nor false."""
+    if not isinstance(getattr(owner, name), (bool, np.bool_)):
+        raise refuse(owner, name, "an instance of 'bool'")
+
+
+def check_callable(owner: BaseEstimator, name: str) -> None:
+    """Refuse what can't be called and is not None."""
+    value = getattr(owner, name)
+    if value is not None and not callable(value):
+        raise refuse(owner, name, "a callable or None")
+
+
+def check_shape(name: str, array: Any, shape: tuple[int, ...]) -> None:
+    """Refuse a given start of another shape."""
+    if array.shape != shape:
+        raise InvalidInputError(
+            f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"
+        )

@@ -1,0 +1,263 @@
+"""Starts of a fit: k-means, k-means++, random frames, random responsibilities, splitting.
+
+From the same random state a start is scikit-learn's, to rounding, and takes the same random
+numbers, for up to `START_FRAMES` frames; beyond, clusters are looked for among that many frames,
+which stand at equal steps of the cumulative weight. A frame of weight 2 is two frames to all
+starts but "random", whose responsibilities are drawn by frame.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans, kmeans_plusplus
+
+from speakergmm.estimators.frames import Frames, TrainingFrames
+from speakergmm.estimators.moments import (
+    ComponentMoments,
+    moments_of_labels,
+    moments_of_responsibilities,
+)
+from speakergmm.mixtures.accumulation import accumulate
+from speakergmm.mixtures.diagonal import DiagonalMixture
+from speakergmm.mixtures.em import expectation_maximisation
+from speakergmm.mixtures.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    update_maximum_likelihood,
+)
+from speakergmm.mixtures.splitting import grow
+
+START_FRAMES = 2**16
+"""Most frames among which k-means, k-means++ and splitting look for clusters."""
+
+STARTS = ("kmeans", "k-means++", "random", "random_from_data", "splitting")
+
+_KMEANS_TOLERANCE = 1e-4
+_SPLITTING_STEPS = 4
+# Numbers of frames x components that are held at a time.
+_BLOCK_SIZE = 2**20
+# An offset of so many deviations leaves float64 too few digits of a second moment about zero.
+_LARGE_OFFSET = 1e3
+
+
+def find_start(
+    frames: TrainingFrames,
+    method: str,
+    *,
+    n_components: int,
+    covariance_type: str,
+    random_state: np.random.RandomState,
+) -> ComponentMoments:
+    """Find where a fit begins.
+
+    Parameters
+    ----------
+    frames : TrainingFrames
+        Checked frames, at least K of weight above zero.
+    method : {"kmeans", "k-means++", "random", "random_from_data", "splitting"}
+        "kmeans": the clusters of k-means. "k-means++": single frames, far from each other.
+        "random_from_data": single random frames. "random": frames shared at random. "splitting":
+        diagonal Gaussians that double in number, with a few steps of EM between (LBG [1]_).
+    n_components : int
+        K.
+    covariance_type : {"full", "tied", "diag", "spherical"}
+        Which covariances to find.
+    random_state : numpy.random.RandomState
+        Source of randomness; splitting takes none.
+
+    Returns
+    -------
+    ComponentMoments
+
+    References
+    ----------
+    .. [1] Linde, Buzo, Gray, "An Algorithm for Vector Quantizer Design", IEEE Transactions on
+       Communications 28 (1980) 84-95.
+    """
+    if method == "random":
+        return moments_of_responsibilities(
+            _random_shares(frames, n_components, random_state),
+            frames.survey.mean,
+            n_components=n_components,
+            covariance_type=covariance_type,
+        )
+    if method == "random_from_data":
+        chosen = _choose_frames(frames, n_components, random_state)
+        return _single_frames(frames, frames.rows(chosen), covariance_type)
+    rows, weights = draw_frames(frames, START_FRAMES)
+    if method == "k-means++":
+        # Distances lose digits to an offset; the frames themselves have it.
+        moved = (rows - frames.survey.mean).astype(rows.dtype)
+        _, chosen = kmeans_plusplus(
+            moved, n_components, sample_weight=weights, random_state=random_state
+        )
+        return _single_frames(frames, rows[chosen], covariance_type)
+    if method == "splitting":
+        return _split(frames, rows, weights, n_components, covariance_type)
+    labels = _cluster(rows, weights, n_components, random_state)
+    return moments_of_labels(
+        rows,
+        labels,
+        n_components=n_components,
+        covariance_type=covariance_type,
+        sample_weight=weights,
+    )
+
+
+def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.float64] | None]:
+    """Give all frames (of weight above zero) with their weights, or `most` that stand for them.
+
+    The latter are those at equal steps of the cumulative weight, each of weight one (None): the
+    same ones, whether a frame has a weight of 2 or is there twice.
+    """
+    weights = frames.sample_weight
+    if _n_copies(frames) <= most:
+        if weights is None:
+            if isinstance(frames.source, np.ndarray):
+                return frames.source, None
+            return np.concatenate(list(frames.source())), None
+        useful = np.flatnonzero(weights)
+        return frames.rows(useful), weights[useful]
+    if weights is None:
+        chosen = (np.arange(most) * 2 + 1) * frames.n_frames // (2 * most)
+    else:
+        chosen = _frames_at(weights, (np.arange(most) + 0.5) / most)
+    return frames.rows(chosen), None
+
+
+def _n_copies(frames: TrainingFrames) -> int:
+    """Count frames as if those of integer weights were there so many times."""
+    weights = frames.sample_weight
+    if weights is None:
+        return frames.n_frames
+    if _are_integers(weights):
+        return int(weights.sum())
+    return int(np.count_nonzero(weights))
+
+
+def _are_integers(weights: NDArray[np.float64]) -> bool:
+    return bool((weights == np.floor(weights)).all()) and weights.sum() < 2**31
+
+
+def _frames_at(weights: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Find the frames in which these parts (0..1) of the cumulative weight lie."""
+    cumulative = np.cumsum(weights)
+    return np.asarray(np.searchsorted(cumulative, parts * cumulative[-1], side="right"))
+
+
+def _choose_frames(
+    frames: TrainingFrames, n_components: int, random_state: np.random.RandomState
+) -> NDArray[np.intp]:
+    weights = frames.sample_weight
+    if weights is None or _are_integers(weights):
+        chosen = random_state.choice(_n_copies(frames), size=n_components, replace=False)
+        if weights is None:
+            return np.asarray(chosen)
+        return np.searchsorted(np.cumsum(weights), chosen, side="right")
+    drawn = random_state.choice(
+        frames.n_frames, size=n_components, replace=False, p=weights / weights.sum()
+    )
+    return np.asarray(drawn)
+
+
+def _random_shares(
+    frames: TrainingFrames, n_components: int, random_state: np.random.RandomState
+) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
+    # Drawn in pieces, the random numbers are those of one large array.
+    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // n_components)):
+        shares = random_state.uniform(size=(len(rows), n_components))
+        shares *= (weights / shares.sum(axis=1))[:, None]
+        yield rows, shares
+
+
+def _single_frames(
+    frames: TrainingFrames, chosen: Frames, covariance_type: str
+) -> ComponentMoments:
+    """Components of one frame each, without a covariance of their own."""
+    n_components, n_features = chosen.shape
+    means = chosen.astype(np.float64)
+    counts = np.ones(n_components)
+    shapes: dict[str, tuple[int, ...]] = {
+        "full": (n_components, n_features, n_features),
+        "diag": (n_components, n_features),
+        "spherical": (n_components,),
+    }
+    if covariance_type != "tied":
+        return ComponentMoments(counts, means, np.zeros(shapes[covariance_type]))
+    # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
+    # by component. About the mean instead where an offset would leave no digits of the spread.
+    survey = frames.survey
+    offset = np.abs(survey.mean) > _LARGE_OFFSET * np.sqrt(survey.variance)
+    origin = survey.mean if offset[survey.variance > 0].any() else np.zeros(n_features)
+    second = np.zeros((n_features, n_features))
+    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // n_features)):
+        rows -= origin
+        second += (rows * weights[:, None]).T @ rows
+    second -= (means - origin).T @ (means - origin)
+    return ComponentMoments(counts, means, second / n_components)
+
+
+def _cluster(
+    rows: Frames,
+    weights: NDArray[np.float64] | None,
+    n_components: int,
+    random_state: np.random.RandomState,
+) -> NDArray[np.int32]:
+    tolerance = _KMEANS_TOLERANCE
+    if weights is not None:
+        # KMeans multiplies it with the variance of the frames whatever their weight.
+        plain = rows.var(axis=0, dtype=np.float64).mean()
+        mean = np.average(rows, axis=0, weights=weights)
+        weighted = np.average((rows - mean) ** 2, axis=0, weights=weights).mean()
+        tolerance *= weighted / plain if plain > 0 else 1.0
+    estimator = KMeans(n_components, n_init=1, tol=tolerance, random_state=random_state)
+    with warnings.catch_warnings():
+        # Fewer distinct frames than clusters: the empty ones are revived in the fit.
+        warnings.filterwarnings("ignore", message="Number of distinct clusters")
+        labels: NDArray[np.int32] = estimator.fit(rows, sample_weight=weights).labels_
+    return labels
+
+
+def _split(
+    frames: TrainingFrames,
+    rows: Frames,
+    weights: NDArray[np.float64] | None,
+    n_components: int,
+    covariance_type: str,
+) -> ComponentMoments:
+    survey = frames.survey
+    scale = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
+    standard = (rows - survey.mean) / scale
+    varies = (survey.variance > 0).astype(np.float64)
+    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=1e-3)
+    ones = np.ones((1, frames.n_features))
+    model = DiagonalMixture([1.0], 0.0 * ones, ones)
+    while model.n_components < n_components:
+        model = grow(model, min(n_components, 2 * model.n_components))
+        model = expectation_maximisation(
+            model,
+            lambda current: accumulate(
+                current, standard, sample_weight=weights, precision="float64"
+            ),
+            lambda statistics, current: update_maximum_likelihood(
+                statistics, current, options=options, data_variance=varies
+            ),
+            max_iter=_SPLITTING_STEPS,
+            tol=0.0,
+        ).model
+
+    def shares() -> Iterator[tuple[Frames, NDArray[np.float64]]]:
+        size = max(1, _BLOCK_SIZE // n_components)
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
+            posteriors = np.asarray(model.posteriors(standard[part], precision="float64"))
+            if weights is not None:
+                posteriors = posteriors * weights[part, None]
+            yield rows[part].astype(np.float64), posteriors
+
+    return moments_of_responsibilities(
+        shares(), survey.mean, n_components=n_components, covariance_type=covariance_type
+    )
