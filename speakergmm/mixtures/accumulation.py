@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,8 +34,16 @@ from speakergmm.parallel import threaded_map
 _BLOCKS_PER_GROUP = 16
 
 
+class HasMixture(Protocol):
+    """A fitted estimator."""
+
+    @property
+    def mixture_(self) -> Mixture:
+        """What was fitted."""
+
+
 def accumulate(
-    model: Mixture,
+    model: Mixture | HasMixture,
     X: ArrayLike,
     *,
     sample_weight: ArrayLike | None = None,
@@ -48,7 +56,7 @@ def accumulate(
 
     Parameters
     ----------
-    model : Mixture
+    model : Mixture or fitted estimator
         The mixture that gives the responsibilities, of any kind.
     X : array, shape (T, D)
         Frames, in feature units; none at all gives statistics of zero.
@@ -85,7 +93,7 @@ def accumulate(
     """
     return accumulate_blocks(
         model,
-        check_frames(X, n_features=model.n_features),
+        check_frames(X, n_features=_mixture_of(model).n_features),
         sample_weight=sample_weight,
         precision=precision,
         second_order=second_order,
@@ -95,7 +103,7 @@ def accumulate(
 
 
 def accumulate_blocks(
-    model: Mixture,
+    model: Mixture | HasMixture,
     blocks: FrameSource,
     *,
     sample_weight: ArrayLike | None = None,
@@ -108,7 +116,7 @@ def accumulate_blocks(
 
     Parameters
     ----------
-    model : Mixture
+    model : Mixture or fitted estimator
         The mixture that gives the responsibilities.
     blocks : array, iterable of arrays, or callable that returns an iterable of arrays
         Each of shape (T, D); read once. How the frames are cut does not change the result.
@@ -128,6 +136,7 @@ def accumulate_blocks(
         If a block is not a finite matrix of D columns (it is named; rows are counted over all
         blocks), or there are more or fewer weights than frames.
     """
+    model = _mixture_of(model)
     natural = natural_parameters(model)
     statistics = accumulate_standardised(
         natural,
@@ -140,6 +149,11 @@ def accumulate_blocks(
         n_jobs=n_jobs,
     )
     return natural.coordinates.standardisation.statistics_from_standard(statistics)
+
+
+def _mixture_of(model: Mixture | HasMixture) -> Mixture:
+    """Accept estimators, which hold their mixture, as well."""
+    return model if isinstance(model, Mixture) else model.mixture_
 
 
 def accumulate_standardised(

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.frames import check_frames
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.conditioning import ConditionalMixtures, Dims
 
 Precision = Literal["float32", "float64"]
 CovarianceType = Literal["spherical", "diag", "tied", "full"]
@@ -287,6 +290,30 @@ class Mixture(ABC):
         chosen = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.n_features))
         return np.asarray(self.means[chosen] + self.colour(noise, chosen))
+
+    def marginal(self, dims: Dims) -> Mixture:
+        """Give the mixture of some of the features; see `speakergmm.mixtures.conditioning`."""
+        from speakergmm.mixtures.conditioning import marginal
+
+        return marginal(self, dims)
+
+    def condition(self, dims: Dims, values: ArrayLike) -> Mixture | ConditionalMixtures:
+        """Give the mixture of the other features where `dims` have these values.
+
+        Parameters
+        ----------
+        dims : int or sequence of int
+            Features that are given, G of them.
+        values : array, shape (G,) or (T, G)
+            Their values; a matrix gives one conditional mixture for each row.
+
+        See Also
+        --------
+        speakergmm.mixtures.conditioning.condition : The same as a function, with its formulas.
+        """
+        from speakergmm.mixtures.conditioning import condition
+
+        return condition(self, dims, values)
 
     def global_moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and variance, both of shape (D,), of the mixture as a whole."""

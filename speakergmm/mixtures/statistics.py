@@ -48,7 +48,7 @@ class MixtureStatistics:
     --------
     >>> half = MixtureStatistics.zeros(2, 1) + MixtureStatistics(
     ...     [1.0, 3.0], [[2.0], [6.0]], [[4.0], [12.0]], log_likelihood=-8.0, n_frames=4.0
-    ... ).scaled(0.5)
+    ... ).scale(0.5)
     >>> half.counts, half.n_frames
     (array([0.5, 1.5]), 2.0)
     """
@@ -175,7 +175,7 @@ class MixtureStatistics:
             self.covariance_type,
         )
 
-    def scaled(self, factor: float) -> MixtureStatistics:
+    def scale(self, factor: float) -> MixtureStatistics:
         """Weigh each frame by `factor`, which must be finite and >= 0."""
         if not 0 <= factor < np.inf:
             raise InvalidInputError(f"factor must be finite and >= 0, found {factor}")

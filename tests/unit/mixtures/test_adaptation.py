@@ -87,7 +87,7 @@ def test_with_much_data_the_data_decide(mixture, frames):
 
     data = accumulate(mixture, frames, precision="float64")
     expected, _ = update_maximum_likelihood(data, mixture)
-    model, _ = adapt(data.scaled(1e9), mixture, parameters=NAMES)
+    model, _ = adapt(data.scale(1e9), mixture, parameters=NAMES)
     for name, value in expected.to_arrays().items():
         np.testing.assert_allclose(model.to_arrays()[name], value, rtol=1e-6)
 

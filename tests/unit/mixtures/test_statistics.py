@@ -19,10 +19,10 @@ def test_sums_are_sums_of_every_part(mixture, frames):
 
 def test_scaling_scales_every_part(mixture, frames):
     whole = accumulate(mixture, frames)
-    half = whole.scaled(0.5)
+    half = whole.scale(0.5)
     equal(half + half, whole)
     with pytest.raises(InvalidInputError, match="found -1"):
-        whole.scaled(-1)
+        whole.scale(-1)
 
 
 def test_arrays_round_trip(mixture, frames):
