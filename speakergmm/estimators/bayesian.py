@@ -1,0 +1,313 @@
+"""The Bayesian Gaussian mixture with scikit-learn's interface, by variational inference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.base import BaseMixtureEstimator, Progress
+from speakergmm.estimators.bayesian_parameters import PosteriorParameters
+from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
+from speakergmm.estimators.frames import Frames, TrainingFrames
+from speakergmm.estimators.history import FitIteration
+from speakergmm.estimators.starts import find_start
+from speakergmm.estimators.storage import Storable
+from speakergmm.mixtures import density
+from speakergmm.mixtures.em import EMResult, Iteration
+from speakergmm.mixtures.parameters import Precision
+from speakergmm.mixtures.predictive import predictive_log_density
+from speakergmm.mixtures.variational import posterior_from_moments
+from speakergmm.mixtures.variational_posterior import VariationalPosterior
+from speakergmm.mixtures.variational_training import train_variational
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _State:
+    """What a restart trains, with the evidence bound that its last iteration reached."""
+
+    posterior: VariationalPosterior
+    elbo: float
+
+
+class BayesianGaussianMixture(PosteriorParameters, Storable, BaseMixtureEstimator):
+    """Bayesian Gaussian mixture: a distribution over mixtures, found by variational inference.
+
+    Parameters, attributes and methods are those of scikit-learn's ``BayesianGaussianMixture``;
+    from the same `random_state` it follows the same path to rounding. What is added: weights of
+    frames, frames in blocks or memory-mapped, the bound on the evidence with all its constants,
+    conjugate priors of restricted covariances, the posterior predictive density, float32 that an
+    offset can't break, and memory that does not grow with frames x components.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Most components, K; those that the frames do not need stay empty.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        A covariance matrix for each component; one for all; variances of features for each; one
+        variance for each.
+    tol : float, default=1e-3
+        The fit has converged when the lower bound, summed over the frames, changes by less (or by
+        less than rounding can tell).
+    reg_covar : float, default=1e-6
+        Added to the variances of the frames of each component, in squared feature units.
+    max_iter : int, default=100
+        Most iterations; at 0 the start is the result.
+    n_init : int, default=1
+        Restarts, of which the one with the best bound is kept.
+    init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \
+default="kmeans"
+        The start; see `speakergmm.estimators.starts`.
+    weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}, \
+default="dirichlet_process"
+        Weights by breaking a stick, or with a Dirichlet distribution.
+    weight_concentration_prior : float or None, default=None
+        Concentration of the weights; the smaller, the fewer components. None is 1 / K.
+    mean_precision_prior : float or None, default=None
+        Frames that the prior mean is worth. None is 1.
+    mean_prior : array-like of shape (D,), default=None
+        Prior mean; by default that of the frames.
+    degrees_of_freedom_prior : float or None, default=None
+        Frames that the prior covariance is worth; > D - 1 (> 0 for a conjugate prior of diagonal
+        or spherical covariances). None is D.
+    covariance_prior : float or array-like, default=None
+        Inverse scale of the precisions' prior; of shape (D, D) if full or tied, (D,) if diag, a
+        number if spherical. By default the covariance of the frames, of their variances' mean if
+        spherical, kept positive where they have no variance.
+    random_state : int, RandomState or None, default=None
+        Source of randomness of starts and of `sample`.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last fit, and `n_init` is ignored.
+    verbose : int, default=0
+        1 prints restarts and iterations, 2 their times and changes; a progress bar is shown if
+        standard error is a terminal.
+    verbose_interval : int, default=10
+        Iterations between two lines.
+    covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
+        Expectations of the precisions: scikit-learn's, or those of the model whose precisions are
+        restricted themselves; see `speakergmm.mixtures.variational_prior.VariationalPrior`.
+    precision : {"auto", "float32", "float64"}, default="auto"
+        In which densities are evaluated; see `GaussianMixture`.
+    n_jobs : int, default=1
+        Threads; -1 for all cores. Results don't depend on it.
+    callback : callable, default=None
+        Called with a `FitIteration` after each iteration. What it raises ends the fit.
+
+    Attributes
+    ----------
+    posterior_ : VariationalPosterior
+        The fitted distribution, frozen, in float64; what the following are derived from.
+    prior_ : VariationalPrior
+        The prior of the fit; also as `weight_concentration_prior_`, `mean_precision_prior_`,
+        `mean_prior_`, `degrees_of_freedom_prior_` and `covariance_prior_`.
+    mixture_ : Mixture
+        Expected weights, means, and inverses of expected precisions.
+    weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
+        Of `mixture_`, of the type of the frames.
+    weight_concentration_ : array of shape (K,), or tuple of two
+        Of the Dirichlet distribution, or of the Beta distributions of a Dirichlet process.
+    mean_precision_, degrees_of_freedom_ : array of shape (K,)
+        Frames that means and covariances rest on; the latter one number if tied.
+    elbo_ : float
+        Lower bound on the log-evidence, in nats, with all constants; -inf after no iteration.
+    lower_bound_ : float
+        The bound as scikit-learn has it, without its constants, summed over the frames.
+    lower_bounds_ : list of float
+        Of all iterations of the best restart.
+    converged_, convergence_, n_iter_, history_, precision_, n_features_in_, feature_names_in_
+        See `GaussianMixture`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(m, 1.0, (150, 2)) for m in (-9.0, 0.0, 9.0)])
+    >>> mixture = BayesianGaussianMixture(
+    ...     n_components=8, weight_concentration_prior=1e-3, max_iter=500, random_state=0
+    ... ).fit(X)
+    >>> mixture.n_effective()
+    3
+    """
+
+    file_kind: ClassVar[str] = "bayesian gaussian mixture"
+
+    def __init__(
+        self,
+        *,
+        n_components: int = 1,
+        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        weight_concentration_prior_type: Literal[
+            "dirichlet_process", "dirichlet_distribution"
+        ] = "dirichlet_process",
+        weight_concentration_prior: float | None = None,
+        mean_precision_prior: float | None = None,
+        mean_prior: ArrayLike | None = None,
+        degrees_of_freedom_prior: float | None = None,
+        covariance_prior: float | ArrayLike | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        warm_start: bool = False,
+        verbose: int = 0,
+        verbose_interval: int = 10,
+        covariance_prior_type: Literal["wishart", "conjugate"] = "wishart",
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        n_jobs: int = 1,
+        callback: Callable[[FitIteration], Any] | None = None,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.weight_concentration_prior_type = weight_concentration_prior_type
+        self.weight_concentration_prior = weight_concentration_prior
+        self.mean_precision_prior = mean_precision_prior
+        self.mean_prior = mean_prior
+        self.degrees_of_freedom_prior = degrees_of_freedom_prior
+        self.covariance_prior = covariance_prior
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
+        self.covariance_prior_type = covariance_prior_type
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.callback = callback
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_prior_parameters(self)
+
+    def _check_against_frames(self, frames: TrainingFrames) -> None:
+        self.prior_ = build_prior(self, frames)
+
+    def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> _State:
+        moments = find_start(
+            frames,
+            self.init_params,
+            n_components=self.n_components,
+            covariance_type=self.covariance_type,
+            random_state=random_state,
+        )
+        counts = moments.counts
+        factors = {
+            "full": counts[:, None, None],
+            "tied": counts.sum(),
+            "diag": counts[:, None],
+            # Of the squared distance, not of its mean over the features.
+            "spherical": counts * frames.n_features,
+        }
+        posterior = posterior_from_moments(
+            counts,
+            moments.means,
+            factors[self.covariance_type] * moments.covariances,
+            prior=self.prior_,
+            reg_covar=self.reg_covar,
+        )
+        return _State(posterior, -math.inf)
+
+    def _resume(self, frames: TrainingFrames) -> _State:
+        last = self.posterior_
+        asked = (self.n_components, frames.n_features, self.covariance_type)
+        found = (last.n_components, last.n_features, last.covariance_type)
+        kinds = (
+            self.weight_concentration_prior_type == "dirichlet_process",
+            self.covariance_prior_type,
+        )
+        if asked != found or kinds != (last.concentrations.ndim == 2, last.covariance_prior_type):
+            raise InvalidInputError(
+                f"warm_start goes on from {found[0]} {found[2]} components of {found[1]} features "
+                f"with the same kinds of priors, found {asked[0]} {asked[2]} of {asked[1]}"
+            )
+        return _State(last, self.elbo_)
+
+    def _train(
+        self,
+        frames: TrainingFrames,
+        state: _State,
+        *,
+        precision: Precision,
+        previous: float | None,
+        callback: Progress,
+    ) -> EMResult[_State]:
+        # The loop counts per frame, scikit-learn's bound and tolerance are those of the sum.
+        weight = frames.survey.weight
+
+        def summed(iteration: Iteration) -> Iteration:
+            return replace(iteration, objective=iteration.objective * weight)
+
+        result = train_variational(
+            frames.source,
+            state.posterior,
+            prior=self.prior_,
+            max_iter=self.max_iter,
+            tol=self.tol / weight,
+            reg_covar=self.reg_covar,
+            sample_weight=frames.sample_weight,
+            precision=precision,
+            n_jobs=self.n_jobs,
+            previous=None if previous is None else previous / weight,
+            callback=lambda number, iteration: callback(number, summed(iteration)),
+            survey=frames.survey,
+        )
+        history = tuple(summed(iteration) for iteration in result.em.history)
+        return EMResult(_State(result.model, result.elbo), history, result.em.convergence)
+
+    def _keep(self, frames: TrainingFrames, state: _State) -> None:
+        self._set_posterior(state.posterior, state.elbo)
+
+    def _natural_parameters(self) -> density.NaturalParameters:
+        posterior = self.posterior_
+        return density.natural_parameters(
+            posterior.mixture, log_weights=posterior.effective_log_weights
+        )
+
+    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
+        return density.log_likelihood(self._natural_parameters(), X, precision=self.precision_)
+
+    def _most_probable(self, X: Frames) -> NDArray[np.integer]:
+        return density.predict(self._natural_parameters(), X, precision=self.precision_)
+
+    def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
+        return density.posteriors(self._natural_parameters(), X, precision=self.precision_)
+
+    def n_effective(self, threshold: float = 0.01) -> int:
+        """Count the components that the frames use.
+
+        Parameters
+        ----------
+        threshold : float, default=0.01
+            Expected weight that a component must exceed; in 0..1.
+        """
+        check_is_fitted(self, "posterior_")
+        if not 0 <= threshold < 1:
+            raise InvalidInputError(f"threshold must lie in 0..1 (below 1), found {threshold}")
+        return int(np.count_nonzero(self.posterior_.weights > threshold))
+
+    def predictive_log_density(self, X: Any) -> NDArray[np.float64]:
+        """Logarithm of the posterior predictive density: parameters integrated out.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T,)
+            Of a proper density, in float64; `score_samples` is the normaliser of responsibilities
+            instead, as in scikit-learn.
+        """
+        parts, _ = self._map(lambda frames: predictive_log_density(self.posterior_, frames), X)
+        return np.concatenate(list(parts))

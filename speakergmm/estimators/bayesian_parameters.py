@@ -1,0 +1,126 @@
+"""Parameters of a fitted posterior, and of its prior, under scikit-learn's names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.estimators.fitted import FittedParameters
+from speakergmm.mixtures.parameters import CovarianceType
+from speakergmm.mixtures.variational_posterior import VariationalPosterior
+from speakergmm.mixtures.variational_prior import (
+    CovariancePriorType,
+    VariationalPrior,
+    WeightConcentrationType,
+)
+
+Floats = NDArray[np.floating[Any]]
+
+
+class PosteriorParameters(FittedParameters):
+    """Read-only attributes of an estimator that holds a fitted `posterior_` and its `prior_`."""
+
+    covariance_type: str
+    weight_concentration_prior_type: WeightConcentrationType
+    covariance_prior_type: CovariancePriorType
+    posterior_: VariationalPosterior
+    prior_: VariationalPrior
+    elbo_: float
+
+    def _set_posterior(self, posterior: VariationalPosterior, elbo: float) -> None:
+        self.posterior_ = posterior
+        # Of expected weights, means and inverse expected precisions.
+        self.mixture_ = posterior.mixture
+        self.elbo_ = elbo
+
+    @property
+    def weight_concentration_(self) -> Floats | tuple[Floats, Floats]:
+        """Concentrations (K,) of a Dirichlet distribution, or both of the Beta distributions."""
+        concentrations = self._cast(self.posterior_.concentrations)
+        if concentrations.ndim == 1:
+            return concentrations
+        return concentrations[0], concentrations[1]
+
+    @property
+    def mean_precision_(self) -> Floats:
+        """Frames that each mean rests on, shape (K,)."""
+        return self._cast(self.posterior_.mean_precision)
+
+    @property
+    def degrees_of_freedom_(self) -> Floats | float:
+        """Degrees of freedom of the precisions, shape (K,); one number if tied."""
+        degrees = self.posterior_.degrees_of_freedom
+        return self._cast(degrees) if degrees.ndim else float(degrees)
+
+    @property
+    def weight_concentration_prior_(self) -> float:
+        """Concentration of the weights' prior."""
+        return self.prior_.concentration
+
+    @property
+    def mean_precision_prior_(self) -> float:
+        """Frames that the prior mean is worth."""
+        return self.prior_.mean_precision
+
+    @property
+    def mean_prior_(self) -> NDArray[np.float64]:
+        """Prior mean, shape (D,)."""
+        return self.prior_.mean
+
+    @property
+    def degrees_of_freedom_prior_(self) -> float:
+        """Frames that the prior covariance is worth."""
+        return self.prior_.degrees_of_freedom
+
+    @property
+    def covariance_prior_(self) -> NDArray[np.float64] | float:
+        """Inverse scale of the precisions' prior: (D, D), (D,), or one number if spherical."""
+        covariance = self.prior_.covariance
+        return covariance if covariance.ndim else float(covariance)
+
+    # What `Storable` keeps in files.
+
+    def _state_arrays(self) -> dict[str, NDArray[Any]]:
+        posterior, prior = self.posterior_, self.prior_
+        numbers = (prior.concentration, prior.mean_precision, prior.degrees_of_freedom)
+        return {
+            "concentrations": posterior.concentrations,
+            "means": posterior.means,
+            "mean_precision": posterior.mean_precision,
+            "degrees_of_freedom": posterior.degrees_of_freedom,
+            "covariances": posterior.covariances,
+            "prior_numbers": np.array(numbers),
+            "prior_mean": prior.mean,
+            "prior_covariance": prior.covariance,
+            "elbo": np.array([self.elbo_] if np.isfinite(self.elbo_) else []),
+        }
+
+    def _restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        concentration, mean_precision, degrees_of_freedom = arrays["prior_numbers"]
+        kind = cast(CovarianceType, self.covariance_type)
+        self.prior_ = VariationalPrior(
+            kind,
+            concentration=concentration,
+            mean=arrays["prior_mean"],
+            mean_precision=mean_precision,
+            degrees_of_freedom=degrees_of_freedom,
+            covariance=arrays["prior_covariance"],
+            weight_concentration_type=self.weight_concentration_prior_type,
+            covariance_prior_type=self.covariance_prior_type,
+        )
+        posterior = VariationalPosterior(
+            kind,
+            arrays["concentrations"],
+            arrays["means"],
+            arrays["mean_precision"],
+            arrays["degrees_of_freedom"],
+            arrays["covariances"],
+            self.covariance_prior_type,
+        )
+        self._set_posterior(
+            posterior, float(arrays["elbo"][0]) if arrays["elbo"].size else -math.inf
+        )

@@ -1,0 +1,110 @@
+"""The prior that the parameters of a Bayesian estimator, or else the frames, ask for."""
+
+from __future__ import annotations
+
+from numbers import Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators import options
+from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.mixtures.default_prior import default_prior_covariance
+from speakergmm.mixtures.variational_prior import VariationalPrior
+
+
+def check_prior_parameters(owner: BaseEstimator) -> None:
+    """Refuse parameters of the prior that no frames could suit.
+
+    Raises
+    ------
+    InvalidInputError
+        That names the parameter, what it must be and what it is.
+    """
+    options.check_choice(
+        owner,
+        "weight_concentration_prior_type",
+        ("dirichlet_process", "dirichlet_distribution"),
+    )
+    options.check_choice(owner, "covariance_prior_type", ("wishart", "conjugate"))
+    for name in ("weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior"):
+        value = getattr(owner, name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < np.inf:
+            raise options.refuse(owner, name, "a float in the range (0.0, inf) or None")
+
+
+def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrior:
+    """Give the prior of an estimator for these frames.
+
+    Raises
+    ------
+    InvalidInputError
+        If a parameter of the prior does not suit the number of features.
+    """
+    settings: Any = owner
+    d = frames.n_features
+    kind = settings.covariance_type
+    concentration = settings.weight_concentration_prior
+    mean_precision = settings.mean_precision_prior
+    mean = frames.survey.mean
+    if settings.mean_prior is not None:
+        given = check_array(settings.mean_prior, dtype=[np.float64, np.float32], ensure_2d=False)
+        options.check_shape("means", given, (d,))
+        mean = np.asarray(given, np.float64)
+    if settings.covariance_prior is not None:
+        covariance = _given_covariance(settings.covariance_prior, kind, d)
+    else:
+        covariance = default_prior_covariance(
+            frames.source,
+            frames.survey,
+            kind,
+            sample_weight=frames.sample_weight,
+            reg_covar=settings.reg_covar,
+            n_jobs=settings.n_jobs,
+        )
+    degrees = settings.degrees_of_freedom_prior
+    free = settings.covariance_prior_type == "conjugate" and kind in ("diag", "spherical")
+    if degrees is not None and not degrees > (0 if free else d - 1):
+        raise InvalidInputError(
+            f"The parameter 'degrees_of_freedom_prior' should be greater than "
+            f"{0 if free else d - 1}, but got {degrees:.3f}."
+        )
+    return VariationalPrior(
+        kind,
+        concentration=1.0 / settings.n_components if concentration is None else concentration,
+        mean=mean,
+        mean_precision=1.0 if mean_precision is None else mean_precision,
+        degrees_of_freedom=d if degrees is None else degrees,
+        covariance=covariance,
+        weight_concentration_type=settings.weight_concentration_prior_type,
+        covariance_prior_type=settings.covariance_prior_type,
+    )
+
+
+def _given_covariance(covariance: Any, covariance_type: str, d: int) -> NDArray[np.float64]:
+    if covariance_type == "spherical":
+        number = np.asarray(covariance, dtype=np.float64)
+        options.check_shape("spherical covariance_prior", number, ())
+        if not 0 < number < np.inf:
+            raise InvalidInputError(
+                f"'spherical covariance_prior' should be positive, found {number}"
+            )
+        return number
+    given = check_array(covariance, dtype=[np.float64, np.float32], ensure_2d=False)
+    matrix = np.asarray(given, np.float64)
+    name = f"{covariance_type} covariance_prior"
+    if covariance_type == "diag":
+        options.check_shape(name, matrix, (d,))
+        if matrix.min() <= 0:
+            raise InvalidInputError(f"'{name}' should be positive, found {matrix.min():g}")
+        return matrix
+    options.check_shape(name, matrix, (d, d))
+    if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
+        raise InvalidInputError(f"'{name}' should be symmetric, positive-definite")
+    return (matrix + matrix.T) / 2
