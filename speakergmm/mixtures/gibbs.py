@@ -1,0 +1,274 @@
+"""Mixtures that draw their number of components: Dirichlet processes, collapsed Gibbs sampling.
+
+Frames are of clusters, clusters have Gaussians drawn from a conjugate prior, and a Dirichlet
+process says how likely each way of dividing the frames into clusters is. Weights, means and
+covariances are integrated out, so that a chain walks over partitions alone: Rasmussen (2000), "The
+infinite Gaussian mixture model"; Neal (2000), "Markov chain sampling methods for Dirichlet process
+mixture models", algorithm 3.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.mixtures.frames import check_frames
+from speakergmm.mixtures.gibbs_chain import Chain, GammaPrior, Start, start_chain
+from speakergmm.mixtures.gibbs_prior import GibbsCovariance, NormalInverseWishart
+from speakergmm.mixtures.gibbs_reference import ReferencePartition
+from speakergmm.mixtures.gibbs_samples import DirichletProcessSamples
+from speakergmm.mixtures.gibbs_state import CompiledPartition
+from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.mixtures.survey import survey_frames
+from speakergmm.parallel import threaded_map
+from speakergmm.progress import track
+
+__all__ = [
+    "DirichletProcessSamples",
+    "GammaPrior",
+    "GibbsSweep",
+    "NormalInverseWishart",
+    "sample_dirichlet_process",
+]
+
+# Between two looks at the callback and the keyboard a chain moves about so many frames.
+_FRAMES_IN_A_ROUND = 20_000
+_STARTS = ("single", "singletons", "random", "sequential")
+
+
+@dataclass(frozen=True, slots=True)
+class GibbsSweep:
+    """One sweep of one chain, as a callback receives it.
+
+    Parameters
+    ----------
+    chain, sweep : int
+        Counted from 0.
+    n_clusters : int
+    concentration : float
+    log_probability : float
+        log p(frames, partition, concentration), in feature units.
+    """
+
+    chain: int
+    sweep: int
+    n_clusters: int
+    concentration: float
+    log_probability: float
+
+
+def sample_dirichlet_process(
+    X: ArrayLike,
+    *,
+    covariance_type: GibbsCovariance = "full",
+    concentration: float | tuple[float, float] | GammaPrior = 1.0,
+    prior: NormalInverseWishart | None = None,
+    within_fraction: float = 0.2,
+    n_sweeps: int = 500,
+    burn_in: int | None = None,
+    n_chains: int = 4,
+    n_kept: int = 50,
+    init: Start = 20,
+    seed: int = 0,
+    n_jobs: int = 1,
+    compiled: bool = True,
+    callback: Callable[[GibbsSweep], None] | None = None,
+    description: str | None = None,
+) -> DirichletProcessSamples:
+    """Draw partitions of frames into clusters from the posterior of a Dirichlet-process mixture.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames, in any units; they are standardised inside.
+    covariance_type : {"full", "diag"}, default="full"
+        Covariances of the clusters.
+    concentration : float, pair of floats, or GammaPrior; default=1.0
+        Of the Dirichlet process: the expected number of clusters before any data is about
+        `concentration` log T. A pair (shape, rate) is a Gamma prior; the concentration is then
+        drawn after each sweep (Escobar & West 1995).
+    prior : NormalInverseWishart, optional
+        Of a cluster's mean and covariance, in feature units; by default
+        `NormalInverseWishart.from_data`, which moves and stretches with the data.
+    within_fraction : float, default=0.2
+        The share of the data's covariance that the default prior expects within clusters. Smaller
+        numbers find more and smaller clusters.
+    n_sweeps : int, default=500
+        Sweeps over all frames of each chain, the burn-in included.
+    burn_in : int, optional
+        Sweeps to leave out in front; half of them by default.
+    n_chains : int, default=4
+        Independent chains; convergence can be judged with two or more.
+    n_kept : int, default=50
+        Partitions of each chain to keep, evenly spaced after the burn-in (all if there are fewer).
+    init : {"single", "singletons", "random", "sequential"} or int, default=20
+        Where chains start: all frames in one cluster; each in its own; a partition drawn from the
+        Dirichlet process; frames added one by one, each to a cluster drawn given those before; or
+        as many clusters as the number says, each frame joining the nearest of so many frames
+        drawn at random (of all frames where there are fewer). Sweeps merge clusters more readily
+        than they split them, so starts with too many arrive sooner, but each costs time.
+    seed : int, default=0
+        Same seed, same chains, whatever `n_jobs` is.
+    n_jobs : int, default=1
+        Chains that run at once, on threads; -1 for all cores.
+    compiled : bool, default=True
+        Run the compiled sampler. The other one is the same in plain NumPy: the same chain, but
+        hundreds of times slower.
+    callback : callable, optional
+        Receives a `GibbsSweep` for each sweep, in an order that depends on nothing but the
+        arguments; what it raises ends the sampling.
+    description : str, optional
+        Text of a progress bar on standard error; without it there is none.
+
+    Returns
+    -------
+    DirichletProcessSamples
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is not a finite matrix or an option lies outside its range.
+    InsufficientDataError
+        If there is no frame.
+
+    Notes
+    -----
+    A sweep takes time in the order of T K D^2 (full) or T K D (diagonal), less where clusters are
+    far apart. Frames move one at a time, so a chain may stay for long in a partition that needs
+    several clusters to change at once; look at `r_hat` of the result before trusting it.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(c, 0.5, (50, 2)) for c in (-5.0, 0.0, 5.0)])
+    >>> samples = sample_dirichlet_process(X, n_sweeps=200, n_chains=2)
+    >>> posterior = samples.n_clusters_posterior()
+    >>> max(posterior, key=posterior.get)
+    3
+    >>> samples.to_mixture().means.round()[:, 0].tolist() in ([-5, 0, 5], [0, 5, -5], [5, -5, 0])
+    True
+    """
+    frames = check_frames(X)
+    if len(frames) == 0:
+        raise InsufficientDataError("sampling needs frames, found none")
+    burn_in = n_sweeps // 2 if burn_in is None else burn_in
+    alpha = _checked_concentration(concentration)
+    _check_options(n_sweeps, burn_in, n_chains, n_kept, init)
+    if prior is None:
+        prior = NormalInverseWishart.from_data(
+            frames, covariance_type=covariance_type, within_fraction=within_fraction
+        )
+    elif prior.covariance_type != covariance_type or prior.n_features != frames.shape[1]:
+        raise InvalidInputError(
+            f"the prior is of {prior.n_features} features and {prior.covariance_type!r} "
+            f"covariances; expected {frames.shape[1]} and {covariance_type!r}"
+        )
+    survey = survey_frames(frames)
+    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
+    z = (frames.astype(np.float64) - standardisation.centre) / standardisation.scale
+    standard_prior = prior.rescale(standardisation.centre, standardisation.scale)
+    steps = np.linspace(burn_in, n_sweeps - 1, min(n_kept, n_sweeps - burn_in))
+    kept_sweeps = np.unique(steps.round().astype(np.int64))
+    chains = [
+        start_chain(
+            z,
+            standard_prior,
+            start=init,
+            concentration=alpha,
+            keep=frozenset(kept_sweeps.tolist()),
+            burn_in=burn_in,
+            seed=chain_seed,
+            partition_type=CompiledPartition if compiled else ReferencePartition,
+        )
+        for chain_seed in np.random.SeedSequence(seed).spawn(n_chains)
+    ]
+    rounds: Iterable[int] = _rounds(n_sweeps, len(frames))
+    if description is not None:
+        rounds = track(rounds, description=description)
+    for n_next in rounds:
+        # Chains share nothing but the frames, so threads can't change what they do.
+        for _ in threaded_map(partial(_advance, n_sweeps=n_next), chains, n_jobs=n_jobs):
+            pass
+        if callback is not None:
+            _report(chains, n_next, standardisation.log_volume, callback)
+    best = max(chains, key=lambda chain: chain.best_log_probability)
+    assert best.best is not None
+    log_probability = np.array([chain.log_probabilities for chain in chains])
+    return DirichletProcessSamples(
+        n_clusters=np.array([chain.n_clusters for chain in chains]),
+        concentration=np.array([chain.concentrations for chain in chains]),
+        log_probability=log_probability - len(frames) * standardisation.log_volume,
+        burn_in=burn_in,
+        labels=np.array([chain.kept for chain in chains]),
+        kept_sweeps=kept_sweeps,
+        best_labels=best.best.astype(np.int64),
+        prior=prior,
+        frames=z,
+        standardisation=standardisation,
+    )
+
+
+def _advance(chain: Chain, n_sweeps: int) -> None:
+    chain.advance(n_sweeps)
+
+
+def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
+    size = max(1, _FRAMES_IN_A_ROUND // n_frames)
+    return [min(size, n_sweeps - first) for first in range(0, n_sweeps, size)]
+
+
+def _report(
+    chains: list[Chain], n_last: int, log_volume: float, callback: Callable[[GibbsSweep], None]
+) -> None:
+    def of_chain(number: int, chain: Chain) -> Iterator[GibbsSweep]:
+        for sweep in range(len(chain.n_clusters) - n_last, len(chain.n_clusters)):
+            yield GibbsSweep(
+                number,
+                sweep,
+                chain.n_clusters[sweep],
+                chain.concentrations[sweep],
+                chain.log_probabilities[sweep] - len(chain.partition.labels) * log_volume,
+            )
+
+    for number, chain in enumerate(chains):
+        for event in of_chain(number, chain):
+            callback(event)
+
+
+def _checked_concentration(
+    concentration: float | tuple[float, float] | GammaPrior,
+) -> float | GammaPrior:
+    if isinstance(concentration, GammaPrior):
+        return concentration
+    if isinstance(concentration, tuple | list):
+        if len(concentration) != 2:
+            raise InvalidInputError(
+                f"concentration must be a number or a pair (shape, rate), found {concentration!r}"
+            )
+        return GammaPrior(float(concentration[0]), float(concentration[1]))
+    if not 0 < concentration < math.inf:
+        raise InvalidInputError(f"concentration must be > 0, found {concentration}")
+    return float(concentration)
+
+
+def _check_options(n_sweeps: int, burn_in: int, n_chains: int, n_kept: int, init: Start) -> None:
+    for name, value in (("n_sweeps", n_sweeps), ("n_chains", n_chains), ("n_kept", n_kept)):
+        if value < 1:
+            raise InvalidInputError(f"{name} must be >= 1, found {value}")
+    if not 0 <= burn_in < n_sweeps:
+        raise InvalidInputError(
+            f"burn_in must be >= 0 and below the {n_sweeps} sweeps, found {burn_in}"
+        )
+    if isinstance(init, str):
+        if init not in _STARTS:
+            raise InvalidInputError(
+                f"init must be one of {', '.join(_STARTS)} or a number of clusters, found {init!r}"
+            )
+    elif init < 1:
+        raise InvalidInputError(f"init must be one cluster or more, found {init}")

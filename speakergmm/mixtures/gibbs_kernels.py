@@ -1,0 +1,433 @@
+"""One sweep of the collapsed Gibbs sampler, compiled: every frame chooses its cluster anew.
+
+A cluster is kept as the number of its frames, the posterior mean of its mean, and the posterior
+scale matrix P = U^T U of its covariance as an upper Cholesky factor, whose last row holds the
+reciprocals of U's diagonal; with diagonal covariances the two rows are P and 1 / P. What depends on
+the number of frames alone comes from tables (`CompiledPartition` makes them). `gibbs_reference` is
+the same in a few lines of NumPy, and gives the same chain.
+
+Three things make it fast, and none changes a result beyond rounding:
+
+- A frame is weighed against its own cluster without leaving it. With q the distance of the frame
+  from the mean in terms of P, taking it out multiplies the determinant of P by 1 - s q, which is
+  all that the density needs (matrix determinant lemma). Only a frame that moves costs a downdate.
+- A triangular system is solved row by row, and the distance only grows: as soon as a cluster's
+  probability is certain to be below exp(-60) of the best one's, it is left out.
+- Factors change by rank-one updates; they are computed anew after each sweep, so that rounding
+  can't add up, and a removal that would cancel most digits computes its cluster anew at once.
+
+All is in one file because a compiled function that is kept on disk is compiled anew when its own
+file changes, but not when that of a function it calls does.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Rows of the tables, indexed by the number of frames that a cluster has without the frame weighed.
+CONSTANT, POWER, RATIO, SHRINK = 0, 1, 2, 3
+_NEGLIGIBLE = 60.0
+_MOST_CANCELLATION = 1e-6
+
+
+def compiled(function: Function) -> Function:
+    """Compile a function without the interpreter's lock; keep the code on disk where one can.
+
+    In an installation that can't be written to, with no place for caches either, it is compiled
+    once a process.
+    """
+    compile_function: Any = numba.njit
+    try:
+        return cast(Function, compile_function(cache=True, nogil=True)(function))
+    except RuntimeError:
+        return cast(Function, compile_function(nogil=True)(function))
+
+
+@compiled
+def log_growth(
+    x: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    factor: NDArray[np.float64],
+    full: bool,
+    ratio: float,
+    limit: float,
+    work: NDArray[np.float64],
+) -> float:
+    """Logarithm of what adding `x` multiplies the determinant of P by; inf if above `limit`."""
+    n_features = len(x)
+    if full:
+        most = math.expm1(limit) / ratio if limit < 700.0 else np.inf
+        for d in range(n_features):
+            work[d] = x[d] - mean[d]
+        distance = 0.0
+        for j in range(n_features):
+            z = work[j] * factor[n_features, j]
+            distance += z * z
+            if distance > most:
+                return np.inf
+            for d in range(j + 1, n_features):
+                work[d] -= z * factor[j, d]
+        return math.log1p(ratio * distance)
+    growth = 0.0
+    start = 0
+    while start < n_features:
+        # One logarithm for eight features.
+        stop = min(start + 8, n_features)
+        product = 1.0
+        for d in range(start, stop):
+            difference = x[d] - mean[d]
+            product *= 1.0 + ratio * difference * difference * factor[1, d]
+        growth += math.log(product)
+        if growth > limit:
+            return np.inf
+        start = stop
+    return growth
+
+
+@compiled
+def log_shrinkage(
+    x: NDArray[np.float64],
+    mean: NDArray[np.float64],
+    factor: NDArray[np.float64],
+    full: bool,
+    shrink: float,
+    work: NDArray[np.float64],
+) -> float:
+    """Logarithm of what removing `x` multiplies the determinant of P by; -inf if ill-determined."""
+    n_features = len(x)
+    if full:
+        for d in range(n_features):
+            work[d] = x[d] - mean[d]
+        distance = 0.0
+        for j in range(n_features):
+            z = work[j] * factor[n_features, j]
+            distance += z * z
+            for d in range(j + 1, n_features):
+                work[d] -= z * factor[j, d]
+        if 1.0 - shrink * distance < _MOST_CANCELLATION:
+            return -np.inf
+        return math.log1p(-shrink * distance)
+    shrinkage = 0.0
+    start = 0
+    while start < n_features:
+        stop = min(start + 8, n_features)
+        product = 1.0
+        for d in range(start, stop):
+            difference = x[d] - mean[d]
+            rest = 1.0 - shrink * difference * difference * factor[1, d]
+            if rest < _MOST_CANCELLATION:
+                return -np.inf
+            product *= rest
+        shrinkage += math.log(product)
+        start = stop
+    return shrinkage
+
+
+@compiled
+def weigh(
+    x: NDArray[np.float64],
+    own: int,
+    n_clusters: int,
+    log_new: float,
+    counts: NDArray[np.int64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    log_determinants: NDArray[np.float64],
+    full: bool,
+    tables: NDArray[np.float64],
+    log_weights: NDArray[np.float64],
+    changes: NDArray[np.float64],
+    work: NDArray[np.float64],
+) -> bool:
+    """Write the log-weight of each cluster, and of a new one in the end, for the frame `x`.
+
+    `own` is the cluster that holds it (-1: none). `changes` receives by how much the logarithm of
+    each cluster's determinant grows with the frame, or shrinks without it for its own. False if
+    the frame must leave its cluster before it can be weighed.
+    """
+    best = log_new
+    log_weights[n_clusters] = log_new
+    if own >= 0:
+        n_rest = counts[own] - 1
+        log_weights[own] = -np.inf
+        if n_rest > 0:
+            change = log_shrinkage(
+                x, means[own], factors[own], full, tables[SHRINK, n_rest + 1], work
+            )
+            if change == -np.inf:
+                return False
+            changes[own] = change
+            log_weights[own] = (
+                tables[CONSTANT, n_rest]
+                - 0.5 * log_determinants[own]
+                + (tables[POWER, n_rest] - 0.5) * change
+            )
+            best = max(best, log_weights[own])
+    for k in range(n_clusters):
+        if k == own:
+            continue
+        n = counts[k]
+        highest = tables[CONSTANT, n] - 0.5 * log_determinants[k]
+        limit = (highest - best + _NEGLIGIBLE) / tables[POWER, n]
+        log_weights[k] = -np.inf
+        if limit < 0.0:
+            continue
+        change = log_growth(x, means[k], factors[k], full, tables[RATIO, n], limit, work)
+        if change < np.inf:
+            changes[k] = change
+            log_weights[k] = highest - tables[POWER, n] * change
+            best = max(best, log_weights[k])
+    return True
+
+
+@compiled
+def choose(log_weights: NDArray[np.float64], n_choices: int, uniform: float) -> int:
+    """Draw an index with probability proportional to exp(log-weight), by inversion."""
+    largest = -np.inf
+    for k in range(n_choices):
+        largest = max(largest, log_weights[k])
+    total = 0.0
+    for k in range(n_choices):
+        total += math.exp(log_weights[k] - largest)
+    threshold = uniform * total
+    reached = 0.0
+    chosen = 0
+    for k in range(n_choices):
+        weight = math.exp(log_weights[k] - largest)
+        if weight > 0.0:
+            reached += weight
+            chosen = k
+            if reached > threshold:
+                break
+    return chosen
+
+
+@compiled
+def change_factor(
+    factor: NDArray[np.float64], full: bool, vector: NDArray[np.float64], sign: float
+) -> bool:
+    """Add (sign 1) or subtract (-1) v v^T to P; False, and P spoilt, if nothing positive is left.
+
+    Golub & Van Loan, Matrix Computations, section 6.5.4; `vector` is overwritten.
+    """
+    n_features = len(vector)
+    if not full:
+        for d in range(n_features):
+            factor[0, d] += sign * vector[d] * vector[d]
+            if not factor[0, d] > 0.0:
+                return False
+            factor[1, d] = 1.0 / factor[0, d]
+        return True
+    for j in range(n_features):
+        old = factor[j, j]
+        square = old * old + sign * vector[j] * vector[j]
+        if not square > 0.0:
+            return False
+        new = math.sqrt(square)
+        cosine = new / old
+        inverse = old / new
+        sine = vector[j] / old
+        factor[j, j] = new
+        factor[n_features, j] = 1.0 / new
+        for d in range(j + 1, n_features):
+            factor[j, d] = (factor[j, d] + sign * sine * vector[d]) * inverse
+            vector[d] = cosine * vector[d] - sine * factor[j, d]
+    return True
+
+
+@compiled
+def factorise(factor: NDArray[np.float64], full: bool) -> float:
+    """Turn P, in the upper triangle, into its factor; return the logarithm of its determinant."""
+    n_features = factor.shape[1]
+    log_determinant = 0.0
+    if not full:
+        for d in range(n_features):
+            factor[1, d] = 1.0 / factor[0, d]
+            log_determinant += math.log(factor[0, d])
+        return log_determinant
+    for j in range(n_features):
+        factor[n_features, j] = factor[j, j]
+    for j in range(n_features):
+        # The prior keeps P positive; rounding alone could leave less than this.
+        pivot = math.sqrt(max(factor[j, j], 1e-15 * factor[n_features, j]))
+        factor[j, j] = pivot
+        factor[n_features, j] = 1.0 / pivot
+        log_determinant += 2.0 * math.log(pivot)
+        for d in range(j + 1, n_features):
+            factor[j, d] /= pivot
+        for i in range(j + 1, n_features):
+            for d in range(i, n_features):
+                factor[i, d] -= factor[j, i] * factor[j, d]
+    return log_determinant
+
+
+@compiled
+def rebuild(
+    X: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    first: int,
+    stop: int,
+    counts: NDArray[np.int64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    log_determinants: NDArray[np.float64],
+    full: bool,
+    prior_mean: NDArray[np.float64],
+    prior_scale: NDArray[np.float64],
+    mean_precision: float,
+) -> None:
+    """Compute clusters `first` to `stop` - 1 from their frames."""
+    n_features = X.shape[1]
+    for k in range(first, stop):
+        counts[k] = 0
+        means[k] = 0.0
+        factors[k, : len(prior_scale)] = prior_scale
+    for i in range(len(X)):
+        k = labels[i]
+        if first <= k < stop:
+            counts[k] += 1
+            for d in range(n_features):
+                means[k, d] += X[i, d] - prior_mean[d]
+    difference = np.empty(n_features)
+    for k in range(first, stop):
+        for d in range(n_features):
+            difference[d] = means[k, d] / (mean_precision + counts[k])
+            means[k, d] = prior_mean[d] + difference[d]
+        _add_product(factors[k], full, difference, mean_precision)
+    for i in range(len(X)):
+        k = labels[i]
+        if first <= k < stop:
+            for d in range(n_features):
+                difference[d] = X[i, d] - means[k, d]
+            _add_product(factors[k], full, difference, 1.0)
+    for k in range(first, stop):
+        log_determinants[k] = factorise(factors[k], full)
+
+
+@compiled
+def _add_product(
+    scatter: NDArray[np.float64], full: bool, vector: NDArray[np.float64], weight: float
+) -> None:
+    n_features = len(vector)
+    if not full:
+        for d in range(n_features):
+            scatter[0, d] += weight * vector[d] * vector[d]
+        return
+    for j in range(n_features):
+        scaled = weight * vector[j]
+        for d in range(j, n_features):
+            scatter[j, d] += scaled * vector[d]
+
+
+@compiled
+def sweep(
+    X: NDArray[np.float64],
+    order: NDArray[np.int64],
+    uniforms: NDArray[np.float64],
+    start: int,
+    log_concentration: float,
+    labels: NDArray[np.int64],
+    n_clusters: int,
+    counts: NDArray[np.int64],
+    means: NDArray[np.float64],
+    factors: NDArray[np.float64],
+    log_determinants: NDArray[np.float64],
+    full: bool,
+    tables: NDArray[np.float64],
+    log_empty: NDArray[np.float64],
+    prior_mean: NDArray[np.float64],
+    prior_scale: NDArray[np.float64],
+    prior_factor: NDArray[np.float64],
+    prior_log_determinant: float,
+    mean_precision: float,
+) -> tuple[int, int]:
+    """Draw the clusters of the frames `order[start:]`, one after the other, given all others.
+
+    Returns
+    -------
+    position : int
+        Where it stopped: the end, or the frame for which there might not be room for a new cluster.
+    n_clusters : int
+    """
+    n_features = X.shape[1]
+    capacity = len(counts)
+    log_weights = np.empty(capacity + 1)
+    changes = np.empty(capacity + 1)
+    work = np.empty(n_features)
+    for position in range(start, len(order)):
+        if n_clusters == capacity:
+            return position, n_clusters
+        i = order[position]
+        x = X[i]
+        own = labels[i]
+        log_new = log_concentration + log_empty[i]
+        if not weigh(
+            x, own, n_clusters, log_new, counts, means, factors, log_determinants, full, tables,
+            log_weights, changes, work,
+        ):  # fmt: skip
+            # Its cluster without it would be mostly rounding: count it anew from the others.
+            labels[i] = -1
+            rebuild(
+                X, labels, own, own + 1, counts, means, factors, log_determinants, full,
+                prior_mean, prior_scale, mean_precision,
+            )  # fmt: skip
+            own = -1
+            weigh(
+                x, own, n_clusters, log_new, counts, means, factors, log_determinants, full,
+                tables, log_weights, changes, work,
+            )  # fmt: skip
+        chosen = choose(log_weights, n_clusters + 1, uniforms[position])
+        alone = own >= 0 and counts[own] == 1
+        if chosen == own or (alone and chosen == n_clusters):
+            continue
+        labels[i] = chosen
+        if chosen == n_clusters:
+            n_clusters += 1
+            counts[chosen] = 0
+            means[chosen] = prior_mean
+            factors[chosen] = prior_factor
+            log_determinants[chosen] = prior_log_determinant
+            changes[chosen] = log_growth(
+                x, prior_mean, prior_factor, full, tables[RATIO, 0], np.inf, work
+            )
+        precision = mean_precision + counts[chosen]
+        scale = math.sqrt(tables[RATIO, counts[chosen]])
+        for d in range(n_features):
+            difference = x[d] - means[chosen, d]
+            work[d] = scale * difference
+            means[chosen, d] += difference / (precision + 1.0)
+        change_factor(factors[chosen], full, work, 1.0)
+        log_determinants[chosen] += changes[chosen]
+        counts[chosen] += 1
+        if alone:
+            # The last cluster moves into the place of the one that vanishes.
+            n_clusters -= 1
+            if own != n_clusters:
+                counts[own] = counts[n_clusters]
+                means[own] = means[n_clusters]
+                factors[own] = factors[n_clusters]
+                log_determinants[own] = log_determinants[n_clusters]
+                for j in range(len(labels)):
+                    if labels[j] == n_clusters:
+                        labels[j] = own
+        elif own >= 0:
+            precision = mean_precision + counts[own]
+            scale = math.sqrt(tables[SHRINK, counts[own]])
+            for d in range(n_features):
+                difference = x[d] - means[own, d]
+                work[d] = scale * difference
+                means[own, d] -= difference / (precision - 1.0)
+            counts[own] -= 1
+            log_determinants[own] += changes[own]
+            if not change_factor(factors[own], full, work, -1.0):
+                rebuild(
+                    X, labels, own, own + 1, counts, means, factors, log_determinants, full,
+                    prior_mean, prior_scale, mean_precision,
+                )  # fmt: skip
+    return len(order), n_clusters

@@ -1,0 +1,135 @@
+"""Partitions apart from what they partition: prior probability, names, comparison, point estimate.
+
+A partition of T frames is an array of T labels; those of S sweeps are an array (S, T).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+def log_partition_prior(counts: ArrayLike, concentration: float) -> float:
+    """Log-probability of a partition with these numbers of frames under a Dirichlet process.
+
+    Parameters
+    ----------
+    counts : array, shape (K,)
+        Frames of each cluster, all positive.
+    concentration : float
+        > 0; the expected number of clusters grows with it.
+
+    Returns
+    -------
+    float
+        Natural logarithm; Antoniak (1974), the Chinese restaurant process.
+
+    Examples
+    --------
+    >>> round(math.exp(log_partition_prior([2, 1], 1.0)), 6)  # 1/2 together, then 1/3 apart
+    0.166667
+    """
+    from scipy.special import gammaln
+
+    sizes = np.asarray(counts, dtype=np.float64)
+    n_frames = float(sizes.sum())
+    return float(
+        len(sizes) * math.log(concentration)
+        + gammaln(sizes).sum()
+        + math.lgamma(concentration)
+        - math.lgamma(concentration + n_frames)
+    )
+
+
+def name_by_size(labels: ArrayLike) -> Labels:
+    """Give the largest cluster of a partition, shape (T,), the label 0, the next 1, and so on.
+
+    Of two clusters of one size the one that appears first comes first.
+    """
+    _, first, inverse, counts = np.unique(
+        labels, return_index=True, return_inverse=True, return_counts=True
+    )
+    order = np.lexsort((first, -counts))
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    return np.asarray(rank[inverse.reshape(-1)])
+
+
+def name_by_appearance(labels: ArrayLike) -> Labels:
+    """Label clusters in the order of their first frames: equal partitions have equal labels."""
+    _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    return np.asarray(rank[inverse.reshape(-1)])
+
+
+def coclustering(labels: ArrayLike) -> Array:
+    """Share of the partitions, shape (S, T), in which two frames are of one cluster.
+
+    Returns
+    -------
+    array, shape (T, T)
+    """
+    partitions = np.asarray(labels)
+    n_partitions, n_frames = partitions.shape
+    together = np.zeros((n_frames, n_frames))
+    for partition in partitions:
+        together += partition[:, None] == partition
+    return np.asarray(together / n_partitions)
+
+
+def least_squares_partition(labels: ArrayLike) -> Labels:
+    """Choose the partition that is closest to the co-clustering probabilities of them all.
+
+    It minimises the sum over pairs of frames of (1 if together else 0, minus the probability of
+    being together)^2 among the partitions given: Dahl (2006), "Model-based clustering for
+    expression data via a Dirichlet process mixture model".
+
+    Parameters
+    ----------
+    labels : array, shape (S, T)
+
+    Returns
+    -------
+    array, shape (T,)
+        The first of the best ones, clusters named in order of appearance.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no partition.
+
+    Notes
+    -----
+    No matrix of T x T is made: with n_kl the numbers of frames that two partitions share, their
+    pairs agree sum n_kl^2 times, which takes time T for each two *different* partitions.
+
+    Examples
+    --------
+    >>> least_squares_partition([[5, 5, 1], [0, 0, 1], [0, 1, 1]])
+    array([0, 0, 1])
+    """
+    partitions = np.asarray(labels)
+    if partitions.ndim != 2 or len(partitions) == 0:
+        raise InvalidInputError(
+            f"partitions must have shape (S, T) with S >= 1, found {partitions.shape}"
+        )
+    named = np.stack([name_by_appearance(partition) for partition in partitions])
+    distinct, first, repeats = np.unique(named, axis=0, return_index=True, return_counts=True)
+    order = np.argsort(first)
+    distinct, repeats = distinct[order], repeats[order]
+    n_distinct = len(distinct)
+    agreements = np.zeros((n_distinct, n_distinct))
+    for s in range(n_distinct):
+        for t in range(s, n_distinct):
+            shared = np.bincount(distinct[s] * (distinct[t].max(initial=0) + 1) + distinct[t])
+            agreements[s, t] = agreements[t, s] = (shared.astype(np.float64) ** 2).sum()
+    losses = np.diag(agreements) - 2 * agreements @ (repeats / repeats.sum())
+    return np.asarray(distinct[int(np.argmin(losses))])

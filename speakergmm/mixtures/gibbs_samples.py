@@ -1,0 +1,266 @@
+"""What a Dirichlet-process sampler found: traces, partitions, and what they say of clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.diagonal import DiagonalMixture
+from speakergmm.mixtures.frames import check_frames
+from speakergmm.mixtures.full import FullMixture
+from speakergmm.mixtures.gibbs_diagnostics import effective_sample_size, r_hat
+from speakergmm.mixtures.gibbs_partitions import (
+    coclustering,
+    least_squares_partition,
+    name_by_size,
+)
+from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
+from speakergmm.mixtures.standardisation import Standardisation
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+PointEstimate = Literal["least_squares", "map"]
+
+# The matrix of co-clustering probabilities of more frames would take more than 800 MB.
+_MOST_PAIRED_FRAMES = 10_000
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DirichletProcessSamples:
+    """The chains of `sample_dirichlet_process`: C chains of S sweeps over T frames.
+
+    Parameters
+    ----------
+    n_clusters : array of int, shape (C, S)
+        Number of clusters after each sweep, those of the burn-in included.
+    concentration : array, shape (C, S)
+        Concentration of the Dirichlet process after each sweep.
+    log_probability : array, shape (C, S)
+        log p(frames, partition, concentration), the last only where it has a prior; in feature
+        units, parameters of the clusters integrated out.
+    burn_in : int
+        Number of first sweeps that nothing but the traces is taken from.
+    labels : array of int, shape (C, M, T)
+        Cluster of each frame in each kept partition, clusters in no particular order.
+    kept_sweeps : array of int, shape (M,)
+        Number of the sweep that each kept partition stands after.
+    best_labels : array of int, shape (T,)
+        The most probable partition of all chains after the burn-in.
+    prior : NormalInverseWishart
+        In feature units.
+    frames : array, shape (T, D)
+        The frames, standardised; predictive densities need them.
+    standardisation : Standardisation
+        From feature units to those of `frames`.
+    """
+
+    n_clusters: Labels
+    concentration: Array
+    log_probability: Array
+    burn_in: int
+    labels: NDArray[np.int32]
+    kept_sweeps: Labels
+    best_labels: Labels
+    prior: NormalInverseWishart
+    frames: Array
+    standardisation: Standardisation
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only."""
+        for array in (self.n_clusters, self.concentration, self.log_probability, self.labels):
+            array.setflags(write=False)
+        for array in (self.kept_sweeps, self.best_labels, self.frames):
+            array.setflags(write=False)
+
+    @property
+    def n_chains(self) -> int:
+        """Number of chains, C."""
+        return len(self.n_clusters)
+
+    @property
+    def n_sweeps(self) -> int:
+        """Number of sweeps of each chain, S, the burn-in included."""
+        return int(self.n_clusters.shape[1])
+
+    def n_clusters_posterior(self) -> dict[int, float]:
+        """Posterior probability of each number of clusters, over all sweeps after the burn-in.
+
+        Returns
+        -------
+        dict
+            In ascending order of the number; numbers that never occurred are left out.
+        """
+        values, counts = np.unique(self.n_clusters[:, self.burn_in :], return_counts=True)
+        shares = counts / counts.sum()
+        return {int(k): float(p) for k, p in zip(values, shares, strict=True)}
+
+    def partition(self, point_estimate: PointEstimate = "least_squares") -> Labels:
+        """Sum all up in one partition.
+
+        Parameters
+        ----------
+        point_estimate : {"least_squares", "map"}, default="least_squares"
+            The kept partition closest to the co-clustering probabilities (Dahl 2006), or the most
+            probable one of any sweep after the burn-in. The second is often a finer one.
+
+        Returns
+        -------
+        array of int, shape (T,)
+            0 for the frames of the largest cluster, and so on.
+
+        Raises
+        ------
+        InvalidInputError
+            If `point_estimate` is something else.
+        """
+        if point_estimate == "map":
+            return name_by_size(self.best_labels)
+        if point_estimate == "least_squares":
+            return name_by_size(least_squares_partition(self._kept()))
+        raise InvalidInputError(
+            f"point_estimate must be 'least_squares' or 'map', found {point_estimate!r}"
+        )
+
+    def coclustering(self) -> Array:
+        """Posterior probability that two frames are of one cluster, shape (T, T).
+
+        Raises
+        ------
+        InvalidInputError
+            If there are more than 10,000 frames.
+        """
+        n_frames = len(self.frames)
+        if n_frames > _MOST_PAIRED_FRAMES:
+            raise InvalidInputError(
+                f"co-clustering probabilities take {_MOST_PAIRED_FRAMES:,} frames at most, found "
+                f"{n_frames:,}; a partition of them all is there as `partition()`"
+            )
+        return coclustering(self._kept())
+
+    def to_mixture(
+        self, partition: NDArray[Any] | PointEstimate = "least_squares"
+    ) -> FullMixture | DiagonalMixture:
+        """Give the mixture of the clusters of a partition, with posterior mean parameters.
+
+        Parameters
+        ----------
+        partition : {"least_squares", "map"} or array of int, shape (T,)
+            A point estimate, or cluster numbers 0..K-1, each with one frame at least.
+
+        Returns
+        -------
+        FullMixture or DiagonalMixture
+            Component k is cluster k; weights are the shares of the frames.
+
+        Raises
+        ------
+        InvalidInputError
+            If `partition` is no partition of the frames.
+        """
+        labels = self.partition(partition) if isinstance(partition, str) else np.asarray(partition)
+        if labels.shape != (len(self.frames),) or labels.dtype.kind not in "iu":
+            raise InvalidInputError(
+                f"a partition must have one integer for each of the {len(self.frames)} frames, "
+                f"found {labels.dtype} of shape {labels.shape}"
+            )
+        counts = np.bincount(labels) if labels.min() >= 0 else np.zeros(1)
+        if counts.min() == 0:
+            raise InvalidInputError("a partition's clusters must be numbered 0..K-1, none empty")
+        posteriors = self._posteriors(labels)
+        means = np.stack([posterior.mean for posterior in posteriors])
+        covariances = np.stack([posterior.expected_covariance() for posterior in posteriors])
+        kind = FullMixture if self.prior.covariance_type == "full" else DiagonalMixture
+        standard = kind(counts / counts.sum(), means, covariances)
+        mixture: FullMixture | DiagonalMixture = self.standardisation.model_from_standard(standard)
+        return mixture
+
+    def log_predictive(self, X: ArrayLike) -> Array:
+        """Log-density of new frames, averaged over partitions and parameters.
+
+        Parameters
+        ----------
+        X : array, shape (N, D)
+            Frames, in feature units.
+
+        Returns
+        -------
+        array, shape (N,)
+            Natural logarithm of the mean over the kept partitions of the predictive density: each
+            cluster's Student distribution by its share, and the prior's by the share that the
+            concentration leaves to clusters not seen yet.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+
+        Notes
+        -----
+        The time is that of N T D^2 and of as many mixtures as partitions were kept.
+        """
+        frames = check_frames(X, n_features=self.prior.n_features).astype(np.float64)
+        z = (frames - self.standardisation.centre) / self.standardisation.scale
+        total = np.full(len(z), -np.inf)
+        n_frames = len(self.frames)
+        log_new = self._standard_prior().log_predictive(z)
+        for chain, partitions in enumerate(self.labels):
+            for sweep, labels in zip(self.kept_sweeps, partitions, strict=True):
+                concentration = self.concentration[chain, sweep]
+                counts = np.bincount(labels)
+                weights = np.log(np.append(counts, concentration) / (n_frames + concentration))
+                posteriors = self._posteriors(labels)
+                total = np.logaddexp(total, weights[-1] + log_new)
+                for log_weight, posterior in zip(weights, posteriors, strict=False):
+                    for first in range(0, len(z), _BLOCK):
+                        part = slice(first, first + _BLOCK)
+                        density = log_weight + posterior.log_predictive(z[part])
+                        total[part] = np.logaddexp(total[part], density)
+        n_partitions = self.labels.shape[0] * self.labels.shape[1]
+        return np.asarray(total - np.log(n_partitions) - self.standardisation.log_volume)
+
+    def r_hat(self) -> dict[str, float]:
+        """R-hat of each trace after the burn-in, near 1 if the chains agree; needs ArviZ.
+
+        Returns
+        -------
+        dict
+            Of "n_clusters", "log_probability" and, where it is drawn, "concentration"; see
+            `gibbs_diagnostics.r_hat`, also for what it raises.
+        """
+        return {name: r_hat(trace) for name, trace in self._traces().items()}
+
+    def effective_sample_size(self) -> dict[str, float]:
+        """How many independent draws each trace after the burn-in is worth; needs ArviZ.
+
+        Returns
+        -------
+        dict
+            Of the same traces as `r_hat`; see `gibbs_diagnostics.effective_sample_size`.
+        """
+        return {name: effective_sample_size(trace) for name, trace in self._traces().items()}
+
+    def _traces(self) -> dict[str, NDArray[Any]]:
+        traces: dict[str, NDArray[Any]] = {
+            "n_clusters": self.n_clusters[:, self.burn_in :],
+            "log_probability": self.log_probability[:, self.burn_in :],
+        }
+        if np.ptp(self.concentration) > 0:
+            traces["concentration"] = self.concentration[:, self.burn_in :]
+        return traces
+
+    def _kept(self) -> NDArray[np.int32]:
+        return self.labels.reshape(-1, self.labels.shape[-1])
+
+    def _standard_prior(self) -> NormalInverseWishart:
+        return self.prior.rescale(self.standardisation.centre, self.standardisation.scale)
+
+    def _posteriors(self, labels: NDArray[Any]) -> list[NormalInverseWishart]:
+        prior = self._standard_prior()
+        order = np.argsort(labels, kind="stable")
+        starts = np.cumsum(np.bincount(labels))[:-1]
+        return [prior.update(self.frames[part]) for part in np.split(order, starts)]

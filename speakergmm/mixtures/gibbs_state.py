@@ -1,0 +1,214 @@
+"""A partition of the frames into clusters that changes by sweeps of the compiled sampler."""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
+
+
+class Partition(Protocol):
+    """What a chain needs of a partition, compiled or not.
+
+    `labels` are 0..`n_clusters` - 1 for frames in a cluster, -1 for frames in none yet.
+    """
+
+    @property
+    def labels(self) -> Labels:
+        """Cluster of each frame, shape (T,)."""
+        ...
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that hold a frame."""
+        ...
+
+    def sweep(self, order: Labels, uniforms: Array, concentration: float) -> None:
+        """Draw the cluster of each frame in `order` given all others, one uniform for each."""
+        ...
+
+    def log_likelihood(self) -> float:
+        """Logarithm of p(frames | partition), parameters integrated out."""
+        ...
+
+
+class CompiledPartition:
+    """Clusters with factors that rank-one updates keep; see `gibbs_kernels`.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Float64, in units in which the prior's numbers are of order one.
+    prior : NormalInverseWishart
+    labels : array, shape (T,)
+        Where to start; -1 for frames that are in no cluster yet.
+    """
+
+    def __init__(self, X: Array, prior: NormalInverseWishart, labels: Labels) -> None:
+        self._frames = np.ascontiguousarray(X, dtype=np.float64)
+        self._prior = prior
+        self._full = prior.covariance_type == "full"
+        n_features = prior.n_features
+        self._labels = np.array(labels, dtype=np.int64)
+        self._n_clusters = int(self._labels.max(initial=-1)) + 1
+        self._tables, self._marginals = make_tables(prior, len(self._frames))
+        self._log_empty = prior.log_predictive(self._frames)
+        self._prior_scale = np.atleast_2d(prior.scale)
+        self._prior_factor = np.zeros((n_features + 1 if self._full else 2, n_features))
+        self._prior_factor[: len(self._prior_scale)] = self._prior_scale
+        from speakergmm.mixtures import gibbs_kernels
+
+        self._kernels = gibbs_kernels
+        self._prior_log_determinant = gibbs_kernels.factorise(self._prior_factor, self._full)
+        capacity = self._n_clusters + 8
+        self._counts = np.zeros(capacity, dtype=np.int64)
+        self._means = np.zeros((capacity, n_features))
+        self._factors = np.zeros((capacity, *self._prior_factor.shape))
+        self._log_determinants = np.zeros(capacity)
+        self._rebuild()
+
+    @property
+    def labels(self) -> Labels:
+        """Cluster of each frame, shape (T,)."""
+        return self._labels
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters that hold a frame."""
+        return self._n_clusters
+
+    def sweep(self, order: Labels, uniforms: Array, concentration: float) -> None:
+        """Draw the cluster of each frame in `order` given all others, one uniform for each."""
+        position = 0
+        while True:
+            position, self._n_clusters = self._kernels.sweep(
+                self._frames,
+                order,
+                uniforms,
+                position,
+                math.log(concentration),
+                self._labels,
+                self._n_clusters,
+                self._counts,
+                self._means,
+                self._factors,
+                self._log_determinants,
+                self._full,
+                self._tables,
+                self._log_empty,
+                self._prior.mean,
+                self._prior_scale,
+                self._prior_factor,
+                self._prior_log_determinant,
+                self._prior.mean_precision,
+            )
+            if position == len(order):
+                break
+            self._grow()
+        self._rebuild()
+
+    def log_weights(self, frame: int, concentration: float) -> Array:
+        """Log-weights of the clusters for one frame, and of a new one in the end.
+
+        Up to a constant they are the logarithms of what a sweep draws from. The frame's own
+        cluster has -inf if the frame is alone in it: it is then the new one.
+        """
+        weights = np.empty(self._n_clusters + 1)
+        arguments = (
+            self._n_clusters,
+            math.log(concentration) + self._log_empty[frame],
+            self._counts,
+            self._means,
+            self._factors,
+            self._log_determinants,
+            self._full,
+            self._tables,
+            weights,
+            np.empty(self._n_clusters + 1),
+            np.empty(self._prior.n_features),
+        )
+        own = int(self._labels[frame])
+        if not self._kernels.weigh(self._frames[frame], own, *arguments):
+            self._labels[frame] = -1
+            self._rebuild()
+            self._kernels.weigh(self._frames[frame], -1, *arguments)
+            self._labels[frame] = own
+            self._rebuild()
+        return weights
+
+    def log_likelihood(self) -> float:
+        """Logarithm of p(frames | partition), parameters integrated out."""
+        counts = self._counts[: self._n_clusters]
+        freedom = self._prior.degrees_of_freedom
+        return float(
+            self._marginals[counts].sum()
+            + 0.5 * freedom * self._prior_log_determinant * self._n_clusters
+            - 0.5 * ((freedom + counts) * self._log_determinants[: self._n_clusters]).sum()
+        )
+
+    def _rebuild(self) -> None:
+        self._kernels.rebuild(
+            self._frames,
+            self._labels,
+            0,
+            self._n_clusters,
+            self._counts,
+            self._means,
+            self._factors,
+            self._log_determinants,
+            self._full,
+            self._prior.mean,
+            self._prior_scale,
+            self._prior.mean_precision,
+        )
+
+    def _grow(self) -> None:
+        more = max(8, len(self._counts) // 2)
+        for name in ("_counts", "_means", "_factors", "_log_determinants"):
+            old = getattr(self, name)
+            new = np.zeros((len(old) + more, *old.shape[1:]), dtype=old.dtype)
+            new[: len(old)] = old
+            setattr(self, name, new)
+
+
+def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Array]:
+    """Tabulate what depends on a cluster's number of frames n = 0..`n_frames` only.
+
+    Returns
+    -------
+    tables : array, shape (4, `n_frames` + 1)
+        Row by row: log n plus the constant of the predictive density; the power that it raises
+        the growth of the determinant to, negated; what multiplies q when a frame is added, and
+        when one of n is removed (see `gibbs_kernels`).
+    marginals : array, shape (`n_frames` + 1,)
+        The constants of the log marginal likelihood.
+    """
+    from scipy.special import gammaln
+
+    full, n_features = prior.covariance_type == "full", prior.n_features
+    n = np.arange(n_frames + 1, dtype=np.float64)
+    precision = prior.mean_precision + n
+    half = (prior.degrees_of_freedom + n) / 2
+    ratio = precision / (precision + 1)
+    # A removal needs two frames at least: for one or none the number is never used.
+    shrink = precision / np.maximum(precision - 1, 0.5 * precision)
+    constant = 0.5 * n_features * np.log(ratio / np.pi)
+    if full:
+        constant += gammaln(half + 0.5) - gammaln(half + 0.5 - n_features / 2)
+        log_gamma = sum(gammaln(half - j / 2) - gammaln(half[0] - j / 2) for j in range(n_features))
+    else:
+        constant += n_features * (gammaln(half + 0.5) - gammaln(half))
+        log_gamma = n_features * (gammaln(half) - gammaln(half[0]))
+    with np.errstate(divide="ignore"):
+        constant += np.log(n)
+    marginals = log_gamma + 0.5 * n_features * (
+        np.log(prior.mean_precision / precision) - n * np.log(np.pi)
+    )
+    return np.stack([constant, half + 0.5, ratio, shrink]), np.asarray(marginals)
