@@ -194,11 +194,15 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
         def watch(number: int, iteration: Iteration) -> None:
             record = FitIteration.of(restart, number, iteration)
             seen.append(record)
+            self._check_iteration(record)
             reporter.iteration_ends(record)
             if self.callback is not None:
                 self.callback(record)
 
         return watch
+
+    def _check_iteration(self, iteration: FitIteration) -> None:
+        """Stop a fit that can't go on, by raising; subclasses override it."""
 
     def _choose_precision(self, frames: TrainingFrames) -> Precision:
         if self.precision != "auto":

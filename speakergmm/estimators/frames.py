@@ -170,9 +170,9 @@ def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64
     """
     if sample_weight is None:
         return None
-    if np.ndim(sample_weight) == 0:
-        return np.full(n_frames, _positive_scalar(sample_weight))
     weights = np.asarray(sample_weight, dtype=np.float64)
+    if weights.ndim == 0:
+        weights = np.full(n_frames, weights)
     if weights.ndim != 1:
         raise InvalidInputError(
             f"Sample weights must be 1D array or scalar, got {weights.ndim}D array of shape "
@@ -192,13 +192,6 @@ def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64
     if not weights.any():
         raise InvalidInputError("sample_weight must not be zero for all frames")
     return weights
-
-
-def _positive_scalar(weight: Any) -> float:
-    value = float(weight)
-    if not (np.isfinite(value) and value > 0):
-        raise InvalidInputError(f"sample_weight must be finite and > 0, found {value}")
-    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)

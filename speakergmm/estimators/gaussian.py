@@ -22,8 +22,9 @@ from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.parameters import Mixture, Precision
 from speakergmm.mixtures.training import train_from
 
-# Where reg_covar keeps covariances from zero in the data's units, this does in any.
-_DEFAULT_FLOOR = 1e-6
+# Where reg_covar keeps covariances from zero in the data's units, this does in any. It is far below
+# what clusters have, and float64 keeps six digits of a density there.
+_DEFAULT_FLOOR = 1e-10
 
 
 class GaussianMixture(Storable, BaseMixtureEstimator):
@@ -75,7 +76,7 @@ default="kmeans"
         float32 beyond.
     variance_floor : float or None, default=None
         Smallest variance, as a part of the variance of all frames in that feature (of an
-        eigenvalue for matrices). None is 1e-6 where ``reg_covar > 0``; where it is 0 there is no
+        eigenvalue for matrices). None is 1e-10 where ``reg_covar > 0``; where it is 0 there is no
         floor, and a collapsing component stops the fit with an error.
     min_count : float, default=1e-3
         A component of less occupancy, in frames, is dead and shares the heaviest one's data from
@@ -278,30 +279,29 @@ default="kmeans"
         previous: float | None,
         callback: Progress,
     ) -> EMResult[Mixture]:
-        floor = self._floor()
-        update = MaximumLikelihoodOptions(
-            variance_floor=floor,
-            min_count=self.min_count,
-            reg_covar=self.reg_covar,
-            refuse_collapse=floor == 0 and self.reg_covar == 0,
+        return train_from(
+            frames.source,
+            state,
+            sample_weight=frames.sample_weight,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            options=MaximumLikelihoodOptions(
+                variance_floor=self._floor(), min_count=self.min_count, reg_covar=self.reg_covar
+            ),
+            precision=precision,
+            n_jobs=self.n_jobs,
+            callback=callback,
+            final_update=True,
+            previous=previous,
+            survey=frames.survey,
         )
-        try:
-            return train_from(
-                frames.source,
-                state,
-                sample_weight=frames.sample_weight,
-                max_iter=self.max_iter,
-                tol=self.tol,
-                options=update,
-                precision=precision,
-                n_jobs=self.n_jobs,
-                callback=callback,
-                final_update=True,
-                previous=previous,
-                survey=frames.survey,
-            )
-        except CollapsedComponentError:
-            raise CollapsedComponentError(given.ILL_DEFINED) from None
+
+    def _check_iteration(self, iteration: FitIteration) -> None:
+        # Without a floor, what was raised was rounding in place of a variance. The last iteration
+        # is let pass: the mixture is finite, and the warning tells of degenerate data.
+        unheld = self._floor() == 0 and self.reg_covar == 0
+        if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
+            raise CollapsedComponentError(given.ILL_DEFINED)
 
     def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
         self.mixture_ = state
