@@ -103,6 +103,25 @@ class EMResult(Generic[Model]):
         return tuple(iteration.objective for iteration in self.history)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EMState(Generic[Model]):
+    """Where a training stands between two iterations: all that it needs to go on.
+
+    Parameters
+    ----------
+    model : Mixture or another model
+        What the next iteration starts from.
+    previous_model : Mixture or another model
+        What the last one started from: the better of the two, should the objective fall.
+    history : tuple of Iteration
+        All iterations so far.
+    """
+
+    model: Model
+    previous_model: Model
+    history: tuple[Iteration, ...]
+
+
 def expectation_maximisation(
     model: Model,
     accumulate: Callable[[Model], Stats],
@@ -114,8 +133,8 @@ def expectation_maximisation(
     callback: Callable[[int, Iteration], None] | None = None,
     final_update: bool = False,
     previous: float | None = None,
-    checkpoint: Callable[[Model, tuple[Iteration, ...]], None] | None = None,
-    history: tuple[Iteration, ...] = (),
+    checkpoint: Callable[[EMState[Model]], None] | None = None,
+    resume: EMState[Model] | None = None,
 ) -> EMResult[Model]:
     """Train a model by expectation-maximisation.
 
@@ -143,9 +162,11 @@ def expectation_maximisation(
     previous : float, optional
         Last objective of a training that is gone on with: what the first one is compared to.
     checkpoint : callable, optional
-        Called as ``checkpoint(model, history)`` after each update, before `callback`.
-    history : tuple of Iteration, optional
-        Iterations that led to `model` in a training that was interrupted; they count.
+        Called as ``checkpoint(state)`` after each update that another iteration follows, before
+        `callback`.
+    resume : EMState, optional
+        What `checkpoint` was given in a training that was interrupted. It goes on from there, in
+        place of `model`, and ends as it would have; `callback` hears of the new iterations only.
 
     Returns
     -------
@@ -168,19 +189,25 @@ def expectation_maximisation(
         raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")
     if not 0 <= tol < np.inf:
         raise InvalidInputError(f"tol must be finite and >= 0, found {tol}")
-    done = list(history)
+    done: list[Iteration] = []
+    previous_model = model
+    if resume is not None:
+        model, previous_model = resume.model, resume.previous_model
+        done.extend(resume.history)
 
-    def record(objective: float, started: float, report: UpdateReport | None) -> None:
+    def record(
+        objective: float, started: float, report: UpdateReport | None, *, goes_on: bool = False
+    ) -> None:
         iteration = Iteration(
             objective=objective, seconds=time.perf_counter() - started, report=report
         )
         done.append(iteration)
-        if checkpoint is not None and report is not None:
-            checkpoint(model, tuple(done))
+        # An end is not kept: whoever resumes finds it again by the last iteration.
+        if checkpoint is not None and goes_on and len(done) < max_iter:
+            checkpoint(EMState(model, previous_model, tuple(done)))
         if callback is not None:
             callback(len(done) - 1, iteration)
 
-    previous_model = model
     while len(done) < max_iter:
         started = time.perf_counter()
         statistics = accumulate(model)
@@ -214,7 +241,7 @@ def expectation_maximisation(
         if new_model is None or report is None:
             new_model, report = update(statistics, model)
         previous_model, model = model, new_model
-        record(objective, started, report)
+        record(objective, started, report, goes_on=True)
     return EMResult(model, tuple(done), "iteration_limit")
 
 
