@@ -1,0 +1,372 @@
+"""Anomalies: samples less likely under a mixture than a threshold from data it never saw."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.threshold import (
+    ThresholdCalibration,
+    calibrate_threshold,
+    proportion_interval,
+    samples_needed,
+)
+from speakergmm.mixtures.parameters import CovarianceType, Mixture
+
+_DEFAULT_FALSE_ALARM = 0.05
+
+
+class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+    """Detector of anomalies by the density of a Gaussian mixture of normal data.
+
+    The threshold comes from a validation set of normal data: one that is given, or a random part
+    that is set aside before training. Scores of the training data themselves are too high to set
+    it. How certain the threshold and its false-alarm rate are is kept with it.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, K.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Kind of covariances.
+    false_alarm : float, optional
+        Target of the false-alarm rate: the probability that a new normal sample is called an
+        anomaly is at most this, on average over validation sets. If `quantile` isn't given
+        either, 0.05, or, with a warning, the lowest that the validation set is large enough for,
+        1 / (N + 1). A rate that is given is kept to, or refused where the set is too small.
+    quantile : float, optional
+        The threshold is this quantile of the validation scores instead: an estimate that is as
+        often too high as too low.
+    validation_fraction : float, default=0.2
+        Part of the samples that `fit` sets aside when it is given no validation set.
+    confidence : float, default=0.95
+        Of the intervals.
+    tol, reg_covar, max_iter, n_init, init_params, n_jobs
+        Of the training, as in `GaussianMixture`.
+    random_state : int, RandomState or None, default=None
+        Source of randomness of the split and of the starts.
+
+    Attributes
+    ----------
+    mixture_ : Mixture
+        The fitted mixture.
+    threshold_, offset_ : float
+        The log-likelihood below which a sample is an anomaly; two names for one number.
+    target_ : float
+        The false-alarm rate or quantile that the threshold was set for.
+    threshold_interval_ : tuple of float
+        Confidence interval, by order statistics, of the quantile of normal scores that was asked
+        for; infinite at an end for which there are too few validation samples.
+    false_alarm_rate_ : float
+        Share of the validation samples below the threshold.
+    false_alarm_interval_ : tuple of float
+        Its exact (Clopper-Pearson) confidence interval.
+    n_validation_ : int
+        Number of validation samples.
+    validation_indices_ : array of int or None
+        Rows of `X` that `fit` set aside, and did not train on; None where a set was given.
+    converged_ : bool
+        Whether the training of the mixture converged.
+    n_iter_ : int
+        Number of its iterations.
+    n_features_in_ : int
+        Number of features, D.
+
+    See Also
+    --------
+    speakergmm.estimators.threshold.calibrate_threshold : The threshold from scores of any model.
+
+    Notes
+    -----
+    `fit` takes no sample weights, for weighted validation scores bear no exact intervals. Train a
+    `GaussianMixture` with weights, or on blocks from disk, and calibrate it by `from_mixture`.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> detector = GaussianMixtureOutlierDetector(random_state=0).fit(rng.normal(size=(1000, 2)))
+    >>> detector.predict([[0.0, 0.0], [6.0, 6.0]])
+    array([ 1, -1])
+    >>> detector.n_validation_, detector.false_alarm_rate_
+    (200, 0.045)
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: CovarianceType = "full",
+        false_alarm: float | None = None,
+        quantile: float | None = None,
+        validation_fraction: float = 0.2,
+        confidence: float = 0.95,
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.false_alarm = false_alarm
+        self.quantile = quantile
+        self.validation_fraction = validation_fraction
+        self.confidence = confidence
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    @classmethod
+    def from_mixture(
+        cls, mixture: Mixture | GaussianMixture, X_validation: ArrayLike, **parameters: Any
+    ) -> Self:
+        """Make a detector of a mixture that is fitted already, calibrated on validation data.
+
+        Parameters
+        ----------
+        mixture : Mixture or GaussianMixture
+            Fitted to normal data.
+        X_validation : array-like, shape (N, D)
+            Normal data that it was not fitted to.
+        **parameters
+            Of the constructor; `n_components` and `covariance_type` are the mixture's.
+
+        Raises
+        ------
+        InvalidInputError
+            As `calibrate` does, or if `mixture` is no fitted mixture.
+
+        Examples
+        --------
+        >>> from speakergmm.mixtures.diagonal import DiagonalMixture
+        >>> mixture = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+        >>> X_validation = np.random.default_rng(0).normal(size=(99, 1))
+        >>> detector = GaussianMixtureOutlierDetector.from_mixture(
+        ...     mixture, X_validation, false_alarm=0.01
+        ... )
+        >>> detector.predict([[1.0], [-4.0]])
+        array([ 1, -1])
+        """
+        fitted: Any = getattr(mixture, "mixture_", mixture)
+        if not isinstance(fitted, Mixture):
+            raise InvalidInputError(
+                f"mixture must be a Mixture or a fitted GaussianMixture, found "
+                f"{type(mixture).__name__}"
+            )
+        detector = cls(fitted.n_components, covariance_type=fitted.covariance_type, **parameters)
+        detector.mixture_ = fitted
+        detector.n_features_in_ = fitted.n_features
+        detector.validation_indices_ = None
+        detector.converged_ = bool(getattr(mixture, "converged_", False))
+        detector.n_iter_ = int(getattr(mixture, "n_iter_", 0))
+        return detector.calibrate(X_validation)
+
+    def fit(self, X: ArrayLike, y: Any = None, *, X_validation: ArrayLike | None = None) -> Self:
+        """Fit the mixture to normal data and set the threshold by data that it was not fitted to.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Normal data.
+        y : ignored
+            For pipelines.
+        X_validation : array-like, shape (M, D), optional
+            More normal data, none of which is in `X`. By default a random part of `X` is set
+            aside.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If samples are no finite matrix, there are too few validation samples for the target
+            (the message says how many are needed), or a parameter is out of range.
+        """
+        samples = validate_data(
+            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2, reset=True
+        )
+        random_state = check_random_state(self.random_state)
+        validation_indices = None
+        if X_validation is None:
+            chosen = self._choose_validation(len(samples), random_state)
+            validation = samples[chosen]
+            samples = np.delete(samples, chosen, axis=0)
+            validation_indices = chosen
+        else:
+            validation = self._check(X_validation)
+            self._check_enough(len(validation))
+        mixture = GaussianMixture(
+            self.n_components,
+            covariance_type=self.covariance_type,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=self.max_iter,
+            n_init=self.n_init,
+            init_params=self.init_params,
+            random_state=random_state,
+            n_jobs=self.n_jobs,
+        ).fit(samples)
+        self.mixture_ = mixture.mixture_
+        self.converged_ = mixture.converged_
+        self.n_iter_ = mixture.n_iter_
+        self.validation_indices_ = validation_indices
+        return self._set_threshold(validation)
+
+    def calibrate(self, X_validation: ArrayLike) -> Self:
+        """Set the threshold anew, by other validation data or to other targets; nothing is trained.
+
+        Parameters
+        ----------
+        X_validation : array-like, shape (N, D)
+            Normal data that the mixture was not fitted to.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If samples are no finite matrix of D columns, there are too few for the target (the
+            message says how many are needed), or a parameter is out of range.
+        """
+        check_is_fitted(self, "mixture_")
+        self._set_threshold(self._check(X_validation))
+        self.validation_indices_ = None
+        return self
+
+    def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Log-likelihood of each sample, in natural logarithms; the lower, the more anomalous.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+
+        Returns
+        -------
+        array, shape (N,)
+            Computed in float64, as the threshold was.
+        """
+        check_is_fitted(self, "threshold_")
+        return self._score(self._check(X))
+
+    def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Log-likelihood above the threshold; negative for anomalies.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+
+        Returns
+        -------
+        array, shape (N,)
+            ``score_samples(X) - offset_``.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Tell anomalies, -1, from normal samples, 1.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+
+        Returns
+        -------
+        array, shape (N,)
+        """
+        return np.where(self.decision_function(X) >= 0, 1, -1)
+
+    def measure_false_alarms(self, X: ArrayLike) -> tuple[float, tuple[float, float]]:
+        """Share of normal samples that are called anomalies, with its exact confidence interval.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Normal data that neither trained nor calibrated the detector.
+
+        Returns
+        -------
+        rate : float
+        interval : tuple of float
+            Clopper-Pearson, at `confidence`.
+        """
+        is_alarm = self.predict(X) == -1
+        n_alarms = int(np.count_nonzero(is_alarm))
+        interval = proportion_interval(n_alarms, len(is_alarm), confidence=self.confidence)
+        return n_alarms / len(is_alarm), interval
+
+    def _target(self, n_validation: int) -> dict[str, float | None]:
+        if self.false_alarm is not None or self.quantile is not None:
+            return {"false_alarm": self.false_alarm, "quantile": self.quantile}
+        lowest = 1 / (n_validation + 1)
+        if lowest > _DEFAULT_FALSE_ALARM:
+            warnings.warn(
+                f"{n_validation} validation samples are too few for the default false-alarm rate "
+                f"of {_DEFAULT_FALSE_ALARM:g}; the threshold is set for {lowest:.3g}",
+                UserWarning,
+                stacklevel=4,
+            )
+        return {"false_alarm": max(_DEFAULT_FALSE_ALARM, lowest), "quantile": None}
+
+    def _choose_validation(
+        self, n_samples: int, random_state: np.random.RandomState
+    ) -> NDArray[np.intp]:
+        fraction = self.validation_fraction
+        if not 0.0 < fraction < 1.0:
+            raise InvalidInputError(
+                f"validation_fraction must lie between 0 and 1, found {fraction}"
+            )
+        n_validation = min(max(round(fraction * n_samples), 1), n_samples - 1)
+        self._check_enough(n_validation, f" ({fraction:g} of n_samples = {n_samples})")
+        return np.sort(random_state.permutation(n_samples)[:n_validation])
+
+    def _check_enough(self, n_validation: int, whence: str = "") -> None:
+        """Refuse too few samples for a rate that was asked for, before anything is trained."""
+        if self.false_alarm is None and self.quantile is None:
+            return
+        needed = samples_needed(false_alarm=self.false_alarm, quantile=self.quantile)
+        if n_validation < needed:
+            asked = "false_alarm" if self.quantile is None else "quantile"
+            raise InvalidInputError(
+                f"{asked}={getattr(self, asked):g} needs {needed} or more validation samples, "
+                f"found {n_validation}{whence}; give more data or a higher rate"
+            )
+
+    def _check(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+        samples: NDArray[np.floating[Any]] = validate_data(
+            self, X, dtype=[np.float64, np.float32], reset=False
+        )
+        return samples
+
+    def _score(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        return self.mixture_.log_likelihood(samples, precision="float64")
+
+    def _set_threshold(self, validation: NDArray[np.floating[Any]]) -> Self:
+        target = self._target(len(validation))
+        found: ThresholdCalibration = calibrate_threshold(
+            self._score(validation), confidence=self.confidence, **target
+        )
+        self.target_ = float(next(rate for rate in target.values() if rate is not None))
+        self.threshold_ = self.offset_ = found.threshold
+        self.threshold_interval_ = found.threshold_interval
+        self.false_alarm_rate_ = found.false_alarm_rate
+        self.false_alarm_interval_ = found.false_alarm_interval
+        self.n_validation_ = found.n_validation
+        return self
