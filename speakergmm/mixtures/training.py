@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -12,9 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import check_precision, standard_natural_parameters
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.mixtures.fingerprint import (
+    Fingerprint,
+    digest_arrays,
+    frames_fingerprint,
+    options_fingerprint,
+)
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights, read_blocks
 from speakergmm.mixtures.initialisation import (
     initialise_kmeans,
@@ -51,6 +59,8 @@ def fit_mixture(
     seed: int = 0,
     n_jobs: int = 1,
     callback: Callable[[int, Iteration], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> EMResult[DiagonalMixture]:
     """Train a diagonal Gaussian mixture by maximum likelihood.
 
@@ -82,6 +92,8 @@ def fit_mixture(
         Threads; -1 for all cores.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration.
+    checkpoint, checkpoint_seconds
+        As in `train_from`. The start is found anew, which takes the same time again.
 
     Returns
     -------
@@ -140,6 +152,8 @@ def fit_mixture(
         options=options,
         precision=precision,
         n_jobs=n_jobs,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
         callback=callback,
     )
     model = standardisation.model_from_standard(result.model)
@@ -160,6 +174,8 @@ def train_from(
     final_update: bool = True,
     previous: float | None = None,
     survey: Survey | None = None,
+    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> EMResult[AnyMixture]:
     """Train a mixture of any kind by maximum likelihood, from a start that is given.
 
@@ -185,6 +201,14 @@ def train_from(
         As in `expectation_maximisation`.
     survey : Survey, optional
         Of the same source and weights, if it has been made.
+    checkpoint : path, optional
+        A file to which the state is written as training goes on, and from which the same call goes
+        on where it was interrupted, by an exception or by a kill, to exactly the same result. A
+        training that has ended removes it; `callback` hears of new iterations only. A stream is
+        read once more for it. (Or a `TrainingCheckpoint` that is opened and closed elsewhere.)
+    checkpoint_seconds : float, default=5
+        Least time between two writings, >= 0; more where writing would otherwise take over 1 % of
+        the time. At 0 every update is written.
 
     Returns
     -------
@@ -199,7 +223,19 @@ def train_from(
         If a component loses its variance and the options refuse that.
     InvalidInputError
         If an option is out of range, frames are no finite matrix of D columns, weights are not
-        one for each frame, or the source can be read only once.
+        one for each frame, or the source can be read only once, or does not give as many frames
+        each time.
+    IncompatibleModelError
+        If the checkpoint is that of other frames, weights or options; they are named.
+    ModelFormatError
+        If the checkpoint is something else, or damaged.
+    SpeakerGmmError
+        If a checkpoint can't be written there.
+
+    Warns
+    -----
+    CheckpointWarning
+        If a checkpoint can't be written later, as on a full disk. Training goes on.
     """
     check_precision(precision)
     effective_jobs(n_jobs)
@@ -226,6 +262,8 @@ def train_from(
         options=options or MaximumLikelihoodOptions(),
         precision=precision,
         n_jobs=n_jobs,
+        checkpoint=checkpoint,
+        checkpoint_seconds=checkpoint_seconds,
         callback=callback,
         final_update=final_update,
         previous=previous,
@@ -244,12 +282,14 @@ def _train(
     options: MaximumLikelihoodOptions,
     precision: Precision,
     n_jobs: int,
+    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint_seconds: float = DEFAULT_SECONDS,
     **loop: Any,
 ) -> EMResult[AnyMixture]:
     """Expectation-maximisation from a start in standardised coordinates, where it stays."""
 
     def accumulate(model: AnyMixture) -> MixtureStatistics:
-        return accumulate_standardised(
+        statistics = accumulate_standardised(
             standard_natural_parameters(model, standardisation),
             source,
             covariance_type=model.covariance_type,
@@ -257,14 +297,44 @@ def _train(
             precision=precision,
             n_jobs=n_jobs,
         )
+        # With weights, those of frames that are missing or new would have been missed before.
+        if sample_weight is None and statistics.n_frames != survey.n_frames:
+            raise _changed(survey.n_frames, int(statistics.n_frames))
+        return statistics
 
-    options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
     update = partial(
         update_maximum_likelihood,
-        options=options,
+        options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
         data_variance=survey.variance / standardisation.scale**2,
     )
-    return expectation_maximisation(start, accumulate, update, **loop)
+    run = partial(expectation_maximisation, start, accumulate, update, **loop)
+    if checkpoint is None:
+        return run()
+    if isinstance(checkpoint, TrainingCheckpoint):
+        return run(checkpoint=checkpoint.record, resume=checkpoint.state)
+    fingerprint: Fingerprint = {
+        **frames_fingerprint(source, survey, sample_weight),
+        **options_fingerprint(options),
+        **{name: loop.get(name) for name in ("max_iter", "tol", "final_update", "previous")},
+        "precision": precision,
+        "covariance_type": start.covariance_type,
+        "n_components": start.n_components,
+        "start": digest_arrays(*start.to_arrays().values()),
+    }
+    with TrainingCheckpoint(
+        checkpoint,
+        fingerprint=fingerprint,
+        codec=Codec.of_mixtures(start.covariance_type),
+        seconds=checkpoint_seconds,
+    ) as file:
+        return run(checkpoint=file.record, resume=file.state)
+
+
+def _changed(expected: int, found: int) -> InvalidInputError:
+    return InvalidInputError(
+        f"the frames must be the same each time they are read, found {expected} the first time "
+        f"and {found} later"
+    )
 
 
 def _draw_frames(
@@ -285,6 +355,8 @@ def _draw_frames(
         standardisation.apply(rows, sample[filled:stop])
         first_frame += len(block)
         filled = stop
+    if first_frame != survey.n_frames:
+        raise _changed(survey.n_frames, first_frame)
     return sample
 
 
