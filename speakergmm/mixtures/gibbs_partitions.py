@@ -6,6 +6,7 @@ A partition of T frames is an array of T labels; those of S sweeps are an array 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -68,6 +69,12 @@ def name_by_appearance(labels: ArrayLike) -> Labels:
     rank = np.empty(len(first), dtype=np.int64)
     rank[np.argsort(first)] = np.arange(len(first))
     return np.asarray(rank[inverse.reshape(-1)])
+
+
+def split_by_label(labels: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Give the frames of each cluster, in ascending order, for labels 0..K-1."""
+    order = np.argsort(labels, kind="stable")
+    return list(np.split(order, np.cumsum(np.bincount(labels))[:-1]))
 
 
 def coclustering(labels: ArrayLike) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from speakergmm.mixtures.gibbs_partitions import (
     coclustering,
     least_squares_partition,
     name_by_size,
+    split_by_label,
 )
 from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
 from speakergmm.mixtures.standardisation import Standardisation
@@ -171,7 +173,8 @@ class DirichletProcessSamples:
         counts = np.bincount(labels) if labels.min() >= 0 else np.zeros(1)
         if counts.min() == 0:
             raise InvalidInputError("a partition's clusters must be numbered 0..K-1, none empty")
-        posteriors = self._posteriors(labels)
+        prior = self._standard_prior()
+        posteriors = [prior.update(self.frames[part]) for part in split_by_label(labels)]
         means = np.stack([posterior.mean for posterior in posteriors])
         covariances = np.stack([posterior.expected_covariance() for posterior in posteriors])
         kind = FullMixture if self.prior.covariance_type == "full" else DiagonalMixture
@@ -201,27 +204,42 @@ class DirichletProcessSamples:
 
         Notes
         -----
-        The time is that of N T D^2 and of as many mixtures as partitions were kept.
+        The time is that of N D^2 for each cluster that differs from all others; chains that have
+        settled have the same clusters in many partitions, and those are counted once.
         """
         frames = check_frames(X, n_features=self.prior.n_features).astype(np.float64)
         z = (frames - self.standardisation.centre) / self.standardisation.scale
-        total = np.full(len(z), -np.inf)
+        prior = self._standard_prior()
+        clusters, new_weight = self._weighted_clusters()
+        total = math.log(new_weight) + prior.log_predictive(z)
+        for members, weight in clusters:
+            posterior = prior.update(self.frames[members])
+            for first in range(0, len(z), _BLOCK):
+                part = slice(first, first + _BLOCK)
+                density = math.log(weight) + posterior.log_predictive(z[part])
+                total[part] = np.logaddexp(total[part], density)
+        return np.asarray(total - self.standardisation.log_volume)
+
+    def _weighted_clusters(self) -> tuple[list[tuple[NDArray[np.intp], float]], float]:
+        """Frames and mean weight of each different cluster of the kept partitions.
+
+        Also the mean weight of clusters not seen yet.
+        """
         n_frames = len(self.frames)
-        log_new = self._standard_prior().log_predictive(z)
+        share = 1.0 / (self.labels.shape[0] * self.labels.shape[1])
+        members_of: dict[bytes, NDArray[np.intp]] = {}
+        weights: dict[bytes, float] = {}
+        new_weight = 0.0
         for chain, partitions in enumerate(self.labels):
             for sweep, labels in zip(self.kept_sweeps, partitions, strict=True):
                 concentration = self.concentration[chain, sweep]
-                counts = np.bincount(labels)
-                weights = np.log(np.append(counts, concentration) / (n_frames + concentration))
-                posteriors = self._posteriors(labels)
-                total = np.logaddexp(total, weights[-1] + log_new)
-                for log_weight, posterior in zip(weights, posteriors, strict=False):
-                    for first in range(0, len(z), _BLOCK):
-                        part = slice(first, first + _BLOCK)
-                        density = log_weight + posterior.log_predictive(z[part])
-                        total[part] = np.logaddexp(total[part], density)
-        n_partitions = self.labels.shape[0] * self.labels.shape[1]
-        return np.asarray(total - np.log(n_partitions) - self.standardisation.log_volume)
+                total = n_frames + concentration
+                new_weight += share * concentration / total
+                for members in split_by_label(labels):
+                    key = members.tobytes()
+                    members_of[key] = members
+                    weights[key] = weights.get(key, 0.0) + share * len(members) / total
+        return [(members, weights[key]) for key, members in members_of.items()], new_weight
 
     def r_hat(self) -> dict[str, float]:
         """R-hat of each trace after the burn-in, near 1 if the chains agree; needs ArviZ.
@@ -258,9 +276,3 @@ class DirichletProcessSamples:
 
     def _standard_prior(self) -> NormalInverseWishart:
         return self.prior.rescale(self.standardisation.centre, self.standardisation.scale)
-
-    def _posteriors(self, labels: NDArray[Any]) -> list[NormalInverseWishart]:
-        prior = self._standard_prior()
-        order = np.argsort(labels, kind="stable")
-        starts = np.cumsum(np.bincount(labels))[:-1]
-        return [prior.update(self.frames[part]) for part in np.split(order, starts)]

@@ -1,0 +1,309 @@
+"""A mixture that finds its number of components by sampling, with scikit-learn's interface."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.estimators import options
+from speakergmm.estimators.fitted import FittedParameters
+from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
+from speakergmm.mixtures.gibbs import (
+    GammaPrior,
+    GibbsSweep,
+    NormalInverseWishart,
+    sample_dirichlet_process,
+)
+
+
+class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """Gaussian mixture with a Dirichlet process in place of a number of components.
+
+    Several chains of a collapsed Gibbs sampler draw partitions of the frames into clusters;
+    `n_clusters_posterior_` says how many there may be, `r_hat_` whether the chains agree, and one
+    partition that sums them up becomes a mixture. `BayesianGaussianMixture` with its
+    Dirichlet-process prior approximates the same model, faster, by variational inference up to a
+    number of components.
+
+    Parameters
+    ----------
+    covariance_type : {"full", "diag"}, default="full"
+        Covariances of the clusters.
+    concentration : float, pair of floats, or GammaPrior; default=1.0
+        Of the Dirichlet process: larger numbers expect more clusters. A pair (shape, rate) is a
+        Gamma prior to draw it from.
+    prior : NormalInverseWishart, optional
+        Of a cluster's mean and covariance, in feature units; by default one that moves and
+        stretches with the data, `NormalInverseWishart.from_data`.
+    within_fraction : float, default=0.2
+        Share of the data's covariance that the default prior expects within clusters.
+    n_sweeps : int, default=200
+        Sweeps over all frames of each chain, the burn-in included.
+    burn_in : int, optional
+        Sweeps to leave out in front; half of them by default.
+    n_chains : int, default=4
+        Independent chains.
+    n_kept : int, default=50
+        Partitions of each chain that predictions are averaged over, at most.
+    init : {"single", "singletons", "random", "sequential"} or int, default=20
+        Where chains start; see `sample_dirichlet_process`.
+    point_estimate : {"least_squares", "map"}, default="least_squares"
+        The partition that `labels_` and `mixture_` are of: the kept one closest to the
+        co-clustering probabilities (Dahl 2006), or the most probable one.
+    random_state : int, RandomState or None, default=None
+        An integer gives the same chains each time, whatever `n_jobs` is.
+    n_jobs : int, default=1
+        Chains that run at once, on threads; -1 for all cores.
+    verbose : int, default=0
+        1 shows a progress bar at a terminal.
+    callback : callable, optional
+        Receives a `GibbsSweep` for each sweep of each chain; what it raises ends the fit.
+
+    Attributes
+    ----------
+    samples_ : DirichletProcessSamples
+        The chains: kept partitions, co-clustering probabilities, predictive density.
+    labels_ : array of int, shape (T,)
+        Cluster of each frame of the fit, the largest cluster being 0. It is a draw of the sampler
+        and may differ from `predict` for frames between clusters.
+    mixture_ : FullMixture or DiagonalMixture
+        The clusters of `labels_`, with posterior mean parameters, in float64.
+    weights_, means_, covariances_, precisions_, precisions_cholesky_ : arrays
+        Its parameters, of the frames' type.
+    n_components_ : int
+        Number of clusters of `labels_`.
+    n_clusters_posterior_ : dict
+        Posterior probability of each number of clusters.
+    n_clusters_trace_, concentration_trace_, log_probability_trace_ : array, shape (C, S)
+        Number of clusters, concentration, and log-probability of frames and partition after each
+        sweep of each chain, those of the burn-in included.
+    r_hat_, effective_sample_size_ : dict
+        Convergence of each trace after the burn-in, computed by ArviZ when asked for.
+    n_iter_ : int
+        Number of sweeps.
+    n_features_in_ : int
+        D.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(c, 0.5, (50, 2)) for c in (-5.0, 0.0, 5.0)])
+    >>> model = DirichletProcessMixture(n_chains=2, random_state=0).fit(X)
+    >>> model.n_components_, max(model.n_clusters_posterior_.values()) > 0.5
+    (3, True)
+    >>> len(set(model.predict([[-5.0, -5.0], [0.0, 0.0], [5.0, 5.0]]).tolist()))
+    3
+    """
+
+    def __init__(
+        self,
+        covariance_type: Literal["full", "diag"] = "full",
+        *,
+        concentration: float | tuple[float, float] | GammaPrior = 1.0,
+        prior: NormalInverseWishart | None = None,
+        within_fraction: float = 0.2,
+        n_sweeps: int = 200,
+        burn_in: int | None = None,
+        n_chains: int = 4,
+        n_kept: int = 50,
+        init: Literal["single", "singletons", "random", "sequential"] | int = 20,
+        point_estimate: Literal["least_squares", "map"] = "least_squares",
+        random_state: Any = None,
+        n_jobs: int = 1,
+        verbose: int = 0,
+        callback: Callable[[GibbsSweep], None] | None = None,
+    ) -> None:
+        self.covariance_type = covariance_type
+        self.concentration = concentration
+        self.prior = prior
+        self.within_fraction = within_fraction
+        self.n_sweeps = n_sweeps
+        self.burn_in = burn_in
+        self.n_chains = n_chains
+        self.n_kept = n_kept
+        self.init = init
+        self.point_estimate = point_estimate
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.callback = callback
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Draw partitions of the frames, and make a mixture of the one that sums them up.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks of shape (T_i, D)
+            Frames; all of them are held, in float64.
+        y : ignored
+            For pipelines.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or frames are no finite matrix (the first bad row and
+            column are named).
+
+        Notes
+        -----
+        An interrupted fit leaves the estimator as it was.
+        """
+        self._check_parameters()
+        frames = _in_memory(check_frames(self, X, fitting=True))
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        samples = sample_dirichlet_process(
+            frames,
+            covariance_type=self.covariance_type,
+            concentration=self.concentration,
+            prior=self.prior,
+            within_fraction=self.within_fraction,
+            n_sweeps=self.n_sweeps,
+            burn_in=self.burn_in,
+            n_chains=self.n_chains,
+            n_kept=self.n_kept,
+            init=self.init,
+            seed=seed,
+            n_jobs=self.n_jobs,
+            callback=self.callback,
+            description="Sampling partitions" if self.verbose else None,
+        )
+        labels = samples.partition(self.point_estimate)
+        mixture = samples.to_mixture(labels)
+        self.samples_ = samples
+        self.labels_ = labels
+        self.mixture_ = mixture
+        self.n_components_ = mixture.n_components
+        self.n_clusters_posterior_ = samples.n_clusters_posterior()
+        self.n_iter_ = samples.n_sweeps
+        self._dtype = frames.dtype
+        return self
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Most probable component of `mixture_` for each frame.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T,)
+            Component numbers, from 0.
+        """
+        frames = self._frames(X)
+        return np.asarray(self.mixture_.predict(frames, precision="float64"), dtype=np.int64)
+
+    def predict_proba(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Posterior probability of each component of `mixture_` given each frame.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T, K)
+            Rows sum to one; of the frames' type.
+        """
+        frames = self._frames(X)
+        return self.mixture_.posteriors(frames, precision="float64").astype(frames.dtype)
+
+    def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Log-density of each frame, averaged over partitions and parameters.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T,)
+            Natural logarithms, of the frames' type. For many frames `mixture_.log_likelihood` is
+            much faster: this is the mean over all kept partitions.
+        """
+        frames = self._frames(X)
+        return self.samples_.log_predictive(frames).astype(frames.dtype)
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean of `score_samples` over the frames.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+        y : ignored
+            For pipelines.
+
+        Returns
+        -------
+        float
+        """
+        return float(self.score_samples(X).mean())
+
+    @property
+    def n_clusters_trace_(self) -> NDArray[np.int64]:
+        """Number of clusters, shape (C, S)."""
+        return self.samples_.n_clusters
+
+    @property
+    def concentration_trace_(self) -> NDArray[np.float64]:
+        """Concentration of the Dirichlet process, shape (C, S)."""
+        return self.samples_.concentration
+
+    @property
+    def log_probability_trace_(self) -> NDArray[np.float64]:
+        """Log-probability of frames and partition, shape (C, S)."""
+        return self.samples_.log_probability
+
+    @property
+    def r_hat_(self) -> dict[str, float]:
+        """R-hat of each trace after the burn-in; needs ArviZ."""
+        return self.samples_.r_hat()
+
+    @property
+    def effective_sample_size_(self) -> dict[str, float]:
+        """How many independent draws each trace after the burn-in is worth; needs ArviZ."""
+        return self.samples_.effective_sample_size()
+
+    def _frames(self, X: Any) -> Frames:
+        check_is_fitted(self, "samples_")
+        return _in_memory(check_frames(self, X, fitting=False))
+
+    def _check_parameters(self) -> None:
+        # Types are refused here, ranges and what fits the frames where the sampling is.
+        options.check_choice(self, "covariance_type", ("full", "diag"))
+        options.check_choice(self, "point_estimate", ("least_squares", "map"))
+        for name in ("n_sweeps", "n_chains", "n_kept"):
+            options.check_integer(self, name, least=1)
+        if self.burn_in is not None:
+            options.check_integer(self, "burn_in", least=0)
+        if not isinstance(self.init, str):
+            options.check_integer(self, "init", least=1)
+        if not isinstance(self.concentration, tuple | list | GammaPrior):
+            options.check_real(self, "concentration", least=0.0)
+        options.check_real(self, "within_fraction", least=0.0, below=1.0)
+        if self.prior is not None and not isinstance(self.prior, NormalInverseWishart):
+            raise options.refuse(self, "prior", "a NormalInverseWishart or None")
+        if not isinstance(self.verbose, bool | Integral):
+            raise options.refuse(self, "verbose", "an int")
+        options.check_callable(self, "callback")
+
+
+def _in_memory(frames: Frames | Blocks) -> Frames:
+    if not isinstance(frames, Blocks):
+        return frames
+    return np.concatenate(list(finite_chunks(frames)))
