@@ -1,0 +1,317 @@
+"""Gaussian mixture regression: a mixture of inputs and outputs together, conditioned on inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.frames import check_sample_weight
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.mixtures.conditioning import ConditionalMixtures, condition, conditional_mean
+from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.mixtures.survey import survey_frames
+
+# Rows whose conditional mixtures are held together.
+_BLOCK_ROWS = 2048
+
+
+class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """Regression by a Gaussian mixture of inputs and outputs together.
+
+    The prediction is the conditional mean: one linear regression per component, mixed by how
+    probable the component is at the input. The conditional distribution of the outputs is a
+    mixture too, whose spread moves with the input and which may have several modes.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of components, K; one full component is ordinary linear regression.
+    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
+        Kind of covariances of inputs and outputs together. With "tied" all components share their
+        slopes; with "diag" and "spherical" the regression within a component is constant.
+    tol : float, default=1e-3
+        Convergence threshold of the training, on the log-likelihood per sample.
+    reg_covar : float, default=1e-6
+        Added to the variances, in units of the variance of each input and output.
+    max_iter : int, default=100
+        Most iterations of a restart.
+    n_init : int, default=1
+        Restarts, of which the best is kept.
+    init_params : str, default="kmeans"
+        How responsibilities start, as in `GaussianMixture`.
+    random_state : int, RandomState or None, default=None
+        Source of randomness of the starts.
+    n_jobs : int, default=1
+        Threads of the training.
+
+    Attributes
+    ----------
+    mixture_ : Mixture
+        Of the inputs followed by the outputs, in their units.
+    n_outputs_ : int
+        Number of outputs, M.
+    converged_ : bool
+        Whether the training converged.
+    n_iter_ : int
+        Number of its iterations.
+    n_features_in_ : int
+        Number of inputs, D.
+
+    Notes
+    -----
+    Inputs and outputs are divided by their standard deviations for the training (by one number for
+    "spherical"), so that the fit does not depend on their units. See [1]_ and, for regression by
+    components, [2]_.
+
+    References
+    ----------
+    .. [1] Ghahramani, Jordan, "Supervised learning from incomplete data via an EM approach",
+       NIPS 6 (1994) 120-127.
+    .. [2] Sung, "Gaussian mixture regression and classification", thesis, Rice University (2004).
+
+    Examples
+    --------
+    A curve and its spread, which is larger on the right:
+
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(-3, 3, 2000)
+    >>> y = np.abs(x) + np.where(x < 0, 0.1, 0.5) * rng.normal(size=2000)
+    >>> regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(x[:, None], y)
+    >>> mean, deviation = regressor.predict([[-2.0], [2.0]], return_std=True)
+    >>> mean.round(1), deviation.round(1)
+    (array([2., 2.]), array([0.1, 0.5]))
+    """
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        *,
+        covariance_type: CovarianceType = "full",
+        tol: float = 1e-3,
+        reg_covar: float = 1e-6,
+        max_iter: int = 100,
+        n_init: int = 1,
+        init_params: str = "kmeans",
+        random_state: int | np.random.RandomState | None = None,
+        n_jobs: int = 1,
+    ) -> None:
+        self.n_components = n_components
+        self.covariance_type = covariance_type
+        self.tol = tol
+        self.reg_covar = reg_covar
+        self.max_iter = max_iter
+        self.n_init = n_init
+        self.init_params = init_params
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture of inputs and outputs.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Inputs.
+        y : array-like, shape (N,) or (N, M)
+            Outputs.
+        sample_weight : array-like, shape (N,), optional
+            Weight of each sample, finite, >= 0, not all zero. A sample of weight 2 is the sample
+            twice.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If samples are no finite matrices of one length, or fewer than components, weights are
+            no such, or a parameter is out of range.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the best restart did not converge within `max_iter` iterations.
+        """
+        inputs, outputs = validate_data(
+            self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=2
+        )
+        self._is_single = outputs.ndim == 1
+        outputs = np.asarray(outputs, np.float64).reshape(len(inputs), -1)
+        joint = np.hstack([inputs, outputs])
+        weights = check_sample_weight(sample_weight, len(joint))
+        survey = survey_frames(joint, weights)
+        scale = self._scale(survey.variance)
+        trained = GaussianMixture(
+            self.n_components,
+            covariance_type=self.covariance_type,
+            tol=self.tol,
+            reg_covar=self.reg_covar,
+            max_iter=self.max_iter,
+            n_init=self.n_init,
+            init_params=self.init_params,
+            random_state=self.random_state,
+            n_jobs=self.n_jobs,
+        ).fit((joint - survey.mean) / scale, sample_weight=weights)
+        self.mixture_: Mixture = trained.mixture_.rescaled(scale, survey.mean)
+        self.n_outputs_ = outputs.shape[1]
+        self.converged_ = trained.converged_
+        self.n_iter_ = trained.n_iter_
+        return self
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, return_cov: bool = False
+    ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Conditional mean of the outputs, and how far they spread about it.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Inputs.
+        return_std : bool, default=False
+            Whether to give the conditional standard deviations too.
+        return_cov : bool, default=False
+            Whether to give the conditional covariances too; not both.
+
+        Returns
+        -------
+        mean : array, shape (N,) or (N, M)
+            As the outputs of the fit were.
+        std : array, shape (N,) or (N, M)
+            Only with `return_std`: of the conditional distribution of a new output.
+        covariance : array, shape (N, M, M)
+            Only with `return_cov`: of the outputs of a sample among themselves.
+
+        Raises
+        ------
+        ValueError
+            If inputs are no finite matrix of D columns or both spreads are asked for.
+        """
+        check_is_fitted(self, "mixture_")
+        if return_std and return_cov:
+            raise InvalidInputError(
+                "predict returns return_std or return_cov, found both asked for"
+            )
+        inputs = self._check(X)
+        if not (return_std or return_cov):
+            return self._shaped(conditional_mean(self.mixture_, self._given, inputs))
+        mean = np.empty((len(inputs), self.n_outputs_))
+        spread = np.empty((*mean.shape, self.n_outputs_) if return_cov else mean.shape)
+        for block, conditionals in self._blocks(inputs):
+            mean[block] = conditionals.mean()
+            if return_cov:
+                spread[block] = conditionals.covariance()
+            else:
+                spread[block] = np.sqrt(conditionals.variance())
+        return self._shaped(mean), spread if return_cov else self._shaped(spread)
+
+    def sample_y(
+        self,
+        X: ArrayLike,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> NDArray[np.float64]:
+        """Draw outputs from their conditional distribution.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Inputs.
+        n_samples : int, default=1
+            Draws for each input, >= 1.
+        random_state : int, RandomState or None, default=0
+            Source of randomness; the same number gives the same draws.
+
+        Returns
+        -------
+        array, shape (N, n_samples) or (N, M, n_samples)
+            As scikit-learn's Gaussian processes give them; independent of one another.
+
+        Raises
+        ------
+        ValueError
+            If inputs are no finite matrix of D columns or `n_samples` is less than 1.
+        """
+        check_is_fitted(self, "mixture_")
+        if n_samples < 1:
+            raise InvalidInputError(f"n_samples must be 1 or more, found {n_samples}")
+        inputs = self._check(X)
+        rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
+        draws = np.empty((len(inputs), self.n_outputs_, n_samples))
+        for block, conditionals in self._blocks(inputs):
+            for number in range(n_samples):
+                draws[block, :, number] = conditionals.sample(rng)
+        return draws[:, 0] if self._is_single else draws
+
+    def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Conditional log-density log p(y | x) of each sample, in natural logarithms.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, D)
+            Inputs.
+        y : array-like, shape (N,) or (N, M)
+            Outputs.
+
+        Returns
+        -------
+        array, shape (N,)
+            Its mean over samples that were not trained on is the score by which numbers of
+            components can be chosen.
+
+        Raises
+        ------
+        ValueError
+            If inputs or outputs are no finite matrices of the fit's shapes.
+        """
+        check_is_fitted(self, "mixture_")
+        inputs = self._check(X)
+        outputs = np.asarray(y, dtype=np.float64)
+        if outputs.ndim == 1:
+            outputs = outputs[:, None]
+        if outputs.shape != (len(inputs), self.n_outputs_):
+            raise InvalidInputError(
+                f"y must have {self.n_outputs_} outputs for {len(inputs)} samples, found shape "
+                f"{np.shape(y)}"
+            )
+        result = np.empty(len(inputs))
+        for block, conditionals in self._blocks(inputs):
+            result[block] = conditionals.log_likelihood(outputs[block])
+        return result
+
+    @property
+    def _given(self) -> list[int]:
+        return list(range(self.n_features_in_))
+
+    def _scale(self, variance: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Deviations by which to divide, 1 for what is constant; one number for spherical."""
+        if self.covariance_type == "spherical":
+            variance = np.full_like(variance, variance.mean())
+        return np.sqrt(np.where(variance > 0, variance, 1.0))
+
+    def _check(self, X: ArrayLike) -> NDArray[np.float64]:
+        inputs: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
+        return inputs
+
+    def _blocks(self, inputs: NDArray[np.float64]) -> Iterator[tuple[slice, ConditionalMixtures]]:
+        for start in range(0, len(inputs), _BLOCK_ROWS):
+            block = slice(start, start + _BLOCK_ROWS)
+            conditionals = condition(self.mixture_, self._given, inputs[block])
+            assert isinstance(conditionals, ConditionalMixtures)
+            yield block, conditionals
+
+    def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give (N, M) the shape that the outputs of the fit had."""
+        return values[:, 0] if self._is_single else values
