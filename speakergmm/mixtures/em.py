@@ -38,16 +38,20 @@ class UpdateReport:
     bound : float, optional
         What the update has raised, summed over the frames, where that is not the log-likelihood:
         the lower bound of a Bayesian model after the update.
+    is_exact : bool, default=True
+        Whether the formula is that of the maximum. With a `reg_covar` it is not, and the
+        objective may fall a little.
     """
 
     n_floored: int = 0
     revived: tuple[int, ...] = ()
     bound: float | None = None
+    is_exact: bool = True
 
     @property
     def is_plain(self) -> bool:
-        """Whether the update did nothing beside its formula."""
-        return self.n_floored == 0 and not self.revived
+        """Whether the update was the maximum and nothing else."""
+        return self.is_exact and self.n_floored == 0 and not self.revived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +186,8 @@ def expectation_maximisation(
 
     Notes
     -----
-    A fall after an update that floored variances or revived components is no sign of an error:
-    such an update is no step of EM proper. The loop goes on.
+    A fall after an update that added or floored variances or revived components is no sign of an
+    error: such an update is no step of EM proper. The loop goes on.
     """
     if max_iter < 1:
         raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")

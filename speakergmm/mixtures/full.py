@@ -13,6 +13,8 @@ from speakergmm.mixtures.parameters import CovarianceType, Mixture, freeze, posi
 
 # Of the largest elements: how far a matrix may be from symmetric by rounding.
 _ASYMMETRY = 1e-6
+# Of the largest eigenvalue, times D: a smaller one does not survive rounding as positive.
+_LEAST_EIGENVALUE = 4 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -151,6 +153,8 @@ def floor_matrices(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Raise symmetric matrices until none is below diag(floor) in any direction.
 
+    Those that are raised become positive definite beyond rounding, however low the floor is.
+
     Parameters
     ----------
     matrices : array, shape (K, D, D)
@@ -162,7 +166,7 @@ def floor_matrices(
     matrices : array, shape (K, D, D)
         Symmetric; those that need no change are given back as they were.
     was_floored : array of bool, shape (K, D)
-        For each eigenvalue in units of the floor, whether it was raised to 1.
+        For each eigenvalue in units of the floor, whether it was raised.
     """
     matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
     was_floored = np.zeros(matrices.shape[:2], np.bool_)
@@ -176,7 +180,8 @@ def floor_matrices(
         if is_positive_definite(matrix - bound):
             continue
         values, vectors = np.linalg.eigh(matrix / unit)
-        was_floored[component] = values < 1.0
-        raised = (vectors * np.maximum(values, 1.0)) @ vectors.T
+        least = max(1.0, _LEAST_EIGENVALUE * len(floor) * values[-1])
+        was_floored[component] = values < least
+        raised = (vectors * np.maximum(values, least)) @ vectors.T
         matrices[component] = (raised + raised.T) / 2 * unit
     return matrices, was_floored

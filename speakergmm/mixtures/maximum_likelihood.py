@@ -19,8 +19,9 @@ from speakergmm.mixtures.statistics import MixtureStatistics
 
 # A smaller variance, as a part of the mean square, is the rounding of two float64 sums.
 _LEAST_VARIANCE = 1e-12
-# Occupancy, in frames, that is no more than rounding.
+# Occupancy, in frames (of all, where these weigh less than one), that is no more than rounding.
 _EMPTY = 1e-10
+_EPSILON = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +116,9 @@ def update_maximum_likelihood(
     total = counts.sum()
     if not total > 0:
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
-    alive = counts > max(options.min_count, _EMPTY)
-    empty = counts <= _EMPTY
+    smallest = _EMPTY * min(total, 1.0)
+    alive = counts > max(options.min_count, smallest)
+    empty = counts <= smallest
     divisor = np.where(empty, 1.0, counts)[:, None]
     means = np.where(empty[:, None], model.means, statistics.first_order / divisor)
     covariances = model.covariances_from_moments(np.where(empty, 0.0, counts), means, second_order)
@@ -129,8 +131,11 @@ def update_maximum_likelihood(
         data_variance = global_variance(statistics, second_order)
     else:
         data_variance = _checked_variance(data_variance, model.n_features)
+    if model.covariance_type == "spherical":
+        # Spheres have the mean variance: a constant feature has no unit of its own there.
+        data_variance = np.full_like(data_variance, data_variance.mean())
     # Rounding may leave a variance of zero, or just below, even without a floor.
-    rounding = np.finfo(np.float64).eps * (1e-3 + np.abs(means).max(axis=0) ** 2)
+    rounding = _rounding_of_variances(means, data_variance, model)
     if options.refuse_collapse:
         _refuse_collapse(model.floored(covariances, rounding)[1])
     floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
@@ -143,7 +148,11 @@ def update_maximum_likelihood(
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
         for component in revived:
             new = split_component(new, int(new.weights.argmax()), into=component)
-    return new, UpdateReport(n_floored=int(np.count_nonzero(was_floored)), revived=revived)
+    return new, UpdateReport(
+        n_floored=int(np.count_nonzero(was_floored)),
+        revived=revived,
+        is_exact=not np.any(options.reg_covar),
+    )
 
 
 def global_variance(
@@ -168,6 +177,19 @@ def global_variance(
     variance = square - squares
     # Each of the two has lost its last digits to the sums.
     return np.where(variance > _LEAST_VARIANCE * square, variance, 0.0)
+
+
+def _rounding_of_variances(
+    means: NDArray[np.float64], data_variance: NDArray[np.float64], model: Mixture
+) -> NDArray[np.float64]:
+    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero."""
+    squares = np.abs(means).max(axis=0) ** 2 + data_variance
+    if model.covariance_type == "spherical":
+        squares = np.full_like(squares, squares.mean())
+    # A constant feature around zero has no size of its own.
+    squares = np.where(data_variance > 0, squares, np.maximum(squares, 1e-3))
+    operations = 8 if model.covariance_type in ("diag", "spherical") else 8 * model.n_features
+    return np.asarray(operations * _EPSILON * squares)
 
 
 def _refuse_collapse(collapsed: NDArray[np.bool_]) -> None:
