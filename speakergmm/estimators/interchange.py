@@ -1,0 +1,344 @@
+"""Mixtures from and to the objects of scikit-learn and hmmlearn.
+
+Parameters are copied, never files: an object of another library is read while it lives. hmmlearn is
+needed by those functions alone that make its objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import NotFittedError
+from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.fitted import precision_factors
+from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.mixtures.parameters import Mixture
+
+
+def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> Mixture:
+    """Take over the mixture that an estimator of scikit-learn has fitted.
+
+    Parameters
+    ----------
+    estimator : sklearn.mixture.GaussianMixture or sklearn.mixture.BayesianGaussianMixture
+        Fitted, of any type of covariance.
+
+    Returns
+    -------
+    Mixture
+        Of the same kind. That of a Bayesian estimator is the plain mixture of its ``weights_``,
+        ``means_`` and ``covariances_``; the estimator's own scores take account of how uncertain
+        these are, and differ.
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no such object or is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.mixture import GaussianMixture
+    >>> X = np.array([[0.0], [1.0], [5.0], [6.0]])
+    >>> fitted = GaussianMixture(2, random_state=0).fit(X)
+    >>> np.sort(from_scikit_learn(fitted).means, axis=0).round(3)
+    array([[0.5],
+           [5.5]])
+    """
+    if not isinstance(estimator, (GaussianMixture, BayesianGaussianMixture)):
+        raise InvalidInputError(
+            f"expected a GaussianMixture or BayesianGaussianMixture of scikit-learn, found "
+            f"{_name(estimator)}"
+        )
+    try:
+        check_is_fitted(estimator, "covariances_")
+    except NotFittedError:
+        raise InvalidInputError(
+            f"expected a fitted mixture of scikit-learn, found a {type(estimator).__name__} "
+            f"that is not fitted"
+        ) from None
+    return _make(
+        estimator.covariance_type, estimator.weights_, estimator.means_, estimator.covariances_
+    )
+
+
+def to_scikit_learn(mixture: Mixture) -> GaussianMixture:
+    """Make a fitted GaussianMixture of scikit-learn.
+
+    Parameters
+    ----------
+    mixture : Mixture
+        Of any kind; or an estimator of ours, whose `mixture_` is meant.
+
+    Returns
+    -------
+    sklearn.mixture.GaussianMixture
+        Scores, predicts and samples by the parameters of the mixture. It counts as converged
+        after no iterations.
+
+    Raises
+    ------
+    InvalidInputError
+        If `mixture` is none.
+
+    Examples
+    --------
+    >>> mixture = make_mixture("spherical", [0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
+    >>> to_scikit_learn(mixture).predict([[-3.0], [2.0]])
+    array([0, 1])
+    """
+    mixture = _as_mixture(mixture)
+    estimator = GaussianMixture(mixture.n_components, covariance_type=mixture.covariance_type)
+    estimator.weights_ = mixture.weights / mixture.weights.sum()
+    estimator.means_ = mixture.means.copy()
+    estimator.covariances_ = mixture.covariances.copy()
+    factors = precision_factors(mixture)
+    estimator.precisions_cholesky_ = factors
+    if mixture.covariance_type in ("tied", "full"):
+        estimator.precisions_ = factors @ np.swapaxes(factors, -1, -2)
+    else:
+        estimator.precisions_ = factors**2
+    estimator.n_features_in_ = mixture.n_features
+    estimator.converged_ = True
+    estimator.n_iter_ = 0
+    estimator.lower_bound_ = -np.inf
+    estimator.lower_bounds_ = []
+    return estimator
+
+
+def from_hmmlearn(model: Any) -> list[Mixture]:
+    """Take over the densities of the states of a hidden Markov model of hmmlearn.
+
+    Parameters
+    ----------
+    model : hmmlearn.hmm.GMMHMM or hmmlearn.hmm.GaussianHMM
+        Fitted, or with parameters that were set.
+
+    Returns
+    -------
+    list of Mixture
+        One for each state, of the model's type of covariance; of a GaussianHMM, mixtures of one
+        component. (With "tied", hmmlearn shares a covariance over the components of a state in a
+        GMMHMM, and over all states in a GaussianHMM.)
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no such model or has no parameters yet.
+
+    Examples
+    --------
+    >>> from hmmlearn.hmm import GaussianHMM
+    >>> model = GaussianHMM(2, covariance_type="diag")
+    >>> model.means_, model.covars_ = np.array([[0.0], [5.0]]), np.array([[1.0], [2.0]])
+    >>> [float(state.means[0, 0]) for state in from_hmmlearn(model)]
+    [0.0, 5.0]
+    """
+    # By name, so that a check does not need the library.
+    names = {
+        kind.__name__ for kind in type(model).__mro__ if kind.__module__.startswith("hmmlearn.")
+    }
+    is_mixture = "GMMHMM" in names
+    if not is_mixture and "GaussianHMM" not in names:
+        raise InvalidInputError(
+            f"expected a GMMHMM or GaussianHMM of hmmlearn, found {_name(model)}"
+        )
+    needed = ("means_", "weights_", "covars_") if is_mixture else ("means_", "_covars_")
+    missing = [name.replace("_covars", "covars") for name in needed if not hasattr(model, name)]
+    if missing:
+        raise InvalidInputError(
+            f"expected a {type(model).__name__} with parameters, found one without "
+            f"{', '.join(missing)}"
+        )
+    kind = model.covariance_type
+    if is_mixture:
+        parameters = zip(model.weights_, model.means_, model.covars_, strict=True)
+        return [_make(kind, *of_state) for of_state in parameters]
+    means = np.asarray(model.means_)
+    # The public property needs a number of features that only fitting sets, and gives a fitted
+    # spherical model one matrix too many for each further feature; this holds the compact form.
+    covariances = np.asarray(model._covars_)
+    if kind == "spherical":
+        covariances = covariances.reshape(len(means), -1)[:, :1]
+    elif kind == "tied":
+        return [_make(kind, np.ones(1), mean[None], covariances) for mean in means]
+    return [
+        _make(kind, np.ones(1), mean[None], covariance if kind == "spherical" else covariance[None])
+        for mean, covariance in zip(means, covariances, strict=True)
+    ]
+
+
+def to_hmmlearn(
+    states: Sequence[Mixture],
+    *,
+    startprob: ArrayLike | None = None,
+    transmat: ArrayLike | None = None,
+) -> Any:
+    """Make a GMMHMM of hmmlearn whose states have the given mixtures.
+
+    Parameters
+    ----------
+    states : sequence of Mixture
+        One for each state: of one kind, one number of components and the same features.
+    startprob : array, shape (S,), optional
+        Probabilities of the first state; uniform by default.
+    transmat : array, shape (S, S), optional
+        Probabilities of transitions, rows summing to one; uniform by default.
+
+    Returns
+    -------
+    hmmlearn.hmm.GMMHMM
+        With all parameters set, and ``init_params=""``: training goes on from them.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no state, states differ in kind or shape, or probabilities have a wrong shape.
+    ImportError
+        If hmmlearn is not installed.
+
+    Examples
+    --------
+    >>> state = make_mixture("diag", [0.4, 0.6], [[0.0], [1.0]], [[1.0], [2.0]])
+    >>> to_hmmlearn([state, state]).n_mix
+    2
+    """
+    from hmmlearn.hmm import GMMHMM
+
+    mixtures = _check_states(states)
+    kind, n_mix = mixtures[0].covariance_type, mixtures[0].n_components
+    model = GMMHMM(len(mixtures), n_mix=n_mix, covariance_type=kind, init_params="")
+    model.weights_ = np.stack([state.weights / state.weights.sum() for state in mixtures])
+    model.means_ = np.stack([state.means for state in mixtures])
+    model.covars_ = np.stack([state.covariances for state in mixtures])
+    return _with_dynamics(model, mixtures, startprob, transmat)
+
+
+def to_hmmlearn_gaussian(
+    states: Sequence[Mixture],
+    *,
+    startprob: ArrayLike | None = None,
+    transmat: ArrayLike | None = None,
+) -> Any:
+    """Make a GaussianHMM of hmmlearn of states that are mixtures of one Gaussian each.
+
+    Parameters
+    ----------
+    states : sequence of Mixture
+        One for each state, of one component, of one kind and the same features. With "tied",
+        all must have one covariance, for hmmlearn shares it over the states.
+    startprob : array, shape (S,), optional
+        Probabilities of the first state; uniform by default.
+    transmat : array, shape (S, S), optional
+        Probabilities of transitions, rows summing to one; uniform by default.
+
+    Returns
+    -------
+    hmmlearn.hmm.GaussianHMM
+        With all parameters set, and ``init_params=""``: training goes on from them.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no state, a state has several components, states differ in kind or features
+        (or, tied, in their covariance), or probabilities have a wrong shape.
+    ImportError
+        If hmmlearn is not installed.
+    """
+    from hmmlearn.hmm import GaussianHMM
+
+    mixtures = _check_states(states)
+    kind = mixtures[0].covariance_type
+    if mixtures[0].n_components != 1:
+        raise InvalidInputError(
+            f"a GaussianHMM needs states of one component, found {mixtures[0].n_components}"
+        )
+    covariances = np.stack([state.covariances for state in mixtures])
+    if kind == "tied":
+        if (covariances != covariances[0]).any():
+            raise InvalidInputError(
+                "a tied GaussianHMM has one covariance for all states, found different ones; "
+                "make the mixtures full"
+            )
+        covariances = covariances[0]
+    else:
+        covariances = covariances[:, 0]
+    model = GaussianHMM(len(mixtures), covariance_type=kind, init_params="")
+    model.n_features = mixtures[0].n_features
+    model.means_ = np.stack([state.means[0] for state in mixtures])
+    model.covars_ = covariances
+    return _with_dynamics(model, mixtures, startprob, transmat)
+
+
+def _with_dynamics(
+    model: Any,
+    mixtures: list[Mixture],
+    startprob: ArrayLike | None,
+    transmat: ArrayLike | None,
+) -> Any:
+    n_states = len(mixtures)
+    model.n_features = mixtures[0].n_features
+    for name, given, shape in (
+        ("startprob", startprob, (n_states,)),
+        ("transmat", transmat, (n_states, n_states)),
+    ):
+        values = np.full(shape, 1 / n_states) if given is None else np.array(given, np.float64)
+        if values.shape != shape:
+            raise InvalidInputError(
+                f"{name} of {n_states} states must have shape {shape}, found {values.shape}"
+            )
+        if not ((values >= 0).all() and np.allclose(values.sum(axis=-1), 1.0)):
+            raise InvalidInputError(
+                f"{name} must hold probabilities that sum to 1, found sums of "
+                f"{np.array2string(values.sum(axis=-1), threshold=5)}"
+            )
+        setattr(model, f"{name}_", values)
+    return model
+
+
+def _check_states(states: Sequence[Mixture]) -> list[Mixture]:
+    mixtures = [_as_mixture(state) for state in states]
+    if not mixtures:
+        raise InvalidInputError("a hidden Markov model needs one or more states, found none")
+    first = mixtures[0]
+    for number, state in enumerate(mixtures):
+        if state.covariance_type != first.covariance_type or state.means.shape != first.means.shape:
+            raise InvalidInputError(
+                f"states must have mixtures of one kind and shape, found {first.covariance_type} "
+                f"{first.means.shape} in state 0 and {state.covariance_type} {state.means.shape} "
+                f"in state {number}"
+            )
+    return mixtures
+
+
+def _make(kind: str, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Mixture:
+    """Build a mixture of parameters that may be float32, with the rounding that brings."""
+    shares = np.asarray(weights)
+    if shares.dtype != np.float64:
+        shares = shares.astype(np.float64)
+        shares /= shares.sum()
+    matrices: NDArray[np.float64] = np.asarray(covariances, np.float64)
+    if kind in ("tied", "full"):
+        matrices = (matrices + np.swapaxes(matrices, -1, -2)) / 2
+    return make_mixture(kind, shares, means, matrices)
+
+
+def _as_mixture(value: Any) -> Mixture:
+    mixture = getattr(value, "mixture_", value)
+    if not isinstance(mixture, Mixture):
+        raise InvalidInputError(
+            f"expected a Mixture or a fitted estimator of ours, found {_name(value)}"
+        )
+    return mixture
+
+
+def _name(value: Any) -> str:
+    kind = type(value)
+    return (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+    )
