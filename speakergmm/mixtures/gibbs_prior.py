@@ -4,7 +4,7 @@ A Gaussian with unknown mean and covariance has a Normal-inverse-Wishart prior (
 a Normal-inverse-gamma prior for each feature apart (diagonal ones). Both stay in their family when
 frames are seen, and both give the marginal likelihood of a cluster in closed form: that is what a
 collapsed sampler needs. The formulas are those of Murphy (2007), "Conjugate Bayesian analysis of
-the Gaussian distribution", sections 3 and 9.
+the Gaussian distribution", sections 6 and 9.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ class NormalInverseWishart:
         Returns
         -------
         float
-            Natural logarithm of p(X), Murphy (2007), equation 266.
+            Natural logarithm of p(X).
         """
         frames = np.asarray(X, dtype=np.float64)
         change = self.update(frames)._log_normaliser() - self._log_normaliser()

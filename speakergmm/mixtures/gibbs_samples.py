@@ -22,6 +22,7 @@ from speakergmm.mixtures.gibbs_partitions import (
 )
 from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
 from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.parallel import single_threaded_blas
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -211,13 +212,15 @@ class DirichletProcessSamples:
         z = (frames - self.standardisation.centre) / self.standardisation.scale
         prior = self._standard_prior()
         clusters, new_weight = self._weighted_clusters()
-        total = math.log(new_weight) + prior.log_predictive(z)
-        for members, weight in clusters:
-            posterior = prior.update(self.frames[members])
-            for first in range(0, len(z), _BLOCK):
-                part = slice(first, first + _BLOCK)
-                density = math.log(weight) + posterior.log_predictive(z[part])
-                total[part] = np.logaddexp(total[part], density)
+        # The systems of equations are small: threads would cost more than they bring.
+        with single_threaded_blas():
+            total = math.log(new_weight) + prior.log_predictive(z)
+            for members, weight in clusters:
+                posterior = prior.update(self.frames[members])
+                for first in range(0, len(z), _BLOCK):
+                    part = slice(first, first + _BLOCK)
+                    density = math.log(weight) + posterior.log_predictive(z[part])
+                    total[part] = np.logaddexp(total[part], density)
         return np.asarray(total - self.standardisation.log_volume)
 
     def _weighted_clusters(self) -> tuple[list[tuple[NDArray[np.intp], float]], float]:
