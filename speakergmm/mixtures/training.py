@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.density import check_precision, standard_natural_parameters
+from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.fingerprint import (
@@ -36,6 +36,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.parameters import AnyMixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.steps import Steps
 from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.parallel import effective_jobs
 
@@ -85,7 +86,8 @@ def fit_mixture(
     min_count : float, default=1.0
         Occupancy, in frames, below which a component is dead and revived elsewhere.
     precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums over blocks are float64.
+        Of densities within a block; sums over blocks are float64. A step that float32 can't serve,
+        as components are far narrower than the data, is made in float64.
     seed : int, default=0
         Same seed, same result, whatever `n_jobs` and however the frames are cut into blocks.
     n_jobs : int, default=1
@@ -194,7 +196,8 @@ def train_from(
     options : MaximumLikelihoodOptions, optional
         Floors, revival and regularisation.
     precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums over blocks are float64.
+        Of densities within a block; sums over blocks are float64. A step that float32 can't serve,
+        as components are far narrower than the data, is made in float64.
     n_jobs : int, default=1
         Threads; -1 for all cores. The result does not depend on it.
     callback, final_update, previous
@@ -288,11 +291,11 @@ def _train(
 ) -> EMResult[AnyMixture]:
     """Expectation-maximisation from a start in standardised coordinates, where it stays."""
 
-    def accumulate(model: AnyMixture) -> MixtureStatistics:
+    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
         statistics = accumulate_standardised(
-            standard_natural_parameters(model, standardisation),
+            natural,
             source,
-            covariance_type=model.covariance_type,
+            covariance_type=start.covariance_type,
             sample_weight=sample_weight,
             precision=precision,
             n_jobs=n_jobs,
@@ -307,7 +310,10 @@ def _train(
         options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
         data_variance=survey.variance / standardisation.scale**2,
     )
-    run = partial(expectation_maximisation, start, accumulate, update, **loop)
+    steps: Steps[AnyMixture] = Steps(
+        sum_statistics, update, standardisation=standardisation, precision=precision
+    )
+    run = partial(expectation_maximisation, start, steps.accumulate, steps.update, **loop)
     if checkpoint is None:
         return run()
     if isinstance(checkpoint, TrainingCheckpoint):

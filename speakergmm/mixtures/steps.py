@@ -1,0 +1,85 @@
+"""E- and M-steps of training, that notice where float32 has lost what they are about.
+
+A variance is the difference of two sums, which float32 leaves with an error of some 1e-7 of the
+mean square. Where a component turns out far narrower than the data the difference is mostly error,
+and the step is made anew in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic
+
+from speakergmm.errors import CollapsedComponentError
+from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
+from speakergmm.mixtures.em import UpdateReport
+from speakergmm.mixtures.parameters import AnyMixture, Precision
+from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.mixtures.statistics import MixtureStatistics
+
+# Part of a variance, roughly: the log-likelihood that a step gains changes by its square.
+_LARGEST_ROUNDING = 1e-2
+
+
+class Steps(Generic[AnyMixture]):
+    """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
+
+    What precision is used depends on the model alone, not on the iterations before.
+
+    Parameters
+    ----------
+    sum_statistics : callable
+        Called as ``sum_statistics(natural, precision)``: statistics of all frames.
+    update : callable
+        Called as ``update(statistics, model)``: new model and report.
+    standardisation : Standardisation
+        Of the frames.
+    precision : {"float32", "float64"}
+        The coarsest that may be used.
+    """
+
+    def __init__(
+        self,
+        sum_statistics: Callable[[NaturalParameters, Precision], MixtureStatistics],
+        update: Callable[[MixtureStatistics, AnyMixture], tuple[AnyMixture, UpdateReport]],
+        *,
+        standardisation: Standardisation,
+        precision: Precision,
+    ) -> None:
+        self._sum = sum_statistics
+        self._update = update
+        self._standardisation = standardisation
+        self._precision = precision
+        # What the last accumulation found out on its way.
+        self._natural: tuple[AnyMixture, NaturalParameters] | None = None
+        self._updated: tuple[MixtureStatistics, tuple[AnyMixture, UpdateReport]] | None = None
+
+    def accumulate(self, model: AnyMixture) -> MixtureStatistics:
+        """E-step, in float32 where that serves the update."""
+        natural = self._natural_of(model)
+        if self._precision == "float64" or natural.rounding > _LARGEST_ROUNDING:
+            return self._sum(natural, "float64")
+        statistics = self._sum(natural, "float32")
+        try:
+            updated = self._update(statistics, model)
+        except CollapsedComponentError:
+            # The variance may be there, below float32's rounding.
+            return self._sum(natural, "float64")
+        if self._natural_of(updated[0]).rounding > _LARGEST_ROUNDING:
+            return self._sum(natural, "float64")
+        self._updated = statistics, updated
+        return statistics
+
+    def update(
+        self, statistics: MixtureStatistics, model: AnyMixture
+    ) -> tuple[AnyMixture, UpdateReport]:
+        """M-step."""
+        if self._updated is not None and self._updated[0] is statistics:
+            return self._updated[1]
+        return self._update(statistics, model)
+
+    def _natural_of(self, model: AnyMixture) -> NaturalParameters:
+        if self._natural is None or self._natural[0] is not model:
+            natural = standard_natural_parameters(model, self._standardisation)
+            self._natural = model, natural
+        return self._natural[1]
