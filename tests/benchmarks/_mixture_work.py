@@ -64,8 +64,11 @@ def em_iteration(X: np.ndarray, model: Any, **options: Any) -> Work:
 
 
 def score_samples(X: np.ndarray, model: Any) -> Work:
-    """Log-likelihood of each frame, as `score_samples` of the estimators gives it."""
-    return lambda: model.log_likelihood(X)
+    """Log-likelihood of each frame, by the estimator as it is after a fit of this size."""
+    from speakergmm.estimators.gaussian import GaussianMixture
+
+    estimator = GaussianMixture.from_mixture(model, precision="float32")
+    return lambda: estimator.score_samples(X)
 
 
 def bare_products(n_frames: int, n_components: int, n_features: int) -> Work:
@@ -123,7 +126,7 @@ def peer_variational_iteration(X: np.ndarray, n_components: int, dtype: type) ->
     from sklearn.mixture import BayesianGaussianMixture
 
     estimator = BayesianGaussianMixture(
-        n_components,
+        n_components=n_components,
         covariance_type="diag",
         init_params="random_from_data",
         max_iter=1,
@@ -148,6 +151,22 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
-    from speakergmm.mixtures.variational import NotYet
+    from speakergmm.mixtures.survey import survey_frames
+    from speakergmm.mixtures.variational import posterior_from_moments
+    from speakergmm.mixtures.variational_prior import VariationalPrior
+    from speakergmm.mixtures.variational_training import train_variational
 
-    raise NotYet
+    survey = survey_frames(X)
+    prior = VariationalPrior(
+        "diag",
+        concentration=1.0 / n_components,
+        mean=survey.mean,
+        mean_precision=1.0,
+        degrees_of_freedom=float(X.shape[1]),
+        covariance=survey.variance,
+    )
+    model = make_model(X, n_components)
+    counts = len(X) * model.weights
+    scatter = counts[:, None] * model.covariances
+    start = posterior_from_moments(counts, model.means, scatter, prior=prior)
+    return lambda: train_variational(X, start, prior=prior, max_iter=1, tol=0.0, survey=survey)

@@ -1,7 +1,7 @@
 """Speed and memory of the mixture core against its bounds and against scikit-learn.
 
     python -m tests.benchmarks.mixtures                  # the whole table
-    python -m tests.benchmarks.mixtures --quick          # small sizes, under a minute
+    python -m tests.benchmarks.mixtures --quick          # small sizes, under a minute, no memory
     python -m tests.benchmarks.mixtures --only diag-512 --only memory
     python -m tests.benchmarks.mixtures --accuracy       # float32 against float64
     python -m tests.benchmarks.mixtures --json table.json
@@ -62,9 +62,16 @@ class Sizes:
     part: int = 100_000
     rounds: int = 5
     components: int = 512
+    rows: tuple[str, ...] | None = None
 
 
-QUICK = Sizes(many=65_536, some=32_768, part=16_384, rounds=3, components=512)
+QUICK = Sizes(
+    many=65_536,
+    some=32_768,
+    part=16_384,
+    rounds=2,
+    rows=("diag-512", "diag-64", "full", "tied", "spherical", "variational", "score", "threads"),
+)
 
 
 def diagonal(sizes: Sizes, n_components: int, row: str) -> list[Figure]:
@@ -332,7 +339,7 @@ def main() -> None:
     )
     print(f"{'seen':>9s}  {'reach':>7s}")
     figures: list[Figure] = []
-    for row in options.only or ROWS:
+    for row in options.only or sizes.rows or ROWS:
         started = time.perf_counter()
         try:
             with threadpool_limits(limits=1):
