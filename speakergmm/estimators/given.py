@@ -11,8 +11,12 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
+from speakergmm.mixtures.full import is_positive_definite
 from speakergmm.mixtures.kinds import make_mixture, mixture_kind
 from speakergmm.mixtures.parameters import Mixture
+
+# A variance of a smaller part of the data's is lost beside it in float64.
+_ROUNDING = 1e-14
 
 ILL_DEFINED = (
     "Fitting the mixture model failed because some components have ill-defined empirical "
@@ -109,7 +113,7 @@ def regularised(
     variance_floor: float,
     data_variance: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Covariances of a start: with `reg_covar` on the diagonal; floored only where they must be.
+    """Covariances of a start: with `reg_covar` on the diagonal, and floored as in the fit.
 
     Parameters
     ----------
@@ -130,25 +134,21 @@ def regularised(
         If a covariance has no inverse and there is no floor.
     """
     covariances = moments.covariances.copy()
+    scale = np.where(data_variance > 0, data_variance, 1.0)
+    kind = mixture_kind(covariance_type)
     if covariance_type in ("diag", "spherical"):
         covariances += reg_covar
         defined = bool(covariances.min() > 0)
     else:
         covariances[..., range(covariances.shape[-1]), range(covariances.shape[-1])] += reg_covar
-        try:
-            np.linalg.cholesky(covariances)
-            defined = True
-        except np.linalg.LinAlgError:
-            defined = False
-    if defined:
-        return covariances
+        defined = is_positive_definite(covariances)
     if variance_floor == 0:
-        raise CollapsedComponentError(ILL_DEFINED)
-    floor = variance_floor * np.where(data_variance > 0, data_variance, 1.0)
-    if covariance_type == "spherical":
-        floor = np.full(1, floor.mean())
-    raised, _ = mixture_kind(covariance_type).floored(covariances, floor)
-    return raised
+        if not defined:
+            raise CollapsedComponentError(ILL_DEFINED)
+        return covariances
+    # Single frames have no variance that a floor could be compared with: all are given the same.
+    part = _ROUNDING if defined and moments.of_single_frames else variance_floor
+    return kind.floored(covariances, max(part, _ROUNDING) * scale)[0]
 
 
 def make_start(

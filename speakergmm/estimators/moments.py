@@ -29,11 +29,14 @@ class ComponentMoments:
     covariances : array
         About the means, with division by the counts; of shape (K,) for spherical, (K, D) for
         diag, (D, D) for tied, (K, D, D) for full. Zero for an empty component.
+    of_single_frames : bool, default=False
+        Whether each component is one frame, without a covariance of its own.
     """
 
     counts: NDArray[np.float64]
     means: NDArray[np.float64]
     covariances: NDArray[np.float64]
+    of_single_frames: bool = False
 
 
 def moments_of_labels(
@@ -93,7 +96,7 @@ def moments_of_labels(
             own = order[stops[k - 1] if k else 0 : stops[k]]
             covariances[k] = (differences[own] * weights[own, None]).T @ differences[own]
         covariances /= divisor[:, None, None]
-    return ComponentMoments(counts, origin + means, covariances)
+    return ComponentMoments(counts, origin + means, _symmetric(covariances, covariance_type))
 
 
 def moments_of_responsibilities(
@@ -145,4 +148,11 @@ def moments_of_responsibilities(
         covariances = np.maximum(second / divisor[:, None] - means**2, 0.0)
         if covariance_type == "spherical":
             covariances = covariances.mean(axis=1)
-    return ComponentMoments(counts, origin + means, covariances)
+    return ComponentMoments(counts, origin + means, _symmetric(covariances, covariance_type))
+
+
+def _symmetric(covariances: NDArray[np.float64], covariance_type: str) -> NDArray[np.float64]:
+    """Remove what rounding has made of the symmetry of matrices."""
+    if covariance_type in ("diag", "spherical"):
+        return covariances
+    return (covariances + np.swapaxes(covariances, -1, -2)) / 2

@@ -96,8 +96,9 @@ def find_start(
         )
         return _single_frames(frames, rows[chosen], covariance_type)
     if method == "splitting":
-        return _split(frames, rows, weights, n_components, covariance_type)
-    labels = _cluster(rows, weights, n_components, random_state)
+        labels = _split(frames, rows, weights, n_components)
+    else:
+        labels = _cluster(rows, weights, n_components, random_state)
     return moments_of_labels(
         rows,
         labels,
@@ -186,7 +187,9 @@ def _single_frames(
         "spherical": (n_components,),
     }
     if covariance_type != "tied":
-        return ComponentMoments(counts, means, np.zeros(shapes[covariance_type]))
+        return ComponentMoments(
+            counts, means, np.zeros(shapes[covariance_type]), of_single_frames=True
+        )
     # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
     # by component. About the mean instead where an offset would leave no digits of the spread.
     survey = frames.survey
@@ -205,7 +208,7 @@ def _cluster(
     weights: NDArray[np.float64] | None,
     n_components: int,
     random_state: np.random.RandomState,
-) -> NDArray[np.int32]:
+) -> NDArray[np.intp]:
     tolerance = _KMEANS_TOLERANCE
     if weights is not None:
         # KMeans multiplies it with the variance of the frames whatever their weight.
@@ -217,8 +220,7 @@ def _cluster(
     with warnings.catch_warnings():
         # Fewer distinct frames than clusters: the empty ones are revived in the fit.
         warnings.filterwarnings("ignore", message="Number of distinct clusters")
-        labels: NDArray[np.int32] = estimator.fit(rows, sample_weight=weights).labels_
-    return labels
+        return np.asarray(estimator.fit(rows, sample_weight=weights).labels_, np.intp)
 
 
 def _split(
@@ -226,8 +228,7 @@ def _split(
     rows: Frames,
     weights: NDArray[np.float64] | None,
     n_components: int,
-    covariance_type: str,
-) -> ComponentMoments:
+) -> NDArray[np.intp]:
     survey = frames.survey
     scale = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
     standard = (rows - survey.mean) / scale
@@ -248,16 +249,5 @@ def _split(
             max_iter=_SPLITTING_STEPS,
             tol=0.0,
         ).model
-
-    def shares() -> Iterator[tuple[Frames, NDArray[np.float64]]]:
-        size = max(1, _BLOCK_SIZE // n_components)
-        for start in range(0, len(rows), size):
-            part = slice(start, start + size)
-            posteriors = np.asarray(model.posteriors(standard[part], precision="float64"))
-            if weights is not None:
-                posteriors = posteriors * weights[part, None]
-            yield rows[part].astype(np.float64), posteriors
-
-    return moments_of_responsibilities(
-        shares(), survey.mean, n_components=n_components, covariance_type=covariance_type
-    )
+    # Each frame to its most probable component: its moments then lose no digits to an outlier.
+    return model.predict(standard, precision="float64")

@@ -136,15 +136,15 @@ def test_sample_draws_the_same_frames(clusters, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_warm_start_goes_on_as_there(clusters, kind):
-    parameters = dict(
-        n_components=3,
-        covariance_type=kind,
-        init_params="random",
-        random_state=0,
-        warm_start=True,
-        max_iter=2,
-        tol=1e-3,
-    )
+    parameters = {
+        "n_components": 3,
+        "covariance_type": kind,
+        "init_params": "random",
+        "random_state": 0,
+        "warm_start": True,
+        "max_iter": 2,
+        "tol": 1e-3,
+    }
     ours = GaussianMixture(precision="float64", **parameters)
     theirs = reference.GaussianMixture(**parameters)
     for _ in range(30):

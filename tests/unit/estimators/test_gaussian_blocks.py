@@ -21,7 +21,7 @@ def cut(frames, *sizes):
 @pytest.mark.parametrize("init", INITS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_give_the_model_of_one_array(clusters, kind, init):
-    parameters = dict(covariance_type=kind, init_params=init, random_state=0, max_iter=5)
+    parameters = {"covariance_type": kind, "init_params": init, "random_state": 0, "max_iter": 5}
     blocks = cut(clusters, 1, 100, 0, 7)
     whole = GaussianMixture(3, **parameters).fit(clusters)
     parts = GaussianMixture(3, **parameters).fit(blocks)
@@ -91,7 +91,7 @@ def test_a_large_array_is_not_copied(tmp_path):
         ([np.zeros((4, 2)), np.zeros((4, 3))], "block 1 of X has 3 features, 2 were expected"),
         ([np.ones((4, 2)), np.full((2, 2), np.nan)], "NaN at row 0 of block 1, column 0"),
         (lambda: [np.zeros(4)], r"block 0 of X must be a real array of shape \(T, D\)"),
-        (lambda: [], "must hold blocks of frames, found none"),
+        (list, "must hold blocks of frames, found none"),
         (lambda: [np.zeros((1, 2)), np.array([["a", "b"]])], "block 1 of X must be a real array"),
     ],
 )
