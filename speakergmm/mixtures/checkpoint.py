@@ -239,18 +239,6 @@ class TrainingCheckpoint(Generic[Model]):
             ) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _RestoredReport(UpdateReport):
-    """A report that came back from a file, of a kind that judges itself by more than its fields."""
-
-    was_plain: bool
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the update did nothing beside its formula."""
-        return self.was_plain
-
-
 def pack_history(history: tuple[Iteration, ...]) -> list[Any]:
     """Turn iterations into what JSON can hold; no digit is lost."""
     packed = []
@@ -260,7 +248,7 @@ def pack_history(history: tuple[Iteration, ...]) -> list[Any]:
         if report is not None:
             revived = [int(component) for component in report.revived]
             bound = None if report.bound is None else float(report.bound)
-            entry += [int(report.n_floored), revived, bound, bool(report.is_plain)]
+            entry += [int(report.n_floored), revived, bound, bool(report.is_exact)]
         packed.append(entry)
     return json.loads(json.dumps(packed))  # type: ignore[no-any-return]
 
@@ -271,11 +259,9 @@ def unpack_history(packed: list[Any]) -> tuple[Iteration, ...]:
     for objective, seconds, *rest in packed:
         report = None
         if rest:
-            n_floored, revived, bound, is_plain = rest
-            report = UpdateReport(n_floored=n_floored, revived=tuple(revived), bound=bound)
-            if report.is_plain != is_plain:
-                report = _RestoredReport(
-                    n_floored=n_floored, revived=tuple(revived), bound=bound, was_plain=is_plain
-                )
+            n_floored, revived, bound, is_exact = rest
+            report = UpdateReport(
+                n_floored=n_floored, revived=tuple(revived), bound=bound, is_exact=is_exact
+            )
         history.append(Iteration(objective=objective, seconds=seconds, report=report))
     return tuple(history)

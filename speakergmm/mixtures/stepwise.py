@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.density import check_precision, standard_natural_parameters
+from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights
 from speakergmm.mixtures.maximum_likelihood import (
@@ -25,6 +25,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.parameters import Mixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.steps import Steps
 from speakergmm.mixtures.survey import survey_frames
 from speakergmm.parallel import effective_jobs
 
@@ -145,7 +146,7 @@ def step(
         Floors, revival and regularisation of the update. Dead is a component by its occupancy in
         the running statistics.
     precision : {"float32", "float64"}, default="float32"
-        Of densities within the block.
+        Of densities within the block; as in `train_from`.
     n_jobs : int, default=1
         Threads; the result does not depend on it.
 
@@ -206,22 +207,31 @@ def step(
     variance += eta * (survey.variance + (survey.mean - mean) ** 2)
     state = _in_safe_coordinates(state, mean, variance, first=state.n_steps == 0)
     standardisation = state.standardisation
-    block = accumulate_standardised(
-        standard_natural_parameters(state.standard, standardisation),
-        X,
-        covariance_type=state.standard.covariance_type,
-        sample_weight=weights,
-        precision=precision,
-        n_jobs=n_jobs,
-    )
-    statistics = _mix(state.statistics, block, eta)
     options = options or MaximumLikelihoodOptions()
-    standard, report = update_maximum_likelihood(
-        statistics,
-        state.standard,
-        options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
-        data_variance=variance / standardisation.scale**2,
-    )
+    options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
+
+    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
+        return accumulate_standardised(
+            natural,
+            X,
+            covariance_type=state.standard.covariance_type,
+            sample_weight=weights,
+            precision=precision,
+            n_jobs=n_jobs,
+        )
+
+    def update(block: MixtureStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
+        return update_maximum_likelihood(
+            _mix(state.statistics, block, eta),
+            model,
+            options=options,
+            data_variance=variance / standardisation.scale**2,
+        )
+
+    steps = Steps(sum_statistics, update, standardisation=standardisation, precision=precision)
+    block = steps.accumulate(state.standard)
+    standard, report = steps.update(block, state.standard)
+    statistics = _mix(state.statistics, block, eta)
     if report.revived:
         # What the heavy component's frames were has to be shared with the one that was dead.
         statistics = expected_statistics(standard, statistics.n_frames)
