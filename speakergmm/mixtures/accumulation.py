@@ -226,7 +226,11 @@ def _sum_groups(
                 work.natural, precision=work.precision, block_frames=work.block_frames
             )
         evaluator.forget()
-        part = _sum_group(work, evaluator, *item)
+        frames, weights = item
+        if weights is not None and not weights.all():
+            # What a frame of weight zero holds must not matter, even if its square is infinite.
+            frames, weights = frames[weights > 0], weights[weights > 0]
+        part = _sum_group(work, evaluator, frames, weights)
         idle.append(evaluator)
         return part
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.full import FullMixture
+from speakergmm.mixtures.full import FullMixture, floor_matrices
 from speakergmm.mixtures.parameters import Mixture
 from speakergmm.mixtures.spherical import SphericalMixture
 from speakergmm.mixtures.standardisation import Standardisation
@@ -15,6 +15,8 @@ from speakergmm.mixtures.tied import TiedMixture
 
 # How much a whitening may enlarge float32's rounding before it is done in float64.
 _LARGEST_AMPLIFICATION = 16.0
+# Of a whitened component, for which that of the mixture as a whole is 1: less is rounding.
+_LEAST_VARIANCE = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,8 +83,11 @@ def whiten(standard: Mixture, standardisation: Standardisation) -> tuple[Mixture
     if isinstance(standard, FullMixture):
         factor = np.asarray(np.linalg.cholesky(standard.global_covariance()), np.float64)
         inverse = np.linalg.inv(factor)
-        covariances = inverse @ standard.covariances @ inverse.T
-        covariances = (covariances + covariances.transpose(0, 2, 1)) / 2
+        # Of the factors and not the matrices: a product with its transpose has no eigenvalue < 0.
+        factors = inverse @ np.linalg.cholesky(standard.covariances)
+        covariances, _ = floor_matrices(
+            factors @ factors.transpose(0, 2, 1), np.full(standard.n_features, _LEAST_VARIANCE)
+        )
         white = FullMixture(standard.weights, standard.means @ inverse.T, covariances)
         return white, Coordinates(standardisation, factor)
     return standard, Coordinates(standardisation)

@@ -36,10 +36,15 @@ class Expander:
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
         self._rows = np.ones((self._basis.n_rows, block_frames), dtype)
-        self._factors = (1.0 / standardisation.scale).astype(dtype)[:, None]
+        with np.errstate(over="ignore", under="ignore"):
+            factors = (1.0 / standardisation.scale).astype(dtype)
+        if not np.array_equal(factors, 1.0 / standardisation.scale):
+            # Deviations that only float64 can hold.
+            self._centre_dtype, factors = np.float64, 1.0 / standardisation.scale
+        self._factors = factors[:, None]
         self._linear_map = natural.coordinates.linear_map
         if self._linear_map is not None:
-            if natural.coordinates.needs_double:
+            if natural.coordinates.needs_double or factors.dtype != dtype:
                 self._centre_dtype = np.float64
             else:
                 self._linear_map = self._linear_map.astype(dtype)

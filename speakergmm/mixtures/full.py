@@ -52,7 +52,7 @@ class FullMixture(Mixture):
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
         freeze(self, weights, means, covariances, "K", "D", "D")
-        check_covariances(self.covariances)
+        object.__setattr__(self, "covariances", check_covariances(self.covariances))
 
     def component_variances(self) -> NDArray[np.float64]:
         """Variance of each feature in each component, shape (K, D)."""
@@ -110,8 +110,8 @@ class FullMixture(Mixture):
         return floor_matrices(covariances, floor)
 
 
-def check_covariances(covariances: NDArray[np.float64]) -> None:
-    """Refuse matrices (..., D, D) that are not symmetric and positive definite.
+def check_covariances(covariances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return matrices (..., D, D) exactly symmetric and read-only; refuse what is no covariance.
 
     Raises
     ------
@@ -137,6 +137,10 @@ def check_covariances(covariances: NDArray[np.float64]) -> None:
                     f"covariances must be positive definite, found a smallest eigenvalue of "
                     f"{smallest:g} at component {component}"
                 ) from None
+    if asymmetry.any():
+        covariances = (covariances + np.swapaxes(covariances, -1, -2)) / 2
+        covariances.setflags(write=False)
+    return covariances
 
 
 def is_positive_definite(matrix: NDArray[np.float64]) -> bool:

@@ -47,7 +47,7 @@ class TiedMixture(Mixture):
 
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariance: ArrayLike) -> None:
         freeze(self, weights, means, covariance, "D", "D")
-        check_covariances(self.covariance)
+        object.__setattr__(self, "covariance", check_covariances(self.covariance))
 
     def component_variances(self) -> NDArray[np.float64]:
         """Variance of each feature in each component, shape (K, D)."""
