@@ -1,0 +1,159 @@
+"""Whatever finite frames are given, a fit ends with a finite mixture, or says clearly why not."""
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from speakergmm.errors import CollapsedComponentError, InvalidInputError
+from speakergmm.estimators.gaussian import GaussianMixture
+
+KINDS = ["full", "tied", "diag", "spherical"]
+INITS = ["kmeans", "k-means++", "random_from_data", "random", "splitting"]
+
+
+def _frames():
+    rng = np.random.default_rng(0)
+    base = np.concatenate([rng.normal(centre, 1, (40, 3)) for centre in (0, 4, 8)])
+    return {
+        "constant column": np.c_[base, np.full(len(base), 7.0)],
+        "all constant": np.full((20, 3), 3.3),
+        "few distinct frames": np.repeat(rng.normal(size=(3, 3)), 10, axis=0),
+        "offset 1e6": base + 1e6,
+        "offset 1e12": base + 1e12,
+        "offset 1e6 in float32": (base + 1e6).astype(np.float32),
+        "scale 1e-6": base * 1e-6,
+        "scale 1e6": base * 1e6,
+        "mixed scales": base * [1e-6, 1.0, 1e6],
+        "mixed scales in float32": (base * [1e-6, 1.0, 1e6]).astype(np.float32),
+        "equal columns": np.c_[base, base[:, 0]] * 1e6,
+        "as many frames as components": base[:5],
+        "an outlier": np.r_[base, [[1e8, 1e8, 1e8]]],
+        "huge": base * 1e100,
+        "tiny": base * 1e-100,
+    }
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", list(_frames()))
+def test_any_finite_frames_give_a_finite_mixture(name, kind, precision):
+    frames = _frames()[name]
+    for init in INITS:
+        fitted = GaussianMixture(
+            5, covariance_type=kind, init_params=init, random_state=0, precision=precision, tol=0.01
+        ).fit(frames)
+        parameters = (fitted.mixture_.weights, fitted.mixture_.means, fitted.mixture_.covariances)
+        assert all(np.isfinite(values).all() for values in parameters), init
+        assert np.isfinite(fitted.score_samples(frames)).all(), init
+        assert np.array_equal(fitted.predict_proba(frames).argmax(axis=1), fitted.predict(frames))
+        # The bound falls only where a floor or a revival was reported in the step before.
+        bounds = fitted.history_.bounds
+        for (before, after), events in zip(
+            itertools.pairwise(bounds), fitted.history_.events, strict=False
+        ):
+            assert events or after >= before - 1e-6 * max(1.0, abs(before)), init
+
+
+@pytest.mark.parametrize("offset", [1e4, 1e6])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_offset_leaves_float64_variances_as_they_are(clusters, kind, offset):
+    near = GaussianMixture(3, covariance_type=kind, random_state=0).fit(clusters)
+    far = GaussianMixture(3, covariance_type=kind, random_state=0).fit(clusters + offset)
+    assert_allclose(far.means_ - offset, near.means_, atol=1e-7)
+    assert_allclose(far.covariances_, near.covariances_, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_frames_at_an_offset_of_ten_thousand(kind, precision):
+    # Frames of variance 1; scikit-learn finds 304 in float32.
+    frames = (np.random.default_rng(0).normal(size=(5000, 4)) + 1e4).astype(np.float32)
+    truth = np.cov(frames.astype(np.float64).T, bias=True)
+    fitted = GaussianMixture(1, covariance_type=kind, precision=precision).fit(frames)
+    expected = {
+        "full": truth[None],
+        "tied": truth,
+        "diag": np.diag(truth)[None],
+        "spherical": np.diag(truth).mean(keepdims=True),
+    }
+    assert fitted.covariances_.dtype == np.float32
+    assert_allclose(fitted.covariances_, expected[kind], rtol=3e-6, atol=3e-6)
+    assert_allclose(fitted.mixture_.means[0], frames.mean(axis=0, dtype=np.float64), rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_clusters_far_from_zero_keep_positive_covariances(kind):
+    # Narrow clusters beside a large common offset: second moments in float32 would be negative.
+    rng = np.random.default_rng(3)
+    centres = rng.normal(0, 0.5, (4, 2))
+    frames = np.concatenate([rng.normal(centre, 0.02, (200, 2)) for centre in centres]) + 300.0
+    single = GaussianMixture(4, covariance_type=kind, random_state=0).fit(frames.astype(np.float32))
+    double = GaussianMixture(4, covariance_type=kind, random_state=0).fit(frames)
+    order, expected = single.means_[:, 0].argsort(), double.means_[:, 0].argsort()
+    assert_allclose(single.means_[order], double.means_[expected], rtol=1e-6)
+    if kind != "tied":
+        assert_allclose(
+            single.covariances_[order], double.covariances_[expected], rtol=2e-3, atol=2e-6
+        )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_precisions_agree(clusters, kind):
+    parameters = {"covariance_type": kind, "random_state": 0, "max_iter": 20, "tol": 1e-4}
+    single = GaussianMixture(3, precision="float32", **parameters).fit(clusters)
+    double = GaussianMixture(3, precision="float64", **parameters).fit(clusters)
+    assert (single.precision_, double.precision_) == ("float32", "float64")
+    assert_allclose(single.means_, double.means_, atol=1e-4)
+    assert_allclose(single.covariances_, double.covariances_, rtol=1e-4, atol=1e-4)
+    assert_allclose(single.score_samples(clusters), double.score_samples(clusters), atol=1e-3)
+
+
+def test_precision_is_chosen_by_the_work():
+    frames = np.random.default_rng(0).normal(size=(30_000, 20))
+    parameters = {"covariance_type": "diag", "init_params": "random_from_data", "max_iter": 0}
+    assert GaussianMixture(10, **parameters).fit(frames).precision_ == "float64"
+    assert GaussianMixture(40, **parameters).fit(frames).precision_ == "float32"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("init", ["kmeans", "splitting"])
+def test_a_collapse_is_refused_without_regularisation(kind, init):
+    frames = np.repeat([[0.0, 0.0], [1.0, 1.0]], 10, axis=0)
+    with pytest.raises(CollapsedComponentError, match="ill-defined empirical covariance"):
+        GaussianMixture(4, covariance_type=kind, init_params=init, reg_covar=0).fit(frames)
+
+
+def test_a_collapse_on_the_way_is_refused_without_regularisation():
+    # A component begins near a far frame, and has it for itself after one step.
+    rng = np.random.default_rng(0)
+    frames = np.concatenate([rng.normal(size=(50, 2)), [[1e3, 1e3]]])
+    start = {
+        "weights_init": [0.5, 0.5],
+        "means_init": [[0.0, 0.0], [999.0, 999.0]],
+        "precisions_init": np.ones((2, 2)),
+    }
+    estimator = GaussianMixture(2, covariance_type="diag", reg_covar=0, **start)
+    with pytest.raises(CollapsedComponentError, match="ill-defined empirical covariance"):
+        estimator.fit(frames)
+    floored = estimator.set_params(variance_floor=1e-6).fit(frames)
+    variance = frames.var(axis=0)
+    assert_allclose(floored.covariances_.min(axis=0), 1e-6 * variance, rtol=1e-3)
+    assert "floored" in floored.history_.events[-1][0]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fewer_frames_than_components_are_refused(kind):
+    with pytest.raises(InvalidInputError, match="n_components = 12, n_samples = 10"):
+        GaussianMixture(12, covariance_type=kind).fit(np.ones((10, 2)))
+
+
+def test_an_empty_cluster_is_revived_and_reported():
+    frames = np.repeat(np.random.default_rng(0).normal(size=(3, 2)), 20, axis=0)
+    fitted = GaussianMixture(4, covariance_type="diag", random_state=0).fit(frames)
+    assert fitted.history_.iterations[0].revived
+    assert fitted.weights_.min() > 0.01
+    left = GaussianMixture(4, covariance_type="diag", random_state=0, min_count=0).fit(frames)
+    assert left.weights_.min() < 1e-10
+    assert not any(left.history_.events)
