@@ -97,8 +97,8 @@ def sample_dirichlet_process(
         Of a cluster's mean and covariance, in feature units; by default
         `NormalInverseWishart.from_data`, which moves and stretches with the data.
     within_fraction : float, default=0.2
-        The share of the data's covariance that the default prior expects within clusters. Smaller
-        numbers find more and smaller clusters.
+        The share of the data's covariance that the default prior expects within clusters, the
+        rest being between their means.
     n_sweeps : int, default=500
         Sweeps over all frames of each chain, the burn-in included.
     burn_in : int, optional
@@ -170,7 +170,9 @@ def sample_dirichlet_process(
             f"covariances; expected {frames.shape[1]} and {covariance_type!r}"
         )
     survey = survey_frames(frames)
-    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
+    centre = Standardisation.from_moments(survey.mean, survey.variance).centre
+    deviation = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
+    standardisation = Standardisation(centre, deviation)
     z = (frames.astype(np.float64) - standardisation.centre) / standardisation.scale
     standard_prior = prior.rescale(standardisation.centre, standardisation.scale)
     steps = np.linspace(burn_in, n_sweeps - 1, min(n_kept, n_sweeps - burn_in))

@@ -9,7 +9,7 @@ from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
 from speakergmm.mixtures.gibbs_reference import ReferencePartition
 from speakergmm.mixtures.gibbs_state import CompiledPartition, make_tables
 
-KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 19)]
+KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 11)]
 BOTH = [CompiledPartition, ReferencePartition]
 
 
@@ -124,8 +124,8 @@ def test_frames_that_carry_a_cluster_are_removed_without_cancellation(covariance
     scale = np.eye(2) * 1e-8 if covariance_type == "full" else np.full(2, 1e-8)
     prior = NormalInverseWishart([0.0, 0.0], 0.1, 4.0, scale)
     for labels in (np.zeros(6, int), np.array([0, 0, 0, 1, 1, 1])):
-        found = CompiledPartition(X, prior, labels).log_weights(0, 1e-9)
-        expected = ReferencePartition(X, prior, labels).log_weights(0, 1e-9)
+        found = CompiledPartition(X, prior, labels).log_weights(0, 1e-80)
+        expected = ReferencePartition(X, prior, labels).log_weights(0, 1e-80)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     compiled, twin = (kind(X, prior, np.zeros(6, int)) for kind in BOTH)
     for _ in range(20):
