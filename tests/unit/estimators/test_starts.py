@@ -1,0 +1,193 @@
+"""Where fits begin: moments of labels and shares, frames that are drawn, starts from them."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from speakergmm.estimators import starts
+from speakergmm.estimators.frames import training_frames
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.moments import moments_of_labels, moments_of_responsibilities
+from speakergmm.estimators.starts import STARTS, draw_frames, find_start
+
+KINDS = ["full", "tied", "diag", "spherical"]
+
+
+def survey(X, sample_weight=None):
+    return training_frames(GaussianMixture(), X, sample_weight, n_components=1)
+
+
+def start(X, method, kind="diag", *, n_components=4, sample_weight=None, seed=0):
+    return find_start(
+        survey(X, sample_weight),
+        method,
+        n_components=n_components,
+        covariance_type=kind,
+        random_state=np.random.RandomState(seed),
+    )
+
+
+def naive_moments(X, shares, kind):
+    """Frame by frame, about the component's mean."""
+    counts = shares.sum(axis=0)
+    means = np.stack([np.average(X, axis=0, weights=column) for column in shares.T])
+    full = np.zeros((len(counts), X.shape[1], X.shape[1]))
+    for k, mean in enumerate(means):
+        for frame, share in zip(X, shares[:, k], strict=True):
+            full[k] += share * np.outer(frame - mean, frame - mean)
+    covariances = {
+        "full": full / counts[:, None, None],
+        "tied": full.sum(axis=0) / counts.sum(),
+        "diag": np.einsum("kdd->kd", full) / counts[:, None],
+        "spherical": np.einsum("kdd->k", full) / counts / X.shape[1],
+    }
+    return counts, means, covariances[kind]
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_of_labels(kind, weighted, offset):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3)) + offset
+    labels = rng.integers(0, 4, 60)
+    weights = rng.uniform(0.5, 2, 60) if weighted else np.ones(60)
+    moments = moments_of_labels(
+        X,
+        labels,
+        n_components=4,
+        covariance_type=kind,
+        sample_weight=weights if weighted else None,
+    )
+    expected = naive_moments(X, np.eye(4)[labels] * weights[:, None], kind)
+    assert_allclose(moments.counts, expected[0], rtol=1e-12)
+    assert_allclose(moments.means, expected[1], rtol=1e-12)
+    assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_of_responsibilities(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3)) + 1e6
+    shares = rng.uniform(size=(60, 4))
+    moments = moments_of_responsibilities(
+        [(X[:25], shares[:25]), (X[25:], shares[25:])],
+        X.mean(axis=0),
+        n_components=4,
+        covariance_type=kind,
+    )
+    expected = naive_moments(X, shares, kind)
+    assert_allclose(moments.counts, expected[0], rtol=1e-12)
+    assert_allclose(moments.means, expected[1], rtol=1e-12)
+    assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_single_frames_and_empty_clusters_have_no_covariance_at_all(kind):
+    X = np.random.default_rng(0).normal(size=(2, 3)) + 1e5
+    moments = moments_of_labels(X, np.array([0, 2]), n_components=3, covariance_type=kind)
+    assert not moments.covariances.any()
+    assert_array_equal(moments.counts, [1, 0, 1])
+    assert_allclose(moments.means, [X[0], X.mean(axis=0), X[1]], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blocks_are_drawn_from_as_one_array(dtype):
+    X = np.random.default_rng(0).normal(size=(100, 2)).astype(dtype)
+    for most in (16, 200):
+        whole, _ = draw_frames(survey(X), most)
+        parts, _ = draw_frames(survey([X[:3], X[3:40], X[40:]]), most)
+        assert_array_equal(whole, parts)
+        assert whole.dtype == parts.dtype == dtype
+
+
+def test_few_frames_are_all_taken_with_their_weights():
+    X = np.arange(8.0)[:, None]
+    rows, weights = draw_frames(survey(X), 8)
+    assert rows is survey(X).source
+    assert weights is None
+    rows, weights = draw_frames(survey(X, [0, 1, 0, 2, 0, 0, 0.5, 0]), 8)
+    assert_array_equal(rows[:, 0], [1, 3, 6])
+    assert_array_equal(weights, [1, 2, 0.5])
+
+
+def test_drawn_frames_stand_at_equal_steps_of_the_weight():
+    X = np.arange(1000.0)[:, None]
+    rows, weights = draw_frames(survey(X), 8)
+    assert_array_equal(rows[:, 0], [62, 187, 312, 437, 562, 687, 812, 937])
+    assert weights is None
+    counts = np.random.default_rng(0).integers(0, 5, 1000)
+    weighted, _ = draw_frames(survey(X, counts), 64)
+    repeated, _ = draw_frames(survey(np.repeat(X, counts, axis=0)), 64)
+    assert_array_equal(weighted, repeated)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", [method for method in STARTS if method != "random"])
+def test_weights_are_duplicates_beyond_the_limit_too(monkeypatch, method, kind):
+    monkeypatch.setattr(starts, "START_FRAMES", 64)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2)) + rng.integers(0, 3, (300, 1)) * 5
+    counts = rng.integers(0, 4, 300)
+    one = start(X, method, kind, sample_weight=counts)
+    other = start(np.repeat(X, counts, axis=0), method, kind)
+    assert_allclose(one.counts, other.counts)
+    assert_allclose(one.means, other.means)
+    assert_allclose(one.covariances, other.covariances, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", STARTS)
+def test_a_start_beyond_the_limit_finds_the_clusters(monkeypatch, clusters, method):
+    monkeypatch.setattr(starts, "START_FRAMES", 128)
+    fitted = GaussianMixture(3, init_params=method, random_state=0, n_init=3).fit(
+        np.tile(clusters, (3, 1))
+    )
+    expected = GaussianMixture(3, random_state=0).fit(clusters)
+    assert fitted.lower_bound_ > expected.lower_bound_ - 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_shares_do_not_depend_on_the_pieces(monkeypatch, clusters, kind):
+    whole = start(clusters, "random", kind)
+    monkeypatch.setattr(starts, "_BLOCK_SIZE", 28)
+    pieces = start(clusters, "random", kind)
+    assert_allclose(pieces.counts, whole.counts, rtol=1e-12)
+    assert_allclose(pieces.means, whole.means, rtol=1e-10)
+    assert_allclose(pieces.covariances, whole.covariances, rtol=1e-10, atol=1e-12)
+    uniform = np.random.RandomState(0).uniform(size=(len(clusters), 4))
+    shares = uniform / uniform.sum(axis=1, keepdims=True)
+    assert_allclose(whole.counts, shares.sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_offset_moves_the_means_and_nothing_else(method, dtype):
+    # Whole numbers: float32 holds them at the offset too.
+    X = np.random.default_rng(0).integers(-50, 50, (200, 2)).astype(dtype)
+    near, far = start(X, method), start(X + dtype(1e6), method)
+    assert_array_equal(near.counts, far.counts)
+    assert_allclose(far.means - 1e6, near.means, atol=1e-6)
+    assert_allclose(far.covariances, near.covariances, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["k-means++", "random_from_data"])
+def test_a_tied_start_from_single_frames_survives_an_offset(clusters, method):
+    moments = start(clusters + 1e8, method, "tied")
+    assert np.linalg.eigvalsh(moments.covariances).min() > 1.0
+
+
+def test_random_frames_are_chosen_by_weight():
+    X = np.arange(100.0)[:, None]
+    weights = np.where(X[:, 0] < 50, 1e-9, 1.5)
+    moments = start(X, "random_from_data", n_components=20, sample_weight=weights)
+    assert len(set(moments.means[:, 0])) == 20
+    assert moments.means.min() >= 50
+
+
+def test_splitting_takes_no_random_numbers(clusters):
+    state = np.random.RandomState(0)
+    before = state.get_state()[1].copy()
+    find_start(
+        survey(clusters), "splitting", n_components=5, covariance_type="full", random_state=state
+    )
+    assert_array_equal(state.get_state()[1], before)
