@@ -163,7 +163,9 @@ def update_variational(
     from speakergmm.mixtures.variational_bound import lower_bound
 
     new = posterior_from_statistics(statistics, prior=prior, reg_covar=reg_covar)
-    return new, UpdateReport(bound=lower_bound(statistics, model, new))
+    bound = lower_bound(statistics, model, new)
+    # Responsibilities do not know of what is added to variances: the bound may fall.
+    return new, UpdateReport(bound=bound, is_exact=not np.any(reg_covar))
 
 
 def centred_moments(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.full import check_covariances
+from speakergmm.mixtures.full import is_positive_definite
 from speakergmm.mixtures.parameters import CovarianceType
 
 if TYPE_CHECKING:
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
 CovariancePriorType = Literal["wishart", "conjugate"]
+
+# Of a covariance in units of its deviations: how far from symmetric rounding may leave it.
+_ASYMMETRY = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -136,7 +139,14 @@ class VariationalPrior:
                 f"{self.covariance.shape}"
             )
         if self.covariance.ndim == 2:
-            check_covariances(self.covariance[None])
+            deviations = np.sqrt(np.abs(np.diag(self.covariance)))
+            asymmetry = np.abs(self.covariance - self.covariance.T)
+            crooked = (asymmetry > _ASYMMETRY * np.outer(deviations, deviations)).any()
+            if crooked or not is_positive_definite(self.covariance):
+                raise InvalidInputError(
+                    "covariance must be symmetric and positive definite, found a matrix that is "
+                    f"{'not symmetric' if crooked else 'not positive definite'}"
+                )
         elif self.covariance.min() <= 0:
             raise InvalidInputError(f"covariance must be > 0, found {self.covariance.min():g}")
 

@@ -15,20 +15,21 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.density import standard_natural_parameters
-from speakergmm.mixtures.em import EMResult, Iteration, UpdateReport, expectation_maximisation
+from speakergmm.mixtures.density import NaturalParameters, check_precision
+from speakergmm.mixtures.em import EMResult, EMState, Iteration, expectation_maximisation
 from speakergmm.mixtures.frames import FrameSource, check_rereadable
 from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
-from speakergmm.mixtures.variational import update_variational
-from speakergmm.mixtures.variational_bound import evidence_lower_bound
 from speakergmm.mixtures.variational_posterior import VariationalPosterior
 from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational_steps import VariationalSteps
 
-# By how much, relative to its size, rounding makes the bound of float32 densities move.
-_ROUNDING_FLOAT32 = 1e-8
+# Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
+# log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
+_LEAST_GAIN_FLOAT32 = 1.5e-7
+_ROUNDING = {"float32": 1e-5, "float64": 1e-9}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,24 +50,6 @@ class VariationalResult:
     model: VariationalPosterior
     em: EMResult[VariationalPosterior]
     elbo: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VariationalReport(UpdateReport):
-    """Report of a variational update.
-
-    Parameters
-    ----------
-    is_exact : bool
-        Whether no variance was added, so that the bound can't have fallen but by rounding.
-    """
-
-    is_exact: bool = True
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether the update did nothing beside its formula."""
-        return self.is_exact
 
 
 def train_variational(
@@ -105,7 +88,8 @@ def train_variational(
     sample_weight : array, shape (T,), optional
         Weight of each frame, >= 0; one of weight 2 is two frames.
     precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums are float64.
+        Of densities within a block; sums are float64. A step that float32 can't serve, as
+        components are far narrower than the data, is made in float64.
     n_jobs : int, default=1
         Threads; -1 for all cores. The result does not depend on it.
     previous : float, optional
@@ -138,6 +122,7 @@ def train_variational(
     >>> int((result.model.weights > 0.01).sum())
     2
     """
+    check_precision(precision)
     check_rereadable(source)
     if start.covariance_type != prior.covariance_type or start.n_features != prior.n_features:
         raise InvalidInputError(
@@ -145,65 +130,55 @@ def train_variational(
             f"{prior.covariance_type} of {prior.n_features}"
         )
     survey = survey or survey_frames(source, sample_weight)
-    kind = start.covariance_type
     standardisation = Standardisation.from_moments(
-        survey.mean, survey.variance, isotropic=kind == "spherical"
+        survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
     )
-    standard_prior = prior.to_standard(standardisation)
-    standard_reg = reg_covar / standardisation.scale**2
-    log_volume = standardisation.log_volume
-    # Each degree of freedom of a precision's distribution counts half its log-determinant.
-    degrees = start.n_components * prior.degrees_of_freedom
-    last: list[tuple[MixtureStatistics, VariationalPosterior, VariationalPosterior]] = []
 
-    def accumulate(model: VariationalPosterior) -> MixtureStatistics:
-        statistics = accumulate_standardised(
-            standard_natural_parameters(
-                model.mixture, standardisation, log_weights=model.effective_log_weights
-            ),
+    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
+        return accumulate_standardised(
+            natural,
             source,
-            covariance_type=kind,
+            covariance_type=start.covariance_type,
             sample_weight=sample_weight,
             precision=precision,
             n_jobs=n_jobs,
         )
-        # Densities of z, as the moments are.
-        return MixtureStatistics(
-            statistics.counts,
-            statistics.first_order,
-            statistics.second_order,
-            statistics.log_likelihood + statistics.n_frames * log_volume,
-            statistics.n_frames,
-            kind,
-        )
 
-    def update(
-        statistics: MixtureStatistics, model: VariationalPosterior
-    ) -> tuple[VariationalPosterior, UpdateReport]:
-        new, report = update_variational(
-            statistics, model, prior=standard_prior, reg_covar=standard_reg
-        )
-        last[:] = [(statistics, model, new)]
-        assert report.bound is not None
-        bound = report.bound - (degrees + statistics.n_frames) * log_volume
-        return new, VariationalReport(bound=bound, is_exact=reg_covar == 0)
-
-    least_gain = _ROUNDING_FLOAT32 if precision == "float32" else 0.0
-    result = expectation_maximisation(
-        start.to_standard(standardisation),
-        accumulate,
-        update,
-        max_iter=max_iter,
-        tol=max(tol, least_gain),
-        callback=callback,
-        final_update=True,
-        previous=previous,
+    steps = VariationalSteps(
+        sum_statistics,
+        prior=prior.to_standard(standardisation),
+        reg_covar=reg_covar / standardisation.scale**2,
+        standardisation=standardisation,
+        precision=precision,
     )
-    statistics, responsible, model = last[0]
-    elbo = evidence_lower_bound(statistics, responsible, model, standard_prior)
+    least_gain = _LEAST_GAIN_FLOAT32 * start.n_features if precision == "float32" else 0.0
+    tol = max(tol, least_gain)
+
+    def run(limit: int, state: EMState[VariationalPosterior]) -> EMResult[VariationalPosterior]:
+        return expectation_maximisation(
+            state.model,
+            steps.accumulate,
+            steps.update,
+            max_iter=limit,
+            tol=tol,
+            rounding=_ROUNDING[precision],
+            callback=callback,
+            final_update=True,
+            resume=state,
+        )
+
+    standard = start.to_standard(standardisation)
+    begun = EMState(standard, standard, ())
+    result = run(max_iter if previous is None else 1, begun)
+    if previous is not None:
+        # A bound below that of other frames, or of another prior, is no sign of an error.
+        if abs(result.objectives[0] - previous) <= tol:
+            result = EMResult(result.model, result.history, "converged")
+        elif max_iter > 1:
+            result = run(max_iter, EMState(result.model, standard, result.history))
     posterior = result.model.from_standard(standardisation)
     return VariationalResult(
         posterior,
         EMResult(posterior, result.history, result.convergence),
-        elbo - statistics.n_frames * log_volume,
+        steps.evidence_bound(result.model),
     )

@@ -117,12 +117,6 @@ def _weights(concentrations, rng, prior_concentrations):
     return np.log(fractions) + left, ratio
 
 
-def _gamma(posterior_nu, posterior_rate, prior_nu, prior_rate, rng):
-    draw = rng.gamma(posterior_nu / 2, 2 / posterior_rate)
-    ratio = stats.gamma(prior_nu / 2, scale=2 / prior_rate).logpdf(draw)
-    return draw, ratio - stats.gamma(posterior_nu / 2, scale=2 / posterior_rate).logpdf(draw)
-
-
 def _wishart(nu, inverse_scale, prior_nu, prior_inverse_scale, rng):
     q = stats.wishart(nu, np.linalg.inv(inverse_scale))
     draw = np.atleast_2d(q.rvs(random_state=rng))
@@ -137,21 +131,18 @@ def _precisions(posterior, prior, rng):
     nu0, kind = prior.degrees_of_freedom, prior.covariance_type
     conjugate = prior.covariance_prior_type == "conjugate"
     prior_scale = prior.covariance
-    if kind == "diag" and conjugate:
-        matrices, ratio = np.zeros((n_components, d, d)), 0.0
-        for k in range(n_components):
-            for i in range(d):
-                rate = nu[k] * posterior.covariances[k, i]
-                matrices[k, i, i], more = _gamma(nu[k], rate, nu0, prior_scale[i], rng)
-                ratio += more
-        return matrices, ratio
-    if kind == "spherical" and conjugate:
-        matrices, ratio = np.zeros((n_components, d, d)), 0.0
-        for k in range(n_components):
-            rate = d * nu[k] * posterior.covariances[k]
-            draw, more = _gamma(d * nu[k], rate, d * nu0, d * prior_scale, rng)
-            matrices[k], ratio = draw * np.eye(d), ratio + more
-        return matrices, ratio
+    if conjugate and kind in ("diag", "spherical"):
+        if kind == "diag":
+            rates, prior_rates = nu[:, None] * posterior.covariances, prior_scale
+            shapes, prior_nu = np.broadcast_to(nu[:, None], rates.shape), nu0
+        else:
+            rates, prior_rates = d * nu * posterior.covariances, d * prior_scale
+            shapes, prior_nu = d * nu, d * nu0
+        draws = rng.gamma(shapes / 2, 2 / rates)
+        ratios = stats.gamma.logpdf(draws, prior_nu / 2, scale=2 / prior_rates)
+        ratios = ratios - stats.gamma.logpdf(draws, shapes / 2, scale=2 / rates)
+        diagonals = draws if kind == "diag" else np.repeat(draws[:, None], d, axis=1)
+        return np.stack([np.diag(diagonal) for diagonal in diagonals]), ratios.sum()
     if kind == "tied" and conjugate:
         total = n_components * nu[0]
         draw, ratio = _wishart(
