@@ -1,0 +1,104 @@
+"""Pictures of mixtures: their components as ellipses over the frames."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.parameters import Mixture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The palette of Okabe and Ito, whose colours colour-blind people can tell apart.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#b8a800")
+
+
+def ellipse_outline(
+    mean: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    *,
+    n_deviations: float = 2.0,
+    n_points: int = 100,
+) -> NDArray[np.float64]:
+    """Trace the points at one Mahalanobis distance from a mean.
+
+    Parameters
+    ----------
+    mean : array, shape (2,)
+        Centre.
+    covariance : array, shape (2, 2)
+        Symmetric, positive definite.
+    n_deviations : float, default=2.0
+        The distance; at 2 the ellipse holds 86 % of a Gaussian.
+    n_points : int, default=100
+        Points, the last equal to the first.
+
+    Returns
+    -------
+    array, shape (n_points, 2)
+
+    Examples
+    --------
+    >>> ellipse_outline(np.zeros(2), np.diag([1.0, 4.0]), n_points=5).round(6) + 0.0
+    array([[ 2.,  0.],
+           [ 0.,  4.],
+           [-2.,  0.],
+           [ 0., -4.],
+           [ 2.,  0.]])
+    """
+    angles = np.linspace(0, 2 * np.pi, n_points)
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    outline: NDArray[np.float64] = mean + n_deviations * circle @ np.linalg.cholesky(covariance).T
+    return outline
+
+
+def draw_components(
+    axes: "Axes",
+    mixture: Mixture,
+    *,
+    dims: tuple[int, int] = (0, 1),
+    n_deviations: float = 2.0,
+    colours: Sequence[str] = PALETTE,
+    **style: Any,
+) -> None:
+    """Draw the components of a mixture as ellipses around their means.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        Where to draw.
+    mixture : Mixture
+        Of any kind, with two features or more.
+    dims : tuple of two int, default=(0, 1)
+        Features on the axes; the others are integrated out.
+    n_deviations : float, default=2.0
+        Mahalanobis distance, in these two features, of the outlines.
+    colours : sequence of str
+        Of the components in turn.
+    **style
+        Of matplotlib's lines. The width of a line, 2.5 at most, falls with the weight.
+
+    Raises
+    ------
+    InvalidInputError
+        If a feature does not exist.
+    """
+    if not all(0 <= dim < mixture.n_features for dim in dims):
+        raise InvalidInputError(
+            f"dims must lie between 0 and {mixture.n_features - 1}, found {dims}"
+        )
+    chosen = list(dims)
+    covariances = mixture.full_covariances()[:, chosen][:, :, chosen]
+    means = mixture.means[:, chosen]
+    heaviest = mixture.weights.max()
+    for k, (mean, covariance) in enumerate(zip(means, covariances, strict=True)):
+        width = 1.0 + 1.5 * mixture.weights[k] / heaviest
+        line = {"color": colours[k % len(colours)], "linewidth": width, **style}
+        outline = ellipse_outline(mean, covariance, n_deviations=n_deviations)
+        # A white rim keeps a line visible over a cloud of frames.
+        axes.plot(*outline.T, color="white", linewidth=float(line["linewidth"]) + 1.6, zorder=2.9)
+        axes.plot(*outline.T, **{"zorder": 3, **line})
+        axes.plot(*mean, marker="o", markersize=4, color=line["color"], mec="white", zorder=3.1)
