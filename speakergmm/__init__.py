@@ -12,6 +12,14 @@ Train a background model, enrol a speaker, ask whether a recording is hers:
 >>> with SpeakerStore.create("voices.db", background) as store:       # doctest: +SKIP
 ...     store.enroll("ana", ["ana1.wav", "ana2.wav"])
 ...     print(store.verify("ana", "who.wav").score)
+
+Fit a mixture as with scikit-learn:
+
+>>> import numpy as np
+>>> from speakergmm import GaussianMixture
+>>> X = np.array([[1.0, 2.0], [1.0, 4.0], [1.0, 0.0], [10.0, 2.0], [10.0, 4.0], [10.0, 0.0]])
+>>> GaussianMixture(n_components=2, random_state=0).fit(X).predict([[0.0, 0.0], [12.0, 3.0]])
+array([1, 0])
 """
 
 from importlib import import_module
@@ -30,6 +38,14 @@ if TYPE_CHECKING:
         validate_corpus,
     )
     from speakergmm.corpora.synthetic import make_synthetic_corpus
+    from speakergmm.estimators import (
+        BayesianGaussianMixture,
+        DirichletProcessMixture,
+        GaussianMixture,
+        GaussianMixtureOutlierDetector,
+        GaussianMixtureRegressor,
+        select_n_components,
+    )
     from speakergmm.features import FeatureConfig, FeatureExtractor, Features
     from speakergmm.metrics import (
         Scores,
@@ -39,7 +55,17 @@ if TYPE_CHECKING:
         read_scores,
         write_scores,
     )
-    from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, adapt, fit_mixture
+    from speakergmm.mixtures import (
+        DiagonalMixture,
+        FullMixture,
+        MixtureStatistics,
+        SphericalMixture,
+        TiedMixture,
+        accumulate,
+        adapt,
+        fit_mixture,
+        make_mixture,
+    )
     from speakergmm.reports import write_report
     from speakergmm.speakers import (
         BackgroundModel,
@@ -61,6 +87,14 @@ _HOMES = {
         "validate_corpus",
     ),
     "corpora.synthetic": ("make_synthetic_corpus",),
+    "estimators": (
+        "BayesianGaussianMixture",
+        "DirichletProcessMixture",
+        "GaussianMixture",
+        "GaussianMixtureOutlierDetector",
+        "GaussianMixtureRegressor",
+        "select_n_components",
+    ),
     "features": ("FeatureConfig", "FeatureExtractor", "Features"),
     "metrics": (
         "Scores",
@@ -70,7 +104,17 @@ _HOMES = {
         "read_scores",
         "write_scores",
     ),
-    "mixtures": ("DiagonalMixture", "MixtureStatistics", "adapt", "fit_mixture"),
+    "mixtures": (
+        "DiagonalMixture",
+        "FullMixture",
+        "MixtureStatistics",
+        "SphericalMixture",
+        "TiedMixture",
+        "accumulate",
+        "adapt",
+        "fit_mixture",
+        "make_mixture",
+    ),
     "reports": ("write_report",),
     "speakers": (
         "BackgroundModel",
@@ -85,22 +129,32 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "BackgroundModel",
+    "BayesianGaussianMixture",
     "Corpus",
     "DiagonalMixture",
+    "DirichletProcessMixture",
     "FeatureConfig",
     "FeatureExtractor",
     "Features",
+    "FullMixture",
+    "GaussianMixture",
+    "GaussianMixtureOutlierDetector",
+    "GaussianMixtureRegressor",
     "MixtureStatistics",
     "Protocol",
     "Scores",
     "SpeakerScorer",
     "SpeakerStore",
+    "SphericalMixture",
+    "TiedMixture",
     "Utterance",
     "__version__",
+    "accumulate",
     "adapt",
     "equal_error_rate",
     "evaluate",
     "fit_mixture",
+    "make_mixture",
     "make_synthetic_corpus",
     "min_dcf",
     "probe",
@@ -110,6 +164,7 @@ __all__ = [
     "read_scores",
     "run_identification",
     "run_protocol",
+    "select_n_components",
     "train_speaker_mixtures",
     "validate_corpus",
     "write_audio",

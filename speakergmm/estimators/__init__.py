@@ -1,1 +1,22 @@
-"""Estimators with scikit-learn's interface, on the mixture core."""
+"""Estimators with scikit-learn's interface, on the mixture core.
+
+`GaussianMixture` and `BayesianGaussianMixture` take the place of scikit-learn's; the others fit
+mixtures whose size the data decide (`DirichletProcessMixture`, `select_n_components`), regress
+(`GaussianMixtureRegressor`) and find what does not belong (`GaussianMixtureOutlierDetector`).
+"""
+
+from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
+from speakergmm.estimators.regression import GaussianMixtureRegressor
+from speakergmm.estimators.selection import select_n_components
+
+__all__ = [
+    "BayesianGaussianMixture",
+    "DirichletProcessMixture",
+    "GaussianMixture",
+    "GaussianMixtureOutlierDetector",
+    "GaussianMixtureRegressor",
+    "select_n_components",
+]
