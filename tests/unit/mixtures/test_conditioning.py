@@ -162,6 +162,17 @@ def test_a_component_of_no_weight_is_never_drawn():
     )
     rows = condition(mixture, [0], np.zeros((2000, 1)))
     assert np.abs(rows.sample(np.random.default_rng(1))).max() < 1.0
+
+    class ExtremeDraws:
+        """A generator that gives the ends of the interval that it draws from."""
+
+        def random(self, shape):
+            return np.resize([0.0, np.nextafter(1.0, 0.0)], shape)
+
+        def standard_normal(self, shape):
+            return np.zeros(shape)
+
+    np.testing.assert_array_equal(rows.sample(ExtremeDraws()), 0.0)
     np.testing.assert_array_equal(rows.weights, np.tile([0.0, 1.0, 0.0], (2000, 1)))
 
 
