@@ -36,9 +36,9 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
     ----------
     covariance_type : {"full", "diag"}, default="full"
         Covariances of the clusters.
-    concentration : float, pair of floats, or GammaPrior; default=1.0
+    concentration : float, pair of floats, or GammaPrior; default=(2.0, 4.0)
         Of the Dirichlet process: larger numbers expect more clusters. A pair (shape, rate) is a
-        Gamma prior to draw it from.
+        Gamma prior, and the concentration is then drawn with the partitions.
     prior : NormalInverseWishart, optional
         Of a cluster's mean and covariance, in feature units; by default one that moves and
         stretches with the data, `NormalInverseWishart.from_data`.
@@ -106,7 +106,7 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
         self,
         covariance_type: Literal["full", "diag"] = "full",
         *,
-        concentration: float | tuple[float, float] | GammaPrior = 1.0,
+        concentration: float | tuple[float, float] | GammaPrior = (2.0, 4.0),
         prior: NormalInverseWishart | None = None,
         within_fraction: float = 0.2,
         n_sweeps: int = 200,

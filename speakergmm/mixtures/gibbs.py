@@ -67,7 +67,7 @@ def sample_dirichlet_process(
     X: ArrayLike,
     *,
     covariance_type: GibbsCovariance = "full",
-    concentration: float | tuple[float, float] | GammaPrior = 1.0,
+    concentration: float | tuple[float, float] | GammaPrior = (2.0, 4.0),
     prior: NormalInverseWishart | None = None,
     within_fraction: float = 0.2,
     n_sweeps: int = 500,
@@ -89,10 +89,10 @@ def sample_dirichlet_process(
         Frames, in any units; they are standardised inside.
     covariance_type : {"full", "diag"}, default="full"
         Covariances of the clusters.
-    concentration : float, pair of floats, or GammaPrior; default=1.0
+    concentration : float, pair of floats, or GammaPrior; default=(2.0, 4.0)
         Of the Dirichlet process: the expected number of clusters before any data is about
         `concentration` log T. A pair (shape, rate) is a Gamma prior; the concentration is then
-        drawn after each sweep (Escobar & West 1995).
+        drawn after each sweep (Escobar & West 1995, whose prior is the default).
     prior : NormalInverseWishart, optional
         Of a cluster's mean and covariance, in feature units; by default
         `NormalInverseWishart.from_data`, which moves and stretches with the data.
