@@ -23,6 +23,9 @@ from speakergmm.mixtures.kinds import make_mixture
 if TYPE_CHECKING:
     from speakergmm.mixtures.parameters import Mixture
 
+# Deviations of the whole mixture; far beyond, densities are no numbers.
+_FARTHEST = 1e100
+
 Dims: TypeAlias = int | Sequence[int] | NDArray[np.integer[Any]]
 
 
@@ -186,8 +189,8 @@ def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | Cond
     ------
     InvalidInputError
         If `dims` is empty, repeats a feature, names one that is not there or leaves none; if
-        `values` have another shape, are not finite, or lie so far from the mixture that no
-        density can be computed (more than 1e150 deviations or so).
+        `values` have another shape, are not finite, or lie more than 1e100 deviations from the
+        mixture, beyond which densities are no numbers.
 
     Notes
     -----
@@ -305,17 +308,21 @@ class _Split:
                 f"values of {len(self.given)} given features must have shape "
                 f"({len(self.given)},) or (T, {len(self.given)}), found {shape}"
             )
-        return check_frames(values).astype(np.float64)
+        rows = check_frames(values).astype(np.float64)
+        mean, variance = self._given_mixture.global_moments()
+        with np.errstate(over="ignore"):
+            distances = np.abs((rows - mean) / np.sqrt(variance))
+        if distances.size and distances.max() > _FARTHEST:
+            row, feature = np.unravel_index(distances.argmax(), distances.shape)
+            raise InvalidInputError(
+                f"given values must lie within {_FARTHEST:g} deviations of the mixture, found "
+                f"{rows[row, feature]:g} at row {row} for feature {self.given[feature]}"
+            )
+        return rows
 
     def weights(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         log_weights = self._given_mixture.log_density(rows, precision="float64")
         highest = log_weights.max(axis=1, keepdims=True)
-        if not np.isfinite(highest).all():
-            row = int(np.argmin(np.isfinite(highest[:, 0])))
-            raise InvalidInputError(
-                f"the given values of row {row} lie too far from the mixture for a density in "
-                f"float64; the largest is {np.abs(rows[row]).max():g}"
-            )
         weights = np.exp(log_weights - highest)
         weights /= weights.sum(axis=1, keepdims=True)
         return np.asarray(weights, np.float64)

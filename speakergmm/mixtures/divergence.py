@@ -214,8 +214,7 @@ def kl_variational(p: Mixture, q: Mixture) -> float:
     similarity_to_other = _log_weights(q) - component_divergences(p, q)
     own = np.logaddexp.reduce(similarity_to_own, axis=1)
     other = np.logaddexp.reduce(similarity_to_other, axis=1)
-    present = p.weights > 0
-    return float(p.weights[present] @ (own - other)[present])
+    return float(p.weights @ (own - other) / p.weights.sum())
 
 
 def kl_upper_bound(
