@@ -74,7 +74,7 @@ class VariationalPosterior:
             ("mean_precision", mean_precision),
             ("degrees_of_freedom", degrees_of_freedom),
         ):
-            array = np.array(value, dtype=np.float64)
+            array = np.array(value, dtype=np.float64, order="C")
             if not (np.isfinite(array) & (array > 0)).all():
                 raise InvalidInputError(f"{name} must be finite and > 0, found {array.min():g}")
             array.setflags(write=False)
@@ -82,9 +82,9 @@ class VariationalPosterior:
         object.__setattr__(self, "covariance_type", covariance_type)
         object.__setattr__(self, "covariance_prior_type", covariance_prior_type)
         weights = expected_weights(self.concentrations)
-        object.__setattr__(
-            self, "mixture", make_mixture(covariance_type, weights, means, covariances)
-        )
+        # In one order in memory, whatever they were made of: sums then round as those of a copy.
+        parameters = [np.array(values, np.float64, order="C") for values in (means, covariances)]
+        object.__setattr__(self, "mixture", make_mixture(covariance_type, weights, *parameters))
         shapes = (self.mean_precision.shape, self.degrees_of_freedom.shape)
         k = self.n_components
         if shapes != ((k,), () if covariance_type == "tied" else (k,)):
