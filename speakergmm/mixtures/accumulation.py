@@ -32,6 +32,8 @@ from speakergmm.parallel import threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
+# The constant of a component of weight zero is -1e30.
+_ABSENT = -1e29
 
 
 class HasMixture(Protocol):
@@ -265,6 +267,8 @@ def _as_statistics(
     second_order: bool,
 ) -> MixtureStatistics:
     n_features = natural.n_features
+    # Exponentials are kept from underflow, but a component of weight zero has no part in a frame.
+    total.moments[:, natural.components[0] <= _ABSENT] = 0.0
     first = total.moments[1 : n_features + 1].T
     second = None
     if second_order and total.scatter is None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.basis import Basis, basis_of
 from speakergmm.mixtures.coordinates import Coordinates, whiten
-from speakergmm.mixtures.expansion import Expander
+from speakergmm.mixtures.expansion import Expander, bring_nearer, expand_exactly
 from speakergmm.mixtures.standardisation import Standardisation
 
 if TYPE_CHECKING:
@@ -129,7 +129,8 @@ def log_density(
     dtype = evaluation_dtype(natural, precision)
     constants = np.zeros((len(natural.components), 1))
     constants[0] = natural.coordinates.log_volume
-    columns = (natural.components - constants).astype(dtype)
+    exact_columns = natural.components - constants
+    columns = exact_columns.astype(dtype)
     result = np.empty((len(frames), natural.n_components), dtype)
     size = block_size(natural.n_components, natural.basis.n_rows)
     expander = Expander(natural, dtype=dtype, block_frames=min(size, len(frames)))
@@ -139,10 +140,10 @@ def log_density(
             target = result[start : start + len(block)]
             np.matmul(expander.expand(block).T, columns, out=target)
             lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
-            if lost.size and dtype == np.float32:
-                # Frames so far away that float32 overflows: their densities still are numbers.
-                exact = log_density(natural, block[lost], precision="float64")
-                target[lost] = np.maximum(exact, np.finfo(np.float32).min)
+            if lost.size:
+                # Frames so far away that squares overflow: their densities still are numbers.
+                rows = bring_nearer(natural, expand_exactly(natural, block[lost]))
+                target[lost] = np.maximum(rows.T @ exact_columns, np.finfo(dtype).min)
     return result.astype(precision, copy=False)
 
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.frames import Frames
 
 
+# Deviations whose squares, and these times any precision, are numbers still.
+_FARTHEST = 1e140
+
+
 class Expander:
     """Expands blocks of up to `block_frames` frames in buffers of its own; not for two threads.
 
@@ -80,3 +84,22 @@ class Expander:
             tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
             self._buffers[dtype] = tile, np.empty_like(tile)
         return self._buffers[dtype]
+
+
+def expand_exactly(natural: NaturalParameters, frames: Frames) -> NDArray[np.float64]:
+    """Return the rows (B, T) of a few frames in float64; squares may be infinite."""
+    expander = Expander(natural, dtype=np.dtype(np.float64), block_frames=len(frames))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(expander.expand(frames), np.float64)
+
+
+def bring_nearer(natural: NaturalParameters, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows (B, T) whose log-densities are numbers, as far away as can be."""
+    if np.isfinite(rows).all():
+        return rows
+    rows = rows.copy()
+    z = rows[1 : natural.n_features + 1]
+    np.nan_to_num(z, copy=False, nan=_FARTHEST, posinf=_FARTHEST, neginf=-_FARTHEST)
+    np.clip(z, -_FARTHEST, _FARTHEST, out=z)
+    natural.basis.fill(rows)
+    return rows

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.mixtures.density import NaturalParameters, evaluation_dtype
-from speakergmm.mixtures.expansion import Expander
+from speakergmm.mixtures.expansion import Expander, bring_nearer, expand_exactly
 from speakergmm.mixtures.frames import Frames
 
 # Speech exceeds the envelope (99.9 % of frames by less than 150 nats, half of them by 10) far more
@@ -35,7 +35,6 @@ _LARGEST_SUM = 1e37
 # Frames this far out in the envelope (log-density) are left to float64.
 _FARTHEST = -1e5
 _FEW = 1 / 16
-_LOWEST = -1e300
 _NONE = np.zeros(0, np.intp)
 
 
@@ -199,11 +198,8 @@ def _evaluate_exactly(
     natural: NaturalParameters, frames: Frames
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Responsibilities, functions and log-likelihoods of a few frames, in float64."""
-    expander = Expander(natural, dtype=np.dtype(np.float64), block_frames=len(frames))
-    with np.errstate(over="ignore"):
-        # The square of a frame 1e154 deviations away is infinite; its density still is none.
-        rows = np.asarray(expander.expand(frames), np.float64)
-        densities = np.maximum(rows.T @ natural.components, _LOWEST)
+    rows = expand_exactly(natural, frames)
+    densities = bring_nearer(natural, rows).T @ natural.components
     highest = densities.max(axis=1, keepdims=True)
     densities -= highest
     np.exp(densities, out=densities)
