@@ -1,5 +1,8 @@
 """The sampler's starts, reproducibility, events, odd data and refusals."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from oracles import gibbs as oracle
@@ -218,3 +221,14 @@ def test_bad_partitions_are_refused():
         samples.to_mixture(true + 1)
     with pytest.raises(InvalidInputError, match="must have 2 features, found 3"):
         samples.log_predictive(np.zeros((4, 3)))
+
+
+def test_import_is_light():
+    # The command line imports mixtures and must start at once.
+    code = (
+        "import sys, speakergmm.mixtures.gibbs\n"
+        "print([m for m in ('numba', 'scipy.special', 'scipy.linalg', 'arviz', 'joblib') "
+        "if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip() == "[]", result.stderr
