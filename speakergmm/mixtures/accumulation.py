@@ -32,6 +32,9 @@ from speakergmm.parallel import threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
+# Exponentials after which the work is long enough for compiled code, which takes half a second to
+# load. They are counted from the first frame, so that results depend on nothing but the frames.
+_UNCOMPILED = 2**25
 # The constant of a component of weight zero is -1e30.
 _ABSENT = -1e29
 
@@ -218,22 +221,25 @@ def _sum_groups(
     n_jobs: int,
 ) -> _Partial:
     # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait here.
-    idle: list[BlockEvaluator] = []
+    idle: dict[bool, list[BlockEvaluator]] = {False: [], True: []}
+    group_frames = work.block_frames * _BLOCKS_PER_GROUP
+    n_uncompiled = _UNCOMPILED // (group_frames * work.natural.n_components)
 
-    def sum_group(item: tuple[Frames, NDArray[np.float64] | None]) -> _Partial:
+    def sum_group(item: tuple[int, tuple[Frames, NDArray[np.float64] | None]]) -> _Partial:
+        number, (frames, weights) = item
+        compiled = number > n_uncompiled
         try:
-            evaluator = idle.pop()
+            evaluator = idle[compiled].pop()
         except IndexError:
             evaluator = BlockEvaluator(
-                work.natural, precision=work.precision, block_frames=work.block_frames
+                work.natural,
+                precision=work.precision,
+                block_frames=work.block_frames,
+                compiled=compiled,
             )
         evaluator.forget()
-        frames, weights = item
-        if weights is not None and not weights.all():
-            # What a frame of weight zero holds must not matter, even if its square is infinite.
-            frames, weights = frames[weights > 0], weights[weights > 0]
         part = _sum_group(work, evaluator, frames, weights)
-        idle.append(evaluator)
+        idle[compiled].append(evaluator)
         return part
 
     # Weights enter products of float32 numbers: relative to the largest they can't overflow.
@@ -245,9 +251,9 @@ def _sum_groups(
     moments = np.zeros((work.n_moments, work.natural.n_components))
     scatter = np.zeros((n_features, n_features)) if work.scatter else None
     log_likelihood = n_frames = 0.0
-    groups = weigh(regroup(blocks, work.block_frames * _BLOCKS_PER_GROUP), sample_weight)
+    groups = weigh(regroup(blocks, group_frames), sample_weight)
     # In the order of the frames, whichever thread was first: sums round the same way every time.
-    for part in threaded_map(sum_group, groups, n_jobs=n_jobs):
+    for part in threaded_map(sum_group, enumerate(groups), n_jobs=n_jobs):
         moments += part.moments
         if scatter is not None and part.scatter is not None:
             scatter += part.scatter

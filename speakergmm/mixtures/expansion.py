@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,9 +28,18 @@ class Expander:
         Of the rows.
     block_frames : int
         Most frames of a block.
+    compiled : bool, default=False
+        Whether compiled code may be used; it gives the same rows.
     """
 
-    def __init__(self, natural: NaturalParameters, *, dtype: DTypeLike, block_frames: int) -> None:
+    def __init__(
+        self,
+        natural: NaturalParameters,
+        *,
+        dtype: DTypeLike,
+        block_frames: int,
+        compiled: bool = False,
+    ) -> None:
         standardisation = natural.coordinates.standardisation
         self._basis = natural.basis
         self._centre = standardisation.centre
@@ -39,7 +49,7 @@ class Expander:
         self._block_frames = block_frames
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
-        self._rows = np.ones((self._basis.n_rows, block_frames), dtype)
+        self._storage = np.empty(self._basis.n_rows * block_frames, dtype)
         with np.errstate(over="ignore", under="ignore"):
             factors = (1.0 / standardisation.scale).astype(dtype)
         if not np.array_equal(factors, 1.0 / standardisation.scale):
@@ -53,6 +63,12 @@ class Expander:
             else:
                 self._linear_map = self._linear_map.astype(dtype)
         self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._standardise: Callable[..., None] | None = None
+        is_single = self._storage.dtype == self._factors.dtype == np.float32
+        if compiled and is_single and self._linear_map is None:
+            from speakergmm.mixtures.compiled import standardise
+
+            self._standardise = standardise
 
     def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
         """Return the rows of frames (T, D), 1 first: a view of shape (B, T).
@@ -60,22 +76,29 @@ class Expander:
         The next call reuses the buffer.
         """
         n_frames, n_features = frames.shape
-        rows = self._rows[:, :n_frames]
+        # Without gaps also where a block is short: products may round otherwise with gaps, and the
+        # size of the buffer must not show.
+        rows = self._storage[: self._basis.n_rows * n_frames].reshape(-1, n_frames)
         rows[0] = 1.0
         # The difference is taken in the finest of the dtypes and only then rounded.
         dtype = np.result_type(frames.dtype, rows.dtype, self._centre_dtype)
+        if self._standardise is not None and _is_plain(frames, dtype):
+            self._standardise(frames, self._centre.astype(dtype), self._factors[:, 0], rows)
+        else:
+            self._move(frames, rows[1 : n_features + 1], dtype)
+        self._basis.fill(rows)
+        return rows
+
+    def _move(self, frames: Frames, z: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> None:
         tile, moved = self._buffers_for(dtype)
-        tile, moved = tile[:n_frames], moved[:n_frames]
+        tile, moved = tile[: len(frames)], moved[: len(frames)]
         np.subtract(frames, tile, out=moved)
-        z = rows[1 : n_features + 1]
         if self._linear_map is None:
             # Scales are powers of two, exact in either precision.
             np.multiply(moved.T, self._factors, out=z, casting="same_kind")
         else:
             moved = moved.astype(self._linear_map.dtype, copy=False)
             np.matmul(self._linear_map, moved.T, out=z, casting="same_kind")
-        self._basis.fill(rows)
-        return rows
 
     def _buffers_for(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         # The centre once per frame, so that subtracting it is one loop over the whole block; and
@@ -103,3 +126,9 @@ def bring_nearer(natural: NaturalParameters, rows: NDArray[np.float64]) -> NDArr
     np.clip(z, -_FARTHEST, _FARTHEST, out=z)
     natural.basis.fill(rows)
     return rows
+
+
+def _is_plain(frames: Frames, dtype: np.dtype[Any]) -> bool:
+    """Tell whether frames lie in memory as compiled code expects, and need no conversion."""
+    flags = frames.flags
+    return bool(frames.dtype == dtype and flags.c_contiguous and flags.aligned)
