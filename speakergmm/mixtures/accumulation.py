@@ -228,6 +228,9 @@ def _sum_groups(
     def sum_group(item: tuple[int, tuple[Frames, NDArray[np.float64] | None]]) -> _Partial:
         number, (frames, weights) = item
         compiled = number > n_uncompiled
+        if weights is not None and not weights.all():
+            # What a frame of weight zero holds must not matter, even if its square is infinite.
+            frames, weights = frames[weights > 0], weights[weights > 0]
         try:
             evaluator = idle[compiled].pop()
         except IndexError:
