@@ -133,7 +133,7 @@ def expectation_maximisation(
     *,
     max_iter: int,
     tol: float,
-    rounding: float = 1e-6,
+    rounding: float | Callable[[], float] = 1e-6,
     callback: Callable[[int, Iteration], None] | None = None,
     final_update: bool = False,
     previous: float | None = None,
@@ -156,8 +156,9 @@ def expectation_maximisation(
     tol : float
         The loop ends when the objective, per frame, changes by no more than this; >= 0. At 0 it
         runs until the objective stops growing.
-    rounding : float, default=1e-6
-        A fall by less than this, relative to the size of the objective, counts as rounding.
+    rounding : float or callable, default=1e-6
+        A fall by less than this, relative to the size of the objective, counts as rounding; a
+        function is asked after each accumulation.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration; numbers start at 0.
     final_update : bool, default=False
@@ -231,7 +232,8 @@ def expectation_maximisation(
             last, was_plain = previous, True
         verdict = None
         if last is not None:
-            verdict = _verdict(objective, last, tol=tol, rounding=rounding, was_plain=was_plain)
+            error = rounding() if callable(rounding) else rounding
+            verdict = _verdict(objective, last, tol=tol, rounding=error, was_plain=was_plain)
         if verdict == "decreased":
             # A bound is that of the new model, a log-likelihood that of the old one.
             better = previous_model if report is None or report.bound is None else model

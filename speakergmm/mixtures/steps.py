@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
+import numpy as np
+
 from speakergmm.errors import CollapsedComponentError
 from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
 from speakergmm.mixtures.em import UpdateReport
@@ -19,6 +21,9 @@ from speakergmm.mixtures.statistics import MixtureStatistics
 
 # Part of a variance, roughly: the log-likelihood that a step gains changes by its square.
 _LARGEST_ROUNDING = 1e-2
+# Of a log-likelihood per frame, in nats; and what is left of float32's rounding in float64.
+_LEAST_ROUNDING = 1e-6
+_FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
 
 
 class Steps(Generic[AnyMixture]):
@@ -50,6 +55,7 @@ class Steps(Generic[AnyMixture]):
         self._update = update
         self._standardisation = standardisation
         self._precision = precision
+        self._rounding = 0.0
         # What the last accumulation found out on its way.
         self._natural: tuple[AnyMixture, NaturalParameters] | None = None
         self._updated: tuple[MixtureStatistics, tuple[AnyMixture, UpdateReport]] | None = None
@@ -57,6 +63,7 @@ class Steps(Generic[AnyMixture]):
     def accumulate(self, model: AnyMixture) -> MixtureStatistics:
         """E-step, in float32 where that serves the update."""
         natural = self._natural_of(model)
+        self._rounding = natural.rounding * _FLOAT64
         if self._precision == "float64" or natural.rounding > _LARGEST_ROUNDING:
             return self._sum(natural, "float64")
         statistics = self._sum(natural, "float32")
@@ -67,8 +74,13 @@ class Steps(Generic[AnyMixture]):
             return self._sum(natural, "float64")
         if self._natural_of(updated[0]).rounding > _LARGEST_ROUNDING:
             return self._sum(natural, "float64")
+        self._rounding = natural.rounding
         self._updated = statistics, updated
         return statistics
+
+    def rounding(self) -> float:
+        """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
+        return max(_LEAST_ROUNDING, self._rounding)
 
     def update(
         self, statistics: MixtureStatistics, model: AnyMixture

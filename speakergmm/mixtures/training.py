@@ -313,7 +313,14 @@ def _train(
     steps: Steps[AnyMixture] = Steps(
         sum_statistics, update, standardisation=standardisation, precision=precision
     )
-    run = partial(expectation_maximisation, start, steps.accumulate, steps.update, **loop)
+    run = partial(
+        expectation_maximisation,
+        start,
+        steps.accumulate,
+        steps.update,
+        rounding=steps.rounding,
+        **loop,
+    )
     if checkpoint is None:
         return run()
     if isinstance(checkpoint, TrainingCheckpoint):
