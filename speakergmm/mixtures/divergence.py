@@ -116,9 +116,11 @@ def component_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
     """
     _check_same_features(p, q)
     diagonal = {"spherical", "diag"}
-    if p.covariance_type in diagonal and q.covariance_type in diagonal:
-        return _diagonal_divergences(p, q)
-    return _full_divergences(p, q)
+    # What is beyond float64 is infinite.
+    with np.errstate(over="ignore"):
+        if p.covariance_type in diagonal and q.covariance_type in diagonal:
+            return _diagonal_divergences(p, q)
+        return _full_divergences(p, q)
 
 
 def kl_monte_carlo(p: Mixture, q: Mixture, *, n_samples: int = 100_000, seed: int = 0) -> Estimate:
@@ -239,7 +241,8 @@ def kl_upper_bound(
     Raises
     ------
     InvalidInputError
-        If the mixtures have different numbers of features or an option is negative.
+        If the mixtures have different numbers of features or components so far apart that their
+        divergence is infinite in float64, or an option is negative.
 
     Notes
     -----
@@ -276,6 +279,11 @@ def kl_upper_bound(
     log_phi = log_p + log_q
     log_psi = log_phi
 
+    if not np.isfinite(divergences).all():
+        raise InvalidInputError(
+            "an upper bound needs components whose divergences are finite in float64, found some "
+            "too far apart"
+        )
     history = [_bound(log_phi, log_psi, divergences)]
     converged = False
     for _ in range(max_iter):

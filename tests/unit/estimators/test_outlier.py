@@ -94,13 +94,13 @@ def test_the_rate_of_new_samples_is_the_one_asked_for(rng):
     # A standard normal in two features: log-likelihoods are -log(2 pi) - r / 2 with r chi-square.
     mixture = make_mixture("spherical", [1.0], [[0.0, 0.0]], [1.0])
     rates = []
-    for _ in range(300):
+    for _ in range(150):
         detector = GaussianMixtureOutlierDetector.from_mixture(
             mixture, rng.normal(size=(49, 2)), false_alarm=0.1
         )
         rates.append(chi2(2).sf(-2 * (detector.threshold_ + np.log(2 * np.pi))))
     # Each rate is Beta(5, 45), of deviation 0.042.
-    assert np.mean(rates) == pytest.approx(0.1, abs=4 * 0.042 / 300**0.5)
+    assert np.mean(rates) == pytest.approx(0.1, abs=4 * 0.042 / 150**0.5)
 
 
 def test_measured_false_alarms(rng):

@@ -139,17 +139,17 @@ def test_draws_have_the_conditional_distribution(rng):
     X, y = two_lines(rng)
     regressor = GaussianMixtureRegressor(2, random_state=0).fit(X, y)
     rows = np.array([[-6.0, -5.0], [0.2, -0.1], [6.0, 7.0]])
-    draws = regressor.sample_y(rows, 8000, random_state=1)
-    assert draws.shape == (3, 8000)
+    draws = regressor.sample_y(rows, 4000, random_state=1)
+    assert draws.shape == (3, 4000)
     mean, deviation = regressor.predict(rows, return_std=True)
-    assert (np.abs(draws.mean(axis=1) - mean) < 4.5 * deviation / math.sqrt(8000)).all()
+    assert (np.abs(draws.mean(axis=1) - mean) < 4.5 * deviation / math.sqrt(4000)).all()
     np.testing.assert_allclose(draws.std(axis=1), deviation, rtol=0.05)
     # Within one component the draws are normal, not only of the right moments.
     quantiles = np.quantile(draws[0], [0.05, 0.25, 0.75, 0.95])
     expected = norm.ppf([0.05, 0.25, 0.75, 0.95], mean[0], deviation[0])
     np.testing.assert_allclose(quantiles, expected, atol=0.08 * deviation[0])
-    np.testing.assert_array_equal(draws, regressor.sample_y(rows, 8000, random_state=1))
-    assert (draws != regressor.sample_y(rows, 8000, random_state=2)).all()
+    np.testing.assert_array_equal(draws, regressor.sample_y(rows, 4000, random_state=1))
+    assert (draws != regressor.sample_y(rows, 4000, random_state=2)).all()
 
 
 def test_draws_of_several_outputs(rng):

@@ -72,10 +72,10 @@ def test_new_scores_are_below_as_often_as_asked():
     rng = np.random.default_rng(2)
     rates = [
         norm.cdf(calibrate_threshold(rng.normal(size=39), false_alarm=0.1).threshold)
-        for _ in range(2000)
+        for _ in range(600)
     ]
-    # Exactly 4 / 40 in the mean; its error is that of Beta(4, 36) over 2000.
-    assert np.mean(rates) == pytest.approx(0.1, abs=4 * beta(4, 36).std() / math.sqrt(2000))
+    # Exactly 4 / 40 in the mean; its error is that of Beta(4, 36) over 600.
+    assert np.mean(rates) == pytest.approx(0.1, abs=4 * beta(4, 36).std() / math.sqrt(600))
 
 
 def test_equal_scores_give_fewer_alarms_not_more():

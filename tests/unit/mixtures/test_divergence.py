@@ -196,6 +196,17 @@ def test_mixtures_far_apart_do_not_overflow():
     assert kl_monte_carlo(p, q, n_samples=2000).value == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["diag", "full"])
+@pytest.mark.filterwarnings("error")
+def test_divergences_beyond_float64_are_infinite_or_refused(kind):
+    variances = [[1.0]] if kind == "diag" else [[[1.0]]]
+    p, q = (make_mixture(kind, [1.0], [[mean]], variances) for mean in (0.0, 1e200))
+    assert component_divergences(p, q)[0, 0] == np.inf
+    assert kl_variational(p, q) == np.inf
+    with pytest.raises(InvalidInputError, match="found some too far apart"):
+        kl_upper_bound(p, q)
+
+
 @pytest.mark.parametrize(
     "function", [component_divergences, kl_monte_carlo, kl_variational, kl_upper_bound]
 )
