@@ -221,11 +221,8 @@ default="dirichlet_process"
         last = self.posterior_
         asked = (self.n_components, frames.n_features, self.covariance_type)
         found = (last.n_components, last.n_features, last.covariance_type)
-        kinds = (
-            self.weight_concentration_prior_type == "dirichlet_process",
-            self.covariance_prior_type,
-        )
-        if asked != found or kinds != (last.concentrations.ndim == 2, last.covariance_prior_type):
+        kinds = (self.weight_concentration_prior_type, self.covariance_prior_type)
+        if asked != found or kinds != (last.weight_concentration_type, last.covariance_prior_type):
             raise InvalidInputError(
                 f"warm_start goes on from {found[0]} {found[2]} components of {found[1]} features "
                 f"with the same kinds of priors, found {asked[0]} {asked[2]} of {asked[1]}"

@@ -85,19 +85,9 @@ class PosteriorParameters(FittedParameters):
     # What `Storable` keeps in files.
 
     def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        posterior, prior = self.posterior_, self.prior_
-        numbers = (prior.concentration, prior.mean_precision, prior.degrees_of_freedom)
-        return {
-            "concentrations": posterior.concentrations,
-            "means": posterior.means,
-            "mean_precision": posterior.mean_precision,
-            "degrees_of_freedom": posterior.degrees_of_freedom,
-            "covariances": posterior.covariances,
-            "prior_numbers": np.array(numbers),
-            "prior_mean": prior.mean,
-            "prior_covariance": prior.covariance,
-            "elbo": np.array([self.elbo_] if np.isfinite(self.elbo_) else []),
-        }
+        prior = {f"prior_{name}": array for name, array in self.prior_.to_arrays().items()}
+        elbo = np.array([self.elbo_] if np.isfinite(self.elbo_) else [])
+        return {**self.posterior_.to_arrays(), **prior, "elbo": elbo}
 
     def _restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         concentration, mean_precision, degrees_of_freedom = arrays["prior_numbers"]
@@ -112,15 +102,6 @@ class PosteriorParameters(FittedParameters):
             weight_concentration_type=self.weight_concentration_prior_type,
             covariance_prior_type=self.covariance_prior_type,
         )
-        posterior = VariationalPosterior(
-            kind,
-            arrays["concentrations"],
-            arrays["means"],
-            arrays["mean_precision"],
-            arrays["degrees_of_freedom"],
-            arrays["covariances"],
-            self.covariance_prior_type,
-        )
-        self._set_posterior(
-            posterior, float(arrays["elbo"][0]) if arrays["elbo"].size else -math.inf
-        )
+        posterior = VariationalPosterior.from_arrays(arrays, kind, self.covariance_prior_type)
+        elbo = float(arrays["elbo"][0]) if arrays["elbo"].size else -math.inf
+        self._set_posterior(posterior, elbo)

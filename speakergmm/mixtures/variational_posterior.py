@@ -7,6 +7,7 @@ ordinary mixture whose logarithmic weights do not belong to weights that sum to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,18 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.parameters import CovarianceType, Mixture
-from speakergmm.mixtures.variational_prior import CovariancePriorType, covariance_scale
+from speakergmm.mixtures.variational_prior import (
+    CovariancePriorType,
+    WeightConcentrationType,
+    covariance_scale,
+)
 from speakergmm.mixtures.weight_posterior import expected_log_weights, expected_weights
 from speakergmm.mixtures.wishart import WishartFactors, wishart_factors
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.standardisation import Standardisation
+
+_ARRAYS = ("concentrations", "means", "mean_precision", "degrees_of_freedom", "covariances")
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -119,6 +126,11 @@ class VariationalPosterior:
         return self.mixture.n_features
 
     @property
+    def weight_concentration_type(self) -> WeightConcentrationType:
+        """Kind of the weights' distribution, as the prior names it."""
+        return "dirichlet_process" if self.concentrations.ndim == 2 else "dirichlet_distribution"
+
+    @property
     def expected_log_weights(self) -> NDArray[np.float64]:
         """Expected logarithms of the weights, shape (K,)."""
         return expected_log_weights(self.concentrations)
@@ -182,11 +194,40 @@ class VariationalPosterior:
             self.covariance_prior_type,
         )
 
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Give the parameters by name, ready to be stored."""
+        return {
+            "concentrations": self.concentrations,
+            "means": self.means,
+            "mean_precision": self.mean_precision,
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "covariances": self.covariances,
+        }
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, ArrayLike],
+        covariance_type: CovarianceType,
+        covariance_prior_type: CovariancePriorType = "wishart",
+    ) -> VariationalPosterior:
+        """Build a posterior of what `to_arrays` gave, validated anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array is missing or the parameters are not those of a posterior.
+        """
+        missing = [name for name in _ARRAYS if name not in arrays]
+        if missing:
+            raise InvalidInputError(f"a posterior lacks the arrays: {', '.join(missing)}")
+        parameters = {name: arrays[name] for name in _ARRAYS}
+        return cls(covariance_type, **parameters, covariance_prior_type=covariance_prior_type)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the checks, and read-only again.
-        arrays = (self.concentrations, self.means, self.mean_precision)
-        rest = (self.degrees_of_freedom, self.covariances, self.covariance_prior_type)
-        return type(self), (self.covariance_type, *arrays, *rest)
+        arrays = tuple(self.to_arrays().values())
+        return type(self), (self.covariance_type, *arrays, self.covariance_prior_type)
 
 
 def log_covariances(

@@ -164,6 +164,14 @@ class VariationalPrior:
         )
         return 0 if free else self.n_features - 1
 
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Give the numbers by name, ready to be stored; the three kinds are left out."""
+        return {
+            "numbers": np.array([self.concentration, self.mean_precision, self.degrees_of_freedom]),
+            "mean": self.mean,
+            "covariance": self.covariance,
+        }
+
     def to_standard(self, standardisation: Standardisation) -> VariationalPrior:
         """Give the prior of z = (x - centre) / scale for this one of x."""
         scale = standardisation.scale

@@ -7,23 +7,28 @@ of the coordinates' unit cube and nothing else.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.em import EMResult, EMState, Iteration, expectation_maximisation
+from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
 from speakergmm.mixtures.frames import FrameSource, check_rereadable
-from speakergmm.mixtures.parameters import Precision
+from speakergmm.mixtures.parameters import CovarianceType, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational_prior import CovariancePriorType, VariationalPrior
 from speakergmm.mixtures.variational_steps import VariationalSteps
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
@@ -66,6 +71,8 @@ def train_variational(
     previous: float | None = None,
     callback: Callable[[int, Iteration], None] | None = None,
     survey: Survey | None = None,
+    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> VariationalResult:
     """Infer the parameters of a Bayesian mixture from frames.
 
@@ -98,6 +105,13 @@ def train_variational(
         Called as ``callback(number, iteration)`` after each iteration.
     survey : Survey, optional
         What `survey_frames` found, where it is known already.
+    checkpoint : path, optional
+        A file to which the state is written as inference goes on, and from which the same call
+        goes on where it was interrupted, to exactly the same result. One that has ended removes
+        it; `callback` hears of new iterations only. (Or a `TrainingCheckpoint` with the codec
+        `posterior_codec` that is opened and closed elsewhere.)
+    checkpoint_seconds : float, default=5
+        Least time between two writings, >= 0.
 
     Returns
     -------
@@ -107,7 +121,16 @@ def train_variational(
     ------
     InvalidInputError
         If an option is out of range, frames are no finite matrix of D columns, start and prior
-        disagree, or the source can be read only once.
+        disagree, or the source can be read only once or gives other frames later.
+    IncompatibleModelError
+        If the checkpoint is that of other frames, weights or options; they are named.
+    ModelFormatError
+        If the checkpoint is something else, or damaged.
+
+    Warns
+    -----
+    CheckpointWarning
+        If a checkpoint can't be written, as on a full disk. Inference goes on.
 
     Examples
     --------
@@ -124,18 +147,16 @@ def train_variational(
     """
     check_precision(precision)
     check_rereadable(source)
-    if start.covariance_type != prior.covariance_type or start.n_features != prior.n_features:
-        raise InvalidInputError(
-            f"start and prior disagree: {start.covariance_type} of {start.n_features} features, "
-            f"{prior.covariance_type} of {prior.n_features}"
-        )
+    _check_kinds(start, prior)
     survey = survey or survey_frames(source, sample_weight)
     standardisation = Standardisation.from_moments(
         survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
     )
 
+    n_frames = survey.n_frames
+
     def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
-        return accumulate_standardised(
+        statistics = accumulate_standardised(
             natural,
             source,
             covariance_type=start.covariance_type,
@@ -143,6 +164,12 @@ def train_variational(
             precision=precision,
             n_jobs=n_jobs,
         )
+        if sample_weight is None and statistics.n_frames != n_frames:
+            raise InvalidInputError(
+                f"the frames must be the same each time they are read, found {n_frames} the first "
+                f"time and {statistics.n_frames:.0f} later"
+            )
+        return statistics
 
     steps = VariationalSteps(
         sum_statistics,
@@ -154,31 +181,89 @@ def train_variational(
     least_gain = _LEAST_GAIN_FLOAT32 * start.n_features if precision == "float32" else 0.0
     tol = max(tol, least_gain)
 
-    def run(limit: int, state: EMState[VariationalPosterior]) -> EMResult[VariationalPosterior]:
-        return expectation_maximisation(
-            state.model,
-            steps.accumulate,
-            steps.update,
-            max_iter=limit,
-            tol=tol,
-            rounding=_ROUNDING[precision],
-            callback=callback,
-            final_update=True,
-            resume=state,
-        )
-
-    standard = start.to_standard(standardisation)
-    begun = EMState(standard, standard, ())
-    result = run(max_iter if previous is None else 1, begun)
-    if previous is not None:
-        # A bound below that of other frames, or of another prior, is no sign of an error.
-        if abs(result.objectives[0] - previous) <= tol:
-            result = EMResult(result.model, result.history, "converged")
-        elif max_iter > 1:
-            result = run(max_iter, EMState(result.model, standard, result.history))
+    run = partial(
+        expectation_maximisation,
+        start.to_standard(standardisation),
+        steps.accumulate,
+        steps.update,
+        tol=tol,
+        rounding=_ROUNDING[precision],
+        callback=callback,
+        final_update=True,
+    )
+    if checkpoint is None:
+        result = _go_on(run, max_iter, tol, previous, None)
+    elif isinstance(checkpoint, TrainingCheckpoint):
+        result = _go_on(run, max_iter, tol, previous, checkpoint)
+    else:
+        fingerprint = {
+            **frames_fingerprint(source, survey, sample_weight),
+            "max_iter": max_iter,
+            "tol": tol,
+            "previous": previous,
+            "reg_covar": reg_covar,
+            "precision": precision,
+            "n_components": start.n_components,
+            "covariance_type": start.covariance_type,
+            "covariance_prior_type": start.covariance_prior_type,
+            "weight_concentration_type": prior.weight_concentration_type,
+            "start": digest_arrays(*start.to_arrays().values()),
+            "prior": digest_arrays(*prior.to_arrays().values()),
+        }
+        with TrainingCheckpoint(
+            checkpoint,
+            fingerprint=fingerprint,
+            codec=posterior_codec(start.covariance_type, start.covariance_prior_type),
+            seconds=checkpoint_seconds,
+        ) as file:
+            result = _go_on(run, max_iter, tol, previous, file)
     posterior = result.model.from_standard(standardisation)
     return VariationalResult(
         posterior,
         EMResult(posterior, result.history, result.convergence),
         steps.evidence_bound(result.model),
     )
+
+
+def posterior_codec(
+    covariance_type: CovarianceType, covariance_prior_type: CovariancePriorType
+) -> Codec[VariationalPosterior]:
+    """Give the codec of posteriors of one kind, for a `TrainingCheckpoint`."""
+    return Codec(
+        VariationalPosterior.to_arrays,
+        lambda arrays: VariationalPosterior.from_arrays(
+            arrays, covariance_type, covariance_prior_type
+        ),
+    )
+
+
+def _check_kinds(start: VariationalPosterior, prior: VariationalPrior) -> None:
+    words = [
+        f"{one.covariance_type} of {one.n_features} features ({one.covariance_prior_type}, "
+        f"{one.weight_concentration_type})"
+        for one in (start, prior)
+    ]
+    if words[0] != words[1]:
+        raise InvalidInputError(f"start and prior disagree: {words[0]} and {words[1]}")
+
+
+def _go_on(
+    run: Callable[..., EMResult[VariationalPosterior]],
+    max_iter: int,
+    tol: float,
+    previous: float | None,
+    file: TrainingCheckpoint[Any] | None,
+) -> EMResult[VariationalPosterior]:
+    """Run the loop to its end, from the checkpoint or from the start."""
+    loop = partial(run, max_iter=max_iter, checkpoint=None if file is None else file.record)
+    if file is not None and file.state is not None:
+        return loop(resume=file.state)
+    if previous is None:
+        return loop()
+    # A first bound below that of other frames, or of another prior, is no sign of an error.
+    result = run(max_iter=1)
+    if abs(result.objectives[0] - previous) <= tol:
+        return EMResult(result.model, result.history, "converged")
+    if max_iter == 1:
+        return result
+    return loop(resume=EMState(result.model, result.model, result.history))

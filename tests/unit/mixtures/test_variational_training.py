@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from oracles import variational as oracle
 
-from speakergmm.errors import InvalidInputError
+import speakergmm.files
+from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.mixtures.default_prior import default_prior_covariance
 from speakergmm.mixtures.survey import survey_frames
 from speakergmm.mixtures.variational import posterior_from_moments, update_variational
@@ -266,8 +267,100 @@ def test_frames_in_a_plane_have_a_default_prior(rng, kind):
 def test_start_and_prior_must_agree(clusters):
     prior, _ = problem(clusters, "diag")
     _, start = problem(clusters, "full")
-    with pytest.raises(InvalidInputError, match="start and prior disagree: full of 2 features"):
+    with pytest.raises(
+        InvalidInputError, match=r"start and prior disagree: full of 2 features .* and diag"
+    ):
         train_variational(clusters, start, prior=prior, max_iter=1, tol=0.0)
+
+    _, conjugate = problem(clusters, "diag", prior_type="conjugate")
+    with pytest.raises(InvalidInputError, match=r"\(conjugate, .* and .* \(wishart, "):
+        train_variational(clusters, conjugate, prior=prior, max_iter=1, tol=0.0)
+    _, dirichlet = problem(clusters, "diag", weights="dirichlet_distribution")
+    with pytest.raises(InvalidInputError, match="dirichlet_distribution"):
+        train_variational(clusters, dirichlet, prior=prior, max_iter=1, tol=0.0)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.fixture
+def _no_waiting_for_the_disk(monkeypatch):
+    """Only a power cut could tell the difference."""
+    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
+
+
+@pytest.mark.usefixtures("_no_waiting_for_the_disk")
+@pytest.mark.parametrize("previous", [None, -8.0])
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_interrupted_inference_goes_on_to_the_same_result(
+    clusters, tmp_path, kind, weights, previous
+):
+    prior, start = problem(clusters, kind, weights=weights)
+    options = {"prior": prior, "max_iter": 9, "tol": 0.0, "previous": previous}
+    whole = train_variational(clusters, start, **options)
+    for interrupted_at in (0, 1, 8):
+        path = tmp_path / f"{interrupted_at}.ckpt"
+
+        def interrupt(number, _, *, last=interrupted_at):
+            if number == last:
+                raise Interrupted
+
+        with pytest.raises(Interrupted):
+            train_variational(
+                clusters,
+                start,
+                callback=interrupt,
+                checkpoint=path,
+                checkpoint_seconds=0,
+                **options,
+            )
+        heard = []
+        again = train_variational(
+            clusters,
+            start,
+            callback=lambda number, _, heard=heard: heard.append(number),
+            checkpoint=path,
+            **options,
+        )
+        assert again.elbo == whole.elbo
+        assert again.em.objectives == whole.em.objectives
+        for name, array in whole.model.to_arrays().items():
+            np.testing.assert_array_equal(again.model.to_arrays()[name], array)
+        assert heard[-1] == 8
+        assert len(heard) == 9 - min(interrupted_at + 1, 8) or previous is not None
+        assert not path.exists()
+
+
+def test_a_checkpoint_of_another_prior_is_refused(clusters, tmp_path):
+    prior, start = problem(clusters, "diag")
+
+    def interrupt(number, _):
+        if number == 2:
+            raise Interrupted
+
+    options = {"max_iter": 9, "tol": 0.0, "checkpoint": tmp_path / "c", "checkpoint_seconds": 0}
+    with pytest.raises(Interrupted):
+        train_variational(clusters, start, prior=prior, callback=interrupt, **options)
+    other, _ = problem(clusters, "diag", concentration=0.2)
+    with pytest.raises(IncompatibleModelError, match="which differs in prior;"):
+        train_variational(clusters, start, prior=other, **options)
+    with pytest.raises(IncompatibleModelError, match="which differs in frames;"):
+        train_variational(clusters[::-1].copy(), start, prior=prior, **options)
+    assert (tmp_path / "c").exists()
+
+
+def test_frames_that_come_and_go_are_refused(clusters):
+    prior, start = problem(clusters, "diag")
+    times = []
+
+    def fewer_each_time():
+        times.append(1)
+        return iter([clusters[: len(clusters) - len(times)]])
+
+    with pytest.raises(InvalidInputError, match=r"same each time .* found 179 .* and 178 later"):
+        train_variational(fewer_each_time, start, prior=prior, max_iter=3, tol=0.0)
 
 
 def test_a_source_that_can_be_read_once_is_refused(clusters):
