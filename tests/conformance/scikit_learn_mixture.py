@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 # With SPEAKERGMM_CONFORMANCE=scikit-learn its own classes stay: what fails then is no fault here.
@@ -16,8 +15,6 @@ else:
         "GaussianMixture": "speakergmm.estimators.gaussian",
         "BayesianGaussianMixture": "speakergmm.estimators.bayesian",
     }
-    if importlib.util.find_spec(HOMES["BayesianGaussianMixture"]) is None:
-        HOMES["BayesianGaussianMixture"] = "sklearn.mixture._bayesian_mixture"
 
 _NO_CLASS = "tests private functions of scikit-learn alone, no estimator"
 _ARRAY_API = "arrays of other libraries than NumPy are not taken"

@@ -45,7 +45,7 @@ def assert_same_parameters(ours, theirs, rtol):
 
 
 @pytest.mark.parametrize(
-    ("iterations", "reg_covar"), [(1, 1e-6), (2, 0.0), (3, 0.05), (4, 1e-6), (5, 0.0)]
+    ("iterations", "reg_covar"), [(1, 1e-6), (2, 0.0), (3, 0.1), (4, 1e-6), (5, 0.0), (5, 0.1)]
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_step_by_step_from_a_given_start(clusters, given, kind, iterations, reg_covar):

@@ -115,6 +115,9 @@ def test_precision_is_chosen_by_the_work():
     parameters = {"covariance_type": "diag", "init_params": "random_from_data", "max_iter": 0}
     assert GaussianMixture(10, **parameters).fit(frames).precision_ == "float64"
     assert GaussianMixture(40, **parameters).fit(frames).precision_ == "float32"
+    parameters["covariance_type"] = "full"
+    assert GaussianMixture(1, **parameters).fit(frames).precision_ == "float64"
+    assert GaussianMixture(2, **parameters).fit(frames).precision_ == "float32"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -120,6 +120,10 @@ def test_drawn_frames_stand_at_equal_steps_of_the_weight():
     weighted, _ = draw_frames(survey(X, counts), 64)
     repeated, _ = draw_frames(survey(np.repeat(X, counts, axis=0)), 64)
     assert_array_equal(weighted, repeated)
+    # Steps that end exactly where one frame does.
+    weighted, _ = draw_frames(survey(X[:256], np.full(256, 2)), 64)
+    repeated, _ = draw_frames(survey(np.repeat(X[:256], 2, axis=0)), 64)
+    assert_array_equal(weighted, repeated)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -191,3 +195,16 @@ def test_splitting_takes_no_random_numbers(clusters):
         survey(clusters), "splitting", n_components=5, covariance_type="full", random_state=state
     )
     assert_array_equal(state.get_state()[1], before)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_k_means_stops_where_it_would_with_duplicates(seed):
+    # One far frame of small weight: the plain variance, which KMeans measures its tolerance by,
+    # is many times the weighted one.
+    rng = np.random.default_rng(seed)
+    X = np.r_[rng.uniform(-5, 5, size=(200, 2)), [[1000.0, 1000.0]]]
+    counts = np.r_[rng.integers(10, 60, 200), 1]
+    one = start(X, "kmeans", n_components=8, sample_weight=counts)
+    other = start(np.repeat(X, counts, axis=0), "kmeans", n_components=8)
+    assert_allclose(one.counts, other.counts)
+    assert_allclose(one.means, other.means, rtol=1e-12)
