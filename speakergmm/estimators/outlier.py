@@ -12,10 +12,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.frames import finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
+    check_fraction,
     proportion_interval,
     samples_needed,
 )
@@ -198,9 +200,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
             If samples are no finite matrix, there are too few validation samples for the target
             (the message says how many are needed), or a parameter is out of range.
         """
-        samples = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2, reset=True
-        )
+        samples = self._check(X, fitting=True)
         random_state = check_random_state(self.random_state)
         validation_indices = None
         if X_validation is None:
@@ -328,11 +328,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
     def _choose_validation(
         self, n_samples: int, random_state: np.random.RandomState
     ) -> NDArray[np.intp]:
-        fraction = self.validation_fraction
-        if not 0.0 < fraction < 1.0:
-            raise InvalidInputError(
-                f"validation_fraction must lie between 0 and 1, found {fraction}"
-            )
+        fraction = check_fraction("validation_fraction", self.validation_fraction)
         n_validation = min(max(round(fraction * n_samples), 1), n_samples - 1)
         self._check_enough(n_validation, f" ({fraction:g} of n_samples = {n_samples})")
         return np.sort(random_state.permutation(n_samples)[:n_validation])
@@ -349,10 +345,18 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
                 f"found {n_validation}{whence}; give more data or a higher rate"
             )
 
-    def _check(self, X: ArrayLike) -> NDArray[np.floating[Any]]:
+    def _check(self, X: ArrayLike, *, fitting: bool = False) -> NDArray[np.floating[Any]]:
         samples: NDArray[np.floating[Any]] = validate_data(
-            self, X, dtype=[np.float64, np.float32], reset=False
+            self,
+            X,
+            dtype=[np.float64, np.float32],
+            reset=fitting,
+            ensure_min_samples=2 if fitting else 1,
+            ensure_all_finite=False,
         )
+        # Not by scikit-learn, which does not say where.
+        for _ in finite_chunks(samples):
+            pass
         return samples
 
     def _score(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.frames import check_sample_weight
+from speakergmm.estimators.frames import check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.mixtures.conditioning import ConditionalMixtures, condition, conditional_mean
 from speakergmm.mixtures.parameters import CovarianceType, Mixture
@@ -146,8 +147,16 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
             If the best restart did not converge within `max_iter` iterations.
         """
         inputs, outputs = validate_data(
-            self, X, y, multi_output=True, y_numeric=True, dtype=np.float64, ensure_min_samples=2
+            self,
+            X,
+            y,
+            multi_output=True,
+            y_numeric=True,
+            dtype=np.float64,
+            ensure_min_samples=2,
+            ensure_all_finite=False,
         )
+        _refuse_infinite(inputs)
         self._is_single = outputs.ndim == 1
         outputs = np.asarray(outputs, np.float64).reshape(len(inputs), -1)
         joint = np.hstack([inputs, outputs])
@@ -245,8 +254,8 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
             If inputs are no finite matrix of D columns or `n_samples` is less than 1.
         """
         check_is_fitted(self, "mixture_")
-        if n_samples < 1:
-            raise InvalidInputError(f"n_samples must be 1 or more, found {n_samples}")
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise InvalidInputError(f"n_samples must be an integer of 1 or more, found {n_samples}")
         inputs = self._check(X)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         draws = np.empty((len(inputs), self.n_outputs_, n_samples))
@@ -302,7 +311,10 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         return np.sqrt(np.where(variance > 0, variance, 1.0))
 
     def _check(self, X: ArrayLike) -> NDArray[np.float64]:
-        inputs: NDArray[np.float64] = validate_data(self, X, dtype=np.float64, reset=False)
+        inputs: NDArray[np.float64] = validate_data(
+            self, X, dtype=np.float64, reset=False, ensure_all_finite=False
+        )
+        _refuse_infinite(inputs)
         return inputs
 
     def _blocks(self, inputs: NDArray[np.float64]) -> Iterator[tuple[slice, ConditionalMixtures]]:
@@ -315,3 +327,9 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give (N, M) the shape that the outputs of the fit had."""
         return values[:, 0] if self._is_single else values
+
+
+def _refuse_infinite(inputs: NDArray[np.float64]) -> None:
+    """Refuse inputs that are not finite with their place, which scikit-learn does not name."""
+    for _ in finite_chunks(inputs):
+        pass

@@ -154,8 +154,8 @@ def samples_needed(*, false_alarm: float | None = None, quantile: float | None =
             f"false_alarm={false_alarm} and quantile={quantile}"
         )
     if quantile is not None:
-        return math.ceil(1 / _check_fraction("quantile", quantile) / _ABOVE)
-    return math.ceil(1 / _check_fraction("false_alarm", false_alarm) / _ABOVE) - 1
+        return math.ceil(1 / check_fraction("quantile", quantile) / _ABOVE)
+    return math.ceil(1 / check_fraction("false_alarm", false_alarm) / _ABOVE) - 1
 
 
 def proportion_interval(
@@ -198,7 +198,7 @@ def proportion_interval(
         raise InvalidInputError(
             f"a proportion needs 0 <= events <= trials and a trial, found {n_events} of {n_trials}"
         )
-    tail = (1 - _check_fraction("confidence", confidence)) / 2
+    tail = (1 - check_fraction("confidence", confidence)) / 2
     low = beta.ppf(tail, n_events, n_trials - n_events + 1) if n_events else 0.0
     high = beta.isf(tail, n_events + 1, n_trials - n_events) if n_events < n_trials else 1.0
     return float(low), float(high)
@@ -244,8 +244,8 @@ def quantile_interval(
     """
     ordered = np.sort(_check_scores(scores))
     n = len(ordered)
-    share = _check_fraction("quantile", quantile)
-    tail = (1 - _check_fraction("confidence", confidence)) / 2
+    share = check_fraction("quantile", quantile)
+    tail = (1 - check_fraction("confidence", confidence)) / 2
     # The r-th smallest lies above the quantile if fewer than r draws lie below it.
     lower = int(binom.ppf(tail, n, share))
     if binom.cdf(lower, n, share) <= tail:
@@ -271,7 +271,14 @@ def _check_scores(scores: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
-def _check_fraction(name: str, value: Any) -> float:
+def check_fraction(name: str, value: Any) -> float:
+    """Return `value` as a number between 0 and 1, both excluded, or refuse it.
+
+    Raises
+    ------
+    InvalidInputError
+        That calls it by `name`.
+    """
     if not isinstance(value, Real) or not 0.0 < float(value) < 1.0:
         raise InvalidInputError(f"{name} must lie between 0 and 1, found {value!r}")
     return float(value)

@@ -176,6 +176,7 @@ def test_the_default_rate_says_when_it_cannot_be_had(rng):
         ({"false_alarm": 1.5}, "false_alarm must lie between 0 and 1, found 1.5"),
         ({"quantile": 0.0}, "quantile must lie between 0 and 1"),
         ({"validation_fraction": 1.0}, "validation_fraction must lie between 0 and 1"),
+        ({"validation_fraction": "some"}, "validation_fraction must lie .* found 'some'"),
         ({"confidence": 0.0}, "confidence must lie between 0 and 1"),
         ({"n_components": 0}, "n_components"),
     ],
@@ -183,6 +184,18 @@ def test_the_default_rate_says_when_it_cannot_be_had(rng):
 def test_parameters_out_of_range_are_refused(rng, parameters, message):
     with pytest.raises(ValueError, match=message):
         GaussianMixtureOutlierDetector(**parameters).fit(rng.normal(size=(200, 2)))
+
+
+def test_bad_samples_are_refused_with_their_place(rng):
+    X = rng.normal(size=(200, 2))
+    detector = GaussianMixtureOutlierDetector(random_state=0).fit(X)
+    spoilt = X.copy()
+    spoilt[150, 1] = np.inf
+    for refused in (detector.predict, detector.calibrate, detector.fit):
+        with pytest.raises(InvalidInputError, match="found infinity at row 150, column 1"):
+            refused(spoilt)
+    with pytest.raises(InvalidInputError, match="found infinity at row 150, column 1"):
+        detector.fit(X, X_validation=spoilt)
 
 
 def test_what_is_no_mixture_is_refused(rng):

@@ -211,8 +211,17 @@ def test_wrong_calls_are_refused(rng):
     regressor.fit(X, y)
     with pytest.raises(InvalidInputError, match="return_std or return_cov"):
         regressor.predict(X, return_std=True, return_cov=True)
-    with pytest.raises(InvalidInputError, match="n_samples must be 1 or more, found 0"):
+    with pytest.raises(
+        InvalidInputError, match="n_samples must be an integer of 1 or more, found 0"
+    ):
         regressor.sample_y(X, 0)
+    with pytest.raises(InvalidInputError, match=r"integer of 1 or more, found 1\.5"):
+        regressor.sample_y(X, 1.5)
+    spoilt = X.copy()
+    spoilt[7, 1] = np.nan
+    for refused in (lambda: regressor.fit(spoilt, y), lambda: regressor.predict(spoilt)):
+        with pytest.raises(InvalidInputError, match="found NaN at row 7, column 1"):
+            refused()
     with pytest.raises(InvalidInputError, match=r"1 outputs for 50 samples, found shape \(49,\)"):
         regressor.log_predictive_density(X, y[1:])
     with pytest.raises(InvalidInputError, match="finite"):
