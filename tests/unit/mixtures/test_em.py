@@ -114,3 +114,109 @@ def test_each_step_is_that_of_scikit_learn(mixture, rng, precision, rtol):
         np.testing.assert_allclose(model.weights, peer.weights_, rtol=rtol)
         np.testing.assert_allclose(model.means, peer.means_, rtol=rtol, atol=rtol)
         np.testing.assert_allclose(model.variances, peer.covariances_, rtol=rtol)
+
+
+# Final updates, bounds, warm starts, checkpoints
+
+
+def test_a_final_update_is_taken_where_the_loop_converged():
+    result = run([-5.0, -4.0, -3.995, 0.0], final_update=True)
+    assert (result.convergence, result.model) == ("converged", 3)
+    assert result.objectives == (-5.0, -4.0, -3.995)
+    assert result.history[-1].report == UpdateReport()
+    # At the limit there is nothing more to take.
+    cut = run([-5.0, -4.0, -3.0, 0.0], final_update=True, max_iter=2)
+    assert (cut.convergence, cut.model) == ("iteration_limit", 2)
+
+
+def test_a_fall_keeps_the_better_model_with_a_final_update_too():
+    result = run([-5.0, -4.0, -4.5, 0.0], final_update=True)
+    assert (result.convergence, result.model) == ("decreased", 1)
+    assert result.history[-1].report is None
+
+
+def test_bounds_of_updates_are_the_objectives():
+    # The update of model i reports the bound that it reached, that of model i + 1.
+    bounds = [-50.0, -40.0, -39.95, 0.0]
+    reports = [UpdateReport(bound=bound) for bound in bounds]
+    result = run([-9.0] * 4, reports=reports, final_update=True)
+    assert result.objectives == (-5.0, -4.0, -3.995)
+    assert (result.convergence, result.model) == ("converged", 3)
+
+
+def test_a_bound_that_fell_is_not_that_of_the_model_kept():
+    reports = [UpdateReport(bound=bound) for bound in (-50.0, -40.0, -45.0, 0.0)]
+    result = run([-9.0] * 4, reports=reports, final_update=True)
+    # The third update went wrong; model 2 is the one of bound -40.
+    assert (result.convergence, result.model) == ("decreased", 2)
+
+
+def test_a_fall_after_an_update_that_is_not_exact_is_no_alarm():
+    reports = [UpdateReport(is_exact=False)] * 4
+    result = run([-5.0, -5.5, -4.0, -3.999, 0.0], reports=reports)
+    assert (result.convergence, result.model) == ("converged", 3)
+    assert not UpdateReport(is_exact=False).is_plain
+    assert UpdateReport(bound=3.0).is_plain
+    assert not UpdateReport(n_floored=1).is_plain
+    assert not UpdateReport(revived=(0,)).is_plain
+
+
+@pytest.mark.parametrize(
+    ("previous", "convergence", "model", "length"),
+    [
+        (-5.001, "converged", 0, 1),
+        (-6.0, "converged", 2, 3),
+        (None, "converged", 2, 3),
+        (-4.0, "decreased", 0, 1),
+    ],
+)
+def test_the_first_objective_is_compared_with_what_went_before(
+    previous, convergence, model, length
+):
+    result = run([-5.0, -4.0, -3.995, 0.0], previous=previous)
+    assert (result.convergence, result.model, len(result.history)) == (convergence, model, length)
+
+
+def test_an_interrupted_loop_ends_as_it_would_have():
+    objectives = [-9.0, -7.0, -6.0, -5.5, -5.6, 0.0]
+    for stop in (objectives, [*objectives[:4], -5.499, 0.0]):
+        states = []
+        whole = run(stop, final_update=True, checkpoint=states.append)
+        # One for each update that another iteration follows; not for the end.
+        assert [len(state.history) for state in states] == [1, 2, 3, 4]
+        for state in states:
+            seen = []
+            again = run(
+                stop,
+                final_update=True,
+                resume=state,
+                callback=lambda number, _, seen=seen: seen.append(number),
+            )
+            assert (again.model, again.convergence) == (whole.model, whole.convergence)
+            assert again.objectives == whole.objectives
+            assert seen == list(range(len(state.history), len(whole.history)))
+
+
+def test_no_checkpoint_where_the_limit_ends_the_loop():
+    states = []
+    run([-5.0, -4.0, -3.0, -2.0], max_iter=3, checkpoint=states.append)
+    assert [state.model for state in states] == [1, 2]
+
+
+def test_rounding_may_be_asked_for_after_each_accumulation():
+    asked = []
+
+    def rounding():
+        asked.append(1)
+        return 0.2
+
+    result = run([-5.0, -4.0, -4.5, 0.0], rounding=rounding)
+    assert (result.convergence, len(asked)) == ("converged", 2)
+    assert run([-5.0, -4.0, -4.5, 0.0], rounding=lambda: 0.1).convergence == "decreased"
+
+
+def test_objectives_are_per_frame():
+    result = expectation_maximisation(
+        0, lambda _: Toy(-30.0, 6.0), lambda _, m: (m, UpdateReport()), max_iter=1, tol=0.0
+    )
+    assert result.objectives == (-5.0,)
