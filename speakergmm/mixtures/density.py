@@ -7,6 +7,14 @@ size, so the error of a log-density grows with (deviation of the data / deviatio
 component)^2: in 39 features it is 1e-5 or so for components as wide as the data, and at worst a few
 1e-3 where they are up to thirty times narrower, as far as the default variance floor goes. A
 mixture for which more than 5e-2 must be feared is evaluated in float64, whatever was asked for.
+
+What must be feared, `NaturalParameters.rounding`, is 1.2e-7 times the size of the largest terms.
+Over random mixtures of every kind in 6 and 20 features, with eigenvalues down to 1e-9 of the
+data's, units from 1e-6 to 1e6 and large offsets, the log-likelihood of the worst of their own
+frames was off by no more than 1.8 times that (or 5e-5), which is up to 5e-2; the mean over the
+frames by up to 3e-3. Training leaves float32 sooner (`steps`): after a step of EM parameters were
+within 1.1e-2 deviations of those of float64, and within 2e-3 of them where the eigenvalues of
+components are down to 1e-3 of the data's.
 """
 
 from __future__ import annotations
