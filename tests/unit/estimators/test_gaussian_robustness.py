@@ -110,6 +110,35 @@ def test_both_precisions_agree(clusters, kind):
     assert_allclose(single.score_samples(clusters), double.score_samples(clusters), atol=1e-3)
 
 
+def _ill_conditioned(name):
+    rng = np.random.default_rng(0)
+    spreads = np.exp(rng.uniform(-4, 1, (5, 6)))
+    frames = np.concatenate(
+        [rng.normal(rng.normal(0, 3, 6), spread, (200, 6)) for spread in spreads]
+    )
+    if name == "offsets":
+        return frames + 1e5 * rng.normal(size=6)
+    if name == "scales":
+        return frames * 10.0 ** rng.uniform(-6, 6, 6)
+    if name == "correlated":
+        return frames @ (np.eye(6) + 3 * rng.normal(size=(6, 6)))
+    return np.c_[frames, frames[:, 0] + 1e-3 * rng.normal(size=len(frames))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["offsets", "scales", "correlated", "nearly equal columns"])
+def test_float32_is_as_close_to_float64_as_stated(name, kind):
+    # The tolerances in the docstring of `precision`.
+    frames = _ill_conditioned(name)
+    parameters = {"covariance_type": kind, "random_state": 0, "max_iter": 10, "tol": 0}
+    single = GaussianMixture(5, precision="float32", **parameters).fit(frames)
+    double = GaussianMixture(5, precision="float64", **parameters).fit(frames)
+    deviations = frames.std(axis=0)
+    assert_allclose(single.lower_bound_, double.lower_bound_, rtol=2e-4)
+    assert_allclose(single.score_samples(frames), double.score_samples(frames), atol=0.1)
+    assert_allclose(single.means_ / deviations, double.means_ / deviations, rtol=0, atol=2e-3)
+
+
 def test_precision_is_chosen_by_the_work():
     frames = np.random.default_rng(0).normal(size=(30_000, 20))
     parameters = {"covariance_type": "diag", "init_params": "random_from_data", "max_iter": 0}
