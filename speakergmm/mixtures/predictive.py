@@ -47,12 +47,12 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
     >>> np.exp(predictive_log_density(posterior, [[0.0]])).round(4)
     array([0.3183])
     """
+    from scipy.special import gammaln, logsumexp
+
     frames = check_frames(X, n_features=posterior.n_features)
     k, d = posterior.means.shape
     separate = posterior.covariance_type == "diag" and posterior.covariance_prior_type != "wishart"
     nu, spread = _student(posterior)
-    from scipy.special import gammaln, logsumexp
-
     dimension = 1 if separate else d
     constants = gammaln((nu + dimension) / 2) - gammaln(nu / 2)
     constants = constants - 0.5 * dimension * np.log(nu * np.pi)

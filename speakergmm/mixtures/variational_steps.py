@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
@@ -23,6 +24,9 @@ from speakergmm.mixtures.variational_prior import VariationalPrior
 # Error of a log-density, in nats, from which on a step is made in float64: the relative error of
 # variances, which are differences of two sums, is of that size too.
 _LARGEST_ROUNDING = 1e-2
+# Of the bound per frame: what sums of any kind leave; and what is left of float32's in float64.
+_LEAST_ROUNDING: dict[Precision, float] = {"float32": 1e-5, "float64": 1e-9}
+_FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
 
 
 class VariationalSteps:
@@ -56,6 +60,7 @@ class VariationalSteps:
         self._reg_covar = reg_covar
         self._standardisation = standardisation
         self._precision = precision
+        self._rounding = 0.0
         # What the last accumulation found out on its way, and the last update was made of.
         self._natural: tuple[VariationalPosterior, NaturalParameters] | None = None
         self._updated: tuple[MixtureStatistics, VariationalPosterior, UpdateReport] | None = None
@@ -64,14 +69,20 @@ class VariationalSteps:
     def accumulate(self, model: VariationalPosterior) -> MixtureStatistics:
         """Share the frames out, in float32 where that serves the update."""
         natural = self._natural_of(model)
+        self._rounding = natural.rounding * _FLOAT64
         if self._precision == "float64" or natural.rounding > _LARGEST_ROUNDING:
             return self._standard(self._sum(natural, "float64"))
         statistics = self._standard(self._sum(natural, "float32"))
         new, report = self._update(statistics, model)
         if self._natural_of(new).rounding > _LARGEST_ROUNDING:
             return self._standard(self._sum(natural, "float64"))
+        self._rounding = natural.rounding
         self._updated = statistics, new, report
         return statistics
+
+    def rounding(self) -> float:
+        """Error to expect of the bound per frame after the last accumulation, in nats."""
+        return max(_LEAST_ROUNDING[self._precision], self._rounding)
 
     def update(
         self, statistics: MixtureStatistics, model: VariationalPosterior

@@ -34,7 +34,6 @@ from speakergmm.mixtures.variational_steps import VariationalSteps
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
 # log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
 _LEAST_GAIN_FLOAT32 = 1.5e-7
-_ROUNDING = {"float32": 1e-5, "float64": 1e-9}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -187,7 +186,7 @@ def train_variational(
         steps.accumulate,
         steps.update,
         tol=tol,
-        rounding=_ROUNDING[precision],
+        rounding=steps.rounding,
         callback=callback,
         final_update=True,
     )

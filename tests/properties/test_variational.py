@@ -30,7 +30,7 @@ def problems(draw):
         concentration=10.0 ** rng.uniform(-3, 1),
         mean=rng.normal(size=d),
         mean_precision=10.0 ** rng.uniform(-2, 1),
-        degrees_of_freedom=d + 10.0 ** rng.uniform(-1, 1),
+        degrees_of_freedom=d - 1 + 10.0 ** rng.uniform(-6, 1),
         covariance=_covariance(kind, d, rng),
         weight_concentration_type=draw(
             st.sampled_from(["dirichlet_process", "dirichlet_distribution"])
