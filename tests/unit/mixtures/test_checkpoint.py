@@ -325,6 +325,10 @@ def test_frames_are_recognised_in_any_blocking_and_by_each_row_that_is_looked_at
         other[row] += 1.0
         seen.append(of(other) != of(X))
     assert seen == [row < 50 or row % 16 == 0 for row in range(400)]
+    # The others are told by their mean and variance.
+    other = X.copy()
+    other[77, 1] += 1e-6
+    assert frames_fingerprint(other, survey_frames(other), None)["frames"] != of(X)
 
 
 @pytest.mark.parametrize(

@@ -237,6 +237,46 @@ def test_a_stream_that_wanders_off_is_followed_in_float32(rng, kind):
     assert (np.abs(state.mean - at_home.centre) <= 4.0 * at_home.scale).all()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_moments_survive_a_change_of_coordinates(rng, kind):
+    # All frames alike, though each block lies elsewhere: moments of all frames are the oracle.
+    blocks = [draw(rng, 200) * 10.0**number + 30.0 * number for number in range(5)]
+    X = np.concatenate(blocks)
+    unit = {"spherical": [1.0], "diag": np.ones((1, 3)), "tied": np.eye(3), "full": np.eye(3)[None]}
+    state = StepwiseState.begin(make_mixture(kind, [1.0], np.zeros((1, 3)), unit[kind]))
+    seen = set()
+    for block in blocks:
+        state = step(
+            state, block, step_exponent=1.0, step_offset=1.0, options=PLAIN, precision="float64"
+        )
+        seen.add(tuple(state.standardisation.scale))
+        assert (np.abs(np.log2(state.standardisation.scale**2 / state.variance)) < 5.0).all() or (
+            kind == "spherical"
+        )
+    assert len(seen) >= 4
+    covariance = np.cov(X.T, ddof=0)
+    expected = {
+        "spherical": np.trace(covariance) / 3 * np.eye(3),
+        "diag": np.diag(np.diag(covariance)),
+    }.get(kind, covariance)
+    np.testing.assert_allclose(state.model.means[0], X.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(state.model.full_covariances()[0], expected, rtol=1e-9)
+
+
+def test_running_statistics_are_worth_as_many_frames_as_their_mean(rng):
+    # The variance of a mean is that of a frame times the sum of the frames' squared weights.
+    state = StepwiseState.begin(start_of("diag"))
+    weights = np.zeros(0)
+    for number in range(30):
+        state = step(state, draw(rng, 100), step_size=0.3, options=PLAIN)
+        eta = 0.3 if number else 1.0
+        weights = np.concatenate([weights * (1 - eta), np.full(100, eta / 100)])
+        assert state.statistics.n_frames == pytest.approx(1.0 / (weights**2).sum(), rel=1e-9)
+        assert state.statistics.counts.sum() == pytest.approx(state.statistics.n_frames, rel=1e-6)
+    # In the limit (2 - eta) / eta blocks.
+    assert state.statistics.n_frames == pytest.approx(100 * 1.7 / 0.3, rel=1e-3)
+
+
 def test_coordinates_stay_while_the_stream_does(rng):
     state = step(StepwiseState.begin(start_of("full")), draw(rng, 300))
     first = state.standardisation
