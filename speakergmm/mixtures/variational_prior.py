@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -184,6 +184,10 @@ class VariationalPrior:
         mean = self.mean * scale + standardisation.centre
         return self._with(mean, self.covariance * covariance_scale(self.covariance_type, scale))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the checks, and read-only again.
+        return _restored, ({field.name: getattr(self, field.name) for field in fields(self)},)
+
     def _with(self, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> VariationalPrior:
         return VariationalPrior(
             self.covariance_type,
@@ -195,6 +199,10 @@ class VariationalPrior:
             weight_concentration_type=self.weight_concentration_type,
             covariance_prior_type=self.covariance_prior_type,
         )
+
+
+def _restored(parameters: dict[str, Any]) -> VariationalPrior:
+    return VariationalPrior(**parameters)
 
 
 def covariance_scale(

@@ -1,9 +1,15 @@
 """BayesianGaussianMixture: scikit-learn's numbers from the same random state, and what is added."""
 
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as TheirMixture
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
@@ -301,6 +307,30 @@ def test_conjugate_gammas_take_few_degrees_of_freedom(clusters):
     assert mixture.degrees_of_freedom_[0] == pytest.approx(300.5)
     with pytest.raises(ValueError, match=r"should be greater than 2, but got 0\.500"):
         BayesianGaussianMixture(**options).fit(clusters)
+
+
+def test_it_works_among_scikit_learns_tools(clusters):
+    pipeline = make_pipeline(
+        StandardScaler(), BayesianGaussianMixture(n_components=3, random_state=0)
+    ).fit(clusters)
+    copy = pickle.loads(pickle.dumps(pipeline))
+    np.testing.assert_array_equal(copy.score_samples(clusters), pipeline.score_samples(clusters))
+    assert copy[-1].elbo_ == pipeline[-1].elbo_
+    fresh = clone(pipeline[-1])
+    assert not hasattr(fresh, "posterior_")
+    assert fresh.get_params() == pipeline[-1].get_params()
+    search = GridSearchCV(fresh, {"n_components": [1, 3]}, cv=2).fit(clusters)
+    assert search.best_params_ == {"n_components": 3}
+
+
+def test_parameters_have_the_type_of_the_frames(clusters):
+    mixture = BayesianGaussianMixture(n_components=2, random_state=0)
+    mixture.fit(clusters.astype(np.float32))
+    for name in ("means_", "covariances_", "precisions_", "weights_", "mean_precision_"):
+        assert getattr(mixture, name).dtype == np.float32, name
+    assert all(part.dtype == np.float32 for part in mixture.weight_concentration_)
+    assert mixture.score_samples(clusters.astype(np.float32)).dtype == np.float32
+    assert mixture.posterior_.means.dtype == np.float64
 
 
 def test_questions_before_the_fit_are_refused():

@@ -124,6 +124,21 @@ def test_a_posterior_is_frozen_and_survives_a_process_boundary(rng):
     np.testing.assert_array_equal(copy.effective_log_weights, posterior.effective_log_weights)
     np.testing.assert_array_equal(copy.covariances, posterior.covariances)
     assert copy.covariance_prior_type == "conjugate"
+    with pytest.raises(ValueError, match="read-only"):
+        copy.means[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_prior_survives_a_process_boundary(kind):
+    prior = make_prior(kind, "conjugate", weight_concentration_type="dirichlet_distribution")
+    copy = pickle.loads(pickle.dumps(prior))
+    for name, array in prior.to_arrays().items():
+        np.testing.assert_array_equal(copy.to_arrays()[name], array)
+    assert copy.covariance_type == kind
+    assert copy.weight_concentration_type == "dirichlet_distribution"
+    assert copy.covariance_prior_type == "conjugate"
+    with pytest.raises(ValueError, match="read-only"):
+        copy.mean[0] = 1.0
 
 
 @pytest.mark.parametrize(
