@@ -115,6 +115,19 @@ def test_rank_one_updates_do_not_drift(covariance_type, monkeypatch):
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
+def test_after_a_sweep_clusters_are_counted_anew(covariance_type):
+    X, prior = make(covariance_type, 4, 50)
+    partition = CompiledPartition(X, prior, np.zeros(50, int))
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        partition.sweep(rng.permutation(50), rng.random(50), 5.0)
+    fresh = CompiledPartition(X, prior, partition.labels)
+    # To the last bit: no rounding of the sweeps is left.
+    assert partition.log_likelihood() == fresh.log_likelihood()
+    np.testing.assert_array_equal(partition.log_weights(7, 1.0), fresh.log_weights(7, 1.0))
+
+
+@pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_frames_that_carry_a_cluster_are_removed_without_cancellation(covariance_type):
     # Without the outlier the cluster is a million times as narrow: all but three digits of the
     # determinant would cancel.
