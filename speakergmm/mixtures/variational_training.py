@@ -23,6 +23,7 @@ from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.em import EMResult, EMState, Iteration, expectation_maximisation
 from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
 from speakergmm.mixtures.frames import FrameSource, check_rereadable
+from speakergmm.mixtures.kinds import mixture_kind
 from speakergmm.mixtures.parameters import CovarianceType, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
@@ -225,14 +226,13 @@ def train_variational(
 
 
 def posterior_codec(
-    covariance_type: CovarianceType, covariance_prior_type: CovariancePriorType
+    covariance_type: CovarianceType | str, covariance_prior_type: CovariancePriorType
 ) -> Codec[VariationalPosterior]:
     """Give the codec of posteriors of one kind, for a `TrainingCheckpoint`."""
+    kind = mixture_kind(covariance_type).covariance_type
     return Codec(
         VariationalPosterior.to_arrays,
-        lambda arrays: VariationalPosterior.from_arrays(
-            arrays, covariance_type, covariance_prior_type
-        ),
+        lambda arrays: VariationalPosterior.from_arrays(arrays, kind, covariance_prior_type),
     )
 
 
