@@ -159,7 +159,8 @@ class BlockEvaluator:
             expanded = self._expander.expand(frames)
             # float64 from here on: an envelope of -1e5 must not cost digits of a likelihood.
             shift = np.matmul(self._envelope, expanded).astype(np.float64)
-            far = shift.min(initial=0.0) <= _FARTHEST or not np.isfinite(shift.sum())
+            # A minimum is NaN where any value is.
+            far = not shift.min(initial=0.0) > _FARTHEST
             lost = ~(shift > _FARTHEST) if far else None
             shift += _SHIFT
             sums, failed = self._exponentiate_block(expanded, densities, shift, lost)
