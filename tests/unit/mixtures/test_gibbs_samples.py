@@ -127,3 +127,11 @@ def test_predictive_density_integrates_to_one():
     x = 1e-2 * np.tan(angles)
     density = np.exp(samples.log_predictive(x[:, None])) * 1e-2 / np.cos(angles) ** 2
     assert abs(integrate.simpson(density, x=angles) - 1) < 1e-6
+
+
+def test_most_probable_partition_is_none_of_the_burn_in():
+    X = np.random.default_rng(0).standard_normal((20, 2))
+    samples = sample_dirichlet_process(X, n_sweeps=30, burn_in=29, n_chains=1)
+    # A sweep of the burn-in was more probable than the only one after it.
+    assert samples.log_probability[0].argmax() < 29
+    assert same_partition(samples.best_labels, samples.labels[0, 0])
