@@ -483,9 +483,11 @@ def test_a_constant_feature_gives_spheres_no_floor_of_its_own():
     # Features of 1e-6, one of them constant: the floor's own unit would swamp the others.
     X = np.random.default_rng(0).normal(size=(200, 3)) * [1e-6, 1e-6, 0.0]
     model = SphericalMixture([1.0], [[0.0, 0.0, 0.0]], [1e-12])
-    new, report = update_maximum_likelihood(accumulate(model, X, precision="float64"), model)
-    np.testing.assert_allclose(new.variances, X.var(axis=0).mean(), rtol=1e-9)
-    assert report.n_floored == 0
+    statistics = accumulate(model, X, precision="float64")
+    for known in (None, X.var(axis=0)):
+        new, report = update_maximum_likelihood(statistics, model, data_variance=known)
+        np.testing.assert_allclose(new.variances, X.var(axis=0).mean(), rtol=1e-9)
+        assert report.n_floored == 0
 
 
 def test_tiny_units_are_not_taken_for_rounding(kind, rng):
