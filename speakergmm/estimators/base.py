@@ -1,11 +1,11 @@
-"""What estimators of mixtures share: the fit with restarts, and all that a fitted one can say."""
+"""What estimators of mixtures share: parameters, and the fit of one or several restarts."""
 
 from __future__ import annotations
 
-import math
+import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,34 +13,25 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
-from speakergmm.estimators.fitted import FittedParameters
-from speakergmm.estimators.frames import (
-    Blocks,
-    Frames,
-    TrainingFrames,
-    check_frames,
-    check_sample_weight,
-    training_frames,
-)
+from speakergmm.estimators.checkpoint import Restarts, open_checkpoint
+from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
+from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import STARTS
+from speakergmm.mixtures.checkpoint import Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult, Iteration
 from speakergmm.mixtures.parameters import Precision
-from speakergmm.parallel import effective_jobs, threaded_map
+from speakergmm.parallel import effective_jobs
 
-# Frames that are scored at a time by one thread.
-_SCORING_FRAMES = 16384
 # Multiplications of an iteration up to which float64 is chosen: it takes tens of milliseconds.
 _SMALL_WORK = 2**24
 
 Progress = Callable[[int, Iteration], None]
 
 
-class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # type: ignore[misc]
+class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: a subclass says how one restart begins, runs and is kept.
 
     A *state* is whatever the subclass trains: a mixture, or a distribution over mixtures.
@@ -60,6 +51,8 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
     precision: Literal["auto", "float32", "float64"]
     n_jobs: int
     callback: Callable[[FitIteration], Any] | None
+    checkpoint: str | os.PathLike[str] | None
+    checkpoint_seconds: float
     lower_bound_: float
 
     @abstractmethod
@@ -79,8 +72,25 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
         precision: Precision,
         previous: float | None,
         callback: Progress,
+        checkpoint: TrainingCheckpoint[Any] | None,
     ) -> EMResult[Any]:
         """Run one restart from a state; `previous` is the bound of a fit that goes on."""
+
+    @abstractmethod
+    def _codec(self) -> Codec[Any]:
+        """Give the codec of what the loop trains, for checkpoints."""
+
+    def _pack_state(self, state: Any) -> Mapping[str, NDArray[Any]]:
+        """Turn a state into arrays, for checkpoints."""
+        return self._codec().pack(state)
+
+    def _unpack_state(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
+        """Turn what `_pack_state` gave into a state."""
+        return self._codec().unpack(arrays)
+
+    def _running_state(self, model: Any) -> Any:
+        """Give the state of a restart that was interrupted, in the loop's own coordinates."""
+        return model
 
     @abstractmethod
     def _keep(self, frames: TrainingFrames, state: Any) -> None:
@@ -100,6 +110,8 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
         options.check_integer(self, "verbose_interval", least=1)
         options.check_choice(self, "precision", ("auto", "float32", "float64"))
         options.check_callable(self, "callback")
+        options.check_path(self, "checkpoint")
+        options.check_real(self, "checkpoint_seconds", least=0.0)
         effective_jobs(self.n_jobs)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
@@ -146,41 +158,57 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
     def _fit_restarts(self, frames: TrainingFrames, *, goes_on: bool) -> None:
         random_state = check_random_state(self.random_state)
         precision = self._choose_precision(frames)
-        best: EMResult[Any] | None = None
-        best_iterations: tuple[FitIteration, ...] = ()
-        best_bound = -math.inf
-        ends: list[float] = []
-        with FitReporter(self.verbose, self.verbose_interval, self.max_iter) as reporter:
-            for restart in range(1 if goes_on else self.n_init):
-                previous = self.lower_bound_ if goes_on else None
-                reporter.restart_begins(restart, -math.inf if previous is None else previous)
-                state = self._resume(frames) if goes_on else self._begin(frames, random_state)
+        last_fit = self._pack_state(self._resume(frames)) if goes_on else None
+        with (
+            open_checkpoint(
+                self, frames, self._codec(), precision=precision, gone_on_with=last_fit
+            ) as file,
+            FitReporter(self.verbose, self.verbose_interval, self.max_iter) as reporter,
+        ):
+            if file is not None and (self.random_state is None or self.random_state is np.random):
+                # The numbers of all NumPy are left alone when a fit is gone on with.
+                random_state = np.random.RandomState()
+            restarts = Restarts(self._pack_state, self._unpack_state, file)
+            restarts.restore_or_begin(random_state)
+            while restarts.number < (1 if goes_on else self.n_init):
+                previous = self.lower_bound_ if goes_on else -np.inf
+                reporter.restart_begins(restarts.number, previous)
+                if file is not None and file.state is not None:
+                    state = self._running_state(file.state.model)
+                elif goes_on:
+                    state = self._resume(frames)
+                else:
+                    state = self._begin(frames, random_state)
+                restarts.begins(random_state)
                 if self.max_iter == 0:
-                    best = EMResult(state, (), "iteration_limit")
+                    restarts.take_start(EMResult(state, (), "iteration_limit"))
                     continue
-                seen: list[FitIteration] = []
                 result = self._train(
                     frames,
                     state,
                     precision=precision,
-                    previous=previous if previous is not None and np.isfinite(previous) else None,
-                    callback=self._watch(restart, seen, reporter),
+                    previous=float(previous) if np.isfinite(previous) else None,
+                    callback=self._watch(restarts.number, reporter),
+                    checkpoint=file,
                 )
-                bound = seen[-1].bound
-                ends.append(bound)
+                bound = float(result.history[-1].objective)
                 reporter.restart_ends(bound, result.convergence)
-                if best is None or bound > best_bound:
-                    best, best_bound, best_iterations = result, bound, tuple(seen)
+                restarts.ends(result, bound, random_state)
+        best = restarts.best
         assert best is not None
+        iterations = tuple(
+            FitIteration.of(restarts.best_number, number, iteration)
+            for number, iteration in enumerate(best.history)
+        )
         self._keep(frames, best.model)
         self._dtype = frames.dtype
         self.precision_ = precision
         self.convergence_ = best.convergence
         self.converged_ = best.convergence == "converged"
-        self.n_iter_ = len(best_iterations)
-        self.lower_bound_ = best_bound
-        self.lower_bounds_ = [iteration.bound for iteration in best_iterations]
-        self.history_ = FitHistory(best_iterations, tuple(ends))
+        self.n_iter_ = len(iterations)
+        self.lower_bound_ = restarts.best_bound
+        self.lower_bounds_ = [iteration.bound for iteration in iterations]
+        self.history_ = FitHistory(iterations, tuple(restarts.bounds))
         if not self.converged_ and self.max_iter > 0:
             reason = " The bound decreased." if self.convergence_ == "decreased" else ""
             warnings.warn(
@@ -190,10 +218,9 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
                 stacklevel=3,
             )
 
-    def _watch(self, restart: int, seen: list[FitIteration], reporter: FitReporter) -> Progress:
+    def _watch(self, restart: int, reporter: FitReporter) -> Progress:
         def watch(number: int, iteration: Iteration) -> None:
             record = FitIteration.of(restart, number, iteration)
-            seen.append(record)
             self._check_iteration(record)
             reporter.iteration_ends(record)
             if self.callback is not None:
@@ -225,150 +252,3 @@ class BaseMixtureEstimator(FittedParameters, DensityMixin, BaseEstimator):  # ty
         array, shape (T,)
         """
         return self.fit(X, y, sample_weight=sample_weight).predict(X)
-
-    # Scoring: a subclass whose frames are shared out otherwise than by `mixture_` overrides these.
-
-    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return self.mixture_.log_likelihood(X, precision=self.precision_)
-
-    def _most_probable(self, X: Frames) -> NDArray[np.integer]:
-        return self.mixture_.predict(X, precision=self.precision_)
-
-    def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return self.mixture_.posteriors(X, precision=self.precision_)
-
-    def _map(
-        self, function: Callable[[Frames], NDArray[Any]], X: Any
-    ) -> tuple[Iterator[NDArray[Any]], np.dtype[Any]]:
-        """Apply a function to pieces of checked frames, in order; also give the frames' type."""
-        check_is_fitted(self, "mixture_")
-        frames = check_frames(self, X, fitting=False)
-
-        def pieces() -> Iterator[Frames]:
-            for block in frames() if isinstance(frames, Blocks) else (frames,):
-                for start in range(0, len(block), _SCORING_FRAMES):
-                    yield block[start : start + _SCORING_FRAMES]
-
-        return threaded_map(function, pieces(), n_jobs=self.n_jobs), frames.dtype
-
-    def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Log-likelihood of each frame, in natural logarithms.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T,)
-            Of the frames' type. Frames x components are never held.
-        """
-        parts, dtype = self._map(self._log_likelihood, X)
-        return _joined([part.astype(dtype) for part in parts], dtype)
-
-    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Mean log-likelihood of the frames.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-        y : ignored
-            For pipelines.
-        sample_weight : array-like of shape (T,), optional
-            Weight of each frame in the mean.
-
-        Returns
-        -------
-        float
-            Without weights the mean of `score_samples`, in the frames' type.
-        """
-        if sample_weight is None:
-            return float(self.score_samples(X).mean())
-        total, weight = self._total_log_likelihood(X, sample_weight)
-        return total / weight
-
-    def _total_log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        """Sum of log-likelihoods, and the number of frames or their weight, in float64."""
-        parts, _ = self._map(self._log_likelihood, X)
-        likelihoods = _joined(list(parts), np.dtype(np.float64))
-        weights = check_sample_weight(sample_weight, len(likelihoods))
-        if weights is None:
-            return float(likelihoods.sum()), float(len(likelihoods))
-        return float(likelihoods @ weights), float(weights.sum())
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Most probable component of each frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T,)
-            Component numbers, from 0. Frames x components are never held.
-        """
-        parts, _ = self._map(self._most_probable, X)
-        return _joined(list(parts), np.dtype(np.int64))
-
-    def predict_proba(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Posterior probability of each component given each frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T, K)
-            Rows sum to one; of the frames' type.
-        """
-        parts, dtype = self._map(self._posteriors, X)
-        return _joined([part.astype(dtype, copy=False) for part in parts], dtype)
-
-    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw frames from the fitted mixture, component by component.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many, >= 1.
-
-        Returns
-        -------
-        X : array, shape (n_samples, D)
-            Frames in the order of their components; those that scikit-learn draws from the same
-            `random_state` and parameters.
-        y : array, shape (n_samples,)
-            Their components.
-        """
-        check_is_fitted(self, "mixture_")
-        if n_samples < 1:
-            raise InvalidInputError(
-                f"Invalid value for 'n_samples': {n_samples}; sampling requires at least one"
-            )
-        rng = check_random_state(self.random_state)
-        mixture = self.mixture_
-        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
-        drawn = []
-        if mixture.covariance_type in ("full", "tied"):
-            for mean, covariance, count in zip(
-                mixture.means, mixture.full_covariances(), counts, strict=True
-            ):
-                drawn.append(rng.multivariate_normal(mean, covariance, int(count)))
-        else:
-            deviations = np.sqrt(mixture.component_variances())
-            for mean, deviation, count in zip(mixture.means, deviations, counts, strict=True):
-                noise = rng.standard_normal((count, mixture.n_features))
-                drawn.append(mean + noise * deviation)
-        return np.concatenate(drawn), np.repeat(np.arange(mixture.n_components), counts)
-
-
-def _joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if not parts:
-        raise InvalidInputError("X must hold frames, found none")
-    return np.concatenate(parts).astype(dtype, copy=False)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -20,12 +21,13 @@ from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import Storable
 from speakergmm.mixtures import density
+from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult, Iteration
 from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.predictive import predictive_log_density
 from speakergmm.mixtures.variational import posterior_from_moments
 from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_training import train_variational
+from speakergmm.mixtures.variational_training import posterior_codec, train_variational
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,6 +100,8 @@ default="dirichlet_process"
         Threads; -1 for all cores. Results don't depend on it.
     callback : callable, default=None
         Called with a `FitIteration` after each iteration. What it raises ends the fit.
+    checkpoint, checkpoint_seconds
+        A file from which an interrupted fit goes on; see `GaussianMixture`.
 
     Attributes
     ----------
@@ -162,6 +166,8 @@ default="dirichlet_process"
         precision: Literal["auto", "float32", "float64"] = "auto",
         n_jobs: int = 1,
         callback: Callable[[FitIteration], Any] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float = DEFAULT_SECONDS,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -184,6 +190,8 @@ default="dirichlet_process"
         self.precision = precision
         self.n_jobs = n_jobs
         self.callback = callback
+        self.checkpoint = checkpoint
+        self.checkpoint_seconds = checkpoint_seconds
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -237,6 +245,7 @@ default="dirichlet_process"
         precision: Precision,
         previous: float | None,
         callback: Progress,
+        checkpoint: TrainingCheckpoint[Any] | None,
     ) -> EMResult[_State]:
         # The loop counts per frame, scikit-learn's bound and tolerance are those of the sum.
         weight = frames.survey.weight
@@ -257,9 +266,27 @@ default="dirichlet_process"
             previous=None if previous is None else previous / weight,
             callback=lambda number, iteration: callback(number, summed(iteration)),
             survey=frames.survey,
+            checkpoint=checkpoint,
         )
         history = tuple(summed(iteration) for iteration in result.em.history)
         return EMResult(_State(result.model, result.elbo), history, result.em.convergence)
+
+    def _codec(self) -> Codec[VariationalPosterior]:
+        kind: Any = self.covariance_type
+        return posterior_codec(kind, self.covariance_prior_type)
+
+    def _pack_state(self, state: _State) -> Mapping[str, NDArray[Any]]:
+        # A state without iterations has no bound.
+        elbo = np.array([state.elbo] if np.isfinite(state.elbo) else [])
+        return {**self._codec().pack(state.posterior), "elbo": elbo}
+
+    def _unpack_state(self, arrays: Mapping[str, NDArray[Any]]) -> _State:
+        elbo = arrays["elbo"]
+        posterior = self._codec().unpack(arrays)
+        return _State(posterior, float(elbo[0]) if elbo.size else -math.inf)
+
+    def _running_state(self, model: VariationalPosterior) -> _State:
+        return _State(model, -math.inf)
 
     def _keep(self, frames: TrainingFrames, state: _State) -> None:
         self._set_posterior(state.posterior, state.elbo)

@@ -148,7 +148,7 @@ def regularised(
         return covariances
     # Single frames have no variance that a floor could be compared with: all are given the same.
     part = _ROUNDING if defined and moments.of_single_frames else variance_floor
-    return kind.floored(covariances, max(part, _ROUNDING) * scale)[0]
+    return kind.floored(covariances, part * scale)[0]
 
 
 def make_start(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
@@ -61,6 +61,11 @@ class FitIteration:
             n_floored=report.n_floored if report else 0,
             revived=tuple(report.revived) if report else (),
         )
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> FitIteration:
+        """Build an iteration of its fields, as JSON gives them back."""
+        return cls(**{**entry, "revived": tuple(entry["revived"])})
 
 
 FitCallback = Callable[[FitIteration], Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from numbers import Integral, Real
 from typing import Any
 
@@ -56,6 +57,13 @@ def check_callable(owner: BaseEstimator, name: str) -> None:
     value = getattr(owner, name)
     if value is not None and not callable(value):
         raise refuse(owner, name, "a callable or None")
+
+
+def check_path(owner: BaseEstimator, name: str) -> None:
+    """Refuse what is no path and not None."""
+    value = getattr(owner, name)
+    if value is not None and not isinstance(value, (str, os.PathLike)):
+        raise refuse(owner, name, "a path or None")
 
 
 def check_shape(name: str, array: Any, shape: tuple[int, ...]) -> None:

@@ -47,12 +47,15 @@ class Storable:
 
         Notes
         -----
-        A `callback`, and a random state that is a generator and not a number, are not stored.
+        A `callback`, the path of a `checkpoint`, and a random state that is a generator and not a
+        number, are not stored.
         """
         check_is_fitted(self, "mixture_")
         arrays: dict[str, NDArray[Any]] = {}
         parameters: dict[str, Any] = {}
         for name, value in self.get_params(deep=False).items():  # type: ignore[attr-defined]
+            if name == "checkpoint":
+                continue
             if isinstance(value, (np.ndarray, list, tuple)):
                 arrays[_PARAMETER + name] = np.asarray(value, dtype=np.float64)
             elif isinstance(value, np.generic):
@@ -133,10 +136,7 @@ class Storable:
 
     def _restore_fit(self, stored: Mapping[str, Any]) -> None:
         fitted: Any = self
-        iterations = tuple(
-            FitIteration(**{**iteration, "revived": tuple(iteration["revived"])})
-            for iteration in stored["iterations"]
-        )
+        iterations = tuple(FitIteration.from_json(entry) for entry in stored["iterations"])
         bound = stored["lower_bound"]
         fitted.n_features_in_ = fitted.mixture_.n_features
         if stored["feature_names"] is not None:

@@ -1,0 +1,177 @@
+"""What a fitted mixture says of frames: likelihoods, components, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.fitted import FittedParameters
+from speakergmm.estimators.frames import Blocks, Frames, check_frames, check_sample_weight
+from speakergmm.mixtures.parameters import Precision
+from speakergmm.parallel import threaded_map
+
+# Frames that are scored at a time by one thread.
+_SCORING_FRAMES = 16384
+
+
+class Scoring(FittedParameters):
+    """The methods of a fitted estimator that take frames, or make some.
+
+    A subclass whose frames are shared out otherwise than by `mixture_` overrides
+    `_log_likelihood`, `_most_probable` and `_posteriors`.
+    """
+
+    precision_: Precision
+    random_state: Any
+    n_jobs: int
+
+    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
+        return self.mixture_.log_likelihood(X, precision=self.precision_)
+
+    def _most_probable(self, X: Frames) -> NDArray[np.integer]:
+        return self.mixture_.predict(X, precision=self.precision_)
+
+    def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
+        return self.mixture_.posteriors(X, precision=self.precision_)
+
+    def _map(
+        self, function: Callable[[Frames], NDArray[Any]], X: Any
+    ) -> tuple[Iterator[NDArray[Any]], np.dtype[Any]]:
+        """Apply a function to pieces of checked frames, in order; also give the frames' type."""
+        check_is_fitted(self, "mixture_")
+        frames = check_frames(self, X, fitting=False)
+
+        def pieces() -> Iterator[Frames]:
+            for block in frames() if isinstance(frames, Blocks) else (frames,):
+                for start in range(0, len(block), _SCORING_FRAMES):
+                    yield block[start : start + _SCORING_FRAMES]
+
+        return threaded_map(function, pieces(), n_jobs=self.n_jobs), frames.dtype
+
+    def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Log-likelihood of each frame, in natural logarithms.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T,)
+            Of the frames' type. Frames x components are never held.
+        """
+        parts, dtype = self._map(self._log_likelihood, X)
+        return _joined([part.astype(dtype) for part in parts], dtype)
+
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """Mean log-likelihood of the frames.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+        y : ignored
+            For pipelines.
+        sample_weight : array-like of shape (T,), optional
+            Weight of each frame in the mean.
+
+        Returns
+        -------
+        float
+            Without weights the mean of `score_samples`, in the frames' type.
+        """
+        if sample_weight is None:
+            return float(self.score_samples(X).mean())
+        total, weight = self._total_log_likelihood(X, sample_weight)
+        return total / weight
+
+    def _total_log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
+        """Sum of log-likelihoods, and the number of frames or their weight, in float64."""
+        parts, _ = self._map(self._log_likelihood, X)
+        likelihoods = _joined(list(parts), np.dtype(np.float64))
+        weights = check_sample_weight(sample_weight, len(likelihoods))
+        if weights is None:
+            return float(likelihoods.sum()), float(len(likelihoods))
+        return float(likelihoods @ weights), float(weights.sum())
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Most probable component of each frame.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T,)
+            Component numbers, from 0. Frames x components are never held.
+        """
+        parts, _ = self._map(self._most_probable, X)
+        return _joined(list(parts), np.dtype(np.int64))
+
+    def predict_proba(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Posterior probability of each component given each frame.
+
+        Parameters
+        ----------
+        X : array-like of shape (T, D), or blocks
+            Frames, as in `fit`.
+
+        Returns
+        -------
+        array, shape (T, K)
+            Rows sum to one; of the frames' type.
+        """
+        parts, dtype = self._map(self._posteriors, X)
+        return _joined([part.astype(dtype, copy=False) for part in parts], dtype)
+
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw frames from the fitted mixture, component by component.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, >= 1.
+
+        Returns
+        -------
+        X : array, shape (n_samples, D)
+            Frames in the order of their components; those that scikit-learn draws from the same
+            `random_state` and parameters.
+        y : array, shape (n_samples,)
+            Their components.
+        """
+        check_is_fitted(self, "mixture_")
+        if n_samples < 1:
+            raise InvalidInputError(
+                f"Invalid value for 'n_samples': {n_samples}; sampling requires at least one"
+            )
+        rng = check_random_state(self.random_state)
+        mixture = self.mixture_
+        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
+        drawn = []
+        if mixture.covariance_type in ("full", "tied"):
+            for mean, covariance, count in zip(
+                mixture.means, mixture.full_covariances(), counts, strict=True
+            ):
+                drawn.append(rng.multivariate_normal(mean, covariance, int(count)))
+        else:
+            deviations = np.sqrt(mixture.component_variances())
+            for mean, deviation, count in zip(mixture.means, deviations, counts, strict=True):
+                noise = rng.standard_normal((count, mixture.n_features))
+                drawn.append(mean + noise * deviation)
+        return np.concatenate(drawn), np.repeat(np.arange(mixture.n_components), counts)
+
+
+def _joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
+    if not parts:
+        raise InvalidInputError("X must hold frames, found none")
+    return np.concatenate(parts).astype(dtype, copy=False)
