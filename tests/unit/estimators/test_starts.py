@@ -174,6 +174,15 @@ def test_an_offset_moves_the_means_and_nothing_else(method, dtype):
     assert_allclose(far.covariances, near.covariances, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
+def test_an_offset_of_a_thousand_million_changes_no_start(method):
+    # Squares of such numbers have no digits left for the distances between them.
+    X = np.random.default_rng(0).integers(-50, 50, (200, 2)).astype(np.float64)
+    near, far = start(X, method, n_components=8), start(X + 1e9, method, n_components=8)
+    assert_array_equal(near.counts, far.counts)
+    assert_allclose(far.means - 1e9, near.means, atol=1e-5)
+
+
 @pytest.mark.parametrize("method", ["k-means++", "random_from_data"])
 def test_a_tied_start_from_single_frames_survives_an_offset(clusters, method):
     moments = start(clusters + 1e8, method, "tied")
@@ -208,3 +217,15 @@ def test_k_means_stops_where_it_would_with_duplicates(seed):
     other = start(np.repeat(X, counts, axis=0), "kmeans", n_components=8)
     assert_allclose(one.counts, other.counts)
     assert_allclose(one.means, other.means, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_start_is_floored_as_the_fit_is(kind):
+    # Two equal halves and a far frame: the halves have no variance, reg_covar is next to nothing.
+    X = np.repeat([[0.0, 0.0], [1.0, 1.0], [1e6, 1e6]], [20, 20, 1], axis=0)
+    parameters = {"covariance_type": kind, "random_state": 0, "max_iter": 0}
+    variance = X.var(axis=0)[0]
+    for floor, expected in ((None, 1e-10), (1e-4, 1e-4)):
+        fitted = GaussianMixture(3, variance_floor=floor, **parameters).fit(X)
+        smallest = np.linalg.eigvalsh(fitted.mixture_.full_covariances()).min()
+        assert_allclose(smallest, expected * variance, rtol=1e-4)
