@@ -5,15 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakergmm.mixtures.gibbs import sample_dirichlet_process
-from speakergmm.mixtures.gibbs_partitions import (
+from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
     least_squares_partition,
     name_by_appearance,
     name_by_size,
 )
-from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
-from speakergmm.mixtures.gibbs_reference import ReferencePartition
-from speakergmm.mixtures.gibbs_state import CompiledPartition
+from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.reference import ReferencePartition
+from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 seeds = st.integers(0, 2**32 - 1)
 kinds = st.sampled_from(["full", "diag"])

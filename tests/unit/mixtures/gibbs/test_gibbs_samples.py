@@ -11,7 +11,7 @@ from speakergmm.mixtures.full import FullMixture
 from speakergmm.mixtures.gibbs import (
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs_partitions import name_by_appearance
+from speakergmm.mixtures.gibbs.partitions import name_by_appearance
 
 
 def plain(prior):

@@ -13,14 +13,14 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.frames import check_frames
 from speakergmm.mixtures.full import FullMixture
-from speakergmm.mixtures.gibbs_diagnostics import effective_sample_size, r_hat
-from speakergmm.mixtures.gibbs_partitions import (
+from speakergmm.mixtures.gibbs.diagnostics import effective_sample_size, r_hat
+from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
     least_squares_partition,
     name_by_size,
     split_by_label,
 )
-from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.parallel import single_threaded_blas
 
@@ -251,7 +251,7 @@ class DirichletProcessSamples:
         -------
         dict
             Of "n_clusters", "log_probability" and, where it is drawn, "concentration"; see
-            `gibbs_diagnostics.r_hat`, also for what it raises.
+            `diagnostics.r_hat`, also for what it raises.
         """
         return {name: r_hat(trace) for name, trace in self._traces().items()}
 
@@ -261,7 +261,7 @@ class DirichletProcessSamples:
         Returns
         -------
         dict
-            Of the same traces as `r_hat`; see `gibbs_diagnostics.effective_sample_size`.
+            Of the same traces as `r_hat`; see `diagnostics.effective_sample_size`.
         """
         return {name: effective_sample_size(trace) for name, trace in self._traces().items()}
 

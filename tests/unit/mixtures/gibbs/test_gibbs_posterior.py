@@ -11,9 +11,9 @@ from speakergmm.mixtures.gibbs import (
     NormalInverseWishart,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs_chain import Chain, draw_concentration
-from speakergmm.mixtures.gibbs_partitions import name_by_appearance
-from speakergmm.mixtures.gibbs_state import CompiledPartition
+from speakergmm.mixtures.gibbs.chain import Chain, draw_concentration
+from speakergmm.mixtures.gibbs.partitions import name_by_appearance
+from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 
 def plain(prior):

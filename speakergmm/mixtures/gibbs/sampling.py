@@ -19,23 +19,15 @@ from numpy.typing import ArrayLike
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.frames import check_frames
-from speakergmm.mixtures.gibbs_chain import Chain, GammaPrior, Start, start_chain
-from speakergmm.mixtures.gibbs_prior import GibbsCovariance, NormalInverseWishart
-from speakergmm.mixtures.gibbs_reference import ReferencePartition
-from speakergmm.mixtures.gibbs_samples import DirichletProcessSamples
-from speakergmm.mixtures.gibbs_state import CompiledPartition
+from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
+from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishart
+from speakergmm.mixtures.gibbs.reference import ReferencePartition
+from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
+from speakergmm.mixtures.gibbs.state import CompiledPartition
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.survey import survey_frames
 from speakergmm.parallel import threaded_map
 from speakergmm.progress import track
-
-__all__ = [
-    "DirichletProcessSamples",
-    "GammaPrior",
-    "GibbsSweep",
-    "NormalInverseWishart",
-    "sample_dirichlet_process",
-]
 
 # Between two looks at the callback and the keyboard a chain moves about so many frames.
 _FRAMES_IN_A_ROUND = 20_000

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.gibbs_partitions import log_partition_prior
-from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
-from speakergmm.mixtures.gibbs_state import CompiledPartition, Partition
+from speakergmm.mixtures.gibbs.partitions import log_partition_prior
+from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.state import CompiledPartition, Partition
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

@@ -5,9 +5,9 @@ import pytest
 from oracles import gibbs as oracle
 from scipy.special import softmax
 
-from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
-from speakergmm.mixtures.gibbs_reference import ReferencePartition
-from speakergmm.mixtures.gibbs_state import CompiledPartition, make_tables
+from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.reference import ReferencePartition
+from speakergmm.mixtures.gibbs.state import CompiledPartition, make_tables
 
 KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 11)]
 BOTH = [CompiledPartition, ReferencePartition]
@@ -177,7 +177,7 @@ def test_tables_follow_from_the_prior(covariance_type):
 
 
 def test_rank_one_update_and_downdate_of_a_factor():
-    from speakergmm.mixtures.gibbs_kernels import change_factor, factorise
+    from speakergmm.mixtures.gibbs.kernels import change_factor, factorise
 
     rng = np.random.default_rng(4)
     root = rng.standard_normal((4, 6))
@@ -204,7 +204,7 @@ def test_rank_one_update_and_downdate_of_a_factor():
 
 
 def test_choice_by_inversion_takes_what_the_uniform_number_says():
-    from speakergmm.mixtures.gibbs_kernels import choose
+    from speakergmm.mixtures.gibbs.kernels import choose
 
     log_weights = np.log(np.array([0.2, 1e-300, 0.5, 0.3])) + 800.0
     log_weights[1] = -np.inf
@@ -215,7 +215,7 @@ def test_choice_by_inversion_takes_what_the_uniform_number_says():
 def test_without_a_place_for_caches_code_is_compiled_in_memory(monkeypatch):
     import numba
 
-    from speakergmm.mixtures import gibbs_kernels
+    from speakergmm.mixtures.gibbs import kernels
 
     njit = numba.njit
 
@@ -225,4 +225,4 @@ def test_without_a_place_for_caches_code_is_compiled_in_memory(monkeypatch):
         return njit(**options)
 
     monkeypatch.setattr(numba, "njit", refuse_cache)
-    assert gibbs_kernels.compiled(lambda x: x + 1)(1) == 2
+    assert kernels.compiled(lambda x: x + 1)(1) == 2

@@ -13,8 +13,8 @@ from speakergmm.mixtures.gibbs import (
     NormalInverseWishart,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs_chain import initial_labels
-from speakergmm.mixtures.gibbs_partitions import name_by_appearance
+from speakergmm.mixtures.gibbs.chain import initial_labels
+from speakergmm.mixtures.gibbs.partitions import name_by_appearance
 
 
 def three_clusters(n_frames=150, seed=0):

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.gibbs_prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -40,7 +40,7 @@ class Partition(Protocol):
 
 
 class CompiledPartition:
-    """Clusters with factors that rank-one updates keep; see `gibbs_kernels`.
+    """Clusters with factors that rank-one updates keep; see `kernels`.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ class CompiledPartition:
         self._prior_scale = np.atleast_2d(prior.scale)
         self._prior_factor = np.zeros((n_features + 1 if self._full else 2, n_features))
         self._prior_factor[: len(self._prior_scale)] = self._prior_scale
-        from speakergmm.mixtures import gibbs_kernels
+        from speakergmm.mixtures.gibbs import kernels
 
-        self._kernels = gibbs_kernels
-        self._prior_log_determinant = gibbs_kernels.factorise(self._prior_factor, self._full)
+        self._kernels = kernels
+        self._prior_log_determinant = kernels.factorise(self._prior_factor, self._full)
         capacity = self._n_clusters + 8
         self._counts = np.zeros(capacity, dtype=np.int64)
         self._means = np.zeros((capacity, n_features))
@@ -186,7 +186,7 @@ def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Arra
     tables : array, shape (4, `n_frames` + 1)
         Row by row: log n plus the constant of the predictive density; the power that it raises
         the growth of the determinant to, negated; what multiplies q when a frame is added, and
-        when one of n is removed (see `gibbs_kernels`).
+        when one of n is removed (see `kernels`).
     marginals : array, shape (`n_frames` + 1,)
         The constants of the log marginal likelihood.
     """
