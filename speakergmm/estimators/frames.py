@@ -254,9 +254,14 @@ class TrainingFrames:
 
 
 def training_frames(
-    estimator: BaseEstimator, X: Any, sample_weight: Any, *, n_components: int
+    estimator: BaseEstimator,
+    X: Any,
+    sample_weight: Any,
+    *,
+    n_components: int,
+    fitting: bool = True,
 ) -> TrainingFrames:
-    """Check and survey what is to be learnt from.
+    """Check and survey what is to be learnt from; `fitting` is as in `check_frames`.
 
     Raises
     ------
@@ -264,7 +269,7 @@ def training_frames(
         As `check_frames` and `check_sample_weight` say; or if there are fewer frames (of weight
         above zero) than components.
     """
-    source = check_frames(estimator, X, fitting=True, least=2)
+    source = check_frames(estimator, X, fitting=fitting, least=2 if fitting else 1)
     if isinstance(source, Blocks):
         n_frames = sum(len(chunk) for chunk in finite_chunks(source))
     else:

@@ -14,10 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
+from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import Storable
+from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
@@ -29,7 +31,7 @@ from speakergmm.mixtures.training import train_from
 _DEFAULT_FLOOR = 1e-10
 
 
-class GaussianMixture(Storable, BaseMixtureEstimator):
+class GaussianMixture(StepwiseFit, Storable, InformationCriteria, BaseMixtureEstimator):
     """Gaussian mixture, fitted by expectation-maximisation.
 
     Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; from the
@@ -98,6 +100,11 @@ default="kmeans"
     checkpoint_seconds : float, default=5
         Least time between two writings; they take less than 1 % of the time in any case. At 0
         every iteration is written.
+    step_exponent : float, default=0.7
+        How fast the steps of `partial_fit` become smaller, in (0.5, 1]: the nearer to 0.5, the
+        more is forgotten.
+    step_offset : float, default=2
+        Blocks by which these steps are ahead: the larger, the smaller the first ones are.
 
     Attributes
     ----------
@@ -114,11 +121,14 @@ default="kmeans"
     lower_bound_ : float
         Log-likelihood per frame of its last iteration, before the update.
     lower_bounds_ : list of float
-        Of all its iterations.
+        Of all its iterations. (scikit-learn's first one is less by ``log(T / K)`` after
+        "k-means++" and "random_from_data": its weights of these starts sum to K / T.)
     history_ : FitHistory
         Bounds, seconds and events of its iterations; the last bound of each restart.
     precision_ : {"float32", "float64"}
         What was chosen.
+    n_steps_ : int
+        Blocks that `partial_fit` has learnt from.
     n_features_in_ : int
         Number of features, D.
     feature_names_in_ : array of shape (D,)
@@ -162,6 +172,8 @@ default="kmeans"
         callback: Callable[[FitIteration], Any] | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         checkpoint_seconds: float = DEFAULT_SECONDS,
+        step_exponent: float = 0.7,
+        step_offset: float = 2.0,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -184,6 +196,8 @@ default="kmeans"
         self.callback = callback
         self.checkpoint = checkpoint
         self.checkpoint_seconds = checkpoint_seconds
+        self.step_exponent = step_exponent
+        self.step_offset = step_offset
 
     @classmethod
     def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:
@@ -227,6 +241,7 @@ default="kmeans"
         super()._check_parameters()
         options.check_real(self, "variance_floor", least=0.0, below=1.0, none=True)
         options.check_real(self, "min_count", least=0.0)
+        self._check_step_parameters()
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         k, d = self.n_components, frames.n_features
@@ -302,9 +317,7 @@ default="kmeans"
             sample_weight=frames.sample_weight,
             max_iter=self.max_iter,
             tol=self.tol,
-            options=MaximumLikelihoodOptions(
-                variance_floor=self._floor(), min_count=self.min_count, reg_covar=self.reg_covar
-            ),
+            options=self._update_options(),
             precision=precision,
             n_jobs=self.n_jobs,
             callback=callback,
@@ -312,6 +325,11 @@ default="kmeans"
             previous=previous,
             survey=frames.survey,
             checkpoint=checkpoint,
+        )
+
+    def _update_options(self) -> MaximumLikelihoodOptions:
+        return MaximumLikelihoodOptions(
+            variance_floor=self._floor(), min_count=self.min_count, reg_covar=self.reg_covar
         )
 
     def _codec(self) -> Codec[Mixture]:
@@ -326,43 +344,6 @@ default="kmeans"
 
     def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
         self.mixture_ = state
-
-    def _n_parameters(self) -> int:
-        """Count the free parameters of the fitted mixture."""
-        k, d = self.mixture_.means.shape
-        of_covariances = {
-            "full": k * d * (d + 1) // 2,
-            "tied": d * (d + 1) // 2,
-            "diag": k * d,
-            "spherical": k,
-        }
-        return int(of_covariances[self.mixture_.covariance_type] + k * d + k - 1)
-
-    def bic(self, X: Any, sample_weight: Any = None) -> float:
-        """Bayesian information criterion; the lower, the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-        sample_weight : array-like of shape (T,), optional
-            Weight of each frame; their sum is the number of frames that the criterion counts.
-        """
-        total, weight = self._total_log_likelihood(X, sample_weight)
-        return -2.0 * total + self._n_parameters() * math.log(weight)
-
-    def aic(self, X: Any, sample_weight: Any = None) -> float:
-        """Akaike information criterion; the lower, the better.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-        sample_weight : array-like of shape (T,), optional
-            Weight of each frame.
-        """
-        total, _ = self._total_log_likelihood(X, sample_weight)
-        return -2.0 * total + 2.0 * self._n_parameters()
 
     def marginal(self, dims: Any) -> Mixture:
         """Give the mixture of some features; see `speakergmm.mixtures.conditioning.marginal`.
