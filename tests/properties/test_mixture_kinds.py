@@ -37,6 +37,11 @@ def problems(draw, kinds=KINDS, max_frames=60):
     return model, X, rng
 
 
+def errors_of(model):
+    """Tolerances for float64 and float32: the latter from what the core itself expects."""
+    return zip(PRECISIONS, (1e-10, 1e-4 + 4 * natural_parameters(model).rounding), strict=True)
+
+
 def scale_of(statistics):
     """Sizes against which rounding of each array of statistics is measured."""
     total = max(statistics.n_frames, 1.0)
@@ -78,7 +83,7 @@ def test_the_order_of_components_does_not_matter(problem):
     model, X, rng = problem
     order = rng.permutation(model.n_components)
     permuted = rebuilt(model, order=order)
-    for precision, rounding in zip(PRECISIONS, (1e-11, 1e-4), strict=True):
+    for precision, rounding in errors_of(model):
         a = accumulate(model, X, precision=precision)
         b = accumulate(permuted, X, precision=precision)
         size = scale_of(a)
@@ -94,9 +99,11 @@ def test_the_order_of_components_does_not_matter(problem):
             rtol=rounding,
             atol=rounding,
         )
-        np.testing.assert_array_equal(
-            permuted.log_density(X, precision="float64"),
-            permuted.log_density(X, precision="float64"),
+        np.testing.assert_allclose(
+            permuted.log_density(X, precision=precision),
+            model.log_density(X, precision=precision)[:, order],
+            rtol=1e-5,
+            atol=rounding,
         )
 
 
@@ -224,7 +231,7 @@ def test_steps_turn_with_the_data(problem):
 def test_a_full_mixture_of_the_same_matrices_gives_the_same(problem):
     model, X, _ = problem
     full = make_mixture("full", model.weights, model.means, model.full_covariances())
-    for precision, rounding in zip(PRECISIONS, (1e-10, 1e-4), strict=True):
+    for precision, rounding in errors_of(full):
         a, b = (accumulate(m, X, precision=precision) for m in (model, full))
         size = scale_of(b)
         np.testing.assert_allclose(b.counts, a.counts, atol=rounding * size["counts"])
@@ -329,7 +336,8 @@ def test_em_never_loses(problem):
 def test_float32_stays_near_float64(problem):
     model, X, _ = problem
     exact = model.log_likelihood(X, precision="float64")
-    np.testing.assert_allclose(model.log_likelihood(X), exact, rtol=2e-6, atol=2e-4)
+    rounding = dict(errors_of(model))["float32"]
+    np.testing.assert_allclose(model.log_likelihood(X), exact, rtol=5e-6, atol=rounding)
     a, b = (accumulate(model, X, precision=p) for p in PRECISIONS)
-    assert_same_statistics(b, a, rounding=2e-4)
+    assert_same_statistics(b, a, rounding=rounding)
     np.testing.assert_allclose(b.counts.sum(), len(X), rtol=1e-6)
