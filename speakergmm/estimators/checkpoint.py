@@ -200,10 +200,11 @@ def _plain(value: Any) -> Any:
 
 
 def _random_digest(random_state: np.random.RandomState) -> str:
-    state: Any = random_state.get_state()
-    if isinstance(state, dict):
+    state: Any = random_state.get_state(legacy=False)
+    if state["bit_generator"] != "MT19937":
         raise InvalidInputError(
             "a fit with a checkpoint needs random numbers of the Mersenne Twister, found a "
             f"RandomState of {state['bit_generator']}; give a number as random_state"
         )
-    return digest_arrays(np.asarray(state[1]), np.array(state[2:]))
+    rest = (state["state"]["pos"], state["has_gauss"], state["gauss"])
+    return digest_arrays(state["state"]["key"], np.array(rest))

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
-from speakergmm.estimators.base import BaseMixtureEstimator, Progress
+from speakergmm.estimators.base import Progress
 from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
@@ -31,7 +31,7 @@ from speakergmm.mixtures.training import train_from
 _DEFAULT_FLOOR = 1e-10
 
 
-class GaussianMixture(StepwiseFit, Storable, InformationCriteria, BaseMixtureEstimator):
+class GaussianMixture(Storable, InformationCriteria, StepwiseFit):
     """Gaussian mixture, fitted by expectation-maximisation.
 
     Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; from the
@@ -241,7 +241,6 @@ default="kmeans"
         super()._check_parameters()
         options.check_real(self, "variance_floor", least=0.0, below=1.0, none=True)
         options.check_real(self, "min_count", least=0.0)
-        self._check_step_parameters()
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         k, d = self.n_components, frames.n_features

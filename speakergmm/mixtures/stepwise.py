@@ -26,7 +26,7 @@ from speakergmm.mixtures.parameters import Mixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.steps import Steps
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.parallel import effective_jobs
 
 # Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
@@ -120,6 +120,7 @@ def step(
     options: MaximumLikelihoodOptions | None = None,
     precision: Precision = "float32",
     n_jobs: int = 1,
+    survey: Survey | None = None,
 ) -> StepwiseState:
     """Learn from one block of a stream.
 
@@ -149,6 +150,8 @@ def step(
         Of densities within the block; as in `train_from`.
     n_jobs : int, default=1
         Threads; the result does not depend on it.
+    survey : Survey, optional
+        Of the same frames and weights, if it has been made.
 
     Returns
     -------
@@ -192,7 +195,7 @@ def step(
     effective_jobs(n_jobs)
     check_rereadable(X)
     weights = check_weights(sample_weight)
-    survey = survey_frames(X, weights)
+    survey = survey or survey_frames(X, weights)
     if len(survey.mean) != state.standard.n_features:
         raise InvalidInputError(
             f"frames must have {state.standard.n_features} features, found {len(survey.mean)}"

@@ -1,0 +1,307 @@
+"""Interrupted fits end as if nothing had happened, over all their restarts."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import speakergmm.files
+from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.serialization import load_arrays, save_arrays
+
+KINDS = ["full", "tied", "diag", "spherical"]
+BOTH = [GaussianMixture, BayesianGaussianMixture]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+class Interrupted(Exception):
+    pass
+
+
+class InterruptAt:
+    """A callback that ends the fit at one of its calls."""
+
+    def __init__(self, call, error=Interrupted):
+        self.call, self.error, self.seen = call, error, []
+
+    def __call__(self, iteration):
+        self.seen.append((iteration.restart, iteration.iteration))
+        if len(self.seen) == self.call:
+            raise self.error
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Only a power cut could tell the difference; tests with processes of their own do wait."""
+    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
+
+
+def make(cls, path=None, **parameters):
+    defaults = {
+        "n_components": 4,
+        "covariance_type": "diag",
+        "init_params": "random_from_data",
+        "n_init": 3,
+        "max_iter": 6,
+        "tol": 0.0,
+        "random_state": 5,
+        "checkpoint": path,
+        "checkpoint_seconds": 0.0,
+    }
+    return cls(**(defaults | parameters))
+
+
+def assert_identical(a, b):
+    for name in ("weights_", "means_", "covariances_"):
+        assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
+    for name in ("lower_bound_", "lower_bounds_", "convergence_", "n_iter_"):
+        assert getattr(a, name) == getattr(b, name), name
+    assert a.history_.restart_bounds == b.history_.restart_bounds
+    assert a.history_.events == b.history_.events
+    numbers = [(i.restart, i.iteration, i.bound) for i in a.history_.iterations]
+    assert numbers == [(i.restart, i.iteration, i.bound) for i in b.history_.iterations]
+    if isinstance(b, BayesianGaussianMixture):
+        assert a.elbo_ == b.elbo_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("cls", BOTH)
+def test_goes_on_to_the_same_result_from_any_iteration_of_any_restart(
+    cls, kind, clusters, tmp_path
+):
+    whole = make(cls, covariance_type=kind).fit(clusters)
+    calls = InterruptAt(None)
+    make(cls, covariance_type=kind, callback=calls).fit(clusters)
+    restarts = [restart for restart, _ in calls.seen]
+    assert set(restarts) == {0, 1, 2}
+    for call in (
+        1,
+        3,
+        restarts.index(1),
+        restarts.index(1) + 1,
+        restarts.index(2) + 2,
+        len(restarts),
+    ):
+        path = tmp_path / f"{call}"
+        parameters = {"covariance_type": kind, "path": path}
+        with pytest.raises(Interrupted):
+            make(cls, **parameters, callback=InterruptAt(call)).fit(clusters)
+        assert path.exists()
+        heard = InterruptAt(None)
+        resumed = make(cls, **parameters, callback=heard).fit(clusters)
+        assert_identical(resumed, whole)
+        # No restart that had ended is done again, and of the last no iteration but the end.
+        assert len(heard.seen) <= len(calls.seen) - call + 1
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e6])
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random", "splitting"])
+def test_interrupted_again_and_again_with_every_start(init, seconds, clusters, tmp_path):
+    parameters = {"init_params": init, "checkpoint_seconds": seconds}
+    whole = make(GaussianMixture, **parameters).fit(clusters)
+    for _ in range(40):
+        estimator = make(GaussianMixture, tmp_path / "c", **parameters, callback=InterruptAt(2))
+        try:
+            estimator.fit(clusters)
+        except Interrupted:
+            continue
+        break
+    assert_identical(estimator, whole)
+
+
+def test_interrupted_while_a_start_is_looked_for(clusters, tmp_path, monkeypatch):
+    from speakergmm.estimators import gaussian
+
+    whole = make(GaussianMixture).fit(clusters)
+    real, calls = gaussian.find_start, []
+
+    def find_start(*arguments, **options):
+        calls.append(1)
+        moments = real(*arguments, **options)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return moments
+
+    monkeypatch.setattr(gaussian, "find_start", find_start)
+    for seconds in (0.0, 1e6):
+        calls.clear()
+        estimator = make(GaussianMixture, tmp_path / "c", checkpoint_seconds=seconds)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(clusters)
+        heard = InterruptAt(None)
+        resumed = make(GaussianMixture, tmp_path / "c", callback=heard).fit(clusters)
+        assert_identical(resumed, whole)
+        assert heard.seen[0] == (1, 1)
+
+
+def global_numbers():
+    state = np.random.mtrand._rand.get_state(legacy=False)
+    return state["state"]["key"].tobytes(), state["state"]["pos"]
+
+
+@pytest.mark.parametrize("random_state", ["instance", None])
+def test_other_random_states(random_state, clusters, tmp_path):
+    def state():
+        return np.random.RandomState(3) if random_state == "instance" else None
+
+    before = global_numbers()
+    with pytest.raises(Interrupted):
+        make(GaussianMixture, tmp_path / "c", random_state=state(), callback=InterruptAt(8)).fit(
+            clusters
+        )
+    used = state()
+    resumed = make(GaussianMixture, tmp_path / "c", random_state=used).fit(clusters)
+    # The numbers of all NumPy are left alone.
+    assert global_numbers() == before
+    if random_state == "instance":
+        reference = state()
+        assert_identical(make(GaussianMixture, random_state=reference).fit(clusters), resumed)
+        assert used.uniform() == reference.uniform()
+    assert len(resumed.history_.restart_bounds) == 3
+    with pytest.raises(InvalidInputError, match="Mersenne Twister, found a RandomState of PCG64"):
+        make(
+            GaussianMixture,
+            tmp_path / "c",
+            random_state=np.random.RandomState(np.random.PCG64(1)),
+        ).fit(clusters)
+
+
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_warm_start_goes_on_too(cls, clusters, tmp_path):
+    def begun():
+        estimator = make(cls, max_iter=2, warm_start=True)
+        estimator.fit(clusters)
+        return estimator.set_params(max_iter=7, checkpoint=tmp_path / "c")
+
+    whole = begun().set_params(checkpoint=None).fit(clusters)
+    interrupted = begun().set_params(callback=InterruptAt(3))
+    with pytest.raises(Interrupted):
+        interrupted.fit(clusters)
+    resumed = begun().fit(clusters)
+    assert_identical(resumed, whole)
+    with pytest.raises(Interrupted):
+        begun().set_params(callback=InterruptAt(3)).fit(clusters)
+    with pytest.raises(IncompatibleModelError, match="last_fit"):
+        make(cls, tmp_path / "c", max_iter=7, warm_start=True).fit(clusters)
+
+
+def test_blocks_weights_and_names_go_on_too(clusters, tmp_path):
+    weights = np.arange(len(clusters)) % 4
+    blocks = np.split(clusters, [100, 120])
+    whole = make(GaussianMixture).fit(blocks, sample_weight=weights)
+    with pytest.raises(Interrupted):
+        make(GaussianMixture, str(tmp_path / "c"), callback=InterruptAt(9)).fit(
+            blocks, sample_weight=weights
+        )
+    resumed = make(GaussianMixture, str(tmp_path / "c"), n_jobs=2, verbose=0).fit(
+        lambda: iter(blocks), sample_weight=weights
+    )
+    assert_identical(resumed, whole)
+
+
+def test_other_parameters_and_frames_are_refused_by_name(clusters, tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        make(GaussianMixture, path, callback=InterruptAt(8)).fit(clusters)
+    before = path.read_bytes()
+    for parameters, words in [
+        ({"n_init": 4}, "n_init (3 there, 4 here);"),
+        ({"random_state": 6}, "random_state (5 there, 6 here);"),
+        ({"random_state": np.random.RandomState(5)}, "random_state;"),
+        ({"reg_covar": 1e-3}, "reg_covar (1e-06 there, 0.001 here);"),
+        ({"init_params": "kmeans"}, "init_params (random_from_data there, kmeans here);"),
+        ({"means_init": clusters[:4]}, "means_init;"),
+        ({"means_init": clusters[:4].tolist()}, "means_init;"),
+        ({"precision": "float32"}, "precision (float64 there, float32 here);"),
+        ({"min_count": 0.0}, "min_count"),
+    ]:
+        with pytest.raises(IncompatibleModelError) as caught:
+            make(GaussianMixture, path, **parameters).fit(clusters)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(IncompatibleModelError, match=r"frames, n_frames \(300 there, 299 here\);"):
+        make(GaussianMixture, path).fit(clusters[1:])
+    with pytest.raises(IncompatibleModelError, match="estimator"):
+        make(BayesianGaussianMixture, path).fit(clusters)
+    assert path.read_bytes() == before
+    # What has no effect on the result may differ.
+    make(GaussianMixture, path, n_jobs=2, precision="float64", checkpoint_seconds=9.0).fit(clusters)
+
+
+@pytest.mark.parametrize("lost", ["random_before", "best.means", "bounds", "random"])
+def test_a_part_that_is_missing_is_said(lost, clusters, tmp_path):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        make(GaussianMixture, path, callback=InterruptAt(8)).fit(clusters)
+    arrays, metadata = load_arrays(path, kind="training checkpoint")
+    arrays.pop(f"context.{lost}", None)
+    metadata["context"].pop(lost, None)
+    save_arrays(path, arrays, kind="training checkpoint", metadata=metadata)
+    with pytest.raises(ModelFormatError, match="with a part missing or wrong"):
+        make(GaussianMixture, path).fit(clusters)
+
+
+def test_parameters_are_checked_cloned_and_change_nothing(clusters, tmp_path):
+    for name, value in (("checkpoint", 3), ("checkpoint_seconds", -1.0)):
+        with pytest.raises(InvalidInputError, match=f"The '{name}' parameter"):
+            make(GaussianMixture).set_params(**{name: value}).fit(clusters)
+    path = tmp_path / "c"
+    estimator = make(GaussianMixture, path)
+    assert clone(estimator).checkpoint == path
+    assert_identical(estimator.fit(clusters), make(GaussianMixture).fit(clusters))
+    none = make(GaussianMixture, path, max_iter=0).fit(clusters)
+    assert none.means_.tobytes() == make(GaussianMixture, max_iter=0).fit(clusters).means_.tobytes()
+    assert list(tmp_path.iterdir()) == []
+
+
+PROGRAM = """
+import sys, warnings
+import numpy as np
+from tests.unit.estimators.test_fit_checkpoint import make, GaussianMixture
+warnings.simplefilter("ignore")
+folder, out = sys.argv[1:]
+estimator = make(GaussianMixture, folder + "/c", max_iter=12, n_components=8,
+                 covariance_type="full", callback=lambda i: print(i.restart, flush=True))
+estimator.fit(np.load(folder + "/frames.npy", mmap_mode="r"))
+estimator.save(folder + "/" + out)
+"""
+
+
+def test_a_kill_at_any_moment_changes_nothing(tmp_path, request):
+    rng = np.random.default_rng()
+    frames = np.random.default_rng(0).normal(size=(3_000, 3)).cumsum(axis=0)
+    np.save(tmp_path / "frames.npy", frames)
+
+    def begin(out):
+        return subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(tmp_path), out],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=request.config.rootpath,
+        )
+
+    n_iterations = 0
+    for n_lines in (5, 14, 11):
+        with begin("never") as process:
+            for _ in range(n_lines):
+                n_iterations += bool(process.stdout.readline())
+            time.sleep(rng.uniform(0.0, 0.02))
+            process.kill()
+        assert process.returncode == -signal.SIGKILL, "it must not have ended before the kill"
+    with begin("resumed") as process:
+        n_iterations += len(process.stdout.readlines())
+    assert process.returncode == 0
+    # Each of 3 x 12 iterations was heard of once; but not at all if a kill came before its line was
+    # read, and twice if it was the last of a restart.
+    assert 20 <= n_iterations <= 39
+    assert not (tmp_path / "c").exists()
+    whole = make(GaussianMixture, max_iter=12, n_components=8, covariance_type="full").fit(frames)
+    assert_identical(GaussianMixture.load(tmp_path / "resumed"), whole)
