@@ -1,0 +1,247 @@
+"""`partial_fit`: the estimator's side of stepwise EM."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.base import clone
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.mixtures.stepwise import StepwiseState, step
+
+KINDS = ["full", "tied", "diag", "spherical"]
+ATTRIBUTES = [
+    "weights_",
+    "means_",
+    "covariances_",
+    "precisions_",
+    "precisions_cholesky_",
+    "converged_",
+    "convergence_",
+    "n_iter_",
+    "lower_bound_",
+    "lower_bounds_",
+    "history_",
+    "precision_",
+    "n_features_in_",
+]
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+def draw(rng, n_frames, *, weights=(0.5, 0.3, 0.2)):
+    centres = np.array([[0.0, 0.0], [7.0, 2.0], [-6.0, 5.0]])
+    components = rng.choice(3, size=n_frames, p=weights)
+    return centres[components] + rng.normal(size=(n_frames, 2)) * [1.0, 1.5]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(2)
+
+
+def assert_same_state(a, b):
+    for name in ("weights_", "means_", "covariances_"):
+        assert getattr(a, name).tobytes() == getattr(b, name).tobytes(), name
+    assert a.n_steps_ == b.n_steps_
+    assert a.lower_bound_ == b.lower_bound_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_pass_over_a_stream_comes_near_to_a_fit_of_all_frames(kind, rng):
+    X, held_out = draw(rng, 12_000), draw(rng, 4_000)
+    stream = GaussianMixture(3, covariance_type=kind, random_state=0)
+    for block in np.split(X, 48):
+        stream.partial_fit(block)
+    whole = GaussianMixture(3, covariance_type=kind, random_state=0, tol=1e-6).fit(X)
+    # Within 0.005 nats per frame, on others.
+    assert stream.score(held_out) > whole.score(held_out) - 0.005
+    assert stream.n_steps_ == stream.n_iter_ == 48
+    assert all(hasattr(stream, name) for name in ATTRIBUTES)
+
+
+def test_the_steps_are_those_of_the_core(rng):
+    blocks = [draw(rng, n) for n in (300, 200, 50)]
+    parameters = {
+        "reg_covar": 1e-3,
+        "variance_floor": 0.01,
+        "min_count": 0.5,
+        "step_exponent": 0.6,
+        "step_offset": 5.0,
+    }
+    estimator = GaussianMixture(3, random_state=1, **parameters)
+    start = GaussianMixture(3, random_state=1, max_iter=0, **parameters).fit(blocks[0]).mixture_
+    state = StepwiseState.begin(start)
+    options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.01, min_count=0.5)
+    for block in blocks:
+        weights = rng.uniform(0.0, 2.0, len(block))
+        if state.n_steps == 0:
+            # The start is that of the same weights.
+            start = GaussianMixture(3, random_state=1, max_iter=0, **parameters)
+            state = StepwiseState.begin(start.fit(block, sample_weight=weights).mixture_)
+        estimator.partial_fit(block, sample_weight=weights)
+        state = step(
+            state,
+            block,
+            sample_weight=weights,
+            step_exponent=0.6,
+            step_offset=5.0,
+            options=options,
+            precision="float64",
+        )
+        for name, value in state.model.to_arrays().items():
+            assert estimator.mixture_.to_arrays()[name].tobytes() == value.tobytes(), name
+        assert estimator.lower_bound_ == state.log_likelihood
+        (record,) = estimator.history_.iterations
+        assert (record.iteration, record.bound) == (state.n_steps, state.log_likelihood)
+
+
+def test_the_first_block_begins_as_a_fit_does(rng):
+    X = draw(rng, 400)
+    for parameters in (
+        {"init_params": "kmeans"},
+        {"init_params": "random_from_data"},
+        {"means_init": X[:3], "weights_init": [0.2, 0.3, 0.5]},
+    ):
+        one = GaussianMixture(3, random_state=4, **parameters).partial_fit(X)
+        other = GaussianMixture(3, random_state=4, max_iter=1, **parameters).fit(X)
+        assert_allclose(one.means_, other.means_, rtol=1e-12)
+        assert_allclose(one.covariances_, other.covariances_, rtol=1e-10)
+        assert one.lower_bound_ == other.lower_bound_
+
+
+def test_a_first_block_of_too_few_frames_is_refused_and_later_ones_may_be_short(rng):
+    estimator = GaussianMixture(5, random_state=0)
+    with pytest.raises(InvalidInputError, match="n_components = 5, n_samples = 4"):
+        estimator.partial_fit(draw(rng, 4))
+    assert not hasattr(estimator, "mixture_")
+    estimator.partial_fit(draw(rng, 50)).partial_fit(draw(rng, 1)).partial_fit(draw(rng, 3))
+    assert estimator.n_steps_ == 3
+    assert np.isfinite(estimator.means_).all()
+
+
+def test_single_frames_move_little(rng):
+    # A block counts by its weight, so a tail of a stream can't overthrow what thousands said.
+    estimator = GaussianMixture(3, random_state=0).partial_fit(draw(rng, 3000))
+    before = estimator.means_
+    for _ in range(5):
+        estimator.partial_fit(draw(rng, 1))
+    assert 0 < np.abs(estimator.means_ - before).max() < 0.02
+
+
+@pytest.mark.parametrize("bad", ["nan", "width", "weights", "zero weights", "empty"])
+def test_a_block_that_is_refused_changes_nothing(bad, rng):
+    estimator = GaussianMixture(3, random_state=0).partial_fit(draw(rng, 200))
+    block, weights = draw(rng, 50), None
+    if bad == "nan":
+        block[31, 1] = np.nan
+    elif bad == "width":
+        block = block[:, :1]
+    elif bad == "weights":
+        weights = np.ones(49)
+    elif bad == "zero weights":
+        weights = np.zeros(50)
+    else:
+        block = block[:0]
+    words = {
+        "nan": "found NaN at row 31, column 1",
+        "width": "1 features, but GaussianMixture is expecting 2",
+        "weights": "one entry per frame",
+        "zero weights": "zero for all",
+        "empty": r"0 sample\(s\)",
+    }[bad]
+    before = pickle.dumps(estimator)
+    with pytest.raises(ValueError, match=words):
+        estimator.partial_fit(block, sample_weight=weights)
+    assert pickle.dumps(estimator) == before
+
+
+def test_the_stream_goes_on_through_pickles_and_copies(rng):
+    blocks = [draw(rng, 100) for _ in range(6)]
+    estimator = GaussianMixture(3, random_state=0)
+    for block in blocks[:3]:
+        estimator.partial_fit(block)
+    others = [pickle.loads(pickle.dumps(estimator)), copy.deepcopy(estimator)]
+    for block in blocks[3:]:
+        estimator.partial_fit(block)
+        for other in others:
+            other.partial_fit(block)
+    for other in others:
+        assert_same_state(other, estimator)
+    assert not hasattr(clone(estimator), "mixture_")
+
+
+def test_after_a_fit_the_fitted_mixture_counts_as_one_block(rng):
+    X, block = draw(rng, 3000), draw(rng, 300, weights=(0.0, 0.0, 1.0))
+    fitted = GaussianMixture(3, random_state=0, tol=1e-6).fit(X)
+    weights = np.sort(fitted.weights_)
+    fitted.partial_fit(block)
+    assert fitted.n_steps_ == 2
+    eta = 3.0**-0.7
+    expected = np.sort((1 - eta) * weights + eta * np.array([1.0, 0.0, 0.0]))
+    assert_allclose(np.sort(fitted.weights_), expected, atol=2e-3)
+    # A fit in between is not a step of the stream, whatever the estimator has seen before.
+    again = GaussianMixture(3, random_state=0, tol=1e-6).partial_fit(block).fit(X)
+    assert not hasattr(again, "n_steps_") or again.n_steps_ == 1
+    again.partial_fit(block)
+    assert_same_state(again, fitted)
+
+
+def test_a_loaded_estimator_goes_on_from_its_mixture(rng, tmp_path):
+    fitted = GaussianMixture(3, random_state=0).partial_fit(draw(rng, 500))
+    fitted.save(tmp_path / "m")
+    loaded = GaussianMixture.load(tmp_path / "m").partial_fit(draw(rng, 500))
+    assert loaded.n_steps_ == 2
+    changed = np.abs(loaded.means_ - fitted.means_).max()
+    assert 0 < changed < 0.3
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_types_blocks_and_callbacks(dtype, rng):
+    X = draw(rng, 600).astype(dtype)
+    seen = []
+    estimator = GaussianMixture(3, random_state=0, callback=seen.append)
+    estimator.partial_fit(X[:300]).partial_fit([X[300:310], X[310:]])
+    other = GaussianMixture(3, random_state=0, n_jobs=2)
+    other.partial_fit(X[:300]).partial_fit(lambda: iter([X[300:]]))
+    assert_same_state(estimator, other)
+    assert estimator.means_.dtype == dtype
+    assert [iteration.iteration for iteration in seen] == [1, 2]
+    assert [iteration.bound for iteration in seen][1] == estimator.lower_bound_
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("step_exponent", 0.5, r"a float in the range \(0.5, 1\]"),
+        ("step_exponent", 1.1, r"a float in the range \(0.5, 1\]"),
+        ("step_exponent", "x", r"a float in the range \[0.0, inf\)"),
+        ("step_offset", -1.0, r"a float in the range \[0.0, inf\)"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(name, value, allowed, rng):
+    estimator = GaussianMixture(2, **{name: value})
+    message = f"The '{name}' parameter of GaussianMixture must be {allowed}. Got {value!r} instead."
+    with pytest.raises(ValueError, match=message):
+        estimator.partial_fit(draw(rng, 50))
+
+
+def test_other_numbers_of_components_than_the_stream_s_are_refused(rng):
+    estimator = GaussianMixture(3, random_state=0).partial_fit(draw(rng, 100))
+    with pytest.raises(InvalidInputError, match="3 full components of 2 features, found 4 full"):
+        estimator.set_params(n_components=4).partial_fit(draw(rng, 100))
+    with pytest.raises(InvalidInputError, match="found 3 diag"):
+        estimator.set_params(n_components=3, covariance_type="diag").partial_fit(draw(rng, 100))
+
+
+def test_frames_with_names(rng):
+    pandas = pytest.importorskip("pandas")
+    frames = pandas.DataFrame(draw(rng, 100), columns=["energy", "pitch"])
+    estimator = GaussianMixture(2, random_state=0).partial_fit(frames).partial_fit(frames)
+    assert estimator.feature_names_in_.tolist() == ["energy", "pitch"]
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.partial_fit(frames[["pitch", "energy"]])
