@@ -10,21 +10,18 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
-from speakergmm.estimators.bayesian_parameters import PosteriorParameters
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
-from speakergmm.estimators.frames import Frames, TrainingFrames
+from speakergmm.estimators.bayesian_scoring import PosteriorScoring
+from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import Storable
-from speakergmm.mixtures import density
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult, Iteration
 from speakergmm.mixtures.parameters import Precision
-from speakergmm.mixtures.predictive import predictive_log_density
 from speakergmm.mixtures.variational import posterior_from_moments
 from speakergmm.mixtures.variational_posterior import VariationalPosterior
 from speakergmm.mixtures.variational_training import posterior_codec, train_variational
@@ -38,7 +35,7 @@ class _State:
     elbo: float
 
 
-class BayesianGaussianMixture(PosteriorParameters, Storable, BaseMixtureEstimator):
+class BayesianGaussianMixture(PosteriorScoring, Storable, BaseMixtureEstimator):
     """Bayesian Gaussian mixture: a distribution over mixtures, found by variational inference.
 
     Parameters, attributes and methods are those of scikit-learn's ``BayesianGaussianMixture``;
@@ -290,48 +287,3 @@ default="dirichlet_process"
 
     def _keep(self, frames: TrainingFrames, state: _State) -> None:
         self._set_posterior(state.posterior, state.elbo)
-
-    def _natural_parameters(self) -> density.NaturalParameters:
-        posterior = self.posterior_
-        return density.natural_parameters(
-            posterior.mixture, log_weights=posterior.effective_log_weights
-        )
-
-    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return density.log_likelihood(self._natural_parameters(), X, precision=self.precision_)
-
-    def _most_probable(self, X: Frames) -> NDArray[np.integer]:
-        return density.predict(self._natural_parameters(), X, precision=self.precision_)
-
-    def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return density.posteriors(self._natural_parameters(), X, precision=self.precision_)
-
-    def n_effective(self, threshold: float = 0.01) -> int:
-        """Count the components that the frames use.
-
-        Parameters
-        ----------
-        threshold : float, default=0.01
-            Expected weight that a component must exceed; in 0..1.
-        """
-        check_is_fitted(self, "posterior_")
-        if not 0 <= threshold < 1:
-            raise InvalidInputError(f"threshold must lie in 0..1 (below 1), found {threshold}")
-        return int(np.count_nonzero(self.posterior_.weights > threshold))
-
-    def predictive_log_density(self, X: Any) -> NDArray[np.float64]:
-        """Logarithm of the posterior predictive density: parameters integrated out.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T,)
-            Of a proper density, in float64; `score_samples` is the normaliser of responsibilities
-            instead, as in scikit-learn.
-        """
-        parts, _ = self._map(lambda frames: predictive_log_density(self.posterior_, frames), X)
-        return np.concatenate(list(parts))

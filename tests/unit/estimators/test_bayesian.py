@@ -233,6 +233,17 @@ def test_warm_start_goes_on(clusters):
         steps.fit(clusters)
 
 
+def test_warm_start_after_convergence_ends_at_once(clusters):
+    mixture = BayesianGaussianMixture(n_components=3, random_state=0, warm_start=True, tol=1e-2)
+    mixture.fit(clusters)
+    assert mixture.converged_
+    bound = mixture.lower_bound_
+    mixture.fit(clusters)
+    assert mixture.n_iter_ == 1
+    assert mixture.converged_
+    assert 0 <= mixture.lower_bound_ - bound < 1e-2
+
+
 def test_warm_start_on_other_frames_learns_them(clusters):
     mixture = BayesianGaussianMixture(n_components=3, random_state=0, warm_start=True)
     mixture.fit(clusters)
