@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.frames import regroup, weigh
 from speakergmm.mixtures.survey import Survey, survey_frames
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
@@ -226,17 +227,11 @@ class TrainingFrames:
         return self.survey.n_frames
 
     def chunks(self, size: int) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
-        """Yield pieces of up to `size` frames in float64, with their weights."""
-        first = 0
-        for block in self.source() if isinstance(self.source, Blocks) else (self.source,):
-            for start in range(0, len(block), size):
-                rows = block[start : start + size].astype(np.float64)
-                if self.sample_weight is None:
-                    weights = np.ones(len(rows))
-                else:
-                    weights = self.sample_weight[first : first + len(rows)]
-                yield rows, weights
-                first += len(rows)
+        """Yield pieces of `size` frames (the last: or less) in float64, with their weights."""
+        blocks = self.source() if isinstance(self.source, Blocks) else (self.source,)
+        # Cut anew: sums over the pieces round the same way in any blocking.
+        for rows, weights in weigh(regroup(blocks, size), self.sample_weight):
+            yield rows.astype(np.float64), np.ones(len(rows)) if weights is None else weights
 
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
         """Give the frames of these numbers, in this order, of the source's type."""

@@ -151,6 +151,7 @@ def test_a_progress_bar_shows_at_a_terminal_only(clusters, capsys, monkeypatch):
         ({"variance_floor": 1.0}, r"'variance_floor' .* in the range \[0.0, 1.0\) or None"),
         ({"min_count": -1}, "'min_count' .* must be a float"),
         ({"callback": 3}, "'callback' .* must be a callable or None"),
+        ({"checkpoint": 3}, "'checkpoint' .* must be a path or None"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"random_state": "x"}, "cannot be used to seed"),
         ({"weights_init": [0.5, 0.6], "n_components": 2}, "should be normalized"),

@@ -41,12 +41,12 @@ def test_what_is_loaded_is_what_was_saved(clusters, tmp_path, kind, dtype):
 def test_feature_names_and_a_fit_without_iterations(clusters, tmp_path):
     frame = pd.DataFrame(clusters, columns=["a", "b", "c"])
     fitted = GaussianMixture(2, max_iter=0, random_state=np.random.RandomState(0)).fit(frame)
-    fitted.callback = print
+    fitted.set_params(callback=print, checkpoint=str(tmp_path / "checkpoint"))
     fitted.save(tmp_path / "mixture")
     loaded = GaussianMixture.load(tmp_path / "mixture")
     assert list(loaded.feature_names_in_) == ["a", "b", "c"]
     assert loaded.lower_bound_ == -np.inf
-    assert (loaded.random_state, loaded.callback) == (None, None)
+    assert (loaded.random_state, loaded.callback, loaded.checkpoint) == (None, None, None)
     assert_array_equal(loaded.predict(frame), fitted.predict(frame))
 
 
