@@ -32,8 +32,9 @@ from speakergmm.parallel import threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
-# Exponentials after which the work is long enough for compiled code, which takes half a second to
-# load. They are counted from the first frame, so that results depend on nothing but the frames.
+# Exponentials after which the work is long enough for compiled code, which takes a quarter of a
+# second to make. They are counted from the first frame, so that results depend on nothing but the
+# frames.
 _UNCOMPILED = 2**25
 # The constant of a component of weight zero is -1e30.
 _ABSENT = -1e29
