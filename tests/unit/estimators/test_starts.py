@@ -63,6 +63,8 @@ def test_moments_of_labels(kind, weighted, offset):
     assert_allclose(moments.counts, expected[0], rtol=1e-12)
     assert_allclose(moments.means, expected[1], rtol=1e-12)
     assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
+    if kind in ("full", "tied"):
+        assert_array_equal(moments.covariances, np.swapaxes(moments.covariances, -1, -2))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,6 +82,8 @@ def test_moments_of_responsibilities(kind):
     assert_allclose(moments.counts, expected[0], rtol=1e-12)
     assert_allclose(moments.means, expected[1], rtol=1e-12)
     assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
+    if kind in ("full", "tied"):
+        assert_array_equal(moments.covariances, np.swapaxes(moments.covariances, -1, -2))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -161,6 +165,18 @@ def test_random_shares_do_not_depend_on_the_pieces(monkeypatch, clusters, kind):
     uniform = np.random.RandomState(0).uniform(size=(len(clusters), 4))
     shares = uniform / uniform.sum(axis=1, keepdims=True)
     assert_allclose(whole.counts, shares.sum(axis=0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_shares_are_weighed(clusters, kind):
+    weights = np.random.default_rng(0).uniform(0, 3, len(clusters))
+    moments = start(clusters, "random", kind, sample_weight=weights)
+    shares = np.random.RandomState(0).uniform(size=(len(clusters), 4))
+    shares *= (weights / shares.sum(axis=1))[:, None]
+    expected = naive_moments(clusters, shares, kind)
+    assert_allclose(moments.counts, expected[0], rtol=1e-12)
+    assert_allclose(moments.means, expected[1], rtol=1e-10)
+    assert_allclose(moments.covariances, expected[2], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
