@@ -139,7 +139,7 @@ class Selection:
 
             _, ax = pyplot.subplots(layout="constrained")
         fitted = [row for row in self.path if row.error is None]
-        of_what = " of the difference to the best" if errors == "difference" else ""
+        of_what = " of difference to best" if errors == "difference" else ""
         bars = [getattr(row, f"{errors}_error") for row in fitted]
         ax.errorbar(
             [row.n_components for row in fitted],
@@ -150,7 +150,7 @@ class Selection:
             markersize=4,
             linewidth=1.2,
             capsize=3,
-            label="± 1 standard error" + of_what,
+            label="± 1 s.e." + of_what,
         )
         chosen = self.chosen
         ax.plot(
@@ -177,7 +177,7 @@ class Selection:
         ax.set_xlabel("number of components, K")
         ax.set_ylabel(_TITLES[self.criterion])
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        ax.legend()
+        ax.legend(fontsize="small")
         return ax
 
 

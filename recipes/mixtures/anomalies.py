@@ -1,0 +1,114 @@
+"""Frames that are no speech, as anomalies to a mixture of loud speech.
+
+The mixture is fitted to background speakers, its threshold set on dev speakers, and both are
+judged on eval speakers: on their loud speech (false alarms), on their soft speech, on the pauses
+of their recordings and on synthetic noises (detections). No frame of a pause or a noise sets
+anything. One detector sees cepstra; another the frame's level too, by which speech and pauses
+were labelled.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from settings import Settings
+from speech import Frames, make_noises
+
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
+from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of frames that were called anomalies."""
+
+    n_frames: int
+    n_sources: int
+    rate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """A detector and what it made of the frames of eval speakers and of noises."""
+
+    detector: GaussianMixtureOutlierDetector
+    path: tuple[tuple[int, float], ...]  # K and log-likelihood per frame of dev speech
+    rates: Mapping[str, Rate]
+    scores: Mapping[str, NDArray[np.float64]]
+    example_scores: NDArray[np.float64]
+
+
+FEATURES: Mapping[str, Callable[[Frames], NDArray[np.float64]]] = {
+    "cepstra": lambda frames: frames.cepstra.astype(np.float64),
+    "cepstra and level": lambda frames: np.column_stack([frames.cepstra, frames.level]),
+}
+
+
+def detect(
+    background: Frames, dev: Frames, evaluation: Frames, settings: Settings
+) -> tuple[dict[str, Detection], Frames]:
+    """Train, calibrate, evaluate; also give all frames of one recording, the example."""
+    training = background.loud_speech.draw(settings.n_training_frames, settings.seed)
+    sets = {
+        "loud speech": evaluation.loud_speech,
+        "soft speech": evaluation.soft_speech,
+        "pauses": evaluation.pauses,
+    }
+    for level in settings.noise_levels:
+        sets[f"noise at {level:g} dB"] = make_noises(
+            settings.features(), n_recordings=settings.n_noises, level=level, seed=settings.seed
+        )
+    sets = {name: frames for name, frames in sets.items() if len(frames)}
+    example = evaluation[evaluation.recordings == _most_typical(evaluation)]
+    found = {}
+    for name, features in FEATURES.items():
+        validation = features(dev.loud_speech)
+        models = {
+            k: GaussianMixture(k, covariance_type="full", random_state=settings.seed).fit(
+                features(training)
+            )
+            for k in settings.detector_path
+        }
+        path = tuple((k, model.score(validation)) for k, model in models.items())
+        chosen, _ = max(path, key=lambda row: row[1])
+        detector = GaussianMixtureOutlierDetector.from_mixture(
+            models[chosen], validation, false_alarm=settings.false_alarm
+        )
+        scores = {kind: detector.score_samples(features(frames)) for kind, frames in sets.items()}
+        rates = {
+            kind: measure(values < detector.threshold_, sets[kind].speakers, seed=settings.seed)
+            for kind, values in scores.items()
+        }
+        example_scores = detector.score_samples(features(example))
+        found[name] = Detection(detector, path, rates, scores, example_scores)
+    return found, example
+
+
+def measure(flagged: NDArray[np.bool_], sources: NDArray[np.str_], *, seed: int) -> Rate:
+    """Measure a rate, with a 95 % bootstrap interval over its sources (speakers, recordings).
+
+    Frames of a speaker are anything but independent; an interval from their number would be far
+    too narrow.
+    """
+    names, numbers = np.unique(sources, return_inverse=True)
+    n_flagged = np.bincount(numbers, weights=flagged)
+    n_frames = np.bincount(numbers)
+    drawn = draw_multiplicities(len(names), n_bootstrap=2000, seed=seed)
+    interval = percentile_interval((drawn @ n_flagged) / (drawn @ n_frames))
+    assert interval is not None
+    return Rate(len(flagged), len(names), float(flagged.mean()), interval.low, interval.high)
+
+
+def _most_typical(frames: Frames) -> int:
+    """Find the first recording that is half speech and a quarter pauses or nearest to it."""
+    numbers = np.unique(frames.recordings)
+    at = [frames.recordings == number for number in numbers]
+    distance = [
+        abs(frames.is_speech[rows].mean() - 0.5) + abs(frames.is_pause[rows].mean() - 0.3)
+        for rows in at
+    ]
+    return int(numbers[int(np.argmin(distance))])

@@ -1,0 +1,101 @@
+"""Gaussian mixtures of real speech frames, in pictures.
+
+python recipes/mixtures/run.py --data DIR --output DIR          # real speech
+python recipes/mixtures/run.py --synthetic FOLDER --output DIR  # the same on synthetic speech
+"""
+
+import platform
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import figures
+import numpy as np
+import sections
+import typer
+from anomalies import detect
+from dirichlet import find_clusters, plant
+from fitting import approach_kmeans, compare_kinds, select, watch_em
+from page import Section, write_results
+from settings import Settings
+from speech import read_group
+
+from speakergmm.corpora import Protocol, make_synthetic_corpus, read_protocol
+
+app = typer.Typer(add_completion=False, help=__doc__)
+
+
+def examine(protocol: Protocol, settings: Settings, *, jobs: int) -> list[Section]:
+    """Run all experiments on a protocol with background, dev and eval speakers."""
+    config = settings.features()
+    background, dev, evaluation = (
+        read_group(protocol, name, config) for name in ("background", "dev", "eval")
+    )
+    speech = background.speech.draw(settings.n_frames, settings.seed)
+    others = evaluation.speech.draw(settings.n_frames, settings.seed)
+    # In random order, so that the first few stand for all.
+    rng = np.random.default_rng(settings.seed)
+    flat = rng.permutation(speech.cepstra[:, :2].astype(np.float64))[: settings.n_flat_frames]
+    seed = settings.seed
+    drawn = compare_kinds(flat, others.cepstra[:, :2], (settings.n_drawn_components,), seed)
+    path = compare_kinds(speech.cepstra, others.cepstra, settings.kinds_path, seed)
+    real = find_clusters(flat, settings, jobs=jobs)
+    planted = find_clusters(plant(flat, settings), settings, jobs=jobs)
+    with figures.style():
+        return [
+            sections.kinds(flat, drawn, path),
+            sections.selection(select(speech, settings, jobs=jobs)),
+            sections.dirichlet(real, planted, settings),
+            sections.convergence(watch_em(speech.cepstra, settings)),
+            sections.limit(flat, approach_kmeans(flat, settings)),
+            sections.anomalies(*detect(background, dev, evaluation, settings), settings),
+        ]
+
+
+def describe(protocol: Protocol, name: str, settings: Settings, seconds: float) -> dict[str, str]:
+    """Say what the figures rest on."""
+    packages = ("speakergmm", "numpy", "scipy", "scikit-learn", "numba", "matplotlib")
+    assert protocol.background is not None
+    counts = {
+        "background": len(set(protocol.background.speakers)),
+        **{part: len(protocol.split(part).models) for part in ("dev", "eval")},
+    }
+    return {
+        "Data": name + ": " + ", ".join(f"{n} {part} speakers" for part, n in counts.items()),
+        "Features": f"{settings.features().n_ceps} cepstra, digest {settings.features().digest}",
+        "Frames of a fit": f"{settings.n_frames} at most",
+        "Seed": str(settings.seed),
+        "Versions": f"Python {platform.python_version()}, "
+        + ", ".join(f"{package} {version(package)}" for package in packages),
+        "Seconds": f"{seconds:.0f}",
+    }
+
+
+@app.command()
+def main(
+    output: Annotated[Path, typer.Option(help="Folder for the page and its pictures.")],
+    data: Annotated[Path | None, typer.Option(help="Real speech, with protocols/.")] = None,
+    synthetic: Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")] = None,
+    name: Annotated[str, typer.Option("--set", help="Protocol of the data.")] = "dspspeech20",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 2,
+    seed: int = 0,
+) -> None:
+    """Fit mixtures to frames of speech and write a page of what is seen."""
+    if (data is None) == (synthetic is None):
+        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+    if data is not None:
+        protocol = read_protocol(data / "protocols" / name, data_dir=data)
+    else:
+        assert synthetic is not None
+        name, protocol = "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=jobs)
+    settings = Settings(seed=seed)
+    start = time.perf_counter()
+    found = examine(protocol, settings, jobs=jobs)
+    about = describe(protocol, name, settings, time.perf_counter() - start)
+    write_results(output, found, title="Gaussian mixtures of speech frames", about=about)
+    print((output / "results.md").read_text())
+
+
+if __name__ == "__main__":
+    app()
