@@ -548,6 +548,17 @@ def test_revival_takes_from_those_that_are_heaviest_then(kind):
     assert len(np.unique(model.means[1:], axis=0)) == 3
 
 
+def test_halves_share_the_weight_of_what_they_replace(kind):
+    covariances = np.array(COVARIANCES[kind])
+    if kind != "tied":
+        covariances = covariances[[0, 1, 0]]
+    model = make_mixture(kind, [0.2, 0.3, 0.5], np.arange(9.0).reshape(3, 3), covariances)
+    new = split_component(model, 2, into=0)
+    np.testing.assert_allclose(new.weights, [0.35, 0.3, 0.35], rtol=1e-15)
+    np.testing.assert_array_equal(new.means[1], model.means[1])
+    np.testing.assert_allclose((new.means[0] + new.means[2]) / 2, model.means[2], rtol=1e-15)
+
+
 def test_a_component_without_data_keeps_what_it_has(kind):
     model = simple(kind)
     X = model.means[0] + np.array([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 1], [0, 0, -1]])
