@@ -278,4 +278,9 @@ def training_frames(
             f"n_samples = {n_useful}{of_weight}"
         )
     survey = survey_frames(source, weights)
+    if survey.n_frames != n_frames:
+        raise InvalidInputError(
+            f"the frames must be the same each time they are read, found {n_frames} the first time "
+            f"and {survey.n_frames} later"
+        )
     return TrainingFrames(source, source.dtype, weights, survey)

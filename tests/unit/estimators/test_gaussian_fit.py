@@ -77,11 +77,20 @@ def test_the_iteration_limit_is_told(clusters):
     assert not estimator.converged_
 
 
+def test_a_second_fit_begins_anew(clusters):
+    estimator = GaussianMixture(3, init_params="random", random_state=0).fit(clusters)
+    bounds = estimator.lower_bounds_
+    assert estimator.fit(clusters).lower_bounds_ == bounds
+    assert len(bounds) > 2
+
+
 def test_warm_start_goes_on_from_the_last_fit(clusters):
-    estimator = GaussianMixture(3, random_state=0, warm_start=True, tol=1e-6).fit(clusters)
-    bound = estimator.lower_bound_
+    estimator = GaussianMixture(3, n_init=2, random_state=0, warm_start=True, tol=1e-6)
+    bound = estimator.fit(clusters).lower_bound_
+    assert len(estimator.history_.restart_bounds) == 2
     estimator.fit(clusters)
     assert estimator.n_iter_ == 1
+    assert len(estimator.history_.restart_bounds) == 1
     assert estimator.lower_bound_ >= bound - 1e-9
     with pytest.raises(ValueError, match="goes on from 3 full components of 3 features, found 2"):
         estimator.set_params(n_components=2).fit(clusters)
