@@ -23,7 +23,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +62,18 @@ class Sizes:
     part: int = 100_000
     rounds: int = 5
     components: int = 512
-    rows: tuple[str, ...] | None = None
+    rows: tuple[str, ...] = (
+        "diag-512",
+        "diag-64",
+        "full",
+        "tied",
+        "spherical",
+        "variational",
+        "score",
+        "memory",
+        "threads",
+        "sweep",
+    )
 
 
 QUICK = Sizes(
@@ -314,8 +325,9 @@ def main() -> None:
         action="append",
         choices=ROWS,
         metavar="ROW",
-        help=f"this row, may be repeated: {', '.join(ROWS)}",
+        help=f"this row (repeatable): {', '.join(ROWS)}",
     )
+    parser.add_argument("--rounds", type=int, help="runs of each that are timed, by turns")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument(
         "--accuracy",
@@ -329,6 +341,8 @@ def main() -> None:
         print_table()
         return
     sizes = QUICK if options.quick else Sizes()
+    if options.rounds:
+        sizes = replace(sizes, rounds=options.rounds)
     import scipy
     import sklearn
 
@@ -339,7 +353,7 @@ def main() -> None:
     )
     print(f"{'seen':>9s}  {'reach':>7s}")
     figures: list[Figure] = []
-    for row in options.only or sizes.rows or ROWS:
+    for row in options.only or sizes.rows:
         started = time.perf_counter()
         try:
             with threadpool_limits(limits=1):
