@@ -6,11 +6,16 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.mixtures import MixtureStatistics, accumulate, fit_mixture
 from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.training import train_from
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 KINDS = ["spherical", "diag", "tied", "full"]
 N_FRAMES, N_FEATURES = 30_000, 5
@@ -60,7 +65,6 @@ def sources(X, tmp_path):
     yield "a callable that gives an iterator", lambda: iter(blocks)
     yield "a callable that gives a list", lambda: blocks
     yield "every second column of a wider array", np.repeat(X, 2, axis=1)[:, ::2]
-    yield "in the order of Fortran", np.asfortranarray(X)
 
 
 def assert_identical(a, b, what):
@@ -76,7 +80,8 @@ def test_training_gives_one_model_whatever_the_frames_come_in(tmp_path, kind, dt
     weights = np.random.default_rng(1).uniform(0.0, 2.0, len(X)) if weighted else None
     options = {"sample_weight": weights, "max_iter": 2, "tol": 0.0}
     expected = train_from(X, make_start(kind, X), **options)
-    for what, source in sources(X, tmp_path):
+    fortran = ("in the order of Fortran", np.asfortranarray(X))
+    for what, source in [*sources(X, tmp_path), fortran]:
         found = train_from(source, make_start(kind, X), **options)
         assert_identical(found.model, expected.model, what)
         assert found.objectives == expected.objectives, what
@@ -88,6 +93,32 @@ def test_the_trainer_of_background_models_gives_one_model_too(tmp_path):
     expected = fit_mixture(X, **options)
     for what, source in sources(X, tmp_path):
         assert_identical(fit_mixture(source, **options).model, expected.model, what)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", ["kmeans", "k-means++", "random_from_data", "random", "splitting"])
+@pytest.mark.parametrize("cls", [GaussianMixture, BayesianGaussianMixture])
+def test_estimators_find_one_model_whatever_the_frames_come_in(tmp_path, cls, init, weighted):
+    X = make_frames(n_frames=5_000)
+    weights = np.random.default_rng(1).uniform(0.0, 2.0, len(X)) if weighted else None
+    # Of each kind of source for one kind of covariance: where starts differ most is "tied".
+    parameters = {"init_params": init, "covariance_type": "tied", "max_iter": 2, "random_state": 0}
+    expected = cls(3, **parameters) if cls is GaussianMixture else cls(n_components=3, **parameters)
+    expected.fit(X, sample_weight=weights)
+    for what, source in list(sources(X, tmp_path))[::2]:
+        found = clone(expected).fit(source, sample_weight=weights)
+        assert_identical(found.mixture_, expected.mixture_, what)
+        assert found.lower_bounds_ == expected.lower_bounds_, what
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_partial_fit_takes_blocks_that_come_in_pieces(tmp_path, kind):
+    X = make_frames(n_frames=3_000)
+    expected = GaussianMixture(3, covariance_type=kind, random_state=0).partial_fit(X)
+    expected.partial_fit(X)
+    for what, source in sources(X, tmp_path):
+        found = clone(expected).partial_fit(source).partial_fit(source)
+        assert_identical(found.mixture_, expected.mixture_, what)
 
 
 class Changing:
@@ -133,6 +164,21 @@ def test_a_stream_that_shrinks_or_grows_between_readings_is_noticed(n_good, chan
     with pytest.raises(InvalidInputError, match=words) as caught:
         train_from(source, make_start("diag", X), sample_weight=weights, max_iter=5, tol=0.0)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", ["shrinks", "grows"])
+@pytest.mark.parametrize("n_good", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("cls", [GaussianMixture, BayesianGaussianMixture])
+def test_estimators_notice_a_stream_that_changes(cls, n_good, change):
+    # The first reading looks at one block; then frames are counted, surveyed, a start is found.
+    X = make_frames(n_frames=600)
+    later = [X[:500]] if change == "shrinks" else [X, X]
+    source = Changing([X], later, n_good)
+    with pytest.raises(
+        ValueError, match=r"frames must be the same|different frames|found 600"
+    ) as e:
+        cls(n_components=3, max_iter=9, tol=0.0, init_params="random").fit(source)
+    assert "\n" not in str(e.value)
 
 
 @pytest.mark.parametrize("change", ["shrinks", "grows"])
