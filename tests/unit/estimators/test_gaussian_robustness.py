@@ -125,6 +125,7 @@ def _ill_conditioned(name):
     return np.c_[frames, frames[:, 0] + 1e-3 * rng.normal(size=len(frames))]
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["offsets", "scales", "correlated", "nearly equal columns"])
 def test_float32_is_as_close_to_float64_as_stated(name, kind):
