@@ -10,7 +10,7 @@ from speakergmm.mixtures.variational_prior import VariationalPrior
 from speakergmm.mixtures.variational_training import train_variational
 
 # The first call loads libraries, and a machine may be busy.
-in_its_time = settings(deadline=None, max_examples=40)
+in_its_time = settings(deadline=None, max_examples=25)
 
 
 @st.composite

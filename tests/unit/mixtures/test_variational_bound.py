@@ -57,7 +57,7 @@ def test_it_is_the_mean_over_random_parameters(X, rng, kind, weights, prior_type
     statistics = oracle.accumulate(responsible, X)
     bound = evidence_lower_bound(statistics, responsible, posterior, prior)
     shares = oracle.responsibilities(responsible, X)
-    mean, error = oracle.monte_carlo_bound(X, shares, posterior, prior, n_draws=100, rng=rng)
+    mean, error = oracle.monte_carlo_bound(X, shares, posterior, prior, n_draws=60, rng=rng)
     assert error < 1.0
     assert abs(bound - mean) < 4 * error
 
