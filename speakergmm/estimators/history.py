@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from speakergmm.mixtures.em import Iteration
 
@@ -72,8 +72,8 @@ FitCallback = Callable[[FitIteration], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class FitHistory:
-    """The course of a fit.
+class FitHistory(Sequence[FitIteration]):
+    """The course of a fit: a sequence of its iterations, and how the restarts ended.
 
     Parameters
     ----------
@@ -85,6 +85,19 @@ class FitHistory:
 
     iterations: tuple[FitIteration, ...] = ()
     restart_bounds: tuple[float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.iterations)
+
+    @overload
+    def __getitem__(self, index: int) -> FitIteration: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FitIteration, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> FitIteration | tuple[FitIteration, ...]:
+        """Give an iteration, or several."""
+        return self.iterations[index]
 
     @property
     def bounds(self) -> tuple[float, ...]:

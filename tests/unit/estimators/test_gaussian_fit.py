@@ -51,6 +51,9 @@ def test_callback_receives_each_iteration_of_each_restart(clusters):
         assert [record.iteration for record in records] == list(range(1, len(records) + 1))
         assert all(record.seconds > 0 for record in records)
     history = fitted.history_
+    assert len(history) == fitted.n_iter_
+    assert list(history) == list(history.iterations)
+    assert history[-1].bound == fitted.lower_bound_
     assert history.restart_bounds == tuple(records[-1].bound for records in restarts)
     best = int(np.argmax(history.restart_bounds))
     assert list(history.iterations) == restarts[best]
