@@ -22,6 +22,7 @@ class Found:
     frames: Array
     weights: Mapping[float, Array]  # by concentration: variational weights, falling
     n_used: Mapping[float, int]  # of them, those above 1 %
+    ends: Mapping[float, str]  # how the fits ended
     gibbs: DirichletProcessMixture
     r_hat: float
     effective_sample_size: float
@@ -29,7 +30,7 @@ class Found:
 
 def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Found:
     """Let the process choose, at several concentrations; and sample how many clusters there are."""
-    weights, used = {}, {}
+    weights, used, ends = {}, {}, {}
     for concentration in settings.concentrations:
         model = BayesianGaussianMixture(
             n_components=min(settings.n_most, len(frames)),
@@ -39,6 +40,7 @@ def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Found:
         ).fit(frames)
         weights[concentration] = np.sort(model.mixture_.weights)[::-1]
         used[concentration] = model.n_effective()
+        ends[concentration] = f"{model.convergence_} after {model.n_iter_} iterations"
     gibbs = DirichletProcessMixture(
         n_sweeps=settings.n_sweeps,
         within_fraction=settings.within_fraction,
@@ -49,7 +51,7 @@ def find_clusters(frames: Array, settings: Settings, *, jobs: int) -> Found:
         r_hat, size = gibbs.r_hat_["n_clusters"], gibbs.effective_sample_size_["n_clusters"]
     except SpeakerGmmError:  # without ArviZ
         r_hat = size = np.nan
-    return Found(frames, weights, used, gibbs, r_hat, size)
+    return Found(frames, weights, used, ends, gibbs, r_hat, size)
 
 
 def plant(frames: Array, settings: Settings) -> Array:

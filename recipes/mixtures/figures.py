@@ -160,7 +160,7 @@ def draw_dirichlet(real: Found, planted: Found, n_planted: int) -> Figure:
         )
         draw_components(axes, shown)
         axes.set_title(
-            f"a partition that sums the chains up: {len(heavy)} clusters, those above 2 % shown"
+            f"a partition of the chains: {len(heavy)} clusters, {heavy.sum()} above 2 % drawn"
         )
     return figure
 
@@ -278,7 +278,7 @@ def _draw_scores(axes: Any, name: str, found: Detection) -> None:
         width, line = (1.6, "solid") if is_main else (1.0, (0, (4, 1.5)))
         axes.stairs(share, edges, color=colour, linewidth=width, linestyle=line, label=kind)
     axes.axvline(threshold, color=BLACK, linewidth=1.2, label="threshold")
-    axes.set(xlabel="log-likelihood of a frame, nats (outermost bins hold the rest)", ylim=(0, 15))
+    axes.set(xlabel="log-likelihood of a frame, nats (outermost bins hold the rest)", ylim=(0, 20))
     axes.set_ylabel("% of the kind's frames per bin")
     axes.set_title(f"features: {name}")
     axes.legend(loc="upper left", fontsize=8)

@@ -6,6 +6,7 @@ python recipes/mixtures/run.py --synthetic FOLDER --output DIR  # the same on sy
 
 import platform
 import time
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from dirichlet import find_clusters, plant
 from fitting import approach_kmeans, compare_kinds, select, watch_em
 from page import Section, write_results
 from settings import Settings
+from sklearn.exceptions import ConvergenceWarning
 from speech import read_group
 
 from speakergmm.corpora import Protocol, make_synthetic_corpus, read_protocol
@@ -91,7 +93,10 @@ def main(
         name, protocol = "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=jobs)
     settings = Settings(seed=seed)
     start = time.perf_counter()
-    found = examine(protocol, settings, jobs=jobs)
+    with warnings.catch_warnings():
+        # The tables say what ended at its iteration limit.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = examine(protocol, settings, jobs=jobs)
     about = describe(protocol, name, settings, time.perf_counter() - start)
     write_results(output, found, title="Gaussian mixtures of speech frames", about=about)
     print((output / "results.md").read_text())
