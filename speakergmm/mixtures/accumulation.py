@@ -35,7 +35,7 @@ _BLOCKS_PER_GROUP = 16
 # Exponentials after which the work is long enough for compiled code, which takes a quarter of a
 # second to make. They are counted from the first frame, so that results depend on nothing but the
 # frames.
-_UNCOMPILED = 2**25
+_UNCOMPILED = 2**24
 # The constant of a component of weight zero is -1e30.
 _ABSENT = -1e29
 
@@ -224,11 +224,11 @@ def _sum_groups(
     # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait here.
     idle: dict[bool, list[BlockEvaluator]] = {False: [], True: []}
     group_frames = work.block_frames * _BLOCKS_PER_GROUP
-    n_uncompiled = _UNCOMPILED // (group_frames * work.natural.n_components)
+    n_uncompiled = -(-_UNCOMPILED // (group_frames * work.natural.n_components))
 
     def sum_group(item: tuple[int, tuple[Frames, NDArray[np.float64] | None]]) -> _Partial:
         number, (frames, weights) = item
-        compiled = number > n_uncompiled
+        compiled = number >= n_uncompiled
         if weights is not None and not weights.all():
             # What a frame of weight zero holds must not matter, even if its square is infinite.
             frames, weights = frames[weights > 0], weights[weights > 0]
