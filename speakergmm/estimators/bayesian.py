@@ -22,9 +22,9 @@ from speakergmm.estimators.storage import Storable
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult, Iteration
 from speakergmm.mixtures.parameters import Precision
-from speakergmm.mixtures.variational import posterior_from_moments
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_training import posterior_codec, train_variational
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.training import posterior_codec, train_variational
+from speakergmm.mixtures.variational.update import posterior_from_moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,7 @@ default="dirichlet_process"
         Iterations between two lines.
     covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
         Expectations of the precisions: scikit-learn's, or those of the model whose precisions are
-        restricted themselves; see `speakergmm.mixtures.variational_prior.VariationalPrior`.
+        restricted themselves; see `speakergmm.mixtures.variational.prior.VariationalPrior`.
     precision : {"auto", "float32", "float64"}, default="auto"
         In which densities are evaluated; see `GaussianMixture`.
     n_jobs : int, default=1

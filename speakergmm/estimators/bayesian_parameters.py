@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from speakergmm.estimators.fitted import FittedParameters
 from speakergmm.mixtures.parameters import CovarianceType
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import (
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     VariationalPrior,
     WeightConcentrationType,

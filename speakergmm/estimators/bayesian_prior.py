@@ -13,8 +13,8 @@ from sklearn.utils import check_array
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import TrainingFrames
-from speakergmm.mixtures.default_prior import default_prior_covariance
-from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational.default_prior import default_prior_covariance
+from speakergmm.mixtures.variational.prior import VariationalPrior
 
 
 def check_prior_parameters(owner: BaseEstimator) -> None:

@@ -13,7 +13,7 @@ from speakergmm.estimators.bayesian_parameters import PosteriorParameters
 from speakergmm.estimators.frames import Frames
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.mixtures import density
-from speakergmm.mixtures.predictive import predictive_log_density
+from speakergmm.mixtures.variational.predictive import predictive_log_density
 
 
 class PosteriorScoring(PosteriorParameters, Scoring):

@@ -152,9 +152,9 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
     from speakergmm.mixtures.survey import survey_frames
-    from speakergmm.mixtures.variational import posterior_from_moments
-    from speakergmm.mixtures.variational_prior import VariationalPrior
-    from speakergmm.mixtures.variational_training import train_variational
+    from speakergmm.mixtures.variational.prior import VariationalPrior
+    from speakergmm.mixtures.variational.training import train_variational
+    from speakergmm.mixtures.variational.update import posterior_from_moments
 
     survey = survey_frames(X)
     prior = VariationalPrior(

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakergmm.mixtures.variational import posterior_from_moments
-from speakergmm.mixtures.variational_prior import VariationalPrior
-from speakergmm.mixtures.variational_training import train_variational
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.training import train_variational
+from speakergmm.mixtures.variational.update import posterior_from_moments
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)

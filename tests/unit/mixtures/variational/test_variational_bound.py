@@ -5,15 +5,15 @@ import pytest
 from oracles import variational as oracle
 from scipy import stats
 
-from speakergmm.mixtures.variational import posterior_from_statistics, update_variational
-from speakergmm.mixtures.variational_bound import (
+from speakergmm.mixtures.variational.bound import (
     evidence_lower_bound,
     expected_log_joint,
     parameter_divergence,
     responsibility_entropy,
 )
-from speakergmm.mixtures.variational_prior import VariationalPrior
-from speakergmm.mixtures.wishart import WishartFactors
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.update import posterior_from_statistics, update_variational
+from speakergmm.mixtures.variational.wishart import WishartFactors
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

@@ -17,13 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.parameters import CovarianceType, Mixture
-from speakergmm.mixtures.variational_prior import (
+from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     WeightConcentrationType,
     covariance_scale,
 )
-from speakergmm.mixtures.weight_posterior import expected_log_weights, expected_weights
-from speakergmm.mixtures.wishart import WishartFactors, wishart_factors
+from speakergmm.mixtures.variational.weights import expected_log_weights, expected_weights
+from speakergmm.mixtures.variational.wishart import WishartFactors, wishart_factors
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.standardisation import Standardisation

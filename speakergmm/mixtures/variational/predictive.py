@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.mixtures.frames import check_frames
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
 
 # Numbers of frames x components x features that are held at a time.
 _BLOCK_SIZE = 2**20

@@ -14,9 +14,9 @@ from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.full import floor_matrices
 from speakergmm.mixtures.parameters import CovarianceType
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import VariationalPrior
-from speakergmm.mixtures.weight_posterior import posterior_concentrations
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.weights import posterior_concentrations
 
 # An inverse scale is never below the prior's but for rounding; it is kept from falling below this
 # part of it.
@@ -160,7 +160,7 @@ def update_variational(
     InvalidInputError
         As `posterior_from_statistics`.
     """
-    from speakergmm.mixtures.variational_bound import lower_bound
+    from speakergmm.mixtures.variational.bound import lower_bound
 
     new = posterior_from_statistics(statistics, prior=prior, reg_covar=reg_covar)
     bound = lower_bound(statistics, model, new)

@@ -7,9 +7,9 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.predictive import predictive_log_density
-from speakergmm.mixtures.variational import posterior_from_statistics
-from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational.predictive import predictive_log_density
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.update import posterior_from_statistics
 
 KINDS = ("full", "tied", "diag", "spherical")
 

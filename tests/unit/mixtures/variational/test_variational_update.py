@@ -7,13 +7,13 @@ from sklearn.mixture import BayesianGaussianMixture
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.variational import (
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.update import (
     posterior_from_moments,
     posterior_from_statistics,
     prior_as_posterior,
     update_variational,
 )
-from speakergmm.mixtures.variational_prior import VariationalPrior
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

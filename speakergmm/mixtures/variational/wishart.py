@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.mixtures.parameters import CovarianceType
-from speakergmm.mixtures.variational_prior import CovariancePriorType
+from speakergmm.mixtures.variational.prior import CovariancePriorType
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,10 +16,10 @@ from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.variational import update_variational
-from speakergmm.mixtures.variational_bound import evidence_lower_bound
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational.bound import evidence_lower_bound
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.update import update_variational
 
 # Error of a log-density, in nats, from which on a step is made in float64: the relative error of
 # variances, which are differences of two sums, is of that size too.

@@ -10,10 +10,10 @@ from scipy import stats
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.density import log_density, natural_parameters
 from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.variational import posterior_from_statistics
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import VariationalPrior
-from speakergmm.mixtures.weight_posterior import (
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.update import posterior_from_statistics
+from speakergmm.mixtures.variational.weights import (
     expected_log_weights,
     expected_weights,
     posterior_concentrations,

@@ -28,9 +28,9 @@ from speakergmm.mixtures.parameters import CovarianceType, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.survey import Survey, survey_frames
-from speakergmm.mixtures.variational_posterior import VariationalPosterior
-from speakergmm.mixtures.variational_prior import CovariancePriorType, VariationalPrior
-from speakergmm.mixtures.variational_steps import VariationalSteps
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import CovariancePriorType, VariationalPrior
+from speakergmm.mixtures.variational.steps import VariationalSteps
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
 # log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
@@ -139,7 +139,7 @@ def train_variational(
     >>> prior = VariationalPrior("diag", concentration=0.01, mean=[0.0], mean_precision=1.0,
     ...     degrees_of_freedom=1.0, covariance=[1.0])
     >>> far = np.linspace(-9.0, 9.0, 6)[:, None]
-    >>> from speakergmm.mixtures.variational import posterior_from_moments
+    >>> from speakergmm.mixtures.variational.update import posterior_from_moments
     >>> start = posterior_from_moments(np.full(6, 9.0), far, np.full((6, 1), 9.0), prior=prior)
     >>> result = train_variational(X, start, prior=prior, max_iter=300, tol=1e-6)
     >>> int((result.model.weights > 0.01).sum())
