@@ -157,9 +157,6 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
 
     def _fit_restarts(self, frames: TrainingFrames, *, goes_on: bool) -> None:
         random_state = check_random_state(self.random_state)
-        if self.checkpoint is not None and self.random_state in (None, np.random):
-            # Where a fit goes on its random numbers are put back, and not those of all NumPy.
-            random_state = np.random.RandomState()
         precision = self._choose_precision(frames)
         last_fit = self._pack_state(self._resume(frames)) if goes_on else None
         with (

@@ -83,11 +83,9 @@ class Restarts:
                     values["best"]["convergence"],
                 )
             # A restart that is running has its start, and has used the numbers for it.
-            places = ("before", "before" if self.file.state is None else "after")
-            for place in places:
-                numbers = ("MT19937", arrays[f"random_{place}"], *values["random"][place])
-                random_state.set_state(numbers)
-                self._before = self._before or numbers
+            place = "before" if self.file.state is None else "after"
+            self._before = ("MT19937", arrays[f"random_{place}"], *values["random"][place])
+            random_state.set_state(self._before)
         except (KeyError, IndexError, TypeError, ValueError) as error:
             raise ModelFormatError(
                 f"{self.file.path}: a training checkpoint with a part missing or wrong ({error})"

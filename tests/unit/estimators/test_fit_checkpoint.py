@@ -142,6 +142,47 @@ def test_interrupted_while_a_start_is_looked_for(clusters, tmp_path, monkeypatch
         assert heard.seen[0] == (1, 1)
 
 
+class Failing:
+    """Blocks on a disk that fails once, at one of its readings."""
+
+    def __init__(self, frames, n_good):
+        self.frames, self.n_good = frames, n_good
+
+    def __call__(self):
+        self.n_good -= 1
+        if self.n_good == -1:
+            raise OSError("the disk is gone")
+        return iter([self.frames])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e6])
+def test_interrupted_at_any_reading_of_the_frames(seconds, clusters, tmp_path):
+    parameters = {"init_params": "random", "max_iter": 3, "checkpoint_seconds": seconds}
+    whole = make(GaussianMixture, **parameters).fit(clusters)
+    for n_good in range(4, 16):
+        source = Failing(clusters, n_good)
+        with pytest.raises(OSError, match="the disk is gone"):
+            make(GaussianMixture, tmp_path / "c", **parameters).fit(source)
+        assert_identical(make(GaussianMixture, tmp_path / "c", **parameters).fit(source), whole)
+
+
+def test_the_best_restart_is_remembered(clusters, tmp_path):
+    def best_restart(seed):
+        fitted = make(GaussianMixture, random_state=seed).fit(clusters)
+        return fitted.history_.iterations[0].restart
+
+    for wanted in (0, 1):
+        seed = next(seed for seed in range(50) if best_restart(seed) == wanted)
+        whole = make(GaussianMixture, random_state=seed).fit(clusters)
+        with pytest.raises(Interrupted):
+            make(GaussianMixture, tmp_path / "c", random_state=seed, callback=InterruptAt(15)).fit(
+                clusters
+            )
+        assert_identical(
+            make(GaussianMixture, tmp_path / "c", random_state=seed).fit(clusters), whole
+        )
+
+
 def global_numbers():
     state = np.random.mtrand._rand.get_state(legacy=False)
     return state["state"]["key"].tobytes(), state["state"]["pos"]
@@ -236,7 +277,7 @@ def test_other_parameters_and_frames_are_refused_by_name(clusters, tmp_path):
     make(GaussianMixture, path, n_jobs=2, precision="float64", checkpoint_seconds=9.0).fit(clusters)
 
 
-@pytest.mark.parametrize("lost", ["random_before", "best.means", "bounds", "random"])
+@pytest.mark.parametrize("lost", ["random_after", "best.means", "bounds", "random"])
 def test_a_part_that_is_missing_is_said(lost, clusters, tmp_path):
     path = tmp_path / "c"
     with pytest.raises(Interrupted):
