@@ -13,7 +13,8 @@ the largest case, so it works on a part of the frames, and seconds per frame are
 is large enough (100,000 frames) that its time per frame no longer grows; on a few thousand frames
 it would be twice as fast per frame, since its arrays then fit the caches. Memory is measured in
 processes of their own. Two threads are timed by the clock on the wall, which a busy machine
-spoils: the load average stands beside it.
+spoils: the load average stands beside it, and the CPU seconds of both threads together, which
+show what they cost each other even then.
 """
 
 import argparse
@@ -239,13 +240,14 @@ def threads(sizes: Sizes) -> list[Figure]:
     figures = []
     for n_components in (sizes.components, 64):
         model = work.make_model(X, n_components)
-        seconds = interleaved_medians(
-            {str(jobs): work.em_iteration(X, model, n_jobs=jobs) for jobs in (1, 2)},
-            rounds=sizes.rounds,
-            clock=time.perf_counter,
-        )
+        works = {str(jobs): work.em_iteration(X, model, n_jobs=jobs) for jobs in (1, 2)}
+        seconds = interleaved_medians(works, rounds=sizes.rounds, clock=time.perf_counter)
+        spent = interleaved_medians(works, rounds=sizes.rounds)
         case = f"EM iteration, diagonal, K = {n_components}: one thread / two, on the wall"
-        note = f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        note = (
+            f"CPU seconds {spent['1']:.2f} and {spent['2']:.2f}; "
+            f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+        )
         figures.append(Figure("threads", case, seconds["1"] / seconds["2"], ">= 1.7", note))
     return figures
 
