@@ -7,13 +7,13 @@ anything. One detector sees cepstra; another the frame's level too, by which spe
 were labelled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from settings import Settings
-from speech import Frames, make_noises
+from speech import LOUD, Frames, make_noises
 
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
@@ -52,9 +52,9 @@ def detect(
     background: Frames, dev: Frames, evaluation: Frames, settings: Settings
 ) -> tuple[dict[str, Detection], Frames]:
     """Train, calibrate, evaluate; also give all frames of one recording, the example."""
-    training = background.loud_speech.draw(settings.n_training_frames, settings.seed)
+    training = background.loud_speech().draw(settings.n_training_frames, settings.seed)
     sets = {
-        "loud speech": evaluation.loud_speech,
+        "loud speech": evaluation.loud_speech(),
         "soft speech": evaluation.soft_speech,
         "pauses": evaluation.pauses,
     }
@@ -66,7 +66,7 @@ def detect(
     example = evaluation[evaluation.recordings == _most_typical(evaluation)]
     found = {}
     for name, features in FEATURES.items():
-        validation = features(dev.loud_speech)
+        validation = features(dev.loud_speech())
         models = {
             k: GaussianMixture(k, covariance_type="full", random_state=settings.seed).fit(
                 features(training)
@@ -86,6 +86,29 @@ def detect(
         example_scores = detector.score_samples(features(example))
         found[name] = Detection(detector, path, rates, scores, example_scores)
     return found, example
+
+
+def compare(
+    background: Frames, dev: Frames, settings: Settings
+) -> Iterator[tuple[str, float, float, float]]:
+    """Compare features and limits of loud speech (dB) on dev: false alarms and pauses found.
+
+    The threshold comes from one half of the dev speakers, rates from the other, both ways.
+    """
+    first = np.isin(dev.speakers, np.unique(dev.speakers)[::2])
+    for name, features in FEATURES.items():
+        for limit in (-9.0, LOUD, -22.0, -np.inf):
+            training = background.loud_speech(limit).draw(settings.n_training_frames, settings.seed)
+            model = GaussianMixture(4, random_state=settings.seed).fit(features(training))
+            rates = []
+            for half, other in ((dev[first], dev[~first]), (dev[~first], dev[first])):
+                detector = GaussianMixtureOutlierDetector.from_mixture(
+                    model, features(half.loud_speech(limit)), false_alarm=settings.false_alarm
+                )
+                judged = (other.loud_speech(limit), other.pauses)
+                rates.append([np.mean(detector.predict(features(each)) == -1) for each in judged])
+            false_alarms, found = np.mean(rates, axis=0)
+            yield name, limit, float(false_alarms), float(found)
 
 
 def measure(flagged: NDArray[np.bool_], sources: NDArray[np.str_], *, seed: int) -> Rate:

@@ -2,6 +2,7 @@
 
 python recipes/mixtures/run.py --data DIR --output DIR          # real speech
 python recipes/mixtures/run.py --synthetic FOLDER --output DIR  # the same on synthetic speech
+python recipes/mixtures/run.py --data DIR --choose              # the dev table of anomalies
 """
 
 import platform
@@ -15,7 +16,7 @@ import figures
 import numpy as np
 import sections
 import typer
-from anomalies import detect
+from anomalies import compare, detect
 from dirichlet import find_clusters, plant
 from fitting import approach_kmeans, compare_kinds, select, watch_em
 from page import Section, write_results
@@ -74,24 +75,44 @@ def describe(protocol: Protocol, name: str, settings: Settings, seconds: float) 
     }
 
 
+def choose_anomalies(protocol: Protocol, settings: Settings) -> None:
+    """Print what features and which label of speech find pauses; eval is not touched."""
+    groups = (read_group(protocol, name, settings.features()) for name in ("background", "dev"))
+    print(
+        "| features | speech down to, dB | false alarms, % | pauses found, % |\n"
+        + "| --- " * 4
+        + "|"
+    )
+    for name, limit, alarms, found in compare(*groups, settings):
+        print(f"| {name} | {limit:g} | {100 * alarms:.1f} | {100 * found:.1f} |")
+
+
 @app.command()
 def main(
-    output: Annotated[Path, typer.Option(help="Folder for the page and its pictures.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the page and its pictures.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Real speech, with protocols/.")] = None,
     synthetic: Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")] = None,
     name: Annotated[str, typer.Option("--set", help="Protocol of the data.")] = "dspspeech20",
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 2,
     seed: int = 0,
+    choose: Annotated[bool, typer.Option(help="Compare features of anomalies on dev.")] = False,
 ) -> None:
     """Fit mixtures to frames of speech and write a page of what is seen."""
     if (data is None) == (synthetic is None):
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+    if (output is None) != choose:
+        raise typer.BadParameter("give --output FOLDER or --choose")
     if data is not None:
         protocol = read_protocol(data / "protocols" / name, data_dir=data)
     else:
         assert synthetic is not None
         name, protocol = "synthetic", make_synthetic_corpus(synthetic, seed=0, n_jobs=jobs)
     settings = Settings(seed=seed)
+    if output is None:
+        choose_anomalies(protocol, settings)
+        return
     start = time.perf_counter()
     with warnings.catch_warnings():
         # The tables say what ended at its iteration limit.

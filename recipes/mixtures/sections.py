@@ -59,8 +59,9 @@ def selection(found: dict[str, Selection]) -> Section:
         "How many components?",
         "Full covariances, all cepstra. BIC and randomly held-out frames ask how well these "
         "people's frames are described: the frames held out were spoken by those who were fitted, "
-        "often a hundredth of a second away. Held-out speakers ask about new people, and want far "
-        "fewer components. Bars are one standard error of the difference to the best K.",
+        "often less than a tenth of a second away. Held-out speakers ask about new people, to whom "
+        "components that fit only the old ones do harm. Bars are one standard error of the "
+        "difference to the best K.",
         figures.draw_selection(found),
         ("criterion", "K", "value", "error of the difference", "parameters", "fits"),
         rows,
@@ -182,10 +183,10 @@ def anomalies(found: dict[str, Detection], example: Frames, settings: Settings) 
         f"loud frames); the threshold is set for {100 * settings.false_alarm:g} % of the "
         f"{n_validation} frames of loud speech of dev speakers. {'; '.join(detectors)}. Judged on "
         "eval speakers and on noises of four kinds; intervals are bootstraps over speakers, or "
-        "recordings of noise. By cepstra alone, frames without speech are no anomalies: the flat "
-        "spectrum of a noise lies amid those of speech, where the density is high. With the level "
-        "they are, as far as they are softer than loud speech; but by level they were labelled, "
-        "too, and soft speech goes with the pauses.",
+        "recordings of noise. Rareness is all that makes an anomaly: a noise whose flat spectrum "
+        "lies amid those of speech is none by its cepstra. The level tells what is softer than "
+        "loud speech; but by level the frames were labelled, too, and soft speech goes with the "
+        "pauses.",
         figures.draw_detection(found, example, settings.false_alarm),
         ("features", "frames of", "frames", "speakers or recordings", "anomalies, %", "95 %"),
         rows,

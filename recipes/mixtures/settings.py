@@ -16,7 +16,7 @@ class Settings:
     n_drawn_components: int = 5
     kinds_path: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
     # The number of components.
-    path: tuple[int, ...] = (1, 2, 3, 4, 6, 8, 12, 16, 24)
+    path: tuple[int, ...] = (1, 2, 4, 6, 8, 12, 16, 24)
     n_folds: int = 4
     # The Dirichlet process.
     n_gibbs_frames: int = 500
@@ -27,7 +27,7 @@ class Settings:
     n_sweeps: int = 4000
     # Convergence.
     n_em_components: int = 32
-    n_restarts: int = 4
+    n_restarts: int = 3
     # K-means as the limit; deviations in parts of the data's own.
     n_limit_components: int = 8
     deviations: tuple[float, ...] = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05, 0.02, 0.01, 0.003)

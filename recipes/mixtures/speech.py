@@ -45,14 +45,13 @@ class Frames:
         """The frames of speech."""
         return self[self.is_speech]
 
-    @property
-    def loud_speech(self) -> "Frames":
-        """The frames of loud speech."""
-        return self[self.is_speech & (self.level > LOUD)]
+    def loud_speech(self, limit: float = LOUD) -> "Frames":
+        """Give the frames of speech above a level."""
+        return self[self.is_speech & (self.level > limit)]
 
     @property
     def soft_speech(self) -> "Frames":
-        """The other frames of speech."""
+        """The frames of speech that are not loud."""
         return self[self.is_speech & (self.level <= LOUD)]
 
     @property

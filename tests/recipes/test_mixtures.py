@@ -1,5 +1,6 @@
 """The recipe of mixtures runs on a little synthetic speech and says what it should."""
 
+import dataclasses
 import importlib.util
 import re
 import sys
@@ -132,6 +133,17 @@ def test_groups_share_no_speaker_and_classes_no_frame(recipe, settings, protocol
             near = slice(max(0, at - 8), at + 9)
             same = group.recordings[near] == group.recordings[at]
             assert not group.is_speech[near][same].any()
+
+
+def test_features_are_compared_on_dev_alone(recipe, settings, protocol, capsys):
+    run, _ = recipe
+    run.choose_anomalies(
+        dataclasses.replace(protocol, splits={"dev": protocol.split("dev")}), settings
+    )
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()[2:]]
+    found = {(row[0], row[1]): float(row[3]) for row in rows}
+    assert len(found) == 8
+    assert found["cepstra and level", "-13"] > 50 > found["cepstra", "-13"]
 
 
 def test_rates_and_their_intervals(recipe):
