@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 Indices: TypeAlias = NDArray[np.intp]
 Task: TypeAlias = tuple[int, int | None]
@@ -87,7 +88,9 @@ class Fitting:
             estimator = clone(self.estimator).set_params(n_components=n_components)
             train = slice(None) if fold is None else self.folds[fold][0]
             frames, weights = self._take(train)
-            with warnings.catch_warnings():
+            # Threads of k-means add in the order in which they end: one alone, as in a worker,
+            # or rounding would depend on the number of jobs.
+            with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
                 # The outcome says it, for each fit.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 if weights is None:

@@ -191,7 +191,6 @@ def test_jobs_change_nothing(criterion):
             cv=2,
             n_jobs=n_jobs,
             max_iter=3,
-            init_params="random_from_data",
         )
         for n_jobs in (1, 2)
     )
