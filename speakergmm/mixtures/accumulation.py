@@ -32,10 +32,9 @@ from speakergmm.parallel import threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
-# Exponentials after which the work is long enough for compiled code, which takes a quarter of a
-# second to make. They are counted from the first frame, so that results depend on nothing but the
-# frames.
-_UNCOMPILED = 2**24
+# Exponentials after which the work is long enough for compiled code, which takes half a second to
+# load. They are counted from the first frame, so that results depend on nothing but the frames.
+_UNCOMPILED = 2**25
 # The constant of a component of weight zero is -1e30.
 _ABSENT = -1e29
 
@@ -331,7 +330,9 @@ def _sum_group(
             exact = block.exception_expanded[:n_moments]
             if weights is not None:
                 exact = exact * weights[block.exceptions]
-            moments += exact @ block.exception_responsibilities
+            with np.errstate(over="ignore", invalid="ignore"):
+                # What can't be squared is refused with the statistics, in words.
+                moments += exact @ block.exception_responsibilities
     n_frames = float(len(frames)) if sample_weight is None else float(sample_weight.sum())
     return _Partial(moments, scatter, log_likelihood, n_frames)
 

@@ -66,10 +66,9 @@ class Expander:
         self._standardise: Callable[..., None] | None = None
         is_single = self._storage.dtype == self._factors.dtype == np.float32
         if compiled and is_single and self._linear_map is None:
-            from speakergmm.mixtures.compiled import AVAILABLE, standardise
+            from speakergmm.mixtures.compiled import standardise
 
-            if AVAILABLE:
-                self._standardise = standardise
+            self._standardise = standardise
 
     def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
         """Return the rows of frames (T, D), 1 first: a view of shape (B, T).

@@ -114,8 +114,8 @@ class BlockEvaluator:
         Most frames of a block.
     compiled : bool, default=False
         Whether to use compiled code where there is some (in float32): a pass less over the frames
-        and two less over the densities, but a quarter of a second to make it. Results
-        differ by rounding.
+        and two less over the densities, but half a second, or two, to load it
+        first. Results differ by rounding.
     """
 
     def __init__(
@@ -133,10 +133,9 @@ class BlockEvaluator:
         self._log_volume = natural.coordinates.log_volume
         self._exponentiate, self._log_base = _exponentiate, _LOG_BASE
         if compiled and dtype == np.float32:
-            from speakergmm.mixtures.compiled import AVAILABLE, exponentiate
+            from speakergmm.mixtures.compiled import exponentiate
 
-            if AVAILABLE:
-                self._exponentiate, self._log_base = exponentiate, _LOG_2
+            self._exponentiate, self._log_base = exponentiate, _LOG_2
         relative = natural.components - natural.envelope[:, None]
         relative[0] -= _SHIFT
         self._relative = (relative / self._log_base).astype(dtype)

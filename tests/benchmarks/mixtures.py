@@ -230,6 +230,8 @@ def memory(sizes: Sizes) -> list[Figure]:
             continue
         case = f"MB beyond the frames, {what}, N = {sizes.many:,}, K = {n_components}"
         figures.append(Figure("memory", case, seen, "<= 100", note))
+    case = "MB of the library of compiled code, loaded once, not in the above"
+    figures.append(Figure("memory", case, measure("compiler", 0, 0, 0), "", "mostly pages of LLVM"))
     return figures
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.mixtures import accumulation, compiled
+from speakergmm.mixtures import accumulation
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.compiled import exponentiate, standardise
 from speakergmm.mixtures.diagonal import DiagonalMixture
@@ -106,20 +106,3 @@ def test_where_compiled_code_begins_depends_on_the_frames_alone(monkeypatch):
     np.testing.assert_array_equal(
         few.first_order, accumulate(model, X[:2048], block_frames=16).first_order
     )
-
-
-def test_without_a_compiler_numpy_does_the_work(monkeypatch):
-    rng = np.random.default_rng(5)
-    model = models(rng)["diag"]
-    X = model.sample(1000, rng).astype(np.float32)
-    plain = accumulate(model, X, block_frames=64)
-    monkeypatch.setattr(accumulation, "_UNCOMPILED", -1)
-    monkeypatch.setattr(compiled, "AVAILABLE", False)
-    monkeypatch.setattr(compiled, "_functions", {})
-    found = accumulate(model, X, block_frames=64)
-    np.testing.assert_array_equal(found.second_order, plain.second_order)
-
-
-def test_this_machine_compiles():
-    # Everything above would pass on a NumPy that does all the work.
-    assert compiled.AVAILABLE
