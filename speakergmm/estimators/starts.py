@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
+from threadpoolctl import threadpool_limits
 
 from speakergmm.estimators.frames import Frames, TrainingFrames
 from speakergmm.estimators.moments import (
@@ -217,7 +218,8 @@ def _cluster(
         weighted = np.average((rows - mean) ** 2, axis=0, weights=weights).mean()
         tolerance *= weighted / plain if plain > 0 else 1.0
     estimator = KMeans(n_components, n_init=1, tol=tolerance, random_state=random_state)
-    with warnings.catch_warnings():
+    # Its threads add in the order in which they end: the same seed would not give the same bits.
+    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
         # Fewer distinct frames than clusters: the empty ones are revived in the fit.
         warnings.filterwarnings("ignore", message="Number of distinct clusters")
         return np.asarray(estimator.fit(rows, sample_weight=weights).labels_, np.intp)
