@@ -124,8 +124,8 @@ def threaded_map(
                     future.cancel()
 
 
-def effective_jobs(n_jobs: int) -> int:
-    """Return the number of processes or threads that `n_jobs` asks for.
+def effective_jobs(n_jobs: int | None) -> int:
+    """Return the number of processes or threads that `n_jobs` asks for; None asks for one.
 
     Raises
     ------
@@ -137,6 +137,8 @@ def effective_jobs(n_jobs: int) -> int:
     >>> effective_jobs(3)
     3
     """
+    if n_jobs is None:
+        return 1
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs == 0:
         raise InvalidInputError(
             f"n_jobs (--jobs) is {n_jobs!r}; give a positive number, or -1 for all cores"

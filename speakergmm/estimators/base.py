@@ -19,14 +19,11 @@ from speakergmm.estimators.checkpoint import Restarts, open_checkpoint
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.estimators.starts import STARTS
+from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.mixtures.checkpoint import Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult, Iteration
 from speakergmm.mixtures.parameters import Precision
 from speakergmm.parallel import effective_jobs
-
-# Multiplications of an iteration up to which float64 is chosen: it takes tens of milliseconds.
-_SMALL_WORK = 2**24
 
 Progress = Callable[[int, Iteration], None]
 
@@ -131,7 +128,8 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
             For pipelines.
         sample_weight : array-like of shape (T,), optional
             Weight of each frame (over all blocks), finite, >= 0, not all zero. A frame of weight
-            2 is the frame twice.
+            2 is the frame twice (from the same start; only `init_params="random"` draws numbers
+            for each row, and so another one).
 
         Returns
         -------
@@ -147,10 +145,13 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         -----
         ConvergenceWarning
             If the best restart did not converge within `max_iter` iterations.
+        UserWarning
+            If `reg_covar`, which is absolute, is more than the variance of a feature.
         """
         self._check_parameters()
         frames = training_frames(self, X, sample_weight, n_components=self.n_components)
         self._check_against_frames(frames)
+        self._warn_of_regularisation(frames)
         goes_on = bool(self.warm_start) and hasattr(self, "mixture_")
         self._fit_restarts(frames, goes_on=goes_on)
         return self
@@ -231,13 +232,21 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
     def _check_iteration(self, iteration: FitIteration) -> None:
         """Stop a fit that can't go on, by raising; subclasses override it."""
 
+    def _warn_of_regularisation(self, frames: TrainingFrames) -> None:
+        variance = frames.survey.variance
+        drowned = np.flatnonzero((variance > 0) & (variance < self.reg_covar))
+        if drowned.size:
+            warnings.warn(
+                f"reg_covar={self.reg_covar:g} is more than the variance of feature {drowned[0]}, "
+                f"{variance[drowned[0]]:.2g}: components can't be told apart by it; scale the "
+                f"features, or give a smaller reg_covar",
+                stacklevel=3,
+            )
+
     def _choose_precision(self, frames: TrainingFrames) -> Precision:
         if self.precision != "auto":
             return self.precision
-        work = frames.n_frames * self.n_components * frames.n_features
-        if self.covariance_type == "full":
-            work *= frames.n_features
-        return "float64" if work <= _SMALL_WORK else "float32"
+        return "float64" if frames.n_frames <= START_FRAMES else "float32"
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
         """Fit to frames and return the most probable component of each: ``fit(X).predict(X)``.

@@ -92,7 +92,9 @@ default="dirichlet_process"
         Expectations of the precisions: scikit-learn's, or those of the model whose precisions are
         restricted themselves; see `speakergmm.mixtures.variational.prior.VariationalPrior`.
     precision : {"auto", "float32", "float64"}, default="auto"
-        In which densities are evaluated; see `GaussianMixture`.
+        In which densities are evaluated; see `GaussianMixture`. In float32 a bound, which is a sum
+        over the frames, is known to about 1e-7 nats per frame and feature: a fit that changes by
+        less counts as converged, even if `tol`, which is for the sum, is smaller.
     n_jobs : int, default=1
         Threads; -1 for all cores. Results don't depend on it.
     callback : callable, default=None

@@ -75,12 +75,12 @@ default="kmeans"
         Iterations between two lines.
     precision : {"auto", "float32", "float64"}, default="auto"
         In which densities are evaluated, in coordinates in which the data have mean 0 and
-        variance near 1; sums over blocks are float64. "auto" takes float64 up to 2^24
-        multiplications an iteration (frames x components x features, x features again if full),
-        float32 beyond; what float32 can't evaluate is evaluated in float64 all the same. On
-        ill-conditioned data (offsets of 1e5, scales from 1e-6 to 1e6, spreads and correlations of
-        1 to 1,000) ten iterations in either agree within 2e-4 of the bound, 0.1 in a frame's
-        log-likelihood, and 2e-3 deviations of the data in the means.
+        variance near 1; sums over blocks are float64. "auto" takes float64 up to
+        65,536 frames, where fits are scikit-learn's to rounding, and float32 beyond; what float32
+        can't evaluate is evaluated in float64 all the same. On ill-conditioned data (offsets of
+        1e5, scales from 1e-6 to 1e6, spreads and correlations of 1 to 1,000) ten iterations in
+        either agree within 2e-4 of the bound, 0.1 in a frame's log-likelihood, and 2e-3 deviations
+        of the data in the means.
     variance_floor : float or None, default=None
         Smallest variance, as a part of the variance of all frames in that feature (of an
         eigenvalue for matrices). None is 1e-10 where ``reg_covar > 0``; where it is 0 there is no

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,7 +25,13 @@ from speakergmm.mixtures.frames import (
     regroup,
     weigh,
 )
-from speakergmm.mixtures.parameters import CovarianceType, Mixture, Precision
+from speakergmm.mixtures.parameters import (
+    CovarianceType,
+    HasMixture,
+    Mixture,
+    Precision,
+    mixture_of,
+)
 from speakergmm.mixtures.responsibilities import BlockEvaluator, BlockResponsibilities
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.parallel import threaded_map
@@ -39,19 +45,11 @@ _UNCOMPILED = 2**25
 _ABSENT = -1e29
 
 
-class HasMixture(Protocol):
-    """A fitted estimator."""
-
-    @property
-    def mixture_(self) -> Mixture:
-        """What was fitted."""
-
-
 def accumulate(
     model: Mixture | HasMixture,
-    X: ArrayLike,
-    *,
+    X: ArrayLike | FrameSource,
     sample_weight: ArrayLike | None = None,
+    *,
     precision: Precision = "float32",
     second_order: bool = True,
     block_frames: int | None = None,
@@ -63,8 +61,9 @@ def accumulate(
     ----------
     model : Mixture or fitted estimator
         The mixture that gives the responsibilities, of any kind.
-    X : array, shape (T, D)
-        Frames, in feature units; none at all gives statistics of zero.
+    X : array, shape (T, D), or source of such arrays
+        Frames, in feature units; none at all gives statistics of zero. Lists of arrays and
+        callables that return them are as in `accumulate_blocks`.
     sample_weight : array, shape (T,), optional
         Weight of each frame, finite and >= 0; a weight of 2 is the frame twice.
     precision : {"float32", "float64"}, default="float32"
@@ -96,9 +95,13 @@ def accumulate(
     >>> accumulate(model, np.array([[-9.0], [8.0], [10.0]])).counts.round(6)
     array([1., 2.])
     """
+    model = mixture_of(model)
+    is_stream = callable(X) or (isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) == 2)
+    given: Any = X
+    source = given if is_stream else check_frames(given, n_features=model.n_features)
     return accumulate_blocks(
         model,
-        check_frames(X, n_features=_mixture_of(model).n_features),
+        source,
         sample_weight=sample_weight,
         precision=precision,
         second_order=second_order,
@@ -141,7 +144,7 @@ def accumulate_blocks(
         If a block is not a finite matrix of D columns (it is named; rows are counted over all
         blocks), or there are more or fewer weights than frames.
     """
-    model = _mixture_of(model)
+    model = mixture_of(model)
     natural = natural_parameters(model)
     statistics = accumulate_standardised(
         natural,
@@ -154,11 +157,6 @@ def accumulate_blocks(
         n_jobs=n_jobs,
     )
     return natural.coordinates.standardisation.statistics_from_standard(statistics)
-
-
-def _mixture_of(model: Mixture | HasMixture) -> Mixture:
-    """Accept estimators, which hold their mixture, as well."""
-    return model if isinstance(model, Mixture) else model.mixture_
 
 
 def accumulate_standardised(

@@ -68,6 +68,22 @@ class Coordinates:
         return first_order @ self.factor.T, second_order
 
 
+def _factor_near(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cholesky factor of a covariance, or of one near it that has such a factor.
+
+    One component far from the others makes the covariance of all singular to rounding; for
+    coordinates anything near it will do.
+    """
+    variance = np.diag(covariance)
+    for addition in (0.0, 1e-14, 1e-12, 1e-10):
+        try:
+            factor = np.linalg.cholesky(covariance + addition * np.diag(variance))
+        except np.linalg.LinAlgError:
+            continue
+        return np.asarray(factor, np.float64)
+    return np.diag(np.sqrt(variance))
+
+
 def whiten(standard: Mixture, standardisation: Standardisation) -> tuple[Mixture, Coordinates]:
     """Move a mixture of z to where float32 serves it best.
 
@@ -81,7 +97,7 @@ def whiten(standard: Mixture, standardisation: Standardisation) -> tuple[Mixture
         white: Mixture = SphericalMixture(standard.weights, means, np.ones(standard.n_components))
         return white, Coordinates(standardisation, factor)
     if isinstance(standard, FullMixture):
-        factor = np.asarray(np.linalg.cholesky(standard.global_covariance()), np.float64)
+        factor = _factor_near(standard.global_covariance())
         inverse = np.linalg.inv(factor)
         # Of the factors and not the matrices: a product with its transpose has no eigenvalue < 0.
         factors = inverse @ np.linalg.cholesky(standard.covariances)

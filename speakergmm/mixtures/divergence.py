@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.parameters import mixture_of
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.parameters import Mixture
+    from speakergmm.mixtures.parameters import HasMixture, Mixture
 
 # Draws that are held at once; a part of what a seed means.
 _BLOCK_SAMPLES = 16384
@@ -87,7 +88,7 @@ class VariationalBound:
     converged: bool
 
 
-def component_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
+def component_divergences(p: Mixture | HasMixture, q: Mixture | HasMixture) -> NDArray[np.float64]:
     """Divergence from each Gaussian of one mixture to each of another, in closed form.
 
     Parameters
@@ -114,6 +115,7 @@ def component_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
     >>> component_divergences(p, q)
     array([[2.]])
     """
+    p, q = mixture_of(p), mixture_of(q)
     _check_same_features(p, q)
     diagonal = {"spherical", "diag"}
     # What is beyond float64 is infinite.
@@ -123,7 +125,9 @@ def component_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
         return _full_divergences(p, q)
 
 
-def kl_monte_carlo(p: Mixture, q: Mixture, *, n_samples: int = 100_000, seed: int = 0) -> Estimate:
+def kl_monte_carlo(
+    p: Mixture | HasMixture, q: Mixture | HasMixture, *, n_samples: int = 100_000, seed: int = 0
+) -> Estimate:
     """Estimate the divergence from draws of the first mixture.
 
     Parameters
@@ -155,6 +159,7 @@ def kl_monte_carlo(p: Mixture, q: Mixture, *, n_samples: int = 100_000, seed: in
     >>> abs(estimate.value - 2.0) < 4 * estimate.standard_error
     True
     """
+    p, q = mixture_of(p), mixture_of(q)
     _check_same_features(p, q)
     if n_samples < 2:
         raise InvalidInputError(f"n_samples must be 2 or more, found {n_samples}")
@@ -175,7 +180,7 @@ def kl_monte_carlo(p: Mixture, q: Mixture, *, n_samples: int = 100_000, seed: in
     return Estimate(mean, float(np.sqrt(squares / (n - 1) / n)), n)
 
 
-def kl_variational(p: Mixture, q: Mixture) -> float:
+def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
     """Approximate the divergence by the variational formula of Hershey and Olsen.
 
     Parameters
@@ -211,6 +216,7 @@ def kl_variational(p: Mixture, q: Mixture) -> float:
     >>> round(kl_variational(p, q), 3)
     0.491
     """
+    p, q = mixture_of(p), mixture_of(q)
     _check_same_features(p, q)
     similarity_to_own = _log_weights(p) - component_divergences(p, p)
     similarity_to_other = _log_weights(q) - component_divergences(p, q)
@@ -220,7 +226,7 @@ def kl_variational(p: Mixture, q: Mixture) -> float:
 
 
 def kl_upper_bound(
-    p: Mixture, q: Mixture, *, max_iter: int = 1000, tol: float = 1e-9
+    p: Mixture | HasMixture, q: Mixture | HasMixture, *, max_iter: int = 1000, tol: float = 1e-9
 ) -> VariationalBound:
     """Bound the divergence from above by the variational bound of Hershey and Olsen.
 
@@ -266,6 +272,7 @@ def kl_upper_bound(
     >>> round(kl_upper_bound(p, q).value, 3)
     0.5
     """
+    p, q = mixture_of(p), mixture_of(q)
     _check_same_features(p, q)
     if max_iter < 0 or not tol >= 0:
         raise InvalidInputError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -351,6 +351,31 @@ class Mixture(ABC):
                 f"{', '.join(missing)}"
             )
         return cls(*(arrays[name] for name in names))
+
+
+class HasMixture(Protocol):
+    """A fitted estimator."""
+
+    @property
+    def mixture_(self) -> Mixture:
+        """What was fitted."""
+
+
+def mixture_of(model: Mixture | HasMixture) -> Mixture:
+    """Give a mixture, or that of a fitted estimator.
+
+    Raises
+    ------
+    InvalidInputError
+        If `model` is neither.
+    """
+    found = model if isinstance(model, Mixture) else getattr(model, "mixture_", None)
+    if not isinstance(found, Mixture):
+        raise InvalidInputError(
+            f"a mixture or a fitted estimator is needed, found {type(model).__name__}"
+            + (" that is not fitted" if hasattr(model, "fit") else "")
+        )
+    return found
 
 
 def freeze(

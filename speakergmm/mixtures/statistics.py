@@ -183,6 +183,10 @@ class MixtureStatistics:
             self.covariance_type,
         )
 
+    def __radd__(self, other: object) -> MixtureStatistics:
+        """Let `sum` begin with its 0."""
+        return self if other == 0 else NotImplemented
+
     def scale(self, factor: float) -> MixtureStatistics:
         """Weigh each frame by `factor`, which must be finite and >= 0."""
         if not 0 <= factor < np.inf:

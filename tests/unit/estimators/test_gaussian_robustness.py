@@ -1,6 +1,7 @@
 """Whatever finite frames are given, a fit ends with a finite mixture, or says clearly why not."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -126,6 +127,7 @@ def _ill_conditioned(name):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:reg_covar")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["offsets", "scales", "correlated", "nearly equal columns"])
 def test_float32_is_as_close_to_float64_as_stated(name, kind):
@@ -140,14 +142,34 @@ def test_float32_is_as_close_to_float64_as_stated(name, kind):
     assert_allclose(single.means_ / deviations, double.means_ / deviations, rtol=0, atol=2e-3)
 
 
-def test_precision_is_chosen_by_the_work():
-    frames = np.random.default_rng(0).normal(size=(30_000, 20))
+def test_precision_is_chosen_by_the_number_of_frames():
+    frames = np.random.default_rng(0).normal(size=(2**16 + 1, 2))
     parameters = {"covariance_type": "diag", "init_params": "random_from_data", "max_iter": 0}
-    assert GaussianMixture(10, **parameters).fit(frames).precision_ == "float64"
-    assert GaussianMixture(40, **parameters).fit(frames).precision_ == "float32"
-    parameters["covariance_type"] = "full"
-    assert GaussianMixture(1, **parameters).fit(frames).precision_ == "float64"
+    assert GaussianMixture(2, **parameters).fit(frames[1:]).precision_ == "float64"
     assert GaussianMixture(2, **parameters).fit(frames).precision_ == "float32"
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0])
+def test_a_regularisation_beyond_the_data_is_told(unit):
+    frames = unit * np.random.default_rng(0).normal(size=(100, 2))
+    frames[:, 0] = 3.0
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        GaussianMixture(2, random_state=0).fit(frames)
+    told = [str(w.message) for w in caught if "reg_covar" in str(w.message)]
+    # The constant feature has no variance that could be exceeded.
+    assert [("feature 1" in text) for text in told] == ([True] if unit < 1 else [])
+
+
+def test_an_outlier_far_away_keeps_full_covariances():
+    rng = np.random.default_rng(0)
+    frames = np.concatenate([rng.normal(size=(300, 3)), rng.normal(6, 1, (300, 3))])
+    for distance in (1e7, 1e10, 1e15):
+        X = np.append(frames, np.full((1, 3), distance), axis=0)
+        for init in ("k-means++", "kmeans", "random_from_data"):
+            fitted = GaussianMixture(3, init_params=init, random_state=0).fit(X)
+            assert np.isfinite(fitted.score_samples(X)).all()
+            assert np.isfinite(fitted.covariances_).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)

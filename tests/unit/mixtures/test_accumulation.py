@@ -202,3 +202,16 @@ def test_a_long_stream_is_never_held(mixture):
 def test_options_out_of_range_are_refused(mixture, frames, options, message):
     with pytest.raises(InvalidInputError, match=message):
         accumulate(mixture, frames, **options)
+
+
+def test_streams_estimators_and_sums(mixture, frames):
+    class Fitted:
+        mixture_ = mixture
+
+    whole = accumulate(mixture, frames, np.ones(700))
+    for source in ([frames[:300], frames[300:]], lambda: iter([frames[:1], frames[1:]])):
+        np.testing.assert_array_equal(accumulate(Fitted(), source).counts, whole.counts)
+    halves = [accumulate(mixture, frames[:300]), accumulate(mixture, frames[300:])]
+    np.testing.assert_allclose(sum(halves).second_order, whole.second_order, rtol=1e-6)
+    with pytest.raises(InvalidInputError, match="a mixture or a fitted estimator is needed"):
+        accumulate("mixture", frames)
