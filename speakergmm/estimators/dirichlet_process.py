@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.estimators import options
+from speakergmm.estimators.dirichlet_process_storage import StorableSamples
 from speakergmm.estimators.fitted import FittedParameters
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
 from speakergmm.mixtures.gibbs import (
@@ -23,14 +24,20 @@ from speakergmm.mixtures.gibbs import (
 )
 
 
-class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+class DirichletProcessMixture(
+    StorableSamples,
+    FittedParameters,
+    DensityMixin,  # type: ignore[misc]
+    ClusterMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Gaussian mixture with a Dirichlet process in place of a number of components.
 
     Several chains of a collapsed Gibbs sampler draw partitions of the frames into clusters;
     `n_clusters_posterior_` says how many there may be, `r_hat_` whether the chains agree, and one
     partition that sums them up becomes a mixture. `BayesianGaussianMixture` with its
     Dirichlet-process prior approximates the same model, faster, by variational inference up to a
-    number of components.
+    number of components. `sample`, `marginal` and `condition` are those of `mixture_`.
 
     Parameters
     ----------
@@ -58,7 +65,8 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
         The partition that `labels_` and `mixture_` are of: the kept one closest to the
         co-clustering probabilities (Dahl 2006), or the most probable one.
     random_state : int, RandomState or None, default=None
-        An integer gives the same chains each time, whatever `n_jobs` is.
+        Source of randomness of the chains and of `sample`; an integer gives the same chains each
+        time, whatever `n_jobs` is.
     n_jobs : int, default=1
         Chains that run at once, on threads; -1 for all cores.
     verbose : int, default=0
@@ -91,6 +99,10 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
     n_features_in_ : int
         D.
 
+    Notes
+    -----
+    A file that `save` writes holds the frames of the fit, which `score_samples` needs.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -101,6 +113,8 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
     >>> len(set(model.predict([[-5.0, -5.0], [0.0, 0.0], [5.0, 5.0]]).tolist()))
     3
     """
+
+    file_kind: ClassVar[str] = "dirichlet process mixture"
 
     def __init__(
         self,
@@ -180,12 +194,9 @@ class DirichletProcessMixture(FittedParameters, DensityMixin, ClusterMixin, Base
         )
         labels = samples.partition(self.point_estimate)
         mixture = samples.to_mixture(labels)
-        self.samples_ = samples
         self.labels_ = labels
         self.mixture_ = mixture
-        self.n_components_ = mixture.n_components
-        self.n_clusters_posterior_ = samples.n_clusters_posterior()
-        self.n_iter_ = samples.n_sweeps
+        self._set_samples(samples)
         self._dtype = frames.dtype
         return self
 

@@ -1,22 +1,30 @@
-"""Parameters of a fitted mixture under scikit-learn's names, derived from the frozen one."""
+"""What a fitted mixture gives by itself: parameters under scikit-learn's names, and samples."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.parameters import Mixture
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.conditioning import ConditionalMixtures
 
 
 class FittedParameters:
-    """Read-only attributes of an estimator that holds a fitted `mixture_`.
+    """Attributes and mixtures derived from an estimator's `mixture_`, and samples of it.
 
-    They have the type, float32 or float64, of the frames of the fit; `mixture_` is float64.
+    Attributes are read-only and have the type, float32 or float64, of the frames of the fit;
+    `mixture_` is float64.
     """
 
     mixture_: Mixture
+    random_state: Any
     _dtype: np.dtype[Any]
 
     def _cast(self, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
@@ -49,6 +57,77 @@ class FittedParameters:
         if factors.ndim < 2 or self.mixture_.covariance_type == "diag":
             return self._cast(factors**2)
         return self._cast(factors @ np.swapaxes(factors, -1, -2))
+
+    def marginal(self, dims: Any) -> Mixture:
+        """Give the mixture of some features.
+
+        Parameters
+        ----------
+        dims : int or sequence of int
+            Features that remain, in this order; see `speakergmm.mixtures.conditioning.marginal`.
+
+        Returns
+        -------
+        Mixture
+            Of `mixture_`, in float64.
+        """
+        check_is_fitted(self, "mixture_")
+        return self.mixture_.marginal(dims)
+
+    def condition(self, dims: Any, values: ArrayLike) -> Mixture | ConditionalMixtures:
+        """Give the mixture of the other features, where some are known.
+
+        Parameters
+        ----------
+        dims : int or sequence of int
+            Features that are known; see `speakergmm.mixtures.conditioning.condition`.
+        values : array-like, shape (C,) or (T, C)
+            Their values: of one frame, or of several.
+
+        Returns
+        -------
+        Mixture or ConditionalMixtures
+            Of `mixture_`, in float64: one mixture, or one for each frame.
+        """
+        check_is_fitted(self, "mixture_")
+        return self.mixture_.condition(dims, values)
+
+    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Draw frames from the fitted mixture, component by component.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many, >= 1.
+
+        Returns
+        -------
+        X : array, shape (n_samples, D)
+            Frames in the order of their components; those that scikit-learn draws from the same
+            `random_state` and parameters.
+        y : array, shape (n_samples,)
+            Their components.
+        """
+        check_is_fitted(self, "mixture_")
+        if n_samples < 1:
+            raise InvalidInputError(
+                f"Invalid value for 'n_samples': {n_samples}; sampling requires at least one"
+            )
+        rng = check_random_state(self.random_state)
+        mixture = self.mixture_
+        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
+        drawn = []
+        if mixture.covariance_type in ("full", "tied"):
+            for mean, covariance, count in zip(
+                mixture.means, mixture.full_covariances(), counts, strict=True
+            ):
+                drawn.append(rng.multivariate_normal(mean, covariance, int(count)))
+        else:
+            deviations = np.sqrt(mixture.component_variances())
+            for mean, deviation, count in zip(mixture.means, deviations, counts, strict=True):
+                noise = rng.standard_normal((count, mixture.n_features))
+                drawn.append(mean + noise * deviation)
+        return np.concatenate(drawn), np.repeat(np.arange(mixture.n_components), counts)
 
 
 def precision_factors(mixture: Mixture) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.mixture_storage import StorableDetector
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
@@ -22,11 +23,14 @@ from speakergmm.estimators.threshold import (
     samples_needed,
 )
 from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.parallel import threaded_map
 
 _DEFAULT_FALSE_ALARM = 0.05
+# Samples that are scored at a time by one thread.
+_SCORING_ROWS = 16384
 
 
-class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
     The threshold comes from a validation set of normal data: one that is given, or a random part
@@ -51,10 +55,14 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
         Part of the samples that `fit` sets aside when it is given no validation set.
     confidence : float, default=0.95
         Of the intervals.
-    tol, reg_covar, max_iter, n_init, init_params, n_jobs
+    tol, reg_covar, max_iter, n_init, init_params
         Of the training, as in `GaussianMixture`.
     random_state : int, RandomState or None, default=None
         Source of randomness of the split and of the starts.
+    n_jobs : int, default=1
+        Threads of the training and of scores; -1 for all cores. Results don't depend on it.
+    precision, variance_floor, min_count, verbose, verbose_interval
+        Of the training, as in `GaussianMixture`. Scores are always computed in float64.
 
     Attributes
     ----------
@@ -101,6 +109,8 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
     (200, 0.045)
     """
 
+    file_kind: ClassVar[str] = "outlier detector"
+
     def __init__(
         self,
         n_components: int = 1,
@@ -117,6 +127,11 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
         init_params: str = "kmeans",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int = 1,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        variance_floor: float | None = None,
+        min_count: float = 1e-3,
+        verbose: int = 0,
+        verbose_interval: int = 10,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -131,6 +146,11 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.precision = precision
+        self.variance_floor = variance_floor
+        self.min_count = min_count
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
 
     @classmethod
     def from_mixture(
@@ -221,6 +241,11 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
             init_params=self.init_params,
             random_state=random_state,
             n_jobs=self.n_jobs,
+            precision=self.precision,
+            variance_floor=self.variance_floor,
+            min_count=self.min_count,
+            verbose=self.verbose,
+            verbose_interval=self.verbose_interval,
         ).fit(samples)
         self.mixture_ = mixture.mixture_
         self.converged_ = mixture.converged_
@@ -360,7 +385,14 @@ class GaussianMixtureOutlierDetector(OutlierMixin, BaseEstimator):  # type: igno
         return samples
 
     def _score(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        return self.mixture_.log_likelihood(samples, precision="float64")
+        def score(piece: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+            return self.mixture_.log_likelihood(piece, precision="float64")
+
+        pieces = (
+            samples[start : start + _SCORING_ROWS]
+            for start in range(0, len(samples), _SCORING_ROWS)
+        )
+        return np.concatenate(list(threaded_map(score, pieces, n_jobs=self.n_jobs)))
 
     def _set_threshold(self, validation: NDArray[np.floating[Any]]) -> Self:
         target = self._target(len(validation))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from numbers import Integral
-from typing import Any, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,15 +15,16 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.mixture_storage import StorableRegressor
 from speakergmm.mixtures.conditioning import ConditionalMixtures, condition, conditional_mean
-from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.mixtures.parameters import CovarianceType
 from speakergmm.mixtures.survey import survey_frames
 
 # Rows whose conditional mixtures are held together.
 _BLOCK_ROWS = 2048
 
 
-class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Regression by a Gaussian mixture of inputs and outputs together.
 
     The prediction is the conditional mean: one linear regression per component, mixed by how
@@ -50,7 +51,11 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
     random_state : int, RandomState or None, default=None
         Source of randomness of the starts.
     n_jobs : int, default=1
-        Threads of the training.
+        Threads of the training; -1 for all cores. Results don't depend on it.
+    precision, min_count, verbose, verbose_interval
+        Of the training, as in `GaussianMixture`. Predictions are always computed in float64.
+    variance_floor : float or None, default=None
+        Smallest variance, as a part of that of the input or output, as in `GaussianMixture`.
 
     Attributes
     ----------
@@ -90,6 +95,8 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
     (array([2., 2.]), array([0.1, 0.5]))
     """
 
+    file_kind: ClassVar[str] = "mixture regressor"
+
     def __init__(
         self,
         n_components: int = 1,
@@ -102,6 +109,11 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         init_params: str = "kmeans",
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int = 1,
+        precision: Literal["auto", "float32", "float64"] = "auto",
+        variance_floor: float | None = None,
+        min_count: float = 1e-3,
+        verbose: int = 0,
+        verbose_interval: int = 10,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -112,6 +124,11 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
         self.init_params = init_params
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.precision = precision
+        self.variance_floor = variance_floor
+        self.min_count = min_count
+        self.verbose = verbose
+        self.verbose_interval = verbose_interval
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -173,8 +190,13 @@ class GaussianMixtureRegressor(RegressorMixin, BaseEstimator):  # type: ignore[m
             init_params=self.init_params,
             random_state=self.random_state,
             n_jobs=self.n_jobs,
+            precision=self.precision,
+            variance_floor=self.variance_floor,
+            min_count=self.min_count,
+            verbose=self.verbose,
+            verbose_interval=self.verbose_interval,
         ).fit((joint - survey.mean) / scale, sample_weight=weights)
-        self.mixture_: Mixture = trained.mixture_.rescaled(scale, survey.mean)
+        self.mixture_ = trained.mixture_.rescaled(scale, survey.mean)
         self.n_outputs_ = outputs.shape[1]
         self.converged_ = trained.converged_
         self.n_iter_ = trained.n_iter_

@@ -1,4 +1,4 @@
-"""What a fitted mixture says of frames: likelihoods, components, samples."""
+"""What a fitted mixture says of frames: likelihoods and components."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
@@ -21,14 +20,13 @@ _SCORING_FRAMES = 16384
 
 
 class Scoring(FittedParameters):
-    """The methods of a fitted estimator that take frames, or make some.
+    """The methods of a fitted estimator that take frames.
 
     A subclass whose frames are shared out otherwise than by `mixture_` overrides
     `_log_likelihood`, `_most_probable` and `_posteriors`.
     """
 
     precision_: Precision
-    random_state: Any
     n_jobs: int
 
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
@@ -132,43 +130,6 @@ class Scoring(FittedParameters):
         """
         parts, dtype = self._map(self._posteriors, X)
         return _joined([part.astype(dtype, copy=False) for part in parts], dtype)
-
-    def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Draw frames from the fitted mixture, component by component.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            How many, >= 1.
-
-        Returns
-        -------
-        X : array, shape (n_samples, D)
-            Frames in the order of their components; those that scikit-learn draws from the same
-            `random_state` and parameters.
-        y : array, shape (n_samples,)
-            Their components.
-        """
-        check_is_fitted(self, "mixture_")
-        if n_samples < 1:
-            raise InvalidInputError(
-                f"Invalid value for 'n_samples': {n_samples}; sampling requires at least one"
-            )
-        rng = check_random_state(self.random_state)
-        mixture = self.mixture_
-        counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
-        drawn = []
-        if mixture.covariance_type in ("full", "tied"):
-            for mean, covariance, count in zip(
-                mixture.means, mixture.full_covariances(), counts, strict=True
-            ):
-                drawn.append(rng.multivariate_normal(mean, covariance, int(count)))
-        else:
-            deviations = np.sqrt(mixture.component_variances())
-            for mean, deviation, count in zip(mixture.means, deviations, counts, strict=True):
-                noise = rng.standard_normal((count, mixture.n_features))
-                drawn.append(mean + noise * deviation)
-        return np.concatenate(drawn), np.repeat(np.arange(mixture.n_components), counts)
 
 
 def _joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
