@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
@@ -18,7 +17,6 @@ from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.starts import find_start
-from speakergmm.estimators.storage import Storable
 from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult
@@ -31,7 +29,7 @@ from speakergmm.mixtures.training import train_from
 _DEFAULT_FLOOR = 1e-10
 
 
-class GaussianMixture(Storable, InformationCriteria, StepwiseFit):
+class GaussianMixture(InformationCriteria, StepwiseFit):
     """Gaussian mixture, fitted by expectation-maximisation.
 
     Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; from the
@@ -340,34 +338,3 @@ default="kmeans"
         unheld = self._floor() == 0 and self.reg_covar == 0
         if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
             raise CollapsedComponentError(given.ILL_DEFINED)
-
-    def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
-        self.mixture_ = state
-
-    def marginal(self, dims: Any) -> Mixture:
-        """Give the mixture of some features; see `speakergmm.mixtures.conditioning.marginal`.
-
-        Parameters
-        ----------
-        dims : sequence of int
-            Features that remain, in this order.
-        """
-        check_is_fitted(self, "mixture_")
-        from speakergmm.mixtures.conditioning import marginal
-
-        return marginal(self.mixture_, dims)
-
-    def condition(self, dims: Any, values: ArrayLike) -> Any:
-        """Give the mixture of the other features, where some are known.
-
-        Parameters
-        ----------
-        dims : sequence of int
-            Features that are known.
-        values : array-like
-            Their values; see `speakergmm.mixtures.conditioning.condition`.
-        """
-        check_is_fitted(self, "mixture_")
-        from speakergmm.mixtures.conditioning import condition
-
-        return condition(self.mixture_, dims, values)
