@@ -19,7 +19,7 @@ from speakergmm.mixtures.statistics import MixtureStatistics
 
 # A smaller variance, as a part of the mean square, is the rounding of two float64 sums.
 _LEAST_VARIANCE = 1e-12
-# Occupancy, in frames (of all, where these weigh less than one), that is no more than rounding.
+# Occupancy, in frames (of all, where there are less than one), that is no more than rounding.
 _EMPTY = 1e-10
 _EPSILON = float(np.finfo(np.float64).eps)
 
@@ -36,7 +36,8 @@ class MaximumLikelihoodOptions:
         feature units.
     min_count : float, default=1.0
         A component with less occupancy, in frames, is dead: it is given half of the heaviest
-        component. At 0 no component is ever dead.
+        component. At 0 no component is ever dead. A frame of weight 2 is two frames, but where
+        frames weigh less than 1 on average, the average weight is one frame.
     reg_covar : float or array, shape (D,), default=0.0
         Added to the variances (the diagonals of covariances), in squared feature units; >= 0.
     refuse_collapse : bool, default=False
@@ -67,6 +68,7 @@ def update_maximum_likelihood(
     *,
     options: MaximumLikelihoodOptions | None = None,
     data_variance: ArrayLike | None = None,
+    frame_weight: float = 1.0,
 ) -> tuple[AnyMixture, UpdateReport]:
     """Find the mixture that maximises the expected log-likelihood of the data.
 
@@ -82,6 +84,9 @@ def update_maximum_likelihood(
         Variance of all data behind the statistics, in their units, 0 for a constant feature. By
         default it is found from the statistics, which can tell a constant feature from rounding
         only if they were accumulated in float64.
+    frame_weight : float, default=1.0
+        What one frame weighs in the statistics, > 0: the unit of `min_count`. See
+        `average_frame_weight`.
 
     Returns
     -------
@@ -93,8 +98,8 @@ def update_maximum_likelihood(
     Raises
     ------
     InvalidInputError
-        If shapes disagree, the second-order moments are missing, or `data_variance` holds what is
-        no variance.
+        If shapes disagree, the second-order moments are missing, `data_variance` holds what is no
+        variance, or `frame_weight` is not positive.
     InsufficientDataError
         If the statistics hold no frame.
     CollapsedComponentError
@@ -116,8 +121,10 @@ def update_maximum_likelihood(
     total = counts.sum()
     if not total > 0:
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
-    smallest = _EMPTY * min(total, 1.0)
-    alive = counts > max(options.min_count, smallest)
+    if not 0 < frame_weight < np.inf:
+        raise InvalidInputError(f"frame_weight must be finite and > 0, found {frame_weight}")
+    smallest = _EMPTY * min(total, frame_weight)
+    alive = counts > max(options.min_count * frame_weight, smallest)
     empty = counts <= smallest
     divisor = np.where(empty, 1.0, counts)[:, None]
     means = np.where(empty[:, None], model.means, statistics.first_order / divisor)
@@ -153,6 +160,22 @@ def update_maximum_likelihood(
         revived=revived,
         is_exact=not np.any(options.reg_covar),
     )
+
+
+def average_frame_weight(sample_weight: NDArray[np.float64] | None) -> float:
+    """Say what counts as one frame: the mean weight of those that have one, 1 at most.
+
+    Weights may be numbers of frames, whose unit is one frame, or fractions that sum to one, whose
+    unit is nothing. With the latter a model does not depend on their scale.
+
+    Examples
+    --------
+    >>> average_frame_weight(np.array([2.0, 2.0])), average_frame_weight(np.array([0.1, 0.0, 0.3]))
+    (1.0, 0.2)
+    """
+    if sample_weight is None or not sample_weight.any():
+        return 1.0
+    return min(1.0, float(sample_weight[sample_weight > 0].mean()))
 
 
 def global_variance(

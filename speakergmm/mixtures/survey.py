@@ -13,14 +13,17 @@ from speakergmm.mixtures.frames import FrameSource, read_blocks, regroup, weigh
 _SURVEY_FRAMES = 8192
 # Deviations of a smaller part of the mean are float64's rounding in whatever made the frames.
 _LEAST_DEVIATION = 1e-14
+# The square of a smaller deviation has few digits or none, and its inverse may overflow.
+_LEAST_VARIANCE = 1e-290
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Survey:
     """Number, weight, mean (D,) and variance (D,) of all frames of a source, in feature units.
 
-    The variance of a constant feature is 0, and its mean that constant, bit by bit. The weight is
-    the sum of the frames' weights, each 1 unless given.
+    The variance of a constant feature is 0, and its mean that constant, bit by bit. So is that of
+    one with deviations below 1e-145, whose squares are lost. The weight is the sum of the frames'
+    weights, each 1 unless given.
     """
 
     n_frames: int
@@ -61,17 +64,18 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
             moved = block - origin
             if weights is None:
                 block_weight = float(len(block))
+                lever = weight * block_weight / (weight + block_weight)
                 moved_mean = moved.mean(axis=0)
                 block_deviations = ((moved - moved_mean) ** 2).sum(axis=0)
             else:
                 block_weight = float(weights.sum())
+                # A product of two weights may be too large or too small for a number.
+                lever = weight * (block_weight / (weight + block_weight))
                 moved_mean = weights @ moved / block_weight
                 block_deviations = weights @ (moved - moved_mean) ** 2
             total = weight + block_weight
             difference = origin + moved_mean - mean
-            deviations = (
-                deviations + block_deviations + difference**2 * (weight * block_weight / total)
-            )
+            deviations = deviations + block_deviations + difference**2 * lever
             mean = mean + difference * (block_weight / total)
             weight = total
     if n_frames == 0:
@@ -84,5 +88,6 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
         raise InvalidInputError(
             f"the variance of feature {feature} overflows; scale the features down"
         )
-    variance = np.where(np.sqrt(variance) > _LEAST_DEVIATION * np.abs(mean), variance, 0.0)
+    varies = (np.sqrt(variance) > _LEAST_DEVIATION * np.abs(mean)) & (variance > _LEAST_VARIANCE)
+    variance = np.where(varies, variance, 0.0)
     return Survey(n_frames, weight, mean, variance)

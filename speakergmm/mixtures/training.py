@@ -31,6 +31,7 @@ from speakergmm.mixtures.initialisation import (
 )
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
+    average_frame_weight,
     update_maximum_likelihood,
 )
 from speakergmm.mixtures.parameters import AnyMixture, Precision
@@ -309,6 +310,7 @@ def _train(
         update_maximum_likelihood,
         options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
         data_variance=survey.variance / standardisation.scale**2,
+        frame_weight=average_frame_weight(sample_weight),
     )
     steps: Steps[AnyMixture] = Steps(
         sum_statistics, update, standardisation=standardisation, precision=precision
