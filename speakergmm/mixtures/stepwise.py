@@ -71,7 +71,7 @@ class StepwiseState:
     report: UpdateReport = field(default_factory=UpdateReport)
 
     @classmethod
-    def begin(cls, start: Mixture, *, weight: float = 0.0) -> StepwiseState:
+    def begin(cls, start: Mixture, *, weight: float = 0.0, reg_covar: float = 0.0) -> StepwiseState:
         """Give the state before the first block.
 
         Parameters
@@ -81,6 +81,9 @@ class StepwiseState:
         weight : float, default=0
             Frames that the start stands for. At 0 the first block replaces all but its
             responsibilities; otherwise the start counts as a first block of so many frames.
+        reg_covar : float, default=0
+            What the variances of a start that counts hold of the regularisation of updates, in
+            squared feature units; the updates to come add it again.
 
         Raises
         ------
@@ -95,7 +98,7 @@ class StepwiseState:
         return cls(
             standard,
             standardisation,
-            expected_statistics(standard, weight),
+            expected_statistics(standard, weight, reg_covar=reg_covar / standardisation.scale**2),
             mean,
             variance,
             n_steps=int(weight > 0),
@@ -237,7 +240,7 @@ def step(
     statistics = _mix(state.statistics, block, eta)
     if report.revived:
         # What the heavy component's frames were has to be shared with the one that was dead.
-        statistics = expected_statistics(standard, statistics.n_frames)
+        statistics = expected_statistics(standard, statistics.n_frames, reg_covar=options.reg_covar)
     return StepwiseState(
         standard,
         standardisation,
@@ -251,14 +254,19 @@ def step(
     )
 
 
-def expected_statistics(model: Mixture, n_frames: float) -> MixtureStatistics:
-    """Give the statistics that so many frames of this very mixture have on average.
+def expected_statistics(
+    model: Mixture, n_frames: float, *, reg_covar: float | NDArray[np.float64] = 0.0
+) -> MixtureStatistics:
+    """Give the statistics of so many frames of which an update makes this very mixture.
 
-    Each frame counts for the component that it is drawn from. The maximum-likelihood update makes
-    the same mixture of them.
+    Without regularisation they are those that frames of the mixture have on average, each counted
+    for the component that it is drawn from. What the update will add to the variances,
+    `reg_covar`, a number or one for each feature, is missing in them.
     """
     counts = model.weights * n_frames
-    means, covariances = model.means, model.covariances
+    means = model.means
+    regularisation = np.broadcast_to(reg_covar, (model.n_features,))
+    covariances = model.regularised(model.covariances, -regularisation)
     squares: Any
     if model.covariance_type == "diag":
         squares = counts[:, None] * (covariances + means**2)
