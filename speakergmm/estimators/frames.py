@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +12,24 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.frames import regroup, weigh
+from speakergmm.mixtures.frames import (
+    check_blocks,
+    check_matrix,
+    refuse_infinite,
+    regroup,
+    weigh,
+)
 from speakergmm.mixtures.survey import Survey, survey_frames
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
+Found = TypeVar("Found")
 
 # Frames that are looked at together: a few megabytes.
 _CHUNK_FRAMES = 8192
 
 
 class Blocks:
-    """A source of blocks of frames: each call reads it anew, and checks each block's shape.
+    """A source of blocks of frames: each call reads it anew, and checks each block.
 
     Parameters
     ----------
@@ -31,10 +38,16 @@ class Blocks:
     n_features : int, optional
         D; by default that of the first block.
 
+    Attributes
+    ----------
+    dtype : dtype
+        Float64, or float32 where all blocks known so far are: those of a sequence, else those
+        that were read.
+
     Raises
     ------
     InvalidInputError
-        If `source` is an iterator; and, when read, if a block is no matrix of D columns.
+        If `source` is an iterator; and, when read, if a block is no finite matrix of D columns.
     """
 
     def __init__(
@@ -53,33 +66,21 @@ class Blocks:
         first = next(iter(self._open()), None)
         if first is None:
             raise InvalidInputError("X must hold blocks of frames, found none")
-        first = _as_block(first, 0)
+        first = check_matrix(first, name="X", block=0)
         self.n_features = first.shape[1] if n_features is None else n_features
         self.dtype = first.dtype
+        if isinstance(source, (list, tuple)):
+            wide = any(np.asarray(block).dtype != np.float32 for block in source)
+            self.dtype = np.dtype(np.float64 if wide else np.float32)
 
     def _open(self) -> Iterable[Any]:
         return self._source() if callable(self._source) else self._source
 
     def __call__(self) -> Iterator[Frames]:
         """Yield the blocks, of shape (T, D), once."""
-        for number, block in enumerate(self._open()):
-            frames = _as_block(block, number)
-            if frames.shape[1] != self.n_features:
-                raise InvalidInputError(
-                    f"block {number} of X has {frames.shape[1]} features, {self.n_features} were "
-                    f"expected"
-                )
-            yield frames
-
-
-def _as_block(block: Any, number: int) -> Frames:
-    frames = np.asarray(block)
-    if frames.ndim != 2 or frames.shape[1] == 0 or frames.dtype.kind not in "fiub":
-        raise InvalidInputError(
-            f"block {number} of X must be a real array of shape (T, D), found {frames.dtype} of "
-            f"shape {frames.shape}"
-        )
-    return frames if frames.dtype in (np.float32, np.float64) else frames.astype(np.float64)
+        for block in check_blocks(self._open(), n_features=self.n_features, name="X"):
+            self.dtype = np.result_type(self.dtype, block.dtype)
+            yield block
 
 
 def is_blocks(X: Any) -> bool:
@@ -143,22 +144,28 @@ def finite_chunks(source: Frames | Blocks) -> Iterator[Frames]:
     Raises
     ------
     InvalidInputError
-        If a value is not finite.
+        If a value is not finite; its block, its row among all frames and its column are named.
     """
-    first_row = 0
-    for number, block in enumerate(source() if isinstance(source, Blocks) else (source,)):
-        where = f" of block {number}" if isinstance(source, Blocks) else ""
-        for start in range(0, len(block), _CHUNK_FRAMES):
-            chunk = block[start : start + _CHUNK_FRAMES]
-            # The extremes are NaN where any value is; finding them needs no array of answers.
-            if not np.isfinite([chunk.min(), chunk.max()]).all():
-                row, column = np.argwhere(~np.isfinite(chunk))[0]
-                value = "NaN" if np.isnan(chunk[row, column]) else "infinity"
-                raise InvalidInputError(
-                    f"X must be finite, found {value} at row {start + row}{where}, column {column}"
-                )
-            yield chunk
-        first_row += len(block)
+    if isinstance(source, Blocks):
+        # They look for themselves.
+        for block in source():
+            yield from _pieces(block)
+        return
+    first_frame = 0
+    for piece in _pieces(source):
+        refuse_infinite(piece, name="X", first_frame=first_frame)
+        yield piece
+        first_frame += len(piece)
+
+
+def _pieces(frames: Frames) -> Iterator[Frames]:
+    for start in range(0, len(frames), _CHUNK_FRAMES):
+        yield frames[start : start + _CHUNK_FRAMES]
+
+
+def are_counts(weights: NDArray[np.float64]) -> bool:
+    """Tell whether weights are integers: numbers of times that each frame is there."""
+    return bool((weights == np.floor(weights)).all()) and weights.sum() < 2**31
 
 
 def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64] | None:
@@ -204,7 +211,7 @@ class TrainingFrames:
     source : array or Blocks
         Finite frames of shape (T, D).
     dtype : dtype
-        Float32 or float64: that of `source`.
+        Float32 or float64: that of `source`, of blocks the widest.
     sample_weight : array, shape (T,), or None
         Weights >= 0, not all zero.
     survey : Survey
@@ -215,6 +222,7 @@ class TrainingFrames:
     dtype: np.dtype[Any]
     sample_weight: NDArray[np.float64] | None
     survey: Survey
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n_features(self) -> int:
@@ -226,6 +234,12 @@ class TrainingFrames:
         """Number of frames, T."""
         return self.survey.n_frames
 
+    def once(self, name: str, find: Callable[[], Found]) -> Found:
+        """Give what `find` gives, found at the first call of this name: for all restarts."""
+        found: Found = self._kept[name] if name in self._kept else find()
+        self._kept[name] = found
+        return found
+
     def chunks(self, size: int) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
         """Yield pieces of `size` frames (the last: or less) in float64, with their weights."""
         blocks = self.source() if isinstance(self.source, Blocks) else (self.source,)
@@ -236,7 +250,7 @@ class TrainingFrames:
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
         """Give the frames of these numbers, in this order, of the source's type."""
         if not isinstance(self.source, Blocks):
-            return np.asarray(self.source[chosen])
+            return np.ascontiguousarray(self.source[chosen])
         found = np.empty((len(chosen), self.n_features), self.dtype)
         order = np.argsort(chosen, kind="stable")
         wanted = chosen[order]
@@ -265,10 +279,7 @@ def training_frames(
         above zero) than components.
     """
     source = check_frames(estimator, X, fitting=fitting, least=2 if fitting else 1)
-    if isinstance(source, Blocks):
-        n_frames = sum(len(chunk) for chunk in finite_chunks(source))
-    else:
-        n_frames = len(source)
+    n_frames = sum(len(piece) for piece in (source() if isinstance(source, Blocks) else (source,)))
     weights = check_sample_weight(sample_weight, n_frames)
     n_useful = n_frames if weights is None else int(np.count_nonzero(weights))
     if n_useful < n_components:

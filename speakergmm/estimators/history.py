@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
@@ -66,9 +66,6 @@ class FitIteration:
     def from_json(cls, entry: Mapping[str, Any]) -> FitIteration:
         """Build an iteration of its fields, as JSON gives them back."""
         return cls(**{**entry, "revived": tuple(entry["revived"])})
-
-
-FitCallback = Callable[[FitIteration], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ def check_choice(owner: BaseEstimator, name: str, choices: tuple[str, ...]) -> N
     """Refuse what is none of the words `choices`."""
     value = getattr(owner, name)
     if not isinstance(value, str) or value not in choices:
-        raise refuse(owner, name, f"a str among {set(choices)}".replace("{", "{").strip())
+        # In scikit-learn's form, but not in the order of a set, which is another in each process.
+        raise refuse(owner, name, f"a str among {{{', '.join(map(repr, choices))}}}")
 
 
 def check_flag(owner: BaseEstimator, name: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 from threadpoolctl import threadpool_limits
 
-from speakergmm.estimators.frames import Frames, TrainingFrames
+from speakergmm.estimators.frames import Frames, TrainingFrames, are_counts
 from speakergmm.estimators.moments import (
     ComponentMoments,
     moments_of_labels,
@@ -113,14 +113,21 @@ def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.f
     """Give all frames (of weight above zero) with their weights, or `most` that stand for them.
 
     The latter are those at equal steps of the cumulative weight, each of weight one (None): the
-    same ones, whether a frame has a weight of 2 or is there twice.
+    same ones, whether a frame has a weight of 2 or is there twice. Rows lie in the order of C, by
+    which clusters round. A stream is read for it once, however many restarts there are.
     """
+    if isinstance(frames.source, np.ndarray):
+        return _draw_frames(frames, most)
+    return frames.once(f"{most} frames", lambda: _draw_frames(frames, most))
+
+
+def _draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.float64] | None]:
     weights = frames.sample_weight
     if _n_copies(frames) <= most:
         if weights is None:
             if isinstance(frames.source, np.ndarray):
-                return frames.source, None
-            return np.concatenate(list(frames.source())), None
+                return np.ascontiguousarray(frames.source), None
+            return np.ascontiguousarray(np.concatenate(list(frames.source()))), None
         useful = np.flatnonzero(weights)
         return frames.rows(useful), weights[useful]
     if weights is None:
@@ -135,13 +142,9 @@ def _n_copies(frames: TrainingFrames) -> int:
     weights = frames.sample_weight
     if weights is None:
         return frames.n_frames
-    if _are_integers(weights):
+    if are_counts(weights):
         return int(weights.sum())
     return int(np.count_nonzero(weights))
-
-
-def _are_integers(weights: NDArray[np.float64]) -> bool:
-    return bool((weights == np.floor(weights)).all()) and weights.sum() < 2**31
 
 
 def _frames_at(weights: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -154,7 +157,7 @@ def _choose_frames(
     frames: TrainingFrames, n_components: int, random_state: np.random.RandomState
 ) -> NDArray[np.intp]:
     weights = frames.sample_weight
-    if weights is None or _are_integers(weights):
+    if weights is None or are_counts(weights):
         chosen = random_state.choice(_n_copies(frames), size=n_components, replace=False)
         if weights is None:
             return np.asarray(chosen)
@@ -196,12 +199,18 @@ def _single_frames(
     survey = frames.survey
     offset = np.abs(survey.mean) > _LARGE_OFFSET * np.sqrt(survey.variance)
     origin = survey.mean if offset[survey.variance > 0].any() else np.zeros(n_features)
-    second = np.zeros((n_features, n_features))
-    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // n_features)):
-        rows -= origin
-        second += (rows * weights[:, None]).T @ rows
-    second -= (means - origin).T @ (means - origin)
+    second = frames.once("scatter", lambda: _scatter(frames, origin))
+    second = second - (means - origin).T @ (means - origin)
     return ComponentMoments(counts, means, second / n_components)
+
+
+def _scatter(frames: TrainingFrames, origin: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the outer products of all frames, seen from a point; (D, D)."""
+    scatter = np.zeros((frames.n_features, frames.n_features))
+    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // frames.n_features)):
+        rows -= origin
+        scatter += (rows * weights[:, None]).T @ rows
+    return scatter
 
 
 def _cluster(

@@ -16,17 +16,100 @@ FrameSource: TypeAlias = (
 )
 
 
-def check_frames(X: ArrayLike, *, n_features: int | None = None, first_frame: int = 0) -> Frames:
-    """Return `X` as a finite matrix of frames, or refuse it.
+def check_matrix(
+    X: ArrayLike,
+    *,
+    n_features: int | None = None,
+    name: str = "frames",
+    block: int | None = None,
+) -> Frames:
+    """Return `X` as a matrix of frames, or refuse it; its values are not looked at.
 
     Parameters
     ----------
     X : array, shape (T, D)
-        Frames; float32 and float64 stay what they are, other real numbers become float64.
+        Float32 and float64 stay what they are, other real numbers become float64.
     n_features : int, optional
         D that is expected.
+    name : str, default="frames"
+        What the message calls them.
+    block : int, optional
+        Number of the block of a stream that `X` is, for the message.
+
+    Returns
+    -------
+    array, shape (T, D)
+        Float32 or float64.
+
+    Raises
+    ------
+    InvalidInputError
+        If `X` is not a real matrix of D columns.
+    """
+    frames = np.asarray(X)
+    where = _in_block(block)
+    if frames.ndim != 2 or frames.dtype.kind not in "fiub":
+        raise InvalidInputError(
+            f"{where}{name} must be a real array of shape (T, D), found {frames.dtype} of shape "
+            f"{frames.shape}"
+        )
+    if frames.shape[1] == 0 or (n_features is not None and frames.shape[1] != n_features):
+        raise InvalidInputError(
+            f"{where}{name} must have {n_features or 'one or more'} features, found "
+            f"{frames.shape[1]}"
+        )
+    return frames if frames.dtype in (np.float32, np.float64) else frames.astype(np.float64)
+
+
+def refuse_infinite(
+    frames: Frames, *, name: str = "frames", first_frame: int = 0, block: int | None = None
+) -> None:
+    """Refuse frames with a value that is NaN or infinite, and name the first one's place.
+
+    Parameters
+    ----------
+    frames : array, shape (T, D)
+        Float32 or float64.
+    name : str, default="frames"
+        What the message calls them.
     first_frame : int, default=0
-        Number of the first row, for the message.
+        Number of the first row among all frames, for the message.
+    block : int, optional
+        Number of the block of a stream that they are in, for the message.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is not finite; the message names the block, the row among all frames, and the
+        column.
+    """
+    # The extremes are NaN where any value is; finding them needs no array of answers.
+    if frames.size and not np.isfinite([frames.min(), frames.max()]).all():
+        row, column = np.argwhere(~np.isfinite(frames))[0]
+        raise InvalidInputError(
+            f"{_in_block(block)}{name} must be finite, without NaN or infinity, found "
+            f"{frames[row, column]} at row {first_frame + row}, column {column}"
+        )
+
+
+def _in_block(number: int | None) -> str:
+    return "" if number is None else f"block {number}: "
+
+
+def check_frames(
+    X: ArrayLike,
+    *,
+    n_features: int | None = None,
+    first_frame: int = 0,
+    name: str = "frames",
+    block: int | None = None,
+) -> Frames:
+    """Return `X` as a finite matrix of frames, or refuse it.
+
+    Parameters
+    ----------
+    X, n_features, first_frame, name, block
+        As `check_matrix` and `refuse_infinite` have them.
 
     Returns
     -------
@@ -39,26 +122,53 @@ def check_frames(X: ArrayLike, *, n_features: int | None = None, first_frame: in
         If `X` is not a real matrix of D columns, or a value is NaN or infinite; the message names
         the first such row and column.
     """
-    frames = np.asarray(X)
-    if frames.ndim != 2 or frames.dtype.kind not in "fiub":
-        raise InvalidInputError(
-            f"frames must be a real array of shape (T, D), found {frames.dtype} of shape "
-            f"{frames.shape}"
-        )
-    if frames.shape[1] == 0 or (n_features is not None and frames.shape[1] != n_features):
-        raise InvalidInputError(
-            f"frames must have {n_features or 'one or more'} features, found {frames.shape[1]}"
-        )
-    if frames.dtype not in (np.float32, np.float64):
-        frames = frames.astype(np.float64)
-    # The extremes are NaN where any value is; finding them needs no array of answers.
-    if frames.size and not np.isfinite([frames.min(), frames.max()]).all():
-        row, column = np.argwhere(~np.isfinite(frames))[0]
-        raise InvalidInputError(
-            f"frames must be finite, found {frames[row, column]} at row {first_frame + row}, "
-            f"column {column}"
-        )
+    frames = check_matrix(X, n_features=n_features, name=name, block=block)
+    refuse_infinite(frames, name=name, first_frame=first_frame, block=block)
     return frames
+
+
+def check_blocks(
+    blocks: Iterable[Any],
+    *,
+    n_features: int | None = None,
+    name: str = "frames",
+    is_stream: bool = True,
+) -> Iterator[Frames]:
+    """Yield each block checked, the empty ones too.
+
+    Parameters
+    ----------
+    blocks : iterable of arrays of shape (T, D)
+        With one D. A block may not be overwritten once it was given.
+    n_features : int, optional
+        D that is expected; by default that of the first block.
+    name : str, default="frames"
+        What messages call them.
+    is_stream : bool, default=True
+        Whether messages name the block.
+
+    Yields
+    ------
+    array, shape (T, D)
+
+    Raises
+    ------
+    InvalidInputError
+        If a block is not a finite matrix of D columns; it is named by its number, from 0, and rows
+        are counted over all blocks.
+    """
+    first_frame = 0
+    for number, block in enumerate(blocks):
+        frames = check_frames(
+            block,
+            n_features=n_features,
+            first_frame=first_frame,
+            name=name,
+            block=number if is_stream else None,
+        )
+        n_features = frames.shape[1]
+        first_frame += len(frames)
+        yield frames
 
 
 def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterator[Frames]:
@@ -88,18 +198,9 @@ def read_blocks(source: FrameSource, *, n_features: int | None = None) -> Iterat
         blocks = source()
     else:
         blocks = source
-    first_frame = 0
     # One array is no block of a stream, and messages do not speak of one.
     is_stream = not isinstance(source, np.ndarray)
-    for number, block in enumerate(blocks):
-        try:
-            frames = check_frames(block, n_features=n_features, first_frame=first_frame)
-        except InvalidInputError as error:
-            if not is_stream:
-                raise
-            raise InvalidInputError(f"block {number}: {error}") from None
-        n_features = frames.shape[1]
-        first_frame += len(frames)
+    for frames in check_blocks(blocks, n_features=n_features, is_stream=is_stream):
         if len(frames):
             yield frames
 
@@ -122,8 +223,9 @@ def check_rereadable(source: FrameSource) -> None:
 def regroup(blocks: Iterable[Frames], size: int) -> Iterator[Frames]:
     """Cut a stream of blocks anew into groups of `size` frames (the last one may be shorter).
 
-    How the frames were cut before leaves no trace: results that depend on the groups alone are the
-    same for one array and for a list of utterances.
+    How the frames were cut before, or lie in memory, leaves no trace: results that depend on the
+    groups alone are the same for one array, in the order of C or Fortran, and for a list of
+    utterances.
     """
     pending: list[Frames] = []
     n_pending = 0
@@ -135,10 +237,15 @@ def regroup(blocks: Iterable[Frames], size: int) -> Iterator[Frames]:
             n_pending += len(piece)
             start += len(piece)
             if n_pending == size:
-                yield pending[0] if len(pending) == 1 else np.concatenate(pending)
+                yield _joined(pending)
                 pending, n_pending = [], 0
     if pending:
-        yield pending[0] if len(pending) == 1 else np.concatenate(pending)
+        yield _joined(pending)
+
+
+def _joined(pieces: list[Frames]) -> Frames:
+    # Sums go in the order of memory, and so does their rounding; joined pieces keep that order.
+    return np.ascontiguousarray(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
 
 def check_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:

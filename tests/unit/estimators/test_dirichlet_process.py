@@ -150,5 +150,5 @@ def test_bad_parameters_are_refused(clusters, parameters):
 def test_nan_is_named_by_row_and_column(clusters):
     X = clusters.copy()
     X[17, 2] = np.nan
-    with pytest.raises(InvalidInputError, match="NaN at row 17, column 2"):
+    with pytest.raises(InvalidInputError, match="found nan at row 17, column 2"):
         DirichletProcessMixture().fit(X)

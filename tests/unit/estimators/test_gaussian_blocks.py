@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.mixtures.survey import survey_frames
 
 KINDS = ["full", "tied", "diag", "spherical"]
 INITS = ["kmeans", "k-means++", "random_from_data", "random", "splitting"]
@@ -88,11 +90,11 @@ def test_a_large_array_is_not_copied(tmp_path):
     ("source", "message"),
     [
         ((np.zeros((2, 2)) for _ in range(3)), "readable several times, found a one-shot iterator"),
-        ([np.zeros((4, 2)), np.zeros((4, 3))], "block 1 of X has 3 features, 2 were expected"),
-        ([np.ones((4, 2)), np.full((2, 2), np.nan)], "NaN at row 0 of block 1, column 0"),
-        (lambda: [np.zeros(4)], r"block 0 of X must be a real array of shape \(T, D\)"),
+        ([np.zeros((4, 2)), np.zeros((4, 3))], "block 1: X must have 2 features, found 3"),
+        ([np.ones((4, 2)), np.full((2, 2), np.nan)], "block 1: X .* found nan at row 4, column 0"),
+        (lambda: [np.zeros(4)], r"block 0: X must be a real array of shape \(T, D\)"),
         (list, "must hold blocks of frames, found none"),
-        (lambda: [np.zeros((1, 2)), np.array([["a", "b"]])], "block 1 of X must be a real array"),
+        (lambda: [np.zeros((1, 2)), np.array([["a", "b"]])], "block 1: X must be a real array"),
     ],
 )
 def test_bad_blocks_are_refused(source, message):
@@ -102,12 +104,12 @@ def test_bad_blocks_are_refused(source, message):
 
 def test_blocks_of_another_width_than_the_fit_are_refused(clusters):
     fitted = GaussianMixture(1).fit(clusters)
-    with pytest.raises(ValueError, match="block 0 of X has 2 features, 3 were expected"):
+    with pytest.raises(ValueError, match="block 0: X must have 3 features, found 2"):
         fitted.predict([clusters[:, :2]])
 
 
 @pytest.mark.parametrize("name", ["fit", "predict", "score_samples"])
-@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (-np.inf, "infinity")])
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "nan"), (-np.inf, "-inf")])
 def test_the_first_value_that_is_not_finite_is_named(name, value, word):
     frames = np.random.default_rng(0).normal(size=(20_000, 2))
     estimator = GaussianMixture(1).fit(frames)
@@ -115,3 +117,54 @@ def test_the_first_value_that_is_not_finite_is_named(name, value, word):
     frames[15_000, 0] = np.nan
     with pytest.raises(ValueError, match=f"found {word} at row 12345, column 1"):
         getattr(estimator, name)(frames)
+
+
+@pytest.mark.parametrize("name", ["fit", "predict", "score_samples"])
+def test_a_bad_value_of_a_stream_has_one_form_of_message(name):
+    blocks = [np.random.default_rng(n).normal(size=(9000, 2)) for n in range(3)]
+    estimator = GaussianMixture(1).fit(blocks)
+    blocks[1][8500, 1] = np.nan
+    place = "must be finite, without NaN or infinity, found nan at row 17500, column 1"
+    with pytest.raises(InvalidInputError, match=f"^block 1: X {place}$"):
+        getattr(estimator, name)(lambda: iter(blocks))
+    with pytest.raises(InvalidInputError, match=f"^block 1: frames {place}$"):
+        survey_frames(lambda: iter(blocks))
+    with pytest.raises(InvalidInputError, match=f"^X {place}$"):
+        getattr(estimator, name)(np.concatenate(blocks))
+    with pytest.raises(InvalidInputError, match=f"^frames {place}$"):
+        survey_frames(np.concatenate(blocks))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_order_of_memory_changes_no_bit(clusters, kind, init, weighted):
+    # Sums of an offset round, and more than one group is surveyed.
+    frames = np.tile(clusters, (30, 1)) + 1000.1
+    weights = np.random.default_rng(1).uniform(0.5, 2.0, len(frames)) if weighted else None
+    parameters = {"covariance_type": kind, "init_params": init, "random_state": 0, "max_iter": 2}
+    expected = GaussianMixture(3, **parameters).fit(frames, sample_weight=weights)
+    in_columns = np.asfortranarray(frames)
+    for same in (in_columns, np.repeat(frames, 2, axis=1)[:, ::2], cut(in_columns, 1, 4000, 7)):
+        found = GaussianMixture(3, **parameters).fit(same, sample_weight=weights)
+        for name in ("weights", "means", "covariances"):
+            a, b = getattr(found.mixture_, name), getattr(expected.mixture_, name)
+            assert a.tobytes() == b.tobytes(), name
+        assert found.lower_bounds_ == expected.lower_bounds_
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("init", INITS)
+@pytest.mark.parametrize("is_callable", [False, True])
+def test_blocks_of_two_types_are_float64(clusters, init, kind, is_callable):
+    blocks = cut(clusters + 1e4, 100)
+    blocks[0] = blocks[0].astype(np.float32)
+    parameters = {"covariance_type": kind, "init_params": init, "random_state": 0, "max_iter": 2}
+    expected = GaussianMixture(3, **parameters).fit(np.concatenate(blocks))
+    found = GaussianMixture(3, **parameters).fit((lambda: iter(blocks)) if is_callable else blocks)
+    assert found.means_.dtype == np.float64
+    assert_array_equal(found.means_, expected.means_)
+    assert_array_equal(found.covariances_, expected.covariances_)
+    if not is_callable:
+        assert found.score_samples(blocks).dtype == np.float64
+        assert_array_equal(found.score_samples(blocks), found.score_samples(np.concatenate(blocks)))

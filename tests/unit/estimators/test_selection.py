@@ -315,7 +315,7 @@ def test_refusals(options, message):
 def test_bad_frames_are_named():
     X = planted(30)
     X[7, 1] = np.nan
-    with pytest.raises(ValueError, match="NaN at row 7, column 1"):
+    with pytest.raises(ValueError, match="found nan at row 7, column 1"):
         select_n_components(X, [1, 2])
 
 

@@ -245,3 +245,51 @@ def test_a_start_is_floored_as_the_fit_is(kind):
         fitted = GaussianMixture(3, variance_floor=floor, **parameters).fit(X)
         smallest = np.linalg.eigvalsh(fitted.mixture_.full_covariances()).min()
         assert_allclose(smallest, expected * variance, rtol=1e-4)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kind", ["diag", "tied"])
+@pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
+@pytest.mark.parametrize("most", [60, 2**16])
+def test_restarts_read_a_stream_once_for_their_starts(
+    method, kind, most, weighted, clusters, monkeypatch
+):
+    monkeypatch.setattr(starts, "START_FRAMES", most)
+    readings = []
+
+    def stream():
+        readings.append(1)
+        return iter([clusters[:120], clusters[120:]])
+
+    weights = np.arange(len(clusters)) % 4 if weighted else None
+
+    def fit(n_init, source):
+        # Without iterations the last restart's start is the result.
+        return GaussianMixture(
+            3, covariance_type=kind, init_params=method, n_init=n_init, max_iter=0, random_state=1
+        ).fit(source, sample_weight=weights)
+
+    fit(1, stream)
+    n_readings = len(readings)
+    readings.clear()
+    found = fit(5, stream)
+    assert len(readings) == n_readings
+    assert_array_equal(found.means_, fit(5, clusters).means_)
+
+
+def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
+    frames = survey([clusters[:120], clusters[120:]])
+    for kind in KINDS:
+        for method in STARTS:
+            one, other = (
+                find_start(
+                    frames,
+                    method,
+                    n_components=3,
+                    covariance_type=kind,
+                    random_state=np.random.RandomState(2),
+                )
+                for _ in range(2)
+            )
+            assert_array_equal(one.means, other.means)
+            assert_array_equal(one.covariances, other.covariances)

@@ -1,0 +1,23 @@
+"""What is said of a constructor parameter out of range."""
+
+import pytest
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators import options
+from speakergmm.estimators.gaussian import GaussianMixture
+
+
+@pytest.mark.parametrize("value", ["box", None, 3, ["full"]])
+def test_choices_are_named_in_a_fixed_order(value):
+    # A set of words would be printed in another order by each process.
+    with pytest.raises(InvalidInputError) as caught:
+        GaussianMixture(covariance_type=value).fit([[0.0], [1.0]])
+    assert str(caught.value) == (
+        "The 'covariance_type' parameter of GaussianMixture must be a str among "
+        f"{{'full', 'tied', 'diag', 'spherical'}}. Got {value!r} instead."
+    )
+
+
+def test_each_choice_is_taken():
+    for kind in ("full", "tied"):
+        options.check_choice(GaussianMixture(covariance_type=kind), "covariance_type", (kind,))
