@@ -1,4 +1,3 @@
-import threading
 import warnings
 
 import numpy as np
@@ -12,7 +11,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import outlier
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.threshold import calibrate_threshold
@@ -221,58 +219,3 @@ def test_same_seed_same_detector_and_in_pipelines(rng):
     assert a.threshold_ == b.threshold_
     labels = make_pipeline(StandardScaler(), clone(detector)).fit_predict(X)
     assert set(labels) == {-1, 1}
-
-
-def uneven_clusters(rng):
-    parts = [rng.normal(centre, 0.1, (n, 2)) for centre, n in ((0, 150), (5, 40), (9, 10))]
-    return np.concatenate(parts)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"precision": "float32"}, {"variance_floor": 0.5}, {"min_count": 60.0}],
-    ids=lambda options: next(iter(options)),
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_options_of_the_training_are_passed_on(rng, options):
-    X, validation = uneven_clusters(rng), rng.normal(size=(50, 2))
-    detector = GaussianMixtureOutlierDetector(3, max_iter=3, random_state=0, **options)
-    found = detector.fit(X, X_validation=validation).mixture_
-    expected = GaussianMixture(3, max_iter=3, random_state=0, **options).fit(X).mixture_
-    plain = GaussianMixture(3, max_iter=3, random_state=0).fit(X).mixture_
-    for name in ("weights", "means", "covariances"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
-    assert not np.array_equal(found.covariances, plain.covariances)
-
-
-def test_the_training_tells_of_itself(rng, capsys):
-    X = rng.normal(size=(100, 2))
-    GaussianMixtureOutlierDetector(random_state=0).fit(X)
-    assert capsys.readouterr().out == ""
-    GaussianMixtureOutlierDetector(random_state=0, verbose=1, verbose_interval=1).fit(X)
-    often = capsys.readouterr().out
-    GaussianMixtureOutlierDetector(random_state=0, verbose=1, verbose_interval=50).fit(X)
-    seldom = capsys.readouterr().out
-    assert len(often.splitlines()) > len(seldom.splitlines()) > 0
-
-
-def test_scores_don_t_depend_on_the_number_of_threads(rng, monkeypatch):
-    X = rng.normal(size=(1000, 3))
-    detector = GaussianMixtureOutlierDetector(2, random_state=0).fit(X)
-    whole = detector.score_samples(X)
-    monkeypatch.setattr(outlier, "_SCORING_ROWS", 64)
-    threads = set()
-    log_likelihood = type(detector.mixture_).log_likelihood
-
-    def watched(mixture, samples, **options):
-        threads.add(threading.get_ident())
-        assert len(samples) <= 64
-        return log_likelihood(mixture, samples, **options)
-
-    monkeypatch.setattr(type(detector.mixture_), "log_likelihood", watched)
-    one = detector.score_samples(X)
-    assert threads == {threading.get_ident()}
-    two = detector.set_params(n_jobs=2).score_samples(X)
-    assert threads - {threading.get_ident()}
-    np.testing.assert_array_equal(one, two)
-    np.testing.assert_allclose(one, whole, rtol=1e-12)

@@ -12,7 +12,6 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import regression
-from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.regression import GaussianMixtureRegressor
 
 KINDS = ["spherical", "diag", "tied", "full"]
@@ -231,36 +230,3 @@ def test_wrong_calls_are_refused(rng):
         regressor.fit(X, y, sample_weight=-np.ones(50))
     with pytest.raises(ValueError, match="n_components"):
         GaussianMixtureRegressor(51).fit(X, y)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"precision": "float32"}, {"variance_floor": 0.2}, {"min_count": 200.0}],
-    ids=lambda options: next(iter(options)),
-)
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_options_of_the_training_are_passed_on(rng, options):
-    X, y = two_lines(rng)
-    joint = np.column_stack([X, y])
-    centre, scale = joint.mean(axis=0), joint.std(axis=0)
-
-    def trained(**options):
-        mixture = GaussianMixture(3, max_iter=4, random_state=0, **options)
-        return mixture.fit((joint - centre) / scale).mixture_.rescaled(scale, centre)
-
-    regressor = GaussianMixtureRegressor(3, max_iter=4, random_state=0, **options).fit(X, y)
-    # What an option changes is far more than rounding, which is all that may differ here.
-    changed = np.abs(trained(**options).means - trained().means).max()
-    error = np.abs(regressor.mixture_.means - trained(**options).means).max()
-    assert error < 0.1 * changed
-
-
-def test_the_training_tells_of_itself(rng, capsys):
-    X, y = two_lines(rng)
-    GaussianMixtureRegressor(random_state=0).fit(X, y)
-    assert capsys.readouterr().out == ""
-    GaussianMixtureRegressor(random_state=0, verbose=1, verbose_interval=1).fit(X, y)
-    often = capsys.readouterr().out
-    GaussianMixtureRegressor(random_state=0, verbose=1, verbose_interval=50).fit(X, y)
-    seldom = capsys.readouterr().out
-    assert len(often.splitlines()) > len(seldom.splitlines()) > 0
