@@ -300,6 +300,8 @@ def _train(
             sample_weight=sample_weight,
             precision=precision,
             n_jobs=n_jobs,
+            # The survey has been through all frames.
+            trusted=True,
         )
         # With weights, those of frames that are missing or new would have been missed before.
         if sample_weight is None and statistics.n_frames != survey.n_frames:

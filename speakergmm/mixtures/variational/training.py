@@ -163,6 +163,8 @@ def train_variational(
             sample_weight=sample_weight,
             precision=precision,
             n_jobs=n_jobs,
+            # The survey has been through all frames.
+            trusted=True,
         )
         if sample_weight is None and statistics.n_frames != n_frames:
             raise InvalidInputError(
