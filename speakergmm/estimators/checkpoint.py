@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -140,6 +141,7 @@ class Restarts:
         )
 
 
+@contextmanager
 def open_checkpoint(
     estimator: BaseEstimator,
     frames: TrainingFrames,
@@ -147,7 +149,7 @@ def open_checkpoint(
     *,
     precision: str,
     gone_on_with: Mapping[str, NDArray[Any]] | None,
-) -> AbstractContextManager[TrainingCheckpoint[Any] | None]:
+) -> Iterator[TrainingCheckpoint[Any] | None]:
     """Open the checkpoint that an estimator's parameters name, if they name one.
 
     Parameters
@@ -162,17 +164,27 @@ def open_checkpoint(
     gone_on_with : mapping, optional
         State of the last fit, with `warm_start`.
 
+    Yields
+    ------
+    TrainingCheckpoint or None
+
     Raises
     ------
     InvalidInputError
         If the random state is one whose position can't be kept.
     IncompatibleModelError, ModelFormatError, SpeakerGmmError
         As `TrainingCheckpoint` says.
+
+    Notes
+    -----
+    A fit that an exception ends, and that leaves a checkpoint, puts the numbers of a `RandomState`
+    back to where it found them: the same call then goes on, in the same process as in another.
     """
     parameters = estimator.get_params(deep=False)
     path: str | os.PathLike[str] | None = parameters["checkpoint"]
     if path is None:
-        return nullcontext()
+        yield None
+        return
     fingerprint: dict[str, Any] = {
         name: _plain(value) for name, value in parameters.items() if name not in _WITHOUT_EFFECT
     }
@@ -180,9 +192,17 @@ def open_checkpoint(
     fingerprint |= {"estimator": type(estimator).__name__, "precision": precision}
     if gone_on_with is not None:
         fingerprint["last_fit"] = digest_arrays(*gone_on_with.values())
-    return TrainingCheckpoint(
-        path, fingerprint=fingerprint, codec=codec, seconds=parameters["checkpoint_seconds"]
-    )
+    numbers = parameters["random_state"]
+    before = numbers.get_state() if isinstance(numbers, np.random.RandomState) else None
+    try:
+        with TrainingCheckpoint(
+            path, fingerprint=fingerprint, codec=codec, seconds=parameters["checkpoint_seconds"]
+        ) as file:
+            yield file
+    except BaseException:
+        if before is not None and Path(path).exists():
+            numbers.set_state(before)
+        raise
 
 
 def _plain(value: Any) -> Any:

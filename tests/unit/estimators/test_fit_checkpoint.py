@@ -10,7 +10,12 @@ import pytest
 from sklearn.base import clone
 
 import speakergmm.files
-from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.errors import (
+    CollapsedComponentError,
+    IncompatibleModelError,
+    InvalidInputError,
+    ModelFormatError,
+)
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.serialization import load_arrays, save_arrays
@@ -213,6 +218,39 @@ def test_other_random_states(random_state, clusters, tmp_path):
             tmp_path / "c",
             random_state=np.random.RandomState(np.random.PCG64(1)),
         ).fit(clusters)
+
+
+@pytest.mark.parametrize("error", [Interrupted, KeyboardInterrupt])
+@pytest.mark.parametrize("cls", BOTH)
+def test_a_generator_of_numbers_goes_on_in_the_same_process(cls, error, clusters, tmp_path):
+    numbers, reference = np.random.RandomState(3), np.random.RandomState(3)
+    # One that has been used before, and keeps half of a pair of normal numbers.
+    numbers.normal(size=3), reference.normal(size=3)
+    whole = make(cls, random_state=reference).fit(clusters)
+    for call in (1, 7, 6):
+        estimator = make(cls, tmp_path / "c", random_state=numbers)
+        with pytest.raises(error):
+            estimator.set_params(callback=InterruptAt(call, error)).fit(clusters)
+        assert (tmp_path / "c").exists()
+    assert_identical(estimator.set_params(callback=None).fit(clusters), whole)
+    assert numbers.normal() == reference.normal()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_move_on_where_there_is_nothing_to_go_on_with(clusters, tmp_path):
+    def next_number(path, error, call):
+        numbers = np.random.RandomState(3)
+        with pytest.raises(error):
+            make(
+                GaussianMixture, path, random_state=numbers, callback=InterruptAt(call, error)
+            ).fit(clusters)
+        return numbers.uniform()
+
+    unused = np.random.RandomState(3).uniform()
+    assert next_number(None, Interrupted, 8) != unused
+    # After a collapse the same start would lead to the same end.
+    assert next_number(tmp_path / "c", CollapsedComponentError, 8) != unused
+    assert next_number(tmp_path / "c", Interrupted, 8) == unused
 
 
 @pytest.mark.parametrize("cls", BOTH)
