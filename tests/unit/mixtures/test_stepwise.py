@@ -11,6 +11,7 @@ from speakergmm.mixtures import MaximumLikelihoodOptions
 from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.maximum_likelihood import update_maximum_likelihood
 from speakergmm.mixtures.stepwise import StepwiseState, expected_statistics, step
+from speakergmm.mixtures.stepwise_storage import pack_state, unpack_state
 from speakergmm.mixtures.training import train_from
 
 KINDS = ["spherical", "diag", "tied", "full"]
@@ -330,6 +331,60 @@ def test_expected_statistics_are_those_of_the_model(rng, kind):
     assert statistics.n_frames == 1000.0
     mean, _ = model.global_moments()
     np.testing.assert_allclose(statistics.first_order.sum(axis=0), 1000.0 * mean, rtol=1e-12)
+    regularised = MaximumLikelihoodOptions(
+        variance_floor=0.0, min_count=0.0, reg_covar=np.array([0.1, 0.3, 0.2])
+    )
+    if kind == "spherical":
+        regularised = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, reg_covar=0.2)
+    statistics = expected_statistics(model, 1000.0, reg_covar=regularised.reg_covar)
+    assert_close(
+        update_maximum_likelihood(statistics, model, options=regularised)[0],
+        model,
+        rtol=1e-10,
+        atol=1e-12,
+    )
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3, 1e4])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
+    X = draw(rng, 500, scale=scale)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, reg_covar=2.0 * scale**2)
+    found = train_from(
+        X,
+        start_of(kind, scale=scale),
+        max_iter=3000,
+        tol=1e-13,
+        options=options,
+        precision="float64",
+    )
+    state = StepwiseState.begin(found.model, weight=500.0, reg_covar=options.reg_covar)
+    model = step(state, X, options=options, precision="float64").model
+    assert_close(model, found.model, rtol=1e-4, atol=1e-4 * min(scale, scale**2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stored_state_goes_on_bit_by_bit(rng, kind):
+    blocks = [draw(rng, 200, offset=30.0 * number) for number in range(8)]
+    for state in (
+        StepwiseState.begin(start_of(kind), weight=50.0),
+        stream(kind, blocks[:4]),
+    ):
+        again = unpack_state(pack_state(state), kind)
+        assert (again.n_steps, again.weight) == (state.n_steps, state.weight)
+        assert again.log_likelihood == state.log_likelihood
+        for block in blocks[4:]:
+            state, again = step(state, block), step(again, block)
+            assert_close(again.model, state.model, rtol=0, atol=0)
+            assert again.log_likelihood == state.log_likelihood
+
+
+@pytest.mark.parametrize("lost", ["scale", "log_likelihood", "standard.means", "statistics.counts"])
+def test_a_stored_state_with_a_part_missing_is_refused(rng, lost):
+    arrays = pack_state(stream("diag", [draw(rng, 100)]))
+    del arrays[lost]
+    with pytest.raises(InvalidInputError, match=lost.rpartition(".")[2]):
+        unpack_state(arrays, "diag")
 
 
 @pytest.mark.parametrize("kind", KINDS)
