@@ -20,6 +20,7 @@ from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
+    average_frame_weight,
     update_maximum_likelihood,
 )
 from speakergmm.mixtures.parameters import Mixture, Precision
@@ -148,7 +149,7 @@ def step(
         which gives a block of three frames the say of any other.
     options : MaximumLikelihoodOptions, optional
         Floors, revival and regularisation of the update. Dead is a component by its occupancy in
-        the running statistics.
+        the running statistics, in frames that weigh what those of this block do on average.
     precision : {"float32", "float64"}, default="float32"
         Of densities within the block; as in `train_from`.
     n_jobs : int, default=1
@@ -232,6 +233,7 @@ def step(
             model,
             options=options,
             data_variance=variance / standardisation.scale**2,
+            frame_weight=average_frame_weight(weights),
         )
 
     steps = Steps(sum_statistics, update, standardisation=standardisation, precision=precision)

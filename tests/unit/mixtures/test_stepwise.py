@@ -178,6 +178,19 @@ def test_frames_within_a_block_have_no_order_and_weights_are_duplicates(rng, kin
     assert weighted.weight == plain.weight == sum(weight.sum() for weight in weights)
 
 
+@pytest.mark.parametrize("factor", [1e-2, 1e-4, 1e-7])
+def test_the_unit_of_weights_kills_no_component(rng, factor):
+    # The rarest component has some 6 frames of a block.
+    options = MaximumLikelihoodOptions(min_count=0.1)
+    plain = light = StepwiseState.begin(start_of("diag"))
+    for _ in range(5):
+        block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
+        plain = step(plain, block, options=options)
+        light = step(light, block, sample_weight=np.full(300, factor), options=options)
+        assert light.report.revived == plain.report.revived == ()
+    assert_close(light.model, plain.model, rtol=1e-5, atol=1e-5)
+
+
 def test_the_order_of_blocks_matters_by_what_is_forgotten(rng):
     early, late = draw(rng, 400), draw(rng, 400, weights=(0.1, 0.1, 0.8))
 
