@@ -233,7 +233,7 @@ def test_every_entry_is_needed(clusters, tmp_path, kind):
         ("outlier detector", {}, {"threshold_interval": [0.0]}),
         ("outlier detector", {"mixture.diag.weights": [1.0]}, {}),
         ("mixture regressor", {}, {"n_outputs": 2}),
-        ("mixture regressor", {}, {"n_outputs": 0, "n_features": 3}),
+        ("mixture regressor", {}, {"n_outputs": 0, "n_features": 3, "is_single": False}),
         ("mixture regressor", {}, {"n_features": 1, "n_outputs": 2}),
         ("mixture regressor", {}, {"feature_names": ["a"]}),
         ("mixture regressor", {"mixture.full.weights": [2.0, 3.0]}, {}),

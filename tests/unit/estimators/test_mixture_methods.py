@@ -23,7 +23,9 @@ ESTIMATORS = {
 
 @pytest.fixture(scope="module", params=list(ESTIMATORS))
 def fitted(request, clusters):
-    return ESTIMATORS[request.param]().fit(clusters)
+    # Three of four frames of one cluster are left out, so that weights differ.
+    left_out = (clusters[:, 0] < -3) & (np.arange(len(clusters)) % 4 > 0)
+    return ESTIMATORS[request.param]().fit(clusters[~left_out])
 
 
 def test_marginals_are_of_the_features_asked_for(fitted):
