@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -41,17 +41,29 @@ class UpdateReport:
     is_exact : bool, default=True
         Whether the formula is that of the maximum. With a `reg_covar` it is not, and the
         objective may fall a little.
+    slack : float, optional
+        By how much, per frame, where that is known. (Reports are compared without it.)
     """
 
     n_floored: int = 0
     revived: tuple[int, ...] = ()
     bound: float | None = None
     is_exact: bool = True
+    slack: float | None = field(default=None, compare=False)
 
     @property
     def is_plain(self) -> bool:
         """Whether the update was the maximum and nothing else."""
         return self.is_exact and self.n_floored == 0 and not self.revived
+
+    @property
+    def allowed_fall(self) -> float:
+        """By how much, per frame, the objective may fall after the update without an error."""
+        if self.is_plain:
+            return 0.0
+        if self.slack is None or self.n_floored or self.revived:
+            return float("inf")
+        return self.slack
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +106,8 @@ class EMResult(Generic[Model]):
         a final update followed, after "decreased" the last but one.
     convergence : {"converged", "iteration_limit", "decreased"}
         Why the loop ended: an iteration gained less than the tolerance, there were as many as
-        allowed, or the objective fell by more than rounding explains.
+        allowed, or the objective fell by more than rounding and what the update is known to lose
+        explain.
     """
 
     model: Model
@@ -187,8 +200,9 @@ def expectation_maximisation(
 
     Notes
     -----
-    A fall after an update that added or floored variances or revived components is no sign of an
-    error: such an update is no step of EM proper. The loop goes on.
+    A fall after an update that floored variances or revived components is no sign of an error:
+    such an update is no step of EM proper. The loop goes on. So it does after one that added to
+    variances, while the fall is no more than the `slack` that the update reports.
     """
     if max_iter < 1:
         raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")
@@ -227,13 +241,13 @@ def expectation_maximisation(
         last: float | None
         if done:
             last = done[-1].objective
-            was_plain = done[-1].report is None or done[-1].report.is_plain
+            before = done[-1].report or UpdateReport()
         else:
-            last, was_plain = previous, True
+            last, before = previous, UpdateReport()
         verdict = None
         if last is not None:
             error = rounding() if callable(rounding) else rounding
-            verdict = _verdict(objective, last, tol=tol, rounding=error, was_plain=was_plain)
+            verdict = _verdict(objective, last, tol=tol, rounding=error, before=before)
         if verdict == "decreased":
             # A bound is that of the new model, a log-likelihood that of the old one.
             better = previous_model if report is None or report.bound is None else model
@@ -252,12 +266,14 @@ def expectation_maximisation(
 
 
 def _verdict(
-    objective: float, last: float, *, tol: float, rounding: float, was_plain: bool
+    objective: float, last: float, *, tol: float, rounding: float, before: UpdateReport
 ) -> Convergence | None:
     """Tell whether the objective of an iteration ends the loop, and why."""
     gain = objective - last
     if abs(gain) <= tol:
         return "converged"
-    if gain > 0 or not was_plain:
+    if gain > 0:
         return None
-    return "decreased" if gain < -rounding * max(1.0, abs(last)) else "converged"
+    if gain < -(before.allowed_fall + rounding * max(1.0, abs(last))):
+        return "decreased"
+    return "converged" if before.is_plain else None

@@ -14,6 +14,7 @@ from speakergmm.errors import (
 )
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import AnyMixture, Mixture
+from speakergmm.mixtures.regularisation import regularisation_slack
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
 
@@ -93,7 +94,7 @@ def update_maximum_likelihood(
     model : Mixture
         The new mixture, of the same kind.
     report : UpdateReport
-        Floored variances and revived components.
+        Floored variances and revived components; with a `reg_covar`, what it may cost.
 
     Raises
     ------
@@ -128,10 +129,18 @@ def update_maximum_likelihood(
     empty = counts <= smallest
     divisor = np.where(empty, 1.0, counts)[:, None]
     means = np.where(empty[:, None], model.means, statistics.first_order / divisor)
-    covariances = model.covariances_from_moments(np.where(empty, 0.0, counts), means, second_order)
-    covariances = model.regularised(
-        covariances, np.broadcast_to(options.reg_covar, (model.n_features,))
-    )
+    exact = model.covariances_from_moments(np.where(empty, 0.0, counts), means, second_order)
+    covariances = model.regularised(exact, np.broadcast_to(options.reg_covar, (model.n_features,)))
+    is_exact = not np.any(options.reg_covar)
+    slack = None
+    if not is_exact:
+        slack = regularisation_slack(
+            np.where(empty, 0.0, counts / total),
+            exact,
+            covariances,
+            covariance_type=model.covariance_type,
+            n_features=model.n_features,
+        )
     if model.covariance_type != "tied":
         covariances[empty] = model.covariances[empty]
     if data_variance is None:
@@ -158,7 +167,8 @@ def update_maximum_likelihood(
     return new, UpdateReport(
         n_floored=int(np.count_nonzero(was_floored)),
         revived=revived,
-        is_exact=not np.any(options.reg_covar),
+        is_exact=is_exact,
+        slack=slack,
     )
 
 

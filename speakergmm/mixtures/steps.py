@@ -15,7 +15,7 @@ import numpy as np
 from speakergmm.errors import CollapsedComponentError
 from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
 from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.parameters import AnyMixture, Precision
+from speakergmm.mixtures.parameters import AnyMixture, Mixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 
@@ -24,6 +24,36 @@ _LARGEST_ROUNDING = 1e-2
 # Of a log-likelihood per frame, in nats; and what is left of float32's rounding in float64.
 _LEAST_ROUNDING = 1e-6
 _FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
+# Operations behind an element of a covariance, each of which may lose its last digit.
+_OPERATIONS = 16
+
+
+def moment_rounding(standard: Mixture) -> float:
+    """Say what float64's rounding of covariances does to a log-likelihood per frame, in nats.
+
+    Parameters
+    ----------
+    standard : Mixture
+        In standardised coordinates, where the sums are made of which covariances are differences.
+
+    Notes
+    -----
+    An element (i, j) of a covariance C is off by a few eps sqrt(q_i q_j), q the mean squares of
+    the features, and the log-determinant to first order by the trace of C^-1 times that. Where a
+    covariance is nearly singular, as of frames with a column that is there twice, this is far more
+    than eps.
+    """
+    if standard.covariance_type in ("spherical", "diag"):
+        inverses = 1.0 / standard.component_variances()
+        squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
+        sizes = (inverses * squares).sum(axis=1)
+    else:
+        inverses = np.abs(np.linalg.inv(standard.covariances))
+        squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
+        roots = np.sqrt(squares)
+        sizes = ((roots[:, None, :] @ inverses)[:, 0] * roots).sum(axis=1)
+    eps = float(np.finfo(np.float64).eps)
+    return 0.5 * _OPERATIONS * eps * float(standard.weights @ sizes)
 
 
 class Steps(Generic[AnyMixture]):
@@ -56,6 +86,7 @@ class Steps(Generic[AnyMixture]):
         self._standardisation = standardisation
         self._precision = precision
         self._rounding = 0.0
+        self._of_moments = 0.0
         # What the last accumulation found out on its way.
         self._natural: tuple[AnyMixture, NaturalParameters] | None = None
         self._updated: tuple[MixtureStatistics, tuple[AnyMixture, UpdateReport]] | None = None
@@ -64,6 +95,7 @@ class Steps(Generic[AnyMixture]):
         """E-step, in float32 where that serves the update."""
         natural = self._natural_of(model)
         self._rounding = natural.rounding * _FLOAT64
+        self._of_moments = moment_rounding(model)
         if self._precision == "float64" or natural.rounding > _LARGEST_ROUNDING:
             return self._sum(natural, "float64")
         statistics = self._sum(natural, "float32")
@@ -80,7 +112,7 @@ class Steps(Generic[AnyMixture]):
 
     def rounding(self) -> float:
         """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
-        return max(_LEAST_ROUNDING, self._rounding)
+        return max(_LEAST_ROUNDING, self._rounding, self._of_moments)
 
     def update(
         self, statistics: MixtureStatistics, model: AnyMixture

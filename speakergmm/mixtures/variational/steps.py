@@ -16,6 +16,7 @@ from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.mixtures.steps import moment_rounding
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
@@ -61,6 +62,7 @@ class VariationalSteps:
         self._standardisation = standardisation
         self._precision = precision
         self._rounding = 0.0
+        self._of_moments = 0.0
         # What the last accumulation found out on its way, and the last update was made of.
         self._natural: tuple[VariationalPosterior, NaturalParameters] | None = None
         self._updated: tuple[MixtureStatistics, VariationalPosterior, UpdateReport] | None = None
@@ -81,8 +83,8 @@ class VariationalSteps:
         return statistics
 
     def rounding(self) -> float:
-        """Error to expect of the bound per frame after the last accumulation, in nats."""
-        return max(_LEAST_ROUNDING[self._precision], self._rounding)
+        """Error to expect of the bound per frame after the last update, in nats."""
+        return max(_LEAST_ROUNDING[self._precision], self._rounding, self._of_moments)
 
     def update(
         self, statistics: MixtureStatistics, model: VariationalPosterior
@@ -90,8 +92,12 @@ class VariationalSteps:
         """Find the posterior, and the bound in feature units."""
         self._last = statistics, model
         if self._updated is not None and self._updated[0] is statistics:
-            return self._updated[1], self._updated[2]
-        return self._update(statistics, model)
+            new, report = self._updated[1], self._updated[2]
+        else:
+            new, report = self._update(statistics, model)
+        # The bound before is that of the one, the bound now that of the other.
+        self._of_moments = max(moment_rounding(model.mixture), moment_rounding(new.mixture))
+        return new, report
 
     def evidence_bound(self, model: VariationalPosterior) -> float:
         """Give the bound with all constants, in feature units: of a model in these coordinates.

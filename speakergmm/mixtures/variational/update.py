@@ -153,19 +153,51 @@ def update_variational(
         The new posterior.
     report : UpdateReport
         Its `bound` is the lower bound of the responsibilities and the new posterior, without
-        constants, as scikit-learn defines it.
+        constants, as scikit-learn defines it; its `slack`, by how much the bound of the next update
+        may be lower.
 
     Raises
     ------
     InvalidInputError
         As `posterior_from_statistics`.
+
+    Notes
+    -----
+    With variances R added to those of the frames, the update maximises, over the posterior q, the
+    bound F(r, q) less the penalty P(r, q) = sum_k n_k(r) t_k / 2 with t_k = tr(C_k^-1 R), C_k^-1
+    the expected precision; `bound` is the maximum. The next responsibilities r' maximise F alone,
+    so that the bound of the next update, at least F(r', q) - P(r', q), is no lower than this one by
+    more than P(r', q) - P(r, q): per frame, by more than
+
+        slack = (max_k t_k - sum_k w_k t_k) / 2,    w_k = n_k(r) / N.
+
+    It is 0 for a tied covariance, whose t_k are equal.
     """
     from speakergmm.mixtures.variational.bound import lower_bound
 
     new = posterior_from_statistics(statistics, prior=prior, reg_covar=reg_covar)
     bound = lower_bound(statistics, model, new)
+    if not np.any(reg_covar):
+        return new, UpdateReport(bound=bound)
     # Responsibilities do not know of what is added to variances: the bound may fall.
-    return new, UpdateReport(bound=bound, is_exact=not np.any(reg_covar))
+    slack = _penalty_slack(statistics.counts, new, reg_covar)
+    return new, UpdateReport(bound=bound, is_exact=False, slack=slack)
+
+
+def _penalty_slack(
+    counts: NDArray[np.float64], posterior: VariationalPosterior, reg_covar: float | ArrayLike
+) -> float:
+    regularisation = np.broadcast_to(np.asarray(reg_covar, np.float64), (posterior.n_features,))
+    if posterior.covariance_type == "tied" or not counts.any():
+        return 0.0
+    if posterior.covariance_type == "full":
+        precisions = np.einsum("kdd->kd", np.linalg.inv(posterior.covariances))
+        penalties = precisions @ regularisation
+    elif posterior.covariance_type == "diag":
+        penalties = (regularisation / posterior.covariances).sum(axis=1)
+    else:
+        penalties = regularisation.sum() / posterior.covariances
+    return max(0.0, float(penalties.max() - counts @ penalties / counts.sum()) / 2)
 
 
 def centred_moments(
