@@ -250,7 +250,7 @@ class TrainingFrames:
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
         """Give the frames of these numbers, in this order, of the source's type."""
         if not isinstance(self.source, Blocks):
-            return np.ascontiguousarray(self.source[chosen])
+            return np.asarray(self.source[chosen])
         found = np.empty((len(chosen), self.n_features), self.dtype)
         order = np.argsort(chosen, kind="stable")
         wanted = chosen[order]

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GroupKFold, KFold
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import check_array, check_random_state
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.estimators.criteria import as_counts
 from speakergmm.estimators.frames import (
     Blocks,
     check_sample_weight,
@@ -24,7 +24,8 @@ from speakergmm.estimators.frames import (
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.selection_criteria import Judgement
 from speakergmm.estimators.selection_fits import FitOutcome, Fitting, Indices, Task
-from speakergmm.estimators.selection_path import Criterion, Selection
+from speakergmm.estimators.selection_folds import make_folds, number_groups, refuse_too_many
+from speakergmm.estimators.selection_path import Criterion, Selection, SelectionRow
 from speakergmm.parallel import parallel_map
 
 _CRITERIA = ("bic", "aic", "held_out")
@@ -67,7 +68,9 @@ def select_n_components(
         Group of each frame: its recording, say. Neighbouring frames of speech resemble each other,
         so that without groups a held-out frame is hardly new and the errors are too small.
     sample_weight : array-like of shape (T,), optional
-        Weight of each frame, in fits and criteria.
+        Weight of each frame, in fits and criteria. BIC and AIC take integers as numbers of
+        frames; others they scale to sum to the effective number of frames,
+        ``(sum w)^2 / sum(w^2)``, so that a common factor changes nothing.
     one_standard_error : bool, default=False
         Choose the smallest K whose criterion is no worse than the best one's by more than the
         best one's standard error [1]_.
@@ -76,7 +79,8 @@ def select_n_components(
     random_state : int, RandomState or None, default=0
         Makes the folds, and every fit whose estimator has no `random_state` of its own.
     **parameters
-        Further parameters of the estimator, as in ``n_init=3``.
+        Further parameters of the estimator, as in ``n_init=3``; but neither a checkpoint nor a
+        callback.
 
     Returns
     -------
@@ -87,7 +91,9 @@ def select_n_components(
     Raises
     ------
     InvalidInputError
-        If an option is out of range, or there are fewer frames to fit than components.
+        If an option is out of range, there are fewer frames to fit than components, or the
+        estimator has a checkpoint (all fits would share the file) or a callback (which in other
+        processes nobody would hear).
     SpeakerGmmError
         If every K fails.
 
@@ -95,6 +101,10 @@ def select_n_components(
     -----
     ConvergenceWarning
         If the chosen fit did not converge; the path says it of the others.
+    FitFailedWarning
+        If a number of components failed, so that the choice is among the others.
+    UserWarning
+        If BIC or AIC choose a mixture of no fewer free parameters than there are frames.
 
     Notes
     -----
@@ -125,11 +135,11 @@ def select_n_components(
     template = _template(estimator, covariance_type, seed, parameters)
     frames = _as_frames(X)
     weights = None if sample_weight is None else check_sample_weight(sample_weight, len(frames))
-    group_numbers = None if groups is None else _number_groups(groups, len(frames))
+    group_numbers = None if groups is None else number_groups(groups, len(frames))
     folds: list[tuple[Indices, Indices]] = []
     if criterion == "held_out":
-        folds = _make_folds(frames, cv, groups=group_numbers, sample_weight=weights, seed=seed)
-    _refuse_too_many(max(numbers), len(frames), weights, folds)
+        folds = make_folds(frames, cv, groups=group_numbers, sample_weight=weights, seed=seed)
+    refuse_too_many(max(numbers), len(frames), weights, folds)
 
     fitting = Fitting(template, frames, weights, folds, group_numbers)
     fold_numbers: list[int | None] = [*range(len(folds))] if folds else [None]
@@ -147,6 +157,7 @@ def select_n_components(
     )
     path = judgement.rows(outcomes)
     chosen = judgement.choose(path, one_standard_error=one_standard_error)
+    _warn_of_failures(path)
     found = fitting((chosen, None)) if folds else outcomes[chosen][0]
     if found.error is not None:
         raise SpeakerGmmError(
@@ -159,7 +170,28 @@ def select_n_components(
             ConvergenceWarning,
             stacklevel=2,
         )
+    n_counted = len(frames) if weights is None else float(as_counts(weights).sum())
+    if not folds and found.n_parameters >= n_counted:
+        warnings.warn(
+            f"{criterion} needs many more frames than free parameters, found {n_counted:.6g} "
+            f"(effective) frames and {found.n_parameters} parameters of {chosen} components; take "
+            f"criterion='held_out', or fewer components",
+            UserWarning,
+            stacklevel=2,
+        )
     return Selection(found.estimator, chosen, criterion, path, one_standard_error)
+
+
+def _warn_of_failures(path: Sequence[SelectionRow]) -> None:
+    failed = [row for row in path if row.error is not None]
+    if failed:
+        numbers = ", ".join(str(row.n_components) for row in failed)
+        warnings.warn(
+            f"fits of {len(failed)} of {len(path)} numbers of components failed and have no part "
+            f"in the choice ({numbers}); {failed[0].n_components} failed with {failed[0].error}",
+            FitFailedWarning,
+            stacklevel=3,
+        )
 
 
 def _check_numbers(n_components: Any) -> list[int]:
@@ -198,6 +230,12 @@ def _template(
     if covariance_type is not None:
         parameters = {**parameters, "covariance_type": covariance_type}
     template.set_params(**parameters)
+    for name in ("checkpoint", "callback"):
+        if getattr(template, name, None) is not None:
+            raise InvalidInputError(
+                f"a search of many fits takes no {name}, which is for one fit, found "
+                f"{getattr(template, name)!r}; give it to the fit of the chosen number"
+            )
     if template.random_state is None:
         template.set_params(random_state=seed)
     return template
@@ -214,76 +252,6 @@ def _as_frames(X: Any) -> NDArray[Any]:
     return frames
 
 
-def _number_groups(groups: ArrayLike, n_frames: int) -> NDArray[np.intp]:
-    names = np.asarray(groups)
-    if names.shape != (n_frames,):
-        raise InvalidInputError(
-            f"groups must have one entry per frame, shape ({n_frames},), found {names.shape}"
-        )
-    return np.unique(names, return_inverse=True)[1]
-
-
-def _make_folds(
-    frames: NDArray[Any],
-    cv: Any,
-    *,
-    groups: NDArray[np.intp] | None,
-    sample_weight: NDArray[np.float64] | None,
-    seed: int,
-) -> list[tuple[Indices, Indices]]:
-    """List the folds once, so that all K have the same."""
-    if isinstance(cv, Integral):
-        n_folds = int(cv)
-        n_units = len(frames) if groups is None else int(groups.max()) + 1
-        if not 2 <= n_folds <= n_units:
-            units = "frames" if groups is None else "groups"
-            raise InvalidInputError(
-                f"cv must lie between 2 and the {n_units} {units}, found {n_folds}"
-            )
-        splitter = KFold if groups is None else GroupKFold
-        cv = splitter(n_folds, shuffle=True, random_state=seed)
-    try:
-        parts = cv.split(frames, None, groups) if hasattr(cv, "split") else cv
-        folds = [(_rows(train, len(frames)), _rows(test, len(frames))) for train, test in parts]
-    except (TypeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())
-        raise InvalidInputError(
-            f"cv must be a number, a splitter or pairs of (train, test) indices, found "
-            f"{type(cv).__name__}: {reason}"
-        ) from None
-    if len(folds) < 2:
-        raise InvalidInputError(f"cv must make 2 or more folds, found {len(folds)}")
-    for number, fold in enumerate(folds):
-        for name, part in zip(("fits", "holds out"), fold, strict=True):
-            if not len(part) or (sample_weight is not None and not sample_weight[part].any()):
-                raise InvalidInputError(f"fold {number} of cv {name} no frames of weight above 0")
-    return folds
-
-
-def _rows(part: Any, n_frames: int) -> Indices:
-    chosen = np.asarray(part)
-    if chosen.size == 0:
-        return np.empty(0, dtype=np.intp)
-    numbers: Indices = np.arange(n_frames)[chosen]
-    return numbers
-
-
-def _refuse_too_many(
-    most: int,
-    n_frames: int,
-    weights: NDArray[np.float64] | None,
-    folds: Sequence[tuple[Indices, Indices]],
-) -> None:
-    useful = np.ones(n_frames, dtype=bool) if weights is None else weights > 0
-    fewest = min((np.count_nonzero(useful[train]) for train, _ in folds), default=useful.sum())
-    if most > fewest:
-        where = "the smallest training part of the folds has" if folds else "there are"
-        raise InvalidInputError(
-            f"{most} components need as many frames, {where} only {fewest}; give smaller "
-            f"n_components"
-        )
-
-
 def _unit_weights(
     n_frames: int,
     weights: NDArray[np.float64] | None,
@@ -291,7 +259,7 @@ def _unit_weights(
     folds: Sequence[tuple[Indices, Indices]],
 ) -> NDArray[np.float64]:
     """Weigh what counts as independent: folds, groups, or frames."""
-    of_frames = np.ones(n_frames) if weights is None else weights
+    of_frames = np.ones(n_frames) if weights is None else as_counts(weights)
     if folds:
         return np.array([of_frames[test].sum() for _, test in folds])
     if groups is None:

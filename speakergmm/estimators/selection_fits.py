@@ -15,6 +15,8 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from speakergmm.estimators.criteria import count_parameters
+
 Indices: TypeAlias = NDArray[np.intp]
 Task: TypeAlias = tuple[int, int | None]
 """Number of components, and of the fold (None: all frames)."""
@@ -123,36 +125,6 @@ class Fitting:
     def _take(self, chosen: Any) -> tuple[NDArray[Any], NDArray[np.float64] | None]:
         weights = self.sample_weight
         return self.frames[chosen], None if weights is None else weights[chosen]
-
-
-def count_parameters(covariance_type: str, n_components: int, n_features: int) -> int:
-    """Count the free parameters of a mixture.
-
-    Parameters
-    ----------
-    covariance_type : {"full", "tied", "diag", "spherical"}
-        Kind of covariances.
-    n_components, n_features : int
-        K and D.
-
-    Returns
-    -------
-    int
-        Of the covariances, the means, and the weights (which sum to one).
-
-    Examples
-    --------
-    >>> count_parameters("diag", 2, 3)
-    13
-    """
-    of_matrix = n_features * (n_features + 1) // 2
-    of_covariances = {
-        "full": n_components * of_matrix,
-        "tied": of_matrix,
-        "diag": n_components * n_features,
-        "spherical": n_components,
-    }
-    return of_covariances[covariance_type] + n_components * n_features + n_components - 1
 
 
 def unit_means(

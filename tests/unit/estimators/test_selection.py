@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import sklearn.cluster
 import sklearn.mixture
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators.criteria import as_counts, count_parameters
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.selection import select_n_components
-from speakergmm.estimators.selection_fits import count_parameters
+from speakergmm.estimators.selection_criteria import standard_error_of_sum
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -162,6 +163,84 @@ def test_weights_equal_duplication(criterion):
             np.testing.assert_allclose(getattr(left, name), getattr(right, name), rtol=1e-6)
 
 
+@pytest.mark.parametrize("criterion", ["bic", "aic", "held_out"])
+@pytest.mark.parametrize("factor", [1e-3, 1.0 / 240.0, 1e3])
+def test_a_common_factor_of_weights_changes_no_choice(criterion, factor):
+    X = planted()
+    weights = np.random.default_rng(2).uniform(0.5, 1.5, len(X))
+    options = {"criterion": criterion, "covariance_type": "diag", "cv": 3, "tol": 1e-6}
+    one, other = (
+        select_n_components(X, [1, 2, 3, 5], sample_weight=scaled, max_iter=500, **options)
+        for scaled in (weights, weights * factor)
+    )
+    assert other.n_components == one.n_components == 3
+    for left, right in zip(one.path, other.path, strict=True):
+        for name in ("value", "log_likelihood", "standard_error", "difference_error"):
+            np.testing.assert_allclose(
+                getattr(left, name), getattr(right, name), rtol=1e-5, atol=1e-6, err_msg=name
+            )
+
+
+def test_weights_that_sum_to_one_count_as_the_frames_they_are():
+    X = planted()
+    equal = select_n_components(X, [1, 3, 4], sample_weight=np.full(len(X), 1 / len(X)))
+    plain = select_n_components(X, [1, 3, 4])
+    assert equal.n_components == plain.n_components == 3
+    for left, right in zip(equal.path, plain.path, strict=True):
+        np.testing.assert_allclose(left.value, right.value, rtol=1e-6)
+        np.testing.assert_allclose(left.standard_error, right.standard_error, rtol=1e-6)
+
+
+def test_criteria_of_light_weights_are_of_the_effective_number_of_frames():
+    X = planted()
+    weights = np.random.default_rng(2).gamma(1.0, 1e-4, len(X))
+    effective = sum(weights) ** 2 / sum(w * w for w in weights)
+    for criterion, penalty in (("bic", np.log(effective)), ("aic", 2.0)):
+        found = select_n_components(
+            X, 3, criterion=criterion, sample_weight=weights, covariance_type="tied"
+        )
+        scores = found.best.score_samples(X)
+        mean = np.average(scores, weights=weights)
+        expected = -2 * effective * mean + (3 * 2 + 2 + 3) * penalty
+        np.testing.assert_allclose(found.path[0].value, expected, rtol=1e-10)
+        own = getattr(found.best, criterion)
+        np.testing.assert_allclose(own(X, sample_weight=weights), expected, rtol=1e-10)
+        np.testing.assert_allclose(own(X, sample_weight=np.full(len(X), 1e-3)), own(X), rtol=1e-10)
+        np.testing.assert_allclose(own(X, sample_weight=1e-3), own(X), rtol=1e-10)
+        np.testing.assert_allclose(
+            own(X, sample_weight=2), own(np.repeat(X, 2, axis=0)), rtol=1e-10
+        )
+
+
+def test_counts_survive_the_smallest_weights():
+    weights = np.array([1.0, 0.5, 0.25]) * 1e-300
+    np.testing.assert_allclose(as_counts(weights).sum(), 1.75**2 / 1.3125)
+
+
+def test_error_of_a_weighted_sum_covers_as_it_says():
+    rng = np.random.default_rng(0)
+    counts = as_counts(rng.lognormal(-9.0, 1.5, 200))
+    draws = rng.normal(3.0, 2.0, (4000, 200))
+    errors = [standard_error_of_sum(draw, counts, repeated=True) for draw in draws]
+    # Exact for the variance: each draw of weight c adds c^2 times its own.
+    np.testing.assert_allclose(np.sqrt(counts @ counts), np.sqrt(counts.sum()), rtol=1e-12)
+    np.testing.assert_allclose(np.mean(np.square(errors)), 4.0 * counts.sum(), rtol=0.05)
+    np.testing.assert_allclose((draws @ counts).std(), 2 * np.sqrt(counts.sum()), rtol=0.05)
+
+
+def test_too_few_frames_for_bic_are_said():
+    X = np.random.default_rng(0).normal(size=(20, 4))
+    with pytest.warns(UserWarning, match=r"found 20 \(effective\) frames and 29 param") as caught:
+        select_n_components(X, [2])
+    assert caught[0].filename == __file__
+    weights = np.where(np.arange(240) < 4, 1.0, 1e-9)
+    with pytest.warns(UserWarning, match=r"found 4 \(effective\) frames and 5 parameters"):
+        select_n_components(planted(), [1], sample_weight=weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        select_n_components(X, [2], criterion="held_out", max_iter=500)
+
+
 def test_weights_count_in_held_out_frames():
     X = planted(30)
     weights = np.random.default_rng(2).integers(1, 4, len(X)).astype(float)
@@ -229,7 +308,15 @@ class Fragile(GaussianMixture):
 
 @pytest.mark.parametrize("criterion", ["bic", "held_out"])
 def test_what_fails_has_a_row(criterion):
-    found = select_n_components(planted(), range(1, 6), criterion=criterion, estimator=Fragile())
+    with pytest.warns(FitFailedWarning) as caught:
+        found = select_n_components(
+            planted(), range(1, 6), criterion=criterion, estimator=Fragile()
+        )
+    assert [str(warning.message) for warning in caught] == [
+        "fits of 2 of 5 numbers of components failed and have no part in the choice (2, 5); 2 "
+        "failed with FloatingPointError: two or five is too much"
+    ]
+    assert caught[0].filename == __file__
     assert found.n_components == 3
     row = found.path[1]
     assert row.error == "FloatingPointError: two or five is too much"
@@ -298,6 +385,10 @@ def test_what_did_not_converge_says_so_once():
         ({"cv": [(np.arange(9), [])] * 2, "criterion": "held_out"}, "fold 0 of cv holds out no"),
         ({"cv": [(np.arange(9), [12])], "criterion": "held_out"}, "2 or more folds, found 1"),
         ({"n_inits": 3}, "has no parameter 'n_inits'"),
+        ({"checkpoint": "fit.ckpt"}, "takes no checkpoint, which is for one fit, found 'fit.ckpt'"),
+        ({"checkpoint": "fit.ckpt", "n_jobs": 2, "criterion": "held_out"}, "takes no checkpoint"),
+        ({"estimator": GaussianMixture(checkpoint="c")}, "takes no checkpoint"),
+        ({"estimator": GaussianMixture(callback=print), "n_jobs": 2}, "takes no callback"),
         (
             {"estimator": sklearn.cluster.DBSCAN()},
             "a mixture with a parameter n_components, found DBSCAN",
@@ -324,7 +415,8 @@ def test_plot():
     matplotlib.use("agg")
     from matplotlib.figure import Figure
 
-    found = select_n_components(planted(), range(1, 6), estimator=Fragile())
+    with pytest.warns(FitFailedWarning):
+        found = select_n_components(planted(), range(1, 6), estimator=Fragile())
     axes = Figure().add_subplot()
     assert found.plot(axes) is axes
     (drawn,) = [each for each in axes.containers if len(each)]
