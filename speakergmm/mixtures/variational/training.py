@@ -91,7 +91,7 @@ def train_variational(
         can tell).
     reg_covar : float, default=0
         Added to the variances of the frames of each component, in squared feature units. The bound
-        may fall if it is not 0; inference goes on then.
+        may fall a little if it is not 0; inference goes on then.
     sample_weight : array, shape (T,), optional
         Weight of each frame, >= 0; one of weight 2 is two frames.
     precision : {"float32", "float64"}, default="float32"

@@ -161,6 +161,25 @@ def test_a_fall_after_an_update_that_is_not_exact_is_no_alarm():
     assert not UpdateReport(revived=(0,)).is_plain
 
 
+def test_a_fall_within_what_the_update_is_known_to_lose_is_no_alarm():
+    def fall_to(objective):
+        reports = [UpdateReport(is_exact=False, slack=0.5)] * 4
+        return run([-5.0, objective, -4.0, -3.999, 0.0], reports=reports, rounding=0.01)
+
+    # Rounding of 0.01 of 5 besides.
+    for objective in (-5.4, -5.54):
+        result = fall_to(objective)
+        assert (result.convergence, result.model) == ("converged", 3)
+    result = fall_to(-5.56)
+    assert (result.convergence, result.model) == ("decreased", 0)
+
+
+def test_slack_is_that_of_the_last_update_only():
+    reports = [UpdateReport(is_exact=False, slack=2.0), UpdateReport(is_exact=False, slack=0.1)]
+    result = run([-5.0, -6.0, -7.0], reports=[*reports, UpdateReport()])
+    assert (result.convergence, result.model) == ("decreased", 1)
+
+
 @pytest.mark.parametrize(
     ("previous", "convergence", "model", "length"),
     [
