@@ -249,6 +249,15 @@ def test_a_given_mixture_counts_as_much_as_the_first_block(rng):
     assert_allclose(given.weights_, expected, atol=2e-3)
 
 
+def test_a_mixture_that_took_the_place_of_the_stream_s_is_gone_on_with(rng):
+    X, block = draw(rng, 1000), draw(rng, 300)
+    other = GaussianMixture(3, random_state=1).fit(X).mixture_
+    stream = GaussianMixture(3, random_state=0).partial_fit(block)
+    stream.mixture_ = other
+    expected = GaussianMixture.from_mixture(other).partial_fit(block)
+    assert_same_state(stream.partial_fit(block), expected)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("begun", ["fit", "stream", "fit and stream"])
 def test_a_loaded_estimator_goes_on_as_the_saved_one(kind, begun, rng, tmp_path):

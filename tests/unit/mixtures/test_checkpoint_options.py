@@ -14,6 +14,7 @@ from speakergmm.errors import IncompatibleModelError
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.survey import survey_frames
+from speakergmm.mixtures.tied import TiedMixture
 from speakergmm.mixtures.training import fit_mixture, train_from
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.training import train_variational
@@ -176,6 +177,36 @@ def test_another_value_of_any_keyword_is_refused(train, change, tmp_path):
         train(**(call | change), checkpoint=path)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("train", "change", "name"),
+    [
+        (train_from, {"sample_weight": np.full(200, 2.0)}, "sample_weight"),
+        (train_from, {"start": DiagonalMixture([1.0], [[5.0, 0.0]], [[1.0, 9.0]])}, "n_components"),
+        (
+            train_from,
+            {"start": TiedMixture([0.5, 0.5], FRAMES[:2], np.eye(2))},
+            "covariance_type",
+        ),
+        (train_variational, {"sample_weight": np.full(200, 2.0)}, "sample_weight"),
+        (train_variational, {"start": posterior(n_components=3)}, "n_components"),
+        (
+            train_variational,
+            {"start": posterior("full"), "prior": prior("full")},
+            "covariance_type",
+        ),
+        (
+            train_variational,
+            TRAININGS[train_variational][1]["prior"][5],
+            "weight_concentration_type",
+        ),
+    ],
+)
+def test_what_a_digest_would_tell_too_is_told_by_name(train, change, name, tmp_path):
+    call, _ = begin(train, tmp_path / "c")
+    with pytest.raises(IncompatibleModelError, match=rf" {name}[ ,;]"):
+        train(**(call | change), checkpoint=tmp_path / "c")
 
 
 @pytest.mark.parametrize("train", TRAININGS)

@@ -1,6 +1,7 @@
 """Stepwise EM against batch EM, closed forms and a plain recursion over per-frame statistics."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -374,6 +375,17 @@ def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
     state = StepwiseState.begin(found.model, weight=500.0, reg_covar=options.reg_covar)
     model = step(state, X, options=options, precision="float64").model
     assert_close(model, found.model, rtol=1e-4, atol=1e-4 * min(scale, scale**2))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_after_a_revival_the_statistics_are_those_of_the_mixture(rng, kind):
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=40.0, reg_covar=2.0)
+    block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
+    state = step(StepwiseState.begin(start_of(kind)), block, options=options)
+    assert state.report.revived
+    plain = replace(PLAIN, reg_covar=2.0 / state.standardisation.scale**2)
+    again, _ = update_maximum_likelihood(state.statistics, state.standard, options=plain)
+    assert_close(again, state.standard, rtol=1e-9, atol=1e-10)
 
 
 @pytest.mark.parametrize("kind", KINDS)
