@@ -248,7 +248,9 @@ def pack_history(history: tuple[Iteration, ...]) -> list[Any]:
         if report is not None:
             revived = [int(component) for component in report.revived]
             bound = None if report.bound is None else float(report.bound)
-            entry += [int(report.n_floored), revived, bound, bool(report.is_exact)]
+            # JSON has no infinity.
+            slack = None if report.slack is None else str(float(report.slack))
+            entry += [int(report.n_floored), revived, bound, bool(report.is_exact), slack]
         packed.append(entry)
     return json.loads(json.dumps(packed))  # type: ignore[no-any-return]
 
@@ -259,9 +261,13 @@ def unpack_history(packed: list[Any]) -> tuple[Iteration, ...]:
     for objective, seconds, *rest in packed:
         report = None
         if rest:
-            n_floored, revived, bound, is_exact = rest
+            n_floored, revived, bound, is_exact, slack = rest
             report = UpdateReport(
-                n_floored=n_floored, revived=tuple(revived), bound=bound, is_exact=is_exact
+                n_floored=n_floored,
+                revived=tuple(revived),
+                bound=bound,
+                is_exact=is_exact,
+                slack=None if slack is None else float(slack),
             )
         history.append(Iteration(objective=objective, seconds=seconds, report=report))
     return tuple(history)

@@ -135,7 +135,8 @@ def test_interrupted_several_times(tmp_path, X):
     assert_identical(train(X, start, path), train(X, start))
 
 
-def test_after_a_fall_of_the_objective_the_better_model_is_known_yet(tmp_path):
+@pytest.mark.parametrize("report", [UpdateReport(), UpdateReport(is_exact=False, slack=0.1)])
+def test_after_a_fall_of_the_objective_the_better_model_is_known_yet(tmp_path, report):
     # Without a plain previous model the better of the two would be lost with the interruption.
     def run(**options):
         return expectation_maximisation(
@@ -143,7 +144,7 @@ def test_after_a_fall_of_the_objective_the_better_model_is_known_yet(tmp_path):
             lambda model: Toy(log_likelihood=[-5.0, -4.0, -3.0, -3.5][int(model.means[0, 0])]),
             lambda _, model: (
                 make_mixture("diag", [1.0], model.means + 1, [[1.0]]),
-                UpdateReport(),
+                report,
             ),
             max_iter=10,
             tol=0.0,
@@ -195,6 +196,19 @@ def test_history_comes_back_exactly():
         Iteration(objective=2.0, seconds=0.0, report=None),
     )
     assert unpack_history(pack_history(history)) == history
+
+
+@pytest.mark.parametrize("slack", [None, 0.0, 0.1 + 0.2, 5e-324, np.inf, np.float64(0.3)])
+def test_what_an_update_may_lose_is_remembered(tmp_path, slack):
+    report = UpdateReport(is_exact=False, slack=slack)
+    history = (Iteration(objective=-1.0, seconds=0.0, report=report),)
+    model = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
+    file = {"fingerprint": {}, "codec": Codec.of_mixtures("diag"), "seconds": 0.0}
+    TrainingCheckpoint(tmp_path / "c", **file).record(EMState(model, model, history))
+    state = TrainingCheckpoint(tmp_path / "c", **file).state
+    # Reports are compared without it.
+    assert state.history[0].report.slack == slack
+    assert state.history[0].report.allowed_fall == report.allowed_fall
 
 
 def test_the_trainer_of_background_models_goes_on_too(tmp_path, X):
