@@ -10,10 +10,10 @@ from settings import Settings
 from sklearn.cluster import KMeans
 from speech import Frames
 
+from speakergmm.estimators.criteria import count_parameters
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.selection import select_n_components
-from speakergmm.estimators.selection_fits import count_parameters
 from speakergmm.estimators.selection_path import Selection
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.em import UpdateReport, expectation_maximisation

@@ -28,7 +28,10 @@ class FittedParameters:
     _dtype: np.dtype[Any]
 
     def _cast(self, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
-        return values.astype(self._dtype)
+        # What is written into a copy would be lost without a word.
+        copy = values.astype(self._dtype)
+        copy.setflags(write=False)
+        return copy
 
     @property
     def weights_(self) -> NDArray[np.floating[Any]]:

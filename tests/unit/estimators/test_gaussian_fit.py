@@ -232,3 +232,12 @@ def test_marginal_and_condition_are_those_of_the_mixture(clusters):
     parts = conditional.log_likelihood([[2.0, 3.0]], precision="float64")
     parts = parts + fitted.marginal([0]).log_likelihood([[1.0]], precision="float64")
     assert_allclose(parts, joint, rtol=1e-9)
+
+
+def test_fitted_parameters_are_read_only(clusters):
+    fitted = GaussianMixture(2, random_state=0).fit(clusters)
+    for name in ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(fitted, name)[0] = 0.0
+        with pytest.raises(AttributeError):
+            setattr(fitted, name, np.zeros(2))
