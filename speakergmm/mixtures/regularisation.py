@@ -86,8 +86,9 @@ def regularisation_slack(
             2 * np.log(np.diagonal(np.linalg.cholesky(matrices), axis1=-2, axis2=-1)).sum(axis=-1)
             for matrices in (exact, regularised)
         ]
+        # What has a Cholesky factor by a hair may yet have no inverse.
+        traces = np.trace(np.linalg.solve(regularised, exact), axis1=-2, axis2=-1)
     except np.linalg.LinAlgError:
         return float("inf")
-    traces = np.trace(np.linalg.solve(regularised, exact), axis1=-2, axis2=-1)
     losses = (log_determinants[1] - log_determinants[0] + traces - n_features) / 2
     return max(0.0, float(losses if covariance_type == "tied" else weights @ losses))

@@ -36,6 +36,11 @@ def moment_rounding(standard: Mixture) -> float:
     standard : Mixture
         In standardised coordinates, where the sums are made of which covariances are differences.
 
+    Returns
+    -------
+    float
+        Infinite where a covariance can't be inverted in float64.
+
     Notes
     -----
     An element (i, j) of a covariance C is off by a few eps sqrt(q_i q_j), q the mean squares of
@@ -48,7 +53,10 @@ def moment_rounding(standard: Mixture) -> float:
         squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
         sizes = (inverses * squares).sum(axis=1)
     else:
-        inverses = np.abs(np.linalg.inv(standard.covariances))
+        try:
+            inverses = np.abs(np.linalg.inv(standard.covariances))
+        except np.linalg.LinAlgError:
+            return float("inf")
         squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
         roots = np.sqrt(squares)
         sizes = ((roots[:, None, :] @ inverses)[:, 0] * roots).sum(axis=1)

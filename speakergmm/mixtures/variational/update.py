@@ -192,7 +192,10 @@ def _penalty_slack(
     if posterior.covariance_type == "tied" or not counts.any():
         return 0.0
     if posterior.covariance_type == "full":
-        precisions = np.einsum("kdd->kd", np.linalg.inv(posterior.covariances))
+        try:
+            precisions = np.einsum("kdd->kd", np.linalg.inv(posterior.covariances))
+        except np.linalg.LinAlgError:
+            return float("inf")
         penalties = precisions @ regularisation
     elif posterior.covariance_type == "diag":
         penalties = (regularisation / posterior.covariances).sum(axis=1)

@@ -131,6 +131,27 @@ def test_nothing_is_known_of_a_variance_that_is_not_there(kind):
         assert 0 < second < np.inf
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_what_is_singular_by_a_hair_is_no_error():
+    # Positive definite to Cholesky, and singular to Gauss, as with equal columns.
+    almost = np.array([[1.0, 1.0], [1.0, np.nextafter(1.0, 2.0)]])
+    np.linalg.cholesky(almost)
+    mixture = make_mixture("tied", [1.0], np.zeros((1, 2)), almost)
+    rounding = moment_rounding(mixture)
+    assert rounding > 1.0
+    for kind, covariances in (("tied", almost), ("full", almost[None])):
+        slack = regularisation_slack(
+            np.ones(1), covariances, covariances, covariance_type=kind, n_features=2
+        )
+        assert slack >= 0.0
+    X = np.random.default_rng(0).normal(size=(500, 3))
+    X = np.column_stack([X, X[:, 0]]) * 1e6
+    for kind in ("tied", "full"):
+        for cls in (GaussianMixture, BayesianGaussianMixture):
+            fitted = cls(n_components=3, covariance_type=kind, random_state=0, tol=1e-2).fit(X)
+            assert fitted.convergence_ != "decreased"
+
+
 def test_floors_and_revivals_lose_what_no_one_knows():
     assert UpdateReport(is_exact=False, slack=0.5).allowed_fall == 0.5
     assert UpdateReport(is_exact=False).allowed_fall == np.inf
