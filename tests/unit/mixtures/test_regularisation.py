@@ -6,6 +6,7 @@ from scipy.stats import multivariate_normal
 
 import speakergmm.mixtures.training
 import speakergmm.mixtures.variational.steps
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.mixtures import (
@@ -133,17 +134,24 @@ def test_nothing_is_known_of_a_variance_that_is_not_there(kind):
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_what_is_singular_by_a_hair_is_no_error():
-    # Positive definite to Cholesky, and singular to Gauss, as with equal columns.
-    almost = np.array([[1.0, 1.0], [1.0, np.nextafter(1.0, 2.0)]])
-    np.linalg.cholesky(almost)
-    mixture = make_mixture("tied", [1.0], np.zeros((1, 2)), almost)
-    rounding = moment_rounding(mixture)
-    assert rounding > 1.0
-    for kind, covariances in (("tied", almost), ("full", almost[None])):
-        slack = regularisation_slack(
-            np.ones(1), covariances, covariances, covariance_type=kind, n_features=2
-        )
-        assert slack >= 0.0
+    # Rounding makes some of these positive definite to Cholesky, and singular to Gauss.
+    rng = np.random.default_rng(0)
+    n_definite = 0
+    for _ in range(200):
+        rows = rng.normal(size=(2, 6))[[0, 1, 0]]
+        almost = rows @ rows.T
+        try:
+            mixture = make_mixture("tied", [1.0], np.zeros((1, 3)), almost)
+        except InvalidInputError:
+            continue
+        n_definite += 1
+        assert moment_rounding(mixture) > 0.5
+        for kind, covariances in (("tied", almost), ("full", almost[None])):
+            slack = regularisation_slack(
+                np.ones(1), covariances, covariances, covariance_type=kind, n_features=3
+            )
+            assert slack >= 0.0
+    assert n_definite > 10
     X = np.random.default_rng(0).normal(size=(500, 3))
     X = np.column_stack([X, X[:, 0]]) * 1e6
     for kind in ("tied", "full"):
