@@ -342,13 +342,19 @@ def test_parameters_are_checked_cloned_and_change_nothing(clusters, tmp_path):
 
 
 PROGRAM = """
-import sys, warnings
+import sys, time, warnings
 import numpy as np
 from tests.unit.estimators.test_fit_checkpoint import make, GaussianMixture
 warnings.simplefilter("ignore")
 folder, out = sys.argv[1:]
+
+def tell(iteration):
+    print(iteration.restart, flush=True)
+    # Else a fast machine is done before the kill.
+    time.sleep(0.02)
+
 estimator = make(GaussianMixture, folder + "/c", max_iter=12, n_components=8,
-                 covariance_type="full", callback=lambda i: print(i.restart, flush=True))
+                 covariance_type="full", callback=tell)
 estimator.fit(np.load(folder + "/frames.npy", mmap_mode="r"))
 estimator.save(folder + "/" + out)
 """

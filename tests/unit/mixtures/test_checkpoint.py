@@ -225,14 +225,20 @@ def test_the_trainer_of_background_models_goes_on_too(tmp_path, X):
 
 
 PROGRAM = """
-import sys
+import sys, time
 import numpy as np
 from tests.unit.mixtures.test_checkpoint import make_frames, make_start, train
 path, out, kind = sys.argv[1:]
 X = make_frames(n_frames=10_000)
 print("begun", flush=True)
+
+def tell(number, _):
+    print(number, flush=True)
+    # Else a fast machine is done before the last kill.
+    time.sleep(0.004)
+
 result = train(X, make_start(kind, X, 24), path, max_iter=40, checkpoint_seconds=0.0,
-               callback=lambda number, _: print(number, flush=True))
+               callback=tell)
 np.savez(out, objectives=result.objectives, **result.model.to_arrays())
 """
 
@@ -259,7 +265,7 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path, kind, request):
                     continue
                 numbers.append(int(line))
                 if len(numbers) == 4:
-                    time.sleep(rng.uniform(0.0, 0.03))
+                    time.sleep(rng.uniform(0.0, 0.02))
                     process.kill()
         assert process.returncode == -signal.SIGKILL, "it must not have ended before the kill"
         # An iteration is heard of after its checkpoint is on disk: none is done again.
