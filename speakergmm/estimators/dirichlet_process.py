@@ -10,23 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.estimators import options
 from speakergmm.estimators.dirichlet_process_storage import StorableSamples
-from speakergmm.estimators.fitted import FittedParameters
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
+from speakergmm.estimators.scoring import Scoring
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
     NormalInverseWishart,
     sample_dirichlet_process,
 )
+from speakergmm.mixtures.parameters import Precision
 
 
 class DirichletProcessMixture(
     StorableSamples,
-    FittedParameters,
+    Scoring,
     DensityMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -37,7 +37,9 @@ class DirichletProcessMixture(
     `n_clusters_posterior_` says how many there may be, `r_hat_` whether the chains agree, and one
     partition that sums them up becomes a mixture. `BayesianGaussianMixture` with its
     Dirichlet-process prior approximates the same model, faster, by variational inference up to a
-    number of components. `sample`, `marginal` and `condition` are those of `mixture_`.
+    number of components. `score_samples` averages over partitions and parameters (for many frames
+    `mixture_.log_likelihood` is much faster); `predict`, `predict_proba`, `sample`, `marginal` and
+    `condition` are those of `mixture_`.
 
     Parameters
     ----------
@@ -68,7 +70,8 @@ class DirichletProcessMixture(
         Source of randomness of the chains and of `sample`; an integer gives the same chains each
         time, whatever `n_jobs` is.
     n_jobs : int, default=1
-        Chains that run at once, on threads; -1 for all cores.
+        Chains that run, and pieces of the frames that are scored, at once, on threads; -1 for all
+        cores.
     verbose : int, default=0
         1 shows a progress bar at a terminal.
     callback : callable, optional
@@ -115,6 +118,9 @@ class DirichletProcessMixture(
     """
 
     file_kind: ClassVar[str] = "dirichlet process mixture"
+
+    # The sampler is float64, and so is what is made of it.
+    precision_: Precision = "float64"
 
     def __init__(
         self,
@@ -200,70 +206,9 @@ class DirichletProcessMixture(
         self._dtype = frames.dtype
         return self
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Most probable component of `mixture_` for each frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T,)
-            Component numbers, from 0.
-        """
-        frames = self._frames(X)
-        return np.asarray(self.mixture_.predict(frames, precision="float64"), dtype=np.int64)
-
-    def predict_proba(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Posterior probability of each component of `mixture_` given each frame.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T, K)
-            Rows sum to one; of the frames' type.
-        """
-        frames = self._frames(X)
-        return self.mixture_.posteriors(frames, precision="float64").astype(frames.dtype)
-
-    def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Log-density of each frame, averaged over partitions and parameters.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-
-        Returns
-        -------
-        array, shape (T,)
-            Natural logarithms, of the frames' type. For many frames `mixture_.log_likelihood` is
-            much faster: this is the mean over all kept partitions.
-        """
-        frames = self._frames(X)
-        return self.samples_.log_predictive(frames).astype(frames.dtype)
-
-    def score(self, X: Any, y: Any = None) -> float:
-        """Mean of `score_samples` over the frames.
-
-        Parameters
-        ----------
-        X : array-like of shape (T, D), or blocks
-            Frames, as in `fit`.
-        y : ignored
-            For pipelines.
-
-        Returns
-        -------
-        float
-        """
-        return float(self.score_samples(X).mean())
+    # Scores average over partitions and parameters; components are those of `mixture_`.
+    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
+        return self.samples_.log_predictive(X)
 
     @property
     def n_clusters_trace_(self) -> NDArray[np.int64]:
@@ -289,10 +234,6 @@ class DirichletProcessMixture(
     def effective_sample_size_(self) -> dict[str, float]:
         """How many independent draws each trace after the burn-in is worth; needs ArviZ."""
         return self.samples_.effective_sample_size()
-
-    def _frames(self, X: Any) -> Frames:
-        check_is_fitted(self, "samples_")
-        return _in_memory(check_frames(self, X, fitting=False))
 
     def _check_parameters(self) -> None:
         # Types are refused here, ranges and what fits the frames where the sampling is.
