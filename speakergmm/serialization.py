@@ -115,7 +115,7 @@ def unpack_arrays(
     header = _header(packed, source)
     found = header["kind"]
     if found != kind:
-        raise ModelFormatError(f"{source}: is a {found}, not a {kind}")
+        raise ModelFormatError(f"{source}: is {_with_article(found)}, not {_with_article(kind)}")
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -269,10 +269,12 @@ def _read(path: str | os.PathLike[str], wanted: str) -> bytes:
     name = os.fspath(path)
     try:
         if Path(path).is_dir():
-            raise ModelFormatError(f"{name}: is a folder, not a {wanted}")
+            raise ModelFormatError(f"{name}: is a folder, not {_with_article(wanted)}")
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise ModelFormatError(f"{name}: no such file; a {wanted} was expected") from None
+        raise ModelFormatError(
+            f"{name}: no such file; {_with_article(wanted)} was expected"
+        ) from None
     except (OSError, ValueError) as error:
         raise ModelFormatError(f"{name!r}: can't be read ({_one_line(error)})") from None
 
@@ -308,6 +310,10 @@ def _describe(packed: bytes) -> str:
     if all(character.isprintable() or character in "\r\n\t" for character in text):
         return "text"
     return "of an unknown format or damaged"
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind.startswith(tuple('aeiou')) else 'a'} {kind}"
 
 
 def _one_line(error: Exception) -> str:

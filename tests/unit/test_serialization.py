@@ -321,3 +321,11 @@ def test_a_place_for_a_file_is_tried_without_touching_it(tmp_path):
         with pytest.raises(SpeakerGmmError, match=words) as caught:
             check_writable(wrong)
         assert "\n" not in str(caught.value)
+
+
+def test_messages_are_english(tmp_path):
+    save_arrays(tmp_path / "a", {"x": np.zeros(1)}, kind="outlier detector")
+    with pytest.raises(ModelFormatError, match="is an outlier detector, not a mixture"):
+        load_arrays(tmp_path / "a", kind="mixture")
+    with pytest.raises(ModelFormatError, match="no such file; an example was expected"):
+        load_arrays(tmp_path / "b", kind="example")
