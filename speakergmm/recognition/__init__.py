@@ -1,0 +1,1 @@
+"""Acoustic models of phones and words, from transcribed recordings to alignments and transcripts."""
