@@ -1,0 +1,160 @@
+"""CTM files: a line for each word, phone or state, with its time and confidence."""
+
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from speakergmm.corpora.names import quoted
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import atomic_text_writer
+from speakergmm.metrics.boundaries import TimedLabel
+
+# Times are whole numbers of ticks, so that a start and a duration add up to the next start.
+_TICKS = 10_000_000
+_DECIMALS = 7
+
+
+def ctm_lines(
+    utterance: str,
+    labels: Iterable[TimedLabel],
+    *,
+    channel: str = "1",
+    leave_out: Sequence[str] = (),
+) -> list[str]:
+    """Write the labels of an utterance as lines of a CTM file, without line ends.
+
+    Parameters
+    ----------
+    utterance : str
+        First column; white space in it becomes ``%20``.
+    labels : iterable of TimedLabel
+        Times in seconds from the beginning of the recording.
+    channel : str, default="1"
+        Second column.
+    leave_out : sequence of str
+        Labels, such as that of silence, that get no line.
+
+    Returns
+    -------
+    list of str
+        ``utterance channel start duration label confidence``; times with seven decimals, exact
+        for whole samples of the usual rates, in which start + duration of a label is the start of
+        the one that follows it without a gap; confidence with four, and left out where it is NaN.
+
+    Raises
+    ------
+    InvalidInputError
+        If a label is empty or holds white space, or a time is negative or no number.
+
+    Examples
+    --------
+    >>> ctm_lines("ana-1", [TimedLabel(0.1, 0.35, "YES", 0.5)])
+    ['ana-1 1 0.1000000 0.2500000 YES 0.5000']
+    """
+    lines = []
+    for item in labels:
+        if item.label in leave_out:
+            continue
+        if not item.label or re.search(r"\s", item.label):
+            raise InvalidInputError(
+                f"utterance {quoted(utterance)}: a CTM can't hold the label {quoted(item.label)}; "
+                "it must be a word without white space"
+            )
+        if not (0 <= item.start <= item.end < math.inf):
+            raise InvalidInputError(
+                f"utterance {quoted(utterance)}: {quoted(item.label)} goes from {item.start} to "
+                f"{item.end} s; it must not end before it starts, nor start before 0"
+            )
+        first, last = round(item.start * _TICKS), round(item.end * _TICKS)
+        start, length = first / _TICKS, (last - first) / _TICKS
+        line = (
+            f"{_column(utterance)} {channel} {start:.{_DECIMALS}f} {length:.{_DECIMALS}f} "
+            f"{item.label}"
+        )
+        lines.append(line if math.isnan(item.confidence) else f"{line} {item.confidence:.4f}")
+    return lines
+
+
+def write_ctm(
+    path: str | os.PathLike[str],
+    alignments: Mapping[str, Sequence[TimedLabel]],
+    *,
+    leave_out: Sequence[str] = (),
+) -> None:
+    """Write a CTM file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        File to write.
+    alignments : mapping of str to sequence of TimedLabel
+        By utterance, in the order in which they are written.
+    leave_out : sequence of str
+        Labels that get no line.
+
+    Raises
+    ------
+    InvalidInputError
+        As `ctm_lines`.
+    SpeakerGmmError
+        If the file can't be written.
+    """
+    with atomic_text_writer(path) as file:
+        for utterance, labels in alignments.items():
+            for line in ctm_lines(utterance, labels, leave_out=leave_out):
+                file.write(line + "\n")
+
+
+def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
+    """Read a CTM file, our own or another program's.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text; lines that begin with ``;;`` are comments. The channel is not looked at.
+
+    Returns
+    -------
+    dict of str to tuple of TimedLabel
+        By utterance in order of appearance, sorted by time; confidence is NaN where there is none.
+
+    Raises
+    ------
+    CorpusError
+        If the file can't be read or a line is wrong; it is named.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: is not UTF-8 text; a CTM file was expected") from None
+    found: dict[str, list[TimedLabel]] = {}
+    for number, line in enumerate(text.split("\n"), start=1):
+        columns = line.split()
+        if not columns or line.startswith(";;"):
+            continue
+        try:
+            if len(columns) not in (5, 6):
+                raise ValueError
+            start, length = float(columns[2]), float(columns[3])
+            confidence = float(columns[5]) if len(columns) == 6 else math.nan
+            if not (0 <= start < math.inf and 0 <= length < math.inf):
+                raise ValueError
+        except ValueError:
+            raise CorpusError(
+                f"{path}:{number}: {quoted(line)} is no line of a CTM; it needs utterance, "
+                "channel, start, duration, label and perhaps a confidence"
+            ) from None
+        name = columns[0].replace("%20", " ")
+        end = round(start + length, 9)
+        found.setdefault(name, []).append(TimedLabel(start, end, columns[4], confidence))
+    return {
+        name: tuple(sorted(labels, key=lambda item: item[:2])) for name, labels in found.items()
+    }
+
+
+def _column(name: str) -> str:
+    return re.sub(r"\s", "%20", name)

@@ -1,0 +1,146 @@
+"""Praat TextGrids: tiers of labelled intervals, as Praat and ELAN open them beside a recording."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import atomic_writer
+from speakergmm.metrics.boundaries import TimedLabel
+
+# Times are written to a tenth of a microsecond: a sample at 96 kHz is 10.4 of them long.
+_DECIMALS = 7
+
+
+def write_textgrid(
+    path: str | os.PathLike[str], tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float
+) -> None:
+    """Write interval tiers in Praat's long text format, UTF-8, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        File to write; its folder must exist.
+    tiers : mapping of str to sequence of TimedLabel
+        In the order in which Praat shall show them. Labels of a tier must not overlap; where they
+        leave time out, an empty interval is put. A label that ends beyond the recording by less
+        than a microsecond ends with it.
+    duration : float
+        Seconds of the recording: every tier goes from 0 to there.
+
+    Raises
+    ------
+    InvalidInputError
+        If labels overlap, are empty of time, or leave the recording; the first is named.
+    SpeakerGmmError
+        If the file can't be written.
+    """
+    text = textgrid_text(tiers, duration=duration)
+    with atomic_writer(path, durable=False) as file:
+        file.write(text.encode("utf-8", errors="replace"))
+
+
+def textgrid_text(tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float) -> str:
+    """Lay out what `write_textgrid` writes.
+
+    Examples
+    --------
+    >>> text = textgrid_text({"words": [TimedLabel(0.25, 0.5, "yes")]}, duration=1.0)
+    >>> [line.split()[2] for line in text.splitlines() if "text =" in line]
+    ['""', '"yes"', '""']
+    """
+    from praatio.utilities import textgrid_io
+
+    end = round(float(duration), _DECIMALS)
+    if not end > 0:
+        raise InvalidInputError(f"a TextGrid needs a duration above 0 s, got {duration!r}")
+    document: dict[str, Any] = {
+        "xmin": 0.0,
+        "xmax": end,
+        "tiers": [
+            {
+                "class": "IntervalTier",
+                "name": name,
+                "xmin": 0.0,
+                "xmax": end,
+                "entries": _entries(name, labels, end),
+            }
+            for name, labels in tiers.items()
+        ],
+    }
+    # Blanks are put here and short intervals kept: what the library would do about either moves
+    # boundaries.
+    return str(textgrid_io.getTextgridAsStr(document, "long_textgrid", False, None, None, 0.0))
+
+
+def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
+    """Read the interval tiers of a TextGrid, long or short.
+
+    Parameters
+    ----------
+    path : path
+        A TextGrid in UTF-8 or UTF-16.
+
+    Returns
+    -------
+    dict of str to tuple of TimedLabel
+        Tiers in the file's order, with empty intervals where nothing is said.
+
+    Raises
+    ------
+    CorpusError
+        If the file can't be read or is no TextGrid, or two tiers have one name.
+    """
+    from praatio.utilities import textgrid_io
+
+    try:
+        raw = Path(path).read_bytes()
+        coding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        found = textgrid_io.parseTextgridStr(raw.decode(coding), includeEmptyIntervals=True)
+        names = [tier["name"] for tier in found["tiers"]]
+        tiers = {
+            tier["name"]: tuple(
+                TimedLabel(float(start), float(end), label) for start, end, label in tier["entries"]
+            )
+            for tier in found["tiers"]
+            if tier["class"] == "IntervalTier"
+        }
+    except OSError as error:
+        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
+    except Exception as error:
+        # Whatever the library trips over (it raises IndexError, ValueError and its own).
+        raise CorpusError(f"{path}: is not a TextGrid ({type(error).__name__})") from error
+    if len(set(names)) < len(names):
+        raise CorpusError(f"{path}: two tiers have one name: {', '.join(names)}")
+    return tiers
+
+
+def _entries(
+    name: str, labels: Sequence[TimedLabel], duration: float
+) -> list[tuple[float, float, str]]:
+    """Fill a tier from 0 to the end without a gap; refuse what Praat would."""
+    entries: list[tuple[float, float, str]] = []
+    at = 0.0
+    for item in labels:
+        start, end = round(float(item.start), _DECIMALS), round(float(item.end), _DECIMALS)
+        if duration < end < duration + 1e-6:
+            end = duration
+        if not at <= start < end <= duration:
+            raise InvalidInputError(
+                f"tier {name!r}: label {item.label!r} from {item.start:g} to {item.end:g} s "
+                f"overlaps its neighbour (which ends at {at:g} s), has no length or leaves the "
+                f"recording of {duration:g} s"
+            )
+        if start > at:
+            entries.append((at, start, ""))
+        entries.append((start, end, _one_line(item.label)))
+        at = end
+    if at < duration:
+        entries.append((at, duration, ""))
+    return entries
+
+
+def _one_line(label: str) -> str:
+    """Put spaces for line ends, which some readers of TextGrids take for the end of the text."""
+    return " ".join(label.split())
