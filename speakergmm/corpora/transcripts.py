@@ -1,0 +1,303 @@
+"""What is said in each utterance of a corpus, and where that is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
+
+from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.lists import default_id, parse_seconds
+from speakergmm.corpora.names import quoted, shown
+from speakergmm.corpora.reading import read_corpus
+from speakergmm.corpora.tables import read_table
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+
+TRANSCRIPT_SUFFIXES = (".txt", ".lab")
+"""Endings of the files that may lie beside a recording and hold what is said in it."""
+
+Case = Literal["upper", "lower"] | None
+
+
+class TranscriptError(FaultyFileError, CorpusError):
+    """Files that hold transcripts have faults."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """The words of one utterance.
+
+    Iterating gives the words, so that a transcript serves wherever a list of words does.
+
+    Parameters
+    ----------
+    words : tuple of str
+        May be empty.
+    path : str or None
+        The file they stand in.
+    line : int or None
+        The line, from 1.
+    """
+
+    words: tuple[str, ...]
+    path: str | None = None
+    line: int | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.words)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __str__(self) -> str:
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Transcripts(Mapping[str, Transcript]):
+    """Transcripts by utterance id; immutable.
+
+    Parameters
+    ----------
+    transcripts : mapping of str to Transcript or sequence of str
+    source : str
+        The file or folder they were read from, or a word on how they were made.
+    faults : tuple of Fault
+        What was passed over in reading without ``strict``.
+
+    Examples
+    --------
+    >>> said = Transcripts({"u1": ("yes", "no")})
+    >>> said["u1"].words, len(said), list(said.values())[0].line
+    (('yes', 'no'), 1, None)
+    """
+
+    transcripts: Mapping[str, Transcript]
+    source: str = "given"
+    faults: tuple[Fault, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        kept = {
+            name: given if isinstance(given, Transcript) else Transcript(tuple(given))
+            for name, given in self.transcripts.items()
+        }
+        object.__setattr__(self, "transcripts", MappingProxyType(kept))
+        object.__setattr__(self, "faults", tuple(self.faults))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Transcripts, (dict(self.transcripts), self.source, self.faults)
+
+    def __getitem__(self, utterance: str) -> Transcript:
+        return self.transcripts[utterance]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.transcripts)
+
+    def __len__(self) -> int:
+        return len(self.transcripts)
+
+    def __repr__(self) -> str:
+        return f"Transcripts({len(self)} utterances, source={self.source!r})"
+
+    @property
+    def n_words(self) -> int:
+        """Words of all utterances."""
+        return sum(len(transcript) for transcript in self.transcripts.values())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of ids and words, whatever their order and place."""
+        rows = sorted((name, said.words) for name, said in self.transcripts.items())
+        text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def read_transcripts(
+    source: str | os.PathLike[str] | Corpus,
+    *,
+    case: Case = None,
+    data_dir: str | os.PathLike[str] | None = None,
+    strict: bool = True,
+) -> Transcripts:
+    r"""Read what is said, whichever of three ways it is written.
+
+    A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``; such a file may be
+    given by itself); a CSV or TSV list has a column ``text`` beside ``path``; beside a recording of
+    a folder, or of a list without that column, lies a file of the same name with the ending
+    ``.txt`` or ``.lab``. Words are what white space separates, in Unicode normal form C.
+
+    Parameters
+    ----------
+    source : path or Corpus
+        Where it is written; of a corpus, where that was read from.
+    case : {"upper", "lower"}, optional
+        Bring words to one letter case; by default they stay as they are.
+    data_dir : path, optional
+        Where relative paths in a list begin, as `read_corpus` has it.
+    strict : bool, default=True
+        Refuse a file with faults. Without it utterances with faults are left out, and the faults
+        are in the result.
+
+    Returns
+    -------
+    Transcripts
+        Utterances without a transcript are not in it, those with an empty one are.
+
+    Raises
+    ------
+    TranscriptError
+        With every fault and its line: an utterance twice, a control character, bytes that are no
+        UTF-8, both a ``.txt`` and a ``.lab``.
+    CorpusError
+        If there are no transcripts at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     text = Path(folder, "text")
+    ...     _ = text.write_text("u1 OPEN THE DOOR\nu2 CLOSE IT\n")
+    ...     said = read_transcripts(text, case="lower")
+    >>> said["u2"].words
+    ('close', 'it')
+    """
+    if case not in ("upper", "lower", None):
+        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
+    corpus = source if isinstance(source, Corpus) else None
+    path = Path(source.source if isinstance(source, Corpus) else source)
+    if (path / "wav.scp").exists() and not (path / "text").exists():
+        raise CorpusError(f"{shown(path)} has no file text; transcripts stand there")
+    if (path / "text").is_file():
+        found, faults = _read_kaldi(path / "text", case)
+    elif path.is_dir() or (corpus is not None and not path.is_file()):
+        found, faults = _read_beside(corpus or read_corpus(path, data_dir=data_dir), case)
+    elif _is_list(path):
+        listed = _read_list(path, case)
+        if listed is None:
+            listed = _read_beside(corpus or read_corpus(path, data_dir=data_dir), case)
+        found, faults = listed
+    else:
+        found, faults = _read_kaldi(path, case)
+    if strict and faults:
+        raise TranscriptError(tuple(faults))
+    if not found and not faults:
+        raise CorpusError(
+            f"{shown(path)} has no transcripts: a file text, a column text, or a .txt or .lab "
+            "beside each recording is needed"
+        )
+    return Transcripts(found, str(path), tuple(faults))
+
+
+def write_transcripts(
+    path: str | os.PathLike[str], transcripts: Mapping[str, Iterator[str]]
+) -> None:
+    """Write transcripts as Kaldi's ``text``, sorted by utterance."""
+    from speakergmm.files import atomic_text_writer
+
+    with atomic_text_writer(path) as file:
+        for utterance in sorted(transcripts):
+            file.write(" ".join([utterance, *transcripts[utterance]]) + "\n")
+
+
+def _words(text: str, case: Case) -> tuple[str, ...]:
+    if case is not None:
+        text = text.upper() if case == "upper" else text.lower()
+    return tuple(text.split())
+
+
+class _Gathered:
+    """Transcripts and faults of one file; an utterance that stands twice is left out whole."""
+
+    def __init__(self, path: Path) -> None:
+        self.found: dict[str, Transcript] = {}
+        self.faults = FaultList(str(path))
+        self._first: dict[str, int] = {}
+
+    def add(self, utterance: str, words: tuple[str, ...], line: int) -> None:
+        first = self._first.setdefault(utterance, line)
+        if first != line:
+            message = f"utterance {quoted(utterance)} stands on line {first} too; keep one"
+            self.faults.add(line, message, utterance=utterance)
+            self.found.pop(utterance, None)
+        else:
+            self.found[utterance] = Transcript(words, self.faults.path, line)
+
+
+def _read_kaldi(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+    gathered = _Gathered(path)
+    try:
+        for line, text in read_lines(path, gathered.faults):
+            utterance, *rest = text.split(maxsplit=1)
+            gathered.add(utterance, _words(rest[0] if rest else "", case), line)
+    except FaultyFileError as error:
+        raise TranscriptError(error.faults) from error
+    return gathered.found, gathered.faults.sorted()
+
+
+def _is_list(path: Path) -> bool:
+    """Tell a list of recordings from a Kaldi text: its first line names the column path."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(10_000).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+    except OSError:
+        return False
+    separator = next((mark for mark in "\t,;" if mark in first), None)
+    names = [cell.strip().strip('"').lower() for cell in first.split(separator)]
+    return "path" in names
+
+
+def _read_list(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
+    gathered = _Gathered(path)
+    for line, row in read_table(path, required=("path",), optional=("start", "end", "id", "text")):
+        if "text" not in row:
+            return None
+        where = f"{shown(path)}:{line}"
+        start = parse_seconds(row.get("start", "") or "0", "start", where)
+        end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+        utterance = row.get("id", "") or default_id(row["path"], start, end)
+        gathered.add(utterance, _words(_composed(row["text"]), case), line)
+    return gathered.found, gathered.faults.sorted()
+
+
+def _composed(text: str) -> str:
+    import unicodedata
+
+    return unicodedata.normalize("NFC", text)
+
+
+def _read_beside(corpus: Corpus, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+    found: dict[str, Transcript] = {}
+    faults: list[Fault] = []
+    for utterance in corpus:
+        files = [utterance.path.with_suffix(suffix) for suffix in TRANSCRIPT_SUFFIXES]
+        files = [file for file in files if file.is_file()]
+        if len(files) > 1:
+            message = f"there is {files[1].name} beside {files[0].name}; keep one"
+            faults.append(Fault(str(files[0]), None, message, utterance.id))
+        elif files:
+            said, wrong = _read_file(files[0], utterance, case)
+            faults += wrong
+            if not wrong:
+                found[utterance.id] = said
+    return found, tuple(faults)
+
+
+def _read_file(path: Path, utterance: Utterance, case: Case) -> tuple[Transcript, list[Fault]]:
+    faults = FaultList(str(path))
+    if utterance.start or utterance.end is not None:
+        message = f"utterance {quoted(utterance.id)} is part of a recording; list its text"
+        faults.add(None, message)
+    try:
+        lines = list(read_lines(path, faults))
+    except FaultyFileError as error:
+        faults.faults += error.faults
+        lines = []
+    words = tuple(word for _, text in lines for word in _words(text, case))
+    named = [Fault(f.path, f.line, f.message, utterance.id) for f in faults.sorted()]
+    return Transcript(words, str(path), lines[0][0] if lines else None), named

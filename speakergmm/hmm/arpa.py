@@ -1,0 +1,261 @@
+r"""Language models in the ARPA format, as SRILM, KenLM and others write it.
+
+A file lists n-grams by order: base-10 logarithm of the probability of the last word after those
+before it, the words, and the base-10 logarithm of the back-off weight where there is one.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.files import atomic_writer
+from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+
+NGrams = tuple[dict[tuple[str, ...], tuple[float, float]], ...]
+"""For each order, n-gram -> (log10 probability, log10 back-off weight)."""
+
+LOG_ZERO = -99.0
+"""What the format writes for the logarithm of zero."""
+
+_COUNT = re.compile(r"ngram\s+([0-9]+)\s*=\s*([0-9]+)$")
+_SECTION = re.compile(r"\\([0-9]+)-grams:$")
+# A probability that rounding has pushed above one is no fault.
+_ROUNDING = 1e-5
+
+
+class LanguageModelError(FaultyFileError, ModelFormatError):
+    """An ARPA file has faults."""
+
+
+def read_arpa(path: str | os.PathLike[str]) -> NGrams:
+    r"""Read an ARPA file, or say everything that is wrong with it.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text, plain or compressed by gzip. What stands before ``\data\`` is passed over, as
+        the format has it.
+
+    Returns
+    -------
+    tuple of dict
+        For each order, n-gram -> (log10 probability, log10 back-off weight). Probabilities of -99
+        and below are minus infinity; a missing back-off weight is 0.
+
+    Raises
+    ------
+    LanguageModelError
+        With every fault and its line: counts that differ from what follows, orders missing or out
+        of order, lines that are no n-gram, words without a unigram, n-grams without their history,
+        repeats, probabilities above one, no ``<s>`` or ``</s>``, no ``\end\``.
+    """
+    faults = FaultList(os.fspath(path))
+    try:
+        reader = _Reader(faults)
+        for line, text in read_lines(path, faults):
+            reader.read(line, text)
+    except FaultyFileError as error:
+        raise LanguageModelError(error.faults) from error
+    reader.finish()
+    faults.refuse(LanguageModelError)
+    return tuple(reader.ngrams[order] for order in sorted(reader.ngrams))
+
+
+class _Reader:
+    """Where in the file we are, and what was read."""
+
+    def __init__(self, faults: FaultList) -> None:
+        self.faults = faults
+        self.counts: dict[int, tuple[int, int]] = {}  # order -> (n-grams promised, line)
+        self.ngrams: dict[int, dict[tuple[str, ...], tuple[float, float]]] = {}
+        self.lines: dict[tuple[str, ...], int] = {}
+        self.refused: dict[int, int] = {}  # n-grams of an order that were told as faults
+        self.headers: dict[int, int] = {}
+        self.place: int | str = "before"  # "before", "data", an order, "end"
+
+    def read(self, line: int, text: str) -> None:
+        if self.place == "end":
+            self.faults.add(line, r"text after \end\; the file must end there")
+            self.place = "after"
+        elif self.place == "after":
+            return
+        elif text == "\\data\\":
+            if self.place != "before":
+                self.faults.add(line, r"a second \data\; a file holds one model")
+            self.place = "data"
+        elif self.place == "before":
+            return
+        elif text == "\\end\\":
+            self.place = "end"
+        elif section := _SECTION.match(text):
+            self._open(line, int(section.group(1)))
+        elif self.place == "data":
+            self._count(line, text)
+        else:
+            assert isinstance(self.place, int)
+            self._ngram(line, text, self.place)
+
+    def _count(self, line: int, text: str) -> None:
+        found = _COUNT.match(text)
+        if found is None:
+            self.faults.add(line, f"{text[:60]!r} where 'ngram ORDER=COUNT' should stand")
+            return
+        order, count = map(int, found.groups())
+        if order != len(self.counts) + 1:
+            self.faults.add(line, f"ngram {order} where ngram {len(self.counts) + 1} should stand")
+        self.counts.setdefault(order, (count, line))
+
+    def _open(self, line: int, order: int) -> None:
+        if order not in self.counts:
+            self.faults.add(line, rf"\{order}-grams: which \data\ doesn't count")
+        if order != len(self.ngrams) + 1:
+            self.faults.add(line, rf"\{order}-grams: where \{len(self.ngrams) + 1}-grams: is due")
+        self.ngrams.setdefault(order, {})
+        self.refused.setdefault(order, 0)
+        self.headers.setdefault(order, line)
+        self.place = order
+
+    def _ngram(self, line: int, text: str, order: int) -> None:
+        fault = self._add(line, text.replace("\t", " ").split(" "), order)
+        if fault is not None:
+            self.faults.add(line, fault)
+            self.refused[order] += 1
+
+    def _add(self, line: int, cells: list[str], order: int) -> str | None:
+        fields = [cell for cell in cells if cell]
+        if len(fields) not in (order + 1, order + 2):
+            return (
+                f"{len(fields)} fields; a line of {order}-grams has a log probability, "
+                f"{order} words and, where wanted, a back-off weight"
+            )
+        probability = _number(fields[0])
+        backoff = _number(fields[order + 1]) if len(fields) == order + 2 else 0.0
+        if probability is None or backoff is None or math.isnan(probability + backoff):
+            bad = fields[0] if probability is None else fields[-1]
+            return f"{bad!r} where a number should stand"
+        if probability > _ROUNDING:
+            return f"log probability {fields[0]} is above 0; no probability is above one"
+        if backoff == math.inf:
+            return f"back-off weight {fields[-1]} is infinite"
+        words = tuple(fields[1 : order + 1])
+        if words in self.lines:
+            return f"{' '.join(words)!r} stands on line {self.lines[words]} too"
+        self.lines[words] = line
+        self.ngrams[order][words] = (
+            -math.inf if probability <= LOG_ZERO else min(probability, 0.0),
+            -math.inf if backoff <= LOG_ZERO else backoff,
+        )
+        return None
+
+    def finish(self) -> None:
+        """Check what only the whole file can tell."""
+        faults = self.faults
+        if self.place == "before":
+            faults.add(None, r"has no line \data\; it is no ARPA file")
+            return
+        if self.place not in ("end", "after"):
+            faults.add(None, r"has no line \end\; it is cut off")
+        if not self.counts:
+            faults.add(None, r"\data\ counts no n-grams")
+        for order, (count, line) in self.counts.items():
+            found = len(self.ngrams.get(order, ())) + self.refused.get(order, 0)
+            if order not in self.ngrams:
+                faults.add(
+                    line, rf"{count} {order}-grams are promised, and no \{order}-grams: follows"
+                )
+            elif found != count:
+                faults.add(line, f"{count} {order}-grams are promised, and {found} follow")
+        self._check_words()
+
+    def _check_words(self) -> None:
+        unigrams = self.ngrams.get(1, {})
+        for symbol in ("<s>", "</s>"):
+            if unigrams and (symbol,) not in unigrams:
+                self.faults.add(self.headers[1], f"no unigram {symbol}; a model needs one")
+        for order, ngrams in self.ngrams.items():
+            if order == 1:
+                continue
+            shorter = self.ngrams.get(order - 1, {})
+            for words in ngrams:
+                unknown = [word for word in words if (word,) not in unigrams]
+                if unknown:
+                    self.faults.add(self.lines[words], f"word {unknown[0]!r} has no unigram")
+                elif words[:-1] not in shorter:
+                    self.faults.add(
+                        self.lines[words],
+                        f"the history {' '.join(words[:-1])!r} is no {order - 1}-gram of the file",
+                    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def write_arpa(
+    path: str | os.PathLike[str],
+    ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]],
+    *,
+    decimals: int = 7,
+) -> None:
+    """Write an ARPA file, whole or not at all; a name ending in ``.gz`` is compressed.
+
+    Parameters
+    ----------
+    path : path
+    ngrams : sequence of mappings
+        As `read_arpa` returns them. n-grams are written sorted; back-off weights only where an
+        n-gram is the history of a longer one.
+    decimals : int, default=7
+        Digits behind the point.
+
+    Raises
+    ------
+    InvalidInputError
+        If ``decimals`` is below 1.
+    SpeakerGmmError
+        If the file can't be written.
+    """
+    if decimals < 1:
+        raise InvalidInputError(f"decimals {decimals}: must be at least 1")
+    with atomic_writer(path) as file:
+        if Path(path).suffix == ".gz":
+            # No name and no time in it: the same model is the same bytes.
+            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+                _write(packed, ngrams, decimals)
+        else:
+            _write(file, ngrams, decimals)
+
+
+def _write(
+    file: IO[bytes] | gzip.GzipFile,
+    ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]],
+    decimals: int,
+) -> None:
+    def put(text: str) -> None:
+        file.write(text.encode())
+
+    put("\n\\data\\\n")
+    for order, group in enumerate(ngrams, start=1):
+        put(f"ngram {order}={len(group)}\n")
+    for order, group in enumerate(ngrams, start=1):
+        put(f"\n\\{order}-grams:\n")
+        longer = ngrams[order] if order < len(ngrams) else {}
+        histories = {words[:-1] for words in longer}
+        for words in sorted(group):
+            probability, backoff = (max(value, LOG_ZERO) for value in group[words])
+            line = f"{probability:.{decimals}f}\t{' '.join(words)}"
+            # Without a longer n-gram the weight may still be other than 1 in a model of others.
+            if words in histories or (backoff != 0 and order < len(ngrams)):
+                line += f"\t{backoff:.{decimals}f}"
+            put(line + "\n")
+    put("\n\\end\\\n")

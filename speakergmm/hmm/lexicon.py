@@ -1,0 +1,341 @@
+"""Pronunciation lexicons: which phones a word may be said with, and how probable each way is."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal, overload
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.files import atomic_text_writer
+
+RESERVED = frozenset({"<eps>", "<s>", "</s>"})
+"""Symbols of graphs and language models, which neither words nor phones may be called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """One way to say a word.
+
+    Parameters
+    ----------
+    phones : tuple of str
+        At least one.
+    probability : float, default=1.0
+        Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no phone, or the probability lies outside.
+    """
+
+    phones: tuple[str, ...]
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "phones", tuple(self.phones))
+        if not self.phones:
+            raise InvalidInputError("a pronunciation has no phones; it must have at least one")
+        for phone in self.phones:
+            if fault := symbol_fault(phone):
+                raise InvalidInputError(f"phone {phone!r} {fault}")
+        if not 0 < self.probability <= 1:
+            raise InvalidInputError(
+                f"probability {self.probability:g} of the pronunciation {' '.join(self.phones)}: "
+                "must be above 0 and at most 1"
+            )
+
+    def __str__(self) -> str:
+        return " ".join(self.phones)
+
+
+def symbol_fault(symbol: str) -> str | None:
+    """Say why a word or phone can't be called so; None where it can.
+
+    Examples
+    --------
+    >>> symbol_fault("</s>")
+    'is a symbol of graphs and language models; choose another name'
+    >>> symbol_fault("d'accord") is None
+    True
+    """
+    if not symbol:
+        return "is empty; it must have at least one character"
+    if any(character.isspace() or not character.isprintable() for character in symbol):
+        return "holds white space or a control character; write it without"
+    if symbol in RESERVED or (symbol[0] == "#" and symbol[1:].isdigit()):
+        return "is a symbol of graphs and language models; choose another name"
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Lexicon:
+    """Words and their pronunciations; immutable.
+
+    Parameters
+    ----------
+    pronunciations : mapping of str to sequence of Pronunciation
+        At least one for each word; of one word all different. Words are kept in Unicode normal
+        form C, and their letter case as it is.
+    source : str
+        The file they were read from, or a word on how they were made.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no word, a word has no pronunciation or the same one twice, or a word or phone
+        is empty, holds white space or is one of ``<eps>``, ``<s>``, ``</s>``, ``#0``, ``#1``, ...
+
+    Notes
+    -----
+    Probabilities are used as they are given; a pronunciation without one has 1, as Kaldi has it: a
+    word with several ways to say it is not punished for them. `normalised` divides by the word's
+    greatest ("max") or by their sum ("sum", a proper distribution).
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.from_dict({"a": ["AH", "EY"], "bee": ["B IY"]})
+    >>> lexicon.phones, len(lexicon), "a" in lexicon
+    (('AH', 'B', 'EY', 'IY'), 2, True)
+    >>> lexicon["bee"][0].phones
+    ('B', 'IY')
+    >>> lexicon.unknown([["a", "sea"], ["sea"]])
+    {'sea': 2}
+    """
+
+    pronunciations: Mapping[str, tuple[Pronunciation, ...]]
+    source: str = "given"
+    phones: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        kept: dict[str, tuple[Pronunciation, ...]] = {}
+        for given, ways in self.pronunciations.items():
+            word = unicodedata.normalize("NFC", given)
+            if fault := symbol_fault(word):
+                raise InvalidInputError(f"word {word!r} {fault}")
+            if word in kept:
+                raise InvalidInputError(f"word {word!r} stands twice, in two Unicode normal forms")
+            kept[word] = tuple(ways)
+            if not kept[word]:
+                raise InvalidInputError(f"word {word!r} has no pronunciation; give at least one")
+            if len({way.phones for way in kept[word]}) < len(kept[word]):
+                raise InvalidInputError(f"word {word!r} has the same pronunciation twice")
+        if not kept:
+            raise InvalidInputError("the lexicon has no word; it must have at least one")
+        phones = {phone for ways in kept.values() for way in ways for phone in way.phones}
+        object.__setattr__(self, "pronunciations", MappingProxyType(kept))
+        object.__setattr__(self, "phones", tuple(sorted(phones)))
+
+    def __repr__(self) -> str:
+        return (
+            f"Lexicon({len(self)} words, {self.n_pronunciations} pronunciations, "
+            f"{len(self.phones)} phones, source={self.source!r})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lexicon) and dict(self.pronunciations) == dict(
+            other.pronunciations
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mapping proxy can't go to another process; the dictionary behind it can.
+        return Lexicon, (dict(self.pronunciations), self.source)
+
+    def __len__(self) -> int:
+        return len(self.pronunciations)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pronunciations)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.pronunciations
+
+    def __getitem__(self, word: str) -> tuple[Pronunciation, ...]:
+        return self.pronunciations[word]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in the order given."""
+        return tuple(self.pronunciations)
+
+    @property
+    def n_pronunciations(self) -> int:
+        """Pronunciations of all words."""
+        return sum(map(len, self.pronunciations.values()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of words, phones and probabilities, whatever their order."""
+        rows = sorted(
+            f"{word}\t{way.probability!r}\t{way}\n"
+            for word, ways in self.pronunciations.items()
+            for way in ways
+        )
+        return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        stress: Literal["fold", "keep"] = "fold",
+        probabilities: Literal["auto", "yes", "no"] = "auto",
+        case: Literal["upper", "lower"] | None = None,
+    ) -> Lexicon:
+        """Read a lexicon file; see :func:`~speakergmm.hmm.lexicon_reading.read_lexicon`."""
+        from speakergmm.hmm.lexicon_reading import read_lexicon
+
+        return read_lexicon(path, stress=stress, probabilities=probabilities, case=case)
+
+    @classmethod
+    def from_dict(
+        cls,
+        pronunciations: Mapping[str, str | Iterable[str | Sequence[str] | Pronunciation]],
+        *,
+        source: str = "given",
+    ) -> Lexicon:
+        """Make a lexicon of plain Python values.
+
+        Parameters
+        ----------
+        pronunciations : mapping of str
+            To each word its pronunciations: phones separated by spaces, sequences of phones, or
+            `Pronunciation`; a single text stands for one pronunciation.
+        source : str
+            Where they are from.
+
+        Returns
+        -------
+        Lexicon
+
+        Examples
+        --------
+        >>> Lexicon.from_dict({"no": "N OW", "a": ["AH", ["EY"]]})["a"][1].phones
+        ('EY',)
+        """
+        return cls(
+            {
+                word: tuple(map(_pronunciation, [ways] if isinstance(ways, str) else ways))
+                for word, ways in pronunciations.items()
+            },
+            source,
+        )
+
+    @classmethod
+    def graphemes(
+        cls,
+        words: Iterable[str],
+        *,
+        digits: Literal["refuse", "keep"] = "refuse",
+        marks: Literal["attach", "drop"] = "attach",
+        fold_case: bool = True,
+    ) -> Lexicon:
+        """Spell words out; see :func:`~speakergmm.hmm.graphemes.grapheme_lexicon`."""
+        from speakergmm.hmm.graphemes import grapheme_lexicon
+
+        return grapheme_lexicon(words, digits=digits, marks=marks, fold_case=fold_case)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the lexicon, whole or not at all; `read` gives it back.
+
+        One pronunciation a line: word and phones between spaces, and between them the probability
+        where any of the lexicon's is not 1 (Kaldi's ``lexiconp.txt``).
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written.
+        """
+        given = any(way.probability != 1 for ways in self.pronunciations.values() for way in ways)
+        with atomic_text_writer(path) as file:
+            for word, ways in self.pronunciations.items():
+                for way in ways:
+                    column = f" {float(way.probability)!r}" if given else ""
+                    file.write(f"{word}{column} {way}\n")
+
+    def normalised(self, how: Literal["max", "sum"]) -> Lexicon:
+        """Scale the probabilities of each word.
+
+        Parameters
+        ----------
+        how : {"max", "sum"}
+            What becomes one: the word's most probable pronunciation, or the sum over all.
+
+        Returns
+        -------
+        Lexicon
+
+        Examples
+        --------
+        >>> lexicon = Lexicon.from_dict({"a": ["AH", "EY"]}).normalised("sum")
+        >>> [way.probability for way in lexicon["a"]]
+        [0.5, 0.5]
+        """
+        if how not in ("max", "sum"):
+            raise InvalidInputError(f"how {how!r}: must be 'max' or 'sum'")
+        total = max if how == "max" else math.fsum
+        scaled = {}
+        for word, ways in self.pronunciations.items():
+            scale = total([way.probability for way in ways])
+            scaled[word] = tuple(
+                Pronunciation(way.phones, min(1.0, way.probability / scale)) for way in ways
+            )
+        return Lexicon(scaled, self.source)
+
+    def extended(
+        self, pronunciations: Mapping[str, Sequence[Pronunciation]], *, source: str | None = None
+    ) -> Lexicon:
+        """Add words; a word that the lexicon has already keeps its pronunciations."""
+        new = {word: tuple(ways) for word, ways in pronunciations.items() if word not in self}
+        return Lexicon({**self.pronunciations, **new}, source or self.source)
+
+    def restricted(self, words: Iterable[str]) -> Lexicon:
+        """Keep only some words, those of them that the lexicon has, in its order."""
+        wanted = set(words)
+        return Lexicon(
+            {word: ways for word, ways in self.pronunciations.items() if word in wanted},
+            self.source,
+        )
+
+    @overload
+    def unknown(self, transcripts: Mapping[str, Iterable[str]]) -> dict[str, int]: ...
+    @overload
+    def unknown(self, transcripts: Iterable[Iterable[str]]) -> dict[str, int]: ...
+    def unknown(
+        self, transcripts: Mapping[str, Iterable[str]] | Iterable[Iterable[str]]
+    ) -> dict[str, int]:
+        """Count the words that the lexicon doesn't have.
+
+        Parameters
+        ----------
+        transcripts : mapping or iterable of sequences of words
+            Transcripts by utterance (as `read_transcripts` gives them), or lists of words.
+
+        Returns
+        -------
+        dict of str to int
+            The most frequent first, then by name.
+        """
+        sentences = transcripts.values() if isinstance(transcripts, Mapping) else transcripts
+        counts = Counter(word for words in sentences for word in words if word not in self)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _pronunciation(given: str | Sequence[str] | Pronunciation) -> Pronunciation:
+    if isinstance(given, Pronunciation):
+        return given
+    return Pronunciation(tuple(given.split() if isinstance(given, str) else given))

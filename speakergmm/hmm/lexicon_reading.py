@@ -1,0 +1,224 @@
+"""Lexicon files: CMUdict, Kaldi's lexicon and lexiconp, and the dictionaries of forced aligners."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+
+VOWELS = frozenset(
+    ("AA", "AE", "AH", "AO", "AW", "AX", "AXR", "AY", "EH", "ER", "EY")
+    + ("IH", "IX", "IY", "OW", "OY", "UH", "UW", "UX")
+)
+"""Vowels of ARPAbet, the phones that CMUdict marks with a stress digit 0, 1 or 2."""
+
+_VARIANT = re.compile(r"(.+)\([0-9]+\)$")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
+# Pronunciation probability alone, or followed by three on the silences around the word.
+_COLUMNS = (0, 1, 4)
+
+
+class LexiconError(FaultyFileError):
+    """A lexicon file has faults."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    line: int
+    word: str
+    fields: tuple[str, ...]
+    n_numbers: int
+
+
+def read_lexicon(
+    path: str | os.PathLike[str],
+    *,
+    stress: Literal["fold", "keep"] = "fold",
+    probabilities: Literal["auto", "yes", "no"] = "auto",
+    case: Literal["upper", "lower"] | None = None,
+) -> Lexicon:
+    """Read a lexicon, or say everything that is wrong with it.
+
+    A line is a word and its phones, separated by spaces or tabs. A word with several pronunciations
+    stands on several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the same name. Lines
+    that begin with ``;;;`` and what follows a ``#`` that stands alone are comments. Between word
+    and phones there may be the pronunciation's probability (Kaldi's ``lexiconp.txt``), or that and
+    three more numbers on the silence around the word (Kaldi's ``lexiconp_silprob.txt``, the
+    Montreal Forced Aligner), which are passed over.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text, with or without byte order mark, plain or compressed by gzip.
+    stress : {"fold", "keep"}, default="fold"
+        Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone in
+        another phone set). Pronunciations that differ in nothing else become one, with the greater
+        probability.
+    probabilities : {"auto", "yes", "no"}, default="auto"
+        Whether the second column is a probability. "auto" takes it for one if it is a decimal
+        number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
+    case : {"upper", "lower"}, optional
+        Bring words to one letter case; by default they stay as they are.
+
+    Returns
+    -------
+    Lexicon
+
+    Raises
+    ------
+    LexiconError
+        With every fault and its line: no phones, a probability outside (0, 1] or missing, the same
+        pronunciation twice, a control character, bytes that are no UTF-8, a forbidden name.
+    InvalidInputError
+        If an option is none of its values.
+    """
+    for name, value, allowed in (
+        ("stress", stress, ("fold", "keep")),
+        ("probabilities", probabilities, ("auto", "yes", "no")),
+        ("case", case, ("upper", "lower", None)),
+    ):
+        if value not in allowed:
+            raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
+    faults = FaultList(os.fspath(path))
+    try:
+        entries = [
+            entry
+            for line, text in read_lines(path, faults)
+            if (entry := _entry(line, text, case)) is not None
+        ]
+    except FaultyFileError as error:
+        raise LexiconError(error.faults) from error
+    n_columns = _number_columns(entries, probabilities, faults)
+    found: dict[str, dict[tuple[str, ...], tuple[float, int]]] = {}
+    for entry in entries:
+        _add(entry, n_columns, found, faults)
+    if not entries and not faults.faults:
+        faults.add(None, "holds no word; a line is a word and its phones")
+    faults.refuse(LexiconError)
+    words = {
+        word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
+    }
+    return Lexicon(words, os.fspath(path))
+
+
+def fold_stress(phone: str) -> str:
+    """Drop the stress digit of an ARPAbet vowel.
+
+    Examples
+    --------
+    >>> fold_stress("AH0"), fold_stress("a1"), fold_stress("T")
+    ('AH', 'a1', 'T')
+    """
+    return phone[:-1] if phone[-1:] in ("0", "1", "2") and phone[:-1] in VOWELS else phone
+
+
+def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Entry | None:
+    if text.startswith(";;;"):
+        return None
+    fields = text.split()
+    if "#" in fields:
+        fields = fields[: fields.index("#")]
+    if not fields:
+        return None
+    word, *rest = fields
+    if variant := _VARIANT.match(word):
+        word = variant.group(1)
+    if case is not None:
+        word = word.upper() if case == "upper" else word.lower()
+    n_numbers = 0
+    for cell in rest:
+        if not (_DECIMAL.match(cell) or cell in ("0", "1")):
+            break
+        n_numbers += 1
+    return _Entry(line, word, tuple(rest), n_numbers)
+
+
+def _number_columns(
+    entries: list[_Entry], probabilities: Literal["auto", "yes", "no"], faults: FaultList
+) -> int:
+    """Tell how many columns of numbers stand before the phones."""
+    if probabilities == "no":
+        return 0
+    # A line with nothing behind the word says nothing about columns; it is a fault of its own.
+    full = [entry for entry in entries if entry.fields]
+    if not full:
+        return 0
+    if probabilities == "auto" and not any(
+        _DECIMAL.match(cell) for entry in full for cell in entry.fields[: entry.n_numbers]
+    ):
+        return 0
+    counts = Counter(entry.n_numbers for entry in full)
+    usual = counts.most_common(1)[0][0]
+    n_columns = max(n for n in _COLUMNS if n <= usual)
+    if probabilities == "yes":
+        n_columns = max(n_columns, 1)
+    for entry in full:
+        if entry.n_numbers < n_columns:
+            faults.add(
+                entry.line,
+                f"word {entry.word!r} has {entry.n_numbers} of the {n_columns} numbers that other "
+                "lines have before the phones; give all lines a probability or none",
+            )
+        elif n_columns == 0 and entry.n_numbers and probabilities == "auto":
+            faults.add(
+                entry.line,
+                f"{entry.fields[0]!r} looks like a probability, and most lines have none; give all "
+                "lines one or none, or say that there are none",
+            )
+    return n_columns
+
+
+def _add(
+    entry: _Entry,
+    n_columns: int,
+    found: dict[str, dict[tuple[str, ...], tuple[float, int]]],
+    faults: FaultList,
+) -> None:
+    if fault := symbol_fault(entry.word):
+        faults.add(entry.line, f"word {entry.word!r} {fault}")
+        return
+    if entry.fields and entry.n_numbers < n_columns:
+        return  # said by _number_columns
+    phones = entry.fields[n_columns:]
+    if not phones:
+        faults.add(entry.line, f"word {entry.word!r} has no phones; write them behind it")
+        return
+    for phone in phones:
+        if fault := symbol_fault(phone):
+            faults.add(entry.line, f"phone {phone!r} {fault}")
+            return
+    probability = float(entry.fields[0]) if n_columns else 1.0
+    if not (math.isfinite(probability) and 0 < probability <= 1):
+        faults.add(
+            entry.line,
+            f"probability {entry.fields[0]} of word {entry.word!r}: must be above 0, at most 1",
+        )
+        return
+    ways = found.setdefault(entry.word, {})
+    if phones in ways:
+        faults.add(
+            entry.line,
+            f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line "
+            f"{ways[phones][1]} too; remove one",
+        )
+        return
+    ways[phones] = probability, entry.line
+
+
+def _kept(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
+    return tuple(Pronunciation(phones, probability) for phones, (probability, _) in ways.items())
+
+
+def _folded(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
+    folded: dict[tuple[str, ...], float] = {}
+    for phones, (probability, _) in ways.items():
+        plain = tuple(map(fold_stress, phones))
+        folded[plain] = max(probability, folded.get(plain, 0.0))
+    return tuple(Pronunciation(phones, probability) for phones, probability in folded.items())
