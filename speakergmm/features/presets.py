@@ -59,6 +59,29 @@ PRESETS: dict[str, dict[str, Any]] = {
         "energy": "c0",
         "energy_position": "last",
     },
+    # For hidden Markov models of phones and words: Kaldi's thirteen cepstra, c0 among them, with two
+    # orders of deltas (39 columns), of all frames. Speakers are normalised by the acoustic model.
+    "hmm": {
+        "sample_rate": 16000,
+        "frame_length": 0.025,
+        "frame_shift": 0.010,
+        "framing": "inside",
+        "sample_scale": 32768.0,
+        "remove_dc": True,
+        "pre_emphasis": 0.97,
+        "window": "povey",
+        "spectrum": "power",
+        "n_filters": 23,
+        "low_frequency": 20.0,
+        "high_frequency": None,
+        "log_floor": 2.0**-23,
+        "n_ceps": 12,
+        "cepstral_scale": "orthonormal",
+        "lifter": 22,
+        "energy": "c0",
+        "energy_position": "first",
+        "deltas": 2,
+    },
     # librosa.feature.mfcc as it comes: 20 coefficients of which the first is c0.
     "librosa": {
         "sample_rate": 22050,

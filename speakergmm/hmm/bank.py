@@ -1,0 +1,260 @@
+"""The mixtures of all pdfs, laid side by side so that one matrix product evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.frames import check_frames
+from speakergmm.mixtures.kinds import make_mixture, mixture_kind
+from speakergmm.mixtures.parameters import Mixture
+
+if TYPE_CHECKING:
+    from speakergmm.mixtures.density import NaturalParameters
+    from speakergmm.mixtures.frames import Frames
+
+
+class Emissions(NamedTuple):
+    """What frames say of some pdfs, and of each Gaussian in them.
+
+    Attributes
+    ----------
+    log_emissions : array, shape (T, P)
+        Log-density of each frame under each pdf asked for.
+    densities : array, shape (T, G)
+        Joint log-densities of the Gaussians of these pdfs, log w_g + log N(x | g).
+    offsets : array of int, shape (P + 1,)
+        Where the columns of each pdf begin in `densities`.
+    gaussians : array of int, shape (G,)
+        Which Gaussians of the bank the columns are.
+    """
+
+    log_emissions: NDArray[np.floating[Any]]
+    densities: NDArray[np.floating[Any]]
+    offsets: NDArray[np.int64]
+    gaussians: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixtureBank:
+    """Gaussian mixtures of P pdfs, of any sizes, with covariances of one kind.
+
+    Parameters
+    ----------
+    offsets : array of int, shape (P + 1,)
+        Where the Gaussians of each pdf begin.
+    weights : array, shape (G,)
+        Of each Gaussian in its pdf; those of a pdf sum to one.
+    mixture : Mixture
+        All Gaussians as one mixture; its weights are those of the bank divided by P. Not tied:
+        pdfs with tied covariances are given as full ones.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pdf has no Gaussian, or its weights don't sum to one.
+
+    Examples
+    --------
+    >>> from speakergmm.mixtures import DiagonalMixture
+    >>> one = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+    >>> two = DiagonalMixture([0.5, 0.5], [[1.0], [2.0]], [[1.0], [1.0]])
+    >>> bank = MixtureBank.from_mixtures([one, two])
+    >>> bank.n_pdfs, bank.n_gaussians, bank.evaluate([[0.0]]).log_emissions.round(4)
+    (2, 3, array([[-0.9189, -1.8379]], dtype=float32))
+    """
+
+    offsets: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    mixture: Mixture
+
+    def __post_init__(self) -> None:
+        """Freeze and check."""
+        object.__setattr__(self, "offsets", np.array(self.offsets, np.int64))
+        object.__setattr__(self, "weights", np.array(self.weights, np.float64))
+        for array in (self.offsets, self.weights):
+            array.setflags(write=False)
+        if self.mixture.covariance_type == "tied":
+            raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
+        ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []
+        if ends != [0, len(self.weights)] or (np.diff(self.offsets) < 1).any():
+            raise InvalidInputError(
+                "offsets of a bank must rise from 0 to the number of its Gaussians, "
+                f"{len(self.weights)}, by at least 1 a pdf"
+            )
+        sums = np.add.reduceat(self.weights, self.offsets[:-1])
+        if self.weights.min() < 0 or np.abs(sums - 1.0).max() > 1e-6:
+            raise InvalidInputError("weights of each pdf must not be negative and must sum to 1")
+        if self.mixture.n_components != len(self.weights):
+            raise InvalidInputError(
+                f"{len(self.weights)} weights for {self.mixture.n_components} Gaussians"
+            )
+
+    @classmethod
+    def from_parameters(
+        cls,
+        offsets: ArrayLike,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "diag",
+    ) -> Self:
+        """Build from arrays; weights are those within each pdf."""
+        offsets = np.asarray(offsets, np.int64)
+        weights = np.asarray(weights, np.float64)
+        share = weights / max(len(offsets) - 1, 1)
+        share = share / share.sum()
+        return cls(offsets, weights, make_mixture(covariance_type, share, means, covariances))
+
+    @classmethod
+    def from_mixtures(cls, mixtures: Sequence[Mixture]) -> Self:
+        """Lay mixtures of one kind, one a pdf, side by side; tied ones become full ones.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is none, or they are of several kinds or numbers of features.
+        """
+        kinds = {(m.covariance_type, m.n_features) for m in mixtures}
+        if len(kinds) != 1:
+            raise InvalidInputError(
+                f"a bank needs mixtures of one kind and number of features, found {len(kinds)}"
+            )
+        kind = next(iter(kinds))[0]
+        covariances = [
+            mixture.full_covariances() if kind == "tied" else mixture.covariances
+            for mixture in mixtures
+        ]
+        return cls.from_parameters(
+            np.cumsum([0, *(mixture.n_components for mixture in mixtures)]),
+            np.concatenate([mixture.weights / mixture.weights.sum() for mixture in mixtures]),
+            np.concatenate([mixture.means for mixture in mixtures]),
+            np.concatenate(covariances),
+            covariance_type="full" if kind == "tied" else kind,
+        )
+
+    @property
+    def n_pdfs(self) -> int:
+        """Number of pdfs, P."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_gaussians(self) -> int:
+        """Number of Gaussians of all pdfs, G."""
+        return len(self.weights)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return self.mixture.n_features
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of Gaussians of each pdf, shape (P,)."""
+        return np.diff(self.offsets)
+
+    def pdf(self, number: int) -> Mixture:
+        """Return the mixture of one pdf."""
+        part = slice(self.offsets[number], self.offsets[number + 1])
+        weights = self.weights[part]
+        return make_mixture(
+            self.mixture.covariance_type,
+            weights / weights.sum(),
+            self.mixture.means[part],
+            self.mixture.covariances[part],
+        )
+
+    def evaluate(
+        self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"
+    ) -> Emissions:
+        """Evaluate frames under some pdfs, or all.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        pdfs : array of int, shape (P,), optional
+            Which pdfs; by default all.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated; see `speakergmm.mixtures.density`.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        return BankEvaluator(self, precision=precision).evaluate(frames, pdfs)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the parameters by name, ready to be stored."""
+        return {
+            "offsets": self.offsets,
+            "weights": self.weights,
+            "means": self.mixture.means,
+            "covariances": self.mixture.covariances,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, ArrayLike], *, covariance_type: str = "diag") -> Self:
+        """Build from what `to_arrays` gave, checked anew."""
+        mixture_kind(covariance_type)
+        return cls.from_parameters(
+            arrays["offsets"],
+            arrays["weights"],
+            arrays["means"],
+            arrays["covariances"],
+            covariance_type=covariance_type,
+        )
+
+
+class BankEvaluator:
+    """A bank made ready for many utterances; may be used by several threads.
+
+    Parameters
+    ----------
+    bank : MixtureBank
+        What to evaluate.
+    precision : {"float32", "float64"}
+        As `MixtureBank.evaluate` has it.
+    """
+
+    def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
+        from speakergmm.mixtures.density import natural_parameters
+
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(bank.weights)
+        self._bank = bank
+        self._precision = precision
+        self._natural = natural_parameters(bank.mixture, log_weights=log_weights)
+        self._all = np.arange(bank.n_pdfs)
+
+    def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
+        """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
+        from speakergmm.hmm.bank_kernels import sum_by_pdf
+        from speakergmm.mixtures.density import log_density
+
+        offsets, gaussians, natural = self._part(pdfs)
+        densities = log_density(natural, frames, precision=self._precision)
+        sums = sum_by_pdf(densities, offsets)
+        return Emissions(sums, densities, offsets, gaussians)
+
+    def _part(
+        self, pdfs: ArrayLike | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NaturalParameters]:
+        if pdfs is None:
+            n_gaussians = np.arange(self._bank.n_gaussians)
+            return self._bank.offsets, n_gaussians, self._natural
+        chosen = np.asarray(pdfs, np.int64)
+        sizes = self._bank.sizes[chosen]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        starts = np.repeat(self._bank.offsets[chosen] - offsets[:-1], sizes)
+        gaussians = starts + np.arange(offsets[-1])
+        columns = np.ascontiguousarray(self._natural.components[:, gaussians])
+        return offsets, gaussians, replace(self._natural, components=columns)

@@ -1,0 +1,146 @@
+"""How long to train, when to search for paths anew, when mixtures grow: Kaldi's recipe by default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from speakergmm.errors import InvalidInputError
+
+_REALIGNED = (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSchedule:
+    """What embedded training does, iteration by iteration.
+
+    Parameters
+    ----------
+    algorithm : {"baum-welch", "viterbi"}
+        Sums over all paths of an utterance's graph, or its best path alone, searched for at the
+        iterations `realign` and kept between them: faster.
+    n_iterations : int
+        Updates, the first of which takes frames shared out equally over states.
+    n_gaussians : int
+        Gaussians of all pdfs at the end, as far as there are frames for them.
+    grow_until : int
+        Iteration until which their number grows, linearly from one a pdf.
+    power : float
+        Gaussians are shared out over pdfs by this power of their occupancies.
+    min_count : float
+        Frames that a pdf must have for each Gaussian beyond its first.
+    perturbation : float
+        How far the halves of a split Gaussian move apart, in deviations.
+    min_occupancy : float
+        Gaussians with fewer frames are removed, unless they are the last of a pdf; the first
+        update takes at most 3.
+    variance_floor : float
+        Least variance, as a part of the variance of all frames, feature by feature.
+    transition_floor : float
+        Least probability of an arc.
+    realign : tuple of int
+        Iterations, counted from 1, at which Viterbi training searches for paths.
+    boost_silence : float
+        Factor on the likelihood of silence in that search.
+    acoustic_scale, transition_scale : float
+        Powers of emissions and of transition probabilities in search; 1 is the model itself.
+        Baum-Welch is exact, and its likelihood can't fall, with an acoustic scale of 1 only.
+    beam, retry_beam : float or None
+        Paths that fall behind the best one by more, in nats, are given up; where none is left, it
+        is tried again with the second. None gives up none.
+
+    Raises
+    ------
+    InvalidInputError
+        If a number is out of its range.
+
+    Notes
+    -----
+    Iterations, realignments, growth by occupancy^0.25 and minimum counts are those of Kaldi's
+    monophone training (Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011).
+    """
+
+    algorithm: Literal["baum-welch", "viterbi"] = "baum-welch"
+    n_iterations: int = 40
+    n_gaussians: int = 1000
+    grow_until: int = 30
+    power: float = 0.25
+    min_count: float = 20.0
+    perturbation: float = 0.01
+    min_occupancy: float = 10.0
+    variance_floor: float = 0.01
+    transition_floor: float = 0.0
+    realign: tuple[int, ...] = _REALIGNED
+    boost_silence: float = 1.0
+    acoustic_scale: float = 1.0
+    transition_scale: float = 1.0
+    beam: float | None = None
+    retry_beam: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what lies out of range."""
+        object.__setattr__(self, "realign", tuple(self.realign))
+        if self.algorithm not in ("baum-welch", "viterbi"):
+            raise InvalidInputError(
+                f"algorithm must be 'baum-welch' or 'viterbi', found {self.algorithm!r}"
+            )
+        least: dict[str, float] = {
+            "n_iterations": 1,
+            "n_gaussians": 1,
+            "grow_until": 0,
+            "power": 0,
+            "min_count": 0,
+            "perturbation": 0,
+            "min_occupancy": 0,
+            "variance_floor": 0,
+            "transition_floor": 0,
+        }
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= lowest):
+                raise InvalidInputError(f"{name} must be at least {lowest:g}, found {value}")
+        for name in ("variance_floor", "transition_floor"):
+            if getattr(self, name) >= 1:
+                raise InvalidInputError(f"{name} must be below 1, found {getattr(self, name)}")
+        for name in ("boost_silence", "acoustic_scale", "transition_scale"):
+            if not getattr(self, name) > 0:
+                raise InvalidInputError(f"{name} must be > 0, found {getattr(self, name)}")
+        beams = (self.beam, self.retry_beam)
+        if any(beam is not None and not beam > 0 for beam in beams):
+            raise InvalidInputError(f"beams must be > 0, found {self.beam} and {self.retry_beam}")
+        if self.beam is not None and self.retry_beam is not None and self.retry_beam < self.beam:
+            raise InvalidInputError(
+                f"retry_beam must not be narrower than beam, found {self.retry_beam} and {self.beam}"
+            )
+
+    def gaussians_after(self, iteration: int, n_pdfs: int) -> int:
+        """Number of Gaussians wanted after an iteration, counted from 0."""
+        if iteration >= self.grow_until:
+            return self.n_gaussians
+        share = iteration / self.grow_until
+        return round(n_pdfs + share * (self.n_gaussians - n_pdfs))
+
+    def searches(self, iteration: int) -> bool:
+        """Whether Viterbi training searches for paths at an iteration, counted from 0."""
+        return iteration in self.realign
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {**asdict(self), "realign": list(self.realign)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from what `to_dict` gave.
+
+        Raises
+        ------
+        InvalidInputError
+            If a name is unknown or a number out of its range.
+        """
+        known = {field.name for field in fields(cls)}
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            raise InvalidInputError(f"{unknown[0]!r} is no part of a training schedule")
+        return cls(**values)

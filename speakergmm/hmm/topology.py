@@ -1,0 +1,216 @@
+"""The states of a phone and how they follow one another, before anything is learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+ENTRY = -1
+"""Source of the arcs by which a path comes into a unit."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Topology:
+    """Emitting states of a unit, and the arcs among them, into them and out of them.
+
+    Parameters
+    ----------
+    n_states : int
+        Number of emitting states, S >= 1.
+    source : array of int, shape (A,)
+        Where each arc begins: a state, or -1 for the entry.
+    target : array of int, shape (A,)
+        Where it ends: a state, or S for the exit. An arc from the entry to the exit makes the unit
+        one that can be passed over (a tee model).
+    probability : array, shape (A,)
+        To start from, in (0, 1]; those of one source sum to one.
+
+    Raises
+    ------
+    InvalidInputError
+        If an arc leads nowhere, is given twice, probabilities of a source do not sum to one, or a
+        state can't be reached or left.
+
+    Examples
+    --------
+    >>> Topology.left_right(3).n_arcs
+    7
+    >>> Topology.short_pause().is_tee
+    True
+    """
+
+    n_states: int
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    probability: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Copy, freeze and check."""
+        if self.n_states < 1:
+            raise InvalidInputError(f"a topology needs a state, found n_states={self.n_states}")
+        for name, dtype in (("source", np.int32), ("target", np.int32), ("probability", float)):
+            array = np.array(getattr(self, name), dtype)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        if not self.source.shape == self.target.shape == self.probability.shape == (self.n_arcs,):
+            raise InvalidInputError("source, target and probability must be as long as each other")
+        states = range(self.n_states)
+        for source, target in zip(self.source, self.target, strict=True):
+            if not (source == ENTRY or source in states) or target not in range(self.n_states + 1):
+                raise InvalidInputError(
+                    f"an arc from {source} to {target} leads out of a topology of "
+                    f"{self.n_states} states"
+                )
+        if len(set(zip(self.source.tolist(), self.target.tolist(), strict=True))) < self.n_arcs:
+            raise InvalidInputError("an arc of a topology is given twice")
+        if not ((self.probability > 0) & (self.probability <= 1)).all():
+            raise InvalidInputError("probabilities of arcs must lie in 0..1, above 0")
+        for source in (ENTRY, *states):
+            total = self.probability[self.source == source].sum()
+            if abs(total - 1) > 1e-9:
+                where = "the entry" if source == ENTRY else f"state {source}"
+                raise InvalidInputError(
+                    f"probabilities of the arcs from {where} sum to {total:.9g}; they must sum to 1"
+                )
+        self._check_reach()
+
+    @property
+    def n_arcs(self) -> int:
+        """Number of arcs, A."""
+        return len(self.source)
+
+    @property
+    def is_tee(self) -> bool:
+        """Whether the unit can be passed over without a frame."""
+        return bool(((self.source == ENTRY) & (self.target == self.n_states)).any())
+
+    @property
+    def shortest_duration(self) -> int:
+        """Least number of frames from entry to exit."""
+        arcs = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
+        frames, at = 0, {ENTRY}
+        while True:
+            reached = {target for source, target in arcs if source in at}
+            if self.n_states in reached:
+                return frames
+            frames, at = frames + 1, reached
+
+    @classmethod
+    def left_right(cls, n_states: int, *, skips: int = 0, self_loop: float = 0.75) -> Self:
+        """States in a row, each with a loop to itself.
+
+        Parameters
+        ----------
+        n_states : int
+            Number of states.
+        skips : int, default=0
+            How many states an arc may pass over (Bakis models have 1); the exit counts as one.
+        self_loop : float, default=0.75
+            Probability of staying, at first; the rest is shared by the arcs onwards.
+        """
+        if not 0 < self_loop < 1 or skips < 0:
+            raise InvalidInputError(
+                f"self_loop must lie between 0 and 1 and skips be >= 0, found {self_loop}, {skips}"
+            )
+        arcs = [(ENTRY, 0, 1.0)]
+        for state in range(n_states):
+            arcs.append((state, state, self_loop))
+            onwards = range(state + 1, min(state + 2 + skips, n_states + 1))
+            arcs += [(state, target, (1 - self_loop) / len(onwards)) for target in onwards]
+        return cls.from_arcs(n_states, arcs)
+
+    @classmethod
+    def silence(cls, n_states: int = 5) -> Self:
+        """Kaldi's model of silence: a first and a last state, and between them any order.
+
+        Each of the inner states may go to any other and to the last one.
+        """
+        if n_states < 3:
+            raise InvalidInputError(f"a silence model needs 3 states at least, found {n_states}")
+        inner, last = range(1, n_states - 1), n_states - 1
+        arcs = [(ENTRY, 0, 1.0)]
+        first = [0, *inner]
+        arcs += [(0, target, 1 / len(first)) for target in first]
+        for state in inner:
+            targets = [*inner, last]
+            arcs += [(state, target, 1 / len(targets)) for target in targets]
+        arcs += [(last, last, 0.75), (last, n_states, 0.25)]
+        return cls.from_arcs(n_states, arcs)
+
+    @classmethod
+    def short_pause(cls, *, skip: float = 0.5, self_loop: float = 0.75) -> Self:
+        """One state that can be passed over: a tee model, HTK's ``sp``."""
+        return cls.from_arcs(
+            1,
+            [(ENTRY, 0, 1 - skip), (ENTRY, 1, skip), (0, 0, self_loop), (0, 1, 1 - self_loop)],
+        )
+
+    @classmethod
+    def ergodic(cls, n_states: int) -> Self:
+        """Any state may begin, end, and follow any other."""
+        arcs = [(ENTRY, target, 1 / n_states) for target in range(n_states)]
+        for state in range(n_states):
+            arcs += [(state, target, 1 / (n_states + 1)) for target in range(n_states + 1)]
+        return cls.from_arcs(n_states, arcs)
+
+    @classmethod
+    def from_arcs(cls, n_states: int, arcs: list[tuple[int, int, float]]) -> Self:
+        """Build from (source, target, probability), in any order."""
+        source, target, probability = zip(*arcs, strict=True) if arcs else ((), (), ())
+        return cls(n_states, _ints(source), _ints(target), np.array(probability, np.float64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "n_states": self.n_states,
+            "source": self.source.tolist(),
+            "target": self.target.tolist(),
+            "probability": self.probability.tolist(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build from what `to_dict` gave, checked anew."""
+        return cls(
+            int(values["n_states"]),
+            _ints(values["source"]),
+            _ints(values["target"]),
+            np.asarray(values["probability"], np.float64),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Topology):
+            return NotImplemented
+        return self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.n_states, self.source.tobytes(), self.target.tobytes()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.n_states, self.source, self.target, self.probability)
+
+    def _check_reach(self) -> None:
+        """Refuse states that no path from entry to exit goes through."""
+        forwards = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
+        backwards = [(target, source) for source, target in forwards]
+        reached = _closure(ENTRY, forwards) & _closure(self.n_states, backwards)
+        for state in range(self.n_states):
+            if state not in reached:
+                raise InvalidInputError(f"state {state} of a topology can't be reached or left")
+
+
+def _closure(start: int, arcs: list[tuple[int, int]]) -> set[int]:
+    reached, border = {start}, {start}
+    while border:
+        border = {target for source, target in arcs if source in border} - reached
+        reached |= border
+    return reached
+
+
+def _ints(values: ArrayLike) -> NDArray[np.int32]:
+    return np.asarray(values, np.int32)
