@@ -13,12 +13,8 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation, symbol_fault
 from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
-VOWELS = frozenset(
-    ("AA", "AE", "AH", "AO", "AW", "AX", "AXR", "AY", "EH", "ER", "EY")
-    + ("IH", "IX", "IY", "OW", "OY", "UH", "UW", "UX")
-)
-"""Vowels of ARPAbet, the phones that CMUdict marks with a stress digit 0, 1 or 2."""
-
+# The vowels of ARPAbet, which CMUdict marks with a stress digit 0, 1 or 2.
+_STRESSED = re.compile("(A[AEHOWXY]|AXR|E[HRY]|I[HXY]|O[WY]|U[HWX])[012]$")
 _VARIANT = re.compile(r"(.+)\([0-9]+\)$")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
@@ -116,7 +112,7 @@ def fold_stress(phone: str) -> str:
     >>> fold_stress("AH0"), fold_stress("a1"), fold_stress("T")
     ('AH', 'a1', 'T')
     """
-    return phone[:-1] if phone[-1:] in ("0", "1", "2") and phone[:-1] in VOWELS else phone
+    return phone[:-1] if _STRESSED.match(phone) else phone
 
 
 def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Entry | None:
