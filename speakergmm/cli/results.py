@@ -48,7 +48,7 @@ def check_lists(lists: Protocol, *, split: str, strict: bool) -> None:
 
 def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
     """Versions, seed and file hashes, for the configuration part of a report."""
-    from speakergmm.speakers.provenance import software_versions
+    from speakergmm.provenance import software_versions
 
     return {
         "seed of the bootstrap": seed,

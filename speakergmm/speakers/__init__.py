@@ -6,6 +6,7 @@ against it, which add up over sessions; `adapt_speaker` turns statistics into a 
 `run_protocol` and `run_identification` run whole experiments.
 """
 
+from speakergmm.features.recordings import SkippedRecording, SkippedRecordingWarning
 from speakergmm.speakers.background import BackgroundModel, BackgroundWarning
 from speakergmm.speakers.compatibility import (
     check_background,
@@ -24,12 +25,7 @@ from speakergmm.speakers.enrolment import (
     sum_statistics,
 )
 from speakergmm.speakers.experiment import enrol_models, run_protocol
-from speakergmm.speakers.extraction import (
-    MINIMUM_SPEECH_SECONDS,
-    SkippedRecording,
-    SkippedRecordingWarning,
-    SpeechFrames,
-)
+from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS, SpeechFrames
 from speakergmm.speakers.identification import (
     LikelihoodScorer,
     fit_speaker_mixtures,

@@ -19,10 +19,7 @@ from speakergmm.errors import (
     ModelFormatError,
 )
 from speakergmm.features import FeatureConfig
-from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
-from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
-from speakergmm.speakers.extraction import (
-    ExtractSpeech,
+from speakergmm.features.recordings import (
     OnSkip,
     SkippedRecording,
     as_config,
@@ -30,7 +27,10 @@ from speakergmm.speakers.extraction import (
     map_recordings,
     warn_of_skip,
 )
-from speakergmm.speakers.provenance import software_versions, utc_now
+from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
+from speakergmm.provenance import software_versions, utc_now
+from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
+from speakergmm.speakers.extraction import ExtractSpeech
 
 BACKGROUND_KIND = "background model"
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.features.recordings import cached_extractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.extraction import cached_extractor, check_speech
+from speakergmm.speakers.extraction import check_speech
 
 # Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
 # 0.5 to 3. Long recordings hardly feel it.

@@ -12,6 +12,13 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Protocol, Split, Utterance
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import (
+    OnSkip,
+    SkippedRecording,
+    cached_extractor,
+    map_recordings,
+    warn_of_skip,
+)
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
 from speakergmm.speakers.background import BackgroundModel
@@ -23,14 +30,7 @@ from speakergmm.speakers.enrolment import (
     adapt_speaker,
     collect_statistics,
 )
-from speakergmm.speakers.extraction import (
-    OnSkip,
-    SkippedRecording,
-    cached_extractor,
-    check_speech,
-    map_recordings,
-    warn_of_skip,
-)
+from speakergmm.speakers.extraction import check_speech
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import OnSkip, as_config, map_recordings
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
-from speakergmm.speakers.extraction import ExtractSpeech, OnSkip, as_config, map_recordings
+from speakergmm.speakers.extraction import ExtractSpeech
 
 _BLOCK_FRAMES = 8192
 

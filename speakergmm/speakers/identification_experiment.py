@@ -12,18 +12,12 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Split, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import OnSkip, as_config, cached_extractor, map_recordings
 from speakergmm.metrics import Identification, Interval, identification_from_matrix
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers.experiment import whole_recordings
-from speakergmm.speakers.extraction import (
-    ExtractSpeech,
-    OnSkip,
-    as_config,
-    cached_extractor,
-    check_speech,
-    map_recordings,
-)
+from speakergmm.speakers.extraction import ExtractSpeech, check_speech
 from speakergmm.speakers.identification import LikelihoodScorer, fit_speaker_mixtures
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.windows import window_averages

@@ -17,7 +17,7 @@ from typing import Any
 
 from speakergmm.corpora.names import comparison_key
 from speakergmm.errors import ModelFormatError, StoreError, UnknownSpeakerError
-from speakergmm.speakers.provenance import utc_now
+from speakergmm.provenance import utc_now
 from speakergmm.speakers.results import EnrolledSpeaker
 
 

@@ -10,11 +10,11 @@ from speakergmm.corpora.same_audio import hash_audio
 from speakergmm.errors import InvalidInputError, ModelFormatError, StoreError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
+from speakergmm.provenance import software_versions, utc_now
 from speakergmm.serialization import pack_arrays, unpack_arrays
 from speakergmm.speakers import records
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import collect_statistics
-from speakergmm.speakers.provenance import software_versions, utc_now
 from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
 
 STATISTICS_KIND = "speaker statistics"

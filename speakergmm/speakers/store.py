@@ -21,7 +21,9 @@ from speakergmm.errors import (
     StoreError,
 )
 from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import as_config, cached_extractor
 from speakergmm.mixtures import MixtureStatistics
+from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers import database, records, sessions
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.compatibility import check_background, check_features
@@ -32,8 +34,7 @@ from speakergmm.speakers.enrolment import (
     SpeakerModel,
     adapt_speaker,
 )
-from speakergmm.speakers.extraction import as_config, cached_extractor, check_speech
-from speakergmm.speakers.provenance import software_versions, utc_now
+from speakergmm.speakers.extraction import check_speech
 from speakergmm.speakers.results import (
     EnrolledSpeaker,
     EnrolmentReport,

@@ -1,0 +1,126 @@
+"""A function over many recordings in parallel; bad recordings are reported and skipped."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from speakergmm.corpora import Utterance
+from speakergmm.errors import SpeakerGmmError
+from speakergmm.features.config import FeatureConfig
+from speakergmm.features.extractor import FeatureExtractor
+from speakergmm.parallel import parallel_map
+
+Result = TypeVar("Result")
+
+
+class SkippedRecordingWarning(UserWarning):
+    """A recording was bad, and the work went on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRecording:
+    """A recording that could not be used, and what that cost.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    message : str
+        Why, in one line that names the file.
+    affected : tuple of str
+        What was lost with it: the utterance, the model it should have enrolled, or its trials.
+    """
+
+    path: Path
+    message: str
+    affected: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "path": os.fspath(self.path),
+            "message": self.message,
+            "affected": list(self.affected),
+        }
+
+
+OnSkip = Callable[[SkippedRecording], None]
+
+
+def warn_of_skip(skipped: SkippedRecording) -> None:
+    """Issue a `SkippedRecordingWarning`: what happens by default."""
+    warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
+
+
+def map_recordings(
+    function: Callable[[Utterance], Result],
+    utterances: Sequence[Utterance],
+    *,
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+    affected: Mapping[str, Sequence[str]] | None = None,
+    description: str | None = None,
+) -> Iterator[tuple[Utterance, Result]]:
+    """Apply a function to each utterance in parallel; skip those that it refuses.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an utterance; raises a `SpeakerGmmError` if the recording is bad.
+    utterances : sequence of Utterance
+    n_jobs : int
+        See `speakergmm.parallel.parallel_map`.
+    strict : bool
+        Raise the first error instead of skipping.
+    on_skip : callable, optional
+        Called with each `SkippedRecording`; by default a warning is issued.
+    affected : mapping of str to sequence of str, optional
+        By utterance id, what is lost if the recording is bad; by default the id itself.
+    description : str, optional
+        Text of a progress bar.
+
+    Yields
+    ------
+    utterance, result
+        In order, without those that were skipped.
+    """
+    report = on_skip or warn_of_skip
+    results = parallel_map(_Guarded(function), utterances, n_jobs=n_jobs, description=description)
+    for utterance, (result, error) in zip(utterances, results, strict=True):
+        if error is None:
+            assert result is not None
+            yield utterance, result
+            continue
+        if strict:
+            raise error
+        lost = tuple((affected or {}).get(utterance.id, (utterance.id,)))
+        report(SkippedRecording(utterance.path, str(error), lost))
+
+
+@lru_cache(maxsize=4)
+def cached_extractor(config: FeatureConfig) -> FeatureExtractor:
+    """Return an extractor; its tables are computed once per process."""
+    return FeatureExtractor(config)
+
+
+def as_config(features: FeatureConfig | str | os.PathLike[str]) -> FeatureConfig:
+    """Return a configuration given as such, by the name of a preset, or by a file."""
+    return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)
+
+
+@dataclass(frozen=True, slots=True)
+class _Guarded(Generic[Result]):
+    """A call whose refusal is a result: one bad file must not end the others' work."""
+
+    function: Callable[[Utterance], Result]
+
+    def __call__(self, utterance: Utterance) -> tuple[Result | None, SpeakerGmmError | None]:
+        try:
+            return self.function(utterance), None
+        except SpeakerGmmError as error:
+            return None, error
