@@ -76,7 +76,9 @@ class _Reader:
         self.counts: dict[int, tuple[int, int]] = {}  # order -> (n-grams promised, line)
         self.ngrams: dict[int, dict[tuple[str, ...], tuple[float, float]]] = {}
         self.lines: dict[tuple[str, ...], int] = {}
-        self.refused: dict[int, int] = {}  # n-grams of an order that were told as faults
+        # Lines of an order that were told as faults, and n-grams on them: told once is enough.
+        self.refused: dict[int, int] = {}
+        self.spoilt: set[tuple[str, ...]] = set()
         self.headers: dict[int, int] = {}
         self.place: int | str = "before"  # "before", "data", an order, "end"
 
@@ -123,13 +125,15 @@ class _Reader:
         self.place = order
 
     def _ngram(self, line: int, text: str, order: int) -> None:
-        fault = self._add(line, text.replace("\t", " ").split(" "), order)
+        # White space of other kinds may be part of a word.
+        fields = [cell for cell in text.replace("\t", " ").split(" ") if cell]
+        fault = self._add(line, fields, order)
         if fault is not None:
             self.faults.add(line, fault)
             self.refused[order] += 1
+            self.spoilt.add(tuple(fields[1 : order + 1]))
 
-    def _add(self, line: int, cells: list[str], order: int) -> str | None:
-        fields = [cell for cell in cells if cell]
+    def _add(self, line: int, fields: list[str], order: int) -> str | None:
         if len(fields) not in (order + 1, order + 2):
             return (
                 f"{len(fields)} fields; a line of {order}-grams has a log probability, "
@@ -137,7 +141,7 @@ class _Reader:
             )
         probability = _number(fields[0])
         backoff = _number(fields[order + 1]) if len(fields) == order + 2 else 0.0
-        if probability is None or backoff is None or math.isnan(probability + backoff):
+        if probability is None or backoff is None:
             bad = fields[0] if probability is None else fields[-1]
             return f"{bad!r} where a number should stand"
         if probability > _ROUNDING:
@@ -184,6 +188,8 @@ class _Reader:
                 continue
             shorter = self.ngrams.get(order - 1, {})
             for words in ngrams:
+                if any((word,) in self.spoilt for word in words) or words[:-1] in self.spoilt:
+                    continue
                 unknown = [word for word in words if (word,) not in unigrams]
                 if unknown:
                     self.faults.add(self.lines[words], f"word {unknown[0]!r} has no unigram")
@@ -196,9 +202,10 @@ class _Reader:
 
 def _number(text: str) -> float | None:
     try:
-        return None if "_" in text else float(text)
+        number = math.nan if "_" in text else float(text)
     except ValueError:
         return None
+    return None if math.isnan(number) else number
 
 
 def write_arpa(

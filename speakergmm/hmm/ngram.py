@@ -2,8 +2,8 @@
 
 Both are interpolated: the probability of a word after a history mixes what was counted after it
 with the probability after the history without its first word, down to the uniform distribution over
-the vocabulary. Written as a back-off model the mixture is exact: a counted n-gram holds the whole sum,
-and the back-off weight of a history is what it gives to the shorter one.
+the vocabulary. Written as a back-off model the mixture is exact: a counted n-gram holds the whole
+sum, and the back-off weight of a history is what it gives to the shorter one.
 """
 
 from __future__ import annotations
