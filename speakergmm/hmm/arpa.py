@@ -183,17 +183,16 @@ class _Reader:
         for symbol in ("<s>", "</s>"):
             if unigrams and (symbol,) not in unigrams:
                 self.faults.add(self.headers[1], f"no unigram {symbol}; a model needs one")
+        known = unigrams.keys() | self.spoilt
         for order, ngrams in self.ngrams.items():
             if order == 1:
                 continue
             shorter = self.ngrams.get(order - 1, {})
             for words in ngrams:
-                if any((word,) in self.spoilt for word in words) or words[:-1] in self.spoilt:
-                    continue
-                unknown = [word for word in words if (word,) not in unigrams]
+                unknown = [word for word in words if (word,) not in known]
                 if unknown:
                     self.faults.add(self.lines[words], f"word {unknown[0]!r} has no unigram")
-                elif words[:-1] not in shorter:
+                elif words[:-1] not in shorter and words[:-1] not in self.spoilt:
                     self.faults.add(
                         self.lines[words],
                         f"the history {' '.join(words[:-1])!r} is no {order - 1}-gram of the file",
