@@ -128,7 +128,7 @@ def sum_by_pdf(
     if densities.dtype == np.float32:
         _sum_single(densities, offsets, sums)
     else:
-        _sum_double(densities, offsets, sums)
+        _sum_double(densities.astype(np.float64, copy=False), offsets, sums)
     return sums
 
 

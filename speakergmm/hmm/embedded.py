@@ -54,7 +54,7 @@ class EmbeddedStatistics:
 
     @classmethod
     def zeros(cls, models: PhoneModels) -> Self:
-        """Sums over no utterance."""
+        """Return sums over no utterance."""
         shape = (models.n_components, models.n_features)
         return cls(
             np.zeros(shape[0]),

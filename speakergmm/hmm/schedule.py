@@ -1,4 +1,4 @@
-"""How long to train, when to search for paths anew, when mixtures grow: Kaldi's recipe by default."""
+"""How long to train, when to search for paths anew, when mixtures grow; by default as Kaldi."""
 
 from __future__ import annotations
 
@@ -112,11 +112,11 @@ class TrainingSchedule:
             raise InvalidInputError(f"beams must be > 0, found {self.beam} and {self.retry_beam}")
         if self.beam is not None and self.retry_beam is not None and self.retry_beam < self.beam:
             raise InvalidInputError(
-                f"retry_beam must not be narrower than beam, found {self.retry_beam} and {self.beam}"
+                f"retry_beam must not be narrower than beam ({self.beam}), found {self.retry_beam}"
             )
 
     def gaussians_after(self, iteration: int, n_pdfs: int) -> int:
-        """Number of Gaussians wanted after an iteration, counted from 0."""
+        """Return the number of Gaussians wanted after an iteration, counted from 0."""
         if iteration >= self.grow_until:
             return self.n_gaussians
         share = iteration / self.grow_until

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -21,6 +24,7 @@ from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.utterance_graph import UtteranceGraph
+from speakergmm.mixtures.fingerprint import digest_arrays
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.parallel import threaded_map
 
@@ -33,7 +37,7 @@ class FrameStore(Protocol):
     """Frames of utterances, held or read one utterance at a time."""
 
     def __len__(self) -> int:
-        """Number of utterances."""
+        """Return the number of utterances."""
 
     def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
         """Frames (T, D) of one utterance, in feature units."""
@@ -373,6 +377,8 @@ def train_embedded(
     n_jobs: int = 1,
     flat: bool = True,
     callback: Callable[[TrainingState], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 5.0,
 ) -> TrainingResult:
     """Train models on utterances, from a flat start or further.
 
@@ -382,18 +388,26 @@ def train_embedded(
         As `EmbeddedTrainer` has them.
     callback : callable, optional
         Called with the state after each iteration.
+    checkpoint : path, optional
+        File to write the state to after iterations; see `speakergmm.hmm.checkpoint`. Where it is
+        there already, training goes on from it, to the same result as if it had never stopped.
+    checkpoint_seconds : float, default=5
+        Least time between two writings.
 
     Raises
     ------
     InsufficientDataError
         If there are no frames, or no utterance has a path.
+    IncompatibleModelError
+        If the checkpoint belongs to another training.
     """
-    mean, variance, _ = survey(frames)
+    schedule = schedule or TrainingSchedule()
+    mean, variance, n_frames = survey(frames)
     trainer = EmbeddedTrainer(
         models,
         graphs,
         frames,
-        schedule=schedule or TrainingSchedule(),
+        schedule=schedule,
         standardisation=Standardisation.from_moments(mean, variance),
         variance=variance,
         silence_pdfs=silence_pdfs,
@@ -401,4 +415,44 @@ def train_embedded(
         n_jobs=n_jobs,
         flat=flat,
     )
-    return trainer.run(callback)
+    if checkpoint is None:
+        return trainer.run(callback)
+    from speakergmm.hmm.checkpoint import EmbeddedCheckpoint
+
+    fingerprint = {
+        **schedule.to_dict(),
+        "seed": seed,
+        "flat": flat,
+        "n_utterances": len(graphs),
+        "n_frames": n_frames,
+        "frames": digest_arrays(mean, variance),
+        "transcripts": _graphs_digest(graphs),
+        "models": _models_digest(models),
+    }
+    with EmbeddedCheckpoint(
+        checkpoint, fingerprint=fingerprint, seconds=checkpoint_seconds
+    ) as file:
+        if file.state is not None:
+            trainer.state = file.state
+
+        def record(state: TrainingState) -> None:
+            file.record(state)
+            if callback is not None:
+                callback(state)
+
+        return trainer.run(record)
+
+
+def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
+    total = hashlib.sha256()
+    for graph in graphs:
+        total.update(json.dumps(graph.words).encode())
+        total.update(graph.pdfs.tobytes() + graph.arcs.fixed.tobytes())
+    return f"sha256:{total.hexdigest()[:32]}"
+
+
+def _models_digest(models: PhoneModels) -> str:
+    arrays, metadata = models.to_arrays()
+    total = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    total.update(digest_arrays(*arrays.values()).encode())
+    return f"sha256:{total.hexdigest()[:32]}"

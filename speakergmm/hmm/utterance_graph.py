@@ -9,7 +9,7 @@ is made of, and so the expected counts of arcs become those of transitions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -33,6 +33,14 @@ class HasPhones(Protocol):
     @property
     def probability(self) -> float:
         """How probable this way is among those of the word."""
+
+
+class HasPronunciations(Protocol):
+    """A lexicon, or a dictionary."""
+
+    def __contains__(self, word: object, /) -> bool: ...
+
+    def __getitem__(self, word: str, /) -> Sequence[HasPhones]: ...
 
 
 class UnknownWordError(InvalidInputError):
@@ -309,7 +317,7 @@ def compile_units(
 
 def transcript_edges(
     words: Sequence[str],
-    lexicon: Mapping[str, Sequence[HasPhones]],
+    lexicon: HasPronunciations,
     *,
     silence: str | None = "SIL",
     silence_probability: float = 0.5,
@@ -363,7 +371,8 @@ def transcript_edges(
 
     pause(edge_probability)
     for place, word in enumerate(words):
-        pronunciations = lexicon[word] if word in lexicon else ()
+        # A lexicon is no dictionary, and has no get.
+        pronunciations = lexicon[word] if word in lexicon else ()  # noqa: SIM401
         if not pronunciations:
             raise UnknownWordError(f"the word {word!r} is not in the lexicon")
         # Inner nodes of all pronunciations come before the node where they meet.
@@ -389,7 +398,7 @@ def transcript_edges(
 
 def compile_transcript(
     words: Sequence[str],
-    lexicon: Mapping[str, Sequence[HasPhones]],
+    lexicon: HasPronunciations,
     models: PhoneModels,
     *,
     silence: str | None = "SIL",
