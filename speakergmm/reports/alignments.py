@@ -1,0 +1,345 @@
+"""A picture of an alignment: waveform, spectrogram, and tiers of words and phones under them."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.features.framing import window
+from speakergmm.files import atomic_writer
+from speakergmm.metrics.boundaries import TimedLabel
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".svg", ".png", ".pdf")
+"""Endings of the files that a picture can be written to."""
+
+# Six milliseconds resolve single pulses of a voice, and so show formants as bands.
+_WINDOW_SECONDS = 0.006
+_RANGE_DB = 60.0
+_TOP_HZ = 8000.0
+_MOST_COLUMNS = 4000
+_INCHES_PER_SECOND = 2.6
+_NARROWEST, _WIDEST = 7.0, 60.0
+# Confidence from nothing to one: from orange to a light blue that black letters stand out on.
+_UNSURE, _SURE = np.array([0.90, 0.42, 0.10]), np.array([0.84, 0.91, 0.97])
+_UNKNOWN = (0.94, 0.94, 0.94)
+_POINT = 1 / 72
+
+
+def draw_alignment(
+    samples: NDArray[np.floating[Any]],
+    sample_rate: int,
+    tiers: Mapping[str, Sequence[TimedLabel]],
+    *,
+    title: str = "",
+    start: float = 0.0,
+    inches_per_second: float = _INCHES_PER_SECOND,
+) -> Figure:
+    """Draw waveform and spectrogram with the labels of some tiers under them.
+
+    Parameters
+    ----------
+    samples : array of float, shape (n,)
+        The stretch to draw, full scale at 1.
+    sample_rate : int
+        Hz.
+    tiers : mapping of str to sequence of TimedLabel
+        From top to bottom. The edges of the first are drawn as strong lines through the
+        spectrogram, those of the second as thin ones. A label's colour shows its confidence,
+        which is written below it where there is room.
+    title : str
+        Stands above; by default nothing does.
+    start : float, default=0.0
+        Time of the first sample, in seconds, as the labels count.
+    inches_per_second : float, default=2.6
+        Scale of the time axis, between 7 and 60 inches in all.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be shown or saved; `write_picture` and `picture_svg` do it.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer samples than a window of 6 ms, or no tiers.
+    """
+    from matplotlib.figure import Figure
+
+    signal = np.asarray(samples, dtype=np.float64)
+    if signal.ndim != 1 or len(signal) < 2 * _WINDOW_SECONDS * sample_rate or not tiers:
+        raise InvalidInputError(
+            "a picture needs one-dimensional samples of at least 12 ms and a tier, got shape "
+            f"{signal.shape} at {sample_rate} Hz and {len(tiers)} tiers"
+        )
+    seconds = len(signal) / sample_rate
+    width = float(np.clip(seconds * inches_per_second + 1.2, _NARROWEST, _WIDEST))
+    heights = [0.7, 2.3, *(0.5 for _ in tiers)]
+    with _plain_style():
+        figure = Figure(figsize=(width, sum(heights) + 1.0))
+        figure.set_layout_engine("constrained", h_pad=0.01, hspace=0.0)
+        panels = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
+        _draw_waveform(panels[0], signal, sample_rate, start)
+        _draw_spectrogram(panels[1], signal, sample_rate, start)
+        inches = (width - 1.2) / seconds
+        for axes, (name, labels) in zip(panels[2:], tiers.items(), strict=True):
+            _draw_tier(axes, name, labels, start, start + seconds, inches)
+        for rank, labels in enumerate(list(tiers.values())[:2]):
+            _draw_edges(panels[:2], labels, strong=rank == 0)
+        if title:
+            # No markup: a dollar sign in a file's name is a dollar sign.
+            figure.suptitle(title, fontsize=11, parse_math=False)
+        panels[-1].set_xlim(start, start + seconds)
+        panels[-1].set_xlabel("time in seconds; colour and number: posterior probability")
+    return figure
+
+
+def write_picture(path: str | Path, figure: Figure, *, dots_per_inch: int = 130) -> None:
+    """Write a figure to a file whose ending says of which kind, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .svg, .png or .pdf.
+    figure : matplotlib.figure.Figure
+    dots_per_inch : int, default=130
+        Of a PNG, and of the spectrogram in the others.
+
+    Raises
+    ------
+    InvalidInputError
+        If the ending is another.
+    SpeakerGmmError
+        If the file can't be written.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InvalidInputError(f"{path}: a picture's name must end in {', '.join(SUFFIXES)}")
+    buffer = io.BytesIO()
+    # The same picture gives the same bytes: no date is written.
+    date: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
+    with _plain_style(), warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes, which is said for each of them.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(buffer, format=suffix[1:], dpi=dots_per_inch, metadata=date)
+    with atomic_writer(path) as file:
+        file.write(buffer.getvalue())
+
+
+def picture_svg(figure: Figure, *, prefix: str = "alignment", dots_per_inch: int = 130) -> str:
+    """Return a figure as an ``<svg>`` element to be placed in a page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    prefix : str
+        Begins all ids, which must differ from those of other figures of the page.
+    dots_per_inch : int, default=130
+        Of the spectrogram, which is a picture inside it: the page's content policy must allow
+        ``img-src data:``.
+
+    Returns
+    -------
+    str
+    """
+    buffer = io.BytesIO()
+    with _plain_style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata={"Date": None})
+    text = buffer.getvalue().decode("utf-8")
+    text = text[text.index("<svg") :].strip()
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'xlink:href="#', f'xlink:href="#{prefix}-', text)
+    return re.sub(r"url\(#", f"url(#{prefix}-", text)
+
+
+def spectrogram(
+    samples: NDArray[np.floating[Any]], sample_rate: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Compute a wide-band spectrogram.
+
+    Parameters
+    ----------
+    samples : array of float, shape (n,)
+        At least 6 ms.
+    sample_rate : int
+        Hz.
+
+    Returns
+    -------
+    levels : array, shape (F, T)
+        Decibels below the loudest point, at least -60.
+    frequencies : array, shape (F,)
+        Hz, to 8 kHz at most.
+    times : array, shape (T,)
+        Centres of the windows, in seconds from the first sample; at most 4,000 of them, evenly
+        spaced.
+    """
+    signal = np.asarray(samples, dtype=np.float64)
+    length = max(4, round(_WINDOW_SECONDS * sample_rate))
+    emphasised = np.append(signal[:1], signal[1:] - 0.97 * signal[:-1])
+    shift = max(1, round(0.001 * sample_rate), -(-(len(signal) - length) // (_MOST_COLUMNS - 1)))
+    frames = np.lib.stride_tricks.sliding_window_view(emphasised, length)[::shift]
+    n_fft = max(256, 1 << (length - 1).bit_length())
+    power = np.abs(np.fft.rfft(frames * window("hann", length), n_fft, axis=1)) ** 2
+    frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
+    kept = frequencies <= _TOP_HZ
+    power = power[:, kept].T
+    loudest = power.max()
+    floor = 10 ** (-_RANGE_DB / 10)
+    levels = 10 * np.log10(np.maximum(power / loudest if loudest > 0 else power, floor))
+    times = (np.arange(len(frames)) * shift + length / 2) / sample_rate
+    return np.asarray(levels), frequencies[kept], times
+
+
+def _draw_waveform(axes: Axes, signal: NDArray[np.float64], sample_rate: int, start: float) -> None:
+    """Draw the range of samples in each of some thousand columns."""
+    step = max(1, len(signal) // _MOST_COLUMNS)
+    edges = np.arange(0, len(signal), step)
+    low, high = np.minimum.reduceat(signal, edges), np.maximum.reduceat(signal, edges)
+    times = start + (edges + step / 2) / sample_rate
+    axes.fill_between(times, low, high, color="#33557a", linewidth=0.3)
+    reach = float(np.max(np.abs(signal))) or 1.0
+    axes.set_ylim(-1.05 * reach, 1.05 * reach)
+    axes.set_yticks([])
+    axes.set_ylabel("wave", rotation=0, ha="right", va="center")
+
+
+def _draw_spectrogram(
+    axes: Axes, signal: NDArray[np.float64], sample_rate: int, start: float
+) -> None:
+    levels, frequencies, times = spectrogram(signal, sample_rate)
+    half = (times[1] - times[0]) / 2 if len(times) > 1 else _WINDOW_SECONDS / 2
+    extent = (start + times[0] - half, start + times[-1] + half, 0.0, float(frequencies[-1]) / 1000)
+    axes.imshow(
+        levels,
+        origin="lower",
+        aspect="auto",
+        extent=extent,
+        cmap="gray_r",
+        interpolation="bilinear",
+        interpolation_stage="data",
+        vmin=-_RANGE_DB,
+        vmax=-5.0,
+    )
+    axes.set_ylabel("kHz", rotation=0, ha="right", va="center")
+
+
+def _draw_edges(panels: Sequence[Axes], labels: Sequence[TimedLabel], *, strong: bool) -> None:
+    times = sorted({time for item in labels for time in (item.start, item.end)})
+    for axes in panels:
+        for time in times:
+            axes.axvline(
+                time,
+                color="#c0392b" if strong else "#2471a3",
+                linewidth=1.1 if strong else 0.6,
+                alpha=0.9 if strong else 0.75,
+                zorder=3 if strong else 2,
+            )
+
+
+def _draw_tier(
+    axes: Axes,
+    name: str,
+    labels: Sequence[TimedLabel],
+    start: float,
+    end: float,
+    inches_per_second: float,
+) -> None:
+    """Draw a box for each label, coloured by confidence."""
+    for item in labels:
+        if item.end <= start or item.start >= end:
+            continue
+        first, last = max(item.start, start), min(item.end, end)
+        axes.axvspan(
+            first, last, facecolor=confidence_colour(item.confidence), edgecolor="#5d6d7e", lw=0.6
+        )
+        room = (last - first) * inches_per_second
+        size, turned = _fitting(item.label, room)
+        if size == 0:
+            continue
+        with_number = not turned and not np.isnan(item.confidence) and room > 0.24
+        axes.text(
+            (first + last) / 2,
+            0.66 if with_number else 0.5,
+            item.label,
+            fontsize=size,
+            rotation=90 if turned else 0,
+            ha="center",
+            va="center_baseline" if not turned else "center",
+            clip_on=True,
+            parse_math=False,
+        )
+        if with_number:
+            axes.text(
+                (first + last) / 2,
+                0.2,
+                f"{item.confidence:.2f}",
+                fontsize=5.5,
+                color="#34495e",
+                ha="center",
+                va="center_baseline",
+                clip_on=True,
+            )
+    axes.set_ylim(0, 1)
+    axes.set_yticks([])
+    axes.set_ylabel(name, rotation=0, ha="right", va="center")
+
+
+def confidence_colour(confidence: float) -> tuple[float, ...]:
+    """Return the colour of a box: light blue where sure, orange where not, grey where unknown.
+
+    >>> confidence_colour(float("nan"))
+    (0.94, 0.94, 0.94)
+    """
+    if np.isnan(confidence):
+        return _UNKNOWN
+    share = float(np.clip(confidence, 0.0, 1.0))
+    return tuple((share * _SURE + (1 - share) * _UNSURE).tolist())
+
+
+def _fitting(label: str, room: float) -> tuple[float, bool]:
+    """Choose the size of letters, in points, and whether they stand on their side; 0 for none."""
+    if not label:
+        return 0.0, False
+    needed = 0.62 * len(label) * _POINT
+    for size in (9.0, 8.0, 7.0, 6.0):
+        if needed * size <= room:
+            return size, False
+    # On its side a line takes its height of the width, and its length of the box's height.
+    for size in (7.0, 6.0, 5.0):
+        if 1.15 * size * _POINT <= room and needed * size <= 0.48:
+            return size, True
+    return (4.5, len(label) > 1) if room > 4.5 * _POINT and needed * 4.5 <= 0.48 else (0.0, False)
+
+
+def _plain_style() -> Any:
+    import matplotlib
+
+    return matplotlib.rc_context(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 8.5,
+            "svg.hashsalt": "speakergmm alignment",
+            "svg.fonttype": "none",
+            "axes.linewidth": 0.6,
+            "xtick.major.width": 0.6,
+            "ytick.major.width": 0.6,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+        }
+    )
