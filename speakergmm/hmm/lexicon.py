@@ -267,6 +267,27 @@ class Lexicon:
                     column = f" {float(way.probability)!r}" if given else ""
                     file.write(f"{word}{column} {way}\n")
 
+    def first_pronunciation(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Phones of a sentence, each word said in the first way that the lexicon has.
+
+        Parameters
+        ----------
+        words : iterable of str
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        InvalidInputError
+            If the lexicon doesn't have a word.
+        """
+        said = list(words)
+        if unknown := self.unknown([said]):
+            raise InvalidInputError(f"words outside the lexicon: {', '.join(sorted(unknown))}")
+        return tuple(phone for word in said for phone in self[word][0].phones)
+
     def normalised(self, how: Literal["max", "sum"]) -> Lexicon:
         """Scale the probabilities of each word.
 

@@ -11,10 +11,9 @@ from typing import Literal
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.metrics.phone_mappings import fold_stress
 from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
-# The vowels of ARPAbet, which CMUdict marks with a stress digit 0, 1 or 2.
-_STRESSED = re.compile("(A[AEHOWXY]|AXR|E[HRY]|I[HXY]|O[WY]|U[HWX])[012]$")
 _VARIANT = re.compile(r"(.+)\([0-9]+\)$")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
@@ -102,17 +101,6 @@ def read_lexicon(
         word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
     }
     return Lexicon(words, os.fspath(path))
-
-
-def fold_stress(phone: str) -> str:
-    """Drop the stress digit of an ARPAbet vowel.
-
-    Examples
-    --------
-    >>> fold_stress("AH0"), fold_stress("a1"), fold_stress("T")
-    ('AH', 'a1', 'T')
-    """
-    return phone[:-1] if _STRESSED.match(phone) else phone
 
 
 def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Entry | None:

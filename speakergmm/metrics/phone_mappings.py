@@ -1,0 +1,163 @@
+"""Phone sets folded into each other, so that phone errors of two systems mean the same.
+
+A phone error rate says nothing without the set it is counted in: each mapping has a name, which
+stands in the results.
+"""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+
+# The vowels of ARPAbet, which CMUdict marks with a stress digit 0, 1 or 2.
+_STRESSED = re.compile("(A[AEHOWXY]|AXR|E[HRY]|I[HXY]|O[WY]|U[HWX])[012]$")
+
+_CMU_39 = (
+    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
+    "Y Z ZH"
+)
+# Only what changes; the other phones of TIMIT stand for themselves.
+_TIMIT_KEPT = (
+    "aa ae ah aw ay b ch d dh dx eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh sil t th uh uw "
+    "v w y z"
+)
+_TIMIT_FOLDED = {
+    "aa": "ao",
+    "ah": "ax ax-h",
+    "er": "axr",
+    "hh": "hv",
+    "ih": "ix",
+    "l": "el",
+    "m": "em",
+    "n": "en nx",
+    "ng": "eng",
+    "sh": "zh",
+    "sil": "bcl cl dcl epi gcl h# kcl pau pcl tcl vcl",
+    "uw": "ux",
+}
+
+
+def fold_stress(phone: str) -> str:
+    """Drop the stress digit of an ARPAbet vowel.
+
+    Examples
+    --------
+    >>> fold_stress("AH0"), fold_stress("a1"), fold_stress("T")
+    ('AH', 'a1', 'T')
+    """
+    return phone[:-1] if _STRESSED.match(phone) else phone
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneMapping:
+    """What phones become before they are compared.
+
+    Parameters
+    ----------
+    name : str
+        What results call it.
+    phones : mapping of str to str or None, optional
+        Each phone to what it becomes; None for a phone that is left out. Others are refused.
+        Without it every phone is allowed and stands for itself.
+    stress : bool, default=False
+        Stress digits of ARPAbet vowels are dropped first.
+
+    Examples
+    --------
+    >>> PHONE_MAPPINGS["stress"].apply(["HH", "AH0", "L", "OW1"])
+    ('HH', 'AH', 'L', 'OW')
+    >>> PHONE_MAPPINGS["timit-39"].apply(["bcl", "b", "ix", "q"])
+    ('sil', 'b', 'ih')
+    """
+
+    name: str
+    phones: Mapping[str, str | None] | None = field(default=None, repr=False)
+    stress: bool = False
+
+    def apply(self, phones: Iterable[str]) -> tuple[str, ...]:
+        """Map a string of phones.
+
+        Raises
+        ------
+        InvalidInputError
+            If the mapping doesn't have a phone: all those are named.
+        """
+        folded = [fold_stress(phone) for phone in phones] if self.stress else list(phones)
+        if self.phones is None:
+            return tuple(folded)
+        unknown = sorted({phone for phone in folded if phone not in self.phones})
+        if unknown:
+            raise InvalidInputError(
+                f"phones that the mapping {self.name} doesn't have: {' '.join(unknown)}; add them "
+                "to it, or compare without"
+            )
+        mapped = (self.phones[phone] for phone in folded)
+        return tuple(phone for phone in mapped if phone is not None)
+
+
+def _timit_39() -> dict[str, str | None]:
+    phones: dict[str, str | None] = {phone: phone for phone in _TIMIT_KEPT.split()}
+    for kept, folded in _TIMIT_FOLDED.items():
+        phones |= dict.fromkeys(folded.split(), kept)
+    return phones | {"q": None}
+
+
+PHONE_MAPPINGS: Mapping[str, PhoneMapping] = MappingProxyType(
+    {
+        "identity": PhoneMapping("identity"),
+        "stress": PhoneMapping("stress", stress=True),
+        "cmu-39": PhoneMapping(
+            "cmu-39",
+            MappingProxyType({p: p for p in (*_CMU_39.split(), "SIL")}),
+            stress=True,
+        ),
+        "timit-39": PhoneMapping("timit-39", MappingProxyType(_timit_39())),
+    }
+)
+"""Mappings by name.
+
+``identity`` changes nothing; ``stress`` drops stress digits; ``cmu-39`` drops them and refuses what
+is none of CMUdict's 39 phones or SIL; ``timit-39`` folds the 61 phones of TIMIT, or the 48 that
+models are made of, to the 39 that errors are counted in, without the glottal stop, as Lee and Hon
+("Speaker-independent phone recognition using hidden Markov models", IEEE Trans. ASSP 37, 1989) do.
+"""
+
+
+def read_phone_mapping(path: str | os.PathLike[str]) -> PhoneMapping:
+    """Read a mapping from a file with a phone and what it becomes on each line.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text; a phone alone on its line is left out. Phones that aren't named are refused
+        when the mapping is used.
+
+    Returns
+    -------
+    PhoneMapping
+        Named as the file.
+
+    Raises
+    ------
+    FaultyFileError
+        With every fault and its line: more than two words, or a phone on two lines.
+    """
+    faults = FaultList(os.fspath(path))
+    phones: dict[str, str | None] = {}
+    lines: dict[str, int] = {}
+    for line, text in read_lines(path, faults):
+        phone, *rest = text.split()
+        if len(rest) > 1:
+            faults.add(line, f"{len(rest) + 1} words; a line is a phone and what it becomes")
+        elif phone in lines:
+            faults.add(line, f"phone {phone!r} stands on line {lines[phone]} too")
+        else:
+            phones[phone], lines[phone] = (rest[0] if rest else None), line
+    if not phones and not faults.faults:
+        faults.add(None, "holds no phone; a line is a phone and what it becomes")
+    faults.refuse(FaultyFileError)
+    return PhoneMapping(os.fspath(path), MappingProxyType(phones))

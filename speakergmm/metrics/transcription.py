@@ -1,0 +1,369 @@
+"""Errors of recognised words and phones against what was said.
+
+Sequences are aligned by jiwer with the least number of substitutions, deletions and insertions.
+Nothing is normalised unless asked: ``Mister`` for ``MISTER`` is an error.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping
+
+SILENCES = ("SIL", "SP", "SPN", "sil", "sp", "spn")
+"""Labels of models that are no phones, which a phone error leaves out."""
+
+Words = Mapping[str, Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """How many words were right and wrong.
+
+    Attributes
+    ----------
+    hits, substitutions, deletions, insertions : int
+        The first three sum to the number of words that were said.
+
+    Examples
+    --------
+    >>> counts = ErrorCounts(hits=7, substitutions=2, deletions=1, insertions=1)
+    >>> counts.n_reference, counts.errors, counts.error_rate
+    (10, 4, 0.4)
+    """
+
+    hits: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+
+    def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
+        return ErrorCounts(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+        )
+
+    @property
+    def n_reference(self) -> int:
+        """Words that were said."""
+        return self.hits + self.substitutions + self.deletions
+
+    @property
+    def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def error_rate(self) -> float:
+        """Errors for each word that was said; it may be above one. NaN where nothing was said."""
+        return self.errors / self.n_reference if self.n_reference else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceErrors:
+    """What was said and what was recognised in one utterance.
+
+    Attributes
+    ----------
+    utterance : str
+    speaker : str or None
+    reference, hypothesis : tuple of str
+        As compared: mapped, and without what is left out.
+    counts : ErrorCounts
+    missing : bool
+        There is no hypothesis at all, and all words count as deleted.
+    """
+
+    utterance: str
+    speaker: str | None
+    reference: tuple[str, ...]
+    hypothesis: tuple[str, ...]
+    counts: ErrorCounts
+    missing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Confused:
+    """How often one word was taken for another.
+
+    Attributes
+    ----------
+    reference, hypothesis : str or None
+        What was said and what was recognised; None on one side for an insertion or a deletion.
+    count : int
+    """
+
+    reference: str | None
+    hypothesis: str | None
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
+class TranscriptionErrors:
+    """Errors of all utterances.
+
+    Attributes
+    ----------
+    unit : {"word", "phone"}
+    utterances : tuple of UtteranceErrors
+        Sorted by name.
+    mapping : str or None
+        Name of the phone mapping.
+    confused : tuple of Confused
+        Substitutions, deletions and insertions, the most frequent first, then by name.
+    """
+
+    unit: Literal["word", "phone"]
+    utterances: tuple[UtteranceErrors, ...]
+    mapping: str | None = None
+    confused: tuple[Confused, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def counts(self) -> ErrorCounts:
+        """Counts over all utterances."""
+        return sum((each.counts for each in self.utterances), ErrorCounts())
+
+    @property
+    def error_rate(self) -> float:
+        """Errors of all utterances for each word said: long utterances weigh more."""
+        return self.counts.error_rate
+
+    @property
+    def sentence_error_rate(self) -> float:
+        """Share of utterances with any error."""
+        return sum(each.counts.errors > 0 for each in self.utterances) / len(self.utterances)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Utterances without a hypothesis."""
+        return tuple(each.utterance for each in self.utterances if each.missing)
+
+    def by_speaker(self) -> dict[str, ErrorCounts]:
+        """Sum the counts by speaker, sorted by name; empty where speakers weren't given."""
+        found: dict[str, ErrorCounts] = {}
+        for each in self.utterances:
+            if each.speaker is not None:
+                found[each.speaker] = found.get(each.speaker, ErrorCounts()) + each.counts
+        return dict(sorted(found.items()))
+
+    def to_dict(self, *, n_confused: int = 20) -> dict[str, Any]:
+        """Return figures as JSON has them, with the most frequent confusions.
+
+        Parameters
+        ----------
+        n_confused : int, default=20
+            How many of them.
+
+        Returns
+        -------
+        dict
+        """
+        return {
+            "unit": self.unit,
+            "mapping": self.mapping,
+            f"{self.unit}_error_rate": self.error_rate if self.counts.n_reference else None,
+            "sentence_error_rate": self.sentence_error_rate,
+            "n_utterances": len(self.utterances),
+            f"n_{self.unit}s": self.counts.n_reference,
+            **asdict(self.counts),
+            "missing": list(self.missing),
+            "by_speaker": {
+                speaker: {"error_rate": c.error_rate if c.n_reference else None, **asdict(c)}
+                for speaker, c in self.by_speaker().items()
+            },
+            "confused": [asdict(each) for each in self.confused[:n_confused]],
+        }
+
+
+def word_errors(
+    references: Words,
+    hypotheses: Words,
+    *,
+    speakers: Mapping[str, str] | None = None,
+    case: Literal["upper", "lower"] | None = None,
+    leave_out: Collection[str] = (),
+) -> TranscriptionErrors:
+    """Count word errors.
+
+    Parameters
+    ----------
+    references, hypotheses : mapping of str to iterable of str
+        Words of each utterance. Utterances without a hypothesis count as deleted whole.
+    speakers : mapping of str to str, optional
+        Who speaks in each utterance of the references.
+    case : {"upper", "lower"}, optional
+        Bring both sides to one letter case.
+    leave_out : collection of str
+        Words that are dropped on both sides, such as fillers.
+
+    Returns
+    -------
+    TranscriptionErrors
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no reference, a hypothesis is of no reference's utterance, a speaker is missing,
+        or a word holds white space.
+
+    Examples
+    --------
+    >>> found = word_errors({"u1": ["go", "up"], "u2": ["stop"]}, {"u1": ["go", "down"]})
+    >>> found.counts
+    ErrorCounts(hits=1, substitutions=1, deletions=1, insertions=0)
+    >>> found.missing, found.confused[0].count
+    (('u2',), 1)
+    """
+    if case not in ("upper", "lower", None):
+        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
+
+    def prepare(words: Iterable[str]) -> tuple[str, ...]:
+        if case is not None:
+            words = [word.upper() if case == "upper" else word.lower() for word in words]
+        return tuple(word for word in words if word not in leave_out)
+
+    return _count(
+        {name: prepare(words) for name, words in references.items()},
+        {name: prepare(words) for name, words in hypotheses.items()},
+        "word",
+        speakers,
+        None,
+    )
+
+
+def phone_errors(
+    references: Words,
+    hypotheses: Words,
+    *,
+    mapping: PhoneMapping | str = "identity",
+    speakers: Mapping[str, str] | None = None,
+    silences: Collection[str] = SILENCES,
+) -> TranscriptionErrors:
+    """Count phone errors after both sides are folded into one phone set and silence is dropped.
+
+    Parameters
+    ----------
+    references, hypotheses : mapping of str to iterable of str
+        Phones of each utterance.
+    mapping : PhoneMapping or str, default="identity"
+        One of `PHONE_MAPPINGS` by its name, or another.
+    speakers : mapping of str to str, optional
+        As `word_errors` has it.
+    silences : collection of str
+        Labels dropped on both sides, before and after the mapping.
+
+    Returns
+    -------
+    TranscriptionErrors
+
+    Raises
+    ------
+    InvalidInputError
+        As `word_errors`; or if the mapping doesn't have a phone.
+
+    Examples
+    --------
+    >>> phone_errors(
+    ...     {"u": ["SIL", "N", "OW1"]}, {"u": ["N", "OW0", "SIL"]}, mapping="stress"
+    ... ).error_rate
+    0.0
+    """
+    if isinstance(mapping, str):
+        if mapping not in PHONE_MAPPINGS:
+            raise InvalidInputError(
+                f"mapping {mapping!r}: must be one of {', '.join(PHONE_MAPPINGS)}, or a mapping"
+            )
+        mapping = PHONE_MAPPINGS[mapping]
+    folded: list[dict[str, tuple[str, ...]]] = []
+    for side in (references, hypotheses):
+        kept = {n: [p for p in phones if p not in silences] for n, phones in side.items()}
+        # All at once, so that a refusal names every phone that is missing.
+        mapping.apply(dict.fromkeys(phone for phones in kept.values() for phone in phones))
+        folded.append(
+            {
+                name: tuple(p for p in mapping.apply(phones) if p not in silences)
+                for name, phones in kept.items()
+            }
+        )
+    return _count(folded[0], folded[1], "phone", speakers, mapping.name)
+
+
+def _count(
+    references: Mapping[str, tuple[str, ...]],
+    hypotheses: Mapping[str, tuple[str, ...]],
+    unit: Literal["word", "phone"],
+    speakers: Mapping[str, str] | None,
+    mapping: str | None,
+) -> TranscriptionErrors:
+    import jiwer
+
+    names = sorted(references)
+    _check(names, hypotheses, speakers)
+    for words in (*references.values(), *hypotheses.values()):
+        for word in words:
+            if word.split() != [word]:
+                raise InvalidInputError(f"{unit} {word!r} is empty or holds white space")
+    pairs = [(references[name], hypotheses.get(name, ())) for name in names]
+    found = jiwer.process_words(
+        [" ".join(reference) for reference, _ in pairs],
+        [" ".join(hypothesis) for _, hypothesis in pairs],
+    )
+    confused: Counter[tuple[str | None, str | None]] = Counter()
+    utterances = []
+    for name, (reference, hypothesis), chunks in zip(names, pairs, found.alignments, strict=True):
+        counts: Counter[str] = Counter()
+        for chunk in chunks:
+            said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            counts[chunk.type] += max(len(said), len(heard))
+            confused.update(_confused(chunk.type, said, heard))
+        speaker = None if speakers is None else speakers[name]
+        errors = ErrorCounts(
+            counts["equal"], counts["substitute"], counts["delete"], counts["insert"]
+        )
+        utterances.append(
+            UtteranceErrors(name, speaker, reference, hypothesis, errors, name not in hypotheses)
+        )
+    ranked = sorted(
+        confused.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1] or "")
+    )
+    return TranscriptionErrors(
+        unit, tuple(utterances), mapping, tuple(Confused(*pair, n) for pair, n in ranked)
+    )
+
+
+def _confused(
+    kind: str, said: Sequence[str], heard: Sequence[str]
+) -> list[tuple[str | None, str | None]]:
+    if kind == "equal":
+        return []
+    if kind == "substitute":
+        return list(zip(said, heard, strict=True))
+    return [(word, None) for word in said] + [(None, word) for word in heard]
+
+
+def _check(
+    names: Sequence[str], hypotheses: Mapping[str, Any], speakers: Mapping[str, str] | None
+) -> None:
+    if not names:
+        raise InvalidInputError("no reference to compare with; give at least one utterance")
+    known = set(names)
+    surplus = sorted(name for name in hypotheses if name not in known)
+    if surplus:
+        raise InvalidInputError(
+            f"hypotheses of {_listed(surplus)}, which the references don't have; remove them, or "
+            "check that both sides name utterances alike"
+        )
+    unnamed = [name for name in names if speakers is not None and name not in speakers]
+    if unnamed:
+        raise InvalidInputError(f"no speaker is given for {_listed(unnamed)}; name all or none")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:5]))
+    return f"{len(names)} utterances ({shown}{', ...' if len(names) > 5 else ''})"
