@@ -1,0 +1,261 @@
+"""Recognition: the best words for frames, when each was said, the alternatives and how sure it is.
+
+The search is kaldi-decoder's: tokens on the states of a decoding graph, of which those survive at
+each frame that lie within a beam of the best one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.graph import NoPathError
+from speakergmm.hmm.hypotheses import Hypothesis, list_hypotheses, read_single_path
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.fst import LatticeArrays
+    from speakergmm.hmm.lattice import Lattice
+    from speakergmm.hmm.models import PhoneModels
+    from speakergmm.hmm.transducer import DecodingGraph
+
+_IMPOSSIBLE = -1e20
+"""Stands for log 0 in the search, whose sums must stay finite."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingOptions:
+    """How wide to search, and what counts how much.
+
+    Parameters
+    ----------
+    acoustic_scale : float, default=0.1
+        Factor of log-densities against the probabilities of the graph: those of neighbouring
+        frames say the same thing again, and would drown the language model.
+    beam : float, default=13.0
+        Tokens worse than the best one by more than this are dropped, in scaled natural logarithms.
+    max_active : int, default=7000
+        No more tokens than these are followed at a frame, when no lattice is kept.
+    lattice_beam : float, optional
+        Keep all paths within this of the best one, which N-best lists, confidences and lattices
+        need. Without it only the best path is found, several times faster.
+    n_best : int, default=1
+        How many different word sequences to return at most; more than one need a lattice beam.
+    retry_beam : float, optional
+        Where no path reaches an end, search once more with this beam and without `max_active`; by
+        default four times the beam.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value lies outside what is allowed.
+    """
+
+    acoustic_scale: float = 0.1
+    beam: float = 13.0
+    max_active: int = 7000
+    lattice_beam: float | None = None
+    n_best: int = 1
+    retry_beam: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for name in ("acoustic_scale", "beam", "lattice_beam", "retry_beam"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise InvalidInputError(f"{name} must be finite and above 0, found {value}")
+        for name in ("max_active", "n_best"):
+            if getattr(self, name) < 1:
+                raise InvalidInputError(f"{name} must be 1 or more, found {getattr(self, name)}")
+        if self.n_best > 1 and self.lattice_beam is None:
+            raise InvalidInputError(
+                f"{self.n_best} alternatives need a lattice; give lattice_beam, such as 8"
+            )
+
+    @property
+    def beams(self) -> tuple[float, float]:
+        """The beam, and that of the second attempt."""
+        return self.beam, 4 * self.beam if self.retry_beam is None else self.retry_beam
+
+
+@dataclass(frozen=True, slots=True)
+class DecodingResult:
+    """What a recording may say.
+
+    Parameters
+    ----------
+    hypotheses : tuple of Hypothesis
+        Different word sequences, the best first; one at least.
+    n_frames : int
+        Frames of the recording.
+    beam : float
+        With which a path was found: that of the second attempt where the first found none.
+    lattice : Lattice or None
+        All paths kept.
+    """
+
+    hypotheses: tuple[Hypothesis, ...]
+    n_frames: int
+    beam: float
+    lattice: Lattice | None = field(default=None, repr=False)
+
+    @property
+    def best(self) -> Hypothesis:
+        """The best hypothesis."""
+        return self.hypotheses[0]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the best hypothesis."""
+        return self.best.words
+
+
+def decode(
+    models: PhoneModels,
+    graph: DecodingGraph,
+    X: ArrayLike,
+    *,
+    options: DecodingOptions | None = None,
+) -> DecodingResult:
+    """Find what was most probably said.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        That the graph was built from.
+    graph : DecodingGraph
+        What can be said.
+    X : array, shape (T, D)
+        Frames.
+    options : DecodingOptions, optional
+        How to search.
+
+    Raises
+    ------
+    NoPathError
+        If no path within the wider beam reaches an end of the grammar, or there are fewer frames
+        than any path needs.
+    InvalidInputError
+        If the frames are not a finite matrix of D columns, or the graph is of other models.
+    """
+    if graph.units != models.units:
+        raise InvalidInputError("the decoding graph was built from models of other units")
+    return decode_emissions(graph, models.log_emissions(X, graph.pdfs), options=options)
+
+
+def decode_emissions(
+    graph: DecodingGraph, log_emissions: ArrayLike, *, options: DecodingOptions | None = None
+) -> DecodingResult:
+    """Find what was most probably said, from log-densities.
+
+    Parameters
+    ----------
+    graph : DecodingGraph
+        What can be said.
+    log_emissions : array, shape (T, P)
+        Natural log-densities of the pdfs ``graph.pdfs``, in their order; -inf allowed.
+    options : DecodingOptions, optional
+        How to search.
+
+    Raises
+    ------
+    NoPathError
+        As `decode`.
+    InvalidInputError
+        If the log-densities have another shape, or are NaN or +inf.
+    """
+    options = options or DecodingOptions()
+    densities = np.asarray(log_emissions)
+    if densities.ndim != 2 or densities.shape[1] != len(graph.pdfs):
+        raise InvalidInputError(
+            f"log_emissions must have shape (frames, {len(graph.pdfs)}), found {densities.shape}"
+        )
+    if densities.dtype not in (np.float32, np.float64):
+        densities = densities.astype(np.float64)
+    if len(densities) == 0:
+        raise NoPathError("there are no frames to recognise words in", reason="duration")
+    best = densities.max(axis=1, keepdims=True)
+    if not np.isfinite(best).all():
+        frame = int(np.flatnonzero(~np.isfinite(best[:, 0]))[0])
+        raise InvalidInputError(f"log-densities of frame {frame} are all -inf, or NaN, or +inf")
+    # Differences from the best of each frame, so that costs stay small for float32.
+    scaled = np.maximum(options.acoustic_scale * (densities - best), _IMPOSSIBLE)
+    inputs = np.take(scaled.astype(np.float32), graph.columns, axis=1)
+    for attempt, beam in enumerate(options.beams):
+        arrays = _search(graph, inputs, options, beam, limited=attempt == 0)
+        if arrays is not None:
+            return _result(graph, densities, arrays, options, beam)
+    raise _no_path(graph, len(densities), options)
+
+
+def _search(
+    graph: DecodingGraph,
+    inputs: NDArray[np.float32],
+    options: DecodingOptions,
+    beam: float,
+    *,
+    limited: bool,
+) -> LatticeArrays | None:
+    """Let the engine search; returns the best path or the lattice, None where no end is reached."""
+    import kaldi_decoder
+
+    from speakergmm.hmm.fst import read_lattice
+
+    scores = kaldi_decoder.DecodableCtc(inputs)
+    if options.lattice_beam is None:
+        limits = {"max_active": options.max_active} if limited else {}
+        decoder = kaldi_decoder.FasterDecoder(
+            graph.transducer, kaldi_decoder.FasterDecoderOptions(beam=beam, **limits)
+        )
+        decoder.decode(scores)
+        if not decoder.reached_final():
+            return None
+        found, path = decoder.get_best_path(True)
+    else:
+        config = kaldi_decoder.LatticeSimpleDecoderConfig(
+            beam=beam, lattice_beam=options.lattice_beam
+        )
+        decoder = kaldi_decoder.LatticeSimpleDecoder(graph.transducer, config)
+        if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
+            return None
+        found, path = decoder.get_raw_lattice(True)
+    return read_lattice(path) if found else None
+
+
+def _result(
+    graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
+    arrays: LatticeArrays,
+    options: DecodingOptions,
+    beam: float,
+) -> DecodingResult:
+    if options.lattice_beam is None:
+        hypothesis = read_single_path(
+            graph, densities, arrays, acoustic_scale=options.acoustic_scale
+        )
+        return DecodingResult((hypothesis,), len(densities), beam)
+    from speakergmm.hmm.lattice import Lattice
+
+    lattice = Lattice.from_arrays(arrays, graph, densities, acoustic_scale=options.acoustic_scale)
+    hypotheses = tuple(list_hypotheses(lattice, options.n_best))
+    return DecodingResult(hypotheses, len(densities), beam, lattice)
+
+
+def _no_path(graph: DecodingGraph, n_frames: int, options: DecodingOptions) -> NoPathError:
+    shortest = graph.shortest_duration
+    if shortest is None:
+        return NoPathError("no path of the decoding graph has a probability above 0")
+    if n_frames < shortest:
+        return NoPathError(
+            f"what can be said takes {shortest} frames at least, found {n_frames}",
+            reason="duration",
+        )
+    return NoPathError(
+        f"no path within a beam of {max(options.beams):g} reaches an end of the grammar; widen the "
+        "beam, or the words may be others",
+        reason="beam",
+    )

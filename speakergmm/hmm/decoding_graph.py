@@ -1,0 +1,221 @@
+"""Search graphs for recognition: states of phones, along pronunciations, along a grammar.
+
+Each history of the grammar gets a tree of the pronunciations of the words that may follow it, so
+that words which begin alike are searched together; a word's probability is spent at the branch
+where it becomes certain (the best word still in reach is paid for in advance), and the word itself
+is written where its last phone ends. Kaldi gets the same by composing H, C, L and G, determinising
+and pushing; written out directly it takes a second for thousands of words, homophones need no
+symbols to tell them apart, and words end in the graph exactly where they end in the recording.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.grammar import Grammar
+from speakergmm.hmm.graph_building import (
+    GraphBuilder,
+    HasPronunciations,
+    SpokenWords,
+    check_units,
+)
+from speakergmm.hmm.lexicon import Pronunciation
+from speakergmm.hmm.transducer import ENTERING, DecodingGraph
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.language_model import BackoffLanguageModel
+    from speakergmm.hmm.models import PhoneModels
+
+
+def build_decoding_graph(
+    models: PhoneModels,
+    lexicon: HasPronunciations,
+    grammar: Grammar,
+    *,
+    silence: str | None = "SIL",
+    silence_probability: float = 0.5,
+    short_pause: str | None = None,
+    language_scale: float = 1.0,
+    word_penalty: float = 0.0,
+) -> DecodingGraph:
+    """Build the graph in which words of a grammar are searched for.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        Topologies, transition probabilities and tying are taken from here.
+    lexicon : Lexicon
+        Pronunciations of all words of the grammar.
+    grammar : Grammar
+        Which words may follow one another.
+    silence : str or None, default="SIL"
+        Unit that may stand before, between and after words.
+    silence_probability : float, default=0.5
+        Probability of a silence in each of these places.
+    short_pause : str, optional
+        Unit that stands between words where there is no silence; it may be one that can be passed
+        over without a frame.
+    language_scale : float, default=1.0
+        Factor of the grammar's log-probabilities.
+    word_penalty : float, default=0.0
+        Added to the log-probability for each word; below 0 it makes for fewer words.
+
+    Returns
+    -------
+    DecodingGraph
+
+    Raises
+    ------
+    InvalidInputError
+        If words have no pronunciation, or phones no model: all are named at once.
+    """
+    if not 0 <= silence_probability <= 1:
+        raise InvalidInputError(
+            f"silence_probability must lie in 0..1, found {silence_probability:g}"
+        )
+    if not (math.isfinite(language_scale) and language_scale >= 0 and math.isfinite(word_penalty)):
+        raise InvalidInputError("language_scale must be finite and >= 0, word_penalty finite")
+    numbers = {unit: number for number, unit in enumerate(models.units)}
+    check_units(numbers, [silence, short_pause])
+    spoken = SpokenWords(models, numbers, lexicon, grammar.words)
+    builder = GraphBuilder(models)
+    quiet = None if silence is None or silence_probability == 0 else numbers[silence]
+    pause = None if short_pause is None else numbers[short_pause]
+    reached = {0, *(arc.target for state in grammar.states for arc in state.arcs)}
+    after = {number: builder.state() for number in sorted(reached)}
+    ready = {
+        number: after[number]
+        if quiet is None and pause is None and number in after
+        else builder.state()
+        for number in range(len(grammar.states))
+    }
+    for number, state in after.items():
+        if state == ready[number]:
+            continue
+        here, spaces = [(state, 0.0)], silence_probability if quiet is not None else 0.0
+        if quiet is not None:
+            builder.join(builder.unit(here, quiet, math.log(spaces), ENTERING), ready[number])
+        if spaces < 1:
+            nothing = [(state, math.log1p(-spaces))]
+            if pause is not None:
+                nothing = builder.unit(nothing, pause, 0.0, ENTERING)
+            builder.join(nothing, ready[number])
+    final: dict[int, float] = {}
+    for number, grammar_state in enumerate(grammar.states):
+        here = [(ready[number], 0.0)]
+        final[ready[number]] = (
+            language_scale * grammar_state.end if grammar_state.end > -math.inf else -math.inf
+        )
+        if grammar_state.backoff is not None:
+            weight = language_scale * grammar_state.backoff_log_probability
+            builder.join([(ready[number], weight)], ready[grammar_state.backoff])
+        tree = spoken.tree(grammar_state, language_scale, word_penalty)
+        builder.tree(here, tree, after)
+    return builder.finish(
+        final,
+        words=grammar.words,
+        grammar=grammar,
+        silence=None if quiet is None else silence,
+        language_scale=language_scale,
+        word_penalty=word_penalty,
+    )
+
+
+def word_graph(
+    models: PhoneModels,
+    lexicon: HasPronunciations,
+    *,
+    language_model: BackoffLanguageModel | None = None,
+    words: Iterable[str] | None = None,
+    **options: Any,
+) -> DecodingGraph:
+    """Build the graph of a language model's sentences, or of a loop over words.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        Models of the phones.
+    lexicon : Lexicon
+        Pronunciations. Words of the language model without one can't be recognised; they stand in
+        ``graph.grammar.omitted``.
+    language_model : BackoffLanguageModel, optional
+        An n-gram model of any order.
+    words : iterable of str, optional
+        The words of the loop, each equally probable; with a language model, those it is limited to.
+        By default all words of the lexicon.
+    **options
+        Of `build_decoding_graph`.
+
+    Raises
+    ------
+    InvalidInputError
+        As `build_decoding_graph`.
+    """
+    listed = None if words is None else list(words)
+    if language_model is None:
+        grammar = Grammar.loop(listed if listed is not None else iter(lexicon))
+    else:
+        allowed = [w for w in language_model.vocabulary if w in lexicon]
+        if listed is not None:
+            allowed = sorted(set(allowed) & set(listed))
+        grammar = Grammar.ngram(language_model, known=allowed)
+    return build_decoding_graph(models, lexicon, grammar, **options)
+
+
+def isolated_word_graph(
+    models: PhoneModels,
+    lexicon: HasPronunciations,
+    words: Iterable[str] | Mapping[str, float] | None = None,
+    **options: Any,
+) -> DecodingGraph:
+    """Build the graph of exactly one word of a list, with optional silence around it.
+
+    Parameters
+    ----------
+    models, lexicon
+        As `word_graph`.
+    words : iterable of str, or mapping of str to float, optional
+        The words, with their probabilities if they are not the same; by default the lexicon's.
+    **options
+        Of `build_decoding_graph`.
+    """
+    grammar = Grammar.isolated(iter(lexicon) if words is None else words)
+    return build_decoding_graph(models, lexicon, grammar, **options)
+
+
+def phone_graph(
+    models: PhoneModels,
+    *,
+    language_model: BackoffLanguageModel | None = None,
+    silence: str | None = "SIL",
+    **options: Any,
+) -> DecodingGraph:
+    """Build the graph of any sequence of phones; a word of its grammar is a phone.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        Models of the phones; units that can be passed over are left out.
+    language_model : BackoffLanguageModel, optional
+        An n-gram model of phones. Where silence is one of its words, it is found where the model
+        has it, and comes out among the phones. Without a model all phones are equally probable.
+    silence : str or None, default="SIL"
+        Unit that may stand between phones where it is none of the grammar.
+    **options
+        Of `build_decoding_graph`.
+    """
+    units = [
+        unit
+        for unit, topology in zip(models.units, models.topologies, strict=True)
+        if not topology.is_tee
+    ]
+    lexicon = {unit: (Pronunciation((unit,)),) for unit in units}
+    if language_model is None:
+        grammar = Grammar.loop([unit for unit in units if unit != silence])
+    else:
+        grammar = Grammar.ngram(language_model, known=lexicon)
+    between = None if silence in grammar.words else silence
+    return build_decoding_graph(models, lexicon, grammar, silence=between, **options)
