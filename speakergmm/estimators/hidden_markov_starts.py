@@ -1,0 +1,168 @@
+"""Where training begins: frames are given to states and components, and one update follows.
+
+Left-right models cut each sequence into as many equal parts as there are states; others cluster
+all frames by k-means, in standardised features. The frames of a state are then clustered for its
+components. All components of a state begin with one covariance, that within its clusters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.hidden_markov_sequences import Sequences
+from speakergmm.mixtures.kinds import mixture_kind
+from speakergmm.mixtures.standardisation import Standardisation
+
+# Most frames that are clustered.
+_MOST_FRAMES = 2**16
+# Smallest variance of a start, as a part of that of all frames.
+_LEAST_VARIANCE = 1e-2
+
+
+class EmissionStart:
+    """Weights, means and covariances to start from.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        In feature units.
+    weights : array, shape (R,)
+        Of sequences; those of weight zero are not looked at, otherwise each counts once.
+    moments : tuple of two arrays, shape (D,)
+        Mean and variance of all frames.
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind.
+    """
+
+    def __init__(
+        self,
+        sequences: Sequences,
+        weights: NDArray[np.float64],
+        *,
+        moments: tuple[NDArray[np.float64], NDArray[np.float64]],
+        covariance_type: str,
+    ) -> None:
+        self._covariance_type = covariance_type
+        self._kind = mixture_kind(covariance_type)
+        self._variance = moments[1]
+        self._standardisation = Standardisation.from_moments(
+            *moments, isotropic=covariance_type == "spherical"
+        )
+        chosen = np.flatnonzero(weights > 0)
+        lengths = sequences.lengths[chosen]
+        total = int(lengths.sum())
+        rows = np.concatenate(
+            [np.arange(sequences.bounds[r], sequences.bounds[r + 1]) for r in chosen]
+        )
+        # Of each frame, how far its sequence has come, in 0..1.
+        places = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
+        if total > _MOST_FRAMES:
+            steps = (np.arange(_MOST_FRAMES) * 2 + 1) * total // (2 * _MOST_FRAMES)
+            rows, places = rows[steps], places[steps]
+        self._places = places
+        self._z = np.empty((len(rows), sequences.n_features))
+        self._standardisation.apply(sequences.frames[rows], self._z)
+
+    def find(
+        self,
+        n_states: int,
+        n_mix: int,
+        *,
+        left_right: bool,
+        min_covar: float,
+        random_state: np.random.RandomState,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Give weights (S, M), means (S, M, D) and covariances in the shape of the kind.
+
+        Parameters
+        ----------
+        n_states, n_mix : int
+            S and M.
+        left_right : bool
+            Whether to cut sequences into equal parts, rather than to cluster frames.
+        min_covar : float
+            Smallest variance, in squared feature units.
+        random_state : numpy.random.RandomState
+            Of k-means.
+        """
+        if left_right:
+            states = np.minimum((self._places * n_states).astype(np.intp), n_states - 1)
+        else:
+            states = _cluster(self._z, n_states, random_state)[1]
+        n_features = self._z.shape[1]
+        means = np.empty((n_states, n_mix, n_features))
+        weights = np.empty((n_states, n_mix))
+        scale = self._standardisation.scale
+        standard_variance = np.where(self._variance > 0, self._variance, 1.0) / scale**2
+        floor = np.maximum(_LEAST_VARIANCE * standard_variance, min_covar / scale**2)
+        within = []
+        for state in range(n_states):
+            z = self._z[states == state]
+            if len(z) == 0:
+                # Nothing to go by: where all frames are.
+                z = self._z
+            centres, labels = _cluster(z, n_mix, random_state)
+            means[state] = centres
+            # One more frame for each: none begins with nothing.
+            weights[state] = np.bincount(labels, minlength=n_mix) + 1.0
+            within.append(self._within(z - centres[labels], floor))
+        weights /= weights.sum(axis=1, keepdims=True)
+        covars = np.stack(within)
+        if self._covariance_type != "tied":
+            covars = np.repeat(covars[:, None], n_mix, axis=1)
+        if self._covariance_type == "spherical":
+            covars = covars * scale[0] ** 2
+        elif self._covariance_type == "diag":
+            covars = covars * scale**2
+        else:
+            covars = covars * np.outer(scale, scale)
+        return weights, means * scale + self._standardisation.centre, covars
+
+    def _within(
+        self, moved: NDArray[np.float64], floor: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Covariance of frames about the centres of their clusters, for one component."""
+        if self._covariance_type in ("diag", "spherical"):
+            variance = np.mean(moved**2, axis=0)
+            if self._covariance_type == "spherical":
+                variance = variance.mean()
+            covars: NDArray[np.float64] = np.asarray(variance)[None]
+        else:
+            covars = (moved.T @ moved / len(moved))[None]
+        if self._covariance_type == "tied":
+            return np.asarray(self._kind.floored(covars[0], floor)[0])
+        return np.asarray(self._kind.floored(covars, floor)[0][0])
+
+
+def _cluster(
+    z: NDArray[np.float64], n_clusters: int, random_state: np.random.RandomState
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Centres (K, D) and the cluster (N,) of each frame, by k-means."""
+    if n_clusters == 1:
+        return z.mean(axis=0, keepdims=True), np.zeros(len(z), np.intp)
+    if len(z) <= n_clusters:
+        # Too few to go round: some centres are there twice.
+        return z[np.arange(n_clusters) % len(z)], np.arange(len(z))
+    from sklearn.cluster import KMeans
+
+    from speakergmm.parallel import single_threaded_blas
+
+    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    with single_threaded_blas():
+        fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z)
+    return fitted.cluster_centers_.astype(np.float64), fitted.labels_.astype(np.intp)
+
+
+def check_params(name: str, value: object) -> str:
+    """Return letters that name parameters, or refuse them.
+
+    Raises
+    ------
+    InvalidInputError
+        If `value` is no text.
+    """
+    if not isinstance(value, str):
+        raise InvalidInputError(f"{name} must be letters of 'stmcw', found {value!r}")
+    return value
