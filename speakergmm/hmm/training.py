@@ -22,6 +22,7 @@ from speakergmm.hmm.embedded import (
 )
 from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.moments import Moments
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.utterance_graph import UtteranceGraph
 from speakergmm.mixtures.fingerprint import digest_arrays
@@ -131,23 +132,12 @@ def survey(frames: FrameStore) -> tuple[NDArray[np.float64], NDArray[np.float64]
     InsufficientDataError
         If there are fewer than two frames.
     """
-    count, mean, scatter = 0, np.zeros(1), np.zeros(1)
+    moments = Moments()
     for place in range(len(frames)):
-        # Chan's update of moments about the mean: exact at any offset.
-        block = np.asarray(frames[place], np.float64)
-        if not len(block):
-            continue
-        middle = block.mean(axis=0)
-        delta = middle - mean
-        total = count + len(block)
-        scatter = (
-            scatter + ((block - middle) ** 2).sum(axis=0) + delta**2 * count * len(block) / total
-        )
-        mean = mean + delta * len(block) / total
-        count = total
-    if count < 2:
-        raise InsufficientDataError(f"training needs frames of speech, found {count}")
-    return mean, scatter / count, count
+        moments.add(np.asarray(frames[place]))
+    if moments.count < 2:
+        raise InsufficientDataError(f"training needs frames of speech, found {moments.count}")
+    return moments.mean, moments.variance, moments.count
 
 
 class EmbeddedTrainer:

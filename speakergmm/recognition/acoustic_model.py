@@ -1,0 +1,319 @@
+"""An acoustic model as people keep it: one file with HMMs, lexicon and how features are made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Corpus, Utterance
+from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.features import FeatureConfig, FrameGrid
+from speakergmm.features.recordings import OnSkip, cached_extractor
+from speakergmm.hmm.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.serialization import load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from speakergmm.recognition.training import TrainingOptions
+
+ACOUSTIC_KIND = "acoustic model"
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceModel:
+    """How pauses enter the graphs of transcripts.
+
+    Parameters
+    ----------
+    unit : str or None
+        Name of the model of silence; None where there is none.
+    probability : float
+        Of silence between two words.
+    edge_probability : float
+        Of silence before the first word and after the last one.
+    short_pause : str or None
+        Model that follows each word in place of optional silence; see `transcript_edges`.
+    """
+
+    unit: str | None = "SIL"
+    probability: float = 0.5
+    edge_probability: float = 0.5
+    short_pause: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {
+            "unit": self.unit,
+            "probability": self.probability,
+            "edge_probability": self.edge_probability,
+            "short_pause": self.short_pause,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class AcousticModel:
+    """Phone or word models and everything needed to use them on recordings.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        HMMs over the features' D dimensions.
+    lexicon : Lexicon
+        Words by the units of `models`.
+    features : FeatureConfig
+        How the features are made.
+    normalisation : FeatureNormalisation
+        Over a speaker or an utterance.
+    silence : SilenceModel
+    unknown : str or None
+        Word of the lexicon that words outside it are taken for; None refuses them.
+    provenance : dict
+        When, from what and how it was trained, as JSON can hold it; no part of the identity.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If the features have another dimension than the models.
+    InvalidInputError
+        If the lexicon or the silence names a unit without a model.
+    """
+
+    models: PhoneModels
+    lexicon: Lexicon
+    features: FeatureConfig
+    normalisation: FeatureNormalisation = field(default_factory=FeatureNormalisation)
+    silence: SilenceModel = field(default_factory=SilenceModel)
+    unknown: str | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Check that the parts belong together."""
+        n_features = cached_extractor(self.features).n_features
+        if n_features != self.models.n_features:
+            raise IncompatibleModelError(
+                f"the models have {self.models.n_features} features per frame, the feature "
+                f"configuration makes {n_features}"
+            )
+        named = [u for u in (self.silence.unit, self.silence.short_pause) if u is not None]
+        known = set(self.models.units)
+        missing = sorted({*self.lexicon.phones, *named} - known)
+        if missing:
+            raise InvalidInputError(
+                f"the lexicon has phones without a model: {', '.join(missing[:10])}; the models "
+                f"are {', '.join(self.models.units[:60])}"
+            )
+        if self.unknown is not None and self.unknown not in self.lexicon:
+            raise InvalidInputError(f"the unknown word {self.unknown!r} is not in the lexicon")
+
+    @classmethod
+    def train(
+        cls,
+        corpus: Corpus,
+        transcripts: Mapping[str, Sequence[str]],
+        lexicon: Lexicon,
+        options: TrainingOptions | None = None,
+        **keywords: Any,
+    ) -> AcousticModel:
+        """Train from a flat start; see `speakergmm.recognition.training.train_acoustic_model`."""
+        from speakergmm.recognition.training import train_acoustic_model
+
+        return train_acoustic_model(corpus, transcripts, lexicon, options, **keywords)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of parameters, lexicon and features: what results depend on."""
+        arrays, metadata = self.models.to_arrays()
+        total = hashlib.sha256(
+            repr(
+                (
+                    ACOUSTIC_KIND,
+                    self.features.digest,
+                    self.lexicon.digest,
+                    sorted(self.normalisation.to_dict().items()),
+                    sorted(self.silence.to_dict().items(), key=str),
+                    self.unknown,
+                    sorted(metadata.items(), key=str),
+                )
+            ).encode()
+        )
+        for name, array in sorted(arrays.items()):
+            total.update(f"{name}{array.shape}".encode())
+            total.update(np.ascontiguousarray(array).tobytes())
+        return total.hexdigest()
+
+    def with_lexicon(self, lexicon: Lexicon) -> AcousticModel:
+        """Return the model with other words.
+
+        Raises
+        ------
+        InvalidInputError
+            If the lexicon names a unit without a model.
+        """
+        return replace(self, lexicon=lexicon)
+
+    def extract(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        n_jobs: int = 1,
+        strict: bool = False,
+        on_skip: OnSkip | None = None,
+        description: str | None = None,
+    ) -> FeatureArchive:
+        """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
+        return FeatureArchive.of(
+            utterances,
+            self.features,
+            self.normalisation,
+            n_jobs=n_jobs,
+            strict=strict,
+            on_skip=on_skip,
+            description=description,
+        )
+
+    def features_of(
+        self, corpus: Corpus | Sequence[Utterance], **keywords: Any
+    ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
+        """Yield each utterance with its normalised features (T, D) and their times.
+
+        Recordings are all read before the first is yielded, for speakers are normalised over all
+        that they say; features wait in a temporary file.
+
+        Parameters
+        ----------
+        corpus : Corpus or sequence of Utterance
+        **keywords
+            As `extract` has them.
+        """
+        with self.extract(tuple(corpus), **keywords) as archive:
+            for place, (utterance, grid) in enumerate(
+                zip(archive.utterances, archive.grids, strict=True)
+            ):
+                yield utterance, archive[place], grid
+
+    def known_words(self, words: Sequence[str]) -> tuple[str, ...]:
+        """Replace words outside the lexicon by the unknown word, where the model has one."""
+        if self.unknown is None:
+            return tuple(words)
+        return tuple(word if word in self.lexicon else self.unknown for word in words)
+
+    def compile(self, words: Sequence[str]) -> UtteranceGraph:
+        """Compile the graph of a transcript: all pronunciations, optional silences.
+
+        Raises
+        ------
+        UnknownWordError
+            If a word is not in the lexicon and the model has no unknown word.
+        InvalidInputError
+            If there is no word.
+        """
+        return compile_transcript(
+            self.known_words(words),
+            self.lexicon,
+            self.models,
+            silence=self.silence.unit,
+            silence_probability=self.silence.probability,
+            edge_silence_probability=self.silence.edge_probability,
+            short_pause=self.silence.short_pause,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, whole or not at all.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written; what stood there before is left as it was.
+        """
+        arrays, models = self.models.to_arrays()
+        save_arrays(
+            path,
+            {**arrays, "lexicon": _packed_lexicon(self.lexicon)},
+            kind=ACOUSTIC_KIND,
+            metadata={
+                "models": models,
+                "features": self.features.to_dict(),
+                "normalisation": self.normalisation.to_dict(),
+                "silence": self.silence.to_dict(),
+                "unknown": self.unknown,
+                "lexicon_source": self.lexicon.source,
+                "provenance": self.provenance,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> AcousticModel:
+        """Read a model that `save` wrote, and check it.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is not an acoustic model, is damaged, or of a newer format.
+        """
+        arrays, metadata = load_arrays(path, kind=ACOUSTIC_KIND)
+        try:
+            provenance = metadata["provenance"]
+            if not isinstance(provenance, dict):
+                raise InvalidInputError("its provenance is not a JSON object")
+            return cls(
+                PhoneModels.from_arrays(arrays, metadata["models"]),
+                _unpacked_lexicon(arrays["lexicon"], str(metadata["lexicon_source"])),
+                FeatureConfig.from_dict(metadata["features"]),
+                FeatureNormalisation(**metadata["normalisation"]),
+                SilenceModel(**metadata["silence"]),
+                metadata["unknown"],
+                provenance,
+            )
+        except KeyError as error:
+            raise ModelFormatError(f"{os.fspath(path)}: its metadata lacks {error}") from None
+        except (ValueError, IncompatibleModelError, TypeError, AttributeError, IndexError) as error:
+            raise ModelFormatError(
+                f"{os.fspath(path)}: not a valid acoustic model: {error}"
+            ) from None
+
+    def info(self) -> dict[str, Any]:
+        """Say what the model is, as JSON can hold it."""
+        return {
+            "kind": ACOUSTIC_KIND,
+            "digest": self.digest,
+            "n_units": len(self.models.units),
+            "units": list(self.models.units),
+            "n_pdfs": self.models.n_pdfs,
+            "n_components": self.models.n_components,
+            "n_features": self.models.n_features,
+            "n_words": len(self.lexicon),
+            "n_pronunciations": self.lexicon.n_pronunciations,
+            "unknown": self.unknown,
+            "silence": self.silence.to_dict(),
+            "normalisation": self.normalisation.to_dict(),
+            "features": self.features.to_dict(),
+            "features_digest": self.features.digest,
+            "provenance": self.provenance,
+        }
+
+
+def _packed_lexicon(lexicon: Lexicon) -> NDArray[np.uint8]:
+    """Lexicon as bytes of UTF-8 text: word, probability and phones a line."""
+    lines = [
+        f"{word}\t{way.probability!r}\t{' '.join(way.phones)}\n"
+        for word in lexicon
+        for way in lexicon[word]
+    ]
+    return np.frombuffer("".join(lines).encode(), np.uint8)
+
+
+def _unpacked_lexicon(packed: NDArray[np.uint8], source: str) -> Lexicon:
+    ways: dict[str, list[Pronunciation]] = {}
+    for line in packed.tobytes().decode().split("\n")[:-1]:
+        word, probability, phones = line.split("\t")
+        ways.setdefault(word, []).append(Pronunciation(tuple(phones.split()), float(probability)))
+    return Lexicon({word: tuple(found) for word, found in ways.items()}, source)

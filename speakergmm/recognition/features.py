@@ -1,0 +1,219 @@
+"""Features of a corpus for acoustic models: normalised by speaker or utterance, never all held.
+
+Static features are kept in a temporary file, from which training reads an utterance at a time.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import IO, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Utterance
+from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureConfig, FrameGrid
+from speakergmm.features.recordings import OnSkip, cached_extractor, map_recordings
+from speakergmm.hmm.moments import Moments
+
+Scope = Literal["none", "utterance", "speaker"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureNormalisation:
+    """Cepstral mean and variance normalisation over a speaker or an utterance.
+
+    Parameters
+    ----------
+    scope : {"none", "utterance", "speaker"}
+        Over what means (and variances) are taken. An utterance whose speaker nobody named is
+        a speaker of its own.
+    variance : bool
+        Divide by the deviation too.
+
+    Raises
+    ------
+    InvalidInputError
+        If the scope is none of these.
+    """
+
+    scope: Scope = "speaker"
+    variance: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown scope."""
+        if self.scope not in ("none", "utterance", "speaker"):
+            raise InvalidInputError(
+                f"normalisation must be 'none', 'utterance' or 'speaker', found {self.scope!r}"
+            )
+
+    def group(self, utterance: Utterance) -> str:
+        """Name what an utterance is normalised together with."""
+        if self.scope == "speaker" and utterance.speaker is not None:
+            return f"speaker {utterance.speaker}"
+        return f"utterance {utterance.id}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return {"scope": self.scope, "variance": self.variance}
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    values: NDArray[np.float32]
+    grid: FrameGrid
+
+
+@dataclass(frozen=True, slots=True)
+class _Extract:
+    """The function from an utterance to its features; travels between processes."""
+
+    config: FeatureConfig
+
+    def __call__(self, utterance: Utterance) -> _Raw:
+        found = cached_extractor(self.config).extract(
+            utterance.path, start=utterance.start, end=utterance.end
+        )
+        return _Raw(found.values, found.grid)
+
+
+class FeatureArchive(Sequence[NDArray[np.float32]]):
+    """Normalised features of many utterances, read from a temporary file one at a time.
+
+    Made by `FeatureArchive.of`; a context manager that removes its file.
+
+    Attributes
+    ----------
+    utterances : tuple of Utterance
+        Those whose recordings could be read, in order.
+    grids : tuple of FrameGrid
+        Times of their frames, from the beginning of each utterance.
+    """
+
+    def __init__(self, normalisation: FeatureNormalisation, n_features: int) -> None:
+        self.normalisation = normalisation
+        self.utterances: tuple[Utterance, ...] = ()
+        self.grids: tuple[FrameGrid, ...] = ()
+        self._n_features = n_features
+        self._first = [0]
+        self._moments: dict[str, Moments] = {}
+        # Without a name where the system can do that: nothing is left behind by a kill.
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._map: NDArray[np.float32] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        utterances: Sequence[Utterance],
+        config: FeatureConfig,
+        normalisation: FeatureNormalisation,
+        *,
+        n_jobs: int = 1,
+        strict: bool = False,
+        on_skip: OnSkip | None = None,
+        description: str | None = None,
+    ) -> Self:
+        """Extract the features of utterances.
+
+        Parameters
+        ----------
+        utterances : sequence of Utterance
+        config : FeatureConfig
+        normalisation : FeatureNormalisation
+        n_jobs : int, default=1
+            Processes.
+        strict : bool, default=False
+            Raise the first error of a recording instead of skipping it.
+        on_skip : callable, optional
+            Called with each recording that was skipped; by default a warning is issued.
+        description : str, optional
+            Text of a progress bar.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no recording can be used.
+        """
+        archive = cls(normalisation, cached_extractor(config).n_features)
+        used, grids = [], []
+        extracted = map_recordings(
+            _Extract(config),
+            utterances,
+            n_jobs=n_jobs,
+            strict=strict,
+            on_skip=on_skip,
+            description=description,
+        )
+        try:
+            for utterance, raw in extracted:
+                archive._append(raw.values, normalisation.group(utterance))
+                used.append(utterance)
+                grids.append(raw.grid)
+            if not used:
+                raise InsufficientDataError("no recording can be used; see the warnings above")
+            archive._file.flush()
+            shape = (archive._first[-1], archive._n_features)
+            archive._map = np.memmap(archive._file, np.float32, "r", shape=shape)
+        except BaseException:
+            archive.close()
+            raise
+        archive.utterances = tuple(used)
+        archive.grids = tuple(grids)
+        return archive
+
+    @property
+    def n_frames(self) -> int:
+        """Frames of all utterances."""
+        return self._first[-1]
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, place: Any) -> Any:
+        """Return the normalised features (T, D) of one utterance."""
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        if self._map is None:
+            raise CorpusError("the archive of features has been closed")
+        place = range(len(self))[place]
+        raw = self._map[self._first[place] : self._first[place + 1]]
+        return self._normalised(np.asarray(raw), self.normalisation.group(self.utterances[place]))
+
+    def __iter__(self) -> Iterator[NDArray[np.float32]]:
+        for place in range(len(self)):
+            yield self[place]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the temporary file."""
+        self._map = None
+        self._file.close()
+
+    def _append(self, values: NDArray[np.float32], group: str) -> None:
+        self._file.write(np.ascontiguousarray(values, np.float32).tobytes())
+        self._first.append(self._first[-1] + len(values))
+        if self.normalisation.scope != "none":
+            self._moments.setdefault(group, Moments()).add(values)
+
+    def _normalised(self, values: NDArray[np.float32], group: str) -> NDArray[np.float32]:
+        if self.normalisation.scope == "none":
+            return values.copy()
+        moments = self._moments[group]
+        moved = values - moments.mean
+        if self.normalisation.variance:
+            moved /= moments.deviation
+        return moved.astype(np.float32)
