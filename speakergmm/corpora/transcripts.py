@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import default_id, parse_seconds
@@ -30,10 +30,8 @@ class TranscriptError(FaultyFileError, CorpusError):
 
 
 @dataclass(frozen=True, slots=True)
-class Transcript:
-    """The words of one utterance.
-
-    Iterating gives the words, so that a transcript serves wherever a list of words does.
+class Transcript(Sequence[str]):
+    """The words of one utterance, a sequence of them.
 
     Parameters
     ----------
@@ -49,8 +47,9 @@ class Transcript:
     path: str | None = None
     line: int | None = None
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.words)
+    def __getitem__(self, place: Any) -> Any:
+        """Return a word, or of a slice the words."""
+        return self.words[place]
 
     def __len__(self) -> int:
         return len(self.words)
@@ -195,7 +194,7 @@ def read_transcripts(
 
 
 def write_transcripts(
-    path: str | os.PathLike[str], transcripts: Mapping[str, Iterator[str]]
+    path: str | os.PathLike[str], transcripts: Mapping[str, Iterable[str]]
 ) -> None:
     """Write transcripts as Kaldi's ``text``, sorted by utterance."""
     from speakergmm.files import atomic_text_writer

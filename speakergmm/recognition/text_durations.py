@@ -1,0 +1,159 @@
+"""How many frames a transcript needs at the least, and how many a recording has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from speakergmm.audio import iter_audio, probe
+from speakergmm.corpora import Utterance
+from speakergmm.errors import SpeakerGmmError
+from speakergmm.features import FeatureConfig
+from speakergmm.features.spectra import SpectralAnalysis
+from speakergmm.features.voice_activity import (
+    EnergyHistogram,
+    energy_threshold,
+    log_energy_16_bit,
+    smoothed_decisions,
+)
+from speakergmm.hmm.graphemes import spell
+from speakergmm.hmm.lexicon import Lexicon
+
+
+def shortest_frames(
+    words: Iterable[str],
+    lexicon: Lexicon | None = None,
+    *,
+    frames_of: Callable[[str], int] = lambda _: 3,
+    unknown: str | None = None,
+) -> int:
+    """Count the frames that the shortest way to say some words takes.
+
+    Parameters
+    ----------
+    words : iterable of str
+    lexicon : Lexicon, optional
+        Without it words are spelled, and those that can't be are taken for one letter.
+    frames_of : callable, optional
+        Least number of frames of a phone; by default 3, for three states in a row.
+    unknown : str, optional
+        Word of the lexicon that others are taken for. Without it words outside the lexicon take
+        no time.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.from_dict({"the": ["DH AH", "DH IY"], "often": ["AO F AH N", "AO F T N"]})
+    >>> shortest_frames(["the", "often"], lexicon), shortest_frames(["the"])
+    (18, 9)
+    """
+    total = 0
+    for word in words:
+        if lexicon is None:
+            total += sum(map(frames_of, spell(word, digits="keep") or word[:1]))
+            continue
+        known = word if word in lexicon else unknown
+        if known is not None:
+            total += min(sum(map(frames_of, way.phones)) for way in lexicon[known])
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found of an utterance's recording.
+
+    Attributes
+    ----------
+    sample_rate : int
+        That of the file, in Hz.
+    seconds : float
+        Length of the utterance.
+    n_frames : int
+        Frames of features.
+    has_speech : bool or None
+        None where the samples weren't looked at.
+    refusal : str or None
+        Why the recording can't be read; then nothing else counts.
+    """
+
+    sample_rate: int = 0
+    seconds: float = 0.0
+    n_frames: int = 0
+    has_speech: bool | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The function from an utterance to what was found of it; travels between processes.
+
+    Attributes
+    ----------
+    config : FeatureConfig
+        Rate and frames are taken from it.
+    listen : bool
+        Read the samples, and look for speech in them; without it the header says how long the
+        recording is.
+    """
+
+    config: FeatureConfig
+    listen: bool
+
+    def __call__(self, utterance: Utterance) -> Measured:
+        """Measure one utterance."""
+        try:
+            info = probe(utterance.path)
+            end = info.duration if utterance.end is None else min(utterance.end, info.duration)
+            seconds = max(0.0, end - utterance.start)
+            if not self.listen:
+                n_frames = self._n_frames(round(seconds * self.config.sample_rate))
+                return Measured(info.sample_rate, seconds, n_frames)
+            blocks = iter_audio(
+                utterance.path,
+                sample_rate=self.config.sample_rate,
+                start=utterance.start,
+                end=utterance.end,
+            )
+            energies = list(_analysis(self.config).energies(blocks))
+        except SpeakerGmmError as error:
+            return Measured(refusal=str(error))
+        energy = np.concatenate(energies) if energies else np.zeros(0, np.float32)
+        return Measured(info.sample_rate, seconds, len(energy), self._has_speech(energy))
+
+    def _n_frames(self, n_samples: int) -> int:
+        length, shift = self.config.frame_samples, self.config.shift_samples
+        if self.config.framing == "centred":
+            n_samples += 2 * (length // 2)
+        return 0 if n_samples < length else 1 + (n_samples - length) // shift
+
+    def _has_speech(self, energy: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bool:
+        """Decide by the energy rule of the features for speakers."""
+        if not len(energy):
+            return False
+        rule = FeatureConfig.preset("speaker")
+        log_energy = log_energy_16_bit(
+            energy,
+            sample_scale=self.config.sample_scale,
+            frame_samples=self.config.frame_samples,
+            floor=rule.vad_floor,
+        )
+        histogram = EnergyHistogram()
+        histogram.add(log_energy)
+        least = energy_threshold(
+            histogram, threshold=rule.vad_threshold, mean_scale=rule.vad_mean_scale
+        )
+        speech = smoothed_decisions(
+            log_energy > least, context=rule.vad_context, proportion=rule.vad_proportion
+        )
+        return bool(speech.any())
+
+
+@cache
+def _analysis(config: FeatureConfig) -> SpectralAnalysis:
+    return SpectralAnalysis(config)

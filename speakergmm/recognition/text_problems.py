@@ -1,0 +1,82 @@
+"""What is wrong with a transcribed corpus, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from speakergmm.corpora import Problem
+from speakergmm.corpora.transcripts import Transcript
+from speakergmm.corpora.validation import Severity
+from speakergmm.text_files import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class TextProblem(Problem):
+    """A problem with what is said in an utterance, with the line where it stands.
+
+    `path` is the file at fault: that of the transcript, a lexicon, a language model or a recording.
+    `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model`` (faults of the files
+    themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_words``,
+    ``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
+    ``wrong_rate``, ``unreadable``. An utterance named by an error can't be used.
+
+    Parameters
+    ----------
+    line : int or None
+        From 1.
+    """
+
+    line: int | None = None
+
+
+def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
+    """Name the utterances that errors make useless, each with the first reason.
+
+    Parameters
+    ----------
+    problems : iterable of Problem
+
+    Returns
+    -------
+    dict of str to str
+        Utterance id -> message.
+    """
+    found: dict[str, str] = {}
+    for problem in problems:
+        if problem.severity == "error" and problem.utterance is not None:
+            found.setdefault(problem.utterance, problem.message)
+    return found
+
+
+def problems_of(kind: str, faults: Iterable[Fault]) -> Iterator[TextProblem]:
+    """Turn the faults of a file into problems."""
+    for fault in faults:
+        yield TextProblem(
+            "error", kind, as_path(fault.path), fault.utterance, fault.message, fault.line
+        )
+
+
+def at_line(
+    severity: Severity, kind: str, utterance: str, said: Transcript, message: str
+) -> TextProblem:
+    """Make a problem of an utterance that stands where its transcript does."""
+    return TextProblem(severity, kind, as_path(said.path), utterance, message, said.line)
+
+
+def order(problem: TextProblem) -> tuple[bool, str, str, int, str, str]:
+    """Sort errors first, those of whole files before those of utterances, then by place."""
+    return (
+        problem.severity != "error",
+        "" if problem.utterance is None else "utterance",
+        str(problem.path or ""),
+        problem.line or 0,
+        problem.kind,
+        problem.message,
+    )
+
+
+def as_path(name: str | None) -> Path | None:
+    """Return the path of a file that may have no name."""
+    return None if name is None else Path(name)

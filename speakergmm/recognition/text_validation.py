@@ -1,0 +1,240 @@
+"""Every problem of a transcribed corpus at once, found before a model is trained on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from speakergmm.corpora import Corpus
+from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
+from speakergmm.errors import InvalidInputError
+from speakergmm.features import FeatureConfig
+from speakergmm.hmm.language_model import BackoffLanguageModel
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.parallel import parallel_map
+from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames
+from speakergmm.recognition.text_problems import TextProblem, at_line, order, problems_of
+from speakergmm.recognition.text_words import (
+    language_model_words,
+    missing_phones,
+    unknown_words,
+    unspelled_words,
+)
+from speakergmm.text_files import FaultyFileError
+
+if TYPE_CHECKING:
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+AnyPath = str | os.PathLike[str]
+
+
+def validate_text(
+    corpus: Corpus,
+    transcripts: Transcripts | AnyPath | None = None,
+    lexicon: Lexicon | AnyPath | None = None,
+    *,
+    graphemes: bool = False,
+    unknown: str | None = None,
+    language_model: BackoffLanguageModel | AnyPath | None = None,
+    model: AcousticModel | None = None,
+    features: FeatureConfig | str = "hmm",
+    sample_rate: int | None = None,
+    listen: bool = True,
+    n_jobs: int = 1,
+    description: str | None = None,
+) -> tuple[TextProblem, ...]:
+    """Look for everything that would stop an utterance from being trained on, aligned or scored.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Recordings.
+    transcripts : Transcripts or path, optional
+        What is said in them; by default as `read_transcripts` finds it for the corpus.
+    lexicon : Lexicon or path, optional
+        By default the model's, where there is one; else words are measured by their letters.
+    graphemes : bool, default=False
+        Words are to be spelled, and no lexicon is used.
+    unknown : str, optional
+        Word of the lexicon that stands for words outside it, by default the model's; those are
+        warnings then.
+    language_model : BackoffLanguageModel or path, optional
+        Its words are compared with the text and the lexicon.
+    model : AcousticModel, optional
+        Its units, topologies and features count.
+    features : FeatureConfig or str, default="hmm"
+        Rate and frames, where there is no model.
+    sample_rate : int, optional
+        Rate of the recordings wanted, in Hz: others are errors. By default recordings of a lower
+        rate than that of the features are errors, and of a higher one nothing.
+    listen : bool, default=True
+        Read the samples and look for speech; without it only headers are read.
+    n_jobs : int, default=1
+        Processes.
+    description : str, optional
+        Text of a progress bar on standard error, where that is a terminal.
+
+    Returns
+    -------
+    tuple of TextProblem
+        Errors first, then by file and line. What is wrong with one utterance hides nothing of the
+        others, and what is wrong with one file nothing of the other files.
+
+    Raises
+    ------
+    InvalidInputError
+        If both a lexicon and `graphemes` are given, or the lexicon doesn't have the `unknown` word.
+    CorpusError
+        If there are no transcripts at all.
+
+    Notes
+    -----
+    A transcript is too long if the shortest pronunciations of its words, through the shortest path
+    of each phone's states (three without a model), take more frames than the recording has. That is
+    the least that any alignment needs; a transcript may still be hopelessly long where it passes.
+    """
+    if graphemes and lexicon is not None:
+        raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
+    problems: list[TextProblem] = []
+    said = _read_text(corpus, transcripts, problems)
+    words = _read_lexicon(lexicon, problems)
+    if words is None and model is not None and lexicon is None and not graphemes:
+        words = model.lexicon
+    if unknown is None and model is not None and words is not None and model.unknown in words:
+        unknown = model.unknown
+    if unknown is not None and words is not None and unknown not in words:
+        raise InvalidInputError(f"the lexicon doesn't have the unknown word {unknown!r}")
+    problems += _pairs(corpus, said)
+    problems += _empty(said)
+    # What no recording says is not looked up: a text may serve several corpora.
+    used = {u.id: said[u.id] for u in corpus if u.id in said}
+    if graphemes:
+        problems += unspelled_words(used)
+    elif words is not None:
+        problems += unknown_words(used, words, unknown)
+    if model is not None:
+        problems += missing_phones(used, words, graphemes, model)
+    problems += language_model_words(language_model, used, words)
+    config = model.features if model is not None else _config(features)
+    measured = dict(
+        zip(
+            (u.id for u in corpus),
+            parallel_map(
+                Measure(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
+            ),
+            strict=True,
+        )
+    )
+    problems += _recordings(corpus, measured, config, sample_rate)
+    problems += _too_short(used, measured, words, unknown, model)
+    return tuple(sorted(problems, key=order))
+
+
+def _config(features: FeatureConfig | str) -> FeatureConfig:
+    return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)
+
+
+def _read_text(
+    corpus: Corpus, transcripts: Transcripts | AnyPath | None, problems: list[TextProblem]
+) -> Transcripts:
+    if not isinstance(transcripts, Transcripts):
+        source = corpus if transcripts is None else transcripts
+        try:
+            transcripts = read_transcripts(source, strict=False)
+        except FaultyFileError as error:
+            problems += problems_of("bad_text", error.faults)
+            return Transcripts({})
+    problems += problems_of("bad_text", transcripts.faults)
+    return transcripts
+
+
+def _read_lexicon(lexicon: Lexicon | AnyPath | None, problems: list[TextProblem]) -> Lexicon | None:
+    if lexicon is None or isinstance(lexicon, Lexicon):
+        return lexicon
+    try:
+        return Lexicon.read(lexicon)
+    except FaultyFileError as error:
+        problems += problems_of("bad_lexicon", error.faults)
+        return None
+
+
+def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:
+    faulty = {fault.utterance for fault in said.faults}
+    known = set()
+    for utterance in corpus:
+        known.add(utterance.id)
+        if utterance.id not in said and utterance.id not in faulty:
+            message = f"nothing says what is said in it ({said.source}); add its text"
+            yield TextProblem("error", "no_text", utterance.path, utterance.id, message)
+    for name, transcript in said.items():
+        if name not in known:
+            message = f"there is no recording of utterance {name!r}"
+            yield at_line("warning", "no_audio", name, transcript, message)
+
+
+def _empty(said: Transcripts) -> Iterator[TextProblem]:
+    for name, transcript in said.items():
+        if not transcript.words:
+            message = f"utterance {name!r} has an empty transcript; write what is said"
+            yield at_line("error", "empty_text", name, transcript, message)
+
+
+def _recordings(
+    corpus: Corpus, measured: Mapping[str, Measured], config: FeatureConfig, wanted: int | None
+) -> Iterator[TextProblem]:
+    for utterance in corpus:
+        found = measured[utterance.id]
+        if found.refusal is not None:
+            message = found.refusal.removeprefix(f"{utterance.path}: ")
+            yield TextProblem("error", "unreadable", utterance.path, utterance.id, message)
+            continue
+        message = ""
+        if wanted is not None and found.sample_rate != wanted:
+            message = f"its rate is {found.sample_rate} Hz; {wanted} Hz is asked for"
+        elif wanted is None and found.sample_rate < config.sample_rate:
+            message = (
+                f"its rate is {found.sample_rate} Hz; the features need {config.sample_rate} Hz at "
+                "least: take features of a lower rate"
+            )
+        if message:
+            yield TextProblem("error", "wrong_rate", utterance.path, utterance.id, message)
+        if found.has_speech is False:
+            message = (
+                f"no speech found in {found.seconds:.2f} s: it is silent, or too quiet to tell "
+                "speech from background"
+            )
+            yield TextProblem("error", "no_speech", utterance.path, utterance.id, message)
+
+
+def _too_short(
+    used: Mapping[str, Transcript],
+    measured: Mapping[str, Measured],
+    lexicon: Lexicon | None,
+    unknown: str | None,
+    model: AcousticModel | None,
+) -> Iterator[TextProblem]:
+    shortest: dict[str, int] = {}
+    edges = 0
+    if model is not None:
+        shortest = {
+            unit: topology.shortest_duration
+            for unit, topology in zip(model.models.units, model.models.topologies, strict=True)
+        }
+        silence = model.silence
+        if silence.unit is not None and silence.edge_probability == 1:
+            edges = 2 * shortest[silence.unit]
+    for name, said in used.items():
+        found = measured[name]
+        if found.refusal is not None or not said.words:
+            continue
+        needed = edges + shortest_frames(
+            said.words, lexicon, frames_of=lambda phone: shortest.get(phone, 3), unknown=unknown
+        )
+        if needed > found.n_frames:
+            message = (
+                f"utterance {name!r} has {len(said)} words that take {needed} frames at the least, "
+                f"and its recording has {found.n_frames} ({found.seconds:.2f} s): is it the right "
+                "text?"
+            )
+            yield at_line("error", "too_short_for_text", name, said, message)

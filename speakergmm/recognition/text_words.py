@@ -1,0 +1,116 @@
+"""Words of transcripts that a lexicon, a model or a language model doesn't have."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from speakergmm.corpora.transcripts import Transcript
+from speakergmm.corpora.validation import Severity
+from speakergmm.hmm.graphemes import spell
+from speakergmm.hmm.language_model import BackoffLanguageModel
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
+from speakergmm.text_files import FaultyFileError
+
+if TYPE_CHECKING:
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+
+def unspelled_words(used: Mapping[str, Transcript]) -> Iterator[TextProblem]:
+    """Find words that a grapheme lexicon can't have."""
+    yield from _outside(
+        used,
+        {word for said in used.values() for word in said if spell(word) is None},
+        "can't be spelled: write numbers and signs as words",
+        "error",
+    )
+
+
+def unknown_words(
+    used: Mapping[str, Transcript], lexicon: Lexicon, unknown: str | None
+) -> Iterator[TextProblem]:
+    """Find words that the lexicon lacks: errors where no word stands for them."""
+    what = f"not in the lexicon {lexicon.source}"
+    if unknown is not None:
+        what += f", taken for {unknown}"
+    severity: Severity = "error" if unknown is None else "warning"
+    yield from _outside(used, set(lexicon.unknown(used)), what, severity)
+
+
+def _outside(
+    used: Mapping[str, Transcript], outside: set[str], what: str, severity: Severity
+) -> Iterator[TextProblem]:
+    """Tell the words with their counts, and the utterances that have them."""
+    if not outside:
+        return
+    counts = Counter(word for said in used.values() for word in said if word in outside)
+    yield TextProblem(
+        severity, "unknown_words", None, None, f"words {what}: {_with_counts(counts)}"
+    )
+    for name, said in used.items():
+        found = list(dict.fromkeys(word for word in said if word in outside))
+        if found:
+            message = f"utterance {name!r} has words {what}: {' '.join(found)}"
+            yield at_line(severity, "unknown_words", name, said, message)
+
+
+def _with_counts(counts: Counter[str]) -> str:
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{word} ({count})" for word, count in ranked)
+
+
+def missing_phones(
+    used: Mapping[str, Transcript], lexicon: Lexicon | None, graphemes: bool, model: AcousticModel
+) -> Iterator[TextProblem]:
+    """Find phones or letters that the model has no unit for."""
+    modelled = set(model.models.units)
+    missing: Counter[str] = Counter()
+    for name, said in used.items():
+        lacking = set()
+        for word in said:
+            if graphemes:
+                lacking |= set(spell(word) or ()) - modelled
+            elif lexicon is not None and word in lexicon:
+                lacking |= {p for way in lexicon[word] for p in way.phones} - modelled
+        missing.update(lacking)
+        if lacking:
+            named = " ".join(sorted(lacking))
+            message = f"utterance {name!r} has phones without a model: {named}"
+            yield at_line("error", "missing_phones", name, said, message)
+    if missing:
+        message = f"phones without a model, with numbers of utterances: {_with_counts(missing)}"
+        yield TextProblem("error", "missing_phones", None, None, message)
+
+
+def language_model_words(
+    given: BackoffLanguageModel | str | os.PathLike[str] | None,
+    used: Mapping[str, Transcript],
+    lexicon: Lexicon | None,
+) -> list[TextProblem]:
+    """Read a language model, and compare its words with the text and the lexicon."""
+    if given is None:
+        return []
+    if not isinstance(given, BackoffLanguageModel):
+        try:
+            given = BackoffLanguageModel.read_arpa(given)
+        except FaultyFileError as error:
+            return list(problems_of("bad_language_model", error.faults))
+    known = set(given.vocabulary)
+    found = []
+    counts = Counter(word for said in used.values() for word in said if word not in known)
+    if counts:
+        found.append(f"words of the text that the language model lacks: {_with_counts(counts)}")
+    if lexicon is not None:
+        unsaid = [word for word in given.vocabulary if word not in lexicon]
+        if unsaid:
+            found.append(
+                f"{len(unsaid)} words of the language model are not in the lexicon, and can't be "
+                f"recognised: {', '.join(unsaid[:20])}{', ...' if len(unsaid) > 20 else ''}"
+            )
+    where = as_path(given.source)
+    return [
+        TextProblem("warning", "language_model_words", where, None, message) for message in found
+    ]
