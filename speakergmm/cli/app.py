@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from speakergmm import __version__
-from speakergmm.cli import background, corpora, demonstration, protocols, speakers
+from speakergmm.cli import acoustic, background, corpora, demonstration, protocols, speakers
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def _options(
     """Train a background model, enrol speakers from recordings, verify and identify them."""
 
 
-for _group in (corpora, background, speakers, protocols, demonstration):
+for _group in (corpora, background, speakers, protocols, acoustic, demonstration):
     _group.register(app)
 
 

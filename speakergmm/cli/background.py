@@ -110,6 +110,7 @@ def info(
     json: JsonOption = False,
 ) -> None:
     """Say what a model or store is, what it was made of, with which features, and when."""
+    from speakergmm.serialization import read_header
     from speakergmm.speakers import BackgroundModel, SpeakerStore, is_store
 
     if not file.exists():
@@ -117,6 +118,10 @@ def info(
     if is_store(file):
         with SpeakerStore.open(file) as store:
             document = store.info()
+    elif read_header(file)["kind"] == "acoustic model":
+        from speakergmm.recognition.acoustic_model import AcousticModel
+
+        document = AcousticModel.load(file).info()
     else:
         document = BackgroundModel.load(file).info()
     if json:

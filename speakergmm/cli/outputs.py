@@ -8,9 +8,10 @@ from typing import Literal
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import check_writable
 
-Kind = Literal["model", "scores", "report", "settings"]
+Kind = Literal["model", "acoustic model", "scores", "report", "settings"]
 _NAMES: dict[Kind, str] = {
     "model": "a background model",
+    "acoustic model": "an acoustic model",
     "scores": "scores",
     "report": "a report",
     "settings": "the settings of scores",
@@ -24,7 +25,7 @@ def check_output(path: Path, kind: Kind) -> None:
     ----------
     path : Path
         What the command would write.
-    kind : {"model", "scores", "report", "settings"}
+    kind : {"model", "acoustic model", "scores", "report", "settings"}
         What it would write there; an older file of that kind, or an empty one, is replaced.
 
     Raises
@@ -40,11 +41,12 @@ def check_output(path: Path, kind: Kind) -> None:
 
 
 def _holds(path: Path, kind: Kind) -> bool:
-    if kind == "model":
+    if kind in ("model", "acoustic model"):
+        wanted = "background model" if kind == "model" else kind
         from speakergmm.serialization import read_header
 
         try:
-            return bool(read_header(path)["kind"] == "background model")
+            return bool(read_header(path)["kind"] == wanted)
         except SpeakerGmmError:
             return False
     with path.open("rb") as file:

@@ -5,6 +5,7 @@ Static features are kept in a temporary file, from which training reads an utter
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import IO, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
-from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor, map_recordings
 from speakergmm.hmm.moments import Moments
@@ -217,3 +219,22 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         if self.normalisation.variance:
             moved /= moments.deviation
         return moved.astype(np.float32)
+
+
+def suited_rate(utterances: Sequence[Utterance]) -> int:
+    """Return the rate at which features lose nothing that most recordings have: 8 or 16 kHz.
+
+    Filters above the band of a recording hold nothing but the floor of the logarithm: telephone
+    speech is best kept at its own rate.
+
+    Parameters
+    ----------
+    utterances : sequence of Utterance
+        Up to a hundred of them are looked at; those that can't be read say nothing.
+    """
+    step = max(1, len(utterances) // 100)
+    rates = []
+    for utterance in utterances[::step]:
+        with contextlib.suppress(AudioError):
+            rates.append(probe(utterance.path).sample_rate)
+    return 8000 if rates and float(np.median(rates)) < 16000 else 16000

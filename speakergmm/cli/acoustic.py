@@ -1,0 +1,238 @@
+"""``speakergmm train-hmm``: phone models of transcribed recordings, from a flat start."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from speakergmm.cli.corpora import CorpusArgument, DataOption
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+)
+from speakergmm.cli.outputs import check_output
+from speakergmm.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.training import TrainingState
+    from speakergmm.recognition.text_problems import TextProblem
+
+_EXAMPLES = """
+
+Examples:
+
+  speakergmm train-hmm corpus/ --lexicon cmudict.txt --output am.safetensors
+
+  speakergmm train-hmm list.tsv --graphemes --gaussians 500 --output am.safetensors -j 2
+"""
+_SHOWN_PROBLEMS = 20
+
+
+def train_hmm(
+    corpus: CorpusArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
+    ],
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(help="Pronunciations in CMUdict format.", show_default=False),
+    ] = None,
+    graphemes: Annotated[
+        bool, typer.Option("--graphemes", help="Spell words out instead: no lexicon is needed.")
+    ] = False,
+    text: Annotated[
+        Path | None,
+        typer.Option(help="Transcripts, where they are not with the corpus.", show_default=False),
+    ] = None,
+    unknown: Annotated[
+        Literal["skip", "map", "graphemes"],
+        typer.Option(help="Words outside the lexicon: leave out, spoken noise, or spell."),
+    ] = "skip",
+    stress: Annotated[
+        Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
+    ] = "fold",
+    case: Annotated[
+        Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
+    ] = "asis",
+    gaussians: Annotated[int, typer.Option(min=1, help="Gaussians of all phones.")] = 1000,
+    iterations: Annotated[int, typer.Option(min=1, help="Updates of the models.")] = 40,
+    algorithm: Annotated[
+        Literal["baum-welch", "viterbi"],
+        typer.Option(help="Sums over all paths, or the best path alone (faster)."),
+    ] = "baum-welch",
+    features: Annotated[
+        str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits phones.")
+    ] = "hmm",
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            min=4000, help="Rate of the features in Hz [default: 16000, 8000 for telephone speech]."
+        ),
+    ] = None,
+    normalisation: Annotated[
+        Literal["speaker", "utterance", "none"],
+        typer.Option(help="What cepstral means and variances are taken over."),
+    ] = "speaker",
+    silence: Annotated[str, typer.Option(help="Name of the model of silence.")] = "SIL",
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File to go on from after an interruption.", show_default=False),
+    ] = None,
+    data: DataOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the corpus if one utterance is bad.")
+    ] = False,
+    jobs: JobsOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Train phone models on recordings and their transcripts, and write them to a file."""
+    from speakergmm.corpora import read_corpus
+    from speakergmm.corpora.transcripts import read_transcripts
+    from speakergmm.features import FeatureConfig
+    from speakergmm.hmm.lexicon import Lexicon
+    from speakergmm.hmm.schedule import TrainingSchedule
+    from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+    from speakergmm.recognition.features import FeatureNormalisation, suited_rate
+    from speakergmm.recognition.text_problems import unusable_utterances
+    from speakergmm.recognition.text_validation import validate_text
+    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions
+
+    if (lexicon is None) == (not graphemes):
+        raise InvalidInputError("give either --lexicon FILE or --graphemes")
+    check_output(output, "acoustic model")
+    read = read_corpus(corpus, data_dir=data)
+    for note in read.notes:
+        print_note(f"warning: {note}")
+    folded = None if case == "asis" else case
+    said = read_transcripts(text or read, case=folded, data_dir=data, strict=False)
+    if lexicon is None:
+        words = Lexicon.graphemes({word for utterance in said.values() for word in utterance})
+    else:
+        words = Lexicon.read(lexicon, stress=stress, case=folded)
+    config = FeatureConfig.load(features)
+    if rate is not None or features == "hmm":
+        config = config.replace(sample_rate=rate or suited_rate(read.utterances))
+    spelled = unknown == "graphemes" or lexicon is None
+    problems = validate_text(
+        read,
+        said,
+        None if spelled else words,
+        graphemes=spelled,
+        features=config,
+        n_jobs=jobs,
+        description=None if json else "checking",
+    )
+    if unknown == "map":
+        problems = tuple(p for p in problems if p.kind != "unknown_word")
+    unusable = unusable_utterances(problems)
+    _report(problems, strict=strict)
+    options = TrainingOptions(
+        features=config,
+        normalisation=FeatureNormalisation(normalisation),
+        schedule=TrainingSchedule(
+            algorithm=algorithm,
+            n_iterations=iterations,
+            grow_until=max(0, iterations * 3 // 4),
+            n_gaussians=gaussians,
+        ),
+        silence=SilenceModel(silence),
+        unknown_words=unknown,
+        seed=seed,
+    )
+    with _status(iterations) as callback:
+        model = AcousticModel.train(
+            read,
+            {name: words for name, words in said.items() if name not in unusable},
+            words,
+            options,
+            n_jobs=jobs,
+            on_skip=lambda skipped: _note_skip(skipped.affected, skipped.message, unusable),
+            callback=callback,
+            checkpoint=checkpoint,
+            progress=not json,
+        )
+    model.save(output)
+    facts = model.provenance
+    if json:
+        print_json(
+            {
+                "output": str(output),
+                "problems": [problem.to_dict() for problem in problems],
+                **model.info(),
+            }
+        )
+        return
+    print_line(
+        f"{output}: {counted(len(model.models.units), 'unit')}, "
+        f"{counted(model.models.n_components, 'Gaussian')}, trained on "
+        f"{counted(facts['n_utterances'], 'utterance')} ({facts['seconds'] / 60:.1f} minutes) of "
+        f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
+        f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
+        f"digest {model.digest[:12]}"
+    )
+    if UNKNOWN_WORD in model.lexicon:
+        print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
+
+
+def _note_skip(affected: tuple[str, ...], message: str, known: dict[str, str]) -> None:
+    """Say what was left out, unless the list of problems said it."""
+    if not any(utterance in known for utterance in affected):
+        print_note(f"left out: {message}")
+
+
+def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
+    """List what is wrong with the corpus; with `strict`, an error ends the command."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if not errors:
+        return
+    if not strict:
+        for problem in errors[:_SHOWN_PROBLEMS]:
+            print_note(f"left out: {problem.path or ''} {problem.message}".replace("  ", " "))
+        if len(errors) > _SHOWN_PROBLEMS:
+            print_note(f"and {len(errors) - _SHOWN_PROBLEMS} more; 'validate --text' lists them")
+        return
+    print_table(
+        "Problems of the corpus",
+        ("kind", "file", "what"),
+        [(p.kind, str(p.path or ""), p.message) for p in errors],
+    )
+    raise InvalidInputError(
+        f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "
+        "without --strict, which leaves the utterances out"
+    )
+
+
+@contextlib.contextmanager
+def _status(n_iterations: int) -> Iterator[Callable[[TrainingState], None] | None]:
+    """Show on a terminal how training goes on; yields what to call after each iteration."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("training") as status:
+
+        def show(state: TrainingState) -> None:
+            last = state.history[-1]
+            status.update(
+                f"training: iteration {state.iteration} of {n_iterations}, "
+                f"{last.log_likelihood:.3f} a frame, {last.n_gaussians} Gaussians"
+            )
+
+        yield show
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands to the application."""
+    app.command("train-hmm", help=(train_hmm.__doc__ or "") + _EXAMPLES)(train_hmm)
