@@ -169,7 +169,7 @@ def picture_svg(figure: Figure, *, prefix: str = "alignment", dots_per_inch: int
 
 def spectrogram(
     samples: NDArray[np.floating[Any]], sample_rate: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.floating[Any]], NDArray[np.float64]]:
     """Compute a wide-band spectrogram.
 
     Parameters
@@ -198,7 +198,7 @@ def spectrogram(
     power = np.abs(np.fft.rfft(frames * window("hann", length), n_fft, axis=1)) ** 2
     frequencies = np.fft.rfftfreq(n_fft, 1 / sample_rate)
     kept = frequencies <= _TOP_HZ
-    power = power[:, kept].T
+    power = np.asarray(power[:, kept].T, dtype=np.float64)
     loudest = power.max()
     floor = 10 ** (-_RANGE_DB / 10)
     levels = 10 * np.log10(np.maximum(power / loudest if loudest > 0 else power, floor))
