@@ -3,11 +3,14 @@
 `GaussianMixture` and `BayesianGaussianMixture` take the place of scikit-learn's; the others fit
 mixtures whose size the data decide (`DirichletProcessMixture`, `select_n_components`), regress
 (`GaussianMixtureRegressor`) and find what does not belong (`GaussianMixtureOutlierDetector`).
+`GaussianMixtureHMM` takes the place of hmmlearn's GMMHMM, and `HMMClassifier` tells isolated words.
 """
 
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.hidden_markov import GaussianMixtureHMM
+from speakergmm.estimators.hmm_classifier import HMMClassifier
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.regression import GaussianMixtureRegressor
 from speakergmm.estimators.selection import select_n_components
@@ -16,7 +19,9 @@ __all__ = [
     "BayesianGaussianMixture",
     "DirichletProcessMixture",
     "GaussianMixture",
+    "GaussianMixtureHMM",
     "GaussianMixtureOutlierDetector",
     "GaussianMixtureRegressor",
+    "HMMClassifier",
     "select_n_components",
 ]

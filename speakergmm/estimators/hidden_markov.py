@@ -207,7 +207,7 @@ class GaussianMixtureHMM(HiddenMarkovInference, StorableHiddenMarkov, BaseHMM): 
             Number of frames of each sequence; by default all frames are one sequence.
         sample_weight : array, shape (R,), optional
             Weight of each sequence, finite, >= 0, not all zero. A weight of 2 is the sequence
-            twice (to all but the start, where each is looked at once).
+            twice (from the same start; k-means, where it is used, may find another).
 
         Returns
         -------
@@ -217,7 +217,7 @@ class GaussianMixtureHMM(HiddenMarkovInference, StorableHiddenMarkov, BaseHMM): 
         ------
         ValueError
             If a parameter is out of range, or frames, lengths or weights are no such.
-        InsufficientDataError
+        ImpossibleSequenceError
             If a sequence is impossible under the model, such as one of fewer frames than states
             that must all be passed; it is named.
         """

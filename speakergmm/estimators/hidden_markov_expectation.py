@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.hidden_markov_parameters import HiddenMarkovParameters
-from speakergmm.estimators.hidden_markov_sequences import Sequences
+from speakergmm.estimators.hidden_markov_sequences import ImpossibleSequenceError, Sequences
 from speakergmm.mixtures.density import (
     NaturalParameters,
     block_size,
@@ -102,9 +102,11 @@ class ExpectationStep:
             raise InvalidInputError("no path leads through the states to one that may be the last")
         short = np.flatnonzero((weights > 0) & (sequences.lengths < needed))
         if short.size:
-            raise InsufficientDataError(
-                f"sequence {short[0]} has {sequences.lengths[short[0]]} frames, fewer than the "
-                f"{needed} that a path through the states needs"
+            number = int(short[0])
+            raise ImpossibleSequenceError(
+                number,
+                f"has {sequences.lengths[number]} frames, fewer than the {needed} that a path "
+                f"through the states needs",
             )
 
     def natural(self, model: HiddenMarkovParameters) -> NaturalParameters:
@@ -136,7 +138,7 @@ class ExpectationStep:
 
         Raises
         ------
-        InsufficientDataError
+        ImpossibleSequenceError
             If a sequence is impossible under the model; it is named.
         """
         from speakergmm.estimators.hidden_markov_graph import with_probabilities
@@ -305,8 +307,8 @@ class _GroupEvaluator:
             try:
                 passed = forward_backward(work.graph, block, arithmetic=work.arithmetic)
             except NoPathError as error:
-                raise InsufficientDataError(
-                    f"sequence {number} is impossible under the model: {error}"
+                raise ImpossibleSequenceError(
+                    number, f"is impossible under the model: {error}"
                 ) from None
             np.multiply(passed.state_posteriors, weight, out=block)
             total.arc_counts += weight * passed.arc_counts

@@ -11,12 +11,12 @@ from hmmlearn.base import DECODER_ALGORITHMS
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.hidden_markov_expectation import Arithmetic
 from speakergmm.estimators.hidden_markov_graph import state_graph
 from speakergmm.estimators.hidden_markov_parameters import HiddenMarkovParameters
 from speakergmm.estimators.hidden_markov_sampling import draw
-from speakergmm.estimators.hidden_markov_sequences import as_sequences
+from speakergmm.estimators.hidden_markov_sequences import ImpossibleSequenceError, as_sequences
 from speakergmm.mixtures.density import (
     NaturalParameters,
     block_size,
@@ -98,7 +98,7 @@ class HiddenMarkovInference:
 
         Raises
         ------
-        InsufficientDataError
+        ImpossibleSequenceError
             If a sequence is impossible under the model; it is named.
         """
         from speakergmm.hmm.inference import forward_backward
@@ -146,7 +146,7 @@ class HiddenMarkovInference:
 
         Raises
         ------
-        InsufficientDataError
+        ImpossibleSequenceError
             If a sequence is impossible under the model; it is named.
         """
         from speakergmm.hmm.inference import viterbi
@@ -274,6 +274,6 @@ class _naming:
         from speakergmm.hmm.graph import NoPathError
 
         if isinstance(error, NoPathError):
-            raise InsufficientDataError(
-                f"sequence {self._number} is impossible under the model: {error}"
+            raise ImpossibleSequenceError(
+                self._number, f"is impossible under the model: {error}"
             ) from None

@@ -13,6 +13,22 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.frames import Frames, check_frames
 
 
+class ImpossibleSequenceError(InsufficientDataError):
+    """A sequence that no path through a model can give, such as one that is too short.
+
+    Parameters
+    ----------
+    sequence : int
+        Its number, from 0.
+    reason : str
+        What is wrong with it.
+    """
+
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(f"sequence {sequence} {reason}")
+        self.sequence, self.reason = sequence, reason
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
     """Sequences of frames, one after another.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.hidden_markov_sequences import Sequences
 from speakergmm.mixtures.kinds import mixture_kind
 from speakergmm.mixtures.standardisation import Standardisation
@@ -29,7 +28,7 @@ class EmissionStart:
     sequences : Sequences
         In feature units.
     weights : array, shape (R,)
-        Of sequences; those of weight zero are not looked at, otherwise each counts once.
+        Of sequences.
     moments : tuple of two arrays, shape (D,)
         Mean and variance of all frames.
     covariance_type : {"spherical", "diag", "tied", "full"}
@@ -52,16 +51,18 @@ class EmissionStart:
         )
         chosen = np.flatnonzero(weights > 0)
         lengths = sequences.lengths[chosen]
-        total = int(lengths.sum())
         rows = np.concatenate(
             [np.arange(sequences.bounds[r], sequences.bounds[r + 1]) for r in chosen]
         )
         # Of each frame, how far its sequence has come, in 0..1.
         places = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
-        if total > _MOST_FRAMES:
-            steps = (np.arange(_MOST_FRAMES) * 2 + 1) * total // (2 * _MOST_FRAMES)
-            rows, places = rows[steps], places[steps]
-        self._places = places
+        shares = np.repeat(weights[chosen], lengths)
+        if len(rows) > _MOST_FRAMES:
+            # At equal steps of the cumulative weight, where each stands for as many.
+            steps = (np.arange(_MOST_FRAMES) + 0.5) / _MOST_FRAMES * shares.sum()
+            taken = np.minimum(np.searchsorted(np.cumsum(shares), steps), len(rows) - 1)
+            rows, places, shares = rows[taken], places[taken], np.ones(_MOST_FRAMES)
+        self._places, self._weights = places, shares
         self._z = np.empty((len(rows), sequences.n_features))
         self._standardisation.apply(sequences.frames[rows], self._z)
 
@@ -90,7 +91,7 @@ class EmissionStart:
         if left_right:
             states = np.minimum((self._places * n_states).astype(np.intp), n_states - 1)
         else:
-            states = _cluster(self._z, n_states, random_state)[1]
+            states = _cluster(self._z, self._weights, n_states, random_state)[1]
         n_features = self._z.shape[1]
         means = np.empty((n_states, n_mix, n_features))
         weights = np.empty((n_states, n_mix))
@@ -99,15 +100,17 @@ class EmissionStart:
         floor = np.maximum(_LEAST_VARIANCE * standard_variance, min_covar / scale**2)
         within = []
         for state in range(n_states):
-            z = self._z[states == state]
-            if len(z) == 0:
+            there = states == state
+            if not there.any():
                 # Nothing to go by: where all frames are.
-                z = self._z
-            centres, labels = _cluster(z, n_mix, random_state)
+                there[:] = True
+            z, shares = self._z[there], self._weights[there]
+            centres, labels = _cluster(z, shares, n_mix, random_state)
             means[state] = centres
-            # One more frame for each: none begins with nothing.
-            weights[state] = np.bincount(labels, minlength=n_mix) + 1.0
-            within.append(self._within(z - centres[labels], floor))
+            counts = np.bincount(labels, weights=shares, minlength=n_mix)
+            # A tenth of an equal share at least: none begins with nothing.
+            weights[state] = np.maximum(counts, 0.1 * counts.sum() / n_mix)
+            within.append(self._within(z - centres[labels], shares, floor))
         weights /= weights.sum(axis=1, keepdims=True)
         covars = np.stack(within)
         if self._covariance_type != "tied":
@@ -121,27 +124,30 @@ class EmissionStart:
         return weights, means * scale + self._standardisation.centre, covars
 
     def _within(
-        self, moved: NDArray[np.float64], floor: NDArray[np.float64]
+        self, moved: NDArray[np.float64], shares: NDArray[np.float64], floor: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """Covariance of frames about the centres of their clusters, for one component."""
         if self._covariance_type in ("diag", "spherical"):
-            variance = np.mean(moved**2, axis=0)
+            variance = shares @ moved**2 / shares.sum()
             if self._covariance_type == "spherical":
                 variance = variance.mean()
             covars: NDArray[np.float64] = np.asarray(variance)[None]
         else:
-            covars = (moved.T @ moved / len(moved))[None]
+            covars = ((shares[:, None] * moved).T @ moved / shares.sum())[None]
         if self._covariance_type == "tied":
             return np.asarray(self._kind.floored(covars[0], floor)[0])
         return np.asarray(self._kind.floored(covars, floor)[0][0])
 
 
 def _cluster(
-    z: NDArray[np.float64], n_clusters: int, random_state: np.random.RandomState
+    z: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_clusters: int,
+    random_state: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Centres (K, D) and the cluster (N,) of each frame, by k-means."""
     if n_clusters == 1:
-        return z.mean(axis=0, keepdims=True), np.zeros(len(z), np.intp)
+        return (weights @ z / weights.sum())[None], np.zeros(len(z), np.intp)
     if len(z) <= n_clusters:
         # Too few to go round: some centres are there twice.
         return z[np.arange(n_clusters) % len(z)], np.arange(len(z))
@@ -151,18 +157,5 @@ def _cluster(
 
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     with single_threaded_blas():
-        fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z)
+        fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z, sample_weight=weights)
     return fitted.cluster_centers_.astype(np.float64), fitted.labels_.astype(np.intp)
-
-
-def check_params(name: str, value: object) -> str:
-    """Return letters that name parameters, or refuse them.
-
-    Raises
-    ------
-    InvalidInputError
-        If `value` is no text.
-    """
-    if not isinstance(value, str):
-        raise InvalidInputError(f"{name} must be letters of 'stmcw', found {value!r}")
-    return value
