@@ -72,11 +72,13 @@ class Grammar:
 
     Notes
     -----
-    The weight of going back to a shorter history is an ordinary arc without a word, as in Kaldi: a
-    word that has an arc in a state can also be reached through its shorter history. In a model
-    where the longer history never makes a word less probable than backing off does (each
-    interpolated model, Witten-Bell's for one) the best path is exactly the model's probability;
-    `score` says what the automaton gives in any case.
+    Going back to a shorter history is an ordinary arc without a word, as in Kaldi, and nothing
+    keeps a path from it where the longer history has the word. The model's own way through a
+    sentence is always among the paths; the best one can be more probable. For unigrams, and for
+    bigrams whose explicit probabilities are never below those of backing off (interpolated models,
+    as `train_ngram` makes them), it is exactly the model's. For longer histories a path may also
+    gain by forgetting words; `score` says what the automaton gives, and `rescore` puts the model's
+    exact probabilities into a list of hypotheses.
 
     Examples
     --------
