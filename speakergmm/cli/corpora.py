@@ -1,9 +1,9 @@
-"""``speakergmm validate``: every problem of a corpus at once."""
+"""``speakergmm validate``: every problem of a corpus, and of what is said in it, at once."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,9 @@ from speakergmm.cli.output import (
     print_line,
     print_table,
 )
+
+if TYPE_CHECKING:
+    from speakergmm.corpora import Corpus, Problem
 
 CorpusArgument = Annotated[
     Path,
@@ -37,6 +40,8 @@ Examples:
   speakergmm validate recordings/
 
   speakergmm validate corpus.tsv --data /media/corpus --rate 16000 --json
+
+  speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
 """
 
 
@@ -47,14 +52,61 @@ def validate(
         int | None,
         typer.Option(help="Sample rate wanted, in Hz [default: that of most recordings]."),
     ] = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Check what is said in the recordings too.")
+    ] = False,
+    transcripts: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the transcripts [default: text, a column text, or .txt and .lab files "
+            "of the corpus].",
+        ),
+    ] = None,
+    lexicon: Annotated[
+        Path | None, typer.Option(help="Pronunciations that all words must have.")
+    ] = None,
+    keep_stress: Annotated[
+        bool, typer.Option("--keep-stress", help="Keep the stress digits of the lexicon's vowels.")
+    ] = False,
+    graphemes: Annotated[
+        bool, typer.Option("--graphemes", help="Words are to be spelled; there is no lexicon.")
+    ] = False,
+    unknown_word: Annotated[
+        str | None, typer.Option(help="Word of the lexicon that stands for all others.")
+    ] = None,
+    lm: Annotated[
+        Path | None, typer.Option(help="Language model (ARPA) to compare with the text.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Acoustic model whose phones and features count.")
+    ] = None,
     jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> None:
-    """Check every recording of a corpus and list all problems; exit code 1 if any is an error."""
+    """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
+
+    With --text, or any option that has to do with what is said, transcripts are checked as well:
+    what is missing on either side, words without a pronunciation, text too long for its recording.
+    """
     from speakergmm.corpora import read_corpus, validate_corpus
 
     found = read_corpus(corpus, data_dir=data)
-    problems = validate_corpus(found, sample_rate=rate, n_jobs=jobs)
+    problems: list[Problem] = list(validate_corpus(found, sample_rate=rate, n_jobs=jobs))
+    spoken = (transcripts, lexicon, lm, model, unknown_word)
+    if text or graphemes or any(given is not None for given in spoken):
+        problems += _text_problems(
+            found,
+            data,
+            transcripts,
+            lexicon,
+            "keep" if keep_stress else "fold",
+            graphemes,
+            unknown_word,
+            lm,
+            model,
+            jobs,
+        )
+        problems.sort(key=lambda problem: problem.severity != "error")
     errors = sum(problem.severity == "error" for problem in problems)
     if json:
         print_json(
@@ -71,7 +123,7 @@ def validate(
             print_table(
                 f"Problems of {corpus}",
                 ("severity", "kind", "file", "what"),
-                [(p.severity, p.kind, str(p.path or ""), p.message) for p in problems],
+                [(p.severity, p.kind, _place(p), p.message) for p in problems],
             )
         print_line(
             f"{counted(len(found), 'utterance')}, {counted(len(found.speakers), 'named speaker')}: "
@@ -79,6 +131,43 @@ def validate(
         )
     if errors:
         raise typer.Exit(1)
+
+
+def _text_problems(
+    corpus: Corpus,
+    data: Path | None,
+    transcripts: Path | None,
+    lexicon: Path | None,
+    stress: Literal["fold", "keep"],
+    graphemes: bool,
+    unknown_word: str | None,
+    lm: Path | None,
+    model: Path | None,
+    jobs: int,
+) -> list[Problem]:
+    from speakergmm.corpora.transcripts import read_transcripts
+    from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.text_validation import validate_text
+
+    found = validate_text(
+        corpus,
+        read_transcripts(transcripts or corpus, data_dir=data, strict=False),
+        lexicon,
+        graphemes=graphemes,
+        stress=stress,
+        unknown=unknown_word,
+        language_model=lm,
+        model=None if model is None else AcousticModel.load(model),
+        n_jobs=jobs,
+    )
+    # Recordings that can't be read have been told.
+    return [problem for problem in found if problem.kind != "unreadable"]
+
+
+def _place(problem: Problem) -> str:
+    line = getattr(problem, "line", None)
+    path = "" if problem.path is None else str(problem.path)
+    return path if line is None else f"{path}:{line}"
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from speakergmm.corpora.names import quoted, shown
 from speakergmm.corpora.reading import read_corpus
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import atomic_text_writer
 from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
 
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")
@@ -127,9 +129,9 @@ def read_transcripts(
     r"""Read what is said, whichever of three ways it is written.
 
     A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``; such a file may be
-    given by itself); a CSV or TSV list has a column ``text`` beside ``path``; beside a recording of
-    a folder, or of a list without that column, lies a file of the same name with the ending
-    ``.txt`` or ``.lab``. Words are what white space separates, in Unicode normal form C.
+    given by itself); a CSV or TSV list has a column ``text`` beside ``path`` or ``id``; beside a
+    recording of a folder, or of a list without that column, lies a file of the same name with the
+    ending ``.txt`` or ``.lab``. Words are what white space separates, in Unicode normal form C.
 
     Parameters
     ----------
@@ -197,8 +199,6 @@ def write_transcripts(
     path: str | os.PathLike[str], transcripts: Mapping[str, Iterable[str]]
 ) -> None:
     """Write transcripts as Kaldi's ``text``, sorted by utterance."""
-    from speakergmm.files import atomic_text_writer
-
     with atomic_text_writer(path) as file:
         for utterance in sorted(transcripts):
             file.write(" ".join([utterance, *transcripts[utterance]]) + "\n")
@@ -240,34 +240,38 @@ def _read_kaldi(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fa
 
 
 def _is_list(path: Path) -> bool:
-    """Tell a list of recordings from a Kaldi text: its first line names the column path."""
+    """Tell a list from a Kaldi text: it is named so, or its first line names the columns."""
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return True
     try:
         with path.open("rb") as file:
             first = file.readline(10_000).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
     except OSError:
         return False
     separator = next((mark for mark in "\t,;" if mark in first), None)
-    names = [cell.strip().strip('"').lower() for cell in first.split(separator)]
-    return "path" in names
+    if separator is None:
+        return first.strip().lower() == "path"
+    names = {cell.strip().strip('"').lower() for cell in first.split(separator)}
+    return "path" in names or {"id", "text"} <= names
 
 
 def _read_list(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     gathered = _Gathered(path)
-    for line, row in read_table(path, required=("path",), optional=("start", "end", "id", "text")):
+    for line, row in read_table(path, required=(), optional=("path", "start", "end", "id", "text")):
         if "text" not in row:
             return None
         where = f"{shown(path)}:{line}"
         start = parse_seconds(row.get("start", "") or "0", "start", where)
         end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
-        utterance = row.get("id", "") or default_id(row["path"], start, end)
-        gathered.add(utterance, _words(_composed(row["text"]), case), line)
+        utterance = row.get("id", "")
+        if not utterance and row.get("path", ""):
+            utterance = default_id(row["path"], start, end)
+        if utterance:
+            text = unicodedata.normalize("NFC", row["text"])
+            gathered.add(utterance, _words(text, case), line)
+        else:
+            gathered.faults.add(line, "neither an id nor a path; name the utterance")
     return gathered.found, gathered.faults.sorted()
-
-
-def _composed(text: str) -> str:
-    import unicodedata
-
-    return unicodedata.normalize("NFC", text)
 
 
 def _read_beside(corpus: Corpus, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:

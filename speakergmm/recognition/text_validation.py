@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from speakergmm.corpora import Corpus
 from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
@@ -35,10 +35,11 @@ def validate_text(
     lexicon: Lexicon | AnyPath | None = None,
     *,
     graphemes: bool = False,
+    stress: Literal["fold", "keep"] = "fold",
     unknown: str | None = None,
     language_model: BackoffLanguageModel | AnyPath | None = None,
     model: AcousticModel | None = None,
-    features: FeatureConfig | str = "hmm",
+    features: FeatureConfig | str | None = None,
     sample_rate: int | None = None,
     listen: bool = True,
     n_jobs: int = 1,
@@ -56,6 +57,8 @@ def validate_text(
         By default the model's, where there is one; else words are measured by their letters.
     graphemes : bool, default=False
         Words are to be spelled, and no lexicon is used.
+    stress : {"fold", "keep"}, default="fold"
+        As `Lexicon.read` has it, for a lexicon that is read.
     unknown : str, optional
         Word of the lexicon that stands for words outside it, by default the model's; those are
         warnings then.
@@ -63,11 +66,12 @@ def validate_text(
         Its words are compared with the text and the lexicon.
     model : AcousticModel, optional
         Its units, topologies and features count.
-    features : FeatureConfig or str, default="hmm"
-        Rate and frames, where there is no model.
+    features : FeatureConfig or str, optional
+        Whose rate and frames count, where there is no model. By default any rate will do, and
+        frames are those of the preset ``hmm``.
     sample_rate : int, optional
         Rate of the recordings wanted, in Hz: others are errors. By default recordings of a lower
-        rate than that of the features are errors, and of a higher one nothing.
+        rate than that of the features (or of the model's) are errors.
     listen : bool, default=True
         Read the samples and look for speech; without it only headers are read.
     n_jobs : int, default=1
@@ -98,7 +102,7 @@ def validate_text(
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
     problems: list[TextProblem] = []
     said = _read_text(corpus, transcripts, problems)
-    words = _read_lexicon(lexicon, problems)
+    words = _read_lexicon(lexicon, stress, problems)
     if words is None and model is not None and lexicon is None and not graphemes:
         words = model.lexicon
     if unknown is None and model is not None and words is not None and model.unknown in words:
@@ -116,7 +120,8 @@ def validate_text(
     if model is not None:
         problems += missing_phones(used, words, graphemes, model)
     problems += language_model_words(language_model, used, words)
-    config = model.features if model is not None else _config(features)
+    config = model.features if model is not None else _config(features or "hmm")
+    least_rate = 0 if model is None and features is None else config.sample_rate
     measured = dict(
         zip(
             (u.id for u in corpus),
@@ -126,7 +131,7 @@ def validate_text(
             strict=True,
         )
     )
-    problems += _recordings(corpus, measured, config, sample_rate)
+    problems += _recordings(corpus, measured, least_rate, sample_rate)
     problems += _too_short(used, measured, words, unknown, model)
     return tuple(sorted(problems, key=order))
 
@@ -149,11 +154,15 @@ def _read_text(
     return transcripts
 
 
-def _read_lexicon(lexicon: Lexicon | AnyPath | None, problems: list[TextProblem]) -> Lexicon | None:
+def _read_lexicon(
+    lexicon: Lexicon | AnyPath | None,
+    stress: Literal["fold", "keep"],
+    problems: list[TextProblem],
+) -> Lexicon | None:
     if lexicon is None or isinstance(lexicon, Lexicon):
         return lexicon
     try:
-        return Lexicon.read(lexicon)
+        return Lexicon.read(lexicon, stress=stress)
     except FaultyFileError as error:
         problems += problems_of("bad_lexicon", error.faults)
         return None
@@ -181,7 +190,7 @@ def _empty(said: Transcripts) -> Iterator[TextProblem]:
 
 
 def _recordings(
-    corpus: Corpus, measured: Mapping[str, Measured], config: FeatureConfig, wanted: int | None
+    corpus: Corpus, measured: Mapping[str, Measured], least_rate: int, wanted: int | None
 ) -> Iterator[TextProblem]:
     for utterance in corpus:
         found = measured[utterance.id]
@@ -192,9 +201,9 @@ def _recordings(
         message = ""
         if wanted is not None and found.sample_rate != wanted:
             message = f"its rate is {found.sample_rate} Hz; {wanted} Hz is asked for"
-        elif wanted is None and found.sample_rate < config.sample_rate:
+        elif wanted is None and found.sample_rate < least_rate:
             message = (
-                f"its rate is {found.sample_rate} Hz; the features need {config.sample_rate} Hz at "
+                f"its rate is {found.sample_rate} Hz; the features need {least_rate} Hz at "
                 "least: take features of a lower rate"
             )
         if message:
