@@ -20,6 +20,11 @@ from speakergmm.mixtures.frames import check_frames
 
 Result = TypeVar("Result")
 
+# Shortest that expectation may make a phone.
+_LEAST_FRAMES = 0.5
+# Cells of frames by states that are held at once: 2 GB of posteriors.
+_MOST_CELLS = 250_000_000
+
 
 class Segment(NamedTuple):
     """A word, phone or state and the frames that it takes.
@@ -171,7 +176,7 @@ class Aligner:
             If the frames are fewer than the shortest way to say the transcript takes, or no path
             is left in the beam.
         InvalidInputError
-            If `X` is no finite matrix of the models' features.
+            If `X` is no finite matrix of the models' features, or is too long.
         """
         frames = check_frames(X, n_features=self._n_features)
         graph = utterance_graph.graph_from_logs(self._logs)
@@ -180,6 +185,11 @@ class Aligner:
             raise NoPathError(
                 f"the transcript needs at least {least} frames, found {len(frames)}: it is too "
                 "long for the recording"
+            )
+        if len(frames) * graph.n_states > _MOST_CELLS:
+            raise InvalidInputError(
+                f"{len(frames)} frames by {graph.n_states} states are too much to be aligned at "
+                f"once ({_MOST_CELLS:,} cells are the limit); cut the recording into stretches"
             )
         pdfs = utterance_graph.pdfs
         ratios = None
@@ -345,4 +355,7 @@ def _edges(
     gained = np.add.reduceat(to_former, runs[1:-1])
     lost = np.add.reduceat(to_latter, runs[:-1])[:-1]
     edges[1:-1] += gained - lost
-    return np.maximum.accumulate(edges)
+    # No phone vanishes: each keeps half a frame, which there is, for the path gives it one.
+    least = _LEAST_FRAMES * np.arange(len(edges))
+    edges[:-1] = np.maximum.accumulate(edges[:-1] - least[:-1]) + least[:-1]
+    return np.asarray(np.minimum.accumulate((edges - least)[::-1])[::-1] + least)

@@ -1,0 +1,328 @@
+"""Aligning recordings with their transcripts: times of words, phones and states in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.audio import probe
+from speakergmm.corpora import Utterance
+from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
+from speakergmm.features import FrameGrid
+from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.hmm.alignment import Aligner, Alignment, Segment
+from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.parallel import threaded_map
+from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.features import FeatureArchive
+from speakergmm.recognition.loudness import loud_frames
+
+Edges = Literal["expected", "path"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedUtterance:
+    """An utterance with its words, phones and states in seconds.
+
+    All times count from the beginning of the recording, of which an utterance may be a stretch.
+    Between two frames lies the middle of their centres: that is where the edge between them is
+    put. The first label begins with the utterance and the last ends with it, to the sample.
+
+    Parameters
+    ----------
+    utterance : Utterance
+    transcript : tuple of str
+        As it was given.
+    alignment : Alignment
+        In frames.
+    grid : FrameGrid
+        Times of the frames, from the beginning of the utterance.
+    recording_duration : float
+        Seconds of the whole recording.
+    edges : {"expected", "path"}
+        Whether phones meet where they are expected to, between frames, or where the best path
+        changes, which is between two frames always.
+    loud : array of bool, shape (n_frames,), or None
+        Frames that are loud against the recording's background; None where that was not asked
+        for, or loudness doesn't tell speech from background.
+    """
+
+    utterance: Utterance
+    transcript: tuple[str, ...]
+    alignment: Alignment
+    grid: FrameGrid
+    recording_duration: float
+    edges: Edges = "expected"
+    loud: NDArray[np.bool_] | None = None
+
+    @property
+    def start(self) -> float:
+        """Where the utterance begins in the recording, in seconds."""
+        return self.utterance.start
+
+    @property
+    def end(self) -> float:
+        """Where it ends, in seconds."""
+        end = self.utterance.end
+        return self.recording_duration if end is None else min(end, self.recording_duration)
+
+    def phones(self) -> tuple[TimedLabel, ...]:
+        """Phones and silences, without a gap from start to end."""
+        times = self._phone_times()
+        return tuple(
+            TimedLabel(times[place], times[place + 1], phone.label, phone.confidence)
+            for place, phone in enumerate(self.alignment.phones)
+        )
+
+    def words(self) -> tuple[TimedLabel, ...]:
+        """Words, with silence left out between them."""
+        times = self._phone_times()
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for place, phone in enumerate(self.alignment.phones):
+            if phone.parent is not None:
+                first.setdefault(phone.parent, place)
+                last[phone.parent] = place + 1
+        return tuple(
+            TimedLabel(times[first[place]], times[last[place]], word.label, word.confidence)
+            for place, word in enumerate(self.alignment.words)
+        )
+
+    def states(self) -> tuple[TimedLabel, ...]:
+        """States, without a gap; where the best path changes, but within their phones' times."""
+        inner = self._times(
+            np.array([state.start_frame for state in self.alignment.states], np.float64)
+        )
+        phone_times = self._phone_times()
+        labels: list[TimedLabel] = []
+        for phone, members in _by_parent(self.alignment.states):
+            start, end = phone_times[phone], phone_times[phone + 1]
+            edges = [start]
+            # A phone that expectation made shorter has its states pushed together, not turned.
+            edges += [min(max(inner[place], start), end) for place in members[1:]]
+            edges.append(end)
+            for place, begin, stop in zip(members, edges[:-1], edges[1:], strict=True):
+                state = self.alignment.states[place]
+                if stop > begin:
+                    labels.append(TimedLabel(begin, stop, state.label, state.confidence))
+        return tuple(labels)
+
+    def to_dict(self, *, states: bool = False) -> dict[str, Any]:
+        """Return everything as JSON can hold it; confidences that nobody computed are None."""
+        document: dict[str, Any] = {
+            "utterance": self.utterance.id,
+            "recording": str(self.utterance.path),
+            "speaker": self.utterance.speaker,
+            "start": self.start,
+            "end": self.end,
+            "transcript": list(self.transcript),
+            "log_likelihood": self.alignment.log_likelihood,
+            "words": [_item(label) for label in self.words()],
+        }
+        word_of = [phone.parent for phone in self.alignment.phones]
+        document["phones"] = [
+            {**_item(label), "word": word}
+            for label, word in zip(self.phones(), word_of, strict=True)
+        ]
+        if states:
+            document["states"] = [_item(label) for label in self.states()]
+        return document
+
+    def _phone_times(self) -> list[float]:
+        if self.edges == "expected":
+            edges = self.alignment.phone_edges
+        else:
+            starts = [phone.start_frame for phone in self.alignment.phones]
+            edges = np.array([*starts, self.alignment.n_frames], np.float64)
+        times = self._times(edges)
+        times[0], times[-1] = self.start, self.end
+        return times
+
+    def _times(self, edges: NDArray[np.float64]) -> list[float]:
+        """Return times in the recording of edges counted in frames."""
+        # The edge before frame 0 lies half a shift before its centre.
+        first = self.grid.part(0, 1).centres[0] - self.grid.frame_shift / 2
+        times = self.start + first + edges * self.grid.frame_shift
+        return [float(time) for time in np.clip(times, self.start, self.end)]
+
+
+def align_recordings(
+    model: AcousticModel,
+    utterances: Iterable[Utterance],
+    transcripts: Mapping[str, Sequence[str]],
+    *,
+    beam: float | None = None,
+    retry_beam: float | None = None,
+    confidences: bool = True,
+    goodness: bool = False,
+    loudness: bool = False,
+    edges: Edges = "expected",
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+    description: str | None = None,
+) -> Iterator[AlignedUtterance]:
+    """Align recordings with their transcripts.
+
+    Parameters
+    ----------
+    model : AcousticModel
+    utterances : iterable of Utterance
+        Such as a corpus. Where the model's features are normalised by speaker, all of a speaker's
+        utterances should be among them.
+    transcripts : mapping of str to sequence of str
+        Words by utterance id.
+    beam, retry_beam, confidences, goodness
+        See `speakergmm.hmm.alignment.Aligner`.
+    loudness : bool, default=False
+        Find out which frames are loud, which takes another look at each recording.
+    edges : {"expected", "path"}
+        See `AlignedUtterance`.
+    n_jobs : int, default=1
+        Processes that extract features and threads that align; changes nothing but the time.
+    strict : bool, default=False
+        Raise an error because of the first utterance that can't be aligned.
+    on_skip : callable, optional
+        Called with each `SkippedRecording`; by default a warning is issued.
+    description : str, optional
+        Text of a progress bar while features are extracted.
+
+    Yields
+    ------
+    AlignedUtterance
+        In order, without those that were skipped: no transcript, an unknown word, too short a
+        recording, a recording that can't be read.
+
+    Raises
+    ------
+    InsufficientDataError
+        If no utterance can be used; with `strict`, for the first that can't.
+    """
+    if edges not in ("expected", "path"):
+        raise InvalidInputError(f"edges must be 'expected' or 'path', got {edges!r}")
+    aligner = Aligner(
+        model.models,
+        beam=beam,
+        retry_beam=retry_beam,
+        confidences=confidences,
+        goodness=goodness,
+    )
+    reasons: list[str] = []
+
+    def skip(found: SkippedRecording) -> None:
+        if strict:
+            raise InsufficientDataError(found.message)
+        reasons.append(found.message)
+        (on_skip or warn_of_skip)(found)
+
+    usable = [u for u in utterances if _has_transcript(u, transcripts, skip)]
+    if not usable:
+        raise InsufficientDataError(
+            "there is nothing to align: " + (reasons[0] if reasons else "the corpus is empty")
+        )
+    with model.extract(
+        usable, n_jobs=n_jobs, strict=strict, on_skip=skip, description=description
+    ) as archive:
+        work = _Work(model, aligner, archive, transcripts, loudness, edges)
+        for place, result in enumerate(threaded_map(work, range(len(archive)), n_jobs=n_jobs)):
+            if isinstance(result, SpeakerGmmError):
+                skip(_skipped(archive.utterances[place], transcripts, str(result)))
+            else:
+                yield result
+
+
+def align_recording(
+    model: AcousticModel, utterance: Utterance, words: Sequence[str], **options: Any
+) -> AlignedUtterance:
+    """Align one recording; see `align_recordings`, whose `strict` this always is."""
+    transcripts = {utterance.id: tuple(words)}
+    return next(align_recordings(model, [utterance], transcripts, strict=True, **options))
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a thread does with one utterance: its refusal is a result, which ends no other."""
+
+    model: AcousticModel
+    aligner: Aligner
+    archive: FeatureArchive
+    transcripts: Mapping[str, Sequence[str]]
+    loudness: bool
+    edges: Edges
+
+    def __call__(self, place: int) -> AlignedUtterance | SpeakerGmmError:
+        utterance = self.archive.utterances[place]
+        words = tuple(self.transcripts[utterance.id])
+        try:
+            graph = self.model.compile(words)
+            alignment = self.aligner.align(graph, self.archive[place])
+            loud = None
+            if self.loudness:
+                loud = loud_frames(utterance, self.model.features)
+            return AlignedUtterance(
+                utterance,
+                words,
+                alignment,
+                self.archive.grids[place],
+                probe(utterance.path).duration,
+                self.edges,
+                loud,
+            )
+        except SpeakerGmmError as error:
+            return error
+
+
+def _has_transcript(
+    utterance: Utterance,
+    transcripts: Mapping[str, Sequence[str]],
+    skip: Callable[[SkippedRecording], None],
+) -> bool:
+    reason = None
+    if utterance.id not in transcripts:
+        reason = "it has no transcript"
+    elif not tuple(transcripts[utterance.id]):
+        reason = "its transcript is empty"
+    if reason is not None:
+        skip(_skipped(utterance, transcripts, reason))
+    return reason is None
+
+
+def _skipped(
+    utterance: Utterance, transcripts: Mapping[str, Sequence[str]], reason: str
+) -> SkippedRecording:
+    """Name the recording, the utterance, and where its transcript stands."""
+    said = transcripts.get(utterance.id)
+    path, line = getattr(said, "path", None), getattr(said, "line", None)
+    where = "" if path is None else f" ({path}{'' if line is None else f':{line}'})"
+    message = f"{utterance.path}: utterance {utterance.id!r}{where}: {reason}"
+    return SkippedRecording(utterance.path, message, (utterance.id,))
+
+
+def _by_parent(states: Sequence[Segment]) -> Iterator[tuple[int, list[int]]]:
+    """Group the places of states by the phone they belong to."""
+    members: list[int] = []
+    current: int | None = None
+    for place, state in enumerate(states):
+        if state.parent != current and members:
+            assert current is not None
+            yield current, members
+            members = []
+        current = state.parent
+        members.append(place)
+    if members:
+        assert current is not None
+        yield current, members
+
+
+def _item(label: TimedLabel) -> dict[str, Any]:
+    sure = None if np.isnan(label.confidence) else round(label.confidence, 6)
+    return {
+        "label": label.label,
+        "start": round(label.start, 7),
+        "end": round(label.end, 7),
+        "confidence": sure,
+    }
