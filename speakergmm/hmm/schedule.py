@@ -21,8 +21,15 @@ class TrainingSchedule:
     algorithm : {"baum-welch", "viterbi"}
         Sums over all paths of an utterance's graph, or its best path alone, searched for at the
         iterations `realign` and kept between them: faster.
+    start : {"flat", "equal"}
+        The first iteration either sums over all paths, which only transitions tell apart then, or
+        shares out frames equally over the states of one path.
+    annealing : tuple of float
+        Acoustic scales of the first iterations, which sum over all paths whatever the algorithm.
+        While emissions count little, boundaries stay soft, and models that still know next to
+        nothing do not settle on wrong ones (deterministic annealing).
     n_iterations : int
-        Updates, the first of which takes frames shared out equally over states.
+        Updates.
     n_gaussians : int
         Gaussians of all pdfs at the end, as far as there are frames for them.
     grow_until : int
@@ -59,10 +66,14 @@ class TrainingSchedule:
     Notes
     -----
     Iterations, realignments, growth by occupancy^0.25 and minimum counts are those of Kaldi's
-    monophone training (Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011).
+    monophone training (Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011), as is the
+    equal start. Annealing: Ueda and Nakano, "Deterministic annealing EM algorithm", Neural
+    Networks 11 (1998) 271-282.
     """
 
     algorithm: Literal["baum-welch", "viterbi"] = "baum-welch"
+    start: Literal["flat", "equal"] = "flat"
+    annealing: tuple[float, ...] = ()
     n_iterations: int = 40
     n_gaussians: int = 1000
     grow_until: int = 30
@@ -85,6 +96,13 @@ class TrainingSchedule:
         if self.algorithm not in ("baum-welch", "viterbi"):
             raise InvalidInputError(
                 f"algorithm must be 'baum-welch' or 'viterbi', found {self.algorithm!r}"
+            )
+        object.__setattr__(self, "annealing", tuple(self.annealing))
+        if self.start not in ("flat", "equal"):
+            raise InvalidInputError(f"start must be 'flat' or 'equal', found {self.start!r}")
+        if not all(0 < scale <= 1 for scale in self.annealing):
+            raise InvalidInputError(
+                f"scales of annealing must lie in 0..1, above 0, found {self.annealing}"
             )
         least: dict[str, float] = {
             "n_iterations": 1,
@@ -122,13 +140,24 @@ class TrainingSchedule:
         share = iteration / self.grow_until
         return round(n_pdfs + share * (self.n_gaussians - n_pdfs))
 
+    def sums(self, iteration: int) -> bool:
+        """Whether an iteration, counted from 0, sums over all paths."""
+        return self.algorithm == "baum-welch" or iteration < len(self.annealing)
+
     def searches(self, iteration: int) -> bool:
         """Whether Viterbi training searches for paths at an iteration, counted from 0."""
         return iteration in self.realign
 
+    def scale(self, iteration: int) -> float:
+        """Return the acoustic scale of an iteration, counted from 0."""
+        if iteration < len(self.annealing):
+            return self.annealing[iteration]
+        return self.acoustic_scale
+
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
-        return {**asdict(self), "realign": list(self.realign)}
+        lists = {"realign": list(self.realign), "annealing": list(self.annealing)}
+        return {**asdict(self), **lists}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -53,8 +53,8 @@ class TrainingIteration:
     iteration : int
         Counted from 0.
     log_likelihood : float
-        Per frame, of the models that the iteration began with; of the best paths where only they
-        were looked at. NaN for the first, whose frames were shared out equally.
+        Per frame, of the models that the iteration began with, at the iteration's acoustic scale;
+        of the best paths where only they were looked at. NaN where frames were shared out equally.
     n_gaussians : int
         After the update.
     n_floored, n_removed : int
@@ -163,8 +163,7 @@ class EmbeddedTrainer:
     n_jobs : int, default=1
         Threads; the result does not depend on it.
     flat : bool, default=True
-        Whether the first iteration shares out frames equally; without it the models are taken as
-        trained before.
+        Whether the models know nothing yet, so that frames may be shared out equally at first.
     """
 
     def __init__(
@@ -228,9 +227,10 @@ class EmbeddedTrainer:
         """
         state, schedule = self.state, self._schedule
         iteration = state.iteration
-        first = iteration == 0 and self._flat
-        viterbi = schedule.algorithm == "viterbi"
-        searches = first or not viterbi or schedule.searches(iteration) or not state.paths
+        first = iteration == 0 and self._flat and schedule.start == "equal"
+        searches = (
+            first or schedule.sums(iteration) or schedule.searches(iteration) or not state.paths
+        )
         total, failed, paths = self._expectations(first=first, searches=searches)
         if total.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
@@ -261,7 +261,10 @@ class EmbeddedTrainer:
             bank = grow_bank(
                 bank, sizes, perturbation=schedule.perturbation, seed=(self._seed, iteration)
             )
-        per_frame = total.log_likelihood / total.n_frames - self._standardisation.log_volume
+        # A density to a power is the volume to that power, too.
+        power = schedule.scale(iteration) if schedule.sums(iteration) else 1.0
+        per_frame = total.log_likelihood / total.n_frames
+        per_frame -= power * self._standardisation.log_volume
         state.history.append(
             TrainingIteration(
                 iteration,
@@ -283,10 +286,10 @@ class EmbeddedTrainer:
     ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
         """Sum up all utterances, in parts that threads share."""
         schedule = self._schedule
-        viterbi = schedule.algorithm == "viterbi"
+        viterbi = not schedule.sums(self.state.iteration)
         step = EmbeddedStep(
             self.state.models,
-            acoustic_scale=schedule.acoustic_scale,
+            acoustic_scale=schedule.scale(self.state.iteration),
             transition_scale=schedule.transition_scale,
             beam=schedule.beam,
             retry_beam=schedule.retry_beam,
