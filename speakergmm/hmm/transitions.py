@@ -57,24 +57,23 @@ class Transitions:
         with np.errstate(divide="ignore"):
             return np.log(self.probability)
 
-    def updated(
-        self, counts: ArrayLike, *, floor: float = 0.0, min_count: float = 0.0
-    ) -> Transitions:
+    def updated(self, counts: ArrayLike, *, floor: float = 0.0) -> Transitions:
         """Return the transitions that maximise the likelihood of counts.
+
+        States that were never left keep their probabilities.
 
         Parameters
         ----------
         counts : array, shape (N,)
             Expected number of times that each arc was taken.
         floor : float, default=0.0
-            Least probability of an arc, in 0..1; at 0 this is maximum likelihood exactly.
-        min_count : float, default=0.0
-            Groups that were left less often than this keep their probabilities.
+            Least probability of an arc, at least 0 and below 1; at 0 this is maximum likelihood
+            exactly. Where n arcs leave a state, no more than 1 / (2 n).
 
         Raises
         ------
         InvalidInputError
-            If the counts are negative, not finite, or of another shape.
+            If the counts are negative, not finite, or of another shape, or the floor lies outside.
 
         Notes
         -----
@@ -89,16 +88,17 @@ class Transitions:
                 f"counts of transitions must be {self.n_arcs} finite numbers >= 0, found shape "
                 f"{counts.shape}"
             )
-        n_groups = int(self.group.max(initial=-1)) + 1
-        totals = np.bincount(self.group, counts, minlength=n_groups)
-        seen = (totals > max(min_count, 0.0))[self.group]
+        if not 0 <= floor < 1:
+            raise InvalidInputError(f"a floor of transitions must lie in 0..1, found {floor}")
+        totals = np.bincount(self.group, counts)
+        seen = totals[self.group] > 0
         probability = self.probability.copy()
         probability[seen] = counts[seen] / totals[self.group[seen]]
         if floor > 0:
-            probability = np.where(seen, self._floored(probability, floor), probability)
+            probability = np.where(seen, self._raised(probability, floor), probability)
         return Transitions(self.first, self.group, probability)
 
-    def _floored(self, probability: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+    def _raised(self, probability: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
         sizes = np.bincount(self.group)[self.group]
         least = np.minimum(floor, 0.5 / sizes)
         at_floor = np.zeros(len(probability), np.bool_)
