@@ -15,7 +15,16 @@ from typing import Annotated
 import typer
 
 from speakergmm import __version__
-from speakergmm.cli import acoustic, background, corpora, demonstration, protocols, speakers
+from speakergmm.cli import (
+    acoustic,
+    background,
+    corpora,
+    demonstration,
+    language_models,
+    protocols,
+    speakers,
+    transcription,
+)
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
@@ -45,7 +54,17 @@ def _options(
     """Train a background model, enrol speakers from recordings, verify and identify them."""
 
 
-for _group in (corpora, background, speakers, protocols, acoustic, demonstration):
+_GROUPS = (
+    corpora,
+    background,
+    speakers,
+    protocols,
+    acoustic,
+    language_models,
+    transcription,
+    demonstration,
+)
+for _group in _GROUPS:
     _group.register(app)
 
 
