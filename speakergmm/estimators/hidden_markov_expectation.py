@@ -254,6 +254,11 @@ class _GroupEvaluator:
 
     def sum(self, sequences: Sequences, numbers: range, weights: NDArray[np.float64]) -> _Partial:
         """Statistics of adjacent sequences."""
+        # Posteriors may be as small as they like.
+        with np.errstate(under="ignore"):
+            return self._sum(sequences, numbers, weights)
+
+    def _sum(self, sequences: Sequences, numbers: range, weights: NDArray[np.float64]) -> _Partial:
         from speakergmm.estimators import hidden_markov_kernels as kernels
 
         work = self._work

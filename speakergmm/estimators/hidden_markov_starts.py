@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.estimators.hidden_markov_sequences import Sequences
 from speakergmm.mixtures.kinds import mixture_kind
 from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.parallel import single_threaded_blas
 
 # Most frames that are clustered.
 _MOST_FRAMES = 2**16
@@ -49,14 +50,8 @@ class EmissionStart:
         self._standardisation = Standardisation.from_moments(
             *moments, isotropic=covariance_type == "spherical"
         )
-        chosen = np.flatnonzero(weights > 0)
-        lengths = sequences.lengths[chosen]
-        rows = np.concatenate(
-            [np.arange(sequences.bounds[r], sequences.bounds[r + 1]) for r in chosen]
-        )
-        # Of each frame, how far its sequence has come, in 0..1.
-        places = np.concatenate([(np.arange(n) + 0.5) / n for n in lengths])
-        shares = np.repeat(weights[chosen], lengths)
+        rows, places = self._in_order(sequences, weights)
+        shares = np.repeat(weights, sequences.lengths)[rows]
         if len(rows) > _MOST_FRAMES:
             # At equal steps of the cumulative weight, where each stands for as many.
             steps = (np.arange(_MOST_FRAMES) + 0.5) / _MOST_FRAMES * shares.sum()
@@ -65,6 +60,33 @@ class EmissionStart:
         self._places, self._weights = places, shares
         self._z = np.empty((len(rows), sequences.n_features))
         self._standardisation.apply(sequences.frames[rows], self._z)
+
+    def _in_order(
+        self, sequences: Sequences, weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Frames of weight above zero in an order that is that of no sequences.
+
+        Clustering draws frames by their place. Sorted by a projection it draws the same ones,
+        whatever the order of the sequences, and whether one is there twice or weighs double.
+
+        Returns
+        -------
+        rows : array of int
+            Numbers of frames.
+        places : array
+            Of each frame, how far its sequence has come, in 0..1.
+        """
+        direction = np.random.default_rng(0).standard_normal(sequences.n_features)
+        direction /= self._standardisation.scale
+        keys = np.empty(len(sequences.frames))
+        for start in range(0, len(keys), _MOST_FRAMES):
+            block = slice(start, start + _MOST_FRAMES)
+            keys[block] = (sequences.frames[block] - self._standardisation.centre) @ direction
+        rows = np.flatnonzero(np.repeat(weights, sequences.lengths))
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+        lengths = sequences.lengths
+        begins = np.repeat(sequences.bounds[:-1], lengths)[rows]
+        return rows, (rows - begins + 0.5) / np.repeat(lengths, lengths)[rows]
 
     def find(
         self,
@@ -88,6 +110,22 @@ class EmissionStart:
         random_state : numpy.random.RandomState
             Of k-means.
         """
+        if n_mix == 1 and (left_right or n_states == 1):
+            return self._find(n_states, n_mix, left_right, min_covar, random_state)
+        from threadpoolctl import threadpool_limits
+
+        # Of many small clusterings threads would wait for each other more than they work.
+        with single_threaded_blas(), threadpool_limits(limits=1, user_api="openmp"):
+            return self._find(n_states, n_mix, left_right, min_covar, random_state)
+
+    def _find(
+        self,
+        n_states: int,
+        n_mix: int,
+        left_right: bool,
+        min_covar: float,
+        random_state: np.random.RandomState,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         if left_right:
             states = np.minimum((self._places * n_states).astype(np.intp), n_states - 1)
         else:
@@ -153,9 +191,6 @@ def _cluster(
         return z[np.arange(n_clusters) % len(z)], np.arange(len(z))
     from sklearn.cluster import KMeans
 
-    from speakergmm.parallel import single_threaded_blas
-
     seed = int(random_state.randint(np.iinfo(np.int32).max))
-    with single_threaded_blas():
-        fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z, sample_weight=weights)
+    fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z, sample_weight=weights)
     return fitted.cluster_centers_.astype(np.float64), fitted.labels_.astype(np.intp)

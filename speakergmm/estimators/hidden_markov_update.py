@@ -72,6 +72,18 @@ def update(
     model : HiddenMarkovParameters
     report : HiddenMarkovUpdate
     """
+    # Occupancies may be as small as they like.
+    with np.errstate(under="ignore"):
+        return _update(statistics, model, priors, floor, params)
+
+
+def _update(
+    statistics: HiddenMarkovStatistics,
+    model: HiddenMarkovParameters,
+    priors: HiddenMarkovPriors,
+    floor: NDArray[np.float64],
+    params: str,
+) -> tuple[HiddenMarkovParameters, HiddenMarkovUpdate]:
     counts = statistics.counts
     new = model
     if "s" in params:
