@@ -20,7 +20,6 @@ from speakergmm.cli import (
     background,
     corpora,
     demonstration,
-    language_models,
     protocols,
     speakers,
     transcription,
@@ -60,7 +59,6 @@ _GROUPS = (
     speakers,
     protocols,
     acoustic,
-    language_models,
     transcription,
     demonstration,
 )
