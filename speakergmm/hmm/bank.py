@@ -66,7 +66,7 @@ class MixtureBank:
     >>> two = DiagonalMixture([0.5, 0.5], [[1.0], [2.0]], [[1.0], [1.0]])
     >>> bank = MixtureBank.from_mixtures([one, two])
     >>> bank.n_pdfs, bank.n_gaussians, bank.evaluate([[0.0]]).log_emissions.round(4)
-    (2, 3, array([[-0.9189, -1.8379]], dtype=float32))
+    (2, 3, array([[-0.9189, -1.9107]], dtype=float32))
     """
 
     offsets: NDArray[np.int64]
@@ -88,7 +88,8 @@ class MixtureBank:
                 f"{len(self.weights)}, by at least 1 a pdf"
             )
         sums = np.add.reduceat(self.weights, self.offsets[:-1])
-        if self.weights.min() < 0 or np.abs(sums - 1.0).max() > 1e-6:
+        # A comparison with NaN is false.
+        if not ((self.weights >= 0).all() and (np.abs(sums - 1.0) <= 1e-6).all()):
             raise InvalidInputError("weights of each pdf must not be negative and must sum to 1")
         if self.mixture.n_components != len(self.weights):
             raise InvalidInputError(
@@ -160,7 +161,14 @@ class MixtureBank:
         return np.diff(self.offsets)
 
     def pdf(self, number: int) -> Mixture:
-        """Return the mixture of one pdf."""
+        """Return the mixture of one pdf.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no pdf of that number.
+        """
+        (number,) = self._checked_pdfs([number])
         part = slice(self.offsets[number], self.offsets[number + 1])
         weights = self.weights[part]
         return make_mixture(
@@ -187,10 +195,22 @@ class MixtureBank:
         Raises
         ------
         InvalidInputError
-            If `X` is not a finite matrix of D columns.
+            If `X` is not a finite matrix of D columns, or there is no pdf of a number asked for.
         """
         frames = check_frames(X, n_features=self.n_features)
-        return BankEvaluator(self, precision=precision).evaluate(frames, pdfs)
+        chosen = None if pdfs is None else self._checked_pdfs(pdfs)
+        return BankEvaluator(self, precision=precision).evaluate(frames, chosen)
+
+    def _checked_pdfs(self, pdfs: ArrayLike) -> NDArray[np.int64]:
+        chosen = np.asarray(pdfs)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size:
+            raise InvalidInputError(f"pdfs must be a list of integers, found {pdfs!r}")
+        if chosen.min() < 0 or chosen.max() >= self.n_pdfs:
+            raise InvalidInputError(
+                f"pdfs have the numbers 0 to {self.n_pdfs - 1}, found {chosen.min()} to "
+                f"{chosen.max()}"
+            )
+        return chosen.astype(np.int64)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Give the parameters by name, ready to be stored."""
@@ -233,7 +253,6 @@ class BankEvaluator:
         self._bank = bank
         self._precision = precision
         self._natural = natural_parameters(bank.mixture, log_weights=log_weights)
-        self._all = np.arange(bank.n_pdfs)
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
         """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
@@ -249,8 +268,7 @@ class BankEvaluator:
         self, pdfs: ArrayLike | None
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NaturalParameters]:
         if pdfs is None:
-            n_gaussians = np.arange(self._bank.n_gaussians)
-            return self._bank.offsets, n_gaussians, self._natural
+            return self._bank.offsets, np.arange(self._bank.n_gaussians), self._natural
         chosen = np.asarray(pdfs, np.int64)
         sizes = self._bank.sizes[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)])

@@ -112,7 +112,7 @@ class PhoneModels:
         Raises
         ------
         InvalidInputError
-            If `X` is not a finite matrix of D columns.
+            If `X` is not a finite matrix of D columns, or there is no such pdf.
         """
         return self.bank.evaluate(X, pdfs, precision=precision).log_emissions
 
