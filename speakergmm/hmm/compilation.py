@@ -21,6 +21,12 @@ def written(dtype: Any, n_axes: int = 1) -> Any:
     return types.Array(dtype, n_axes, "C")
 
 
+def results(*dtypes: Any) -> Any:
+    """Give the type of several numbers that a kernel returns."""
+    make_type: Any = types.Tuple
+    return make_type(dtypes)
+
+
 def compiled(*signature: Any) -> Callable[[Function], Function]:
     """Compile for one signature, without the interpreter's lock; keep the code on disk.
 

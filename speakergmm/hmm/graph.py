@@ -139,7 +139,8 @@ class Graph:
         entry_state, entry_log_prob = zip(*entries, strict=True) if entries else ((), ())
         exit_state, exit_log_prob = zip(*exits, strict=True) if exits else ((), ())
         parts: tuple[Any, ...] = (pdf, source, target, log_prob)
-        return cls(*parts, entry_state, entry_log_prob, exit_state, exit_log_prob)  # type: ignore[arg-type]
+        parts += (entry_state, entry_log_prob, exit_state, exit_log_prob)
+        return cls(*parts)
 
     @classmethod
     def dense(cls, start_probability: ArrayLike, transition_matrix: ArrayLike) -> Graph:

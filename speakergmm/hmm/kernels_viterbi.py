@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import float64, int32, int64, types, uint16
+from numba import float64, int32, int64, uint16, uint32
 from numpy.typing import NDArray
 
-from .compilation import compiled, constant, written
+from .compilation import compiled, constant, results, written
 
 Floats = NDArray[np.float64]
-Indices = NDArray[np.int32]
+Levels = NDArray[np.int32]
+Indices = NDArray[np.uint32]
+# Numbers of which mypy can't follow the kind, as the compiler does.
+Number = Any
+
+_ONE = np.uint64(1)
 
 
 @compiled(
-    types.Tuple((int64, int64, float64, int64, int64)),
+    results(int64, int64, float64, int64, int64),
     constant(float64, 2),
+    constant(uint32),
+    constant(uint32),
     constant(int32),
-    constant(int32),
-    constant(int32),
-    constant(int32),
+    constant(uint32),
     constant(float64),
-    constant(int32),
+    constant(uint32),
     constant(float64),
-    constant(int32),
+    constant(uint32),
     constant(float64),
     constant(int32),
     constant(int32),
@@ -36,20 +43,20 @@ def best_path(
     log_emissions: Floats,
     pdf: Indices,
     incoming: Indices,
-    arc: Indices,
+    arc: Levels,
     source: Indices,
     log_prob: Floats,
     entry_state: Indices,
     entry_log_prob: Floats,
     exit_state: Indices,
     exit_log_prob: Floats,
-    lowest_target: Indices,
-    highest_target: Indices,
-    arcs_to_exit: Indices,
+    lowest_target: Levels,
+    highest_target: Levels,
+    arcs_to_exit: Levels,
     beam: float,
     chosen: NDArray[np.uint16],
-    states: Indices,
-    arcs: Indices,
+    states: Levels,
+    arcs: Levels,
 ) -> tuple[int, int, float, int, int]:
     """Fill in the states and arcs of the best path; of equal ones, that of the lowest arcs.
 
@@ -73,35 +80,38 @@ def best_path(
     now = np.full(n_states, -np.inf)
     before = np.full(n_states, -np.inf)
     entered = np.full(n_states, -1, dtype=np.int64)
-    first, last = n_states, -1
+    first: Number = n_states
+    last: Number = -1
     for e in range(len(entry_state)):
         j = entry_state[e]
         if entry_log_prob[e] > now[j]:
             now[j] = entry_log_prob[e]
             entered[j] = e
-            first, last = min(first, j), max(last, j)
+            first, last = min(first, np.int64(j)), max(last, np.int64(j))
     dropped = 0
     before_first, before_last = 0, -1
     for t in range(n_frames):
         left = n_frames - 1 - t
         next_first, next_last = n_states, -1
         best = -np.inf
-        for j in range(first, last + 1):
+        emission = log_emissions[t]
+        for j in range(np.uint64(first), np.uint64(last + 1)):
+            if arcs_to_exit[j] > left:
+                now[j] = -np.inf
+                continue
             if t == 0:
                 score = now[j]
             else:
                 score = -np.inf
-                begin = incoming[j]
-                which = 0
-                for a in range(begin, incoming[j + 1]):
+                begin = np.uint64(incoming[j])
+                which: Number = begin
+                for a in range(begin, np.uint64(incoming[j + _ONE])):
                     through = before[source[a]] + log_prob[a]
                     if through > score:
                         score = through
-                        which = a - begin
-                chosen[t, j] = which
-            score += log_emissions[t, pdf[j]]
-            if arcs_to_exit[j] > left:
-                score = -np.inf
+                        which = a
+                chosen[t, j] = which - begin
+            score += emission[pdf[j]]
             now[j] = score
             if score > -np.inf:
                 best = max(best, score)
@@ -109,6 +119,7 @@ def best_path(
                 next_last = max(next_last, highest_target[j])
         if best == -np.inf:
             return t, dropped, 0.0, 0, 0
+        # What lies more than the beam below the best state of its frame.
         if beam < np.inf:
             next_first, next_last = n_states, -1
             for j in range(first, last + 1):
@@ -133,11 +144,11 @@ def best_path(
             leave = f
     if leave < 0:
         return n_frames - 1, dropped, 0.0, 0, 0
-    j = exit_state[leave]
+    k = np.int64(exit_state[leave])
     for t in range(n_frames - 1, 0, -1):
-        states[t] = j
-        a = incoming[j] + chosen[t, j]
-        arcs[t - 1] = arc[a]
-        j = source[a]
-    states[0] = j
-    return n_frames, dropped, best, entered[j], leave
+        states[t] = k
+        into = np.int64(incoming[k]) + np.int64(chosen[t, k])
+        arcs[t - 1] = arc[into]
+        k = np.int64(source[into])
+    states[0] = k
+    return n_frames, dropped, best, entered[k], leave
