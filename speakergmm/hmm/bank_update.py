@@ -60,29 +60,36 @@ def update_bank(
     Returns
     -------
     bank : MixtureBank
+        Pdfs without frames are as they were.
     report : BankUpdateReport
+
+    Raises
+    ------
+    InvalidInputError
+        If the covariances are not diagonal.
     """
-    sizes = bank.sizes
-    pdf_of = np.repeat(np.arange(bank.n_pdfs), sizes)
+    if bank.mixture.covariance_type != "diag":
+        raise InvalidInputError(
+            f"training needs diagonal covariances, found {bank.mixture.covariance_type}"
+        )
+    pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
     enough = counts > max(min_occupancy, 1e-8)
     divisor = np.where(enough, counts, 1.0)[:, None]
     means = np.where(enough[:, None], first_order / divisor, bank.mixture.means)
     variances = np.where(
         enough[:, None], second_order / divisor - means**2, bank.mixture.component_variances()
     )
-    floored = variances < variance_floor
-    variances = np.maximum(variances, variance_floor)
+    floored = enough[:, None] & (variances < variance_floor)
+    variances = np.where(floored, variance_floor, variances)
     totals = np.bincount(pdf_of, counts, minlength=bank.n_pdfs)
     unseen = totals[pdf_of] <= 0
     weights = np.where(unseen, bank.weights, counts / np.where(unseen, 1.0, totals[pdf_of]))
-    keep = enough.copy()
+    keep = np.ones(len(counts), np.bool_)
     if min_occupancy > 0:
         # The heaviest of each pdf stays, so that no pdf is ever empty.
-        order = np.lexsort((-weights, pdf_of))
-        heaviest = order[bank.offsets[:-1]]
+        heaviest = np.lexsort((-weights, pdf_of))[bank.offsets[:-1]]
+        keep = enough | unseen
         keep[heaviest] = True
-    else:
-        keep[:] = True
     weights = np.where(keep, weights, 0.0)
     sums = np.bincount(pdf_of, weights, minlength=bank.n_pdfs)
     weights = weights / sums[pdf_of]
