@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from speakergmm.audio import iter_audio, probe
+from speakergmm.audio import AudioWarning, iter_audio, probe
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.features import FeatureConfig
@@ -114,13 +115,16 @@ class Measure:
             if not self.listen:
                 n_frames = self._n_frames(round(seconds * self.config.sample_rate))
                 return Measured(info.sample_rate, seconds, n_frames)
-            blocks = iter_audio(
-                utterance.path,
-                sample_rate=self.config.sample_rate,
-                start=utterance.start,
-                end=utterance.end,
-            )
-            energies = list(_analysis(self.config).energies(blocks))
+            with warnings.catch_warnings():
+                # A low rate is a problem of its own.
+                warnings.simplefilter("ignore", AudioWarning)
+                blocks = iter_audio(
+                    utterance.path,
+                    sample_rate=self.config.sample_rate,
+                    start=utterance.start,
+                    end=utterance.end,
+                )
+                energies = list(_analysis(self.config).energies(blocks))
         except SpeakerGmmError as error:
             return Measured(refusal=str(error))
         energy = np.concatenate(energies) if energies else np.zeros(0, np.float32)

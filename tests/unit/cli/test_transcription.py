@@ -1,0 +1,250 @@
+"""score-transcripts, train-lm and validate --text."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from speakergmm.cli.app import run
+from speakergmm.hmm.language_model import BackoffLanguageModel
+
+REFERENCE = "u1 THE CAT SAT\nu2 ON THE MAT\nu3 YES\n"
+HYPOTHESIS = "u1 THE BAT SAT DOWN\nu2 ON MAT\n"
+
+
+def words(text):
+    return set(text.split())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, text in {
+        "ref": REFERENCE,
+        "hyp": HYPOTHESIS,
+        "utt2spk": "u1 ana\nu2 bea\nu3 ana\n",
+        "lexicon.txt": "THE DH AH0\nTHE DH IY0\nCAT K AE1 T\nSAT S AE1 T\nON AA1 N\n"
+        "MAT M AE1 T\nYES Y EH1 S\n",
+        "phones": "u1 DH IY K AE T S AE T\nu2 SIL AA N DH AH M AE T SIL\nu3 Y EH S\n",
+        "sentences.txt": "the cat sat\n\nthe mat\non the mat the cat sat\n",
+    }.items():
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def speak(capsys):
+    """Run a command in this process; return exit code, output and errors."""
+
+    def speak(*arguments):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return speak
+
+
+@pytest.fixture
+def document(speak):
+    def document(*arguments):
+        code, out, err = speak(*arguments, "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    return document
+
+
+@pytest.fixture
+def refusal(speak):
+    def refusal(*arguments):
+        code, out, err = speak(*arguments)
+        assert (code, out) == (2, "")
+        assert err.startswith("speakergmm: ")
+        assert err.count("\n") == 1
+        return err
+
+    return refusal
+
+
+def test_word_errors_as_json(document, folder):
+    found = document(
+        "score-transcripts", folder / "ref", folder / "hyp", "--speakers", folder / "utt2spk",
+        "--bootstrap", 50, "--seed", 3,
+    )  # fmt: skip
+    assert found["word_error_rate"] == 4 / 7
+    assert [found[key] for key in ("hits", "substitutions", "deletions", "insertions")] == [
+        4, 1, 2, 1,
+    ]  # fmt: skip
+    assert found["missing"] == ["u3"]
+    assert set(found["by_speaker"]) == {"ana", "bea"}
+    assert (found["resampled"], found["n_bootstrap"], found["seed"]) == ("speakers", 50, 3)
+    assert found["intervals"]["error_rate"] == {"low": 1 / 3, "high": 3 / 4, "confidence": 0.95}
+
+
+def test_word_errors_as_a_table(speak, folder):
+    code, out, _ = speak("score-transcripts", folder / "ref", folder / "hyp")
+    assert code == 0
+    assert "57.14 %" in out
+    assert "4 of 7" in out
+    assert "intervals over utterances" in out
+    assert "1 utterance without a hypothesis, counted as deleted: u3" in out
+
+
+def test_letter_case_on_request(document, folder):
+    (folder / "hyp").write_text(HYPOTHESIS.lower())
+    arguments = ("score-transcripts", folder / "ref", folder / "hyp")
+    assert document(*arguments)["hits"] == 0
+    assert document(*arguments, "--case", "upper")["hits"] == 4
+
+
+def test_hypotheses_from_a_ctm_and_references_from_a_list(document, folder):
+    (folder / "hyp.ctm").write_text(
+        ";; times\nu1 1 0.50 0.2 CAT\nu1 1 0.10 0.2 THE 0.9\nu1 1 1.0 0.2 SAT\nu2 1 0 1 MAT\n"
+    )
+    (folder / "ref.csv").write_text(
+        "id,path,speaker,text\nu1,a.wav,ana,THE CAT SAT\nu2,b.wav,bea,MAT\n"
+    )
+    found = document("score-transcripts", folder / "ref.csv", folder / "hyp.ctm")
+    assert found["word_error_rate"] == 0
+    assert set(found["by_speaker"]) == {"ana", "bea"}
+    (folder / "ref.csv").write_text("id,text\nu1,THE CAT SAT\nu2,MAT\n")
+    found = document("score-transcripts", folder / "ref.csv", folder / "hyp.ctm")
+    assert (found["word_error_rate"], found["by_speaker"]) == (0, {})
+
+
+def test_phone_errors_against_first_pronunciations(document, folder):
+    arguments = ("score-transcripts", folder / "ref", folder / "phones", "--phones")
+    found = document(*arguments, "--lexicon", folder / "lexicon.txt", "--mapping", "cmu-39")
+    assert found["n_phones"] == 18
+    assert (found["substitutions"], found["deletions"], found["insertions"]) == (1, 0, 0)
+    assert found["confused"] == [{"reference": "AH", "hypothesis": "IY", "count": 1}]
+    assert found["mapping"] == "cmu-39"
+    (folder / "map").write_text(
+        "IY AH\nAH AH\n" + "".join(f"{p} {p}\n" for p in words("DH K AE T S AA N M Y EH"))
+    )
+    found = document(*arguments, "--lexicon", folder / "lexicon.txt", "--mapping", folder / "map")
+    assert (found["phone_error_rate"], found["mapping"]) == (0, str(folder / "map"))
+    # Both sides phones: no lexicon.
+    found = document("score-transcripts", folder / "phones", folder / "phones", "--phones")
+    assert (found["phone_error_rate"], found["n_phones"]) == (0, 18)
+
+
+def test_refusals_of_scoring(refusal, folder):
+    score = ("score-transcripts", folder / "ref")
+    assert "--lexicon and --mapping go with --phones" in refusal(
+        *score, folder / "hyp", "--mapping", "cmu-39"
+    )
+    assert "is no file, and none of identity" in refusal(
+        *score, folder / "hyp", "--phones", "--mapping", "cmu"
+    )
+    assert "--case 'title'" in refusal(*score, folder / "hyp", "--case", "title")
+    assert "which the references don't have" in refusal(
+        "score-transcripts", folder / "hyp", folder / "ref"
+    )
+    assert "can't be read" in refusal(*score, folder / "nowhere")
+    (folder / "utt2spk").write_text("u1 ana\nu2 bea cleo\n")
+    assert f"{folder / 'utt2spk'}:2: " in refusal(
+        *score, folder / "hyp", "--speakers", folder / "utt2spk"
+    )
+    (folder / "hyp").write_text("u1 A\nu1 B\nu2 A\nu2 B\n")
+    message = refusal(*score, folder / "hyp")
+    assert f"{folder / 'hyp'}:2: " in message
+    assert f"{folder / 'hyp'}:4: " in message
+
+
+def test_a_language_model_of_sentences(document, speak, folder):
+    target = folder / "lm.arpa"
+    found = document(
+        "train-lm", folder / "sentences.txt", "--order", 3, "--output", target,
+        "--test", folder / "sentences.txt",
+    )  # fmt: skip
+    model = BackoffLanguageModel.read_arpa(target)
+    assert model.vocabulary == ("cat", "mat", "on", "sat", "the")
+    assert found["n_ngrams"] == [len(group) for group in model.ngrams]
+    assert (found["n_sentences"], found["n_words"]) == (3, 11)
+    assert found["test"]["n_unknown"] == 0
+    assert found["test"]["perplexity"] < 5
+    before = target.read_bytes()
+    code, out, _ = speak("train-lm", folder / "sentences.txt", "--order", 3, "-o", target)
+    assert code == 0
+    assert "7 1-grams" in out
+    assert target.read_bytes() == before
+
+
+def test_a_language_model_of_transcripts_over_a_lexicon(document, folder):
+    target = folder / "lm.arpa.gz"
+    options = ("--ids", "--lexicon", folder / "lexicon.txt", "--method", "kneser-ney", "-o", target)
+    document("train-lm", folder / "hyp", *options)
+    model = BackoffLanguageModel.read_arpa(target)
+    assert set(model.vocabulary) == words("THE CAT SAT ON MAT YES BAT DOWN")
+    document("train-lm", folder / "hyp", *options, "--unknown-word", "<unk>")
+    model = BackoffLanguageModel.read_arpa(target)
+    assert set(model.vocabulary) == words("THE CAT SAT ON MAT YES")
+    assert model.unknown_word == "<unk>"
+
+
+def test_a_language_model_of_phones(document, folder):
+    target = folder / "phones.arpa"
+    options = ("--ids", "--phones", "--lexicon", folder / "lexicon.txt", "-o", target)
+    document("train-lm", folder / "ref", *options)
+    model = BackoffLanguageModel.read_arpa(target)
+    assert set(model.vocabulary) == words("AA AE AH DH EH IY K M N S T Y SIL")
+    assert model.log10_probability_of("SIL", ["<s>"]) > np.log10(0.75)
+    document("train-lm", folder / "ref", *options, "--silence", "")
+    assert "SIL" not in BackoffLanguageModel.read_arpa(target).vocabulary
+
+
+def test_refusals_of_language_models(refusal, folder):
+    train = ("train-lm", folder / "sentences.txt", "--output")
+    target = folder / "lm.arpa"
+    assert "--phones needs --lexicon" in refusal(*train, target, "--phones")
+    assert "--method 'katz'" in refusal(*train, target, "--method", "katz")
+    assert "can't be written" in refusal(*train, folder / "nowhere" / "lm.arpa")
+    assert "exists and is not a language model" in refusal(*train, folder / "lexicon.txt")
+    (folder / "sentences.txt").write_bytes(b"a\n\xff\nb\x01\n")
+    message = refusal(*train, target)
+    assert f"{folder / 'sentences.txt'}:2: byte 0xff" in message
+    assert f"{folder / 'sentences.txt'}:3: holds the control" in message
+    assert not target.exists()
+
+
+def test_validate_looks_at_what_is_said(speak, document, world, folder):
+    corpus = next((world.folder / "corpus").rglob("wav.scp")).parent
+    lexicon = corpus / "lexicon.txt"
+    assert document("validate", corpus, "--lexicon", lexicon)["n_errors"] == 0
+    assert document("validate", corpus, "--text", "--graphemes")["n_errors"] == 0
+
+    lines = (corpus / "text").read_text().splitlines()
+    first, second, third = (line.split()[0] for line in lines[:3])
+    said = [f"{first} zebra", second, *lines[3:], lines[3]]
+    (folder / "text").write_text("".join(f"{line}\n" for line in said))
+    (folder / "lexicon.txt").write_text(lexicon.read_text() + "bare\n")
+    options = ("validate", corpus, "--transcripts", folder / "text")
+    code, out, _ = speak(*options, "--lexicon", lexicon, "--json")
+    assert code == 1
+    found = {
+        (p["kind"], p["utterance"], p["line"])
+        for p in json.loads(out)["problems"]
+        if p["severity"] == "error"
+    }
+    assert found == {
+        ("unknown_words", None, None),
+        ("unknown_words", first, 1),
+        ("empty_text", second, 2),
+        ("no_text", third, None),
+        ("bad_text", lines[3].split()[0], len(said)),
+    }
+    code, out, _ = speak(*options, "--lexicon", folder / "lexicon.txt")
+    assert code == 1
+    assert f"lexicon.txt:{len(lexicon.read_text().splitlines()) + 1}" in out
+    assert f"{folder / 'text'}:2" in out
+
+
+def test_a_recording_that_cannot_be_read_is_told_once(speak, folder):
+    soundfile.write(folder / "a.wav", 0.1 * np.random.default_rng(0).standard_normal(8000), 8000)
+    (folder / "list.csv").write_text("path,speaker,text\na.wav,ana,GO\nb.wav,bea,GO\n")
+    code, out, _ = speak("validate", folder / "list.csv", "--text", "--json")
+    assert code == 1
+    errors = [p for p in json.loads(out)["problems"] if p["severity"] == "error"]
+    assert [p["kind"] for p in errors] == ["missing"]

@@ -1,0 +1,311 @@
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from speakergmm.corpora import read_corpus
+from speakergmm.corpora.transcripts import Transcripts, read_transcripts
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.features import FeatureConfig
+from speakergmm.hmm.language_model import BackoffLanguageModel
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.ngram import train_ngram
+from speakergmm.hmm.topology import Topology
+from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition.text_durations import shortest_frames
+from speakergmm.recognition.text_problems import unusable_utterances
+from speakergmm.recognition.text_validation import validate_text
+
+RATE = 16000
+LEXICON = Lexicon.from_dict({"go": "G OW", "up": "AH P", "the": ["DH AH", "DH IY"], "a": "AH"})
+
+
+def burst(seconds, *, rate=RATE, level=0.1):
+    """Noise between two silences of a twentieth of a second."""
+    rng = np.random.default_rng(round(1000 * seconds))
+    samples = 1e-4 * rng.standard_normal(round(seconds * rate))
+    edge = round(0.05 * rate)
+    samples[edge:-edge] += level * rng.standard_normal(len(samples) - 2 * edge)
+    return samples
+
+
+class Directory:
+    """A Kaldi data directory that grows by utterances."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.text = []
+        self.wavs = []
+
+    def add(self, name, text, samples=None, *, rate=RATE):
+        if samples is None:
+            samples = burst(0.5, rate=rate)
+        soundfile.write(self.folder / f"{name}.wav", samples, rate)
+        self.wavs.append(name)
+        if text is not None:
+            self.text.append(f"{name} {text}".strip())
+        return self
+
+    def corpus(self):
+        for name, lines in (
+            ("wav.scp", [f"{u} {u}.wav" for u in self.wavs]),
+            ("utt2spk", [f"{u} ana" for u in self.wavs]),
+            ("text", self.text),
+        ):
+            (self.folder / name).write_text("".join(f"{line}\n" for line in lines))
+        return read_corpus(self.folder)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return Directory(tmp_path).add("good1", "go up").add("good2", "the go")
+
+
+def told(problems):
+    return {
+        (p.severity, p.kind, p.utterance or (p.path.name if p.path else None), p.line)
+        for p in problems
+    }
+
+
+def model_of(units, *, silence="SIL", edge=0.5, states=3):
+    topologies = {unit: Topology.left_right(states) for unit in units}
+    if silence is not None:
+        topologies[silence] = Topology.silence(5)
+    config = FeatureConfig.preset("hmm")
+    models = PhoneModels.flat(topologies, mean=np.zeros(39), variance=np.ones(39))
+    lexicon = Lexicon.from_dict({unit.lower(): unit for unit in units})
+    return AcousticModel(
+        models, lexicon, config, silence=SilenceModel(silence, edge_probability=edge)
+    )
+
+
+def test_a_sound_corpus_has_no_problem(directory):
+    corpus = directory.corpus()
+    lm = train_ngram([["go", "up"], ["the", "a"]])
+    assert validate_text(corpus, lexicon=LEXICON, language_model=lm) == ()
+    assert validate_text(corpus, graphemes=True) == ()
+    assert validate_text(corpus, listen=False, features="hmm") == ()
+
+
+def test_every_problem_is_found_at_once(directory, tmp_path):
+    directory.add("empty", "")
+    directory.add("untold", None)
+    directory.add("odd", "go zebra up zebra yak")
+    directory.add("long", "go up the go up the go up the", burst(0.2))
+    directory.add("silent", "go", np.zeros(RATE // 2))
+    directory.add("slow", "go", burst(0.5, rate=8000), rate=8000)
+    directory.add("gone", "go")
+    directory.text += ["nowhere up", "good2 up"]
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("go G OW\nup\nthe DH AH\n")
+    arpa = tmp_path / "lm.arpa"
+    train_ngram([["go", "up"]]).write_arpa(arpa)
+    arpa.write_text(arpa.read_text().replace("ngram 2=3", "ngram 2=4"))
+    corpus = directory.corpus()
+    (tmp_path / "gone.wav").unlink()
+
+    found = validate_text(corpus, lexicon=LEXICON, sample_rate=RATE)
+    assert told(found) == {
+        ("error", "empty_text", "empty", 3),
+        ("error", "no_text", "untold", None),
+        ("error", "unknown_words", None, None),
+        ("error", "unknown_words", "odd", 4),
+        ("error", "too_short_for_text", "long", 5),
+        ("error", "no_speech", "silent", None),
+        ("error", "wrong_rate", "slow", None),
+        ("error", "unreadable", "gone", None),
+        ("error", "bad_text", "good2", 10),
+        ("warning", "no_audio", "nowhere", 9),
+    }
+    by_kind = {(p.kind, p.utterance): p for p in found}
+    assert by_kind["unknown_words", None].message == (
+        "words not in the lexicon given: zebra (2), yak (1)"
+    )
+    assert by_kind["unknown_words", "odd"].message == (
+        "utterance 'odd' has words not in the lexicon given: zebra yak"
+    )
+    long = by_kind["too_short_for_text", "long"]
+    assert long.path == tmp_path / "text"
+    assert "9 words that take 54 frames at the least, and its recording has 18 (0.20 s)" in (
+        long.message
+    )
+    assert [p.severity for p in found] == ["error"] * 9 + ["warning"]
+    assert all("\n" not in p.message for p in found)
+    assert set(unusable_utterances(found)) == {
+        "empty", "untold", "odd", "long", "silent", "slow", "gone", "good2",
+    }  # fmt: skip
+    assert json.dumps([p.to_dict() for p in found])
+
+    # Faults of the lexicon's and the model's files are told beside what they leave to be checked.
+    found = validate_text(corpus, lexicon=lexicon, language_model=arpa)
+    assert ("error", "bad_lexicon", "lexicon.txt", 2) in told(found)
+    assert ("error", "bad_language_model", "lm.arpa", 4) in told(found)
+    assert ("error", "too_short_for_text", "long", 5) in told(found)
+    assert ("error", "empty_text", "empty", 3) in told(found)
+    assert {p.kind for p in found} >= {"bad_text", "no_text", "no_speech", "unreadable"}
+
+
+def test_a_text_without_a_file_that_can_be_read(directory, tmp_path):
+    corpus = directory.corpus()
+    (tmp_path / "text").write_bytes("good1 go\n".encode("utf-16"))
+    assert told(validate_text(corpus)) == {
+        ("error", "bad_text", "text", None),
+        ("error", "no_text", "good1", None),
+        ("error", "no_text", "good2", None),
+    }
+    (tmp_path / "text").unlink()
+    with pytest.raises(CorpusError, match="has no file text"):
+        validate_text(corpus)
+
+
+def test_frames_that_a_text_needs_are_counted_exactly(directory):
+    # 18 phones of 3 states need 54 frames: 0.025 + 53 * 0.010 s.
+    words = "go up the " * 3
+    directory.add("enough", words, burst(0.555)).add("short", words, burst(0.5549))
+    corpus = directory.corpus()
+    for listen in (True, False):
+        found = validate_text(corpus, lexicon=LEXICON, listen=listen)
+        assert told(found) == {("error", "too_short_for_text", "short", 4)}
+
+
+def test_without_a_lexicon_letters_are_counted(directory):
+    # 6 * (2 + 2 + 3) letters need 126 frames: 0.025 + 125 * 0.010 s.
+    directory.add("enough", "go up the " * 6, burst(1.275)).add("short", "go up the " * 6)
+    assert told(validate_text(directory.corpus())) == {("error", "too_short_for_text", "short", 4)}
+
+
+def test_shortest_frames():
+    assert shortest_frames(["go", "the"], LEXICON) == 12
+    assert shortest_frames(["go", "zebra"], LEXICON) == 6
+    assert shortest_frames(["go", "zebra"], LEXICON, unknown="a") == 9
+    lexicon = Lexicon.from_dict({"often": ["AO F AH N", "AO F T AH N"]})
+    assert shortest_frames(["often"], lexicon) == 12
+    assert shortest_frames(["often"], lexicon, frames_of=lambda p: 1 if p == "N" else 2) == 7
+    assert shortest_frames([], lexicon) == 0
+    assert shortest_frames(["don't", "\u0645\u064e\u0627", "$"]) == 3 * (4 + 2 + 1)
+
+
+def test_segments_are_measured_and_not_their_recordings(tmp_path):
+    soundfile.write(tmp_path / "r.wav", np.concatenate([burst(1.0), np.zeros(RATE)]), RATE)
+    (tmp_path / "wav.scp").write_text("r r.wav\n")
+    (tmp_path / "utt2spk").write_text("a ana\nb ana\nc ana\n")
+    (tmp_path / "segments").write_text("a r 0 1\nb r 0 0.1\nc r 1.1 2\n")
+    (tmp_path / "text").write_text("a go up\nb go up\nc go up\n")
+    found = validate_text(read_corpus(tmp_path), lexicon=LEXICON)
+    assert told(found) == {
+        ("error", "too_short_for_text", "b", 2),
+        ("error", "no_speech", "c", None),
+    }
+
+
+def test_words_outside_the_lexicon_may_have_one_that_stands_for_them(directory):
+    directory.add("odd", "go zebra")
+    corpus = directory.corpus()
+    found = validate_text(corpus, lexicon=LEXICON, unknown="a")
+    assert told(found) == {
+        ("warning", "unknown_words", None, None),
+        ("warning", "unknown_words", "odd", 3),
+    }
+    assert unusable_utterances(found) == {}
+    with pytest.raises(InvalidInputError, match="doesn't have the unknown word 'uh'"):
+        validate_text(corpus, lexicon=LEXICON, unknown="uh")
+
+
+def test_words_that_cannot_be_spelled(directory):
+    directory.add("number", "go 42")
+    found = validate_text(directory.corpus(), graphemes=True)
+    assert told(found) == {
+        ("error", "unknown_words", None, None),
+        ("error", "unknown_words", "number", 3),
+    }
+    assert "write numbers and signs as words: 42 (1)" in found[0].message
+    with pytest.raises(InvalidInputError, match="choose one"):
+        validate_text(directory.corpus(), lexicon=LEXICON, graphemes=True)
+
+
+def test_phones_topologies_and_rate_of_a_model_count(directory):
+    directory.add("known", "go a a a", burst(0.4))
+    directory.add("slow", "go", burst(0.5, rate=8000), rate=8000)
+    corpus = directory.corpus()
+    model = model_of(["G", "OW", "AH", "P"])
+    found = validate_text(corpus, lexicon=LEXICON, model=model)
+    assert told(found) == {
+        ("error", "missing_phones", None, None),
+        ("error", "missing_phones", "good2", 2),
+        ("error", "wrong_rate", "slow", None),
+    }
+    assert found[0].message == (
+        "phones without a model, with numbers of utterances: DH (1), IY (1)"
+    )
+    # Five phones of eight states need forty frames, of the 38 in 0.4 s.
+    longer = model_of(["G", "OW", "AH", "P", "DH", "IY"], states=8)
+    found = validate_text(corpus, lexicon=LEXICON, model=longer)
+    assert ("error", "too_short_for_text", "known", 3) in told(found)
+    # Silences that can't be left out need their frames too.
+    for edge, states in ((0.5, 7), (1, 7)):
+        model = model_of(["G", "OW", "AH", "P", "DH", "IY"], states=states, edge=edge)
+        found = validate_text(corpus, lexicon=LEXICON, model=model)
+        assert (("error", "too_short_for_text", "known", 3) in told(found)) == (edge == 1)
+
+
+def test_the_lexicon_of_a_model_and_its_letters(directory):
+    corpus = directory.corpus()
+    found = validate_text(corpus, model=model_of(["GO", "UP"]))
+    assert {p.kind for p in found} == {"unknown_words"}
+    found = validate_text(corpus, graphemes=True, model=model_of(list("goupth")))
+    assert told(found) == {
+        ("error", "missing_phones", None, None),
+        ("error", "missing_phones", "good2", 2),
+    }
+
+
+def test_words_of_a_language_model(directory):
+    lm = train_ngram([["go", "left"]])
+    found = validate_text(directory.corpus(), lexicon=LEXICON, language_model=lm)
+    assert [p.message for p in found] == [
+        "1 words of the language model are not in the lexicon, and can't be recognised: left",
+        "words of the text that the language model lacks: the (1), up (1)",
+    ]
+    assert {p.severity for p in found} == {"warning"}
+
+
+def test_transcripts_by_hand_have_no_place(directory):
+    corpus = directory.corpus()
+    (problem,) = validate_text(corpus, Transcripts({"good1": ["go"], "good2": []}), LEXICON)
+    assert (problem.kind, problem.utterance, problem.path, problem.line) == (
+        "empty_text", "good2", None, None,
+    )  # fmt: skip
+
+
+def test_jobs_change_nothing(directory):
+    directory.add("silent", "go", np.zeros(RATE // 2))
+    corpus = directory.corpus()
+    assert validate_text(corpus, n_jobs=2) == validate_text(corpus)
+
+
+def test_librispeech_is_sound(data_dir, tmp_path):
+    folder = data_dir / "librispeech"
+    rows = [
+        f"{path.stem}\t{path.stem.split('-')[0]}\ttest-other/{path.name}\n"
+        for path in sorted((folder / "test-other").iterdir())[:20]
+    ]
+    (tmp_path / "list.tsv").write_text("id\tspeaker\tpath\n" + "".join(rows))
+    corpus = read_corpus(tmp_path / "list.tsv", data_dir=folder)
+    said = read_transcripts(folder / "text")
+    found = validate_text(
+        corpus,
+        Transcripts({u.id: said[u.id] for u in corpus}),
+        data_dir / "librispeech_asr" / "lexicon.txt",
+        language_model=BackoffLanguageModel.read_arpa(
+            data_dir / "librispeech_asr" / "word_2gram.arpa"
+        ),
+    )
+    assert found == ()
+    # A text given to another recording is found where it is much too long.
+    ids = [u.id for u in corpus]
+    words = {name: said[name].words * 8 for name in ids}
+    found = validate_text(corpus, Transcripts(words), listen=False)
+    assert {p.kind for p in found} == {"too_short_for_text"}
