@@ -12,15 +12,13 @@ recognition. Proceedings of the IEEE, 77(2), 257-286.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InvalidInputError
 from . import passes
-from .graph import Floats, Graph, Indices, NoPathError
+from .graph import Floats, Graph, Indices
+from .inference_checks import checked_emissions, checked_options, explained
 from .passes import Arithmetic, Implementation
 
 
@@ -127,12 +125,13 @@ def forward_backward(
 
     Examples
     --------
+    >>> import numpy as np
     >>> graph = Graph.dense([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])
     >>> counts = forward_backward(graph, np.log([[0.5, 0.5], [0.9, 0.3], [0.1, 0.6]]))
     >>> print(f"{counts.log_likelihood:.4f}", counts.state_posteriors.round(3).tolist())
-    -2.1889 [[0.565, 0.435], [0.528, 0.472], [0.295, 0.705]]
+    -2.6468 [[0.481, 0.519], [0.524, 0.476], [0.333, 0.667]]
     >>> counts.arc_counts.round(3)
-    array([0.784, 0.308, 0.039, 0.869])
+    array([0.743, 0.262, 0.114, 0.88 ])
     """
     found = _sum_paths(graph, log_emissions, arithmetic, beam, implementation, "states")
     return ForwardBackward(
@@ -205,19 +204,20 @@ def viterbi(
 
     Examples
     --------
+    >>> import numpy as np
     >>> graph = Graph.dense([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])
     >>> viterbi(graph, np.log([[0.5, 0.5], [0.9, 0.3], [0.1, 0.6]])).states
     array([1, 1, 1], dtype=int32)
     """
-    frames, _ = _checked_emissions(graph, log_emissions)
-    width = _checked_options(beam, "scaled", implementation)
+    frames, _ = checked_emissions(graph, log_emissions)
+    width = checked_options(beam, "scaled", implementation)
     found = passes.best_path(graph, frames, implementation=implementation, beam=width)
     if found.frame < len(frames):
 
         def without_beam() -> passes.BestPath:
             return passes.best_path(graph, frames, implementation=implementation, beam=math.inf)
 
-        raise _explained(graph, len(frames), width, found, without_beam)
+        raise explained(graph, len(frames), width, found, without_beam)
     return ViterbiPath(*found[2:])
 
 
@@ -230,8 +230,8 @@ def _sum_paths(
     wanted: passes.Wanted,
 ) -> passes.Counts:
     """Check what is given, sum over all paths, and refuse if there is none."""
-    frames, peaks = _checked_emissions(graph, log_emissions)
-    width = _checked_options(beam, arithmetic, implementation)
+    frames, peaks = checked_emissions(graph, log_emissions)
+    width = checked_options(beam, arithmetic, implementation)
 
     def run(width: float, wanted: passes.Wanted) -> passes.Counts:
         return passes.sum_paths(
@@ -246,77 +246,5 @@ def _sum_paths(
 
     found = run(width, wanted)
     if found.frame < len(frames):
-        raise _explained(graph, len(frames), width, found, lambda: run(math.inf, "sum"))
+        raise explained(graph, len(frames), width, found, lambda: run(math.inf, "sum"))
     return found
-
-
-def _checked_emissions(graph: Graph, log_emissions: ArrayLike) -> tuple[Floats, Floats]:
-    """Give log-emissions as float64, and the largest of each frame."""
-    frames: Floats = np.ascontiguousarray(log_emissions, dtype=np.float64)
-    if frames.ndim != 2 or frames.shape[1] < graph.n_pdfs:
-        raise InvalidInputError(
-            f"log-emissions need shape (T, {graph.n_pdfs}) or more columns, found {frames.shape}"
-        )
-    if not len(frames):
-        raise NoPathError(
-            f"graph needs at least {graph.shortest_duration or 1} frames, found 0",
-            reason="duration",
-            frame=0,
-        )
-    peaks: Floats = frames.max(axis=1)
-    # NaN is the largest of what it is among, and a comparison with it is false.
-    fine = peaks < math.inf
-    if not fine.all():
-        frame = int(np.argmin(fine))
-        pdf = int(np.argmin(frames[frame] < math.inf))
-        raise InvalidInputError(
-            f"log-emissions must be below +inf, found {frames[frame, pdf]} at frame {frame}, "
-            f"pdf {pdf}"
-        )
-    return frames, peaks
-
-
-def _checked_options(beam: float | None, arithmetic: str, implementation: str) -> float:
-    """Give the width of the beam, inf for none."""
-    for name, value, kind in (
-        ("arithmetic", arithmetic, Arithmetic),
-        ("implementation", implementation, Implementation),
-    ):
-        if value not in get_args(kind):
-            raise InvalidInputError(f"{name} must be one of {get_args(kind)}, found {value!r}")
-    if beam is None:
-        return math.inf
-    if not beam > 0:
-        raise InvalidInputError(f"beam must be above 0 or None, found {beam}")
-    return float(beam)
-
-
-def _explained(
-    graph: Graph,
-    n_frames: int,
-    beam: float,
-    found: passes.Counts | passes.BestPath,
-    without_beam: Callable[[], passes.Counts | passes.BestPath],
-) -> NoPathError:
-    """Say why no path is left."""
-    shortest = graph.shortest_duration
-    if shortest is None:
-        return NoPathError("no path of the graph from an entry to an exit is above probability 0")
-    if n_frames < shortest:
-        return NoPathError(
-            f"graph needs at least {shortest} frames, found {n_frames}", reason="duration"
-        )
-    if found.dropped:
-        dropped_at = found.frame
-        found = without_beam()
-        if found.frame >= n_frames:
-            return NoPathError(
-                f"a beam of {beam:g} lost every path at frame {dropped_at} of {n_frames}: "
-                "a wider one keeps some",
-                reason="beam",
-                frame=dropped_at,
-            )
-    return NoPathError(
-        f"every path through the graph has probability 0 at frame {found.frame} of {n_frames}",
-        frame=found.frame,
-    )
