@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,12 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.alignment import Segment
+from speakergmm.hmm.decoding import DecodingResult
 from speakergmm.hmm.grammar import Grammar
 from speakergmm.hmm.graph import Graph, NoPathError
 from speakergmm.hmm.graph_building import HasPronunciations
+from speakergmm.hmm.hypotheses import Hypothesis
 from speakergmm.hmm.inference import log_likelihood, viterbi
 from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.utterance_graph import compile_transcript
+from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class IsolatedWords:
         self.models = models
         self.words = tuple(arc.word for arc in grammar.states[0].arcs)
         self.log_priors = np.array([arc.log_probability for arc in grammar.states[0].arcs])
+        self._utterances: dict[str, UtteranceGraph] = {}
         self._graphs: list[Graph] = []
-        pdfs = []
         for word in self.words:
             utterance = compile_transcript(
                 [word],
@@ -96,10 +100,10 @@ class IsolatedWords:
                 silence=silence,
                 silence_probability=silence_probability,
             )
+            self._utterances[word] = utterance
             self._graphs.append(utterance.graph(models.transitions))
-            pdfs.append(utterance.pdfs)
-        self.pdfs = np.unique(np.concatenate(pdfs))
-        self._columns = [np.searchsorted(self.pdfs, of_word) for of_word in pdfs]
+        self.pdfs = np.unique(np.concatenate([u.pdfs for u in self._utterances.values()]))
+        self._columns = [np.searchsorted(self.pdfs, u.pdfs) for u in self._utterances.values()]
 
     def rank(self, X: ArrayLike, *, acoustic_scale: float = 1.0) -> tuple[WordScore, ...]:
         """Rank all words by their posterior probability.
@@ -126,6 +130,74 @@ class IsolatedWords:
         return self.rank_emissions(
             self.models.log_emissions(X, self.pdfs), acoustic_scale=acoustic_scale
         )
+
+    def decode(
+        self, X: ArrayLike, *, n_best: int = 1, acoustic_scale: float = 0.1
+    ) -> DecodingResult:
+        """Give the most probable words as a search would, with their times.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames.
+        n_best : int, default=1
+            How many words to list at most.
+        acoustic_scale : float, default=0.1
+            As `rank`; the default makes for posteriors that are not all near 0 and 1.
+
+        Returns
+        -------
+        DecodingResult
+            Hypotheses of a word each, by posterior, which is also the confidence of the word; times
+            are those of its best path. The acoustic log-likelihood is the sum over all paths,
+            transitions and silences included.
+
+        Raises
+        ------
+        NoPathError
+            As `rank`.
+        """
+        emissions = np.asarray(self.models.log_emissions(X, self.pdfs), np.float64)
+        ranked = self.rank_emissions(emissions, acoustic_scale=acoustic_scale)
+        priors = dict(zip(self.words, self.log_priors.tolist(), strict=True))
+        hypotheses = []
+        for score in ranked[:n_best]:
+            if score.log_likelihood == -math.inf:
+                break
+            words, phones = self._segments(score, emissions)
+            hypotheses.append(
+                Hypothesis(
+                    (score.word,),
+                    words,
+                    phones,
+                    acoustic_log_likelihood=score.log_likelihood,
+                    transition_log_probability=0.0,
+                    language_log_probability=priors[score.word],
+                    score=acoustic_scale * score.log_likelihood + priors[score.word],
+                    posterior=score.posterior,
+                )
+            )
+        return DecodingResult(tuple(hypotheses), len(emissions), math.inf)
+
+    def _segments(
+        self, score: WordScore, emissions: NDArray[np.float64]
+    ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+        """Find the frames of a word and of its phones on its best path."""
+        place = self.words.index(score.word)
+        utterance = self._utterances[score.word]
+        path = viterbi(
+            self._graphs[place], np.ascontiguousarray(emissions[:, self._columns[place]])
+        )
+        units = utterance.state_unit[path.states]
+        # A unit may follow itself only as another instance, so runs of one number are segments.
+        starts = np.flatnonzero(np.diff(units, prepend=-1)).tolist()
+        phones = []
+        for start, end in itertools.pairwise([*starts, len(units)]):
+            unit = utterance.units[units[start]]
+            phones.append(Segment(unit.unit, start, end, math.nan, unit.word))
+        spoken = [phone for phone in phones if phone.parent is not None]
+        word = Segment(score.word, spoken[0].start_frame, spoken[-1].end_frame, score.posterior)
+        return (word,), tuple(phones)
 
     def rank_emissions(
         self, log_emissions: ArrayLike, *, acoustic_scale: float = 1.0

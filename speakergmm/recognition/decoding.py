@@ -1,0 +1,379 @@
+"""Recognise words or phones in recordings with an acoustic model."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Corpus, Utterance
+from speakergmm.errors import InvalidInputError
+from speakergmm.features import FrameGrid
+from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.hmm.decoding import DecodingOptions, DecodingResult, decode
+from speakergmm.hmm.decoding_graph import phone_graph, word_graph
+from speakergmm.hmm.graph import NoPathError
+from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.parallel import effective_jobs, parallel_map
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.alignment import Segment
+    from speakergmm.hmm.hypotheses import Hypothesis
+    from speakergmm.hmm.isolated import IsolatedWords
+    from speakergmm.hmm.language_model import BackoffLanguageModel
+    from speakergmm.hmm.models import PhoneModels
+    from speakergmm.hmm.transducer import DecodingGraph
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+_CHUNK = 16
+"""Utterances that travel to a worker at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """What was recognised in an utterance.
+
+    Parameters
+    ----------
+    utterance : Utterance
+        The recording.
+    result : DecodingResult
+        Hypotheses, the best first.
+    grid : FrameGrid
+        Times of the frames.
+    lattice_text : str or None
+        The lattice in Kaldi's text format, where lattices were asked for.
+    """
+
+    utterance: Utterance
+    result: DecodingResult
+    grid: FrameGrid
+    lattice_text: str | None = field(default=None, repr=False)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Words of the best hypothesis."""
+        return self.result.words
+
+    def word_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
+        """Words and their times in seconds from the beginning of the utterance."""
+        return self._labels((hypothesis or self.result.best).word_segments)
+
+    def phone_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
+        """Phones, silence among them, and their times."""
+        return self._labels((hypothesis or self.result.best).phone_segments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything but the lattice as JSON has it; what is unknown is None."""
+        return {
+            "utterance": self.utterance.id,
+            "path": str(self.utterance.path),
+            "start": self.utterance.start,
+            "end": self.utterance.end,
+            "n_frames": self.result.n_frames,
+            "beam": _finite(self.result.beam),
+            "hypotheses": [self._hypothesis_dict(h) for h in self.result.hypotheses],
+        }
+
+    def _labels(self, segments: Sequence[Segment]) -> tuple[TimedLabel, ...]:
+        return tuple(
+            TimedLabel(
+                self.grid.seconds(segment.start_frame),
+                self.grid.seconds(segment.end_frame),
+                segment.label,
+                segment.confidence,
+            )
+            for segment in segments
+        )
+
+    def _hypothesis_dict(self, hypothesis: Hypothesis) -> dict[str, Any]:
+        def times(labels: Sequence[TimedLabel]) -> list[dict[str, Any]]:
+            return [
+                {
+                    "label": item.label,
+                    "start": round(item.start, 7),
+                    "end": round(item.end, 7),
+                    "confidence": _finite(item.confidence),
+                }
+                for item in labels
+            ]
+
+        return {
+            "words": list(hypothesis.words),
+            "posterior": _finite(hypothesis.posterior),
+            "score": _finite(hypothesis.score),
+            "acoustic_log_likelihood": _finite(hypothesis.acoustic_log_likelihood),
+            "transition_log_probability": _finite(hypothesis.transition_log_probability),
+            "language_log_probability": _finite(hypothesis.language_log_probability),
+            "word_times": times(self.word_labels(hypothesis)),
+            "phone_times": times(self.phone_labels(hypothesis)),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """Recognise words or phones in recordings.
+
+    Parameters
+    ----------
+    model : AcousticModel
+        Says how features are made, too.
+    search : DecodingGraph or IsolatedWords
+        What can be said: a graph to search, or a list of words of which each recording is one.
+    options : DecodingOptions
+        How to search.
+
+    Notes
+    -----
+    `for_words`, `for_phones` and `for_isolated_words` build what is searched.
+    """
+
+    model: AcousticModel
+    search: DecodingGraph | IsolatedWords
+    options: DecodingOptions = field(default_factory=DecodingOptions)
+
+    @classmethod
+    def for_words(
+        cls,
+        model: AcousticModel,
+        *,
+        language_model: BackoffLanguageModel | None = None,
+        words: Iterable[str] | None = None,
+        options: DecodingOptions | None = None,
+        language_scale: float = 1.0,
+        word_penalty: float = 0.0,
+    ) -> Decoder:
+        """Recognise sentences of a language model, or of a loop over words.
+
+        Parameters
+        ----------
+        model : AcousticModel
+            With the words' pronunciations in its lexicon.
+        language_model : BackoffLanguageModel, optional
+            An n-gram model. Its words that the lexicon doesn't have stand in
+            ``decoder.search.grammar.omitted``.
+        words : iterable of str, optional
+            Words of the loop, or those the language model is limited to; by default the lexicon's.
+        options : DecodingOptions, optional
+            How to search.
+        language_scale, word_penalty : float
+            See `build_decoding_graph`.
+
+        Raises
+        ------
+        InvalidInputError
+            If words have no pronunciation, or there is none.
+        """
+        graph = word_graph(
+            model.models,
+            model.lexicon,
+            language_model=language_model,
+            words=words,
+            language_scale=language_scale,
+            word_penalty=word_penalty,
+            **_silence(model),
+        )
+        return cls(model, graph, options or DecodingOptions())
+
+    @classmethod
+    def for_phones(
+        cls,
+        model: AcousticModel,
+        *,
+        language_model: BackoffLanguageModel | None = None,
+        options: DecodingOptions | None = None,
+        language_scale: float = 1.0,
+        word_penalty: float = 0.0,
+    ) -> Decoder:
+        """Recognise phones: those of an n-gram model of phones, or any in any order.
+
+        Parameters
+        ----------
+        model : AcousticModel
+            Models of the phones.
+        language_model : BackoffLanguageModel, optional
+            Silence may be one of its words, and then comes out as one.
+        options, language_scale, word_penalty
+            As `for_words`.
+        """
+        silence = _silence(model)
+        graph = phone_graph(
+            model.models,
+            language_model=language_model,
+            silence=silence["silence"],
+            silence_probability=silence["silence_probability"],
+            language_scale=language_scale,
+            word_penalty=word_penalty,
+        )
+        return cls(model, graph, options or DecodingOptions())
+
+    @classmethod
+    def for_isolated_words(
+        cls,
+        model: AcousticModel,
+        words: Iterable[str] | Mapping[str, float] | None = None,
+        *,
+        options: DecodingOptions | None = None,
+    ) -> Decoder:
+        """Recognise recordings of one word each, by likelihoods summed over all paths.
+
+        Parameters
+        ----------
+        model : AcousticModel
+            With the words' pronunciations in its lexicon.
+        words : iterable of str, or mapping of str to float, optional
+            The words, with prior probabilities if they are not the same; by default the lexicon's.
+        options : DecodingOptions, optional
+            Only the acoustic scale (for posteriors) and the number of alternatives count.
+        """
+        from speakergmm.hmm.isolated import IsolatedWords
+
+        search = IsolatedWords(
+            model.models,
+            model.lexicon,
+            words,
+            silence=model.silence.unit,
+            silence_probability=model.silence.edge_probability,
+        )
+        return cls(model, search, options or DecodingOptions())
+
+    def decode_features(self, X: NDArray[np.floating[Any]]) -> DecodingResult:
+        """Recognise normalised features (T, D).
+
+        Raises
+        ------
+        NoPathError
+            See `speakergmm.hmm.decoding.decode`.
+        """
+        return _search(self.model.models, self.search, X, self.options)
+
+    def decode(
+        self,
+        corpus: Corpus | Sequence[Utterance],
+        *,
+        n_jobs: int = 1,
+        strict: bool = False,
+        on_skip: OnSkip | None = None,
+        lattices: bool = False,
+        description: str | None = None,
+    ) -> Iterator[Recognition]:
+        """Recognise all utterances of a corpus.
+
+        Parameters
+        ----------
+        corpus : Corpus or sequence of Utterance
+            Where features are normalised by speaker, all that a speaker says here counts.
+        n_jobs : int, default=1
+            Processes; they change nothing but the time.
+        strict : bool, default=False
+            Raise the first error of a recording instead of going on without it.
+        on_skip : callable, optional
+            Called with each `SkippedRecording`: those that can't be read, and those in which no
+            path was found; by default a warning is issued.
+        lattices : bool, default=False
+            Keep the text of the lattices; needs a lattice beam.
+        description : str, optional
+            Text of progress bars.
+
+        Yields
+        ------
+        Recognition
+            In order, without those that were skipped.
+        """
+        if lattices and (self.options.lattice_beam is None or not _has_lattices(self.search)):
+            raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
+        report = on_skip or warn_of_skip
+        jobs = effective_jobs(n_jobs)
+        with self.model.extract(
+            tuple(corpus),
+            n_jobs=n_jobs,
+            strict=strict,
+            on_skip=on_skip,
+            description=description and f"{description}: features",
+        ) as archive:
+            work = _Work(uuid.uuid4().hex, self.model.models, self.search, self.options, lattices)
+            size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
+            chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
+            items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
+            found = parallel_map(work, items, n_jobs=n_jobs)
+            for chunk, outcomes in zip(chunks, found, strict=True):
+                for place, (result, text, error) in zip(chunk, outcomes, strict=True):
+                    utterance = archive.utterances[place]
+                    if result is None:
+                        message = f"{utterance.path}: utterance {utterance.id!r}: {error}"
+                        if strict:
+                            raise NoPathError(message)
+                        report(SkippedRecording(utterance.path, message, (utterance.id,)))
+                        continue
+                    yield Recognition(utterance, result, archive.grids[place], text)
+
+
+_Outcome = tuple[DecodingResult | None, str | None, str | None]
+_kept: dict[str, _Work] = {}
+"""In a worker process: the work it did last, whose search graph the engine has built already."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Recognise some utterances; travels between processes."""
+
+    token: str
+    models: PhoneModels
+    search: DecodingGraph | IsolatedWords
+    options: DecodingOptions
+    lattices: bool
+
+    def __call__(self, items: list[tuple[str, NDArray[np.float32]]]) -> list[_Outcome]:
+        if self.token not in _kept:
+            _kept.clear()
+            _kept[self.token] = self
+        kept = _kept[self.token]
+        return [kept.one(name, X) for name, X in items]
+
+    def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
+        """Recognise an utterance: the result, its lattice as text, and why there is none."""
+        try:
+            result = _search(self.models, self.search, X, self.options)
+        except NoPathError as error:
+            return None, None, str(error)
+        lattice = result.lattice
+        text = lattice.to_text(name) if lattice is not None and self.lattices else None
+        # A lattice holds the graph: too much to send home with each utterance.
+        return replace(result, lattice=None), text, None
+
+
+def _search(
+    models: PhoneModels,
+    search: DecodingGraph | IsolatedWords,
+    X: NDArray[np.floating[Any]],
+    options: DecodingOptions,
+) -> DecodingResult:
+    from speakergmm.hmm.transducer import DecodingGraph
+
+    if isinstance(search, DecodingGraph):
+        return decode(models, search, X, options=options)
+    return search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
+
+
+def _has_lattices(search: DecodingGraph | IsolatedWords) -> bool:
+    from speakergmm.hmm.transducer import DecodingGraph
+
+    return isinstance(search, DecodingGraph)
+
+
+def _silence(model: AcousticModel) -> dict[str, Any]:
+    silence = model.silence
+    return {
+        "silence": silence.unit,
+        "silence_probability": silence.probability,
+        "short_pause": silence.short_pause,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
