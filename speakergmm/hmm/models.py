@@ -141,16 +141,30 @@ class PhoneModels:
             In feature units; variances above 0.
         same_pdf : mapping of (unit, state) to (unit, state), optional
             States that take the pdf of another; see `Tying.shared`.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no unit, a state to be shared is not there, or the moments are not of the
+            same features.
         """
         units = tuple(topologies)
         kinds = tuple(topologies.values())
         numbers = {unit: number for number, unit in enumerate(units)}
+        pairs = same_pdf or {}
+        for unit, _ in [*pairs, *pairs.values()]:
+            if unit not in numbers:
+                raise InvalidInputError(f"a state of {unit!r} is to share its pdf; no such unit")
         same = {
             (numbers[unit], state): (numbers[other], place)
-            for (unit, state), (other, place) in (same_pdf or {}).items()
+            for (unit, state), (other, place) in pairs.items()
         }
         tying = Tying.shared(kinds, same)
         mean, variance = np.asarray(mean, np.float64), np.asarray(variance, np.float64)
+        if mean.ndim != 1 or mean.shape != variance.shape:
+            raise InvalidInputError(
+                f"mean and variance must have shape (D,), found {mean.shape} and {variance.shape}"
+            )
         shape = (tying.n_pdfs, len(mean))
         bank = MixtureBank.from_parameters(
             np.arange(tying.n_pdfs + 1),

@@ -339,13 +339,13 @@ def transcript_edges(
     edge_silence_probability : float, optional
         The same before the first word and after the last one; by default as between words.
     short_pause : str, optional
-        A unit that follows every word, in place of the optional silence between words: HTK's
-        ``sp``, a tee model.
+        A unit that follows every word but the last, in place of the optional silence between
+        words: HTK's ``sp``, a tee model.
 
     Raises
     ------
     InvalidInputError
-        If there is no word, or a probability is none.
+        If there is no word, a probability is none, or a pronunciation has no unit.
     UnknownWordError
         If a word has no pronunciation.
     """
@@ -375,6 +375,10 @@ def transcript_edges(
         pronunciations = lexicon[word] if word in lexicon else ()  # noqa: SIM401
         if not pronunciations:
             raise UnknownWordError(f"the word {word!r} is not in the lexicon")
+        if not all(way.phones and 0 < way.probability <= 1 for way in pronunciations):
+            raise InvalidInputError(
+                f"a pronunciation of {word!r} needs phones, and a probability above 0, at most 1"
+            )
         # Inner nodes of all pronunciations come before the node where they meet.
         target = node + 1 + sum(len(way.phones) - 1 for way in pronunciations)
         inner = node + 1
