@@ -1,4 +1,4 @@
-"""Corpora: whose speech lies where, read from folders and lists, checked and written."""
+"""Corpora: whose speech lies where and what is said; read, checked and written."""
 
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.manifests import write_corpus, write_protocol
@@ -6,6 +6,7 @@ from speakergmm.corpora.names import check_speaker_name
 from speakergmm.corpora.protocol import Protocol, Split, Trial, read_protocol
 from speakergmm.corpora.reading import read_corpus
 from speakergmm.corpora.synthetic import make_synthetic_corpus
+from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 from speakergmm.corpora.validation import Problem, validate_corpus
 
 __all__ = [
@@ -13,12 +14,15 @@ __all__ = [
     "Problem",
     "Protocol",
     "Split",
+    "Transcript",
+    "Transcripts",
     "Trial",
     "Utterance",
     "check_speaker_name",
     "make_synthetic_corpus",
     "read_corpus",
     "read_protocol",
+    "read_transcripts",
     "validate_corpus",
     "write_corpus",
     "write_protocol",

@@ -47,7 +47,8 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
     -------
     tuple of dict
         For each order, n-gram -> (log10 probability, log10 back-off weight). Probabilities of -99
-        and below are minus infinity; a missing back-off weight is 0.
+        and below are minus infinity, and so is that of ``<s>``, which is never foretold; a missing
+        back-off weight is 0.
 
     Raises
     ------
@@ -152,8 +153,10 @@ class _Reader:
         if words in self.lines:
             return f"{' '.join(words)!r} stands on line {self.lines[words]} too"
         self.lines[words] = line
+        # Some programs write a probability of one for <s>; no model foretells it.
+        impossible = probability <= LOG_ZERO or words == ("<s>",)
         self.ngrams[order][words] = (
-            -math.inf if probability <= LOG_ZERO else min(probability, 0.0),
+            -math.inf if impossible else min(probability, 0.0),
             -math.inf if backoff <= LOG_ZERO else backoff,
         )
         return None
@@ -171,6 +174,8 @@ class _Reader:
         for order, (count, line) in self.counts.items():
             found = len(self.ngrams.get(order, ())) + self.refused.get(order, 0)
             if order not in self.ngrams:
+                if count == 0:  # an order without n-grams may be left out
+                    continue
                 faults.add(
                     line, rf"{count} {order}-grams are promised, and no \{order}-grams: follows"
                 )

@@ -1,4 +1,4 @@
-"""Error rates, costs, identification accuracy and their intervals, from scored trials."""
+"""Error rates, costs and accuracies of speakers and of transcripts, with their intervals."""
 
 from speakergmm.metrics.detection import actual_dcf, det_curve, equal_error_rate, min_dcf
 from speakergmm.metrics.evaluation import Evaluation, Measure, evaluate
@@ -10,10 +10,14 @@ from speakergmm.metrics.identification import (
     identification_from_trials,
 )
 from speakergmm.metrics.intervals import Interval, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping, read_phone_mapping
 from speakergmm.metrics.scores import Scores, read_scores, write_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
+from speakergmm.metrics.transcription import TranscriptionErrors, phone_errors, word_errors
+from speakergmm.metrics.transcription_intervals import transcription_intervals
 
 __all__ = [
+    "PHONE_MAPPINGS",
     "Confusion",
     "DetCurve",
     "Evaluation",
@@ -21,8 +25,10 @@ __all__ = [
     "Interval",
     "Measure",
     "OperatingPoint",
+    "PhoneMapping",
     "Scores",
     "SortedTrials",
+    "TranscriptionErrors",
     "actual_dcf",
     "bootstrap_intervals",
     "det_curve",
@@ -32,7 +38,11 @@ __all__ = [
     "identification_from_matrix",
     "identification_from_trials",
     "min_dcf",
+    "phone_errors",
+    "read_phone_mapping",
     "read_scores",
     "speaker_clusters",
+    "transcription_intervals",
+    "word_errors",
     "write_scores",
 ]
