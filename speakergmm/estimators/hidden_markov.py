@@ -21,6 +21,7 @@ from speakergmm.estimators.hidden_markov_inference import (
     HiddenMarkovInference,
     log_emissions,
 )
+from speakergmm.estimators.hidden_markov_interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hidden_markov_monitor import FitMonitor
 from speakergmm.estimators.hidden_markov_parameters import (
     HiddenMarkovParameters,
@@ -46,7 +47,12 @@ from speakergmm.mixtures.parameters import Mixture
 from speakergmm.parallel import effective_jobs
 
 
-class GaussianMixtureHMM(HiddenMarkovInference, StorableHiddenMarkov, BaseHMM):  # type: ignore[misc]
+class GaussianMixtureHMM(
+    HiddenMarkovInference,
+    InterchangeableHiddenMarkov,
+    StorableHiddenMarkov,
+    BaseHMM,  # type: ignore[misc]
+):
     """Hidden Markov model with Gaussian mixtures as emissions, in the place of hmmlearn's GMMHMM.
 
     Parameters

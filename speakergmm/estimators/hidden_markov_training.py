@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
@@ -181,7 +181,13 @@ def train(
         step = _iterate(expectation, model, natural, standard_priors, floor, options)
         model, natural = step.model, step.natural
         log_prior = priors.log_density(current)
-        current = model.rescaled(standardisation.scale, standardisation.centre)
+        moved = model.rescaled(standardisation.scale, standardisation.centre)
+        current = replace(
+            moved,
+            # What is not trained stays as it is to the last bit.
+            means=moved.means if "m" in options.params else start.means,
+            covars=moved.covars if "c" in options.params else start.covars,
+        )
         iteration = HiddenMarkovIteration(
             iteration=number,
             log_likelihood=step.statistics.log_likelihood,
