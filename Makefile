@@ -1,6 +1,7 @@
 # `make demo` and `make test` need Python 3.11 or newer and a package registry, nothing else.
 #
 #   make demo                               the main job on synthetic speech made on the spot
+#   make demo HMM=1                         phone models: train, align, recognise words
 #   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
 #   make test                               the whole test suite
 #   make check                              format, lint, types, layers
@@ -16,7 +17,7 @@ PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip i
 .PHONY: demo test check format bench clean
 
 demo: $(VENV)/.package
-	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")
+	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")$(if $(HMM), --hmm)
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -34,6 +34,8 @@ Examples:
 
   speakergmm demo
 
+  speakergmm demo --hmm
+
   speakergmm demo --data corpus/ --protocol dspspeech20
 """
 
@@ -47,6 +49,10 @@ def demo(
     ] = None,
     protocol: Annotated[str | None, typer.Option(help="Which protocol of --data to run.")] = None,
     components: Annotated[int, typer.Option(min=1, help="Gaussians in the mixture.")] = 64,
+    hmm: Annotated[
+        bool,
+        typer.Option("--hmm", help="Phone models instead: train, align, recognise words."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of corpus, training and bootstrap.")] = 0,
     jobs: JobsOption = 2,
     json: JsonOption = False,
@@ -72,6 +78,17 @@ def demo(
         say(f"[{time.perf_counter() - start:5.1f} s] {text}")
 
     _take_folder(output)
+    if hmm:
+        from speakergmm.cli.hmm_demonstration import demonstrate_hmm, print_hmm_demonstration
+
+        if data is not None:
+            raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
+        figures = demonstrate_hmm(output, seed=seed, jobs=jobs, step=step)
+        if json:
+            print_json(figures)
+        else:
+            print_hmm_demonstration(figures)
+        return
     report, scores_file, model_file = (
         output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
     )

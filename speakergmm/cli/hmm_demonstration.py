@@ -1,0 +1,219 @@
+"""``speakergmm demo --hmm``: phone models from a flat start, alignment, recognition."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.cli.output import print_line, print_table
+
+if TYPE_CHECKING:
+    from speakergmm.corpora import Utterance
+    from speakergmm.metrics.boundaries import TimedLabel
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+# Small enough that all of it takes a minute on two cores.
+_N_GAUSSIANS = 300
+_N_ITERATIONS = 20
+_N_DECODED = 100
+
+
+def demonstrate_hmm(
+    output: Path, *, seed: int, jobs: int, step: Callable[[str], None]
+) -> dict[str, Any]:
+    """Train on some invented speakers, align and recognise what others say.
+
+    Parameters
+    ----------
+    output : Path
+        Folder that exists.
+    seed : int
+        Of the corpus, the training and the bootstrap.
+    jobs : int
+        Processes.
+    step : callable
+        Called with a line about each step that is done.
+
+    Returns
+    -------
+    dict
+        The figures, as JSON can hold them.
+    """
+    from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus
+    from speakergmm.corpora.transcripts import read_transcripts
+    from speakergmm.hmm.lexicon import Lexicon
+    from speakergmm.hmm.ngram import train_ngram
+    from speakergmm.hmm.schedule import TrainingSchedule
+    from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.training import TrainingOptions
+
+    folder = output / f"corpus-{seed}"
+    make_synthetic_corpus(folder, seed=seed, n_jobs=jobs)
+    speech = folder / "synthetic"
+    corpus = read_corpus(speech)
+    transcripts = {name: said.words for name, said in read_transcripts(corpus).items()}
+    lexicon = Lexicon.read(speech / "lexicon.txt")
+    training = [u for u in corpus if not _is_tested(u)]
+    tested = [u for u in corpus if _is_tested(u)]
+    step(f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers")
+    model = AcousticModel.train(
+        Corpus(tuple(training), source=corpus.source),
+        transcripts,
+        lexicon,
+        TrainingOptions(
+            schedule=TrainingSchedule(
+                n_iterations=_N_ITERATIONS,
+                grow_until=_N_ITERATIONS * 3 // 4,
+                n_gaussians=_N_GAUSSIANS,
+            ),
+            seed=seed,
+        ),
+        n_jobs=jobs,
+        progress=True,
+    )
+    model_file = output / "acoustic-model.safetensors"
+    model.save(model_file)
+    step(f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}")
+    sentences = [transcripts[u.id] for u in training]
+    bigram = train_ngram(sentences, order=2, vocabulary=lexicon.words)
+    language_file = output / "bigram.arpa"
+    bigram.write_arpa(language_file)
+    step(f"bigram of {len(lexicon)} words -> {language_file}")
+    boundaries = _align(model, tested, transcripts, speech, output, seed=seed, jobs=jobs, step=step)
+    words = _decode(
+        model,
+        tested[:: max(1, len(tested) // _N_DECODED)],
+        transcripts,
+        bigram,
+        seed=seed,
+        jobs=jobs,
+    )
+    step(f"recognised {_N_DECODED} recordings with the bigram")
+    return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
+
+
+def _is_tested(utterance: Utterance) -> bool:
+    return (utterance.speaker or "").startswith("e")
+
+
+def _align(
+    model: AcousticModel,
+    tested: list[Utterance],
+    transcripts: Mapping[str, tuple[str, ...]],
+    speech: Path,
+    output: Path,
+    *,
+    seed: int,
+    jobs: int,
+    step: Callable[[str], None],
+) -> dict[str, Any]:
+    """Align, write TextGrids and a picture, and compare with the exact boundaries."""
+    from speakergmm.audio import read_audio
+    from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
+    from speakergmm.recognition.aligning import align_recordings
+    from speakergmm.recognition.textgrids import write_textgrid
+    from speakergmm.reports.alignments import draw_alignment, write_picture
+
+    grids = output / "textgrids"
+    grids.mkdir(exist_ok=True)
+    truth = _true_phones(speech / "phones.tsv")
+    found: dict[str, tuple[TimedLabel, ...]] = {}
+    picture = output / "alignment.png"
+    for place, aligned in enumerate(align_recordings(model, tested, transcripts, n_jobs=jobs)):
+        tiers = {"words": aligned.words(), "phones": aligned.phones()}
+        name = aligned.utterance.id
+        write_textgrid(grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration)
+        found[name] = tiers["phones"]
+        if place == 0:
+            samples, rate = read_audio(aligned.utterance.path)
+            write_picture(
+                picture, draw_alignment(samples, rate, tiers, title=f"{name} as it was aligned")
+            )
+    step(f"aligned {len(found)} recordings -> {grids}, {picture}")
+    same = {
+        name: labels for name, labels in found.items() if _spoken(labels) == _spoken(truth[name])
+    }
+    errors = boundary_errors(truth, same)
+    speakers = {u.id: u.speaker or u.id for u in tested}
+    figures = summarise_boundaries(errors, clusters=speakers, seed=seed)
+    return {
+        "n_boundaries": len(errors),
+        "n_other_pronunciation": len(found) - len(same),
+        **{name: figure.to_dict() for name, figure in figures.items()},
+        "picture": str(picture),
+        "textgrids": str(grids),
+    }
+
+
+def _spoken(labels: tuple[TimedLabel, ...]) -> list[str]:
+    return [label.label for label in labels if label.label.lower() != "sil"]
+
+
+def _true_phones(path: Path) -> dict[str, tuple[TimedLabel, ...]]:
+    from speakergmm.metrics.boundaries import TimedLabel
+
+    found: dict[str, list[TimedLabel]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            start = float(row["start"])
+            label = TimedLabel(start, start + float(row["duration"]), row["phone"], 1.0)
+            found.setdefault(row["utterance"], []).append(label)
+    return {name: tuple(labels) for name, labels in found.items()}
+
+
+def _decode(
+    model: AcousticModel,
+    tested: list[Utterance],
+    transcripts: Mapping[str, tuple[str, ...]],
+    bigram: Any,
+    *,
+    seed: int,
+    jobs: int,
+) -> dict[str, Any]:
+    """Recognise words and count errors, with intervals over speakers."""
+    from speakergmm.metrics.transcription import word_errors
+    from speakergmm.metrics.transcription_intervals import transcription_intervals
+    from speakergmm.recognition.decoding import Decoder
+
+    decoder = Decoder.for_words(model, language_model=bigram)
+    found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=jobs)}
+    errors = word_errors(
+        {u.id: transcripts[u.id] for u in tested},
+        found,
+        speakers={u.id: u.speaker or u.id for u in tested},
+    )
+    interval = transcription_intervals(errors, seed=seed)["error_rate"]
+    return {
+        **errors.to_dict(n_confused=0),
+        "interval": None if interval is None else [interval.low, interval.high],
+    }
+
+
+def print_hmm_demonstration(figures: Mapping[str, Any]) -> None:
+    """Print the figures for people."""
+    boundaries, words = figures["boundaries"], figures["word_errors"]
+    rows = [
+        ("phone boundaries, median error", *_milliseconds(boundaries["median_absolute"])),
+        ("phone boundaries, 90th percentile", *_milliseconds(boundaries["p90_absolute"])),
+        ("word error rate", *_percent(words)),
+    ]
+    print_line("")
+    print_table(
+        "Alignment and recognition of speakers who are not in the training",
+        ("what", "value", "95 % interval"),
+        rows,
+        right=(1,),
+    )
+    print_line(f"picture of an alignment: {boundaries['picture']}")
+
+
+def _milliseconds(figure: Mapping[str, Any]) -> tuple[str, str]:
+    low, high = figure["interval"] or (float("nan"), float("nan"))
+    return f"{1000 * figure['value']:.1f} ms", f"{1000 * low:.1f} to {1000 * high:.1f}"
+
+
+def _percent(errors: Mapping[str, Any]) -> tuple[str, str]:
+    low, high = errors["interval"] or (float("nan"), float("nan"))
+    return f"{100 * errors['word_error_rate']:.2f} %", f"{100 * low:.2f} to {100 * high:.2f}"
