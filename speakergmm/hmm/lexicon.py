@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,10 @@ from speakergmm.files import atomic_text_writer
 
 RESERVED = frozenset({"<eps>", "<s>", "</s>"})
 """Symbols of graphs and language models, which neither words nor phones may be called."""
+
+
+VARIANT = re.compile(r"(.+)\([0-9]+\)$")
+"""A word with the number of its pronunciation behind it, as CMUdict has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +254,8 @@ class Lexicon:
         """Write the lexicon, whole or not at all; `read` gives it back.
 
         One pronunciation a line: word and phones between spaces, and between them the probability
-        where any of the lexicon's is not 1 (Kaldi's ``lexiconp.txt``).
+        where any of the lexicon's is not 1 (Kaldi's ``lexiconp.txt``). A word that itself ends like
+        a variant, such as ``f(2)``, is written as one of it, ``f(2)(1)``.
 
         Parameters
         ----------
@@ -257,15 +263,27 @@ class Lexicon:
 
         Raises
         ------
+        InvalidInputError
+            If a word would be read as a comment.
         SpeakerGmmError
             If the file can't be written.
         """
-        given = any(way.probability != 1 for ways in self.pronunciations.values() for way in ways)
+        comments = [word for word in self if word == "#" or word.startswith(";;;")]
+        if comments or "#" in self.phones:
+            named = ", ".join(map(repr, comments)) or "phone '#'"
+            raise InvalidInputError(f"{named} would be read as a comment; choose another name")
+        # Without the column a phone that is a decimal number would be taken for one.
+        given = any(
+            way.probability != 1 or "." in way.phones[0] or way.phones[0][0].isdigit()
+            for ways in self.pronunciations.values()
+            for way in ways
+        )
         with atomic_text_writer(path) as file:
             for word, ways in self.pronunciations.items():
+                name = f"{word}(1)" if VARIANT.match(word) else word
                 for way in ways:
                     column = f" {float(way.probability)!r}" if given else ""
-                    file.write(f"{word}{column} {way}\n")
+                    file.write(f"{name}{column} {way}\n")
 
     def first_pronunciation(self, words: Iterable[str]) -> tuple[str, ...]:
         """Phones of a sentence, each word said in the first way that the lexicon has.

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.hmm.lexicon import VARIANT, Lexicon, Pronunciation, symbol_fault
 from speakergmm.metrics.phone_mappings import fold_stress
 from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
-_VARIANT = re.compile(r"(.+)\([0-9]+\)$")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
 _COLUMNS = (0, 1, 4)
@@ -112,13 +111,14 @@ def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Ent
     if not fields:
         return None
     word, *rest = fields
-    if variant := _VARIANT.match(word):
+    if variant := VARIANT.match(word):
         word = variant.group(1)
     if case is not None:
         word = word.upper() if case == "upper" else word.lower()
     n_numbers = 0
     for cell in rest:
-        if not (_DECIMAL.match(cell) or cell in ("0", "1")):
+        # Further whole numbers are phones.
+        if not (_DECIMAL.match(cell) or (n_numbers == 0 and cell in ("0", "1"))):
             break
         n_numbers += 1
     return _Entry(line, word, tuple(rest), n_numbers)

@@ -68,7 +68,8 @@ def test_digits_of_other_phone_sets_are_no_stress(file):
             {"a": [("AH", 0.99)], "b": [("B IY", 0.5)]},
         ),
         ("a 1e-3 AH\n", {"a": [("AH", 0.001)]}),
-        # Phones may be called by whole numbers.
+        # Phones may be called by whole numbers, with and without a probability.
+        ("a 1.0 1 1 1 1\nb 0.5 0\n", {"a": [("1 1 1 1", 1)], "b": [("0", 0.5)]}),
         ("a 1 2\nb 0 3\n", {"a": [("1 2", 1)], "b": [("0 3", 1)]}),
     ],
 )
@@ -179,6 +180,17 @@ def test_what_is_written_reads_back(tmp_path):
         assert again.digest == lexicon.digest
         assert hash(again) == hash(lexicon)
         assert again.source == str(tmp_path / "lexicon.txt")
+
+
+def test_names_that_a_file_would_tell_otherwise(tmp_path):
+    lexicon = Lexicon.from_dict({"f(2)": "F", "f": ["0.5 F", "F"], "e": "1e5"})
+    lexicon.write(tmp_path / "lexicon.txt")
+    assert "f(2)(1) 1.0 F\n" in (tmp_path / "lexicon.txt").read_text()
+    assert Lexicon.read(tmp_path / "lexicon.txt") == lexicon
+    for comment in ({"#": "F"}, {";;;f": "F"}, {"f": "F #"}):
+        with pytest.raises(InvalidInputError, match="read as a comment"):
+            Lexicon.from_dict(comment).write(tmp_path / "comment.txt")
+    assert not (tmp_path / "comment.txt").exists()
 
 
 def test_digest_is_of_the_content():
