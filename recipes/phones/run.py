@@ -1,0 +1,148 @@
+"""Phone models from a flat start: training, alignment, recognition of phones and words.
+
+python recipes/phones/run.py report --data DIR         # everything, on the test part
+python recipes/phones/run.py report --synthetic FOLDER # the same on synthetic speech
+python recipes/phones/run.py train --data DIR          # stages by themselves; also align, decode
+python recipes/phones/run.py choose --data DIR         # settings, on held-out training speakers
+python recipes/phones/run.py scales --data DIR         # the decoder's, likewise
+"""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from figures import (
+    boundary_cells,
+    describe_alignment,
+    error_cells,
+    errors_of_phones,
+    errors_of_words,
+    heading,
+    print_times,
+    row,
+)
+from material import Material, hold_out, make_synthetic, read_librispeech
+from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
+from stages import Run
+
+app = typer.Typer(add_completion=False, help=__doc__)
+DataOption = Annotated[Path | None, typer.Option(help="Folder that holds librispeech/.")]
+RealOption = Annotated[Path, typer.Option("--data", help="Folder that holds librispeech/.")]
+SyntheticOption = Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")]
+OutputOption = Annotated[Path, typer.Option(help="Where models and alignments are kept.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+AlgorithmOption = Annotated[list[str], typer.Option(help="viterbi or baum-welch; may be repeated.")]
+OUTPUT = Path(tempfile.gettempdir()) / "speakergmm-phones"
+BOTH = ["viterbi", "baum-welch"]
+ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")
+
+
+def _runs(
+    data: Path | None, synthetic: Path | None, output: Path, algorithms: list[str], jobs: int
+) -> list[Run]:
+    if (data is None) == (synthetic is None):
+        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+    settings = Settings() if synthetic is None else SYNTHETIC
+    material: Material = (
+        make_synthetic(synthetic, jobs=jobs) if synthetic else read_librispeech(data or Path())
+    )
+    return [Run(material, replace(settings, algorithm=a), output, jobs) for a in algorithms]
+
+
+@app.command()
+def train(
+    data: DataOption = None,
+    synthetic: SyntheticOption = None,
+    output: OutputOption = OUTPUT,
+    algorithm: AlgorithmOption = BOTH,
+    jobs: JobsOption = 1,
+) -> None:
+    """Train models, or find those trained before."""
+    for run in _runs(data, synthetic, output, algorithm, jobs):
+        model = run.model()
+        last = model.provenance["history"][-1]["log_likelihood"]
+        print(f"{run.file('safetensors')}: {model.models.n_components} Gaussians, {last:.3f}")
+        print_times(run)
+
+
+@app.command()
+def align(
+    data: DataOption = None,
+    synthetic: SyntheticOption = None,
+    output: OutputOption = OUTPUT,
+    algorithm: AlgorithmOption = BOTH,
+    jobs: JobsOption = 1,
+) -> None:
+    """Align the training part; write the phones as CTM."""
+    for run in _runs(data, synthetic, output, algorithm, jobs):
+        describe_alignment(run, run.align(run.model(), run.material.train))
+        print(f"\n{run.file('phones.ctm')}")
+
+
+@app.command()
+def report(
+    data: DataOption = None,
+    synthetic: SyntheticOption = None,
+    output: OutputOption = OUTPUT,
+    algorithm: AlgorithmOption = BOTH,
+    jobs: JobsOption = 1,
+) -> None:
+    """Train, align, recognise the test part; print all figures."""
+    for run in _runs(data, synthetic, output, algorithm, jobs):
+        print(f"\n## {run.material.name}, {run.settings.algorithm}, seed {run.settings.seed}")
+        model = run.model()
+        aligned = run.align(model, run.material.train)
+        bigram = run.phone_model(aligned)
+        heading("test part", *ERRORS)
+        phones = errors_of_phones(run.material, run.recognise_phones(model, bigram))
+        row("phones", *error_cells(phones))
+        row("words", *error_cells(errors_of_words(run.material, run.recognise_words(model))))
+        describe_alignment(run, aligned)
+        if run.material.boundaries is not None:
+            heading("part", "boundaries", "median ms", "90th percentile ms")
+            row("train", *boundary_cells(run.material, aligned, run.material.train))
+            others = run.align(model, run.material.test)
+            row("test", *boundary_cells(run.material, others, run.material.test))
+        print_times(run)
+
+
+@app.command()
+def choose(
+    data: RealOption, output: OutputOption = OUTPUT, factor: list[str] | None = None, fold: int = 0
+) -> None:
+    """Compare settings on held-out training speakers; the test part is not touched."""
+    material = hold_out(read_librispeech(data), fold=fold)
+    heading("factor", "value", "phone error %", "95 % interval", "deleted", "inserted")
+    for name, variants in FACTORS.items():
+        for value, settings in variants.items() if factor is None or name in factor else ():
+            run = Run(material, settings.quick(), output)
+            model = run.model()
+            bigram = run.phone_model(run.align(model, material.train))
+            cells = error_cells(errors_of_phones(material, run.recognise_phones(model, bigram)))
+            row(name, value, *cells[:2], *cells[3:5])
+
+
+@app.command()
+def scales(data: RealOption, output: OutputOption = OUTPUT, algorithm: str = "viterbi") -> None:
+    """Compare weights of the decoder on held-out training speakers."""
+    material = hold_out(read_librispeech(data))
+    run = Run(material, replace(Settings(), algorithm=algorithm), output)
+    model = run.model()
+    bigram = run.phone_model(run.align(model, material.train))
+    heading("unit", "acoustic scale", "penalty", *ERRORS)
+    for unit in ("phones", "words"):
+        for scale in SCALES[unit]:
+            for penalty in PENALTIES[unit]:
+                search = Search(scale, penalty)
+                if unit == "phones":
+                    found = run.recognise_phones(model, bigram, search)
+                    errors = errors_of_phones(material, found)
+                else:
+                    errors = errors_of_words(material, run.recognise_words(model, search))
+                row(unit, scale, penalty, *error_cells(errors))
+
+
+if __name__ == "__main__":
+    app()
