@@ -1,0 +1,269 @@
+"""``speakergmm align``: where the words and phones of transcribed recordings lie."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from speakergmm.cli.corpora import DataOption
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+)
+from speakergmm.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from speakergmm.corpora import Corpus
+    from speakergmm.corpora.transcripts import Transcripts
+    from speakergmm.features.recordings import SkippedRecording
+    from speakergmm.recognition.aligning import AlignedUtterance
+    from speakergmm.recognition.diagnostics import Diagnosis, UtteranceEvidence
+
+_EXAMPLES = """
+
+Examples:
+
+  speakergmm align am.safetensors corpus/ --output aligned -j 2
+
+  speakergmm align am.safetensors hello.wav --text "HELLO WORLD" --output aligned --picture hello
+"""
+_SHOWN_SUSPECTS = 10
+_SHOWN_SKIPS = 20
+
+
+def align(
+    model: Annotated[
+        Path, typer.Argument(help="Acoustic model, from train-hmm.", show_default=False)
+    ],
+    corpus: Annotated[
+        Path,
+        typer.Argument(
+            help="A recording, a folder, a Kaldi data directory, or a CSV/TSV list.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder to write to.", show_default=False)
+    ],
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="File with the transcripts, where they are not with the corpus; of one recording "
+            "its words or a file with them.",
+            show_default=False,
+        ),
+    ] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="What to write, of textgrid, ctm and json.")
+    ] = "textgrid,ctm,json",
+    states: Annotated[bool, typer.Option("--states", help="Write states of phones too.")] = False,
+    picture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Utterance to draw over its spectrogram; may be repeated.", show_default=False
+        ),
+    ] = None,
+    beam: Annotated[
+        float | None,
+        typer.Option(
+            help="Give up paths that are this many nats worse than the best; ten times as many "
+            "are tried where none is left [default: give up none]."
+        ),
+    ] = None,
+    edges: Annotated[
+        Literal["expected", "path"],
+        typer.Option(help="Phones meet where expected, between frames, or where the path has it."),
+    ] = "expected",
+    case: Annotated[
+        Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
+    ] = "asis",
+    data: DataOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at the first utterance that can't be aligned.")
+    ] = False,
+    jobs: JobsOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Align recordings with what is said in them: times and confidences of words and phones."""
+    from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.aligning import align_recordings
+    from speakergmm.recognition.alignment_files import AlignmentFiles, check_kind, write_diagnoses
+    from speakergmm.recognition.diagnostics import diagnose, gather_evidence
+
+    if beam is not None and not beam > 0:
+        raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
+    loaded = AcousticModel.load(model)
+    read, said = _recordings(corpus, text, case, data)
+    wanted = set(picture or ())
+    missing = sorted(wanted - {utterance.id for utterance in read})
+    if missing:
+        raise InvalidInputError(f"--picture {missing[0]!r}: the corpus has no such utterance")
+    files = AlignmentFiles(
+        output,
+        formats=[name.strip() for name in formats.split(",") if name.strip()],
+        states=states,
+        silence=loaded.silence.unit,
+    )
+    check_kind(output / "diagnostics.tsv")
+    skipped: list[SkippedRecording] = []
+    evidence: list[UtteranceEvidence] = []
+    pictures: list[Path] = []
+    seconds = 0.0
+    with files:
+        for aligned in align_recordings(
+            loaded,
+            read,
+            said,
+            beam=beam,
+            retry_beam=None if beam is None else 10 * beam,
+            goodness=True,
+            loudness=True,
+            edges=edges,
+            n_jobs=jobs,
+            strict=strict,
+            on_skip=skipped.append,
+            description=None if json else "features",
+        ):
+            files.write(aligned)
+            evidence.append(gather_evidence(aligned))
+            seconds += aligned.end - aligned.start
+            if aligned.utterance.id in wanted:
+                pictures.append(_draw(aligned, output))
+        if not evidence:
+            raise InvalidInputError(f"no utterance could be aligned: {skipped[0].message}")
+    found = diagnose(evidence)
+    write_diagnoses(output / "diagnostics.tsv", found)
+    _print_skips(skipped)
+    if json:
+        print_json(_document(output, found, skipped, seconds, pictures))
+    else:
+        _print_summary(output, found, skipped, seconds, pictures)
+
+
+def _recordings(
+    path: Path, text: str | None, case: str, data: Path | None
+) -> tuple[Corpus, Transcripts]:
+    """Read a corpus with its transcripts, or one recording with its own."""
+    from speakergmm.corpora import Corpus, Utterance, read_corpus
+    from speakergmm.corpora.folders import AUDIO_SUFFIXES
+    from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
+
+    folded = None if case == "asis" else case
+    if path.suffix.lower() not in AUDIO_SUFFIXES:
+        corpus = read_corpus(path, data_dir=data)
+        for note in corpus.notes:
+            print_note(f"warning: {note}")
+        source = corpus if text is None else Path(text)
+        said = read_transcripts(source, case=folded, data_dir=data, strict=False)  # type: ignore[arg-type]
+        for fault in said.faults:
+            print_note(f"left out: {fault}")
+        return corpus, said
+    # No source that a reader could take for a list.
+    alone = Corpus((Utterance(path.stem, path, None),), source=f"one recording, {path.name}")
+    if text is None:
+        return alone, read_transcripts(alone, case=folded, strict=False)  # type: ignore[arg-type]
+    given = unicodedata.normalize("NFC", _file_text(text) or text)
+    if folded is not None:
+        given = given.upper() if folded == "upper" else given.lower()
+    return alone, Transcripts({path.stem: Transcript(tuple(given.split()))}, source="--text")
+
+
+def _file_text(text: str) -> str | None:
+    """Return what the file of that name holds; None where there is no such file."""
+    path = Path(text)
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    except UnicodeDecodeError:
+        raise InvalidInputError(f"--text {text}: is not UTF-8 text") from None
+    except OSError:  # a sentence longer than a file's name may be
+        return None
+
+
+def _draw(aligned: AlignedUtterance, output: Path) -> Path:
+    """Draw one alignment; returns the file."""
+    from speakergmm.audio import read_audio
+    from speakergmm.files import write_error
+    from speakergmm.recognition.alignment_files import safe_name
+    from speakergmm.reports.alignments import draw_alignment, write_picture
+
+    utterance = aligned.utterance
+    samples, rate = read_audio(utterance.path, start=utterance.start, end=utterance.end)
+    figure = draw_alignment(
+        samples,
+        rate,
+        {"words": aligned.words(), "phones": aligned.phones()},
+        title=utterance.id,
+        start=utterance.start,
+    )
+    path = output / "pictures" / f"{safe_name(utterance.id)}.png"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from None
+    for each in (path, path.with_suffix(".svg")):
+        write_picture(each, figure)
+    return path
+
+
+def _print_skips(skipped: list[SkippedRecording]) -> None:
+    for found in skipped[:_SHOWN_SKIPS]:
+        print_note(f"left out: {found.message}")
+    if len(skipped) > _SHOWN_SKIPS:
+        print_note(f"and {len(skipped) - _SHOWN_SKIPS} more")
+
+
+def _document(
+    output: Path,
+    found: tuple[Diagnosis, ...],
+    skipped: list[SkippedRecording],
+    seconds: float,
+    pictures: list[Path],
+) -> dict[str, Any]:
+    return {
+        "output": str(output),
+        "n_aligned": len(found),
+        "seconds": round(seconds, 3),
+        "left_out": [skip.to_dict() for skip in skipped],
+        "pictures": [str(path) for path in pictures],
+        "suspicious": [item.to_dict() for item in found if item.reasons],
+    }
+
+
+def _print_summary(
+    output: Path,
+    found: tuple[Diagnosis, ...],
+    skipped: list[SkippedRecording],
+    seconds: float,
+    pictures: list[Path],
+) -> None:
+    suspects = [item for item in found if item.reasons]
+    if suspects:
+        print_table(
+            "Most suspicious: transcripts and recordings to look at first",
+            ("utterance", "suspicion", "why"),
+            [
+                (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
+                for item in suspects[:_SHOWN_SUSPECTS]
+            ],
+            right=(1,),
+        )
+    for path in pictures:
+        print_line(f"picture: {path}")
+    left_out = f", {counted(len(skipped), 'utterance')} left out" if skipped else ""
+    print_line(
+        f"{output}: {counted(len(found), 'utterance')} aligned ({seconds / 60:.1f} minutes)"
+        f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv"
+    )
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's commands to the application."""
+    app.command(help=(align.__doc__ or "") + _EXAMPLES)(align)
