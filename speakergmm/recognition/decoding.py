@@ -18,6 +18,7 @@ from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_ski
 from speakergmm.hmm.decoding import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.graph import NoPathError
+from speakergmm.hmm.transducer import DecodingGraph
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from speakergmm.hmm.isolated import IsolatedWords
     from speakergmm.hmm.language_model import BackoffLanguageModel
     from speakergmm.hmm.models import PhoneModels
-    from speakergmm.hmm.transducer import DecodingGraph
     from speakergmm.recognition.acoustic_model import AcousticModel
 
 _CHUNK = 16
@@ -137,6 +137,12 @@ class Decoder:
     search: DecodingGraph | IsolatedWords
     options: DecodingOptions = field(default_factory=DecodingOptions)
 
+    @property
+    def omitted_words(self) -> tuple[str, ...]:
+        """Words of the language model that the lexicon doesn't have."""
+        search = self.search
+        return search.grammar.omitted if isinstance(search, DecodingGraph) else ()
+
     @classmethod
     def for_words(
         cls,
@@ -156,7 +162,7 @@ class Decoder:
             With the words' pronunciations in its lexicon.
         language_model : BackoffLanguageModel, optional
             An n-gram model. Its words that the lexicon doesn't have stand in
-            ``decoder.search.grammar.omitted``.
+            `omitted_words`.
         words : iterable of str, optional
             Words of the loop, or those the language model is limited to; by default the lexicon's.
         options : DecodingOptions, optional
@@ -285,7 +291,9 @@ class Decoder:
         Recognition
             In order, without those that were skipped.
         """
-        if lattices and (self.options.lattice_beam is None or not _has_lattices(self.search)):
+        if lattices and (
+            self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
+        ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
         report = on_skip or warn_of_skip
         jobs = effective_jobs(n_jobs)
@@ -353,17 +361,9 @@ def _search(
     X: NDArray[np.floating[Any]],
     options: DecodingOptions,
 ) -> DecodingResult:
-    from speakergmm.hmm.transducer import DecodingGraph
-
     if isinstance(search, DecodingGraph):
         return decode(models, search, X, options=options)
     return search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
-
-
-def _has_lattices(search: DecodingGraph | IsolatedWords) -> bool:
-    from speakergmm.hmm.transducer import DecodingGraph
-
-    return isinstance(search, DecodingGraph)
 
 
 def _silence(model: AcousticModel) -> dict[str, Any]:

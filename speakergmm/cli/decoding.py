@@ -1,0 +1,353 @@
+"""``speakergmm decode``: recognise words or phones in recordings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from speakergmm.cli.corpora import DataOption
+from speakergmm.cli.output import (
+    JobsOption,
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_note,
+)
+from speakergmm.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from speakergmm.corpora import Utterance
+    from speakergmm.features.recordings import SkippedRecording
+    from speakergmm.hmm.decoding import DecodingOptions
+    from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.decoding import Decoder, Recognition
+
+_EXAMPLES = """
+
+Examples:
+
+  speakergmm decode am.safetensors one.wav two.wav --lm lm.arpa
+
+  speakergmm decode am.safetensors corpus.tsv --lm lm.arpa --nbest 10 --output words.json -j 2
+
+  speakergmm decode am.safetensors corpus/ --phones --phone-lm phones.arpa --output phones.ctm
+
+  speakergmm decode words.safetensors one.wav --isolated --nbest 3 --json
+"""
+_LATTICE_BEAM = 8.0
+
+
+def decode(
+    model: Annotated[Path, typer.Argument(help="Acoustic model.", show_default=False)],
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="WAV...|CORPUS",
+            help="Recordings; or a folder of speaker folders, a Kaldi data directory, or a CSV/TSV "
+            "list.",
+            show_default=False,
+        ),
+    ],
+    lm: Annotated[
+        Path | None, typer.Option("--lm", help="N-gram model of words (ARPA).", show_default=False)
+    ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the words that may be said, one a line [default: all of the lexicon].",
+            show_default=False,
+        ),
+    ] = None,
+    phones: Annotated[bool, typer.Option("--phones", help="Recognise phones, not words.")] = False,
+    phone_lm: Annotated[
+        Path | None,
+        typer.Option(help="N-gram model of phones (ARPA), for --phones.", show_default=False),
+    ] = None,
+    isolated: Annotated[
+        bool, typer.Option("--isolated", help="Each recording is exactly one word.")
+    ] = False,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            help="Pronunciations in CMUdict format, in place of the model's.", show_default=False
+        ),
+    ] = None,
+    acoustic_scale: Annotated[
+        float, typer.Option(help="Factor of acoustic log-likelihoods.")
+    ] = 0.1,
+    lm_scale: Annotated[
+        float, typer.Option(help="Factor of the language model's log-probabilities.")
+    ] = 1.0,
+    word_penalty: Annotated[
+        float, typer.Option(help="Added for each word; below 0 for fewer words.")
+    ] = 0.0,
+    beam: Annotated[float, typer.Option(help="Width of the search.")] = 13.0,
+    max_active: Annotated[
+        int, typer.Option(min=1, help="Most states followed at a frame, without a lattice.")
+    ] = 7000,
+    nbest: Annotated[
+        int, typer.Option("--nbest", min=1, help="Alternatives to list, in JSON.")
+    ] = 1,
+    confidence: Annotated[
+        bool, typer.Option("--confidence", help="Say how sure each word is (slower).")
+    ] = False,
+    lattice: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for lattices, a file each in Kaldi's text format.", show_default=False
+        ),
+    ] = None,
+    lattice_beam: Annotated[
+        float | None,
+        typer.Option(
+            help="Width of lattices [default: 8 where alternatives, confidences or lattices are "
+            "asked for].",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="File to write: .ctm for words with times, .json for everything, else a line an "
+            "utterance as in Kaldi's text [default: standard output].",
+            show_default=False,
+        ),
+    ] = None,
+    data: DataOption = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End at the first recording that can't be recognised.")
+    ] = False,
+    jobs: JobsOption = 1,
+    json: JsonOption = False,
+) -> None:
+    """Recognise the words or phones of recordings, with times, alternatives and confidences."""
+    from speakergmm.hmm.decoding import DecodingOptions
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+    _check_modes(lm, words, phones, phone_lm, isolated, lattice)
+    read = [model, *inputs, *(p for p in (lm, words, phone_lm, lexicon) if p is not None)]
+    if output is not None:
+        _check_text_output(output, read)
+    wants_lattice = nbest > 1 or confidence or lattice is not None
+    options = DecodingOptions(
+        acoustic_scale=acoustic_scale,
+        beam=beam,
+        max_active=max_active,
+        lattice_beam=lattice_beam or (_LATTICE_BEAM if wants_lattice or isolated else None),
+        n_best=nbest,
+    )
+    utterances = _utterances(inputs, data)
+    acoustic = AcousticModel.load(model)
+    if lexicon is not None:
+        from speakergmm.hmm.lexicon import Lexicon
+
+        acoustic = acoustic.with_lexicon(Lexicon.read(lexicon))
+    decoder = _decoder(
+        acoustic,
+        options,
+        lm=lm,
+        words=words,
+        phones=phones,
+        phone_lm=phone_lm,
+        isolated=isolated,
+        language_scale=lm_scale,
+        word_penalty=word_penalty,
+    )
+    if lattice is not None:
+        lattice.mkdir(parents=True, exist_ok=True)
+    skipped: list[SkippedRecording] = []
+
+    def skip(found: SkippedRecording) -> None:
+        skipped.append(found)
+        print_note(f"not recognised: {found.message}")
+
+    found = []
+    for recognition in decoder.decode(
+        utterances,
+        n_jobs=jobs,
+        strict=strict,
+        on_skip=skip,
+        lattices=lattice is not None,
+        description=None if json else "recognising",
+    ):
+        if lattice is not None:
+            _write_lattice(lattice, recognition)
+        found.append(recognition)
+    silence = acoustic.silence.unit if phones else None
+    document = {
+        "model": str(model),
+        "model_digest": acoustic.digest,
+        "utterances": [recognition.to_dict() for recognition in found],
+        "skipped": [item.to_dict() for item in skipped],
+    }
+    if output is not None:
+        _write(output, found, document, silence)
+    if json:
+        print_json(document)
+    elif output is None:
+        for line in _text_lines(found, silence):
+            print_line(line)
+    else:
+        print_line(
+            f"{output}: {counted(len(found), 'utterance')}, "
+            f"{counted(sum(len(_said(r, silence)) for r in found), 'phone' if phones else 'word')}"
+        )
+    if not found:
+        raise typer.Exit(1)
+
+
+def _check_modes(
+    lm: Path | None,
+    words: Path | None,
+    phones: bool,
+    phone_lm: Path | None,
+    isolated: bool,
+    lattice: Path | None,
+) -> None:
+    if phone_lm is not None and not phones:
+        raise InvalidInputError("--phone-lm is for --phones; for words give --lm")
+    if phones and (lm is not None or words is not None or isolated):
+        raise InvalidInputError("--phones goes with --phone-lm, not with --lm, --words, --isolated")
+    if isolated and (lm is not None or lattice is not None):
+        raise InvalidInputError("--isolated goes with --words, not with --lm or --lattice")
+
+
+def _check_text_output(output: Path, read: Iterable[Path]) -> None:
+    """Refuse to write over what is read, or over what is no text."""
+    from speakergmm.files import check_writable
+
+    if output.exists() and any(path.exists() and output.samefile(path) for path in read):
+        raise InvalidInputError(f"{output}: is read by this command; give another --output")
+    if output.is_file():
+        with output.open("rb") as file:
+            if b"\0" in file.read(4096):
+                raise InvalidInputError(
+                    f"{output}: exists and is no text file; give another name, or remove it first"
+                )
+    check_writable(output)
+
+
+def _utterances(inputs: Sequence[Path], data: Path | None) -> tuple[Utterance, ...]:
+    """Read a corpus, or take files as recordings of speakers that nobody named."""
+    from speakergmm.corpora import Utterance, read_corpus
+
+    listed = [p for p in inputs if p.is_dir() or p.suffix.lower() in (".csv", ".tsv")]
+    if len(inputs) == 1 and listed:
+        corpus = read_corpus(inputs[0], data_dir=data)
+        for note in corpus.notes:
+            print_note(f"warning: {note}")
+        return tuple(corpus)
+    if listed:
+        raise InvalidInputError(f"{listed[0]}: give either one corpus or recordings, not both")
+    stems = Counter(path.stem for path in inputs)
+    return tuple(
+        Utterance(path.stem if stems[path.stem] == 1 else str(path), path, None) for path in inputs
+    )
+
+
+def _decoder(
+    model: AcousticModel,
+    options: DecodingOptions,
+    *,
+    lm: Path | None,
+    words: Path | None,
+    phones: bool,
+    phone_lm: Path | None,
+    isolated: bool,
+    language_scale: float,
+    word_penalty: float,
+) -> Decoder:
+    from speakergmm.hmm.language_model import BackoffLanguageModel
+    from speakergmm.recognition.decoding import Decoder
+
+    listed = None if words is None else _read_list(words)
+    if isolated:
+        return Decoder.for_isolated_words(model, listed, options=options)
+    scales: dict[str, Any] = {"language_scale": language_scale, "word_penalty": word_penalty}
+    ngrams = lm or phone_lm
+    language_model = None if ngrams is None else BackoffLanguageModel.read_arpa(ngrams)
+    if phones:
+        return Decoder.for_phones(model, language_model=language_model, options=options, **scales)
+    decoder = Decoder.for_words(
+        model, language_model=language_model, words=listed, options=options, **scales
+    )
+    omitted = decoder.omitted_words
+    if omitted and listed is None:
+        named = ", ".join(omitted[:5])
+        print_note(
+            f"warning: {lm}: {counted(len(omitted), 'word')} without a pronunciation can't be "
+            f"recognised, such as {named}"
+        )
+    return decoder
+
+
+def _read_list(path: Path) -> list[str]:
+    """Read words, one a line; empty lines don't count."""
+    from speakergmm.errors import CorpusError
+
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: is not UTF-8 text; a word on each line was expected") from None
+    listed: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        word = line.strip()
+        if len(word.split()) > 1:
+            raise CorpusError(f"{path}:{number}: {word!r} is more than one word; give one a line")
+        if word in listed:
+            raise CorpusError(f"{path}:{number}: the word {word} stands in line {listed[word]} too")
+        if word:
+            listed[word] = number
+    return list(listed)
+
+
+def _said(recognition: Recognition, silence: str | None) -> list[str]:
+    return [word for word in recognition.words if word != silence]
+
+
+def _text_lines(found: Iterable[Recognition], silence: str | None) -> list[str]:
+    return [" ".join([r.utterance.id, *_said(r, silence)]) for r in found]
+
+
+def _write(
+    output: Path, found: Sequence[Recognition], document: dict[str, Any], silence: str | None
+) -> None:
+    import json
+
+    from speakergmm.files import atomic_text_writer
+    from speakergmm.recognition.ctm import write_ctm
+
+    kind = output.suffix.lower()
+    if kind == ".ctm":
+        labels = {recognition.utterance.id: recognition.word_labels() for recognition in found}
+        write_ctm(output, labels, leave_out=() if silence is None else (silence,))
+        return
+    with atomic_text_writer(output) as file:
+        if kind == ".json":
+            json.dump(document, file, indent=1, ensure_ascii=False, allow_nan=False)
+            file.write("\n")
+        else:
+            file.writelines(line + "\n" for line in _text_lines(found, silence))
+
+
+def _write_lattice(folder: Path, recognition: Recognition) -> None:
+    from speakergmm.files import atomic_text_writer
+
+    # An id may hold what a file name can't.
+    name = recognition.utterance.id.replace("/", "_").replace("\\", "_")
+    with atomic_text_writer(folder / f"{name}.lat") as file:
+        file.write(recognition.lattice_text or "")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this group's command to the application."""
+    app.command(help=(decode.__doc__ or "") + _EXAMPLES)(decode)
