@@ -41,7 +41,9 @@ def all_paths(graph: Graph, log_emissions: Floats) -> list[Path]:
     """Every path of probability above zero, whatever the order of states."""
     n_frames = len(log_emissions)
     found = []
-    for entry, exit_ in itertools.product(range(len(graph.entry_state)), range(len(graph.exit_state))):
+    for entry, exit_ in itertools.product(
+        range(len(graph.entry_state)), range(len(graph.exit_state))
+    ):
         for arcs in itertools.product(range(graph.n_arcs), repeat=n_frames - 1):
             states = [int(graph.entry_state[entry])]
             log_probability = float(graph.entry_log_prob[entry])

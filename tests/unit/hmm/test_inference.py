@@ -1,0 +1,283 @@
+"""The public functions of inference: what they take, refuse and say."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from oracles.hmm import expectations
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.hmm import passes
+from speakergmm.hmm.graph import Graph, NoPathError
+from speakergmm.hmm.inference import (
+    expected_counts,
+    forward_backward,
+    log_likelihood,
+    viterbi,
+)
+
+HALF = math.log(0.5)
+FUNCTIONS = [forward_backward, expected_counts, log_likelihood, viterbi]
+IMPLEMENTATIONS = ["compiled", "numpy"]
+
+
+def left_right(n_states, *, stay=0.6, pdf=None):
+    arcs = []
+    for j in range(n_states):
+        arcs.append((j, j, math.log(stay)))
+        if j + 1 < n_states:
+            arcs.append((j, j + 1, math.log(1 - stay)))
+    pdf = range(n_states) if pdf is None else pdf
+    return Graph.from_arcs(list(pdf), arcs, [(0, 0.0)], [(n_states - 1, math.log(1 - stay))])
+
+
+@pytest.fixture
+def frames():
+    return np.random.default_rng(3).normal(size=(5, 3)) * 4 - 50
+
+
+def test_one_frame_takes_an_entry_and_an_exit_and_no_arc():
+    graph = Graph.from_arcs(
+        [1, 0], [(0, 1, 0.0)], [(0, -1.0), (0, -2.0), (1, -3.0)], [(0, -0.5), (1, -0.7)]
+    )
+    frame = np.array([[-4.0, -5.0]])
+    terms = np.array([-1 - 5 - 0.5, -2 - 5 - 0.5, -3 - 4 - 0.7])
+    total = np.logaddexp.reduce(terms)
+    shares = np.exp(terms - total)
+    for implementation in IMPLEMENTATIONS:
+        for arithmetic in ("scaled", "log"):
+            counts = forward_backward(
+                graph, frame, arithmetic=arithmetic, implementation=implementation
+            )
+            assert counts.log_likelihood == pytest.approx(total, rel=1e-14)
+            assert counts.entry_counts == pytest.approx(shares, abs=1e-14)
+            assert counts.exit_counts == pytest.approx([shares[:2].sum(), shares[2]], abs=1e-14)
+            assert counts.state_posteriors[0] == pytest.approx(counts.exit_counts, abs=1e-14)
+            assert counts.arc_counts.tolist() == [0.0]
+        path = viterbi(graph, frame, implementation=implementation)
+        assert (path.log_probability, path.entry, path.exit) == (-6.5, 0, 0)
+        assert path.states.tolist() == [0]
+        assert path.arcs.shape == (0,)
+
+
+def test_parallel_arcs_share_what_passes_between_their_states():
+    graph = Graph.from_arcs(
+        [0, 0], [(0, 1, math.log(0.1)), (0, 1, math.log(0.3))], [(0, 0.0)], [(1, 0.0)]
+    )
+    counts = forward_backward(graph, np.zeros((2, 1)))
+    assert counts.log_likelihood == pytest.approx(math.log(0.4))
+    assert counts.arc_counts == pytest.approx([0.25, 0.75])
+    assert viterbi(graph, np.zeros((2, 1))).arcs.tolist() == [1]
+
+
+def test_skipping_a_unit_is_the_sum_over_the_graphs_with_and_without_it(frames):
+    """A unit that may be skipped, its tee arc joined with those around it: two graphs in one."""
+    leave, skip, stay = 0.3, 0.25, 0.7
+    log = math.log
+    without = Graph.from_arcs(
+        [0, 2],
+        [(0, 0, log(stay)), (0, 1, log(leave * skip)), (1, 1, log(stay))],
+        [(0, 0.0)],
+        [(1, log(leave))],
+    )
+    whole_arcs = [(0, 0, log(stay)), (0, 1, log(leave * (1 - skip))), (1, 1, log(stay))]
+    whole_arcs += [(1, 2, log(leave)), (2, 2, log(stay))]
+    whole = Graph.from_arcs([0, 1, 2], whole_arcs, [(0, 0.0)], [(2, log(leave))])
+    both_arcs = [*whole_arcs, (0, 2, log(leave * skip))]
+    both = Graph.from_arcs([0, 1, 2], both_arcs, [(0, 0.0)], [(2, log(leave))])
+    parts = [log_likelihood(graph, frames) for graph in (without, whole)]
+    counts = forward_backward(both, frames)
+    assert counts.log_likelihood == pytest.approx(np.logaddexp(*parts), rel=1e-13)
+    # The skip is taken as often as the graph without the unit is the one.
+    assert counts.arc_counts[-1] == pytest.approx(math.exp(parts[0] - counts.log_likelihood))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_single_precision_and_any_memory_order_give_the_same(function, frames):
+    graph = left_right(3)
+    single = frames.astype(np.float32)
+    expected = function(graph, single.astype(np.float64))
+    if function is log_likelihood:
+        expected = (expected,)
+    read_only = single.copy()
+    read_only.flags.writeable = False
+    for form in (single, np.asfortranarray(single), single[::-1][::-1], read_only, single.tolist()):
+        found = function(graph, form)
+        if function is log_likelihood:
+            found = (found,)
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_columns_that_no_state_uses_change_nothing(frames):
+    graph = left_right(2, pdf=[2, 0])
+    low = frames.copy()
+    low[:, 1] = -np.inf
+    high = frames.copy()
+    high[:, 1] = 900.0
+    expected = expectations(graph, frames)
+    for changed in (low, high):
+        counts = expected_counts(graph, changed)
+        assert counts.log_likelihood == pytest.approx(expected.log_likelihood, rel=1e-13)
+        np.testing.assert_allclose(counts.pdf_posteriors, expected.pdf_posteriors, atol=1e-13)
+
+
+@pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
+@pytest.mark.parametrize("function", FUNCTIONS)
+class TestRefusals:
+    def test_too_few_frames(self, function, implementation):
+        with pytest.raises(NoPathError, match=r"^graph needs at least 3 frames, found 2$") as error:
+            function(left_right(3), np.zeros((2, 3)), implementation=implementation)
+        assert error.value.reason == "duration"
+        assert isinstance(error.value, InsufficientDataError)
+
+    def test_no_frames(self, function, implementation):
+        with pytest.raises(NoPathError, match="at least 3 frames, found 0"):
+            function(left_right(3), np.zeros((0, 3)), implementation=implementation)
+
+    def test_a_graph_whose_exit_is_out_of_reach(self, function, implementation):
+        graph = Graph.from_arcs([0, 1], [(1, 0, 0.0)], [(0, 0.0)], [(1, 0.0)])
+        with pytest.raises(NoPathError, match="no path of the graph") as error:
+            function(graph, np.zeros((5, 2)), implementation=implementation)
+        assert error.value.reason == "probability"
+
+    def test_a_duration_that_no_path_has(self, function, implementation):
+        ring = Graph.from_arcs([0, 0], [(0, 1, 0.0), (1, 0, 0.0)], [(0, 0.0)], [(1, 0.0)])
+        function(ring, np.zeros((4, 1)), implementation=implementation)
+        with pytest.raises(NoPathError, match="probability 0 at frame 4 of 5"):
+            function(ring, np.zeros((5, 1)), implementation=implementation)
+
+    def test_a_frame_that_no_pdf_can_emit(self, function, implementation, frames):
+        frames[2] = -np.inf
+        with pytest.raises(NoPathError, match="probability 0 at frame 2 of 5") as error:
+            function(left_right(3), frames, implementation=implementation)
+        assert error.value.frame == 2
+
+    def test_a_beam_that_loses_every_path(self, function, implementation):
+        # What is best at the second frame leads to nothing at the third.
+        graph = Graph.from_arcs(
+            [0, 1, 2, 1, 2],
+            [(0, 1, 0.0), (0, 2, 0.0), (1, 3, 0.0), (2, 4, 0.0)],
+            [(0, 0.0)],
+            [(3, 0.0), (4, 0.0)],
+        )
+        frames = np.array([[0.0, 0.0, 0.0], [0.0, -50.0, 0.0], [0.0, 0.0, -np.inf]])
+        function(graph, frames, beam=60.0, implementation=implementation)
+        message = "a beam of 20 lost every path at frame 2 of 3: a wider one keeps some"
+        with pytest.raises(NoPathError, match=message) as error:
+            function(graph, frames, beam=20.0, implementation=implementation)
+        assert (error.value.reason, error.value.frame) == ("beam", 2)
+
+    def test_a_beam_is_not_blamed_for_what_no_beam_could_save(self, function, implementation):
+        frames = np.array([[0.0, 0.0], [0.0, -50.0], [0.0, -50.0], [-np.inf, -np.inf]])
+        with pytest.raises(NoPathError, match="probability 0 at frame 3") as error:
+            function(left_right(2), frames, beam=5.0, implementation=implementation)
+        assert error.value.reason == "probability"
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_log_emissions_that_are_none(self, function, implementation, value, frames):
+        frames[3, 1] = value
+        message = f"below \\+inf, found {value} at frame 3, pdf 1"
+        with pytest.raises(InvalidInputError, match=message):
+            function(left_right(3), frames, implementation=implementation)
+
+    @pytest.mark.parametrize("shape", [(5,), (5, 2), (5, 3, 1)])
+    def test_wrong_shapes(self, function, implementation, shape):
+        with pytest.raises(InvalidInputError, match=r"shape \(T, 3\) or more columns, found"):
+            function(left_right(3), np.zeros(shape), implementation=implementation)
+
+    @pytest.mark.parametrize("beam", [0.0, -1.0, math.nan])
+    def test_beams_of_no_width(self, function, implementation, beam, frames):
+        with pytest.raises(InvalidInputError, match="beam must be above 0"):
+            function(left_right(3), frames, beam=beam, implementation=implementation)
+
+
+def test_unknown_options_are_refused(frames):
+    with pytest.raises(InvalidInputError, match=r"arithmetic must be one of .*found 'linear'"):
+        forward_backward(left_right(3), frames, arithmetic="linear")
+    with pytest.raises(InvalidInputError, match=r"implementation must be one of .*found 'cuda'"):
+        viterbi(left_right(3), frames, implementation="cuda")
+
+
+@pytest.mark.parametrize("arithmetic", ["scaled", "log"])
+def test_a_path_far_below_another_one_that_comes_to_nothing_is_kept(arithmetic):
+    """Where numbers are scaled by the sum of each frame, the path that lasts is lost."""
+    graph = Graph.from_arcs(
+        [0, 1], [(0, 0, HALF), (0, 1, HALF), (1, 1, 0.0)], [(0, 0.0)], [(1, 0.0)]
+    )
+    frames = np.zeros((60, 2))
+    # 4,000 below, until at the last frames the other one becomes impossible.
+    frames[5:55, 1] = -80.0
+    frames[20:, 0] = -np.inf
+    frames[:20, 1] = -np.inf
+    expected = 20 * HALF + 35 * -80.0
+    assert log_likelihood(graph, frames, arithmetic=arithmetic) == pytest.approx(
+        expected, rel=1e-14
+    )
+    frames[20:50, 0] = 0.0
+    frames[5:50, 1] = -80.0
+    counts = forward_backward(graph, frames, arithmetic=arithmetic)
+    # Then it is best to leave at the last moment.
+    assert counts.log_likelihood == pytest.approx(50 * HALF + 5 * -80.0, rel=1e-12)
+    assert counts.arc_counts == pytest.approx([49.0, 1.0, 9.0])
+
+
+def test_a_path_that_both_ends_hide_is_kept():
+    """Far below at first, far above for a while, far below again: no end of it can be lost."""
+    graph = Graph.from_arcs(
+        [0, 1], [(0, 0, 0.0), (1, 1, 0.0)], [(0, 0.0), (1, 0.0)], [(0, 0.0), (1, 0.0)]
+    )
+    frames = np.zeros((30, 2))
+    frames[:10, 1] = -100.0
+    frames[10:20, 0] = -150.0
+    frames[20:, 1] = -49.0
+    counts = forward_backward(graph, frames)
+    assert counts.log_likelihood == pytest.approx(np.logaddexp(-1500.0, -1490.0), rel=1e-14)
+    assert counts.state_posteriors[:, 1] == pytest.approx(1 / (1 + math.exp(-10)), rel=1e-10)
+
+
+@pytest.mark.parametrize("low", [-900.0, -1e5, -3e6, -1e30])
+def test_log_emissions_may_lie_any_way_apart(low):
+    graph = left_right(2)
+    frames = np.array([[0.0, low], [low, 0.0], [low, low], [0.0, 0.0]])
+    scaled, log = (forward_backward(graph, frames, arithmetic=kind) for kind in ("scaled", "log"))
+    assert scaled.log_likelihood == pytest.approx(log.log_likelihood, rel=1e-14)
+    np.testing.assert_allclose(scaled.state_posteriors, log.state_posteriors, atol=1e-12)
+
+
+def test_the_range_beyond_which_logarithms_are_used_needs_them(monkeypatch):
+    def refuse(*arguments):
+        raise AssertionError("logarithms were used")
+
+    monkeypatch.setattr(passes, "_sum_log", refuse)
+    graph = left_right(2)
+    log_likelihood(graph, np.array([[0.0, 0.0], [-9e5, 0.0]]))
+    for frames, arcs in (([[0.0, 0.0], [-2e6, 0.0]], HALF), ([[0.0, 0.0], [0.0, 0.0]], -2e6)):
+        with pytest.raises(AssertionError, match="were used"):
+            log_likelihood(graph.with_log_probs([arcs] * 3, [0.0], [0.0]), np.array(frames))
+
+
+def test_threads_and_turns_of_different_sizes_get_the_same():
+    """Each thread keeps memory from one call to the next, whatever stood in it."""
+    rng = np.random.default_rng(5)
+    cases = []
+    for n_states, n_frames in [(3, 40), (30, 90), (7, 20), (12, 200), (40, 50)] * 4:
+        cases.append((left_right(n_states), rng.normal(size=(n_frames, n_states)) * 9))
+    expected = [forward_backward(graph, frames, implementation="numpy") for graph, frames in cases]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            found = pool.map(lambda case: forward_backward(*case), cases)
+            for ours, theirs in zip(found, expected, strict=True):
+                assert ours.log_likelihood == pytest.approx(theirs.log_likelihood, rel=1e-13)
+                for a, b in zip(ours[1:], theirs[1:], strict=True):
+                    np.testing.assert_allclose(a, b, atol=1e-11)
+
+
+def test_results_are_not_overwritten_by_the_next_call(frames):
+    graph = left_right(3)
+    first = forward_backward(graph, frames)
+    kept = [np.array(part) for part in first]
+    forward_backward(graph, frames[::-1] * 3)
+    for ours, theirs in zip(first, kept, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
