@@ -1,0 +1,130 @@
+"""The compiled kernels by themselves: range, memory that is not theirs, interpreters' locks."""
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from speakergmm.hmm import kernels, kernels_log, kernels_smoothing, kernels_viterbi, passes
+from speakergmm.hmm.graph import Graph
+from speakergmm.hmm.inference import forward_backward, log_likelihood
+
+
+def powers(logs, peak, lowest=-1e6):
+    values, levels = np.empty(len(logs)), np.empty(len(logs), dtype=np.int32)
+    fine = kernels._exponentiate(np.asarray(logs, dtype=np.float64), peak, values, levels, lowest)
+    return values, levels, fine
+
+
+def test_exponentials_are_right_to_the_last_digits_at_any_size():
+    logs = np.concatenate([-np.random.default_rng(0).random(4000) * 700.0, [0.0, -1e-300]])
+    values, levels, fine = powers(logs, 0.0)
+    assert fine
+    # Numbers of level 0 and -1, put together without loss where float64 can hold them.
+    whole = values * 2.0 ** (kernels.BITS * levels.astype(np.float64))
+    np.testing.assert_allclose(whole, np.exp(logs), rtol=4e-16)
+    assert values.max() < 2.0**256
+    assert values.min() >= 2.0**-257
+    assert set(levels) == {0, -1, -2}
+
+
+@pytest.mark.parametrize("log", [-1e3, -12345.6, -9e5])
+def test_exponentials_far_below_keep_their_logarithm(log):
+    values, levels, fine = powers([log + 50.0], 50.0)
+    assert fine
+    assert math.log(values[0]) + levels[0] * kernels.SPAN == pytest.approx(log, rel=1e-15)
+
+
+def test_exponentials_of_nothing_and_of_what_is_too_low():
+    values, _, fine = powers([-np.inf, 0.0], 0.0)
+    assert fine
+    assert values.tolist() == [0.0, 1.0]
+    assert not powers([-1.1e6, 0.0], 0.0)[2]
+
+
+@pytest.mark.parametrize("log_prob", [0.0, -169.0, 119.0, -171.0, 121.0, -740.0, -5e5, 800.0])
+def test_probabilities_with_levels_keep_their_logarithm(log_prob):
+    values, levels, wide, fine = passes._with_levels(np.array([-np.inf, log_prob, -1.0]), -1e6)
+    assert fine
+    assert wide == (not -170.0 <= log_prob <= 120.0)
+    assert values[0] == 0.0
+    found = np.log(values[1:]) + levels[1:] * kernels.SPAN
+    assert found == pytest.approx([log_prob, -1.0], rel=1e-14, abs=1e-14)
+
+
+@pytest.mark.parametrize("log_prob", [-1.0, -165.0, -175.0, -700.0, -2e4, 300.0])
+def test_chains_of_arcs_of_any_probability(log_prob):
+    """A ring of two arcs a state, one the other's double: a sum that is known."""
+    arcs = [(0, 1, log_prob), (0, 1, log_prob + math.log(2)), (1, 0, log_prob), (1, 0, log_prob)]
+    graph = Graph.from_arcs([0, 0], arcs, [(0, log_prob)], [(0, -log_prob), (1, log_prob)])
+    n_frames = 301
+    counts = forward_backward(graph, np.zeros((n_frames, 1)))
+    turns = (n_frames - 1) // 2
+    expected = turns * (2 * log_prob + math.log(3) + math.log(2))
+    assert counts.log_likelihood == pytest.approx(expected, rel=1e-13, abs=1e-10)
+    assert counts.arc_counts == pytest.approx(np.array([1 / 3, 2 / 3, 0.5, 0.5]) * turns, rel=1e-11)
+
+
+def test_what_stood_in_the_memory_given_does_not_matter():
+    graph = Graph.dense([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])
+    frames = np.random.default_rng(0).normal(size=(50, 2))
+    expected = forward_backward(graph, frames)
+    values, levels = passes._room(50, 2)
+    values[:], levels[:] = np.nan, -7
+    for ours, theirs in zip(forward_backward(graph, frames), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_more_memory_is_kept_than_is_said(monkeypatch):
+    monkeypatch.setattr(passes, "_MOST_KEPT", 1000)
+    monkeypatch.setattr(passes, "_rooms", threading.local())
+    graph = Graph.dense([0.5, 0.5], [[0.9, 0.1], [0.2, 0.8]])
+    forward_backward(graph, np.zeros((501, 2)))
+    assert not hasattr(passes._rooms, "arrays")
+    forward_backward(graph, np.zeros((500, 2)))
+    assert len(passes._rooms.arrays[0]) == 1000
+    log_likelihood(graph, np.zeros((5000, 2)))
+    assert len(passes._rooms.arrays[0]) == 1000
+
+
+@pytest.mark.parametrize(
+    "kernel",
+    [
+        kernels.forward,
+        kernels_smoothing.smooth,
+        kernels_log.forward_log,
+        kernels_log.backward_log,
+        kernels_viterbi.best_path,
+    ],
+)
+def test_kernels_are_compiled_once_and_run_without_the_lock(kernel):
+    assert len(kernel.signatures) == 1
+    assert kernel.targetoptions["nogil"] is True
+
+
+def test_another_thread_runs_while_a_kernel_does():
+    graph = Graph.dense(np.full(60, 1 / 60), np.full((60, 60), 1 / 60))
+    frames = np.zeros((6000, 60))
+    forward_backward(graph, frames[:2])
+    seen = []
+    done = threading.Event()
+
+    def watch():
+        while not done.is_set():
+            seen.append(time.perf_counter())
+            time.sleep(0.001)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    before = time.perf_counter()
+    log_likelihood(graph, frames)
+    after = time.perf_counter()
+    done.set()
+    watcher.join()
+    # Were the lock held, nothing would be seen between the first and the last moments.
+    inside = [moment for moment in seen if before < moment < after]
+    middle = (before + after) / 2
+    span = (after - before) / 4
+    assert any(abs(moment - middle) < span for moment in inside)
