@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import typer
 
-from speakergmm.cli.output import JsonOption, counted, print_json, print_line
+from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_note
 from speakergmm.cli.texts import CaseOption, read_sentences
 from speakergmm.errors import InvalidInputError
 
@@ -67,6 +68,11 @@ def train_lm(
     _check_output(output)
     words = None if lexicon is None else Lexicon.read(lexicon)
     sentences = read_sentences(text, ids, case)
+    if text.is_file() and not ids and _look_like_ids([s[0] for s in sentences if s]):
+        print_note(
+            f"{text}: every line begins with another word that has digits: give --ids if those "
+            "are names of utterances"
+        )
     tested = None if test is None else read_sentences(test, ids, case)
     vocabulary: set[str] | None = None
     if phones:
@@ -119,6 +125,15 @@ def _method(method: str) -> Literal["witten-bell", "kneser-ney"]:
     if method not in ("witten-bell", "kneser-ney"):
         raise InvalidInputError(f"--method {method!r}: must be witten-bell or kneser-ney")
     return cast(Literal["witten-bell", "kneser-ney"], method)
+
+
+def _look_like_ids(first: Sequence[str]) -> bool:
+    """Tell utterance ids from first words: a model of words would learn them too."""
+    return (
+        len(first) > 1
+        and len(set(first)) == len(first)
+        and all(any(character.isdigit() for character in word) for word in first)
+    )
 
 
 def _check_output(path: Path) -> None:

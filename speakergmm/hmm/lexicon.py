@@ -31,7 +31,7 @@ class Pronunciation:
     Parameters
     ----------
     phones : tuple of str
-        At least one.
+        At least one; kept in Unicode normal form C.
     probability : float, default=1.0
         Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
 
@@ -45,7 +45,8 @@ class Pronunciation:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "phones", tuple(self.phones))
+        phones = tuple(unicodedata.normalize("NFC", phone) for phone in self.phones)
+        object.__setattr__(self, "phones", phones)
         if not self.phones:
             raise InvalidInputError("a pronunciation has no phones; it must have at least one")
         for phone in self.phones:

@@ -195,6 +195,14 @@ def test_a_language_model_of_phones(document, folder):
     assert "SIL" not in BackoffLanguageModel.read_arpa(target).vocabulary
 
 
+def test_utterance_ids_taken_for_words_are_noticed(speak, folder):
+    train = ("train-lm", folder / "ref", "-o", folder / "lm.arpa")
+    code, _, err = speak(*train)
+    assert code == 0
+    assert "give --ids if those are names of utterances" in err
+    assert speak(*train, "--ids")[2] == ""
+
+
 def test_refusals_of_language_models(refusal, folder):
     train = ("train-lm", folder / "sentences.txt", "--output")
     target = folder / "lm.arpa"

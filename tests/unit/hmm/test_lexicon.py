@@ -47,8 +47,9 @@ def test_cmudict_with_variants_stress_and_comments(file):
 
 
 def test_pronunciations_that_differ_in_stress_only_become_one(file):
-    path = file("RECORD 0.3 R EH1 K ER0 D\nRECORD 0.7 R EH0 K ER1 D\n")
-    assert plain(Lexicon.read(path)) == {"RECORD": [("R EH K ER D", 0.7)]}
+    for first, second in ((0.3, 0.7), (0.7, 0.3)):
+        path = file(f"RECORD {first} R EH1 K ER0 D\nRECORD {second} R EH0 K ER1 D\n")
+        assert plain(Lexicon.read(path)) == {"RECORD": [("R EH K ER D", 0.7)]}
     assert len(Lexicon.read(path, stress="keep")["RECORD"]) == 2
 
 
@@ -153,6 +154,7 @@ def test_words_are_compared_in_normal_form_c(file):
     lexicon = Lexicon.read(file(f"{decomposed} K A F E\n"))
     assert "café" in lexicon
     assert "café" in Lexicon.from_dict({decomposed: "K"})
+    assert Lexicon.from_dict({"c": [["e\u0301"]]}).phones == ("\u00e9",)
     with pytest.raises(InvalidInputError, match="twice, in two Unicode"):
         Lexicon.from_dict({decomposed: "K", "café": "K"})
 
