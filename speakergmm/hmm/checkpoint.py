@@ -148,10 +148,12 @@ def _packed(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, An
     taken = [0 if path is None else len(path.transitions) for path in state.paths]
     paths = [path for path in state.paths if path is not None]
     nothing = np.array([], np.int64)
+    arrays["occupancy"] = state.occupancy
     arrays["path_lengths"] = np.array(lengths, np.int64)
     arrays["path_pdfs"] = np.concatenate([nothing, *(p.pdfs for p in paths)]).astype(np.int32)
     arrays["taken_lengths"] = np.array(taken, np.int64)
     arrays["taken"] = np.concatenate([nothing, *(p.transitions for p in paths)]).astype(np.int64)
+    arrays["path_fixed"] = np.array([path.fixed for path in paths], np.float64)
     history = [
         {
             name: None if isinstance(value, float) and math.isnan(value) else value
@@ -171,18 +173,27 @@ def _packed(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, An
 def _unpacked(arrays: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> TrainingState:
     pdfs = np.split(arrays["path_pdfs"], np.cumsum(np.maximum(arrays["path_lengths"], 0)))
     taken = np.split(arrays["taken"], np.cumsum(arrays["taken_lengths"]))
+    fixed = iter(arrays["path_fixed"].tolist())
     paths = [
-        None if length < 0 else AlignedPath(pdfs[place], taken[place])
+        None if length < 0 else AlignedPath(pdfs[place], taken[place], next(fixed))
         for place, length in enumerate(arrays["path_lengths"].tolist())
     ]
+    models = PhoneModels.from_arrays(arrays, metadata["models"])
+    for name, numbers, limit in (
+        ("pdfs", arrays["path_pdfs"], models.n_pdfs),
+        ("transitions", arrays["taken"], models.transitions.n_arcs),
+    ):
+        if numbers.size and not (numbers.min() >= 0 and numbers.max() < limit):
+            raise InvalidInputError(f"its paths have {name} that its models have not")
     history = []
     for values in metadata["history"]:
         known: dict[str, Any] = {n: math.nan if v is None else v for n, v in values.items()}
         history.append(TrainingIteration(**known))
     return TrainingState(
-        PhoneModels.from_arrays(arrays, metadata["models"]),
+        models,
         int(metadata["iteration"]),
-        paths,
-        history,
-        [FailedUtterance(**values) for values in metadata["failed"]],
+        arrays["occupancy"],
+        tuple(paths),
+        tuple(history),
+        tuple(FailedUtterance(**values) for values in metadata["failed"]),
     )

@@ -83,10 +83,13 @@ class AlignedPath:
         Pdf of each frame, as the models number them.
     transitions : array of int, shape (N,)
         Numbers of the transitions that were taken, each as often as it was.
+    fixed : float, default=0.0
+        Log-probability of what training does not change: pronunciations and silences.
     """
 
     pdfs: NDArray[np.int32]
     transitions: NDArray[np.int64]
+    fixed: float = 0.0
 
 
 class EmbeddedStep:
@@ -184,7 +187,10 @@ class EmbeddedStep:
         taken = np.zeros(self.models.transitions.n_arcs)
         graph.add_counts(arcs, *ends, taken)
         pdfs = graph.pdfs[with_logs.pdf[found.states]]
-        return AlignedPath(pdfs, np.repeat(np.arange(len(taken)), np.rint(taken).astype(np.int64)))
+        fixed = graph.arcs.fixed[found.arcs].sum()
+        fixed += graph.entries.fixed[found.entry] + graph.exits.fixed[found.exit]
+        numbers = np.repeat(np.arange(len(taken)), np.rint(taken).astype(np.int64))
+        return AlignedPath(pdfs, numbers, float(fixed))
 
     def add_aligned(
         self, path: AlignedPath, frames: NDArray[np.float32], sums: EmbeddedStatistics
@@ -202,7 +208,7 @@ class EmbeddedStep:
             sums.second_order,
         )
         np.add.at(sums.transitions, path.transitions, 1.0)
-        total = log_likelihood[0] + self._logs[path.transitions].sum()
+        total = log_likelihood[0] + self._logs[path.transitions].sum() + path.fixed
         sums.log_likelihood += float(total)
         sums.n_frames += len(frames)
 
@@ -219,7 +225,7 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
     """Share out an utterance's frames equally over the states of one of its paths.
 
     The path takes the first pronunciation of each word, silence at the ends and none between
-    words; what training from nothing begins with. It counts no transitions.
+    words; where no unit belongs to a word, all units. It counts no transitions.
 
     Raises
     ------
@@ -229,11 +235,12 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
     needed = graph.skeleton.shortest_duration
     if needed is None or n_frames < needed:
         raise NoPathError(f"the transcript needs at least {needed} frames, found {n_frames}")
-    words = [unit.word for unit in graph.units]
-    last = len(words) - 1
+    last = len(graph.units) - 1
+    has_words = any(unit.word is not None for unit in graph.units)
     chosen = np.array(
         [
-            unit.pronunciation == 0 and (unit.word is not None or place in (0, last))
+            unit.pronunciation == 0
+            and (unit.word is not None or not has_words or place in (0, last))
             for place, unit in enumerate(graph.units)
         ]
     )

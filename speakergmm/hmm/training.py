@@ -6,13 +6,13 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InsufficientDataError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.bank_update import allot_gaussians, grow_bank, update_bank
 from speakergmm.hmm.embedded import (
     AlignedPath,
@@ -79,7 +79,7 @@ class FailedUtterance:
     reason: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class TrainingState:
     """Where training stands between two iterations; what a checkpoint holds.
 
@@ -89,18 +89,21 @@ class TrainingState:
         In standardised features.
     iteration : int
         The one to come.
-    paths : list of AlignedPath or None
+    occupancy : array, shape (P,)
+        Frames of each pdf in the last iteration.
+    paths : tuple of AlignedPath or None
         Of Viterbi training, by utterance; None for an utterance without a path.
-    history : list of TrainingIteration
-    failed : list of FailedUtterance
+    history : tuple of TrainingIteration
+    failed : tuple of FailedUtterance
         Of the last iteration that searched.
     """
 
     models: PhoneModels
-    iteration: int = 0
-    paths: list[AlignedPath | None] = field(default_factory=list)
-    history: list[TrainingIteration] = field(default_factory=list)
-    failed: list[FailedUtterance] = field(default_factory=list)
+    iteration: int
+    occupancy: NDArray[np.float64]
+    paths: tuple[AlignedPath | None, ...] = ()
+    history: tuple[TrainingIteration, ...] = ()
+    failed: tuple[FailedUtterance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +134,22 @@ def survey(frames: FrameStore) -> tuple[NDArray[np.float64], NDArray[np.float64]
     ------
     InsufficientDataError
         If there are fewer than two frames.
+    InvalidInputError
+        If an utterance's are no finite matrix of as many columns as the others'.
     """
     moments = Moments()
+    n_features = None
     for place in range(len(frames)):
-        moments.add(np.asarray(frames[place]))
+        found = np.asarray(frames[place])
+        if found.ndim != 2 or n_features not in (None, found.shape[1]):
+            raise InvalidInputError(
+                f"utterance {place}: frames must have shape (T, {n_features or 'D'}), found "
+                f"{found.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise InvalidInputError(f"utterance {place}: frames must be finite, found NaN or inf")
+        n_features = found.shape[1]
+        moments.add(found)
     if moments.count < 2:
         raise InsufficientDataError(f"training needs frames of speech, found {moments.count}")
     return moments.mean, moments.variance, moments.count
@@ -164,6 +179,12 @@ class EmbeddedTrainer:
         Threads; the result does not depend on it.
     flat : bool, default=True
         Whether the models know nothing yet, so that frames may be shared out equally at first.
+
+    Raises
+    ------
+    InvalidInputError
+        If the models have other than diagonal covariances, or models, graphs and frames do not
+        belong together.
     """
 
     def __init__(
@@ -180,6 +201,7 @@ class EmbeddedTrainer:
         n_jobs: int = 1,
         flat: bool = True,
     ) -> None:
+        _check(models, graphs, frames, variance, seed)
         self._graphs = graphs
         self._frames = frames
         self._schedule = schedule
@@ -191,8 +213,9 @@ class EmbeddedTrainer:
         self._seed = seed
         self._n_jobs = n_jobs
         self._flat = flat
-        self._occupancy = np.zeros(models.n_pdfs)
-        self.state = TrainingState(_mapped(models, standardisation.model_to_standard))
+        self.state = TrainingState(
+            _mapped(models, standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
+        )
 
     def run(self, callback: Callable[[TrainingState], None] | None = None) -> TrainingResult:
         """Go on to the last iteration; `callback` is called after each.
@@ -212,9 +235,9 @@ class EmbeddedTrainer:
         """Return what was trained so far, in feature units."""
         return TrainingResult(
             _mapped(self.state.models, self._standardisation.model_from_standard),
-            tuple(self.state.history),
-            tuple(self.state.failed),
-            self._occupancy,
+            self.state.history,
+            self.state.failed,
+            self.state.occupancy,
         )
 
     def step(self) -> None:
@@ -247,12 +270,12 @@ class EmbeddedTrainer:
             variance_floor=self._floor,
             min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
         )
-        self._occupancy = np.add.reduceat(total.counts, models.bank.offsets[:-1])
+        occupancy = np.add.reduceat(total.counts, models.bank.offsets[:-1])
         wanted = schedule.gaussians_after(iteration, bank.n_pdfs)
         # The last update is not followed by a split, whose halves nothing would tell apart.
         if wanted > bank.n_gaussians and iteration + 1 < schedule.n_iterations:
             sizes = allot_gaussians(
-                self._occupancy,
+                occupancy,
                 wanted,
                 power=schedule.power,
                 min_count=schedule.min_count,
@@ -265,21 +288,23 @@ class EmbeddedTrainer:
         power = schedule.scale(iteration) if schedule.sums(iteration) else 1.0
         per_frame = total.log_likelihood / total.n_frames
         per_frame -= power * self._standardisation.log_volume
-        state.history.append(
-            TrainingIteration(
-                iteration,
-                float("nan") if first else per_frame,
-                bank.n_gaussians,
-                report.n_floored,
-                report.n_removed,
-                len(failed) if searches else state.history[-1].n_failed,
-            )
+        done = TrainingIteration(
+            iteration,
+            float("nan") if first else per_frame,
+            bank.n_gaussians,
+            report.n_floored,
+            report.n_removed,
+            len(failed) if searches else state.history[-1].n_failed,
         )
-        state.models = models.with_parameters(transitions=transitions, bank=bank)
-        state.paths = paths
-        if searches:
-            state.failed = failed
-        state.iteration += 1
+        # One assignment, so that whoever interrupts this finds the old state or the new one.
+        self.state = TrainingState(
+            models.with_parameters(transitions=transitions, bank=bank),
+            iteration + 1,
+            occupancy,
+            tuple(paths),
+            (*state.history, done),
+            tuple(failed) if searches else state.failed,
+        )
 
     def _expectations(
         self, *, first: bool, searches: bool
@@ -345,6 +370,32 @@ class EmbeddedTrainer:
         return result
 
 
+def _check(
+    models: PhoneModels,
+    graphs: Sequence[UtteranceGraph],
+    frames: FrameStore,
+    variance: NDArray[np.float64],
+    seed: int,
+) -> None:
+    kind = models.bank.mixture.covariance_type
+    if kind != "diag":
+        raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
+    if len(graphs) != len(frames):
+        raise InvalidInputError(f"{len(graphs)} graphs for frames of {len(frames)} utterances")
+    if variance.shape != (models.n_features,):
+        raise InvalidInputError(
+            f"the models have {models.n_features} features, the frames {variance.size}"
+        )
+    n_arcs = models.transitions.n_arcs
+    for place, graph in enumerate(graphs):
+        taken = (graph.arcs.transition, graph.entries.transition, graph.exits.transition)
+        most = max(int(numbers.max(initial=-1)) for numbers in taken)
+        if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
+            raise InvalidInputError(f"the graph of utterance {place} was compiled for other models")
+    if seed < 0:
+        raise InvalidInputError(f"a seed must not be negative, found {seed}")
+
+
 def _mapped(models: PhoneModels, change: Callable[[Any], Any]) -> PhoneModels:
     bank = models.bank
     mixture = change(bank.mixture)
@@ -389,6 +440,8 @@ def train_embedded(
 
     Raises
     ------
+    InvalidInputError
+        If models, graphs and frames do not belong together, or frames are not finite.
     InsufficientDataError
         If there are no frames, or no utterance has a path.
     IncompatibleModelError
@@ -421,6 +474,7 @@ def train_embedded(
         "frames": digest_arrays(mean, variance),
         "transcripts": _graphs_digest(graphs),
         "models": _models_digest(models),
+        "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
     }
     with EmbeddedCheckpoint(
         checkpoint, fingerprint=fingerprint, seconds=checkpoint_seconds
@@ -440,7 +494,10 @@ def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
     total = hashlib.sha256()
     for graph in graphs:
         total.update(json.dumps(graph.words).encode())
-        total.update(graph.pdfs.tobytes() + graph.arcs.fixed.tobytes())
+        skeleton = graph.skeleton
+        parts = (graph.pdfs, skeleton.pdf, skeleton.source, skeleton.target)
+        fixed = (graph.arcs.fixed, graph.entries.fixed, graph.exits.fixed)
+        total.update(digest_arrays(*parts, *fixed).encode())
     return f"sha256:{total.hexdigest()[:32]}"
 
 

@@ -217,7 +217,7 @@ def baum_welch(models, utterances, **silences):
     return maximised(models, X, gamma, transitions), total
 
 
-def maximised(models, X, gamma, transitions):
+def maximised(models, X, gamma, transitions, *, floor=1e-12):
     """The models that posteriors (T, G) and counts of transitions make most likely."""
     bank = models.bank
     counts = gamma.sum(axis=0)
@@ -229,6 +229,7 @@ def maximised(models, X, gamma, transitions):
     for g in np.flatnonzero(counts > 0):
         means[g] = (gamma[:, [g]] * X).sum(axis=0) / counts[g]
         variances[g] = (gamma[:, [g]] * (X - means[g]) ** 2).sum(axis=0) / counts[g]
+    variances = np.maximum(variances, floor)
     probability = models.transitions.probability.copy()
     for unit in models.units:
         for source in {arc[0] for arc in arcs_of(models, unit)}:
