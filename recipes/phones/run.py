@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from figures import (
+from material import Material, hold_out, make_synthetic, read_librispeech
+from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
+from stages import Run
+from tables import (
     boundary_cells,
     describe_alignment,
     error_cells,
@@ -23,9 +26,6 @@ from figures import (
     print_times,
     row,
 )
-from material import Material, hold_out, make_synthetic, read_librispeech
-from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
-from stages import Run
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder that holds librispeech/.")]
