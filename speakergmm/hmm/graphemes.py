@@ -22,6 +22,7 @@ def grapheme_lexicon(
     digits: Literal["refuse", "keep"] = "refuse",
     marks: Literal["attach", "drop"] = "attach",
     fold_case: bool = True,
+    strict: bool = True,
 ) -> Lexicon:
     """Spell words out, one unit a letter.
 
@@ -37,6 +38,8 @@ def grapheme_lexicon(
         before them, or are left out.
     fold_case : bool, default=True
         Capitals and small letters are one unit, named by the small one.
+    strict : bool, default=True
+        Refuse words that can't be spelled; without it they are left out.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def grapheme_lexicon(
     ------
     InvalidInputError
         If a word has a digit (where refused), a symbol such as ``$``, or no letter: all such words
-        are named.
+        are named. Without `strict`, if no word is left.
 
     Examples
     --------
@@ -64,7 +67,7 @@ def grapheme_lexicon(
             refused.append(word)
         else:
             spelled[word] = (Pronunciation(units),)
-    if refused:
+    if refused and (strict or not spelled):
         named = ", ".join(map(repr, refused[:20]))
         more = f" (and {len(refused) - 20} more)" if len(refused) > 20 else ""
         raise InvalidInputError(

@@ -245,11 +245,14 @@ class Lexicon:
         digits: Literal["refuse", "keep"] = "refuse",
         marks: Literal["attach", "drop"] = "attach",
         fold_case: bool = True,
+        strict: bool = True,
     ) -> Lexicon:
         """Spell words out; see :func:`~speakergmm.hmm.graphemes.grapheme_lexicon`."""
         from speakergmm.hmm.graphemes import grapheme_lexicon
 
-        return grapheme_lexicon(words, digits=digits, marks=marks, fold_case=fold_case)
+        return grapheme_lexicon(
+            words, digits=digits, marks=marks, fold_case=fold_case, strict=strict
+        )
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the lexicon, whole or not at all; `read` gives it back.

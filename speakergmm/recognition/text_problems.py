@@ -18,7 +18,7 @@ class TextProblem(Problem):
 
     `path` is the file at fault: that of the transcript, a lexicon, a language model or a recording.
     `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model`` (faults of the files
-    themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_words``,
+    themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_word``,
     ``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
     ``wrong_rate``, ``unreadable``. An utterance named by an error can't be used.
 

@@ -47,14 +47,12 @@ def _outside(
     if not outside:
         return
     counts = Counter(word for said in used.values() for word in said if word in outside)
-    yield TextProblem(
-        severity, "unknown_words", None, None, f"words {what}: {_with_counts(counts)}"
-    )
+    yield TextProblem(severity, "unknown_word", None, None, f"words {what}: {_with_counts(counts)}")
     for name, said in used.items():
         found = list(dict.fromkeys(word for word in said if word in outside))
         if found:
             message = f"utterance {name!r} has words {what}: {' '.join(found)}"
-            yield at_line(severity, "unknown_words", name, said, message)
+            yield at_line(severity, "unknown_word", name, said, message)
 
 
 def _with_counts(counts: Counter[str]) -> str:

@@ -237,8 +237,8 @@ def test_validate_looks_at_what_is_said(speak, document, world, folder):
         if p["severity"] == "error"
     }
     assert found == {
-        ("unknown_words", None, None),
-        ("unknown_words", first, 1),
+        ("unknown_word", None, None),
+        ("unknown_word", first, 1),
         ("empty_text", second, 2),
         ("no_text", third, None),
         ("bad_text", lines[3].split()[0], len(said)),

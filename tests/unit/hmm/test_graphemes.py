@@ -59,6 +59,9 @@ def test_lexicon_of_graphemes():
 def test_all_words_that_cannot_be_spelled_are_named():
     with pytest.raises(InvalidInputError, match=r"no letters to spell '\$', '1984', '2nd': "):
         Lexicon.graphemes(["2nd", "up", "1984", "$"])
+    assert Lexicon.graphemes(["2nd", "up"], strict=False).words == ("up",)
+    with pytest.raises(InvalidInputError, match="no letters to spell '2nd'"):
+        Lexicon.graphemes(["2nd"], strict=False)
 
 
 def test_graphemes_of_librispeech(data_dir):

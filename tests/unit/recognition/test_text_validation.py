@@ -111,8 +111,8 @@ def test_every_problem_is_found_at_once(directory, tmp_path):
     assert told(found) == {
         ("error", "empty_text", "empty", 3),
         ("error", "no_text", "untold", None),
-        ("error", "unknown_words", None, None),
-        ("error", "unknown_words", "odd", 4),
+        ("error", "unknown_word", None, None),
+        ("error", "unknown_word", "odd", 4),
         ("error", "too_short_for_text", "long", 5),
         ("error", "no_speech", "silent", None),
         ("error", "wrong_rate", "slow", None),
@@ -121,10 +121,10 @@ def test_every_problem_is_found_at_once(directory, tmp_path):
         ("warning", "no_audio", "nowhere", 9),
     }
     by_kind = {(p.kind, p.utterance): p for p in found}
-    assert by_kind["unknown_words", None].message == (
+    assert by_kind["unknown_word", None].message == (
         "words not in the lexicon given: zebra (2), yak (1)"
     )
-    assert by_kind["unknown_words", "odd"].message == (
+    assert by_kind["unknown_word", "odd"].message == (
         "utterance 'odd' has words not in the lexicon given: zebra yak"
     )
     long = by_kind["too_short_for_text", "long"]
@@ -206,8 +206,8 @@ def test_words_outside_the_lexicon_may_have_one_that_stands_for_them(directory):
     corpus = directory.corpus()
     found = validate_text(corpus, lexicon=LEXICON, unknown="a")
     assert told(found) == {
-        ("warning", "unknown_words", None, None),
-        ("warning", "unknown_words", "odd", 3),
+        ("warning", "unknown_word", None, None),
+        ("warning", "unknown_word", "odd", 3),
     }
     assert unusable_utterances(found) == {}
     with pytest.raises(InvalidInputError, match="doesn't have the unknown word 'uh'"):
@@ -218,8 +218,8 @@ def test_words_that_cannot_be_spelled(directory):
     directory.add("number", "go 42")
     found = validate_text(directory.corpus(), graphemes=True)
     assert told(found) == {
-        ("error", "unknown_words", None, None),
-        ("error", "unknown_words", "number", 3),
+        ("error", "unknown_word", None, None),
+        ("error", "unknown_word", "number", 3),
     }
     assert "write numbers and signs as words: 42 (1)" in found[0].message
     with pytest.raises(InvalidInputError, match="choose one"):
@@ -254,7 +254,7 @@ def test_phones_topologies_and_rate_of_a_model_count(directory):
 def test_the_lexicon_of_a_model_and_its_letters(directory):
     corpus = directory.corpus()
     found = validate_text(corpus, model=model_of(["GO", "UP"]))
-    assert {p.kind for p in found} == {"unknown_words"}
+    assert {p.kind for p in found} == {"unknown_word"}
     found = validate_text(corpus, graphemes=True, model=model_of(list("goupth")))
     assert told(found) == {
         ("error", "missing_phones", None, None),
