@@ -112,9 +112,10 @@ class ExpectationStep:
     def natural(self, model: HiddenMarkovParameters) -> NaturalParameters:
         """Natural parameters of all Gaussians of a model in standardised coordinates."""
         mixture, log_weights = model.flat_mixture()
-        natural = standard_natural_parameters(
-            mixture, self._standardisation, log_weights=log_weights
-        )
+        with np.errstate(over="ignore", invalid="ignore"):
+            natural = standard_natural_parameters(
+                mixture, self._standardisation, log_weights=log_weights
+            )
         if not np.isfinite(natural.components).all():
             raise InvalidInputError(
                 "means lie too far from the frames, or covariances are too small, for float64; "

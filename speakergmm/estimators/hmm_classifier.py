@@ -135,7 +135,7 @@ class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type
         self.classes_, codes = np.unique(labels, return_inverse=True)
         totals = np.bincount(codes, weights=weights).astype(np.float64)
         if (totals == 0).any():
-            lost = self.classes_[int(totals.argmin())]
+            lost = self.classes_.tolist()[int(totals.argmin())]
             raise InvalidInputError(f"all sequences of class {lost!r} have weight zero")
         self.class_log_prior_ = self._log_priors(totals)
         template = self._template()
@@ -151,7 +151,7 @@ class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type
             except ImpossibleSequenceError as error:
                 raise ImpossibleSequenceError(
                     int(numbers[error.sequence]),
-                    f"(of class {self.classes_[code]!r}) {error.reason}",
+                    f"(of class {self.classes_.tolist()[code]!r}) {error.reason}",
                 ) from None
 
         codes_of_classes = range(len(self.classes_))
