@@ -106,8 +106,14 @@ def test_kernels_are_compiled_once_and_run_without_the_lock(kernel):
 
 def test_another_thread_runs_while_a_kernel_does():
     graph = Graph.dense(np.full(60, 1 / 60), np.full((60, 60), 1 / 60))
-    frames = np.zeros((6000, 60))
+    frames = np.zeros((4000, 60))
     forward_backward(graph, frames[:2])
+    # A busy machine may not let the other thread run at once.
+    assert any(seen_from_another_thread(lambda: log_likelihood(graph, frames)) for _ in range(8))
+
+
+def seen_from_another_thread(work):
+    """Whether another thread gets a turn in the middle half of the time that the work takes."""
     seen = []
     done = threading.Event()
 
@@ -119,12 +125,9 @@ def test_another_thread_runs_while_a_kernel_does():
     watcher = threading.Thread(target=watch)
     watcher.start()
     before = time.perf_counter()
-    log_likelihood(graph, frames)
+    work()
     after = time.perf_counter()
     done.set()
     watcher.join()
-    # Were the lock held, nothing would be seen between the first and the last moments.
-    inside = [moment for moment in seen if before < moment < after]
-    middle = (before + after) / 2
-    span = (after - before) / 4
-    assert any(abs(moment - middle) < span for moment in inside)
+    quarter = (after - before) / 4
+    return any(before + quarter < moment < after - quarter for moment in seen)
