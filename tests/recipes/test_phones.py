@@ -1,0 +1,108 @@
+"""The recipe of phones runs on a little synthetic speech; its figures stand in its RESULTS.md."""
+
+import dataclasses
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+RECIPE = Path(__file__).parents[2] / "recipes" / "phones"
+SIZES = {
+    "n_background": 6,
+    "n_background_utterances": 6,
+    "n_eval": 2,
+    "n_enrolment_utterances": 1,
+    "n_trial_utterances": 2,
+}
+MODULES = ("settings", "material", "stages", "tables")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    """Import run.py as Python does when a person runs it."""
+    kept = {name: sys.modules.pop(name) for name in MODULES if name in sys.modules}
+    sys.path.insert(0, str(RECIPE))
+    try:
+        spec = importlib.util.spec_from_file_location("recipe_phones", RECIPE / "run.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module, {name: sys.modules[name] for name in MODULES}
+    finally:
+        sys.path.remove(str(RECIPE))
+        for name in MODULES:
+            sys.modules.pop(name, None)
+        sys.modules.update(kept)
+
+
+@pytest.fixture(scope="module")
+def material(recipe, tmp_path_factory):
+    return recipe[0].make_synthetic(tmp_path_factory.mktemp("corpus"), **SIZES)
+
+
+@pytest.fixture(scope="module")
+def settings(recipe):
+    schedule = {"n_iterations": 14, "grow_until": 8, "n_gaussians": 120}
+    return recipe[0].Settings(algorithm="viterbi", schedule=schedule)
+
+
+def test_stages_know_one_another(recipe, material, settings, tmp_path):
+    run, tables = recipe[0], recipe[1]["tables"]
+    first = run.Run(material, settings, tmp_path)
+    model = first.model()
+    again = run.Run(material, settings, tmp_path)
+    assert again.model().digest == model.digest
+    assert again.seconds == first.seconds
+    other = run.Run(material, dataclasses.replace(settings, seed=1), tmp_path)
+    assert other.file("safetensors") != first.file("safetensors")
+
+    aligned = first.align(model, material.train)
+    assert len(aligned) == len(material.train)
+    assert first.file("phones.ctm").read_text().count("\n") > 500
+    n, median, ninetieth = tables.boundary_cells(material, aligned, material.train)
+    assert int(n) > 500
+    assert float(median.split()[0]) < 30
+    assert float(ninetieth.split()[0]) < 60
+
+    found = first.recognise_phones(model, first.phone_model(aligned))
+    assert tables.errors_of_phones(material, found).error_rate < 0.3
+    words = first.recognise_words(model)
+    assert tables.errors_of_words(material, words).error_rate < 0.3
+
+
+def test_held_out_speakers_are_nowhere_else(recipe, material):
+    hold_out = recipe[1]["material"].hold_out
+    folds = [hold_out(material, fold=fold, n_folds=3) for fold in range(3)]
+    held = [set(part.test.speakers) for part in folds]
+    assert set.union(*held) == set(material.train.speakers)
+    assert sum(map(len, held)) == len(material.train.speakers)
+    for part in folds:
+        assert not set(part.train.speakers) & set(part.test.speakers)
+        said = {word for words in part.said(part.train).values() for word in words}
+        unseen = next(word for word in material.lexicon if word not in said)
+        # A word of held-out speakers alone has been seen by no part of the model.
+        assert part.word_model.log10_probability_of(unseen, ["<s>"]) < min(
+            part.word_model.log10_probability_of(word, ["<s>"]) for word in said
+        )
+
+
+def test_command_reports(recipe, material, tmp_path, monkeypatch):
+    run = recipe[0]
+    quick = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
+    monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
+    monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
+    told = ["--synthetic", "x", "--output", str(tmp_path / "out"), "--algorithm", "viterbi"]
+    done = CliRunner().invoke(run.app, ["report", *told], catch_exceptions=False)
+    assert done.exit_code == 0
+    for wanted in ("| phones | ", "| words | ", "median ms", "times real time"):
+        assert wanted in done.output
+    nothing = CliRunner().invoke(run.app, ["report"])
+    assert nothing.exit_code == 2
+
+
+def test_each_setting_is_offered_once(recipe):
+    settings = recipe[1]["settings"]
+    for variants in settings.FACTORS.values():
+        told = [each.options() for each in variants.values()]
+        assert all(one != other for n, one in enumerate(told) for other in told[:n])
