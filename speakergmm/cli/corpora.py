@@ -15,6 +15,7 @@ from speakergmm.cli.output import (
     print_line,
     print_table,
 )
+from speakergmm.cli.texts import Case, CaseOption
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem
@@ -68,6 +69,7 @@ def validate(
     keep_stress: Annotated[
         bool, typer.Option("--keep-stress", help="Keep the stress digits of the lexicon's vowels.")
     ] = False,
+    case: CaseOption = None,
     graphemes: Annotated[
         bool, typer.Option("--graphemes", help="Words are to be spelled; there is no lexicon.")
     ] = False,
@@ -100,6 +102,7 @@ def validate(
             transcripts,
             lexicon,
             "keep" if keep_stress else "fold",
+            case,
             graphemes,
             unknown_word,
             lm,
@@ -139,6 +142,7 @@ def _text_problems(
     transcripts: Path | None,
     lexicon: Path | None,
     stress: Literal["fold", "keep"],
+    case: Case | None,
     graphemes: bool,
     unknown_word: str | None,
     lm: Path | None,
@@ -151,10 +155,11 @@ def _text_problems(
 
     found = validate_text(
         corpus,
-        read_transcripts(transcripts or corpus, data_dir=data, strict=False),
+        read_transcripts(transcripts or corpus, case=case, data_dir=data, strict=False),
         lexicon,
         graphemes=graphemes,
         stress=stress,
+        case=case,
         unknown=unknown_word,
         language_model=lm,
         model=None if model is None else AcousticModel.load(model),

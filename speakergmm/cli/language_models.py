@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,7 +35,7 @@ def train_lm(
     ],
     order: Annotated[int, typer.Option(min=1, help="Words of the longest n-grams.")] = 2,
     method: Annotated[
-        str, typer.Option(help="Smoothing: witten-bell or kneser-ney.")
+        Literal["witten-bell", "kneser-ney"], typer.Option(help="Smoothing.")
     ] = "witten-bell",
     ids: Annotated[
         bool, typer.Option("--ids", help="The first word of each line is an utterance id.")
@@ -90,7 +90,7 @@ def train_lm(
     model = train_ngram(
         sentences,
         order=order,
-        method=_method(method),
+        method=method,
         vocabulary=vocabulary,
         unknown_word=unknown_word,
         source=str(text),
@@ -119,12 +119,6 @@ def train_lm(
             f"perplexity {measured.perplexity:.2f} on {counted(measured.n_words, 'word')}, "
             f"{measured.n_unknown} outside the vocabulary"
         )
-
-
-def _method(method: str) -> Literal["witten-bell", "kneser-ney"]:
-    if method not in ("witten-bell", "kneser-ney"):
-        raise InvalidInputError(f"--method {method!r}: must be witten-bell or kneser-ney")
-    return cast(Literal["witten-bell", "kneser-ney"], method)
 
 
 def _look_like_ids(first: Sequence[str]) -> bool:

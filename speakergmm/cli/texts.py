@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
-from speakergmm.errors import InvalidInputError
-
-CaseOption = Annotated[
-    str | None, typer.Option(help="Bring all words to one letter case: upper or lower.")
-]
+Case = Literal["upper", "lower"]
+CaseOption = Annotated[Case | None, typer.Option(help="Letter case to bring all words to.")]
 
 
-def read_words(path: Path, case: str | None) -> dict[str, tuple[str, ...]]:
+def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     """Read the words of each utterance: a CTM file, or what `read_transcripts` reads."""
     if path.suffix.lower() == ".ctm":
         from speakergmm.recognition.ctm import read_ctm
@@ -24,10 +21,10 @@ def read_words(path: Path, case: str | None) -> dict[str, tuple[str, ...]]:
         return {name: tuple(_cased(words, case)) for name, words in found.items()}
     from speakergmm.corpora.transcripts import read_transcripts
 
-    return {name: said.words for name, said in read_transcripts(path, case=_case(case)).items()}
+    return {name: said.words for name, said in read_transcripts(path, case=case).items()}
 
 
-def read_sentences(path: Path, ids: bool, case: str | None) -> list[Sequence[str]]:
+def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
     """Read sentences, one a line, or the transcripts of utterances."""
     from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
@@ -39,13 +36,7 @@ def read_sentences(path: Path, ids: bool, case: str | None) -> list[Sequence[str
     return sentences
 
 
-def _cased(words: Sequence[str], case: str | None) -> Sequence[str]:
-    if _case(case) is None:
+def _cased(words: Sequence[str], case: Case | None) -> Sequence[str]:
+    if case is None:
         return words
     return [word.upper() if case == "upper" else word.lower() for word in words]
-
-
-def _case(case: str | None) -> Literal["upper", "lower"] | None:
-    if case not in (None, "upper", "lower"):
-        raise InvalidInputError(f"--case {case!r}: must be upper or lower")
-    return cast(Literal["upper", "lower"] | None, case)

@@ -36,6 +36,7 @@ def validate_text(
     *,
     graphemes: bool = False,
     stress: Literal["fold", "keep"] = "fold",
+    case: Literal["upper", "lower"] | None = None,
     unknown: str | None = None,
     language_model: BackoffLanguageModel | AnyPath | None = None,
     model: AcousticModel | None = None,
@@ -59,6 +60,8 @@ def validate_text(
         Words are to be spelled, and no lexicon is used.
     stress : {"fold", "keep"}, default="fold"
         As `Lexicon.read` has it, for a lexicon that is read.
+    case : {"upper", "lower"}, optional
+        Letter case of words, for transcripts and a lexicon that are read.
     unknown : str, optional
         Word of the lexicon that stands for words outside it, by default the model's; those are
         warnings then.
@@ -101,8 +104,8 @@ def validate_text(
     if graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
     problems: list[TextProblem] = []
-    said = _read_text(corpus, transcripts, problems)
-    words = _read_lexicon(lexicon, stress, problems)
+    said = _read_text(corpus, transcripts, case, problems)
+    words = _read_lexicon(lexicon, stress, case, problems)
     if words is None and model is not None and lexicon is None and not graphemes:
         words = model.lexicon
     if unknown is None and model is not None and words is not None and model.unknown in words:
@@ -141,12 +144,15 @@ def _config(features: FeatureConfig | str) -> FeatureConfig:
 
 
 def _read_text(
-    corpus: Corpus, transcripts: Transcripts | AnyPath | None, problems: list[TextProblem]
+    corpus: Corpus,
+    transcripts: Transcripts | AnyPath | None,
+    case: Literal["upper", "lower"] | None,
+    problems: list[TextProblem],
 ) -> Transcripts:
     if not isinstance(transcripts, Transcripts):
         source = corpus if transcripts is None else transcripts
         try:
-            transcripts = read_transcripts(source, strict=False)
+            transcripts = read_transcripts(source, case=case, strict=False)
         except FaultyFileError as error:
             problems += problems_of("bad_text", error.faults)
             return Transcripts({})
@@ -157,12 +163,13 @@ def _read_text(
 def _read_lexicon(
     lexicon: Lexicon | AnyPath | None,
     stress: Literal["fold", "keep"],
+    case: Literal["upper", "lower"] | None,
     problems: list[TextProblem],
 ) -> Lexicon | None:
     if lexicon is None or isinstance(lexicon, Lexicon):
         return lexicon
     try:
-        return Lexicon.read(lexicon, stress=stress)
+        return Lexicon.read(lexicon, stress=stress, case=case)
     except FaultyFileError as error:
         problems += problems_of("bad_lexicon", error.faults)
         return None

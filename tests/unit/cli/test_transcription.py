@@ -138,7 +138,7 @@ def test_refusals_of_scoring(refusal, folder):
     assert "is no file, and none of identity" in refusal(
         *score, folder / "hyp", "--phones", "--mapping", "cmu"
     )
-    assert "--case 'title'" in refusal(*score, folder / "hyp", "--case", "title")
+    assert "'title' is not one of" in refusal(*score, folder / "hyp", "--case", "title")
     assert "which the references don't have" in refusal(
         "score-transcripts", folder / "hyp", folder / "ref"
     )
@@ -207,7 +207,7 @@ def test_refusals_of_language_models(refusal, folder):
     train = ("train-lm", folder / "sentences.txt", "--output")
     target = folder / "lm.arpa"
     assert "--phones needs --lexicon" in refusal(*train, target, "--phones")
-    assert "--method 'katz'" in refusal(*train, target, "--method", "katz")
+    assert "'katz' is not one of" in refusal(*train, target, "--method", "katz")
     assert "can't be written" in refusal(*train, folder / "nowhere" / "lm.arpa")
     assert "exists and is not a language model" in refusal(*train, folder / "lexicon.txt")
     (folder / "sentences.txt").write_bytes(b"a\n\xff\nb\x01\n")

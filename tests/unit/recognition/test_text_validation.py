@@ -214,6 +214,14 @@ def test_words_outside_the_lexicon_may_have_one_that_stands_for_them(directory):
         validate_text(corpus, lexicon=LEXICON, unknown="uh")
 
 
+def test_letter_case_on_request(directory, tmp_path):
+    (tmp_path / "lexicon.txt").write_text("GO G OW\nUp AH P\nTHE DH AH\n")
+    corpus = directory.corpus()
+    assert validate_text(corpus, lexicon=tmp_path / "lexicon.txt", case="upper") == ()
+    found = validate_text(corpus, lexicon=tmp_path / "lexicon.txt")
+    assert {p.kind for p in found} == {"unknown_word"}
+
+
 def test_words_that_cannot_be_spelled(directory):
     directory.add("number", "go 42")
     found = validate_text(directory.corpus(), graphemes=True)
