@@ -10,10 +10,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.alignment_kernels import posteriors_on_path
 from speakergmm.hmm.bank import BankEvaluator
 from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.inference import forward_backward, viterbi
+from speakergmm.hmm.inference import ViterbiPath, forward_backward, viterbi
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.utterance_graph import UtteranceGraph
 from speakergmm.mixtures.frames import check_frames
@@ -229,80 +230,80 @@ def align(
 
 def _alignment(
     utterance: UtteranceGraph,
-    path: Any,
+    path: ViterbiPath,
     taken: NDArray[np.float64],
     posteriors: NDArray[np.float64] | None,
     ratios: NDArray[np.float64] | None,
 ) -> Alignment:
     """Cut a path into runs of states, units and words."""
     n_frames = len(path.states)
-    if n_frames == 0:
-        raise InsufficientDataError("there is no frame to align")
-    frames = np.arange(n_frames)
     unit = utterance.state_unit[path.states]
+    unit_runs = _runs(unit)
+    state_runs = _runs(path.states)
+    passed = unit[unit_runs[:-1]].astype(np.int64)
     word_of = np.array(
-        [-1 if item.word is None else item.word for item in utterance.units], dtype=np.int64
+        [-1 if item.word is None else item.word for item in utterance.units], np.int64
     )
-    nothing = np.full(n_frames, np.nan)
-    of_state, of_unit, of_word = nothing, nothing, nothing
-    by_unit = None
+    place = np.repeat(np.arange(len(passed)), np.diff(unit_runs))
+    on_path = np.full((n_frames, 5), np.nan)
     if posteriors is not None:
-        of_state = posteriors[frames, path.states]
-        by_unit = _grouped(posteriors, utterance.state_unit, len(utterance.units))
-        of_unit = by_unit[frames, unit]
-        by_word = _grouped(by_unit, word_of, len(utterance.words))
-        spoken = word_of[unit] >= 0
-        of_word = np.where(spoken, by_word[frames, np.maximum(word_of[unit], 0)], of_unit)
-    quality = nothing if ratios is None else ratios
+        posteriors_on_path(
+            posteriors, path.states, place, utterance.state_unit, passed, word_of, on_path
+        )
+    # Sums over any run of frames are differences of these.
+    columns = np.zeros((n_frames + 1, 4))
+    np.cumsum(on_path[:, :3], axis=0, out=columns[1:, :3])
+    if ratios is None:
+        columns[:, 3] = np.nan
+    else:
+        np.cumsum(ratios, out=columns[1:, 3])
 
     def segments(
-        runs: NDArray[np.int64],
-        labels: list[str],
-        confidence: NDArray[np.float64],
-        parents: list[int | None],
+        runs: NDArray[np.int64], labels: list[str], column: int, parents: list[int | None]
     ) -> tuple[Segment, ...]:
-        starts = runs[:-1]
-        lengths = np.diff(runs)
+        sums = np.diff(columns[runs], axis=0) / np.diff(runs)[:, None]
         # Sums of posteriors may end a hair above one.
-        means = np.minimum(np.add.reduceat(confidence, starts) / lengths, 1.0).tolist()
-        ratio = np.add.reduceat(quality, starts) / lengths
+        means = np.minimum(sums[:, column], 1.0).tolist()
         places = runs.tolist()
-        return tuple(map(Segment, labels, places[:-1], places[1:], means, parents, ratio.tolist()))
+        return tuple(
+            map(Segment, labels, places[:-1], places[1:], means, parents, sums[:, 3].tolist())
+        )
 
-    unit_runs = _runs(unit)
-    passed = [utterance.units[number] for number in unit[unit_runs[:-1]].tolist()]
-    state_runs = _runs(path.states)
+    units = [utterance.units[number] for number in passed.tolist()]
     first_states = path.states[state_runs[:-1]]
-    names = [
-        f"{utterance.units[number].unit}.{position + 1}"
+    state_names = [
+        f"{units[number].unit}.{position + 1}"
         for number, position in zip(
-            utterance.state_unit[first_states].tolist(),
+            place[state_runs[:-1]].tolist(),
             utterance.state_position[first_states].tolist(),
             strict=True,
         )
     ]
-    phone_of = np.searchsorted(unit_runs, state_runs[:-1], side="right") - 1
-    word_runs = _runs(word_of[unit])
-    said = word_of[unit][word_runs[:-1]]
-    all_words = segments(
-        word_runs,
+    word = word_of[passed]
+    # Runs of units of one word; silence is a run without one.
+    word_runs = _runs(word)
+    said = word[word_runs[:-1]]
+    spoken = said >= 0
+    words = segments(
+        unit_runs[word_runs],
         [utterance.words[number] if number >= 0 else "" for number in said.tolist()],
-        of_word,
+        2,
         [None] * len(said),
     )
-    place_of = {int(number): place for place, number in enumerate(said[said >= 0])}
+    number_of = np.cumsum(spoken) - 1
+    parents = np.repeat(np.where(spoken, number_of, -1), np.diff(word_runs)).tolist()
     return Alignment(
-        words=tuple(item for item, number in zip(all_words, said, strict=True) if number >= 0),
+        words=tuple(item for item, kept in zip(words, spoken.tolist(), strict=True) if kept),
         phones=segments(
             unit_runs,
-            [item.unit for item in passed],
-            of_unit,
-            [None if item.word is None else place_of[item.word] for item in passed],
+            [item.unit for item in units],
+            1,
+            [None if parent < 0 else parent for parent in parents],
         ),
-        states=segments(state_runs, names, of_state, phone_of.tolist()),
+        states=segments(state_runs, state_names, 0, place[state_runs[:-1]].tolist()),
         log_likelihood=float(path.log_probability) / n_frames,
         n_frames=n_frames,
-        phone_edges=_edges(unit_runs, unit, by_unit),
+        phone_edges=_edges(unit_runs, None if posteriors is None else on_path),
         frame_log_likelihoods=taken,
     )
 
@@ -313,41 +314,16 @@ def _runs(values: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate([[0], changes, [len(values)]]).astype(np.int64)
 
 
-def _grouped(
-    values: NDArray[np.float64], group: NDArray[Any], n_groups: int
-) -> NDArray[np.float64]:
-    """Sum columns (T, S) by their group, -1 for none, to (T, G)."""
-    result = np.zeros((len(values), n_groups))
-    order = np.argsort(group, kind="stable")
-    order = order[group[order] >= 0]
-    if not len(order):
-        return result
-    starts = _runs(group[order])[:-1]
-    if (order[1:] > order[:-1]).all() and len(order) == values.shape[1]:
-        sums = np.add.reduceat(values, starts, axis=1)
-    else:
-        sums = np.add.reduceat(values[:, order], starts, axis=1)
-    result[:, group[order][starts]] = sums
-    return result
-
-
-def _edges(
-    runs: NDArray[np.int64], unit: NDArray[Any], by_unit: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Give the expected edges between units of the path.
 
     The frames of two neighbours on the path belong to the first with its share of the posterior
     of both; the sum of these shares is the expected place of the edge.
     """
     edges = runs.astype(np.float64)
-    if by_unit is None or len(runs) < 3:
+    if on_path is None or len(runs) < 3:
         return edges
-    frames = np.arange(len(unit))
-    passed = unit[runs[:-1]]
-    place = np.repeat(np.arange(len(passed)), np.diff(runs))
-    own = by_unit[frames, unit]
-    before = by_unit[frames, passed[np.maximum(place - 1, 0)]]
-    after = by_unit[frames, passed[np.minimum(place + 1, len(passed) - 1)]]
+    own, before, after = on_path[:, 1], on_path[:, 3], on_path[:, 4]
     # Where neither of two is probable the path decides: nothing of the frame changes hands.
     with np.errstate(invalid="ignore"):
         to_former = np.nan_to_num(before / (before + own), nan=0.0)

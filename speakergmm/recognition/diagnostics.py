@@ -219,8 +219,8 @@ def robust_deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
     Examples
     --------
-    >>> robust_deviations(np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 400.0])).round(1)[-1]
-    133.6
+    >>> robust_deviations(np.array([1.0, 2, 3, 4, 5, 6, 7, 8, 400.0])).round(1)
+    array([ -1.3,  -1. ,  -0.7,  -0.3,   0. ,   0.3,   0.7,   1. , 133.2])
     """
     known = values[~np.isnan(values)]
     result = np.where(np.isnan(values), np.nan, 0.0)

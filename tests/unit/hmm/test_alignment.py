@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm import alignment
+from speakergmm.hmm import alignment, alignment_kernels, alignment_reference
 from speakergmm.hmm.alignment import Aligner, align
 from speakergmm.hmm.bank import MixtureBank
 from speakergmm.hmm.graph import NoPathError
@@ -277,3 +277,23 @@ def test_one_aligner_serves_threads(case):
     assert [[p[:5] for p in phones] for phones in alone] == [
         [p[:5] for p in phones] for phones in together
     ]
+
+
+def test_the_compiled_sums_are_those_of_numpy():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        n_units, n_frames = int(rng.integers(1, 8)), int(rng.integers(1, 30))
+        state_unit = np.sort(rng.integers(0, n_units, 3 * n_units)).astype(np.int32)
+        word_of = rng.integers(-1, 3, n_units)
+        posteriors = rng.dirichlet(np.full(len(state_unit), 0.3), n_frames)
+        posteriors[posteriors < 0.02] = 0.0
+        states = np.sort(rng.integers(0, len(state_unit), n_frames)).astype(np.int32)
+        units = state_unit[states]
+        passed = np.unique(units).astype(np.int64)
+        place = np.searchsorted(passed, units)
+        results = [np.empty((n_frames, 5)), np.empty((n_frames, 5))]
+        for module, result in zip((alignment_kernels, alignment_reference), results, strict=True):
+            module.posteriors_on_path(
+                posteriors, states, place, state_unit, passed, word_of, result
+            )
+        np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-14)
