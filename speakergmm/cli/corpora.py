@@ -30,7 +30,7 @@ CorpusArgument = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Folder that relative paths in a list start from [default: the list's own]."
+        "--data", help="Folder that relative paths in a list start from (default: the list's own)."
     ),
 ]
 
@@ -51,7 +51,7 @@ def validate(
     data: DataOption = None,
     rate: Annotated[
         int | None,
-        typer.Option(help="Sample rate wanted, in Hz [default: that of most recordings]."),
+        typer.Option(help="Sample rate wanted, in Hz (default: that of most recordings)."),
     ] = None,
     text: Annotated[
         bool, typer.Option("--text", help="Check what is said in the recordings too.")
@@ -59,8 +59,8 @@ def validate(
     transcripts: Annotated[
         Path | None,
         typer.Option(
-            help="File with the transcripts [default: text, a column text, or .txt and .lab files "
-            "of the corpus].",
+            help="File with the transcripts (default: text, a column text, or .txt and .lab files "
+            "of the corpus).",
         ),
     ] = None,
     lexicon: Annotated[
@@ -87,8 +87,8 @@ def validate(
 ) -> None:
     """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
 
-    With --text, or any option that has to do with what is said, transcripts are checked as well:
-    what is missing on either side, words without a pronunciation, text too long for its recording.
+    With --text, or any option that has to do with what is said, transcripts are checked too, for
+    what is missing on either side, words without a pronunciation, and texts that are too long.
     """
     from speakergmm.corpora import read_corpus, validate_corpus
 

@@ -47,7 +47,7 @@ def score_transcripts(
     ],
     speakers: Annotated[
         Path | None,
-        typer.Option(help="Kaldi utt2spk [default: the speakers of REF, where it is a corpus]."),
+        typer.Option(help="Kaldi utt2spk (default: the speakers of REF, where it is a corpus)."),
     ] = None,
     phones: Annotated[
         bool, typer.Option("--phones", help="Count phones, without silence.")
