@@ -61,7 +61,7 @@ class Recognition:
         return self.result.words
 
     def word_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
-        """Words and their times in seconds from the beginning of the utterance."""
+        """Words and their times in seconds from the beginning of the recording."""
         return self._labels((hypothesis or self.result.best).word_segments)
 
     def phone_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
@@ -83,13 +83,22 @@ class Recognition:
     def _labels(self, segments: Sequence[Segment]) -> tuple[TimedLabel, ...]:
         return tuple(
             TimedLabel(
-                self.grid.seconds(segment.start_frame),
-                self.grid.seconds(segment.end_frame),
+                self._time(segment.start_frame),
+                self._time(segment.end_frame),
                 segment.label,
                 segment.confidence,
             )
             for segment in segments
         )
+
+    def _time(self, frame: int) -> float:
+        """Time of the edge before a frame: half a shift before its centre, as in alignments."""
+        if frame == 0:
+            return self.utterance.start
+        grid = self.grid
+        edge = float(grid.part(0, 1).centres[0]) + (frame - 0.5) * grid.frame_shift
+        end = math.inf if self.utterance.end is None else self.utterance.end
+        return min(self.utterance.start + edge, end)
 
     def _hypothesis_dict(self, hypothesis: Hypothesis) -> dict[str, Any]:
         def times(labels: Sequence[TimedLabel]) -> list[dict[str, Any]]:
