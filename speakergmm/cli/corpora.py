@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -177,4 +178,4 @@ def _place(problem: Problem) -> str:
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands to the application."""
-    app.command(help=(validate.__doc__ or "") + _EXAMPLES)(validate)
+    app.command(help=cleandoc(validate.__doc__ or "") + _EXAMPLES)(validate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,5 +203,5 @@ def _print_errors(
 
 def register(app: typer.Typer) -> None:
     """Add this group's commands to the application."""
-    app.command(help=(score_transcripts.__doc__ or "") + _SCORE_EXAMPLES)(score_transcripts)
+    app.command(help=cleandoc(score_transcripts.__doc__ or "") + _SCORE_EXAMPLES)(score_transcripts)
     register_language_models(app)
