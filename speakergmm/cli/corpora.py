@@ -88,8 +88,7 @@ def validate(
 ) -> None:
     """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
 
-    With --text, or any option that has to do with what is said, transcripts are checked too, for
-    what is missing on either side, words without a pronunciation, and texts that are too long.
+    With --text, or an option about what is said, transcripts and what goes with them are checked.
     """
     from speakergmm.corpora import read_corpus, validate_corpus
 
