@@ -1,0 +1,250 @@
+"""``decode`` in this process: a model of noise and tones, whose words no one can mistake."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner
+
+from speakergmm.cli import decoding
+from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
+from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import cached_extractor
+from speakergmm.hmm.bank import MixtureBank
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.ngram import train_ngram
+from speakergmm.hmm.topology import Topology
+from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition.ctm import read_ctm
+from speakergmm.recognition.features import FeatureNormalisation
+
+RATE = 16000
+PITCHES = {"LO": 300.0, "MI": 900.0, "HI": 2500.0}
+LEXICON = {"low": ["LO"], "rise": ["LO HI"], "fall": ["HI LO"], "mid": ["MI"]}
+
+
+def tone(unit, seconds, rng):
+    time = np.arange(round(seconds * RATE)) / RATE
+    noise = 0.003 * rng.standard_normal(len(time))
+    if unit == "SIL":
+        return noise
+    return 0.3 * np.sin(2 * np.pi * PITCHES[unit] * time) + noise
+
+
+def say(sentence, rng):
+    units = ["SIL"]
+    for word in sentence:
+        units += [*LEXICON[word][0].split(), "SIL"]
+    return np.concatenate([tone(unit, 0.2, rng) for unit in units])
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A model file, recordings, and language models."""
+    folder = tmp_path_factory.mktemp("decode")
+    rng = np.random.default_rng(0)
+    config = FeatureConfig.load("hmm")
+    units = [*PITCHES, "SIL"]
+    means, variances = [], []
+    for unit in units:
+        path = folder / f"{unit}.wav"
+        soundfile.write(path, tone(unit, 1.0, rng), RATE)
+        X = cached_extractor(config).extract(path).values
+        means.append(X.mean(axis=0))
+        variances.append(X.var(axis=0) + 4.0)
+        path.unlink()
+    flat = PhoneModels.flat(
+        dict.fromkeys(units, Topology.left_right(1)), mean=means[0], variance=variances[0]
+    )
+    bank = MixtureBank.from_parameters(
+        np.arange(len(units) + 1), np.ones(len(units)), np.array(means), np.array(variances)
+    )
+    AcousticModel(
+        flat.with_parameters(bank=bank),
+        Lexicon.from_dict(LEXICON),
+        config,
+        FeatureNormalisation("none"),
+        SilenceModel("SIL"),
+    ).save(folder / "am.safetensors")
+    said = {"one": ["low", "fall"], "two": ["rise", "mid", "low"], "three": ["mid"]}
+    for name, sentence in said.items():
+        soundfile.write(folder / f"{name}.wav", say(sentence, rng), RATE)
+    soundfile.write(folder / "blip.wav", say([], rng)[: RATE // 40], RATE)
+    train_ngram(list(said.values()), order=2).write_arpa(folder / "lm.arpa")
+    phones = [["LO", "HI", "LO"], ["LO", "HI", "MI", "LO"], ["MI"]]
+    train_ngram(phones, order=2).write_arpa(folder / "phones.arpa")
+    (folder / "list.tsv").write_text(
+        "id\tspeaker\tpath\n" + "".join(f"{name}\tana\t{name}.wav\n" for name in said)
+    )
+    return folder
+
+
+@pytest.fixture
+def run(world):
+    app = typer.Typer()
+    decoding.register(app)
+    recordings = [world / f"{name}.wav" for name in ("one", "two", "three")]
+
+    def run(*arguments, inputs=recordings, model=world / "am.safetensors"):
+        listed = [str(argument) for argument in (model, *inputs, *arguments)]
+        return CliRunner().invoke(app, listed, catch_exceptions=False)
+
+    return run
+
+
+def test_text_on_standard_output(run, world):
+    done = run("--lm", world / "lm.arpa")
+    assert done.exit_code == 0
+    assert done.stdout == "one low fall\ntwo rise mid low\nthree mid\n"
+    assert run("--lm", world / "lm.arpa", inputs=[world / "list.tsv"]).stdout == done.stdout
+    assert run().stdout == done.stdout  # any word of the lexicon
+
+
+def test_words_of_a_file(run, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("low\n\nfall\r\n")
+    assert run("--words", words).stdout.splitlines()[0] == "one low fall"
+    assert "mid" not in run("--words", words).stdout
+    words.write_text("low\nfall off\n")
+    with pytest.raises(CorpusError, match=r"words.txt:2: 'fall off' is more than one word"):
+        run("--words", words)
+    words.write_text("low\nfall\nlow\n")
+    with pytest.raises(CorpusError, match=r"words.txt:3: the word low stands in line 1 too"):
+        run("--words", words)
+    with pytest.raises(CorpusError, match="can't be read"):
+        run("--words", tmp_path / "none.txt")
+    words.write_text("low\nelsewhere\n")
+    with pytest.raises(InvalidInputError, match="no pronunciation: elsewhere"):
+        run("--words", words)
+
+
+def test_files_of_three_kinds(run, world, tmp_path):
+    out = tmp_path / "words.ctm"
+    done = run("--lm", world / "lm.arpa", "--output", out, "--confidence")
+    assert done.stdout == f"{out}: 3 utterances, 6 words\n"
+    found = read_ctm(out)
+    assert [item.label for item in found["one"]] == ["low", "fall"]
+    starts = [item.start for item in found["one"]]
+    np.testing.assert_allclose(starts, [0.2, 0.6], atol=0.03)
+    assert all(0.5 < item.confidence <= 1 for item in found["one"])
+    run("--lm", world / "lm.arpa", "--output", tmp_path / "text")
+    assert (tmp_path / "text").read_text() == "one low fall\ntwo rise mid low\nthree mid\n"
+    run("--lm", world / "lm.arpa", "--output", tmp_path / "all.json", "--nbest", 3)
+    document = json.loads((tmp_path / "all.json").read_text())
+    first = document["utterances"][0]["hypotheses"]
+    assert first[0]["words"] == ["low", "fall"]
+    assert [item["label"] for item in first[0]["phone_times"]] == [
+        "SIL", "LO", "SIL", "HI", "LO", "SIL",
+    ]  # fmt: skip
+    assert document["skipped"] == []
+    again = run("--lm", world / "lm.arpa", "--json", "--nbest", 3)
+    assert json.loads(again.stdout) == document
+
+
+def test_phones(run, world, tmp_path):
+    expected = "one LO HI LO\ntwo LO HI MI LO\nthree MI\n"
+    assert run("--phones", "--phone-lm", world / "phones.arpa").stdout == expected
+    assert run("--phones").stdout == expected
+    done = run("--phones", "--output", tmp_path / "phones.ctm")
+    assert done.stdout.endswith("8 phones\n")
+    assert [i.label for i in read_ctm(tmp_path / "phones.ctm")["two"]] == ["LO", "HI", "MI", "LO"]
+
+
+def test_isolated_words(run, world):
+    done = run("--isolated", "--json", "--nbest", 2, inputs=[world / "three.wav"])
+    hypotheses = json.loads(done.stdout)["utterances"][0]["hypotheses"]
+    assert hypotheses[0]["words"] == ["mid"]
+    assert len(hypotheses) == 2
+    assert hypotheses[0]["posterior"] > 0.9
+    assert 0.15 < hypotheses[0]["word_times"][0]["start"] < 0.25
+
+
+def test_lattices(run, world, tmp_path):
+    run("--lm", world / "lm.arpa", "--lattice", tmp_path / "lattices", "--lattice-beam", 3)
+    names = sorted(path.name for path in (tmp_path / "lattices").iterdir())
+    assert names == ["one.lat", "three.lat", "two.lat"]
+    lines = (tmp_path / "lattices" / "two.lat").read_text().splitlines()
+    assert lines[0] == "two"
+    said = [line.split()[3] for line in lines if len(line.split()) == 5]
+    assert {"rise", "mid", "low"} <= set(said)
+
+
+def test_another_lexicon(run, world, tmp_path):
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("tief LO\nfallend HI LO\nmittel MI\nsteigend LO HI\n")
+    assert run("--lexicon", lexicon).stdout.splitlines()[0] == "one tief fallend"
+    lexicon.write_text("low LO\nmid MI\n")
+    done = run("--lexicon", lexicon, "--lm", world / "lm.arpa")
+    assert "2 words without a pronunciation can't be recognised, such as fall" in done.stderr
+
+
+def test_bad_recordings_are_said_and_left_out(run, world, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("rise\nfall\n")
+    inputs = [world / "one.wav", world / "blip.wav", world / "none.wav"]
+    done = run("--isolated", "--words", words, inputs=inputs)
+    assert done.exit_code == 0
+    assert done.stdout == "one fall\n"
+    notes = done.stderr.splitlines()
+    assert len(notes) == 2
+    assert all(note.startswith("not recognised: ") for note in notes)
+    assert "none.wav" in notes[0]
+    assert "the shortest word takes 2 frames at least, found 1" in notes[1]
+    with pytest.raises(SpeakerGmmError, match=r"none\.wav"):
+        run("--strict", inputs=inputs)
+    done = run("--isolated", "--words", words, inputs=[world / "blip.wav"])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert run(inputs=[world / "blip.wav"]).stdout == "blip\n"  # only silence: no words
+
+
+def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):
+    copy = tmp_path / "one.wav"
+    copy.write_bytes((world / "three.wav").read_bytes())
+    done = run(inputs=[world / "one.wav", copy])
+    assert done.stdout == f"{world / 'one.wav'} low fall\n{copy} mid\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--phone-lm", "x.arpa"], "--phone-lm is for --phones"),
+        (["--phones", "--lm", "x.arpa"], "--phones goes with --phone-lm"),
+        (["--phones", "--isolated"], "--phones goes with --phone-lm"),
+        (["--isolated", "--lm", "x.arpa"], "--isolated goes with --words"),
+        (["--isolated", "--lattice", "x"], "--isolated goes with --words"),
+        (["--beam", "-1"], "beam must be finite and above 0"),
+        (["--acoustic-scale", "nan"], "acoustic_scale must be finite"),
+    ],
+)
+def test_options_that_do_not_go_together(run, arguments, message):
+    with pytest.raises(InvalidInputError, match=message):
+        run(*arguments)
+
+
+def test_outputs_that_would_be_written_over(run, world, tmp_path):
+    for path in (world / "am.safetensors", world / "one.wav"):
+        before = path.read_bytes()
+        with pytest.raises(InvalidInputError, match="is read by this command"):
+            run("--output", path)
+        assert path.read_bytes() == before
+    binary = tmp_path / "other"
+    binary.write_bytes(b"\0" * 10)
+    with pytest.raises(InvalidInputError, match="is no text file"):
+        run("--output", binary)
+    with pytest.raises(InvalidInputError, match="either one corpus or recordings"):
+        run(inputs=[world / "one.wav", world / "list.tsv"])
+
+
+def test_scales_and_penalties_reach_the_search(run, world):
+    plain = json.loads(run("--json", inputs=[world / "one.wav"]).stdout)
+    other = json.loads(
+        run("--json", "--lm-scale", 2, "--word-penalty", -3, inputs=[world / "one.wav"]).stdout
+    )
+    a, b = (doc["utterances"][0]["hypotheses"][0] for doc in (plain, other))
+    assert a["words"] == b["words"] == ["low", "fall"]
+    assert a["language_log_probability"] == pytest.approx(3 * math.log(1 / 5))
+    assert b["score"] - a["score"] == pytest.approx(3 * math.log(1 / 5) - 6, abs=1e-3)
