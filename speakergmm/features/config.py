@@ -56,6 +56,9 @@ class FeatureConfig:
         Number of triangular filters.
     low_frequency, high_frequency : float
         Hz, ends of the filters; None as `high_frequency` is half the sampling rate.
+    frequency_warp : float
+        Factor by which filters are moved along the frequency axis, their upper end excepted: the
+        voice of a vocal tract shorter by that factor; see `filterbank.warped_frequency`.
     mel_scale : {"htk", "slaney"}
         Logarithmic throughout, or linear below 1 kHz; used by MFCC.
     filter_slopes : {"mel", "hertz"}
@@ -144,6 +147,7 @@ class FeatureConfig:
     n_filters: int = 26
     low_frequency: float = 20.0
     high_frequency: float | None = None
+    frequency_warp: float = 1.0
     mel_scale: Literal["htk", "slaney"] = "htk"
     filter_slopes: Literal["mel", "hertz"] = "mel"
     filter_normalisation: Literal["none", "area"] = "none"
@@ -279,6 +283,9 @@ class FeatureConfig:
         """SHA-256, in hexadecimal, of everything that changes the numbers."""
         values = self.to_dict()
         del values["name"]
+        # Fields younger than the digests that stand in files: no part of it while they do nothing.
+        if values["frequency_warp"] == 1.0:
+            del values["frequency_warp"]
         canonical = json.dumps({"version": _NUMBERS_VERSION, **values}, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -15,6 +15,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "n_filters": (1, 1000),
     "low_frequency": (0.0, 1e6),
     "high_frequency": (0.0, 1e6),
+    "frequency_warp": (0.5, 2.0),
     "log_floor": (1e-30, 1e10),
     "dynamic_range": (0.0, 1e4),
     "n_ceps": (0, 999),

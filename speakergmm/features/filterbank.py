@@ -66,6 +66,43 @@ def mel_to_hertz(mel: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
     return np.where(values < 15.0, values / 0.015, above)
 
 
+def warped_frequency(
+    frequency: ArrayLike, *, factor: float, top_frequency: float
+) -> NDArray[np.float64]:
+    """Stretch the frequency axis, as a shorter or longer vocal tract does.
+
+    Parameters
+    ----------
+    frequency : array
+        Hz, 0 to `top_frequency`.
+    factor : float
+        Above 0: 1.1 moves 1,000 Hz to 1,100 Hz, as for a vocal tract shorter by a tenth.
+    top_frequency : float
+        Hz, which stays where it is.
+
+    Returns
+    -------
+    array
+        Hz: `factor` times the frequency up to a knee at which it, or what it becomes, is 0.85 of
+        the top, and a straight line from there to the top [1]_.
+
+    References
+    ----------
+    .. [1] Lee and Rose, "A Frequency Warping Approach to Speaker Normalization", IEEE Transactions
+       on Speech and Audio Processing 6 (1998) 49-60.
+
+    Examples
+    --------
+    >>> warped_frequency([1000.0, 8000.0], factor=1.1, top_frequency=8000.0)
+    array([1100., 8000.])
+    """
+    hertz = np.asarray(frequency, dtype=np.float64)
+    knee = 0.85 * top_frequency * min(1.0, 1.0 / factor)
+    slope = (top_frequency - factor * knee) / (top_frequency - knee)
+    beyond = top_frequency + slope * (hertz - top_frequency)
+    return np.where(hertz <= knee, factor * hertz, beyond)
+
+
 def triangular_filters(
     *,
     n_filters: int,
@@ -76,6 +113,7 @@ def triangular_filters(
     scale: str = "htk",
     slopes: str = "mel",
     normalisation: str = "none",
+    warp: float = 1.0,
 ) -> NDArray[np.float64]:
     """Weights of overlapping triangles over the bins of a spectrum.
 
@@ -91,6 +129,8 @@ def triangular_filters(
         Whether weights are linear on `scale` (HTK, Kaldi) or in Hz (librosa).
     normalisation : {"none", "area"}
         Peaks of 1, or triangles of area 1 in Hz.
+    warp : float, default=1
+        Factor by which all ends and centres are moved; see `warped_frequency`.
 
     Returns
     -------
@@ -109,6 +149,9 @@ def triangular_filters(
         low_mel, high_mel = hertz_to_mel([low_frequency, high], scale=scale)
         ends_mel = np.linspace(float(low_mel), float(high_mel), n_filters + 2)
         ends_hertz = mel_to_hertz(ends_mel, scale=scale)
+    if warp != 1.0:
+        ends_hertz = warped_frequency(ends_hertz, factor=warp, top_frequency=high)
+        ends_mel = ends_hertz if scale == "linear" else hertz_to_mel(ends_hertz, scale=scale)
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
     ends = ends_hertz
     if slopes == "mel" and scale != "linear":

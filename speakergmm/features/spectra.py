@@ -54,6 +54,7 @@ class SpectralAnalysis:
             scale="linear" if linear else config.mel_scale,
             slopes=config.filter_slopes,
             normalisation=config.filter_normalisation,
+            warp=config.frequency_warp,
         )
         self._is_power = config.spectrum == "power"
         self._filters = FilterProduct(weights, interleaved=self._is_power)

@@ -32,6 +32,15 @@ def test_digest_follows_the_numbers_and_not_the_name():
     assert len(digests | {config.digest}) == 6
 
 
+def test_digests_in_files_are_what_they_were():
+    """Fields that came later change the digest only where they change numbers."""
+    config = FeatureConfig.preset("speaker")
+    assert config.digest == "6263e22cbb8bcccde490771226394b01c46f3b5d4d26d3b6bbb35f0e92aadf7f"
+    assert config.replace(frequency_warp=1.1).digest != config.digest
+    with pytest.raises(InvalidInputError, match="frequency_warp must lie between"):
+        config.replace(frequency_warp=0.1)
+
+
 def test_configurations_are_read_from_files(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text('preset = "kaldi"\ndeltas = 1\nlow_frequency = 100\n')

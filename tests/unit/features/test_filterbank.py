@@ -6,8 +6,14 @@ import pytest
 from oracles import features as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.features import hertz_to_mel, mel_to_hertz, triangular_filters
-from speakergmm.features.filterbank import FilterProduct
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    hertz_to_mel,
+    mel_to_hertz,
+    triangular_filters,
+)
+from speakergmm.features.filterbank import FilterProduct, warped_frequency
 
 
 @pytest.mark.parametrize("scale", ["htk", "slaney"])
@@ -59,6 +65,56 @@ def test_filters_equal_the_formula(scale, function):
         [oracle.filter_weight(k * 31.25, m, **settings) for k in range(129)] for m in range(12)
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_warped_frequencies_are_two_lines_that_meet():
+    for factor in (0.8, 0.9, 1.0, 1.15, 1.3):
+        hertz = np.linspace(0.0, 4000.0, 801)
+        moved = warped_frequency(hertz, factor=factor, top_frequency=4000.0)
+        knee = 3400.0 if factor <= 1 else 3400.0 / factor
+        low = hertz < knee - 5
+        np.testing.assert_allclose(moved[low], factor * hertz[low], rtol=1e-12)
+        assert moved[0] == 0.0
+        assert moved[-1] == 4000.0
+        steps = np.diff(moved)
+        assert (steps > 0).all()
+        # One slope below the knee, one above: at most one step straddles it.
+        above = hertz[:-1] > knee
+        assert np.ptp(steps[above]) < 1e-9
+        assert moved[-1] - moved[above.argmax()] == pytest.approx(steps[above].sum())
+
+
+@pytest.mark.parametrize("scale", ["htk", "linear"])
+def test_warped_filters_peak_at_the_warped_centres(scale):
+    settings = {"n_filters": 10, "n_fft": 4096, "sample_rate": 16000, "scale": scale}
+    hertz = np.arange(2049) * 16000 / 4096
+    for factor in (0.88, 1.12):
+        plain = hertz[triangular_filters(**settings).argmax(axis=1)]
+        peaks = hertz[triangular_filters(**settings, warp=factor).argmax(axis=1)]
+        expected = np.interp(
+            plain,
+            [0.0, 6800.0 * min(1.0, 1 / factor), 8000.0],
+            [0.0, 6800.0 * min(factor, 1.0), 8000.0],
+        )
+        np.testing.assert_allclose(peaks, expected, atol=8.0)
+
+
+def test_a_warped_voice_sounds_like_the_voice_to_warped_filters():
+    """Formants moved by a factor give the same cepstra through filters moved by it."""
+    time = np.arange(8000) / 16000
+
+    def vowel(factor: float) -> np.ndarray:
+        pitch = np.arange(1, 60) * 120.0
+        level = sum(np.exp(-0.5 * ((pitch / factor - f) / 90.0) ** 2) for f in (500, 1500, 2500))
+        return 0.05 * (level[:, None] * np.sin(2 * np.pi * pitch[:, None] * time)).sum(axis=0)
+
+    def cepstra(samples: np.ndarray, warp: float) -> np.ndarray:
+        config = FeatureConfig.preset("hmm").replace(deltas=0, frequency_warp=warp)
+        return FeatureExtractor(config).extract(samples).values.mean(axis=0)[1:7]
+
+    plain, moved = cepstra(vowel(1.0), 1.0), cepstra(vowel(1.15), 1.15)
+    unmoved = cepstra(vowel(1.15), 1.0)
+    assert np.abs(moved - plain).sum() < 0.5 * np.abs(unmoved - plain).sum()
 
 
 def test_filters_without_a_bin_are_refused():
