@@ -31,27 +31,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import _mixture_work as work
+from ._figure import Figure
 from ._mixture_memory import measure
 from ._timing import interleaved_medians
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table: a measured ratio and the one to reach."""
-
-    row: str
-    what: str
-    seen: float
-    to_reach: str
-    note: str = ""
-
-    @property
-    def reached(self) -> bool | None:
-        """Whether the figure is reached; None where there is none to reach."""
-        if not self.to_reach:
-            return None
-        sign, limit = self.to_reach.split()[:2]
-        return self.seen <= float(limit) if sign == "<=" else self.seen >= float(limit)
 
 
 @dataclass(frozen=True)

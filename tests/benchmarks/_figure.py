@@ -1,0 +1,22 @@
+"""One line of a benchmark's table, and how it is printed."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured ratio or number, and the one to reach."""
+
+    row: str
+    what: str
+    seen: float
+    to_reach: str
+    note: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the figure is reached; None where there is none to reach."""
+        if not self.to_reach:
+            return None
+        sign, limit = self.to_reach.split()[:2]
+        return self.seen <= float(limit) if sign == "<=" else self.seen >= float(limit)
