@@ -17,18 +17,21 @@ import typer
 from speakergmm import __version__
 from speakergmm.cli import (
     acoustic,
+    alignment,
     background,
     corpora,
+    decoding,
     demonstration,
     protocols,
     speakers,
     transcription,
+    words,
 )
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
     name="speakergmm",
-    help="Train a background model, enrol speakers from recordings, verify and identify them.",
+    help="Speaker recognition, phone models, alignment and decoding with Gaussian mixtures.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -50,20 +53,20 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """Train a background model, enrol speakers from recordings, verify and identify them."""
+    """Speaker recognition, phone models, alignment and decoding with Gaussian mixtures."""
 
 
-_GROUPS = (
-    corpora,
-    background,
-    speakers,
-    protocols,
-    acoustic,
-    transcription,
-    demonstration,
-)
-for _group in _GROUPS:
-    _group.register(app)
+_PANELS = {
+    "Corpora and demonstrations": (corpora, demonstration),
+    "Speakers": (background, speakers, protocols),
+    "Phones and words": (acoustic, words, alignment, decoding, transcription),
+}
+for _panel, _groups in _PANELS.items():
+    for _group in _groups:
+        _known = len(app.registered_commands)
+        _group.register(app)
+        for _command in app.registered_commands[_known:]:
+            _command.rich_help_panel = _panel
 
 
 _MOST_WARNINGS = 5
