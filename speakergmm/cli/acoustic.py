@@ -76,7 +76,7 @@ def train_hmm(
     rate: Annotated[
         int | None,
         typer.Option(
-            min=4000, help="Rate of the features in Hz [default: 16000, 8000 for telephone speech]."
+            min=4000, help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech)."
         ),
     ] = None,
     normalisation: Annotated[
@@ -117,7 +117,8 @@ def train_hmm(
     folded = None if case == "asis" else case
     said = read_transcripts(text or read, case=folded, data_dir=data, strict=False)
     if lexicon is None:
-        words = Lexicon.graphemes({word for utterance in said.values() for word in utterance})
+        spoken = {word for utterance in said.values() for word in utterance}
+        words = Lexicon.graphemes(spoken, strict=False)
     else:
         words = Lexicon.read(lexicon, stress=stress, case=folded)
     config = FeatureConfig.load(features)
@@ -198,19 +199,27 @@ def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
         return
     if not strict:
         for problem in errors[:_SHOWN_PROBLEMS]:
-            print_note(f"left out: {problem.path or ''} {problem.message}".replace("  ", " "))
+            print_note(f"left out: {_place(problem)}{problem.message}")
         if len(errors) > _SHOWN_PROBLEMS:
             print_note(f"and {len(errors) - _SHOWN_PROBLEMS} more; 'validate --text' lists them")
         return
     print_table(
         "Problems of the corpus",
         ("kind", "file", "what"),
-        [(p.kind, str(p.path or ""), p.message) for p in errors],
+        [(p.kind, _place(p).rstrip(": "), p.message) for p in errors],
     )
     raise InvalidInputError(
         f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "
         "without --strict, which leaves the utterances out"
     )
+
+
+def _place(problem: TextProblem) -> str:
+    """Write file and line before a message, as far as they are known."""
+    if problem.path is None:
+        return ""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{problem.path}{line}: "
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def run_protocol(
     ],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder that the lists' paths start from [default: the protocol's]."),
+        typer.Option(help="Folder that the lists' paths start from (default: the protocol's)."),
     ] = None,
     split: Annotated[str, typer.Option(help="Which part to run: dev or eval.")] = "eval",
     relevance: Annotated[float, typer.Option(help="Relevance factor of MAP, in frames.")] = 3.0,
@@ -104,7 +104,7 @@ def evaluate(
     ] = None,
     prior: Annotated[
         list[float] | None,
-        typer.Option(help="Target prior of minDCF; may be given again [default: 0.01, 0.05]."),
+        typer.Option(help="Target prior of minDCF; may be given again (default: 0.01, 0.05)."),
     ] = None,
     bootstrap: Annotated[
         int, typer.Option(min=0, help="Bootstrap replicates over speakers; 0 for no intervals.")

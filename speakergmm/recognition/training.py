@@ -199,7 +199,7 @@ def _complete_lexicon(
     if options.unknown_words == "graphemes":
         missing = lexicon.unknown(transcripts)
         if missing:
-            spelled = Lexicon.graphemes(missing)
+            spelled = Lexicon.graphemes(missing, strict=False)
             lexicon = lexicon.extended(spelled.pronunciations)
     return lexicon, None
 
