@@ -32,7 +32,8 @@ class Structure:
         Where the arcs out of each state begin in the two arrays that follow.
     outgoing_arc, outgoing_target : array of int, shape (A,)
     lowest_target, highest_target : array of int, shape (S,)
-        Range of the states that arcs lead to from each state.
+        Lowest state that an arc leads to from each state or a higher one, and highest state that
+        one leads to from each state or a lower one: together, where arcs from a range lead to.
     """
 
     entry_state: Indices
@@ -67,8 +68,8 @@ class Structure:
             _pointers(source, n_states),
             by_source,
             target[by_source],
-            lowest,
-            highest,
+            np.ascontiguousarray(np.minimum.accumulate(lowest[::-1])[::-1]),
+            np.maximum.accumulate(highest),
         )
         for array in arrays:
             array.flags.writeable = False

@@ -111,20 +111,16 @@ def _prune(
     first: int,
     last: int,
     beam: float,
-    lowest_target: Levels,
-    highest_target: Levels,
 ) -> tuple[int, int, int]:
-    """Drop what is below e^-beam of the best state; the range of targets left, and the number."""
+    """Drop what is below e^-beam of the best state; the range of what is left, and the number."""
     best, best_level = 0.0, np.int64(_NOTHING)
     for j in range(first, last + 1):
         level = np.int64(row_level[j])
         if row[j] > 0.0 and (level > best_level or (level == best_level and row[j] > best)):
             best, best_level = row[j], level
-    if best == 0.0:
-        return len(row), -1, 0
     whole = np.int64(math.floor(beam / SPAN))
     best, best_level = _normalise(best * math.exp(whole * SPAN - beam), best_level - whole)
-    next_first, next_last, dropped = len(row), -1, 0
+    alive_first, alive_last, dropped = last, first, 0
     for j in range(first, last + 1):
         if row[j] == 0.0:
             continue
@@ -133,9 +129,9 @@ def _prune(
             row[j] = 0.0
             dropped += 1
         else:
-            next_first = min(next_first, lowest_target[j])
-            next_last = max(next_last, highest_target[j])
-    return next_first, next_last, dropped
+            alive_first = min(alive_first, j)
+            alive_last = j
+    return alive_first, alive_last, dropped
 
 
 @compiled(
@@ -235,7 +231,7 @@ def forward(
         if t:
             row[:] = 0.0
         left = n_frames - 1 - t
-        next_first, next_last, alive = n_states, -1, 0
+        alive_first, alive_last, alive = first, first, 0
         for j in range(np.uint64(first), np.uint64(last + 1)):
             if arcs_to_exit[j] > left:
                 if t == 0:
@@ -268,19 +264,15 @@ def forward(
                 continue
             total, level = _normalise(total, level + emission_level[p])
             row[j], row_level[j] = total, level
-            alive = 1
-            next_first = min(next_first, lowest_target[j])
-            next_last = max(next_last, highest_target[j])
+            alive_last = np.int64(j)
+            if alive == 0:
+                alive_first, alive = alive_last, 1
+        if alive == 0:
+            return t, dropped, 0.0, 0
         if beam < np.inf:
-            next_first, next_last, fewer = _prune(
-                row, row_level, first, last, beam, lowest_target, highest_target
-            )
+            alive_first, alive_last, fewer = _prune(row, row_level, first, last, beam)
             dropped += fewer
-        if left:
-            if next_last < 0:
-                # Where a state is left, it has no arc to the next frame.
-                return t + alive, dropped, 0.0, 0
-            first, last = next_first, next_last
+        first, last = lowest_target[alive_first], highest_target[alive_last]
     row, row_level = values[(n_frames - 1) % n_rows], levels[(n_frames - 1) % n_rows]
     total, level = 0.0, np.int64(_NOTHING)
     for f in range(len(exit_state)):

@@ -92,7 +92,8 @@ def best_path(
     before_first, before_last = 0, -1
     for t in range(n_frames):
         left = n_frames - 1 - t
-        next_first, next_last = n_states, -1
+        alive_first: Number = first
+        alive_last: Number = first
         best = -np.inf
         emission = log_emissions[t]
         for j in range(np.uint64(first), np.uint64(last + 1)):
@@ -114,14 +115,15 @@ def best_path(
             score += emission[pdf[j]]
             now[j] = score
             if score > -np.inf:
+                alive_last = np.int64(j)
+                if best == -np.inf:
+                    alive_first = alive_last
                 best = max(best, score)
-                next_first = min(next_first, lowest_target[j])
-                next_last = max(next_last, highest_target[j])
         if best == -np.inf:
             return t, dropped, 0.0, 0, 0
         # What lies more than the beam below the best state of its frame.
         if beam < np.inf:
-            next_first, next_last = n_states, -1
+            alive_first, alive_last = last, first
             for j in range(first, last + 1):
                 if now[j] == -np.inf:
                     continue
@@ -129,12 +131,12 @@ def best_path(
                     now[j] = -np.inf
                     dropped += 1
                 else:
-                    next_first = min(next_first, lowest_target[j])
-                    next_last = max(next_last, highest_target[j])
+                    alive_first = min(alive_first, j)
+                    alive_last = j
         before[before_first : before_last + 1] = -np.inf
         now, before = before, now
         before_first, before_last = first, last
-        first, last = next_first, next_last
+        first, last = lowest_target[alive_first], highest_target[alive_last]
     best = -np.inf
     leave = -1
     for f in range(len(exit_state)):
