@@ -76,7 +76,8 @@ def train_hmm(
     rate: Annotated[
         int | None,
         typer.Option(
-            min=4000, help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech)."
+            min=4000,
+            help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
         ),
     ] = None,
     normalisation: Annotated[
