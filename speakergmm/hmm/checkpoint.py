@@ -171,20 +171,7 @@ def _packed(state: TrainingState) -> tuple[dict[str, NDArray[Any]], dict[str, An
 
 
 def _unpacked(arrays: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> TrainingState:
-    pdfs = np.split(arrays["path_pdfs"], np.cumsum(np.maximum(arrays["path_lengths"], 0)))
-    taken = np.split(arrays["taken"], np.cumsum(arrays["taken_lengths"]))
-    fixed = iter(arrays["path_fixed"].tolist())
-    paths = [
-        None if length < 0 else AlignedPath(pdfs[place], taken[place], next(fixed))
-        for place, length in enumerate(arrays["path_lengths"].tolist())
-    ]
     models = PhoneModels.from_arrays(arrays, metadata["models"])
-    for name, numbers, limit in (
-        ("pdfs", arrays["path_pdfs"], models.n_pdfs),
-        ("transitions", arrays["taken"], models.transitions.n_arcs),
-    ):
-        if numbers.size and not (numbers.min() >= 0 and numbers.max() < limit):
-            raise InvalidInputError(f"its paths have {name} that its models have not")
     history = []
     for values in metadata["history"]:
         known: dict[str, Any] = {n: math.nan if v is None else v for n, v in values.items()}
@@ -193,7 +180,40 @@ def _unpacked(arrays: dict[str, NDArray[Any]], metadata: dict[str, Any]) -> Trai
         models,
         int(metadata["iteration"]),
         arrays["occupancy"],
-        tuple(paths),
+        _unpacked_paths(arrays, models),
         tuple(history),
         tuple(FailedUtterance(**values) for values in metadata["failed"]),
     )
+
+
+def _unpacked_paths(
+    arrays: dict[str, NDArray[Any]], models: PhoneModels
+) -> tuple[AlignedPath | None, ...]:
+    pdfs = _integers(arrays["path_pdfs"], models.n_pdfs)
+    taken = _integers(arrays["taken"], models.transitions.n_arcs)
+    # An utterance without a path has length -1.
+    has_path = arrays["path_lengths"] >= 0
+    ends = np.cumsum(np.maximum(arrays["path_lengths"], 0))
+    taken_ends = np.cumsum(arrays["taken_lengths"])
+    fixed = iter(arrays["path_fixed"].tolist())
+    if (
+        ends.shape != taken_ends.shape
+        or ends[-1:].sum() != len(pdfs)
+        or taken_ends[-1:].sum() != len(taken)
+        or np.count_nonzero(has_path) != len(arrays["path_fixed"])
+    ):
+        raise InvalidInputError("its paths have other lengths than it says")
+    return tuple(
+        AlignedPath(of_frames.astype(np.int32), numbers.astype(np.int64), next(fixed))
+        if known
+        else None
+        for known, of_frames, numbers in zip(
+            has_path, np.split(pdfs, ends)[:-1], np.split(taken, taken_ends)[:-1], strict=True
+        )
+    )
+
+
+def _integers(values: NDArray[Any], limit: int) -> NDArray[Any]:
+    if values.dtype.kind != "i" or (values.size and not 0 <= values.min() <= values.max() < limit):
+        raise InvalidInputError("its paths go where its models have nothing")
+    return values

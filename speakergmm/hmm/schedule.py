@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, Self
+from dataclasses import asdict, dataclass
+from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
 
@@ -41,14 +42,15 @@ class TrainingSchedule:
     perturbation : float
         How far the halves of a split Gaussian move apart, in deviations.
     min_occupancy : float
-        Gaussians with fewer frames are removed, unless they are the last of a pdf; the first
-        update takes at most 3.
+        Gaussians with fewer frames are removed, unless they are the last of a pdf; the update
+        after an equal start takes at most 3.
     variance_floor : float
         Least variance, as a part of the variance of all frames, feature by feature.
     transition_floor : float
         Least probability of an arc.
     realign : tuple of int
-        Iterations, counted from 1, at which Viterbi training searches for paths.
+        Iterations, counted from 0, at which Viterbi training searches for paths; the first one
+        that needs paths and has none searches in any case.
     boost_silence : float
         Factor on the likelihood of silence in that search.
     acoustic_scale, transition_scale : float
@@ -119,12 +121,16 @@ class TrainingSchedule:
             value = getattr(self, name)
             if not (np.isfinite(value) and value >= lowest):
                 raise InvalidInputError(f"{name} must be at least {lowest:g}, found {value}")
+        for name in ("n_iterations", "n_gaussians", "grow_until"):
+            if not isinstance(getattr(self, name), Integral):
+                raise InvalidInputError(f"{name} must be an integer, found {getattr(self, name)}")
         for name in ("variance_floor", "transition_floor"):
             if getattr(self, name) >= 1:
                 raise InvalidInputError(f"{name} must be below 1, found {getattr(self, name)}")
         for name in ("boost_silence", "acoustic_scale", "transition_scale"):
-            if not getattr(self, name) > 0:
-                raise InvalidInputError(f"{name} must be > 0, found {getattr(self, name)}")
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise InvalidInputError(f"{name} must be a number > 0, found {value}")
         beams = (self.beam, self.retry_beam)
         if any(beam is not None and not beam > 0 for beam in beams):
             raise InvalidInputError(f"beams must be > 0, found {self.beam} and {self.retry_beam}")
@@ -155,21 +161,6 @@ class TrainingSchedule:
         return self.acoustic_scale
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
+        """Return the fields as JSON can hold them; as keywords they make the same schedule."""
         lists = {"realign": list(self.realign), "annealing": list(self.annealing)}
         return {**asdict(self), **lists}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from what `to_dict` gave.
-
-        Raises
-        ------
-        InvalidInputError
-            If a name is unknown or a number out of its range.
-        """
-        known = {field.name for field in fields(cls)}
-        unknown = [name for name in values if name not in known]
-        if unknown:
-            raise InvalidInputError(f"{unknown[0]!r} is no part of a training schedule")
-        return cls(**values)

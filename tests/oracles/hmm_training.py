@@ -9,8 +9,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm
 
 from speakergmm.hmm.bank import MixtureBank
 from speakergmm.hmm.models import PhoneModels
@@ -37,6 +35,15 @@ class Path:
     positions: tuple  # state of the unit, of each frame
     pdfs: tuple  # of each frame
     transitions: tuple  # numbers of all that were taken, in order
+
+
+def logsumexp(values, axis=None, keepdims=False):
+    return np.logaddexp.reduce(values, axis=axis, keepdims=keepdims)
+
+
+def gaussian_logpdf(x, mean, variance):
+    """Of each feature on its own."""
+    return -0.5 * (np.log(2 * np.pi * variance) + (x - mean) ** 2 / variance)
 
 
 def log(probability):
@@ -170,7 +177,7 @@ def expectations(paths, log_emissions, n_transitions):
 def gaussian_log_densities(bank, X):
     """Joint log-densities (T, G) of all Gaussians of a bank, one feature after the other."""
     columns = [
-        log(weight) + norm.logpdf(X, mean, np.sqrt(variance)).sum(axis=1)
+        log(weight) + gaussian_logpdf(X, mean, variance).sum(axis=1)
         for weight, mean, variance in zip(
             bank.weights, bank.mixture.means, bank.mixture.component_variances(), strict=True
         )
@@ -254,7 +261,7 @@ def auxiliary(X, gamma, weights, means, variances):
     for t, x in enumerate(X):
         for g in range(gamma.shape[1]):
             if gamma[t, g] > 0:
-                density = norm.logpdf(x, means[g], np.sqrt(variances[g])).sum()
+                density = gaussian_logpdf(x, means[g], variances[g]).sum()
                 total += gamma[t, g] * (math.log(weights[g]) + density)
     return total
 

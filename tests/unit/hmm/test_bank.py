@@ -1,4 +1,4 @@
-"""Banks of mixtures: densities of all pdfs at once, against each mixture on its own and SciPy."""
+"""Banks of mixtures: densities of all pdfs at once, against each mixture on its own."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_evaluates_as_the_mixtures_alone(kind, precision):
     np.testing.assert_allclose(found.log_emissions, each_alone(mixtures, X), **TOLERANCE[precision])
 
 
-def test_diagonal_densities_are_those_of_scipy():
+def test_diagonal_densities_are_those_of_the_formula():
     bank, X = MixtureBank.from_mixtures(make_mixtures("diag")), make_frames()
     found = bank.evaluate(X, precision="float64")
     np.testing.assert_allclose(found.densities, oracle.gaussian_log_densities(bank, X), rtol=1e-10)

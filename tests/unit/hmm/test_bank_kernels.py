@@ -96,7 +96,7 @@ def test_moments_are_products_of_matrices(precision, pdfs):
     np.testing.assert_allclose(counts, gamma.sum(axis=0), **tolerance)
     np.testing.assert_allclose(first, gamma.T @ wide, **tolerance)
     np.testing.assert_allclose(second, gamma.T @ wide**2, **tolerance)
-    # And the formula itself, against SciPy.
+    # And the formula itself, in float64.
     of_pdfs = np.zeros((len(frames), bank.n_pdfs))
     of_pdfs[:, range(bank.n_pdfs) if pdfs is None else pdfs] = posteriors
     np.testing.assert_allclose(

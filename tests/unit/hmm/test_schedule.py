@@ -1,0 +1,70 @@
+"""Schedules of embedded training: what is done when, and what is refused."""
+
+import json
+
+import pytest
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.schedule import TrainingSchedule
+
+
+def test_gaussians_grow_linearly_from_one_a_pdf():
+    schedule = TrainingSchedule(n_gaussians=110, grow_until=10)
+    assert [schedule.gaussians_after(i, 10) for i in range(12)] == [
+        10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110, 110,
+    ]  # fmt: skip
+    assert TrainingSchedule(n_gaussians=7, grow_until=0).gaussians_after(0, 3) == 7
+
+
+def test_searches_of_kaldi():
+    schedule = TrainingSchedule(algorithm="viterbi")
+    found = [i for i in range(40) if schedule.searches(i)]
+    assert found == [*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38]
+
+
+def test_annealing_sums_over_paths_before_viterbi_training():
+    schedule = TrainingSchedule(algorithm="viterbi", annealing=(0.1, 0.3), acoustic_scale=0.9)
+    assert [schedule.sums(i) for i in range(4)] == [True, True, False, False]
+    assert [schedule.scale(i) for i in range(4)] == [0.1, 0.3, 0.9, 0.9]
+    assert all(TrainingSchedule().sums(i) for i in range(40))
+
+
+def test_goes_through_json():
+    schedule = TrainingSchedule(
+        algorithm="viterbi", start="equal", annealing=(0.5,), realign=[1, 2], beam=10.0
+    )
+    assert TrainingSchedule(**json.loads(json.dumps(schedule.to_dict()))) == schedule
+    assert hash(schedule)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"algorithm": "em"}, "'baum-welch' or 'viterbi', found 'em'"),
+        ({"start": "random"}, "'flat' or 'equal', found 'random'"),
+        ({"annealing": (0.5, 0.0)}, "annealing"),
+        ({"annealing": (1.5,)}, "annealing"),
+        ({"n_iterations": 0}, "n_iterations must be at least 1, found 0"),
+        ({"n_iterations": 2.5}, "n_iterations must be an integer, found 2.5"),
+        ({"n_gaussians": 0}, "n_gaussians"),
+        ({"n_gaussians": 10.5}, "n_gaussians"),
+        ({"grow_until": -1}, "grow_until"),
+        ({"power": -0.1}, "power"),
+        ({"min_count": float("nan")}, "min_count"),
+        ({"perturbation": float("inf")}, "perturbation"),
+        ({"min_occupancy": -1.0}, "min_occupancy"),
+        ({"variance_floor": 1.0}, "variance_floor must be below 1"),
+        ({"variance_floor": -0.1}, "variance_floor"),
+        ({"transition_floor": 1.0}, "transition_floor must be below 1"),
+        ({"boost_silence": 0.0}, "boost_silence must be a number > 0"),
+        ({"acoustic_scale": -1.0}, "acoustic_scale"),
+        ({"acoustic_scale": float("inf")}, "acoustic_scale"),
+        ({"transition_scale": float("nan")}, "transition_scale"),
+        ({"beam": 0.0}, "beams"),
+        ({"beam": float("nan")}, "beams"),
+        ({"beam": 5.0, "retry_beam": 4.0}, "retry_beam must not be narrower"),
+    ],
+)
+def test_refuses_what_is_out_of_range(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        TrainingSchedule(**options)

@@ -1,0 +1,333 @@
+"""Interrupted embedded training ends as if nothing had happened; bad checkpoints are refused."""
+
+import dataclasses
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from oracles import hmm_training as oracle
+
+import speakergmm.files
+from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
+from speakergmm.hmm.checkpoint import KIND
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.training import train_embedded
+from speakergmm.hmm.utterance_graph import compile_transcript
+from speakergmm.mixtures.checkpoint import CheckpointWarning
+from speakergmm.serialization import load_arrays, save_arrays
+
+TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
+LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "a": "A"})
+ALGORITHMS = ["baum-welch", "viterbi"]
+
+
+def make_world(n=12, n_features=2, silence_probability=0.5):
+    """Utterances of which one is too short, flat models, graphs."""
+    rng = np.random.default_rng(0)
+    truth = oracle.random_models(rng, TOPOLOGIES, sizes=(2,), n_features=n_features)
+    models = oracle.random_models(rng, TOPOLOGIES, n_features=n_features)
+    transcripts = [["ab", "a", "ab"][: 1 + i % 3] for i in range(n)]
+    frames = [oracle.sample(rng, truth, words, LEXICON, silence="S") for words in transcripts]
+    frames[n // 2] = frames[n // 2][:1]
+    transcripts[n // 2] = ["a", "ab"]
+    graphs = [
+        compile_transcript(
+            words, LEXICON, models, silence="S", silence_probability=silence_probability
+        )
+        for words in transcripts
+    ]
+    return {"models": models, "graphs": graphs, "frames": frames}
+
+
+def make_schedule(algorithm="viterbi", n_iterations=9, **options):
+    defaults = {
+        "algorithm": algorithm, "start": "equal", "n_iterations": n_iterations,
+        "n_gaussians": 14, "grow_until": 6, "min_count": 1.0, "min_occupancy": 1.0,
+        "realign": (1, 2, 5),
+    }  # fmt: skip
+    return TrainingSchedule(**(defaults | options))
+
+
+def train(world, path=None, schedule=None, **options):
+    return train_embedded(
+        **world, schedule=schedule or make_schedule(), checkpoint=path,
+        **({"checkpoint_seconds": 0.0} | options),
+    )  # fmt: skip
+
+
+def arrays_of(result):
+    arrays, _ = result.models.to_arrays()
+    rows = [dataclasses.astuple(h) for h in result.history]
+    return arrays | {"history": np.array(rows), "occupancy": result.occupancy}
+
+
+def assert_identical(one, other):
+    arrays = arrays_of(other)
+    for name, array in arrays_of(one).items():
+        assert array.tobytes() == arrays[name].tobytes(), name
+    assert one.failed == other.failed
+
+
+class Interrupted(Exception):
+    pass
+
+
+def interrupt_at(iteration, error=Interrupted):
+    def callback(state):
+        if state.iteration == iteration:
+            raise error
+
+    return callback
+
+
+class Heard:
+    def __init__(self):
+        self.iterations = []
+
+    def __call__(self, state):
+        self.iterations.append(state.iteration)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Only a power cut could tell the difference; tests with processes of their own do wait."""
+    monkeypatch.setattr(speakergmm.files.os, "fsync", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world()
+
+
+@pytest.mark.parametrize("start", ["flat", "equal"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, world, algorithm, start):
+    schedule = make_schedule(algorithm, start=start)
+    whole = train(world, schedule=schedule)
+    assert [f.place for f in whole.failed] == [6]
+    for iteration in (1, 2, 5, 8, 9):
+        path = tmp_path / f"{iteration}.ckpt"
+        with pytest.raises(Interrupted):
+            train(world, path, schedule, callback=interrupt_at(iteration))
+        assert path.exists()
+        heard = Heard()
+        resumed = train(world, path, schedule, callback=heard)
+        assert_identical(resumed, whole)
+        # None is done again, and the last one neither.
+        assert heard.iterations == list(range(iteration + 1, 10))
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritten_state_is_written_when_an_exception_ends_training(tmp_path, world):
+    path, whole = tmp_path / "c", train(world)
+    for error in (Interrupted, KeyboardInterrupt, SystemExit):
+        with pytest.raises(error):
+            train(world, path, checkpoint_seconds=1e6, callback=interrupt_at(4, error))
+        heard = Heard()
+        resumed = train(world, path, callback=heard)
+        assert_identical(resumed, whole)
+        assert heard.iterations[0] == 5
+
+
+def test_an_interruption_within_an_iteration_leaves_the_last_one(tmp_path, world):
+    """A store that fails while frames are read, in the middle of an expectation step."""
+
+    class Breaking(list):
+        reads = 0
+
+        def __getitem__(self, place):
+            self.reads += 1
+            if self.reads == 12 * 6:
+                raise Interrupted
+            return super().__getitem__(place)
+
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        train(world | {"frames": Breaking(world["frames"])}, path)
+    heard = Heard()
+    resumed = train(world, path, callback=heard)
+    assert_identical(resumed, train(world))
+    assert 1 < heard.iterations[0] < 9
+
+
+def test_writes_no_more_often_than_asked(tmp_path, world, monkeypatch):
+    import speakergmm.hmm.checkpoint as module
+
+    now, written = [0.0], []
+    monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
+    save = module.save_arrays
+    monkeypatch.setattr(
+        module, "save_arrays", lambda *a, **k: written.append(now[0]) or save(*a, **k)
+    )
+
+    def tick(_):
+        now[0] += 1.0
+
+    train(world, tmp_path / "c", checkpoint_seconds=3.0, callback=tick)
+    assert written == [3.0, 6.0]
+
+
+PROGRAM = """
+import sys, time
+import numpy as np
+sys.path.insert(0, 'tests')
+from unit.hmm.test_training_checkpoint import arrays_of, make_schedule, make_world, train
+path, out, algorithm = sys.argv[1:]
+world = make_world(40, 6)
+
+def tell(state):
+    print(state.iteration, flush=True)
+    # Else a fast machine is done before the last kill.
+    time.sleep(0.01)
+
+result = train(world, path, make_schedule(algorithm, 20), callback=tell)
+np.savez(out, **arrays_of(result))
+"""
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_kill_at_any_moment_changes_nothing(tmp_path, algorithm, request):
+    rng = np.random.default_rng()
+    path, out = tmp_path / "c.ckpt", tmp_path / "out.npz"
+    command = [sys.executable, "-c", PROGRAM, str(path), str(out), algorithm]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=request.config.rootpath
+    ) as process:
+        numbers = []
+        for line in process.stdout:
+            numbers.append(int(line))
+            if len(numbers) == 4:
+                time.sleep(rng.uniform(0.0, 0.04))
+                process.kill()
+    assert process.returncode == -signal.SIGKILL, "it must not have ended before the kill"
+    load_arrays(path, kind=KIND)
+    finished = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, cwd=request.config.rootpath, check=True
+    )
+    # An iteration is heard of after its checkpoint is on disk: none is done again.
+    assert int(finished.stdout.split()[0]) > numbers[-1]
+    assert not path.exists()
+    whole = arrays_of(train(make_world(40, 6), schedule=make_schedule(algorithm, 20)))
+    with np.load(out) as resumed:
+        for name, array in whole.items():
+            assert resumed[name].tobytes() == array.tobytes(), name
+
+
+def test_other_trainings_are_refused_by_name(tmp_path, world):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        train(world, path, callback=interrupt_at(3))
+    before = path.read_bytes()
+    moved = [*world["frames"][:-1], world["frames"][-1] + 1e-6]
+    swapped = [*world["graphs"][1:], world["graphs"][0]]
+    quiet = make_world(silence_probability=0.4)["graphs"]
+    other = make_world()["models"]
+    arrays = other.transitions.updated(np.ones(other.transitions.n_arcs))
+    for changes, words in [
+        ({"frames": moved}, "frames"),
+        ({"graphs": swapped}, "transcripts"),
+        ({"graphs": quiet}, "transcripts"),
+        ({"models": other.with_parameters(transitions=arrays)}, "models"),
+        ({"seed": 3}, "seed (0 there, 3 here)"),
+        ({"flat": False}, "flat (True there, False here)"),
+        ({"silence_pdfs": np.array([3, 4, 5], np.int32)}, "silence_pdfs"),
+        ({"schedule": make_schedule("baum-welch")}, "algorithm (viterbi there, baum-welch here)"),
+        ({"schedule": make_schedule(n_iterations=10)}, "n_iterations (9 there, 10 here)"),
+        ({"schedule": make_schedule(realign=(1, 2))}, "realign"),
+        ({"schedule": make_schedule(annealing=(0.5,))}, "annealing"),
+    ]:
+        names = {"models", "graphs", "frames"} & set(changes)
+        given = world | {name: changes[name] for name in names}
+        options = {name: value for name, value in changes.items() if name not in names}
+        with pytest.raises(IncompatibleModelError) as caught:
+            train(given, path, **options)
+        assert words in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert path.read_bytes() == before
+    # The number of jobs and how often it is written are nobody's business.
+    resumed = train(world, path, n_jobs=2, checkpoint_seconds=9.0)
+    assert_identical(resumed, train(world))
+
+
+def edited(path, change):
+    arrays, metadata = load_arrays(path, kind=KIND)
+    arrays = dict(arrays)
+    change(arrays, metadata)
+    save_arrays(path, arrays, kind=KIND, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda arrays, metadata: arrays.pop("path_pdfs"),
+        lambda arrays, metadata: arrays.pop("occupancy"),
+        lambda arrays, metadata: arrays.update(path_pdfs=arrays["path_pdfs"] + np.int32(99)),
+        lambda arrays, metadata: arrays.update(taken=arrays["taken"] - 99),
+        lambda arrays, metadata: arrays.update(path_lengths=arrays["path_lengths"][:-1]),
+        lambda arrays, metadata: arrays.update(path_lengths=arrays["path_lengths"] + 1),
+        lambda arrays, metadata: arrays.update(path_fixed=arrays["path_fixed"][:-1]),
+        lambda arrays, metadata: arrays.update(path_pdfs=arrays["path_pdfs"].astype(np.float64)),
+        lambda arrays, metadata: arrays.update(means=arrays["means"][:-1]),
+        lambda arrays, metadata: arrays.update(covariances=-arrays["covariances"]),
+        lambda arrays, metadata: metadata.pop("fingerprint"),
+        lambda arrays, metadata: metadata.pop("iteration"),
+        lambda arrays, metadata: metadata.update(iteration="third"),
+        lambda arrays, metadata: metadata.update(history=[{"iteration": 0}]),
+        lambda arrays, metadata: metadata.update(history=7),
+        lambda arrays, metadata: metadata.update(failed=[7]),
+        lambda arrays, metadata: metadata.update(models=[]),
+    ],
+)
+def test_refuses_a_file_whose_parts_do_not_fit(tmp_path, world, change):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        train(world, path, callback=interrupt_at(3))
+    edited(path, change)
+    before = path.read_bytes()
+    with pytest.raises(ModelFormatError) as caught:
+        train(world, path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_refuses_damaged_and_foreign_files(tmp_path, world):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        train(world, path, callback=interrupt_at(3))
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    flipped = bytearray(whole)
+    flipped[int(rng.integers(len(whole) // 2, len(whole)))] ^= 0x10
+    for content in (b"", whole[:100], whole[:-1], bytes(flipped), b"RIFF" + bytes(99)):
+        path.write_bytes(content)
+        with pytest.raises(ModelFormatError, match="c"):
+            train(world, path)
+        assert path.read_bytes() == content
+    save_arrays(path, {"a": np.ones(2)}, kind="something else", metadata={})
+    with pytest.raises(ModelFormatError, match="something else"):
+        train(world, path)
+
+
+def test_refuses_places_where_nothing_can_be_written(tmp_path, world):
+    with pytest.raises(SpeakerGmmError):
+        train(world, tmp_path / "nowhere" / "c")
+    with pytest.raises(SpeakerGmmError):
+        train(world, tmp_path)
+
+
+def test_a_full_disk_is_a_warning(tmp_path, world, monkeypatch):
+    import speakergmm.hmm.checkpoint as module
+
+    def full(*_, **__):
+        raise SpeakerGmmError("no space left on device")
+
+    monkeypatch.setattr(module, "save_arrays", full)
+    with pytest.warns(CheckpointWarning, match="no space left"):
+        result = train(world, tmp_path / "c")
+    assert_identical(result, train(world))
