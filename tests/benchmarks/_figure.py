@@ -20,3 +20,11 @@ class Figure:
             return None
         sign, limit = self.to_reach.split()[:2]
         return self.seen <= float(limit) if sign == "<=" else self.seen >= float(limit)
+
+
+def show(figure: Figure) -> str:
+    """Give the line of the table."""
+    verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
+    return f"{figure.seen:9.2f}  {figure.to_reach:>7s}  {verdict:7s}  {figure.what}" + (
+        f"  [{figure.note}]" if figure.note else ""
+    )

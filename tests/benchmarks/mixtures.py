@@ -31,7 +31,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import _mixture_work as work
-from ._figure import Figure
+from ._figure import Figure, show
 from ._mixture_memory import measure
 from ._timing import interleaved_medians
 
@@ -292,14 +292,6 @@ ROWS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "memory": memory,
     "sweep": sweep,
 }
-
-
-def show(figure: Figure) -> str:
-    """Give the line of the table."""
-    verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
-    return f"{figure.seen:9.2f}  {figure.to_reach:>7s}  {verdict:7s}  {figure.what}" + (
-        f"  [{figure.note}]" if figure.note else ""
-    )
 
 
 def main() -> None:
