@@ -72,12 +72,12 @@ def align(
         ),
     ] = None,
     beam: Annotated[
-        float | None,
+        float,
         typer.Option(
             help="Give up paths that are this many nats worse than the best; ten times as many "
-            "are tried where none is left [default: give up none]."
+            "are tried where none is left."
         ),
-    ] = None,
+    ] = 200.0,
     edges: Annotated[
         Literal["expected", "path"],
         typer.Option(help="Phones meet where expected, between frames, or where the path has it."),
@@ -98,7 +98,7 @@ def align(
     from speakergmm.recognition.alignment_files import AlignmentFiles, check_kind, write_diagnoses
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
 
-    if beam is not None and not beam > 0:
+    if not beam > 0:
         raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
     loaded = AcousticModel.load(model)
     read, said = _recordings(corpus, text, case, data)
@@ -123,7 +123,7 @@ def align(
             read,
             said,
             beam=beam,
-            retry_beam=None if beam is None else 10 * beam,
+            retry_beam=10 * beam,
             goodness=True,
             loudness=True,
             edges=edges,

@@ -209,8 +209,12 @@ class Aligner:
             if self._scale != 1.0:
                 graph = utterance_graph.graph_from_logs(self._scale * self._logs)
                 log_emissions = log_emissions * np.float32(self._scale)
+            # The same paths are given up: their distances are scaled too.
+            scale = self._scale
             posteriors = self._widening(
-                lambda beam: forward_backward(graph, log_emissions, beam=beam)
+                lambda beam: forward_backward(
+                    graph, log_emissions, beam=None if beam is None else scale * beam
+                )
             ).state_posteriors
         return _alignment(utterance_graph, path, taken, posteriors, ratios)
 
