@@ -1,0 +1,196 @@
+"""How often recordings of single words are recognised as what they are."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from speakergmm.corpora import Corpus
+from speakergmm.errors import InvalidInputError
+from speakergmm.features.recordings import OnSkip
+from speakergmm.metrics.intervals import Interval
+from speakergmm.recognition.acoustic_model import AcousticModel
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedWord:
+    """A recording, the word in it, and the word that was recognised.
+
+    Parameters
+    ----------
+    utterance : str
+    speaker : str or None
+    said : str
+    heard : str or None
+        None where the recording could not be used, which counts as an error.
+    posterior : float
+        Of the word heard; NaN where there is none.
+    """
+
+    utterance: str
+    speaker: str | None
+    said: str
+    heard: str | None
+    posterior: float
+
+    @property
+    def is_error(self) -> bool:
+        """Whether another word was heard, or none."""
+        return self.heard != self.said
+
+
+@dataclass(frozen=True, slots=True)
+class WordEvaluation:
+    """Recognised words, which can be pooled by ``+``.
+
+    Parameters
+    ----------
+    recognised : tuple of RecognisedWord
+
+    Examples
+    --------
+    >>> one = RecognisedWord("u1", "ana", "go", "go", 0.9)
+    >>> two = RecognisedWord("u2", "bea", "stop", "go", 0.6)
+    >>> found = WordEvaluation((one, two))
+    >>> found.n_errors, found.error_rate, found.confusions
+    (1, 0.5, (('stop', 'go', 1),))
+    """
+
+    recognised: tuple[RecognisedWord, ...]
+
+    def __add__(self, other: WordEvaluation) -> WordEvaluation:
+        return WordEvaluation(self.recognised + other.recognised)
+
+    @property
+    def errors(self) -> tuple[RecognisedWord, ...]:
+        """What was not recognised."""
+        return tuple(item for item in self.recognised if item.is_error)
+
+    @property
+    def n_errors(self) -> int:
+        """Number of errors."""
+        return len(self.errors)
+
+    @property
+    def error_rate(self) -> float:
+        """Errors by recordings; NaN without recordings."""
+        return self.n_errors / len(self.recognised) if self.recognised else math.nan
+
+    @property
+    def confusions(self) -> tuple[tuple[str, str, int], ...]:
+        """Word said, word heard (empty where none was), and how often; the most frequent first."""
+        counts = Counter((item.said, item.heard or "") for item in self.errors)
+        ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        return tuple((said, heard, count) for (said, heard), count in ordered)
+
+    def by_speaker(self) -> dict[str, tuple[int, int]]:
+        """Errors and recordings of each named speaker, sorted."""
+        found: dict[str, tuple[int, int]] = {}
+        for item in self.recognised:
+            if item.speaker is not None:
+                errors, total = found.get(item.speaker, (0, 0))
+                found[item.speaker] = (errors + item.is_error, total + 1)
+        return dict(sorted(found.items()))
+
+    def wilson_interval(self, *, confidence: float = 0.95) -> Interval:
+        """Interval of the error rate if recordings were independent; see `wilson_interval`."""
+        return wilson_interval(self.n_errors, len(self.recognised), confidence=confidence)
+
+    def speaker_interval(
+        self, *, confidence: float = 0.95, n_bootstrap: int = 1000, seed: int = 0
+    ) -> Interval | None:
+        """Interval of the error rate by drawing speakers with replacement.
+
+        With few speakers it is too narrow. None where they are not named.
+        """
+        import numpy as np
+
+        from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+
+        speakers = np.array(list(self.by_speaker().values()), np.float64)
+        if len(speakers) == 0:
+            return None
+        times = draw_multiplicities(len(speakers), n_bootstrap=n_bootstrap, seed=seed)
+        sums = times @ speakers
+        return percentile_interval(sums[:, 0] / sums[:, 1], confidence=confidence)
+
+
+def evaluate_words(
+    model: AcousticModel,
+    corpus: Corpus,
+    words: Mapping[str, str],
+    *,
+    n_jobs: int = 1,
+    on_skip: OnSkip | None = None,
+) -> WordEvaluation:
+    """Recognise recordings of one word each, any of the model's, and compare.
+
+    Parameters
+    ----------
+    model : AcousticModel
+    corpus : Corpus
+        Where the model normalises by speaker, all recordings of a speaker here count.
+    words : mapping of str to str
+        What each utterance is.
+    n_jobs : int, default=1
+        Processes.
+    on_skip : callable, optional
+        Called with each recording that can't be used.
+
+    Raises
+    ------
+    InvalidInputError
+        If a word is not given.
+    """
+    from speakergmm.recognition.decoding import Decoder
+
+    missing = [u.id for u in corpus if u.id not in words]
+    if missing:
+        raise InvalidInputError(f"nothing says what word {missing[0]!r} is")
+    decoder = Decoder.for_isolated_words(model)
+    heard = {
+        found.utterance.id: (found.words[0], found.result.best.posterior)
+        for found in decoder.decode(corpus, n_jobs=n_jobs, on_skip=on_skip)
+    }
+    return WordEvaluation(
+        tuple(
+            RecognisedWord(u.id, u.speaker, words[u.id], *heard.get(u.id, (None, math.nan)))
+            for u in corpus
+        )
+    )
+
+
+def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) -> Interval:
+    """Give Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    n_errors, n_total : int
+        Errors among independent recordings.
+    confidence : float, default=0.95
+
+    References
+    ----------
+    .. [1] Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal
+       of the American Statistical Association 22 (1927) 209-212.
+
+    Examples
+    --------
+    >>> found = wilson_interval(1, 300)
+    >>> round(found.low, 4), round(found.high, 4)
+    (0.0006, 0.0186)
+    """
+    from statistics import NormalDist
+
+    if not (0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
+        raise InvalidInputError(
+            f"errors must be 0 to the number of recordings, above 0, and confidence between 0 and "
+            f"1, found {n_errors}, {n_total} and {confidence}"
+        )
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    rate, share = n_errors / n_total, z * z / n_total
+    middle = (rate + share / 2) / (1 + share)
+    half = math.sqrt(rate * (1 - rate) * share + share * share / 4) / (1 + share)
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), confidence)
