@@ -1,4 +1,4 @@
-"""speakergmm: classical speaker modelling in Python.
+"""speakergmm: classical speaker and speech modelling in Python.
 
 The names below can be imported from here; each is loaded when it is first used, so that
 ``import speakergmm`` takes no time.
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Utterance,
         read_corpus,
         read_protocol,
+        read_transcripts,
         validate_corpus,
     )
     from speakergmm.corpora.synthetic import make_synthetic_corpus
@@ -42,11 +43,19 @@ if TYPE_CHECKING:
         BayesianGaussianMixture,
         DirichletProcessMixture,
         GaussianMixture,
+        GaussianMixtureHMM,
         GaussianMixtureOutlierDetector,
         GaussianMixtureRegressor,
+        HMMClassifier,
         select_n_components,
     )
     from speakergmm.features import FeatureConfig, FeatureExtractor, Features
+    from speakergmm.hmm import (
+        BackoffLanguageModel,
+        Lexicon,
+        TrainingSchedule,
+        train_ngram,
+    )
     from speakergmm.metrics import (
         Scores,
         equal_error_rate,
@@ -66,6 +75,14 @@ if TYPE_CHECKING:
         fit_mixture,
         make_mixture,
     )
+    from speakergmm.recognition import (
+        AcousticModel,
+        Decoder,
+        TrainingOptions,
+        WordRecogniser,
+        align_recordings,
+        train_word_models,
+    )
     from speakergmm.reports import write_report
     from speakergmm.speakers import (
         BackgroundModel,
@@ -84,6 +101,7 @@ _HOMES = {
         "Utterance",
         "read_corpus",
         "read_protocol",
+        "read_transcripts",
         "validate_corpus",
     ),
     "corpora.synthetic": ("make_synthetic_corpus",),
@@ -91,11 +109,14 @@ _HOMES = {
         "BayesianGaussianMixture",
         "DirichletProcessMixture",
         "GaussianMixture",
+        "GaussianMixtureHMM",
         "GaussianMixtureOutlierDetector",
         "GaussianMixtureRegressor",
+        "HMMClassifier",
         "select_n_components",
     ),
     "features": ("FeatureConfig", "FeatureExtractor", "Features"),
+    "hmm": ("BackoffLanguageModel", "Lexicon", "TrainingSchedule", "train_ngram"),
     "metrics": (
         "Scores",
         "equal_error_rate",
@@ -115,6 +136,14 @@ _HOMES = {
         "fit_mixture",
         "make_mixture",
     ),
+    "recognition": (
+        "AcousticModel",
+        "Decoder",
+        "TrainingOptions",
+        "WordRecogniser",
+        "align_recordings",
+        "train_word_models",
+    ),
     "reports": ("write_report",),
     "speakers": (
         "BackgroundModel",
@@ -128,9 +157,12 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AcousticModel",
     "BackgroundModel",
+    "BackoffLanguageModel",
     "BayesianGaussianMixture",
     "Corpus",
+    "Decoder",
     "DiagonalMixture",
     "DirichletProcessMixture",
     "FeatureConfig",
@@ -138,8 +170,11 @@ __all__ = [
     "Features",
     "FullMixture",
     "GaussianMixture",
+    "GaussianMixtureHMM",
     "GaussianMixtureOutlierDetector",
     "GaussianMixtureRegressor",
+    "HMMClassifier",
+    "Lexicon",
     "MixtureStatistics",
     "Protocol",
     "Scores",
@@ -147,10 +182,14 @@ __all__ = [
     "SpeakerStore",
     "SphericalMixture",
     "TiedMixture",
+    "TrainingOptions",
+    "TrainingSchedule",
     "Utterance",
+    "WordRecogniser",
     "__version__",
     "accumulate",
     "adapt",
+    "align_recordings",
     "equal_error_rate",
     "evaluate",
     "fit_mixture",
@@ -162,10 +201,13 @@ __all__ = [
     "read_corpus",
     "read_protocol",
     "read_scores",
+    "read_transcripts",
     "run_identification",
     "run_protocol",
     "select_n_components",
+    "train_ngram",
     "train_speaker_mixtures",
+    "train_word_models",
     "validate_corpus",
     "write_audio",
     "write_report",

@@ -50,9 +50,9 @@ def train_hmm(
     graphemes: Annotated[
         bool, typer.Option("--graphemes", help="Spell words out instead: no lexicon is needed.")
     ] = False,
-    text: Annotated[
+    transcripts: Annotated[
         Path | None,
-        typer.Option(help="Transcripts, where they are not with the corpus.", show_default=False),
+        typer.Option(help="File with the transcripts, where they are not with the corpus."),
     ] = None,
     unknown: Annotated[
         Literal["skip", "map", "graphemes"],
@@ -116,7 +116,7 @@ def train_hmm(
     for note in read.notes:
         print_note(f"warning: {note}")
     folded = None if case == "asis" else case
-    said = read_transcripts(text or read, case=folded, data_dir=data, strict=False)
+    said = read_transcripts(transcripts or read, case=folded, data_dir=data, strict=False)
     if lexicon is None:
         spoken = {word for utterance in said.values() for word in utterance}
         words = Lexicon.graphemes(spoken, strict=False)

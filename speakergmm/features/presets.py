@@ -59,8 +59,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "energy": "c0",
         "energy_position": "last",
     },
-    # For hidden Markov models of phones and words: Kaldi's thirteen cepstra, c0 among them, with two
-    # orders of deltas (39 columns), of all frames. Speakers are normalised by the acoustic model.
+    # For hidden Markov models of phones and words: Kaldi's thirteen cepstra, c0 among them, with
+    # two orders of deltas (39 columns), of all frames. The acoustic model normalises speakers.
     "hmm": {
         "sample_rate": 16000,
         "frame_length": 0.025,

@@ -1,1 +1,66 @@
-"""Acoustic models of phones and words, from transcribed recordings to alignments and transcripts."""
+"""Acoustic models of phones and words: from transcribed recordings to alignments and transcripts.
+
+`AcousticModel` is what people keep in a file. `align_recordings` puts times to transcripts,
+`Decoder` recognises what nobody wrote down, `WordRecogniser` recordings of a single word.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+    from speakergmm.recognition.aligning import align_recording, align_recordings
+    from speakergmm.recognition.ctm import read_ctm, write_ctm
+    from speakergmm.recognition.decoding import Decoder
+    from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+    from speakergmm.recognition.text_validation import validate_text
+    from speakergmm.recognition.textgrids import read_textgrid, write_textgrid
+    from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+    from speakergmm.recognition.words import WordRecogniser, train_word_models
+
+_HOME_OF = {
+    "AcousticModel": "acoustic_model",
+    "Decoder": "decoding",
+    "FeatureArchive": "features",
+    "FeatureNormalisation": "features",
+    "SilenceModel": "acoustic_model",
+    "TrainingOptions": "training",
+    "WordRecogniser": "words",
+    "align_recording": "aligning",
+    "align_recordings": "aligning",
+    "read_ctm": "ctm",
+    "read_textgrid": "textgrids",
+    "train_acoustic_model": "training",
+    "train_word_models": "words",
+    "validate_text": "text_validation",
+    "write_ctm": "ctm",
+    "write_textgrid": "textgrids",
+}
+
+__all__ = [
+    "AcousticModel",
+    "Decoder",
+    "FeatureArchive",
+    "FeatureNormalisation",
+    "SilenceModel",
+    "TrainingOptions",
+    "WordRecogniser",
+    "align_recording",
+    "align_recordings",
+    "read_ctm",
+    "read_textgrid",
+    "train_acoustic_model",
+    "train_word_models",
+    "validate_text",
+    "write_ctm",
+    "write_textgrid",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562): each brings libraries that take their time."""
+    if name in _HOME_OF:
+        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
