@@ -70,6 +70,13 @@ def train_hmm(
         Literal["baum-welch", "viterbi"],
         typer.Option(help="Sums over all paths, or the best path alone (faster)."),
     ] = "baum-welch",
+    beam: Annotated[
+        float | None,
+        typer.Option(
+            help="Give up paths this many nats worse than the best; ten times as many are tried "
+            "where none is left (default: none is given up)."
+        ),
+    ] = None,
     features: Annotated[
         str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits phones.")
     ] = "hmm",
@@ -147,6 +154,8 @@ def train_hmm(
             n_iterations=iterations,
             grow_until=max(0, iterations * 3 // 4),
             n_gaussians=gaussians,
+            beam=beam,
+            retry_beam=None if beam is None else 10 * beam,
         ),
         silence=SilenceModel(silence),
         unknown_words=unknown,

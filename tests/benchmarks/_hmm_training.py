@@ -1,6 +1,11 @@
-"""CPU time of training the LibriSpeech subset's monophones from a flat start, features included."""
+"""CPU time and memory of training the LibriSpeech subset's monophones from a flat start.
+
+python -m tests.benchmarks._hmm_training 251     # MB that training on so many utterances takes
+"""
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +16,7 @@ from speakergmm.hmm.training import TrainingState
 from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
 
 from ._figure import Figure
+from ._mixture_memory import ROOT, growth
 
 # CPU seconds of Kaldi's train_mono on the same recordings, 40 iterations with Viterbi training.
 # It was measured on another machine of this kind, with features made before: a bound, no peer in
@@ -53,7 +59,36 @@ def training(*, quick: bool = False) -> list[Figure]:
                 f"log-likelihood {model.provenance['history'][-1]['log_likelihood']:.3f} a frame",
             )
         )
+    for number in (25,) if quick else (60, len(recordings)):
+        command = [sys.executable, "-m", "tests.benchmarks._hmm_training", str(number)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        total, mapped = map(float, done.stdout.split())
+        figures.append(
+            Figure(
+                "training",
+                f"training on {number} utterances: MB resident beyond loaded libraries",
+                total,
+                "",
+                f"{mapped:.0f} MB of them are pages of the temporary file with the features",
+            )
+        )
     return figures
+
+
+def memory(n_utterances: int) -> tuple[float, float]:
+    """MB that grow while models are trained, and how much of them a file stands behind."""
+    recordings, text, lexicon = corpus()
+    options = TrainingOptions(schedule=TrainingSchedule(n_iterations=4, grow_until=2))
+
+    def work(number: int) -> float:
+        part = Corpus(recordings.utterances[:number], source=recordings.source)
+        model = train_acoustic_model(part, text, lexicon, options)
+        return float(model.provenance["n_frames"] * model.models.n_features * 4)
+
+    work(8)
+    found: list[float] = []
+    total = growth(lambda: found.append(work(n_utterances)))
+    return total, found[0] / 1e6
 
 
 class Clock:
@@ -63,3 +98,7 @@ class Clock:
 
     def __call__(self, state: TrainingState) -> None:
         self.first = self.first or time.process_time()
+
+
+if __name__ == "__main__":
+    print(*memory(int(sys.argv[1])))
