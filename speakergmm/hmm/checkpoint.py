@@ -136,7 +136,7 @@ class EmbeddedCheckpoint:
             )
         try:
             return _unpacked(arrays, metadata)
-        except (KeyError, TypeError, ValueError, InvalidInputError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             raise ModelFormatError(
                 f"{self.path}: not a valid training checkpoint: {error}"
             ) from None

@@ -55,6 +55,9 @@ class PhoneModels:
         object.__setattr__(self, "topologies", tuple(self.topologies))
         if len(set(self.units)) < len(self.units) or not self.units:
             raise InvalidInputError("names of units must be given, each once")
+        for unit in self.units:
+            if not isinstance(unit, str) or not unit:
+                raise InvalidInputError(f"a unit needs a name, found {unit!r}")
         n_states = sum(topology.n_states for topology in self.topologies)
         n_arcs = sum(topology.n_arcs for topology in self.topologies)
         found = (

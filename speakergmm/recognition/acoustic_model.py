@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 ACOUSTIC_KIND = "acoustic model"
 
+# What values of the wrong kind in a file can raise.
+_DAMAGES = (ValueError, TypeError, AttributeError, IndexError, OverflowError)
+
 
 @dataclass(frozen=True, slots=True)
 class SilenceModel:
@@ -41,13 +44,28 @@ class SilenceModel:
     edge_probability : float
         Of silence before the first word and after the last one.
     short_pause : str or None
-        Model that follows each word in place of optional silence; see `transcript_edges`.
+        Model that follows each word but the last in place of optional silence; see
+        `transcript_edges`.
+
+    Raises
+    ------
+    InvalidInputError
+        If a name is no text or a probability lies outside 0..1.
     """
 
     unit: str | None = "SIL"
     probability: float = 0.5
     edge_probability: float = 0.5
     short_pause: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no name or no probability."""
+        for name in (self.unit, self.short_pause):
+            if name is not None and not (isinstance(name, str) and name):
+                raise InvalidInputError(f"a model of silence needs a name, found {name!r}")
+        for value in (self.probability, self.edge_probability):
+            if not (isinstance(value, int | float) and 0 <= value <= 1):
+                raise InvalidInputError(f"a silence has a probability of 0 to 1, found {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
@@ -108,8 +126,8 @@ class AcousticModel:
         missing = sorted({*self.lexicon.phones, *named} - known)
         if missing:
             raise InvalidInputError(
-                f"the lexicon has phones without a model: {', '.join(missing[:10])}; the models "
-                f"are {', '.join(self.models.units[:60])}"
+                "the lexicon and the silence name units without a model: "
+                f"{', '.join(missing[:10])}; the models are {', '.join(self.models.units[:60])}"
             )
         if self.unknown is not None and self.unknown not in self.lexicon:
             raise InvalidInputError(f"the unknown word {self.unknown!r} is not in the lexicon")
@@ -275,7 +293,7 @@ class AcousticModel:
             )
         except KeyError as error:
             raise ModelFormatError(f"{os.fspath(path)}: its metadata lacks {error}") from None
-        except (ValueError, IncompatibleModelError, TypeError, AttributeError, IndexError) as error:
+        except (IncompatibleModelError, *_DAMAGES) as error:
             raise ModelFormatError(
                 f"{os.fspath(path)}: not a valid acoustic model: {error}"
             ) from None

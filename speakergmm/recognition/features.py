@@ -40,18 +40,20 @@ class FeatureNormalisation:
     Raises
     ------
     InvalidInputError
-        If the scope is none of these.
+        If the scope is none of these, or `variance` neither true nor false.
     """
 
     scope: Scope = "speaker"
     variance: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse an unknown scope."""
+        """Refuse what is none of these."""
         if self.scope not in ("none", "utterance", "speaker"):
             raise InvalidInputError(
                 f"normalisation must be 'none', 'utterance' or 'speaker', found {self.scope!r}"
             )
+        if not isinstance(self.variance, bool):
+            raise InvalidInputError(f"variance must be true or false, found {self.variance!r}")
 
     def group(self, utterance: Utterance) -> str:
         """Name what an utterance is normalised together with."""
