@@ -1,0 +1,107 @@
+"""Isolated digits by HMMs of whole words, for speakers known and unknown in training.
+
+python recipes/digits/run.py choose --data DIR         # settings, on training recordings alone
+python recipes/digits/run.py report --data DIR         # the test recordings, all figures
+python recipes/digits/run.py report --synthetic FOLDER # the same on synthetic speech
+"""
+
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from folds import leave_one_out, run, without_each
+from material import TEST_INDEX, make_synthetic, part, read_fsdd
+from settings import KNOWN, KNOWN_FACTORS, UNKNOWN, UNKNOWN_FACTORS, Settings
+from tables import HEADING, cells, describe_errors, heading, row
+
+from speakergmm.recognition.word_evaluation import WordEvaluation
+
+app = typer.Typer(add_completion=False, help=__doc__)
+DataOption = Annotated[Path | None, typer.Option(help="Folder that holds fsdd/.")]
+SyntheticOption = Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
+
+
+@app.command()
+def report(
+    data: DataOption = None,
+    synthetic: SyntheticOption = None,
+    seed: int = 0,
+    jobs: JobsOption = 1,
+) -> None:
+    """Measure the chosen settings on the test recordings, and what each part is worth."""
+    if (data is None) == (synthetic is None):
+        raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
+    material = read_fsdd(data) if data else make_synthetic(synthetic or Path(), jobs=jobs)
+    rate = 8000 if data else 16000
+    known, unknown = (KNOWN, UNKNOWN) if data else (replace(KNOWN, n_gaussians=2.0), UNKNOWN)
+    train = part(material, lambda _, index: index >= TEST_INDEX)
+    test = part(material, lambda _, index: index < TEST_INDEX)
+    heading(f"{material.corpus.source}: split, settings", *HEADING)
+    chosen: dict[str, WordEvaluation] = {}
+    start = time.process_time()
+    chosen["usual split"] = run(train, test, known, rate=rate, seed=seed, jobs=jobs)
+    row("usual split", *cells(chosen["usual split"], time.process_time() - start))
+    variants: Mapping[str, Settings] = {
+        "": unknown,
+        ", without warps": unknown.but(frequency_warps=(1.0,)),
+        ", normalised by utterance": replace(unknown, scope="utterance"),
+    }
+    for name, settings in variants.items():
+        start = time.process_time()
+        found = leave_one_out(material, settings, rate=rate, seed=seed, jobs=jobs)
+        row(f"leave one speaker out{name}", *cells(found, time.process_time() - start))
+        chosen.setdefault("leave one speaker out", found)
+    for name, found in chosen.items():
+        describe_errors(name, found)
+
+
+@app.command()
+def choose(
+    data: Annotated[Path, typer.Option(help="Folder that holds fsdd/.")],
+    seed: int = 0,
+    split: Annotated[str, typer.Option(help="known, unknown or both.")] = "both",
+    step: Annotated[int, typer.Option(min=1, help="Unknown: one recording of so many.")] = 5,
+    all_pairs: Annotated[bool, typer.Option(help="Unknown: 15 pairs, not 3.")] = False,
+    jobs: JobsOption = 1,
+) -> None:
+    """Compare settings on training recordings; the usual test recordings are not touched.
+
+    For known speakers, every fifth training recording is held out. For unknown ones, models of
+    four speakers are tested on the two others, pair by pair: the error for a speaker that is left
+    out is estimated on another one that is left out with her, without a recording of hers.
+    """
+    material = read_fsdd(data)
+    inner = part(material, lambda _, index: index >= TEST_INDEX)
+    if split in ("known", "both"):
+        train = part(inner, lambda _, index: index % 5 != 1)
+        held = part(inner, lambda _, index: index % 5 == 1)
+        heading("known speakers", "value", *HEADING)
+        for name, value, settings in _variants(KNOWN, KNOWN_FACTORS):
+            start = time.process_time()
+            found = run(train, held, settings, rate=8000, seed=seed, jobs=jobs)
+            row(name, value, *cells(found, time.process_time() - start))
+    if split in ("unknown", "both"):
+        few = part(material, lambda _, index: index % step == 0)
+        speakers = material.corpus.speakers
+        pairs = list(itertools.combinations(speakers, 2))
+        if not all_pairs:
+            pairs = list(zip(speakers[::2], speakers[1::2], strict=True))
+        heading("unknown speakers", "value", *(f"without {s}" for s in speakers), "mean error %")
+        for name, value, settings in _variants(UNKNOWN, UNKNOWN_FACTORS):
+            row(name, value, *without_each(few, pairs, settings, seed=seed, jobs=jobs))
+
+
+def _variants(
+    chosen: Settings, factors: Mapping[str, Mapping[str, Settings]]
+) -> list[tuple[str, str, Settings]]:
+    others = [(f, value, s) for f, variants in factors.items() for value, s in variants.items()]
+    return [("chosen", "", chosen), *others]
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,93 @@
+"""What the recipe chooses on training recordings, and what it chooses among."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from speakergmm.features import FeatureConfig
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.recognition.features import FeatureNormalisation
+from speakergmm.recognition.words import WordTrainingOptions
+
+WARPS = (0.9, 1.0, 1.1)
+
+# Models of phones in place of words: each digit as CMUdict would say it, two where people differ.
+PHONES = Lexicon.from_dict(
+    {
+        "0": [("Z", "IH", "R", "OW"), ("Z", "IY", "R", "OW")],
+        "1": [("W", "AH", "N")],
+        "2": [("T", "UW")],
+        "3": [("TH", "R", "IY")],
+        "4": [("F", "AO", "R")],
+        "5": [("F", "AY", "V")],
+        "6": [("S", "IH", "K", "S")],
+        "7": [("S", "EH", "V", "AH", "N")],
+        "8": [("EY", "T")],
+        "9": [("N", "AY", "N")],
+    }
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is chosen; RESULTS.md shows the tables."""
+
+    scope: Literal["none", "utterance", "speaker"]
+    n_gaussians: float
+    variance: bool = True
+    n_states: int = 10
+    phones: bool = False
+    features: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lexicon(self) -> Lexicon | None:
+        """Pronunciations, where phones are modelled."""
+        return PHONES if self.phones else None
+
+    def options(self, *, sample_rate: int, seed: int = 0) -> WordTrainingOptions:
+        """Return what training is told."""
+        features = {"sample_rate": sample_rate, **self.features}
+        return WordTrainingOptions(
+            features=FeatureConfig.preset("hmm").replace(**features),
+            normalisation=FeatureNormalisation(self.scope, self.variance),
+            n_states=self.n_states,
+            n_gaussians=self.n_gaussians,
+            seed=seed,
+            **self.training,
+        )
+
+    def but(self, **training: Any) -> "Settings":
+        """Return the same with other options of training."""
+        return replace(self, training={**self.training, **training})
+
+
+# The usual split: the same six speakers in training and test, recording by recording.
+KNOWN = Settings("none", 12.0)
+# A speaker unknown in training.
+UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS})
+
+KNOWN_FACTORS: dict[str, dict[str, Settings]] = {
+    "normalisation": {
+        "speaker": replace(KNOWN, scope="speaker"),
+        "utterance": replace(KNOWN, scope="utterance"),
+        "utterance, mean alone": replace(KNOWN, scope="utterance", variance=False),
+    },
+    "Gaussians a state": {f"{n:g}": replace(KNOWN, n_gaussians=n) for n in (6.0, 18.0)},
+    "states": {str(n): replace(KNOWN, n_states=n) for n in (7, 14)},
+    "frequency warps": {"0.9, 1, 1.1": KNOWN.but(frequency_warps=WARPS)},
+}
+
+UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
+    "normalisation": {
+        "utterance": replace(UNKNOWN, scope="utterance"),
+        "none": replace(UNKNOWN, scope="none"),
+        "speaker, mean alone": replace(UNKNOWN, variance=False),
+    },
+    "frequency warps": {"none": UNKNOWN.but(frequency_warps=(1.0,))},
+    "Gaussians a state": {f"{n:g}": replace(UNKNOWN, n_gaussians=n) for n in (1.0, 4.0)},
+    "states": {str(n): replace(UNKNOWN, n_states=n) for n in (7, 14)},
+    "variance floor": {"0.1": UNKNOWN.but(variance_floor=0.1)},
+    "algorithm": {"viterbi": UNKNOWN.but(algorithm="viterbi")},
+    "units": {"phones": replace(UNKNOWN, phones=True, n_states=3)},
+}
