@@ -3,6 +3,7 @@
 import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -75,6 +76,15 @@ def test_what_stood_in_the_memory_given_does_not_matter():
     values[:], levels[:] = np.nan, -7
     for ours, theirs in zip(forward_backward(graph, frames), expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_each_thread_has_memory_of_its_own():
+    own = passes._room(4, 2)
+    with ThreadPoolExecutor(1) as pool:
+        others = pool.submit(passes._room, 4, 2).result()
+    assert np.shares_memory(own[0], passes._room(4, 2)[0])
+    for ours, theirs in zip(own, others, strict=True):
+        assert not np.shares_memory(ours, theirs)
 
 
 def test_no_more_memory_is_kept_than_is_said(monkeypatch):
