@@ -1,5 +1,6 @@
 """Speed of forced alignment as multiples of real time, and its boundaries where they are known."""
 
+import contextlib
 import csv
 import tempfile
 import time
@@ -24,10 +25,9 @@ _BEAM = 200.0
 def alignment(*, quick: bool = False) -> list[Figure]:
     """Speed and boundaries on the synthetic corpus; speed on read speech where there is some."""
     figures = synthetic(quick=quick)
-    try:
+    # Without a folder of real speech there is none.
+    with contextlib.suppress(KeyError, FileNotFoundError):
         figures += read_speech(quick=quick)
-    except (KeyError, FileNotFoundError):
-        pass  # no real speech here
     return figures
 
 

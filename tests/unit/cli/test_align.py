@@ -1,0 +1,152 @@
+"""``speakergmm align`` as a user runs it."""
+
+import csv
+import json
+import sys
+
+import pytest
+from oracles.spoken import spoken_world
+
+from speakergmm.cli import alignment
+from speakergmm.recognition.ctm import read_ctm
+from speakergmm.recognition.textgrids import read_textgrid
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    return spoken_world(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process, with the errors and exit codes of the real one."""
+    import speakergmm.cli.app  # noqa: F401 - the package has a function of that name
+
+    application = sys.modules["speakergmm.cli.app"]
+    commands = [
+        found.name or found.callback.__name__ for found in application.app.registered_commands
+    ]
+    if "align" not in commands:
+        alignment.register(application.app)
+
+    def call(*arguments):
+        code = application.run(["align", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def few(spoken, tmp_path_factory):
+    """A list of ten recordings with their texts, one of them wrong and one unusable."""
+    path = tmp_path_factory.mktemp("few") / "list.tsv"
+    rows = []
+    for utterance in spoken.corpus.utterances[:10]:
+        words = list(spoken.transcripts[utterance.id])
+        rows.append([utterance.path, utterance.id, utterance.speaker, words])
+    others = sorted(set(spoken.lexicon) - set(rows[3][3]))
+    rows[3][3] = others[: len(rows[3][3])]
+    rows[7][3] = ["unheard-of"]
+    with path.open("w", encoding="utf-8") as file:
+        file.write("path\tid\tspeaker\ttext\n")
+        for audio, name, speaker, words in rows:
+            file.write(f"{audio}\t{name}\t{speaker}\t{' '.join(words)}\n")
+    return path, [row[1] for row in rows]
+
+
+def test_a_corpus_is_aligned_and_its_wrong_transcript_named(run, spoken, few, tmp_path):
+    path, ids = few
+    folder = tmp_path / "out"
+    code, out, err = run(
+        spoken.model_path, path, "--output", folder, "--states", "--picture", ids[0]
+    )
+    assert code == 0, err
+    assert f"left out: {spoken.corpus.utterances[7].path}" in err
+    assert "'unheard-of' is not in the lexicon" in err
+    assert "9 utterances aligned" in out
+    assert "1 utterance left out" in out
+    assert ids[3] in out.split("why")[1].split("\n")[2]
+    good = [name for name in ids if name != ids[7]]
+    for name in ("words.ctm", "phones.ctm", "states.ctm"):
+        assert list(read_ctm(folder / name)) == good
+    assert sorted(p.stem for p in (folder / "textgrids").iterdir()) == sorted(good)
+    grid = read_textgrid(folder / "textgrids" / f"{ids[0]}.TextGrid")
+    assert tuple(label.label for label in grid["words"] if label.label) == tuple(
+        spoken.transcripts[ids[0]]
+    )
+    with (folder / "diagnostics.tsv").open(encoding="utf-8") as file:
+        assert next(csv.DictReader(file, delimiter="\t"))["utterance"] == ids[3]
+    assert (folder / "pictures" / f"{ids[0]}.png").stat().st_size > 10_000
+    assert (folder / "pictures" / f"{ids[0]}.svg").stat().st_size > 10_000
+    # And again over its own files, with the path's edges.
+    code, out, err = run(
+        spoken.model_path, path, "-o", folder, "--format", "json", "--edges", "path", "--json"
+    )
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["n_aligned"] == 9
+    assert [skip["affected"] for skip in document["left_out"]] == [[ids[7]]]
+    assert document["suspicious"][0]["utterance"] == ids[3]
+    first = json.loads((folder / "alignments.jsonl").read_text(encoding="utf-8").split("\n")[0])
+    # Between two frames always: 7.5 ms beyond a multiple of 10.
+    inner = [phone["start"] for phone in first["phones"][1:]]
+    assert {round(1000 * time) % 10 for time in inner} <= {7, 8}
+
+
+def test_strict_refuses_what_would_be_left_out(run, spoken, few, tmp_path):
+    code, out, err = run(spoken.model_path, few[0], "--output", tmp_path / "out", "--strict")
+    assert code == 2
+    assert "'unheard-of' is not in the lexicon" in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not list((tmp_path / "out").glob("*.ctm"))
+
+
+@pytest.mark.parametrize("way", ["option", "file", "beside", "upper"])
+def test_one_recording_with_its_text(run, spoken, tmp_path, way):
+    utterance = spoken.corpus.utterances[0]
+    words = spoken.transcripts[utterance.id].words
+    audio = tmp_path / "one.wav"
+    audio.write_bytes(utterance.path.read_bytes())
+    text = " ".join(words)
+    arguments = ["--text", text]
+    if way == "file":
+        (tmp_path / "said").write_text(text + "\n", encoding="utf-8")
+        arguments = ["--text", tmp_path / "said"]
+    elif way == "beside":
+        (tmp_path / "one.txt").write_text(text, encoding="utf-8")
+        arguments = []
+    elif way == "upper":
+        arguments = ["--text", text.upper(), "--case", "lower"]
+    folder = tmp_path / "out"
+    code, _, err = run(spoken.model_path, audio, "--output", folder, *arguments)
+    assert code == 0, err
+    assert tuple(label.label for label in read_ctm(folder / "words.ctm")["one"]) == words
+
+
+def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
+    audio = spoken.corpus.utterances[0].path
+    out = tmp_path / "out"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "words.ctm").write_text("a diary\n")
+    cases = [
+        ((spoken.model_path, audio, "-o", out), "has no transcripts"),
+        ((spoken.model_path, audio, "-o", out, "--text", "unheard-of"), "is not in the lexicon"),
+        ((spoken.model_path, audio, "-o", out, "--text", " "), "transcript is empty"),
+        ((audio, audio, "-o", out, "--text", "a"), "not"),
+        ((spoken.model_path, few[0], "-o", out, "--format", "praat"), "formats must be some of"),
+        ((spoken.model_path, few[0], "-o", out, "--picture", "nobody"), "no such utterance"),
+        ((spoken.model_path, few[0], "-o", out, "--beam", "0"), "--beam must be above 0"),
+        ((spoken.model_path, few[0], "-o", tmp_path / "mine"), "words.ctm: exists and is not"),
+        ((spoken.model_path, few[0], "-o", spoken.model_path), "am.safetensors"),
+        ((spoken.model_path, tmp_path / "none", "-o", out), "none"),
+    ]
+    for arguments, message in cases:
+        code, printed, err = run(*arguments)
+        assert code == 2, (arguments, err)
+        assert message in err
+        assert err.strip().count("\n") == 0, err
+        assert printed == ""
+    assert (tmp_path / "mine" / "words.ctm").read_text() == "a diary\n"
+    assert not out.exists() or not list(out.glob("*.*"))
