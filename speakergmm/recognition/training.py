@@ -70,8 +70,12 @@ class TrainingOptions:
             raise InvalidInputError(
                 f"unknown_words must be 'skip', 'map' or 'graphemes', found {self.unknown_words!r}"
             )
-        if self.n_states < 1:
-            raise InvalidInputError(f"n_states must be at least 1, found {self.n_states}")
+        for name, least in (("n_states", 1), ("silence_states", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and value >= least):
+                raise InvalidInputError(
+                    f"{name} must be an integer and at least {least}, found {value}"
+                )
 
     def topologies_of(self, units: Sequence[str]) -> dict[str, Topology]:
         """Return the topology of each unit, silence among them, in alphabetical order."""
@@ -161,6 +165,9 @@ def train_acoustic_model(
         description="features" if progress else None,
     ) as archive:
         flat, graphs = _flat_models(archive, transcripts, lexicon, unknown, options)
+        if strict:
+            # Training would find out, but only tells when it is done.
+            _skip_short(archive, graphs, skip)
         silence = options.silence.unit
         trained = train_embedded(
             flat,
@@ -177,13 +184,15 @@ def train_acoustic_model(
             utterance = archive.utterances[failure.place]
             skip(_skipped(utterance, failure.reason))
         provenance = _provenance(corpus, archive, options, trained, skipped)
+    words = modelled_words(lexicon, trained.models)
     return AcousticModel(
         trained.models,
-        modelled_words(lexicon, trained.models),
+        words,
         config,
         options.normalisation,
         options.silence,
-        unknown,
+        # Where nobody said a word outside the lexicon, there is no model of noise.
+        unknown if unknown in words else None,
         provenance,
     )
 
@@ -225,6 +234,19 @@ def _is_usable(
         skip(_skipped(utterance, f"words outside the lexicon: {named}{more}"))
         return False
     return True
+
+
+def _skip_short(
+    archive: FeatureArchive,
+    graphs: Sequence[UtteranceGraph],
+    skip: Callable[[SkippedRecording], None],
+) -> None:
+    """Tell of utterances with fewer frames than their transcripts need."""
+    for utterance, grid, graph in zip(archive.utterances, archive.grids, graphs, strict=True):
+        needed = graph.skeleton.shortest_duration or 0
+        if grid.n_frames < needed:
+            reason = f"the transcript needs at least {needed} frames, found {grid.n_frames}"
+            skip(_skipped(utterance, reason))
 
 
 def _skipped(utterance: Utterance, reason: str) -> SkippedRecording:

@@ -1,0 +1,343 @@
+"""Acoustic models trained on a small invented corpus, and what becomes of bad utterances."""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
+from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
+from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import SkippedRecordingWarning
+from speakergmm.hmm.inference import log_likelihood
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.training import (
+    NOISE_UNIT,
+    UNKNOWN_WORD,
+    TrainingOptions,
+    modelled_words,
+    train_acoustic_model,
+)
+
+SHORT = TrainingSchedule(n_iterations=4, n_gaussians=150, grow_until=3, min_count=5.0)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("made") / "corpus"
+    make_synthetic_corpus(
+        made, seed=3, n_background=2, n_dev=2, n_eval=2, n_background_utterances=3,
+        n_enrolment_utterances=1, n_trial_utterances=1, n_background_words=3,
+        n_enrolment_words=2, n_trial_words=1,
+    )  # fmt: skip
+    return made / "synthetic"
+
+
+@pytest.fixture(scope="module")
+def corpus(folder):
+    return read_corpus(folder)
+
+
+@pytest.fixture(scope="module")
+def said(folder):
+    return {name: tuple(words) for name, words in read_transcripts(folder).items()}
+
+
+@pytest.fixture(scope="module")
+def lexicon(folder):
+    return Lexicon.read(folder / "lexicon.txt")
+
+
+@pytest.fixture(scope="module")
+def model(corpus, said, lexicon):
+    return train(corpus, said, lexicon)
+
+
+def train(corpus, said, lexicon, *, on_skip=None, n_jobs=1, **options):
+    given = TrainingOptions(**({"schedule": SHORT} | options))
+    return AcousticModel.train(corpus, said, lexicon, given, on_skip=on_skip, n_jobs=n_jobs)
+
+
+def with_utterances(corpus, *more):
+    return Corpus((*corpus, *more), corpus.source)
+
+
+def test_models_are_of_what_was_said(model, corpus, said, lexicon):
+    spoken = {word for words in said.values() for word in words}
+    phones = {phone for word in spoken for phone in lexicon[word][0].phones}
+    assert set(model.models.units) == {*phones, "SIL"}
+    assert model.models.topology("SIL") == Topology.silence(5)
+    assert all(model.models.topology(p) == Topology.left_right(3) for p in phones)
+    assert model.models.n_pdfs == 3 * len(phones) + 5
+    assert model.models.n_pdfs < model.models.n_components <= 150
+    assert spoken <= set(model.lexicon)
+    assert model.normalisation == FeatureNormalisation("speaker", True)
+
+
+def test_training_is_that_of_the_parts(model, corpus, said, lexicon):
+    """Features, graphs and embedded training put together by hand."""
+    config = FeatureConfig.load("hmm")
+    with FeatureArchive.of(tuple(corpus), config, FeatureNormalisation()) as archive:
+        mean, variance, _ = survey(archive)
+        flat = PhoneModels.flat(
+            {unit: model.models.topology(unit) for unit in model.models.units},
+            mean=mean, variance=variance,
+        )  # fmt: skip
+        by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config)
+        graphs = [by_hand.compile(said[utterance.id]) for utterance in corpus]
+        expected = train_embedded(flat, graphs, archive, schedule=SHORT)
+    arrays = expected.models.to_arrays()[0]
+    for name, array in model.models.to_arrays()[0].items():
+        np.testing.assert_array_equal(array, arrays[name], err_msg=name)
+    history = [h.log_likelihood for h in expected.history]
+    assert [h["log_likelihood"] for h in model.provenance["history"]] == history
+
+
+def test_the_likelihood_rises(model, corpus, said):
+    found = [h["log_likelihood"] for h in model.provenance["history"]]
+    assert found[-1] > found[1] > found[0]
+    total = n_frames = 0
+    for utterance, X, _ in model.features_of(corpus):
+        graph = model.compile(said[utterance.id])
+        emissions = model.models.log_emissions(X, graph.pdfs)
+        total += log_likelihood(graph.graph(model.models.transitions), emissions)
+        n_frames += len(X)
+    assert total / n_frames > found[-1]
+
+
+def test_provenance_tells_the_story(model, corpus):
+    story = model.provenance
+    assert json.loads(json.dumps(story)) == story
+    assert story["n_utterances"] == len(corpus)
+    assert story["n_speakers"] == 6
+    assert story["n_skipped"] == 0
+    assert story["skipped"] == []
+    assert story["corpus_digest"] == corpus.digest
+    assert sum(story["occupancy"]) == pytest.approx(story["n_frames"], abs=1.0)
+    assert len(story["history"]) == 4
+
+
+def test_what_is_saved_is_what_was_trained(model, tmp_path):
+    model.save(tmp_path / "am.safetensors")
+    assert AcousticModel.load(tmp_path / "am.safetensors").digest == model.digest
+
+
+@pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
+def test_jobs_and_repetition_change_nothing(corpus, said, lexicon, algorithm):
+    schedule = TrainingSchedule(**(SHORT.to_dict() | {"algorithm": algorithm, "n_iterations": 3}))
+    one, two = (train(corpus, said, lexicon, schedule=schedule, n_jobs=n_jobs) for n_jobs in (1, 2))
+    assert one.digest == two.digest
+
+
+def test_seeds_differ(corpus, said, lexicon, model):
+    assert train(corpus, said, lexicon).digest == model.digest
+    assert train(corpus, said, lexicon, seed=1).digest != model.digest
+
+
+def test_eight_kilohertz_words_and_no_silence(corpus, said, lexicon):
+    """Features as given, units with topologies of their own, normalised by utterance."""
+    config = FeatureConfig.load("hmm").replace(sample_rate=8000)
+    phone = lexicon.phones[0]
+    found = train(
+        corpus, said, lexicon, features=config, silence=SilenceModel(None), n_states=2,
+        normalisation=FeatureNormalisation("utterance", False),
+        topologies={phone: Topology.left_right(1)},
+    )  # fmt: skip
+    assert found.features.sample_rate == 8000
+    assert "SIL" not in found.models.units
+    if phone in found.models.units:
+        assert found.models.topology(phone).n_states == 1
+    assert {t.n_states for t in found.models.topologies} <= {1, 2}
+    assert found.normalisation.scope == "utterance"
+
+
+def test_short_pauses(corpus, said, lexicon):
+    found = train(corpus, said, lexicon, silence=SilenceModel("SIL", short_pause="sp"))
+    assert found.models.topology("sp").is_tee
+    assert "sp" in [unit.unit for unit in found.compile(next(iter(said.values()))).units]
+
+
+@pytest.fixture
+def bad(corpus, said, tmp_path):
+    """Utterances that can't be used, each for another reason; their transcripts."""
+    (tmp_path / "noise.wav").write_bytes(b"no recording")
+    rng = np.random.default_rng(0)
+    for name, size in (("brief", 1200), ("untold", 9000), ("silent", 9000), ("foreign", 9000)):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.normal(size=size), 16000)
+    word = said[corpus.utterances[0].id][0]
+    made = [
+        (Utterance("untold", tmp_path / "untold.wav", "x"), None, "no transcript"),
+        (Utterance("silent", tmp_path / "silent.wav", "x"), (), "transcript is empty"),
+        (
+            Utterance("foreign", tmp_path / "foreign.wav", "x"),
+            ("who", word, "is", "who"),
+            "'is', 'who'",
+        ),
+        (Utterance("broken", tmp_path / "noise.wav", "x"), (word,), "noise.wav"),
+        (Utterance("lost", tmp_path / "lost.wav", "x"), (word,), "lost.wav"),
+        (Utterance("brief", tmp_path / "brief.wav", "x"), (word,) * 5, "frames, found 6"),
+    ]
+    transcripts = {u.id: words for u, words, _ in made if words is not None}
+    return [u for u, _, _ in made], transcripts, {u.id: reason for u, _, reason in made}
+
+
+def test_bad_utterances_are_told_and_left_out(corpus, said, lexicon, bad, model):
+    utterances, transcripts, reasons = bad
+    heard = []
+    found = train(
+        with_utterances(corpus, *utterances), said | transcripts, lexicon, on_skip=heard.append
+    )
+    assert {skipped.affected[0] for skipped in heard} == set(reasons)
+    assert len(heard) == len(reasons)
+    for skipped in heard:
+        assert reasons[skipped.affected[0]] in skipped.message
+        assert "\n" not in skipped.message
+    assert found.provenance["n_utterances"] == len(corpus)
+    assert found.provenance["n_skipped"] == 6
+    assert [s["affected"] for s in found.provenance["skipped"]] == [
+        list(skipped.affected) for skipped in heard
+    ]
+    # The five frames too many take part in the mean alone; nothing else is to differ.
+    assert found.models.units == model.models.units
+    np.testing.assert_allclose(
+        [h["log_likelihood"] for h in found.provenance["history"]],
+        [h["log_likelihood"] for h in model.provenance["history"]],
+        atol=0.2,
+    )
+
+
+def test_without_a_listener_they_are_warnings(corpus, said, lexicon, bad):
+    utterances, transcripts, _ = bad
+    with pytest.warns(SkippedRecordingWarning, match="skipped") as caught:
+        train(
+            with_utterances(corpus, utterances[2], utterances[3]),
+            said | transcripts,
+            lexicon,
+            schedule=TrainingSchedule(n_iterations=1),
+        )
+    assert len(caught) == 2
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
+    utterances, transcripts, reasons = bad
+    states = []
+    with pytest.raises(SpeakerGmmError, match=reasons[utterances[place].id]):
+        train_acoustic_model(
+            with_utterances(corpus, utterances[place]), said | transcripts, lexicon,
+            TrainingOptions(schedule=SHORT), strict=True, callback=states.append,
+        )  # fmt: skip
+    assert not states, "found before training, not after it"
+
+
+def test_nothing_to_train_on(corpus, said, lexicon, bad):
+    utterances, transcripts, _ = bad
+    heard = []
+    for chosen in ([], utterances[:3], utterances[3:5], utterances[5:]):
+        with pytest.raises(InsufficientDataError):
+            train(Corpus(tuple(chosen), "nothing"), transcripts, lexicon, on_skip=heard.append)
+    with pytest.raises(InsufficientDataError, match="no transcript"):
+        train(corpus, {}, lexicon, on_skip=heard.append)
+
+
+@pytest.fixture(scope="module")
+def smaller(said, lexicon):
+    """A lexicon without one of the words said, and who says it."""
+    word = next(iter(said.values()))[0]
+    return word, lexicon.restricted(set(lexicon) - {word})
+
+
+def test_unknown_words_are_skipped(corpus, said, smaller):
+    word, lexicon = smaller
+    heard = []
+    found = train(corpus, said, lexicon, on_skip=heard.append)
+    assert {s.affected[0] for s in heard} == {u for u, words in said.items() if word in words}
+    assert all(repr(word) in s.message for s in heard)
+    assert found.unknown is None
+    assert word not in found.lexicon
+
+
+def test_unknown_words_are_noise(corpus, said, smaller):
+    word, lexicon = smaller
+    found = train(corpus, said, lexicon, unknown_words="map")
+    assert found.provenance["n_utterances"] == len(corpus)
+    assert found.unknown == UNKNOWN_WORD
+    assert found.lexicon[UNKNOWN_WORD][0].phones == (NOISE_UNIT,)
+    assert found.models.topology(NOISE_UNIT) == Topology.silence(5)
+    assert NOISE_UNIT in [unit.unit for unit in found.compile([word]).units]
+    number = found.models.tying.pdfs(found.models.unit_number(NOISE_UNIT))
+    assert np.array(found.provenance["occupancy"])[number].sum() > 3
+
+
+def test_no_unknown_word_to_be_noise(corpus, said, lexicon):
+    """Where nobody says a word outside the lexicon there is no model of noise, and no unknown."""
+    found = train(corpus, said, lexicon, unknown_words="map")
+    assert NOISE_UNIT not in found.models.units
+    assert found.unknown is None
+    assert UNKNOWN_WORD not in found.lexicon
+
+
+def test_unknown_words_are_spelled(corpus, said, smaller):
+    word, lexicon = smaller
+    found = train(corpus, said, lexicon, unknown_words="graphemes")
+    assert found.provenance["n_utterances"] == len(corpus)
+    assert found.lexicon[word][0].phones == tuple(word)
+    assert set(word) <= set(found.models.units)
+
+
+def test_words_that_nobody_says_keep_their_place_where_they_can(model, lexicon):
+    known = set(model.models.units)
+    for word in lexicon:
+        assert (word in model.lexicon) == known.issuperset(lexicon[word][0].phones)
+    extended = Lexicon.from_dict({"x": ["Q"], "y": ["Q", *lexicon.phones[:1]]})
+    models = PhoneModels.flat(
+        {lexicon.phones[0]: Topology.left_right(1)}, mean=[0.0], variance=[1.0]
+    )
+    kept = modelled_words(extended, models)
+    assert list(kept) == ["y"]
+    assert kept.n_pronunciations == 1
+
+
+def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
+    class Stop(Exception):
+        pass
+
+    def stop(state):
+        if state.iteration == 2:
+            raise Stop
+
+    path, options = tmp_path / "c", TrainingOptions(schedule=SHORT)
+    with pytest.raises(Stop):
+        train_acoustic_model(corpus, said, lexicon, options, callback=stop, checkpoint=path)
+    assert path.exists()
+    heard = []
+    found = train_acoustic_model(
+        corpus, said, lexicon, options, checkpoint=path,
+        callback=lambda state: heard.append(state.iteration),
+    )  # fmt: skip
+    assert heard == [3, 4]
+    assert found.digest == model.digest
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"unknown_words": "ignore"}, "found 'ignore'"),
+        ({"n_states": 0}, "n_states"),
+        ({"silence_states": 0}, "silence_states"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 0.5}, "seed"),
+    ],
+)
+def test_refuses_options_out_of_range(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        TrainingOptions(**options)
