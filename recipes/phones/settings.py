@@ -18,8 +18,8 @@ class Search:
 
     acoustic_scale: float
     word_penalty: float = 0.0
-    beam: float = 20.0
-    max_active: int = 20000
+    beam: float = 13.0
+    max_active: int = 7000
 
     def options(self) -> DecodingOptions:
         """Return the decoder's options."""
@@ -42,7 +42,7 @@ class Settings:
     features: dict[str, Any] = field(default_factory=dict)
     variance: bool = True  # whether speakers are brought to the same variance, too
     silence_probability: float = 0.5
-    phones: Search = Search(0.25)
+    phones: Search = Search(0.25, beam=20.0)
     words: Search = Search(0.1)
 
     def options(self) -> TrainingOptions:
@@ -68,9 +68,9 @@ class Settings:
 # Factors of log-densities, and what each word or phone costs, that are compared.
 SCALES: dict[str, Sequence[float]] = {
     "phones": (0.1, 0.15, 0.2, 0.25, 0.3),
-    "words": (0.06, 0.08, 0.1, 0.125, 0.15),
+    "words": (0.08, 0.1, 0.125),
 }
-PENALTIES: dict[str, Sequence[float]] = {"phones": (0.0, -1.0), "words": (0.0, -2.0, -4.0)}
+PENALTIES: dict[str, Sequence[float]] = {"phones": (0.0, -1.0), "words": (0.0, -3.0)}
 
 # Smaller, as the corpus is: 30 phones, of which each is said some hundred times.
 SYNTHETIC = Settings(schedule={"n_gaussians": 300})
@@ -78,6 +78,23 @@ SYNTHETIC = Settings(schedule={"n_gaussians": 300})
 # One factor at a time around the defaults.
 FACTORS: dict[str, dict[str, Settings]] = {
     "seed": {str(seed): Settings(seed=seed) for seed in range(3)},
-    "normalisation": {"mean": Settings(variance=False)},
-    "filters": {str(n): Settings(features={"n_filters": n}) for n in (40,)},
+    "algorithm": {"baum-welch": Settings(algorithm="baum-welch")},
+    "start": {"equal shares": Settings(schedule={"start": "equal", "annealing": ()})},
+    "normalisation": {"mean alone": Settings(variance=False)},
+    "filters": {"40": Settings(features={"n_filters": 40})},
+    "cepstra": {"15 of 30 filters": Settings(features={"n_ceps": 15, "n_filters": 30})},
+    "band": {"60-7600 Hz": Settings(features={"low_frequency": 60.0, "high_frequency": 7600.0})},
+    "deltas": {"over 7 frames": Settings(features={"delta_window": 3})},
+    "acoustic scale": {"0.1": Settings(schedule={"acoustic_scale": 0.1})},
+    "boost of silence": {
+        "1.25": Settings(schedule={"acoustic_scale": 0.1, "boost_silence": 1.25}),
+    },
+    "Gaussians": {str(n): Settings(schedule={"n_gaussians": n}) for n in (500, 2000)},
+    "sharing out": {"by occupancy^0.5": Settings(schedule={"power": 0.5})},
+    "least occupancy": {
+        "20, 40 to split": Settings(schedule={"min_occupancy": 20.0, "min_count": 40.0}),
+    },
+    "variance floor": {"0.1": Settings(schedule={"variance_floor": 0.1})},
+    "perturbation": {"0.1": Settings(schedule={"perturbation": 0.1})},
+    "silence": {"probability 0.2": Settings(silence_probability=0.2)},
 }

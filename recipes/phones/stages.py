@@ -33,7 +33,8 @@ class Run:
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by stage
 
     def __post_init__(self) -> None:
-        told = json.dumps([self.material.name, asdict(self.settings)], sort_keys=True)
+        trained = {k: v for k, v in asdict(self.settings).items() if k not in ("phones", "words")}
+        told = json.dumps([self.material.name, trained], sort_keys=True)
         self._key = hashlib.sha256(told.encode()).hexdigest()[:12]
         self.output.mkdir(parents=True, exist_ok=True)
 
