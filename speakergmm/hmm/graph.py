@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InsufficientDataError, InvalidInputError
-from .graph_structure import UNREACHABLE, Structure
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.hmm.graph_structure import UNREACHABLE, Structure
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from numpy.typing import ArrayLike
 
-from . import passes
-from .graph import Floats, Graph, Indices
-from .inference_checks import checked_emissions, checked_options, explained
-from .passes import Arithmetic, Implementation
+from speakergmm.hmm import passes
+from speakergmm.hmm.graph import Floats, Graph, Indices
+from speakergmm.hmm.inference_checks import checked_emissions, checked_options, explained
+from speakergmm.hmm.passes import Arithmetic, Implementation
 
 
 class ForwardBackward(NamedTuple):

@@ -9,9 +9,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import InvalidInputError
-from .graph import Floats, Graph, NoPathError
-from .passes import Arithmetic, BestPath, Counts, Implementation
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.graph import Floats, Graph, NoPathError
+from speakergmm.hmm.passes import Arithmetic, BestPath, Counts, Implementation
 
 
 def checked_emissions(graph: Graph, log_emissions: ArrayLike) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ import numpy as np
 from numba import boolean, float64, int32, int64, uint32
 from numpy.typing import NDArray
 
-from .compilation import compiled, constant, results, written
+from speakergmm.hmm.compilation import compiled, constant, results, written
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]

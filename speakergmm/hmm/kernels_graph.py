@@ -6,7 +6,7 @@ import numpy as np
 from numba import float64, int32, types
 from numpy.typing import NDArray
 
-from .compilation import compiled, constant, written
+from speakergmm.hmm.compilation import compiled, constant, written
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]

@@ -8,7 +8,7 @@ import numpy as np
 from numba import float64, int32, int64, types, uint32
 from numpy.typing import NDArray
 
-from .compilation import compiled, constant, results, written
+from speakergmm.hmm.compilation import compiled, constant, results, written
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]

@@ -14,7 +14,7 @@ import numpy as np
 from numba import boolean, float64, int32, int64, types, uint32
 from numpy.typing import NDArray
 
-from .compilation import compiled, constant, written
+from speakergmm.hmm.compilation import compiled, constant, written
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Floats, Graph, Indices
+from speakergmm.hmm.graph import Floats, Graph, Indices
 
 Arithmetic = Literal["scaled", "log"]
 Implementation = Literal["compiled", "numpy"]
@@ -95,7 +95,7 @@ def sum_paths(
         exits=np.zeros(len(graph.exit_state)),
     )
     if implementation == "numpy":
-        from . import reference
+        from speakergmm.hmm import reference
 
         run = reference.sum_paths_scaled if arithmetic == "scaled" else reference.sum_paths_log
         run(graph, log_emissions, beam, wanted, found)
@@ -108,7 +108,7 @@ def _sum_scaled(
     graph: Graph, log_emissions: Floats, peaks: Floats, beam: float, wanted: Wanted, found: Counts
 ) -> bool:
     """Sum in numbers with levels; False if their range is not enough."""
-    from .kernels import SPAN, forward
+    from speakergmm.hmm.kernels import SPAN, forward
 
     n_frames = len(log_emissions)
     lowest = -min(_WIDEST, _WIDEST_SUM / n_frames)
@@ -153,7 +153,7 @@ def _sum_scaled(
         return True
     found.log_likelihood = float(peaks.sum()) + sum_level * SPAN + math.log(value)
     if wanted != "sum":
-        from .kernels_smoothing import smooth
+        from speakergmm.hmm.kernels_smoothing import smooth
 
         counts = np.zeros(graph.n_arcs)
         states, pdfs = _posteriors(graph, found, wanted)
@@ -166,7 +166,7 @@ def _sum_log(
     graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
 ) -> None:
     """Sum in logarithms."""
-    from .kernels_log import backward_log, forward_log
+    from speakergmm.hmm.kernels_log import backward_log, forward_log
 
     structure = graph.structure
     ends = (
@@ -217,10 +217,10 @@ def best_path(
     n_frames = len(log_emissions)
     # Arcs into a state are told apart by 16 bits.
     if implementation == "numpy" or int(np.diff(structure.incoming).max()) > 2**16:
-        from . import reference
+        from speakergmm.hmm import reference
 
         return reference.best_path(graph, log_emissions, beam)
-    from . import kernels_viterbi
+    from speakergmm.hmm import kernels_viterbi
 
     states: Indices = np.empty(n_frames, dtype=np.int32)
     arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
@@ -248,7 +248,7 @@ def best_path(
 
 def _with_levels(log_prob: Floats, lowest: float) -> tuple[Floats, Indices, bool, bool]:
     """Give numbers, their levels, whether any is not 0, and whether all are in range."""
-    from .kernels import SPAN
+    from speakergmm.hmm.kernels import SPAN
 
     levels: Indices = np.zeros(len(log_prob), dtype=np.int32)
     highest = log_prob.max(initial=-math.inf)

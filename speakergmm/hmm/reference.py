@@ -11,9 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import Floats, Graph, Indices
-from .graph_structure import UNREACHABLE
-from .passes import BestPath, Counts, Wanted
+from speakergmm.hmm.graph import Floats, Graph, Indices
+from speakergmm.hmm.graph_structure import UNREACHABLE
+from speakergmm.hmm.passes import BestPath, Counts, Wanted
 
 Integers = NDArray[np.int64]
 # A mantissa in [1/2, 1) or 0, and an exponent.
