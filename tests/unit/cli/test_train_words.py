@@ -1,0 +1,97 @@
+"""``speakergmm train-words``, as people call it."""
+
+import json
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from speakergmm.cli.words import register
+from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.words import WordRecogniser
+
+FAST = ["--states", "3", "--gaussians", "1", "--iterations", "3"]
+
+
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    found = typer.Typer()
+    register(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two words, a high and a low tone, of two speakers."""
+    place = tmp_path_factory.mktemp("tones")
+    rng = np.random.default_rng(0)
+    for word, pitch in (("high", 2500), ("low", 400)):
+        (place / word).mkdir()
+        for number in range(4):
+            time = np.arange(3200) / 8000
+            samples = 0.3 * np.sin(2 * np.pi * pitch * time) + rng.normal(0, 0.01, 3200)
+            samples[:800] *= 0.01
+            with wave.open(str(place / word / f"s{number % 2}_{number}.wav"), "wb") as file:
+                file.setnchannels(1)
+                file.setsampwidth(2)
+                file.setframerate(8000)
+                file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return place
+
+
+def call(app: typer.Typer, *arguments: object):
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_a_folder_becomes_a_model(app, folder, tmp_path):
+    output = tmp_path / "words.safetensors"
+    found = call(app, folder, "--output", output, *FAST)
+    assert found.exit_code == 0, found.output
+    assert "2 words" in found.output
+    model = AcousticModel.load(output)
+    assert sorted(model.lexicon) == ["high", "low"]
+    assert model.features.sample_rate == 8000
+    for word in ("high", "low"):
+        ranked = WordRecogniser(model).recognise(folder / word / "s0_0.wav")
+        assert ranked[0].word == word
+
+
+def test_options_reach_the_model(app, folder, tmp_path):
+    output = tmp_path / "words.safetensors"
+    found = call(
+        app, folder, "-o", output, *FAST, "--warps", "0.9,1,1.1", "--normalisation", "speaker",
+        "--speaker-pattern", "^(.+)_", "--seed", "3", "--json",
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    document = json.loads(found.stdout)
+    assert document["words"] == ["high", "low"]
+    assert document["normalisation"]["scope"] == "speaker"
+    facts = document["provenance"]
+    assert facts["frequency_warps"] == [0.9, 1.0, 1.1]
+    assert (facts["n_states"], facts["seed"], facts["n_speakers"]) == (3, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--warps", "0.9;1"], "factors with commas between"),
+        (["--normalisation", "speaker"], "needs speakers"),
+        (["--normalisation", "all"], "'none', 'utterance' or 'speaker'"),
+        (["--warps", "9"], "frequency_warp must lie between"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(app, folder, tmp_path, options, message):
+    found = call(app, folder, "-o", tmp_path / "words.safetensors", *FAST, *options)
+    assert found.exit_code != 0
+    assert message in str(found.exception)
+
+
+def test_another_file_is_not_written_over(app, folder, tmp_path):
+    output = tmp_path / "notes.txt"
+    output.write_text("mine")
+    found = call(app, folder, "-o", output, *FAST)
+    assert found.exit_code != 0
+    assert output.read_text() == "mine"

@@ -1,0 +1,307 @@
+"""Models of words: training, recognition, lists of recordings, error rates."""
+
+import dataclasses
+import math
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speakergmm.corpora import Corpus, Utterance
+from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.features import FeatureConfig, FeatureExtractor
+from speakergmm.hmm.graph import NoPathError
+from speakergmm.hmm.inference import log_likelihood
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.features import FeatureNormalisation
+from speakergmm.recognition.word_evaluation import (
+    RecognisedWord,
+    WordEvaluation,
+    evaluate_words,
+    wilson_interval,
+)
+from speakergmm.recognition.word_lists import cut_words, read_words
+from speakergmm.recognition.words import WordRecogniser, WordTrainingOptions, train_word_models
+
+RATE = 8000
+# Formants of the sounds that each word is made of.
+SPOKEN = {
+    "up": [(400.0, 900.0), (900.0, 2600.0)],
+    "down": [(900.0, 2600.0), (400.0, 900.0)],
+    "left": [(700.0, 1300.0), (300.0, 2300.0), (700.0, 1300.0)],
+}
+OPTIONS = WordTrainingOptions(
+    features=FeatureConfig.preset("hmm").replace(sample_rate=RATE),
+    n_states=4,
+    silence_states=3,
+    n_gaussians=1.5,
+    n_iterations=6,
+)
+
+
+def say(word: str, rng: np.random.Generator, *, factor: float = 1.0) -> np.ndarray:
+    """A word between two silences; `factor` moves its formants."""
+    pieces = [np.zeros(int(RATE * rng.uniform(0.05, 0.1)))]
+    for formants in SPOKEN[word]:
+        time = np.arange(int(RATE * rng.uniform(0.1, 0.16))) / RATE
+        pitch = np.arange(1, 30) * rng.uniform(110, 130)
+        level = sum(np.exp(-0.5 * ((pitch / factor - f) / 120.0) ** 2) for f in formants)
+        pieces.append((level[:, None] * np.sin(2 * np.pi * pitch[:, None] * time)).sum(axis=0))
+    pieces.append(np.zeros(int(RATE * rng.uniform(0.05, 0.1))))
+    samples = np.concatenate(pieces)
+    return 0.1 * samples + rng.normal(0, 0.002, len(samples))
+
+
+def write(path: Path, samples: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("words")
+    rng = np.random.default_rng(0)
+    for word in SPOKEN:
+        for number in range(6):
+            speaker = "ana" if number < 3 else "bea"
+            write(place / word / f"{speaker}_{number}.wav", say(word, rng))
+    return place
+
+
+@pytest.fixture(scope="module")
+def read(folder):
+    return read_words(folder, speaker_pattern="^(.+)_")
+
+
+@pytest.fixture(scope="module")
+def model(read) -> AcousticModel:
+    return train_word_models(read.corpus, read.words, OPTIONS)
+
+
+def test_units_are_words(model):
+    assert model.models.units == ("down", "left", "up", "SIL")
+    assert [t.n_states for t in model.models.topologies] == [4, 4, 4, 3]
+    assert model.lexicon["up"][0].phones == ("up",)
+    assert model.models.n_components == round(1.5 * 15)
+    history = [h["log_likelihood"] for h in model.provenance["history"]]
+    assert history[-1] > history[1]
+    assert (model.provenance["n_utterances"], model.provenance["n_speakers"]) == (18, 2)
+
+
+def test_new_recordings_are_recognised(model, tmp_path):
+    recogniser = WordRecogniser(model)
+    assert recogniser.words == ("down", "left", "up")
+    rng = np.random.default_rng(1)
+    for word in SPOKEN:
+        samples = say(word, rng)
+        ranked = recogniser.recognise(samples)
+        assert ranked[0].word == word
+        assert sum(score.posterior for score in ranked) == pytest.approx(1)
+        write(tmp_path / "one.wav", samples)
+        from_file = recogniser.recognise(tmp_path / "one.wav")
+        assert from_file[0].log_likelihood == pytest.approx(ranked[0].log_likelihood, rel=1e-2)
+
+
+def test_scores_are_likelihoods_of_normalised_features(model):
+    """The recogniser's numbers against features normalised by hand and graphs compiled alone."""
+    samples = say("left", np.random.default_rng(2))
+    values = FeatureExtractor(model.features).extract(samples).values.astype(np.float64)
+    X = ((values - values.mean(axis=0)) / values.std(axis=0)).astype(np.float32)
+    ranked = {s.word: s for s in WordRecogniser(model).recognise(samples)}
+    for word in SPOKEN:
+        graph = model.compile([word])
+        emissions = model.models.log_emissions(X, graph.pdfs)
+        expected = log_likelihood(graph.graph(model.models.transitions), emissions)
+        assert ranked[word].log_likelihood == pytest.approx(expected, rel=1e-5)
+    by_hand = WordRecogniser(model).recognise(X)
+    assert by_hand[0].log_likelihood == pytest.approx(ranked["left"].log_likelihood, rel=1e-5)
+
+
+def test_priors_decide_where_sounds_do_not(model):
+    samples = say("up", np.random.default_rng(3))
+    assert WordRecogniser(model, ["down", "left"]).recognise(samples)[0].word != "up"
+    unlikely = WordRecogniser(model, {"up": 1e-300, "down": 1.0}, acoustic_scale=1e-3)
+    assert unlikely.recognise(samples)[0].word == "down"
+
+
+def test_a_recording_that_is_too_short_is_refused(model):
+    with pytest.raises(NoPathError, match="frames"):
+        WordRecogniser(model).recognise(np.zeros(300) + 0.01)
+
+
+def test_the_model_survives_its_file(model, tmp_path):
+    model.save(tmp_path / "words.safetensors")
+    assert AcousticModel.load(tmp_path / "words.safetensors").digest == model.digest
+
+
+def test_jobs_change_nothing(read, model):
+    assert train_word_models(read.corpus, read.words, OPTIONS, n_jobs=2).digest == model.digest
+
+
+def test_warped_copies_help_with_another_vocal_tract(read, model):
+    options = dataclasses.replace(OPTIONS, frequency_warps=(0.85, 1.0, 1.18))
+    warped = train_word_models(read.corpus, read.words, options)
+    assert warped.provenance["frequency_warps"] == [0.85, 1.0, 1.18]
+    assert warped.features == model.features
+    rng = np.random.default_rng(4)
+    gains = []
+    for word in SPOKEN:
+        samples = say(word, rng, factor=1.18)
+        plain, other = (
+            {s.word: s.log_likelihood for s in WordRecogniser(m).recognise(samples)}[word]
+            for m in (model, warped)
+        )
+        gains.append(other - plain)
+    assert sum(gains) > 0
+
+
+def test_phones_in_place_of_words(read):
+    sounds = {"up": [("a", "b")], "down": [("b", "a")], "left": [("c", "d", "c")]}
+    options = dataclasses.replace(OPTIONS, n_states=2, silence_states=1)
+    model = train_word_models(read.corpus, read.words, options, lexicon=Lexicon.from_dict(sounds))
+    assert set(model.models.units) == {"a", "b", "c", "d", "SIL"}
+    assert evaluate_words(model, read.corpus, read.words).error_rate < 0.2
+
+
+def test_without_silence(read):
+    options = dataclasses.replace(OPTIONS, silence_states=0, n_iterations=2)
+    model = train_word_models(read.corpus, read.words, options)
+    assert "SIL" not in model.models.units
+    assert model.silence.unit is None
+
+
+def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
+    write(tmp_path / "short.wav", np.zeros(400))
+    short = Utterance("short", tmp_path / "short.wav", "ana")
+    lost = Utterance("lost", tmp_path / "absent.wav", "ana")
+    mute = Utterance("mute", tmp_path / "mute.wav", "ana")
+    corpus = Corpus((*read.corpus.utterances, short, lost, mute), source="x")
+    words = {**read.words, "short": "up", "lost": "up"}
+    found = []
+    options = dataclasses.replace(OPTIONS, n_iterations=2, frequency_warps=(1.0, 1.1))
+    model = train_word_models(corpus, words, options, on_skip=found.append)
+    named = {name for item in found for name in item.affected}
+    assert named == {"short", "lost", "mute"}
+    assert model.provenance["n_skipped"] == len(found)
+    with pytest.raises(InsufficientDataError, match="nothing says what word 'mute' is"):
+        train_word_models(corpus, words, options, strict=True)
+
+
+def test_bad_options_are_refused(read):
+    for change in ({"n_states": 0}, {"n_gaussians": 0.5}, {"frequency_warps": ()}):
+        with pytest.raises(InvalidInputError):
+            dataclasses.replace(OPTIONS, **change)
+    with pytest.raises(InvalidInputError, match="as the model of silence is"):
+        train_word_models(read.corpus, read.words, OPTIONS, silence="up")
+    only = Lexicon.from_dict({"up": [("a",)]})
+    with pytest.raises(InvalidInputError, match="without a pronunciation: down, left"):
+        train_word_models(read.corpus, read.words, OPTIONS, lexicon=only)
+    with pytest.raises(InsufficientDataError, match="no recording whose word is known"):
+        train_word_models(read.corpus, {}, OPTIONS, on_skip=lambda _: None)
+
+
+def test_evaluation_counts(model, read):
+    found = evaluate_words(model, read.corpus, read.words)
+    assert found.error_rate == 0
+    assert found.by_speaker() == {"ana": (0, 9), "bea": (0, 9)}
+    wrong = {**read.words, read.corpus.utterances[0].id: "left"}
+    worse = evaluate_words(model, read.corpus, wrong)
+    assert (worse.n_errors, worse.confusions) == (1, (("left", "down", 1),))
+    pooled = found + worse
+    assert len(pooled.recognised) == 36
+    assert pooled.error_rate == pytest.approx(1 / 36)
+    interval = pooled.speaker_interval()
+    assert interval.low == 0
+    assert interval.high == pytest.approx(1 / 18)
+    assert found.wilson_interval().low == 0
+    assert WordEvaluation(()).speaker_interval() is None
+    assert math.isnan(WordEvaluation(()).error_rate)
+    unread = WordEvaluation((RecognisedWord("u", None, "up", None, math.nan),))
+    assert unread.confusions == (("up", "", 1),)
+
+
+@pytest.mark.parametrize(("errors", "total"), [(0, 20), (1, 300), (7, 40), (20, 20)])
+def test_wilson_interval_solves_its_equation(errors, total):
+    """Its ends are the rates whose normal test just does not refuse what was seen."""
+    found = wilson_interval(errors, total)
+    seen = errors / total
+    for end in (found.low, found.high):
+        if 0 < end < 1:
+            assert abs(seen - end) / math.sqrt(end * (1 - end) / total) == pytest.approx(
+                1.959964, abs=1e-5
+            )
+    with pytest.raises(InvalidInputError, match="errors must be 0"):
+        wilson_interval(3, 2)
+
+
+def test_lists_name_words(folder, tmp_path):
+    listed = tmp_path / "list.tsv"
+    listed.write_text(
+        "path\tspeaker\tword\nup/ana_0.wav\tana\tup there\ndown/bea_3.wav\tbea\tdown\n"
+    )
+    read = read_words(listed, data_dir=folder)
+    assert read.words == {"up/ana_0.wav": "up_there", "down/bea_3.wav": "down"}
+    assert read.corpus.speakers == ("ana", "bea")
+    listed.write_text("path,text\nup/ana_0.wav,up there\n")
+    with pytest.raises(CorpusError, match=r"list.tsv:2: .*more than one word"):
+        read_words(listed, data_dir=folder)
+    listed.write_text("path,word\nup/ana_0.wav, \n")
+    with pytest.raises(CorpusError, match=r"list.tsv:2: the column word is empty"):
+        read_words(listed, data_dir=folder)
+
+
+def test_folders_and_patterns(folder, tmp_path):
+    assert {u.speaker for u in read_words(folder).corpus} == {None}
+    with pytest.raises(InvalidInputError, match="no regular expression"):
+        read_words(folder, speaker_pattern="(")
+    with pytest.raises(InvalidInputError, match="has no group"):
+        read_words(folder, speaker_pattern="ana")
+    with pytest.raises(CorpusError, match="finds no speaker"):
+        read_words(folder, speaker_pattern="(carl)")
+    write(tmp_path / "zoom in" / "a.wav", np.zeros(800))
+    assert read_words(tmp_path).vocabulary == ("zoom_in",)
+
+
+def test_kaldi_directories(folder, tmp_path):
+    (tmp_path / "wav.scp").write_text(f"a-1 {folder}/up/ana_0.wav\n")
+    (tmp_path / "utt2spk").write_text("a-1 a\n")
+    (tmp_path / "text").write_text("a-1 up\n")
+    assert read_words(tmp_path).words == {"a-1": "up"}
+    (tmp_path / "text").write_text("a-1 up down\n")
+    with pytest.raises(CorpusError, match=r"text:1: .*has 2 words"):
+        read_words(tmp_path)
+
+
+def test_words_are_cut_from_running_speech(tmp_path):
+    corpus = Corpus((Utterance("u1", tmp_path / "u1.wav", "ana"),), source="x")
+    table = tmp_path / "words.tsv"
+    table.write_text(
+        "utterance\tstart\tduration\tword\nu1\t0.5\t0.25\tup\nu1\t1\t0.5\tup\nu1\t2\t1\tno\n"
+        "u2\t0\t1\tno\n"
+    )
+    cut = cut_words(corpus, table, most_frequent=1)
+    assert [(u.id, u.start, u.end) for u in cut.corpus] == [
+        ("u1#0.5", 0.5, 0.75),
+        ("u1#1", 1.0, 1.5),
+    ]
+    table.write_text("utterance\tstart\tduration\tword\nu1\t0.5\t-1\tup\n")
+    with pytest.raises(CorpusError, match=r"words.tsv:2"):
+        cut_words(corpus, table)
+    table.write_text("utterance\tstart\tduration\tword\nu7\t0.5\t1\tup\n")
+    with pytest.raises(CorpusError, match="no word of the recordings"):
+        cut_words(corpus, table)
+
+
+def test_normalisation_by_speaker(read):
+    options = dataclasses.replace(
+        OPTIONS, normalisation=FeatureNormalisation("speaker"), n_iterations=3
+    )
+    model = train_word_models(read.corpus, read.words, options)
+    assert model.normalisation.scope == "speaker"
+    assert evaluate_words(model, read.corpus, read.words).error_rate < 0.2
