@@ -24,7 +24,7 @@ from speakergmm.cli.outputs import check_output
 from speakergmm.errors import InvalidInputError
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.training import TrainingState
+    from speakergmm.hmm.training_state import TrainingState
     from speakergmm.recognition.text_problems import TextProblem
 
 _EXAMPLES = """

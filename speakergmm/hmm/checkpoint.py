@@ -31,7 +31,7 @@ from speakergmm.errors import (
 from speakergmm.files import check_writable
 from speakergmm.hmm.embedded import AlignedPath
 from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.training import FailedUtterance, TrainingIteration, TrainingState
+from speakergmm.hmm.training_state import FailedUtterance, TrainingIteration, TrainingState
 from speakergmm.mixtures.checkpoint import CheckpointWarning
 from speakergmm.mixtures.fingerprint import describe_differences, normalised
 from speakergmm.serialization import load_arrays, save_arrays

@@ -17,7 +17,8 @@ from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import TrainingResult, TrainingState, survey, train_embedded
+from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.hmm.training_state import TrainingResult, TrainingState
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel

@@ -26,7 +26,8 @@ from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.moments import Moments
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import TrainingState, survey, train_embedded
+from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.hmm.training_state import TrainingState
 from speakergmm.hmm.utterance_graph import compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel

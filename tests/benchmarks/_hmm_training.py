@@ -12,7 +12,7 @@ from pathlib import Path
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.training import TrainingState
+from speakergmm.hmm.training_state import TrainingState
 from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
 
 from ._figure import Figure

@@ -12,7 +12,8 @@ from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import EmbeddedTrainer, survey, train_embedded
+from speakergmm.hmm.trainer import EmbeddedTrainer
+from speakergmm.hmm.training import survey, train_embedded
 from speakergmm.hmm.utterance_graph import UnitEdge, compile_transcript, compile_units
 from speakergmm.mixtures.standardisation import Standardisation
 
