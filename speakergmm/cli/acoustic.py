@@ -209,7 +209,8 @@ def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
         return
     if not strict:
         for problem in errors[:_SHOWN_PROBLEMS]:
-            print_note(f"left out: {_place(problem)}{problem.message}")
+            what = "warning" if problem.utterance is None else "left out"
+            print_note(f"{what}: {_place(problem)}{problem.message}")
         if len(errors) > _SHOWN_PROBLEMS:
             print_note(f"and {len(errors) - _SHOWN_PROBLEMS} more; 'validate --text' lists them")
         return
