@@ -48,29 +48,40 @@ def posteriors_on_path(
         none), and of the units before and after on the path (0 where there is none).
     """
     n_frames, n_states = posteriors.shape
-    last = len(passed) - 1
+    n_units = len(word_of)
+    # Where the states of a unit, and of a word, begin and end: most are elsewhere.
+    first, stop = np.full(n_units, n_states), np.zeros(n_units, np.int64)
+    for state in range(n_states):
+        unit = state_unit[state]
+        first[unit] = min(first[unit], state)
+        stop[unit] = max(stop[unit], state + 1)
+    n_words = 0
+    for unit in range(n_units):
+        n_words = max(n_words, word_of[unit] + 1)
+    word_first, word_stop = np.full(n_words, n_states), np.zeros(n_words, np.int64)
+    for unit in range(n_units):
+        word = word_of[unit]
+        if word >= 0:
+            word_first[word] = min(word_first[word], first[unit])
+            word_stop[word] = max(word_stop[word], stop[unit])
     for t in range(n_frames):
         here = place[t]
-        unit = passed[here]
-        word = word_of[unit]
-        before = passed[here - 1] if here > 0 else -1
-        after = passed[here + 1] if here < last else -1
-        own = of_word = of_before = of_after = 0.0
-        for state in range(n_states):
-            value = posteriors[t, state]
-            if value == 0.0:
-                continue
-            other = state_unit[state]
-            if other == unit:
-                own += value
-            elif other == before:
-                of_before += value
-            elif other == after:
-                of_after += value
-            if word >= 0 and word_of[other] == word:
-                of_word += value
         result[t, 0] = posteriors[t, states[t]]
-        result[t, 1] = own
-        result[t, 2] = of_word if word >= 0 else own
-        result[t, 3] = of_before
-        result[t, 4] = of_after
+        for column in range(3):
+            # The unit itself, the one before, the one after.
+            other = here if column == 0 else (here - 1 if column == 1 else here + 1)
+            total = 0.0
+            if 0 <= other < len(passed):
+                unit = passed[other]
+                for state in range(first[unit], stop[unit]):
+                    if state_unit[state] == unit:
+                        total += posteriors[t, state]
+            result[t, 1 if column == 0 else column + 2] = total
+        word = word_of[passed[here]]
+        total = result[t, 1]
+        if word >= 0:
+            total = 0.0
+            for state in range(word_first[word], word_stop[word]):
+                if word_of[state_unit[state]] == word:
+                    total += posteriors[t, state]
+        result[t, 2] = total
