@@ -180,6 +180,16 @@ def test_scales_penalties_and_short_pauses():
         assert hypothesis.transition_log_probability == pytest.approx(path.transition, abs=2e-5)
 
 
+def test_densities_above_one_rank_in_the_same_order(case):
+    """Scores may grow along a path then; what is ahead must be known for the best to come first."""
+    options = DecodingOptions(acoustic_scale=1.0, n_best=15, **WIDE)
+    plain, higher = (
+        decode_emissions(case.graph, case.inputs + shift, options=options).hypotheses
+        for shift in (0.0, 100.0)
+    )
+    assert_same_ranking(higher, {h.words: h.score + 100.0 * N_FRAMES for h in plain})
+
+
 def test_rescoring_an_n_best_list_is_decoding_with_the_other_scales():
     first = Case(4)
     options = DecodingOptions(acoustic_scale=0.2, n_best=1000, **WIDE)

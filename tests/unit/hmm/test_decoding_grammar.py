@@ -137,6 +137,28 @@ def test_a_history_without_followers_pays_its_way_back():
     assert grammar.score(["b"]) == pytest.approx(math.log(0.5 * 0.4 * 0.9 * 0.2))
 
 
+def test_backing_off_over_a_history_that_is_none():
+    """After "a b" anything but "c" costs a weight, though "b" alone is no history of anything."""
+    model = BackoffLanguageModel(
+        (
+            {
+                ("<s>",): (-math.inf, 0.0),
+                **{(word,): (ten(0.2), 0.0) for word in ("a", "b", "c", "d", "</s>")},
+            },
+            {("<s>", "a"): (ten(0.2), 0.0), ("a", "b"): (ten(0.9), ten(0.5))},
+            {("a", "b", "c"): (ten(0.6), 0.0)},
+        )
+    )
+    grammar = Grammar.ngram(model)
+    assert len(grammar.states) == 4  # <s>, a, a b, and no history
+    for sentence, probability in (
+        (["a", "b", "d"], 0.2**3 * 0.45),
+        (["a", "b", "c"], 0.54 * 0.2**2),
+    ):
+        assert model.log_probability(sentence) == pytest.approx(math.log(probability))
+        assert grammar.score(sentence) == pytest.approx(math.log(probability))
+
+
 def test_words_without_pronunciation_are_left_out_and_named():
     model = train_ngram(SENTENCES, order=3)
     grammar = Grammar.ngram(model, known=["a", "b", "zebra"])
