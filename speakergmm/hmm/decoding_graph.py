@@ -153,6 +153,22 @@ def word_graph(
     ------
     InvalidInputError
         As `build_decoding_graph`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from speakergmm.hmm.decoding import DecodingOptions, decode_emissions
+    >>> from speakergmm.hmm.lexicon import Lexicon
+    >>> from speakergmm.hmm.models import PhoneModels
+    >>> from speakergmm.hmm.topology import Topology
+    >>> topologies = {"N": Topology.left_right(1), "OW": Topology.left_right(1)}
+    >>> models = PhoneModels.flat(topologies, mean=[0.0], variance=[1.0])
+    >>> lexicon = Lexicon.from_dict({"no": ["N OW"], "own": ["OW N"]})
+    >>> graph = word_graph(models, lexicon, silence=None)
+    >>> densities = -9.0 * np.array([[0, 1], [1, 0], [1, 0], [0, 1]])  # of N and OW, by frame
+    >>> result = decode_emissions(graph, densities, options=DecodingOptions(acoustic_scale=1.0))
+    >>> [(s.label, s.start_frame, s.end_frame) for s in result.best.word_segments]
+    [('no', 0, 2), ('own', 2, 4)]
     """
     listed = None if words is None else list(words)
     if language_model is None:
