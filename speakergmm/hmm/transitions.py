@@ -32,6 +32,13 @@ class Transitions:
     group: NDArray[np.int64]
     probability: NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        """Copy and freeze."""
+        for name in ("first", "group", "probability"):
+            array = np.array(getattr(self, name))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
     @classmethod
     def from_topologies(cls, topologies: Sequence[Topology]) -> Self:
         """Take the probabilities that the topologies of the units begin with."""

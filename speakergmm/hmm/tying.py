@@ -36,7 +36,11 @@ class Tying:
     pdf_id: NDArray[np.int32]
 
     def __post_init__(self) -> None:
-        """Refuse numbers that leave a pdf out."""
+        """Copy, freeze, and refuse numbers that leave a pdf out."""
+        for name in ("first", "pdf_id"):
+            array = np.array(getattr(self, name))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
         if len(self.pdf_id) == 0 or not np.array_equal(
             np.unique(self.pdf_id), np.arange(self.pdf_id.max() + 1)
         ):
@@ -103,7 +107,13 @@ class Tying:
     def from_arrays(
         cls, topologies: Sequence[Topology], arrays: Mapping[str, NDArray[Any]]
     ) -> Self:
-        """Build from the topologies and what `to_arrays` gave, checked anew."""
+        """Build from the topologies and what `to_arrays` gave, checked anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If they don't belong together.
+        """
         first = np.cumsum([0, *(topology.n_states for topology in topologies)])
         found = np.asarray(arrays["pdf_id"], np.int32)
         if found.shape != (first[-1],):

@@ -13,6 +13,7 @@ from speakergmm.corpora import Corpus, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, warn_of_skip
+from speakergmm.hmm.graphemes import spell
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
@@ -51,7 +52,7 @@ class TrainingOptions:
         Of units that are not to have the default.
     unknown_words : {"skip", "map", "graphemes"}, default="skip"
         What is done with words outside the lexicon: their utterances are left out, they are said
-        by a model of spoken noise, or they are spelled with the graphemes of the lexicon.
+        by a model of spoken noise, or they are spelled, a unit a letter.
     seed : int, default=0
     """
 
@@ -207,10 +208,11 @@ def _complete_lexicon(
             lexicon = lexicon.extended({UNKNOWN_WORD: (Pronunciation((NOISE_UNIT,)),)})
         return lexicon, UNKNOWN_WORD
     if options.unknown_words == "graphemes":
-        missing = lexicon.unknown(transcripts)
-        if missing:
-            spelled = Lexicon.graphemes(missing, strict=False)
-            lexicon = lexicon.extended(spelled.pronunciations)
+        spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
+        # Words that can't be spelled stay outside, and cost their utterances.
+        lexicon = lexicon.extended(
+            {word: (Pronunciation(units),) for word, units in spelled.items() if units}
+        )
     return lexicon, None
 
 

@@ -115,6 +115,13 @@ def test_refuses_floors_out_of_range(floor):
         transitions.updated([1.0, 1.0, 1.0], floor=floor)
 
 
+def test_probabilities_are_copies_that_nobody_changes():
+    transitions = Transitions.from_topologies(TOPOLOGIES)
+    for array in (transitions.probability, transitions.updated(transitions.probability).group):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
 def test_comes_back_from_arrays():
     transitions = Transitions.from_topologies(TOPOLOGIES)
     rng = np.random.default_rng(0)

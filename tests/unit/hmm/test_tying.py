@@ -23,6 +23,15 @@ def test_a_short_pause_shares_the_middle_of_silence():
     assert tying.n_pdfs == 5
 
 
+def test_ids_are_copies_that_nobody_changes():
+    ids = np.array([0, 1], np.int32)
+    tying = Tying(np.array([0, 2]), ids)
+    ids[0] = 1
+    assert tying.pdfs(0).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="read-only"):
+        tying.pdfs(0)[0] = 1
+
+
 def test_nothing_shared_is_independent():
     shared, independent = Tying.shared([THREE, PAUSE], {}), Tying.independent([THREE, PAUSE])
     np.testing.assert_array_equal(shared.pdf_id, independent.pdf_id)

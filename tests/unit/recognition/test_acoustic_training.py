@@ -293,6 +293,18 @@ def test_unknown_words_are_spelled(corpus, said, smaller):
     assert set(word) <= set(found.models.units)
 
 
+def test_words_that_cannot_be_spelled_cost_their_utterances(corpus, said, lexicon):
+    name = corpus.utterances[0].id
+    heard = []
+    found = train(
+        corpus, said | {name: (*said[name], "1984")}, lexicon, unknown_words="graphemes",
+        on_skip=heard.append, schedule=TrainingSchedule(n_iterations=1),
+    )  # fmt: skip
+    assert [skipped.affected for skipped in heard] == [(name,)]
+    assert "'1984'" in heard[0].message
+    assert found.provenance["n_utterances"] == len(corpus) - 1
+
+
 def test_words_that_nobody_says_keep_their_place_where_they_can(model, lexicon):
     known = set(model.models.units)
     for word in lexicon:
