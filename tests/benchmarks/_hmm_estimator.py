@@ -115,23 +115,38 @@ def estimator(*, quick: bool = False) -> list[Figure]:
             ("hmmlearn / ours in float64, logarithms", "float64", "their log", ""),
         )
     ]
-    # Judged by hmmlearn's own float64 densities.
+    return found + likelihoods(X, lengths, start, fitted) + far_start(X, lengths, start)
+
+
+def likelihoods(
+    X: np.ndarray, lengths: list[int], start: Start, fitted: dict[str, Any]
+) -> list[Figure]:
+    """Compare likelihoods under hmmlearn's own float64 densities, per frame.
+
+    Both climb to the same optimum from this start, each on a way of its own; near the top their
+    order is chance. After one iteration the exact update is ahead.
+    """
     judge = begin(GMMHMM, start, 1, "log")
-    likelihoods = {}
-    for name in ("log", "their log"):
+
+    def score(model: Any) -> float:
         for attribute in start:
-            setattr(judge, attribute, getattr(fitted[name], attribute))
-        likelihoods[name] = judge.score(X, lengths)
-    found.append(
+            setattr(judge, attribute, getattr(model, attribute))
+        return float(judge.score(X, lengths)) / len(X)
+
+    once = [begin(kind, start, 1, "log").fit(X, lengths) for kind in (GaussianMixtureHMM, GMMHMM)]
+    first = score(once[0]) - score(once[1])
+    last = score(fitted["log"]) - score(fitted["their log"])
+    what = "log-likelihood per frame, ours - hmmlearn's"
+    return [
+        Figure("estimator", f"{what}: after one iteration", first, ">= 0"),
         Figure(
             "estimator",
-            "log-likelihood, ours - hmmlearn's, nats: after these iterations",
-            likelihoods["log"] - likelihoods["their log"],
-            ">= 0",
-            f"ours {likelihoods['log']:.1f}, of {len(X):,} frames",
-        )
-    )
-    return found + far_start(X, lengths, start)
+            f"{what}: after all iterations",
+            last,
+            ">= -1e-4",
+            f"{last * len(X):+.2f} nats in all, of {score(fitted['log']) * len(X):.0f}",
+        ),
+    ]
 
 
 def far_start(X: np.ndarray, lengths: list[int], start: Start) -> list[Figure]:

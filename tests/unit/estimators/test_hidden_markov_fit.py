@@ -1,5 +1,7 @@
 """Training: monotone, exact in simple cases, the same whatever the order, weights and jobs."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hmmlearn.base import ConvergenceMonitor
@@ -218,6 +220,20 @@ def test_long_sequences_are_cut_for_evaluation_only():
     np.testing.assert_allclose(
         model.weights_, occupancy.sum(axis=0) / posteriors.sum(axis=0)[:, None], rtol=1e-9
     )
+
+
+def test_posteriors_of_few_sequences_are_held():
+    """Those of all frames and components would take 32 MB here."""
+    source = generator()
+    X = np.tile(sequences_of(source, [200])[0].astype(np.float32), (1000, 1))
+    model = started(GaussianMixtureHMM(3, 2, init_params="", n_iter=2), source)
+    model.set_params(n_components=3, n_mix=2).fit(X[:400], [200] * 2)
+    tracemalloc.start()
+    model.fit(X, [200] * 1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    n_frames, n_components = len(X), 6
+    assert peak < 0.6 * 4 * n_frames * n_components + 8 * n_frames
 
 
 @pytest.mark.parametrize(("topology", "band"), [("left-right", 1), ("bakis", 2)])
