@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -179,7 +180,8 @@ def decode(
     ):
         if lattice is not None:
             _write_lattice(lattice, recognition)
-        found.append(recognition)
+        # Lattices of a corpus are too large to be kept.
+        found.append(replace(recognition, lattice_text=None))
     silence = acoustic.silence.unit if phones else None
     document = {
         "model": str(model),
@@ -342,8 +344,8 @@ def _write(
 def _write_lattice(folder: Path, recognition: Recognition) -> None:
     from speakergmm.files import atomic_text_writer
 
-    # An id may hold what a file name can't.
-    name = recognition.utterance.id.replace("/", "_").replace("\\", "_")
+    # An id may hold what a file name can't, and two ids must not share a file.
+    name = recognition.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
     with atomic_text_writer(folder / f"{name}.lat") as file:
         file.write(recognition.lattice_text or "")
 

@@ -66,7 +66,8 @@ class Lattice:
     -----
     A posterior is that of paths, p ~ exp(acoustic_scale * acoustic + graph_scale * graph), summed
     over all paths of the lattice: state by state, so that different alignments of the same words
-    add up. What fell out of the beam counts as impossible.
+    add up, and so do the ways back to shorter histories of an n-gram model by which the same words
+    can be reached. What fell out of the beam counts as impossible.
     """
 
     graph: DecodingGraph

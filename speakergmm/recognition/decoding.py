@@ -317,7 +317,12 @@ class Decoder:
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
             items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
-            found = parallel_map(work, items, n_jobs=n_jobs)
+            found = parallel_map(
+                work,
+                items,
+                n_jobs=n_jobs,
+                description=description and f"{description}: search",
+            )
             for chunk, outcomes in zip(chunks, found, strict=True):
                 for place, (result, text, error) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]

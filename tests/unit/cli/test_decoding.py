@@ -173,6 +173,15 @@ def test_lattices(run, world, tmp_path):
     assert {"rise", "mid", "low"} <= set(said)
 
 
+def test_lattices_of_ids_that_are_no_file_names(run, world, tmp_path):
+    listed = world / "ids.tsv"
+    listed.write_text("id\tspeaker\tpath\na/b\tana\tone.wav\na%2Fb\tana\ttwo.wav\n")
+    folder = tmp_path / "lattices"
+    run("--lattice", folder, "--lattice-beam", 1, inputs=[listed])
+    found = {path.name: path.read_text().splitlines()[0] for path in folder.iterdir()}
+    assert found == {"a%2Fb.lat": "a/b", "a%252Fb.lat": "a%2Fb"}
+
+
 def test_another_lexicon(run, world, tmp_path):
     lexicon = tmp_path / "lexicon.txt"
     lexicon.write_text("tief LO\nfallend HI LO\nmittel MI\nsteigend LO HI\n")
