@@ -76,13 +76,9 @@ def report(
     row(*["---"] * (1 + len(HEADING)))
     found, cells = run(material, material.test, CHOSEN, seed=seed, jobs=jobs)
     row("test", *cells)
-    taken = ", ".join(f"{said} for {heard or 'nothing'} {n}" for heard, said, n in _heard(found))
+    taken = ", ".join(f"{said} as {heard or 'nothing'} {n}" for said, heard, n in found.confusions)
     speakers = ", ".join(f"{who} {e} of {n}" for who, (e, n) in found.by_speaker().items())
-    print(f"\nTaken for: {taken or 'no error'}. By speaker: {speakers}.")
-
-
-def _heard(found: WordEvaluation) -> list[tuple[str, str, int]]:
-    return [(said, heard, n) for said, heard, n in found.confusions]
+    print(f"\nHeard: {taken or 'no error'}. By speaker: {speakers}.")
 
 
 if __name__ == "__main__":

@@ -62,17 +62,17 @@ class Settings:
 
 
 # The usual split: the same six speakers in training and test, recording by recording.
-KNOWN = Settings("none", 8.0, n_states=14)
+KNOWN = Settings("none", 12.0)
 # A speaker unknown in training.
-UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS})
+UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS, "n_iterations": 12})
 
 KNOWN_FACTORS: dict[str, dict[str, Settings]] = {
     "normalisation": {
         "speaker": replace(KNOWN, scope="speaker"),
         "utterance": replace(KNOWN, scope="utterance"),
     },
-    "Gaussians a state": {f"{n:g}": replace(KNOWN, n_gaussians=n) for n in (4.0, 12.0)},
-    "states": {str(n): replace(KNOWN, n_states=n) for n in (10, 20)},
+    "Gaussians a state": {f"{n:g}": replace(KNOWN, n_gaussians=n) for n in (6.0, 18.0)},
+    "states": {str(n): replace(KNOWN, n_states=n) for n in (7, 14)},
 }
 
 UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {

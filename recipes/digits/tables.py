@@ -27,10 +27,6 @@ def cells(found: WordEvaluation, seconds: float) -> list[str]:
 
 def describe_errors(name: str, found: WordEvaluation) -> None:
     """Print which words were taken for which, and the errors of each speaker."""
-    taken = ", ".join(f"{said} for {heard} {n}" for heard, said, n in _confused(found))
+    taken = ", ".join(f"{said} as {heard or 'nothing'} {n}" for said, heard, n in found.confusions)
     speakers = ", ".join(f"{who} {e} of {n}" for who, (e, n) in found.by_speaker().items())
-    print(f"\n{name}: {taken or 'no error'}. By speaker: {speakers}.")
-
-
-def _confused(found: WordEvaluation) -> list[tuple[str, str, int]]:
-    return [(said, heard or "nothing", n) for said, heard, n in found.confusions]
+    print(f"\n{name}: heard {taken or 'no error'}. By speaker: {speakers}.")

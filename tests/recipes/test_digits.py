@@ -85,8 +85,8 @@ def test_report_prints_all_figures(recipe, quick, monkeypatch, tmp_path):
     assert [cells[0] for cells in rows[2:]] == [
         "| usual split",
         "| leave one speaker out",
-        "| leave one speaker out, without warps",
-        "| leave one speaker out, normalised by utterance",
+        "| the same without warps",
+        "| the same, normalised by utterance",
     ]
     for cells in rows[3:]:
         assert int(cells[2]) == len(quick.corpus)  # each recording is tested once
