@@ -43,7 +43,7 @@ class Settings:
     variance: bool = True  # whether speakers are brought to the same variance, too
     silence_probability: float = 0.5
     phones: Search = Search(0.25, beam=20.0)
-    words: Search = Search(0.1)
+    words: Search = Search(0.15, -1.0, beam=15.0)
 
     def options(self) -> TrainingOptions:
         """Return what training is told."""
@@ -68,9 +68,9 @@ class Settings:
 # Factors of log-densities, and what each word or phone costs, that are compared.
 SCALES: dict[str, Sequence[float]] = {
     "phones": (0.1, 0.15, 0.2, 0.25, 0.3),
-    "words": (0.08, 0.1, 0.125),
+    "words": (0.1, 0.125, 0.15, 0.2),
 }
-PENALTIES: dict[str, Sequence[float]] = {"phones": (0.0, -1.0), "words": (0.0, -3.0)}
+PENALTIES: dict[str, Sequence[float]] = {"phones": (0.0, -1.0), "words": (0.0, -1.0, -3.0)}
 
 # Smaller, as the corpus is: 30 phones, of which each is said some hundred times.
 SYNTHETIC = Settings(schedule={"n_gaussians": 300})
