@@ -152,6 +152,7 @@ def test_equal_shares_are_of_pdfs_of_the_graph(world, n_frames):
 
 
 @given(topologies(), seeds, st.floats(0.0, 0.99), st.floats(0.1, 1e6))
+@settings(deadline=None)
 def test_transitions_are_probabilities_whatever_the_counts(topology, seed, floor, scale):
     rng = np.random.default_rng(seed)
     start = Transitions.from_topologies([topology, topology])
@@ -174,6 +175,7 @@ def test_transitions_are_probabilities_whatever_the_counts(topology, seed, floor
     st.sampled_from([0.25, 0.5, 1.0]),
     st.integers(1, 100),
 )
+@settings(deadline=None)
 def test_gaussians_are_allotted_within_what_frames_allow(frames, n_gaussians, power, min_count):
     occupancy = np.array(frames, np.float64)
     found = allot_gaussians(occupancy, n_gaussians, power=power, min_count=min_count)
@@ -193,6 +195,7 @@ def test_gaussians_are_allotted_within_what_frames_allow(frames, n_gaussians, po
 
 
 @given(st.integers(1, 200), st.integers(1, 500), st.integers(0, 40))
+@settings(deadline=None)
 def test_schedules_never_shrink(n_pdfs, more, grow_until):
     schedule = TrainingSchedule(n_gaussians=n_pdfs + more, grow_until=grow_until)
     wanted = [schedule.gaussians_after(i, n_pdfs) for i in range(45)]
@@ -208,6 +211,7 @@ def test_schedules_never_shrink(n_pdfs, more, grow_until):
     st.sampled_from([0.0, 1.0, 50.0, 1e6]),
     st.sampled_from(["float32", "float64"]),
 )
+@settings(deadline=None)
 def test_compiled_sums_are_plain_sums(sizes, n_frames, seed, spread, dtype):
     offsets = np.cumsum([0, *sizes])
     densities = np.random.default_rng(seed).normal(0.0, spread, (n_frames, offsets[-1]))
