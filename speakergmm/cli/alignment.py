@@ -257,9 +257,10 @@ def _print_summary(
         )
     for path in pictures:
         print_line(f"picture: {path}")
+    length = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
     left_out = f", {counted(len(skipped), 'utterance')} left out" if skipped else ""
     print_line(
-        f"{output}: {counted(len(found), 'utterance')} aligned ({seconds / 60:.1f} minutes)"
+        f"{output}: {counted(len(found), 'utterance')} aligned ({length})"
         f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv"
     )
 

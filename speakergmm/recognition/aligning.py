@@ -79,7 +79,7 @@ class AlignedUtterance:
         )
 
     def words(self) -> tuple[TimedLabel, ...]:
-        """Words, with silence left out between them."""
+        """Words as the transcript has them, with silence left out between them."""
         times = self._phone_times()
         first: dict[int, int] = {}
         last: dict[int, int] = {}
@@ -87,9 +87,16 @@ class AlignedUtterance:
             if phone.parent is not None:
                 first.setdefault(phone.parent, place)
                 last[phone.parent] = place + 1
+        found = self.alignment.words
+        # Those outside the lexicon were aligned as the unknown word, which is not what was said.
+        said = (
+            self.transcript
+            if len(self.transcript) == len(found)
+            else tuple(word.label for word in found)
+        )
         return tuple(
-            TimedLabel(times[first[place]], times[last[place]], word.label, word.confidence)
-            for place, word in enumerate(self.alignment.words)
+            TimedLabel(times[first[place]], times[last[place]], said[place], word.confidence)
+            for place, word in enumerate(found)
         )
 
     def states(self) -> tuple[TimedLabel, ...]:

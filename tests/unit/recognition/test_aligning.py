@@ -185,3 +185,14 @@ def test_without_confidences_json_has_none(spoken, acoustic_model):
     assert [p["word"] for p in document["phones"] if p["word"] is not None] == sorted(
         p["word"] for p in document["phones"] if p["word"] is not None
     )
+
+
+def test_a_word_taken_for_the_unknown_one_keeps_its_name(spoken, acoustic_model):
+    utterance = spoken.corpus.utterances[0]
+    words = list(spoken.transcripts[utterance.id])
+    model = replace(acoustic_model, unknown=words[1])
+    renamed = [words[0], "unheard-of", *words[2:]]
+    known = align_recording(model, utterance, words)
+    unknown = align_recording(model, utterance, renamed)
+    assert [label.label for label in unknown.words()] == renamed
+    assert [label.start for label in unknown.words()] == [label.start for label in known.words()]
