@@ -113,7 +113,7 @@ def test_number_of_states_follows_the_class():
     X = [np.repeat(x, 3, axis=0) if label == "go" else x for x, label in zip(X, y, strict=True)]
     model = HMMClassifier(small(), n_components="auto").fit(X, y)
     of_go = np.median([len(x) for x, label in zip(X, y, strict=True) if label == "go"])
-    assert model.models_[0].n_components == round(of_go / 8)
+    assert model.models_[0].n_components == round(of_go / 5)
     assert model.models_[0].n_components > model.models_[1].n_components
     asked = HMMClassifier(small(), n_components=lambda lengths: int(lengths.min()) // 4).fit(X, y)
     shortest = min(len(x) for x, label in zip(X, y, strict=True) if label == "left")
