@@ -143,7 +143,7 @@ def likelihoods(
             "estimator",
             f"{what}: after all iterations",
             last,
-            ">= -1e-4",
+            ">= 0",
             f"{last * len(X):+.2f} nats in all, of {score(fitted['log']) * len(X):.0f}",
         ),
     ]
