@@ -299,3 +299,12 @@ def test_the_compiled_sums_are_those_of_numpy():
                 posteriors, states, place, state_unit, passed, word_of, result
             )
         np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-14)
+
+
+def test_what_memory_cannot_hold_is_refused(case, monkeypatch):
+    models, utterance, X = case
+    monkeypatch.setattr(alignment, "_MOST_CELLS", utterance.n_states * len(X))
+    assert align(models, utterance, X).n_frames == len(X)
+    monkeypatch.setattr(alignment, "_MOST_CELLS", utterance.n_states * len(X) - 1)
+    with pytest.raises(InvalidInputError, match="cut the recording into stretches"):
+        align(models, utterance, X)

@@ -1,0 +1,176 @@
+"""An aligned utterance: times of its words, phones and states in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.corpora import Utterance
+from speakergmm.features import FrameGrid
+from speakergmm.hmm.alignment import Alignment, Segment
+from speakergmm.metrics.boundaries import TimedLabel
+
+Edges = Literal["expected", "path"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedUtterance:
+    """An utterance with its words, phones and states in seconds.
+
+    All times count from the beginning of the recording, of which an utterance may be a stretch.
+    Between two frames lies the middle of their centres: that is where the edge between them is
+    put. The first label begins with the utterance and the last ends with it, to the sample.
+
+    Parameters
+    ----------
+    utterance : Utterance
+    transcript : tuple of str
+        As it was given.
+    alignment : Alignment
+        In frames.
+    grid : FrameGrid
+        Times of the frames, from the beginning of the utterance.
+    recording_duration : float
+        Seconds of the whole recording.
+    edges : {"expected", "path"}
+        Whether phones meet where they are expected to, between frames, or where the best path
+        changes, which is between two frames always.
+    loud : array of bool, shape (n_frames,), or None
+        Frames that are loud against the recording's background; None where that was not asked
+        for, or loudness doesn't tell speech from background.
+    """
+
+    utterance: Utterance
+    transcript: tuple[str, ...]
+    alignment: Alignment
+    grid: FrameGrid
+    recording_duration: float
+    edges: Edges = "expected"
+    loud: NDArray[np.bool_] | None = None
+
+    @property
+    def start(self) -> float:
+        """Where the utterance begins in the recording, in seconds."""
+        return self.utterance.start
+
+    @property
+    def end(self) -> float:
+        """Where it ends, in seconds."""
+        end = self.utterance.end
+        return self.recording_duration if end is None else min(end, self.recording_duration)
+
+    def phones(self) -> tuple[TimedLabel, ...]:
+        """Phones and silences, without a gap from start to end."""
+        times = self._phone_times()
+        return tuple(
+            TimedLabel(times[place], times[place + 1], phone.label, phone.confidence)
+            for place, phone in enumerate(self.alignment.phones)
+        )
+
+    def words(self) -> tuple[TimedLabel, ...]:
+        """Words as the transcript has them, with silence left out between them."""
+        times = self._phone_times()
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for place, phone in enumerate(self.alignment.phones):
+            if phone.parent is not None:
+                first.setdefault(phone.parent, place)
+                last[phone.parent] = place + 1
+        found = self.alignment.words
+        # Those outside the lexicon were aligned as the unknown word, which is not what was said.
+        said = (
+            self.transcript
+            if len(self.transcript) == len(found)
+            else tuple(word.label for word in found)
+        )
+        return tuple(
+            TimedLabel(times[first[place]], times[last[place]], said[place], word.confidence)
+            for place, word in enumerate(found)
+        )
+
+    def states(self) -> tuple[TimedLabel, ...]:
+        """States, without a gap; where the best path changes, but within their phones' times."""
+        inner = self._times(
+            np.array([state.start_frame for state in self.alignment.states], np.float64)
+        )
+        phone_times = self._phone_times()
+        labels: list[TimedLabel] = []
+        for phone, members in _by_parent(self.alignment.states):
+            start, end = phone_times[phone], phone_times[phone + 1]
+            edges = [start]
+            # A phone that expectation made shorter has its states pushed together, not turned.
+            edges += [min(max(inner[place], start), end) for place in members[1:]]
+            edges.append(end)
+            for place, begin, stop in zip(members, edges[:-1], edges[1:], strict=True):
+                state = self.alignment.states[place]
+                if stop > begin:
+                    labels.append(TimedLabel(begin, stop, state.label, state.confidence))
+        return tuple(labels)
+
+    def to_dict(self, *, states: bool = False) -> dict[str, Any]:
+        """Return everything as JSON can hold it; confidences that nobody computed are None."""
+        document: dict[str, Any] = {
+            "utterance": self.utterance.id,
+            "recording": str(self.utterance.path),
+            "speaker": self.utterance.speaker,
+            "start": self.start,
+            "end": self.end,
+            "transcript": list(self.transcript),
+            "log_likelihood": self.alignment.log_likelihood,
+            "words": [_item(label) for label in self.words()],
+        }
+        word_of = [phone.parent for phone in self.alignment.phones]
+        document["phones"] = [
+            {**_item(label), "word": word}
+            for label, word in zip(self.phones(), word_of, strict=True)
+        ]
+        if states:
+            document["states"] = [_item(label) for label in self.states()]
+        return document
+
+    def _phone_times(self) -> list[float]:
+        if self.edges == "expected":
+            edges = self.alignment.phone_edges
+        else:
+            starts = [phone.start_frame for phone in self.alignment.phones]
+            edges = np.array([*starts, self.alignment.n_frames], np.float64)
+        times = self._times(edges)
+        times[0], times[-1] = self.start, self.end
+        return times
+
+    def _times(self, edges: NDArray[np.float64]) -> list[float]:
+        """Return times in the recording of edges counted in frames."""
+        # The edge before frame 0 lies half a shift before its centre.
+        first = self.grid.part(0, 1).centres[0] - self.grid.frame_shift / 2
+        times = self.start + first + edges * self.grid.frame_shift
+        return [float(time) for time in np.clip(times, self.start, self.end)]
+
+
+def _by_parent(states: Sequence[Segment]) -> Iterator[tuple[int, list[int]]]:
+    """Group the places of states by the phone they belong to."""
+    members: list[int] = []
+    current: int | None = None
+    for place, state in enumerate(states):
+        if state.parent != current and members:
+            assert current is not None
+            yield current, members
+            members = []
+        current = state.parent
+        members.append(place)
+    if members:
+        assert current is not None
+        yield current, members
+
+
+def _item(label: TimedLabel) -> dict[str, Any]:
+    sure = None if np.isnan(label.confidence) else round(label.confidence, 6)
+    return {
+        "label": label.label,
+        "start": round(label.start, 7),
+        "end": round(label.end, 7),
+        "confidence": sure,
+    }
