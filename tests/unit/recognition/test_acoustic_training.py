@@ -82,8 +82,13 @@ def test_models_are_of_what_was_said(model, corpus, said, lexicon):
     assert model.normalisation == FeatureNormalisation("speaker", True)
 
 
-def test_training_is_that_of_the_parts(model, corpus, said, lexicon):
+SILENCES = [SilenceModel("SIL", 0.2, 0.9), SilenceModel("SIL", 0.2, 0.9, "sp")]
+
+
+@pytest.mark.parametrize("silence", SILENCES)
+def test_training_is_that_of_the_parts(corpus, said, lexicon, silence):
     """Features, graphs and embedded training put together by hand."""
+    model = train(corpus, said, lexicon, silence=silence, seed=4)
     config = FeatureConfig.load("hmm")
     with FeatureArchive.of(tuple(corpus), config, FeatureNormalisation()) as archive:
         mean, variance, _ = survey(archive)
@@ -91,9 +96,9 @@ def test_training_is_that_of_the_parts(model, corpus, said, lexicon):
             {unit: model.models.topology(unit) for unit in model.models.units},
             mean=mean, variance=variance,
         )  # fmt: skip
-        by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config)
+        by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config, silence=silence)
         graphs = [by_hand.compile(said[utterance.id]) for utterance in corpus]
-        expected = train_embedded(flat, graphs, archive, schedule=SHORT)
+        expected = train_embedded(flat, graphs, archive, schedule=SHORT, seed=4)
     arrays = expected.models.to_arrays()[0]
     for name, array in model.models.to_arrays()[0].items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
