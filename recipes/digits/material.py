@@ -25,7 +25,7 @@ def read_fsdd(data: Path) -> WordCorpus:
 
 def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> WordCorpus:
     """Make synthetic speech and cut out ten words that many speakers say."""
-    wanted = {"n_background": 12, "n_dev": 2, "n_eval": 2, "n_background_utterances": 20}
+    wanted = {"n_background": 12, "n_dev": 2, "n_eval": 2, "n_background_utterances": 12}
     make_synthetic_corpus(folder, **{**wanted, **sizes}, n_jobs=jobs)
     place = folder / "synthetic"
     whole = read_corpus(place)
