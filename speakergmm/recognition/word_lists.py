@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance, read_corpus
+from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.names import quoted, shown
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_transcripts
@@ -168,3 +170,52 @@ def _with_speaker(corpus: Corpus, pattern: str) -> Iterator[Utterance]:
                 f"{utterance.path}: the pattern {quoted(pattern)} finds no speaker in this name"
             )
         yield replace(utterance, speaker=found.group(1))
+
+
+def cut_words(
+    corpus: Corpus, table: str | os.PathLike[str], *, most_frequent: int | None = None
+) -> WordCorpus:
+    """Take the words of running speech, whose times are known, as recordings of their own.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Recordings of running speech.
+    table : path
+        CSV or TSV with the columns ``utterance``, ``start``, ``duration`` (in seconds from where
+        the utterance begins) and ``word``; rows of other utterances are passed over.
+    most_frequent : int, optional
+        Keep only so many words, those with the most recordings.
+
+    Returns
+    -------
+    WordCorpus
+        Utterances are called ``utterance#start``.
+
+    Raises
+    ------
+    CorpusError
+        If the table can't be read or none of its rows is of the corpus.
+    """
+    known = {utterance.id: utterance for utterance in corpus}
+    path = Path(table)
+    cut: list[Utterance] = []
+    words: dict[str, str] = {}
+    for line, row in read_table(path, required=("utterance", "start", "duration", "word")):
+        whole = known.get(row["utterance"])
+        if whole is None:
+            continue
+        where = f"{shown(path)}:{line}"
+        start = whole.start + parse_seconds(row["start"], "start", where)
+        end = start + parse_seconds(row["duration"], "duration", where)
+        try:
+            piece = replace(whole, id=f"{whole.id}#{row['start']}", start=start, end=end)
+        except InvalidInputError as error:
+            raise CorpusError(f"{where}: {error}") from error
+        cut.append(piece)
+        words[piece.id] = row["word"]
+    if not cut:
+        raise CorpusError(f"{shown(path)} has no word of the recordings of {corpus.source}")
+    kept = {word for word, _ in Counter(words.values()).most_common(most_frequent)}
+    whole_corpus = WordCorpus(Corpus(tuple(cut), source=str(path)), words)
+    return whole_corpus.subset([piece for piece in cut if words[piece.id] in kept])
