@@ -15,8 +15,11 @@ from speakergmm.mixtures.kinds import make_mixture, mixture_kind
 from speakergmm.mixtures.parameters import Mixture
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.density import NaturalParameters
     from speakergmm.mixtures.frames import Frames
+
+
+# Frames whose functions are held at a time: those of most utterances.
+_BLOCK_FRAMES = 4096
 
 
 class Emissions(NamedTuple):
@@ -246,33 +249,66 @@ class BankEvaluator:
     """
 
     def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
-        from speakergmm.mixtures.density import natural_parameters
+        from speakergmm.mixtures.density import evaluation_dtype, natural_parameters
 
         with np.errstate(divide="ignore"):
             log_weights = np.log(bank.weights)
         self._bank = bank
         self._precision = precision
         self._natural = natural_parameters(bank.mixture, log_weights=log_weights)
+        self._single = evaluation_dtype(self._natural, precision) == np.float32
+        # A row a Gaussian, so that those of some pdfs are copied whole.
+        constants = np.zeros(len(self._natural.components))
+        constants[0] = self._natural.coordinates.log_volume
+        self._rows = np.ascontiguousarray(self._natural.components.T - constants, np.float32)
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
         """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
         from speakergmm.hmm.bank_kernels import sum_by_pdf
-        from speakergmm.mixtures.density import log_density
 
-        offsets, gaussians, natural = self._part(pdfs)
-        densities = log_density(natural, frames, precision=self._precision)
-        sums = sum_by_pdf(densities, offsets)
+        offsets, gaussians = self._part(pdfs)
+        if self._single:
+            densities = self._single_densities(frames, gaussians)
+        else:
+            densities = self._densities(frames, gaussians)
+        sums = np.ascontiguousarray(sum_by_pdf(densities, offsets))
         return Emissions(sums, densities, offsets, gaussians)
 
-    def _part(
-        self, pdfs: ArrayLike | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NaturalParameters]:
+    def _single_densities(
+        self, frames: Frames, gaussians: NDArray[np.int64]
+    ) -> NDArray[np.floating[Any]]:
+        """Densities (T, G) in float32, with frames along the rows in memory."""
+        from speakergmm.mixtures.expansion import Expander
+
+        rows = self._rows if len(gaussians) == len(self._rows) else self._rows[gaussians]
+        if not len(frames):
+            return np.empty((0, len(gaussians)), np.float32)
+        size = min(len(frames), _BLOCK_FRAMES)
+        expander = Expander(self._natural, dtype=np.float32, block_frames=size)
+        turned = np.empty((len(gaussians), len(frames)), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(frames), size):
+                block = expander.expand(frames[start : start + size])
+                np.matmul(rows, block, out=turned[:, start : start + size])
+            lost = np.flatnonzero(~np.isfinite(turned.sum(axis=0)))
+        if lost.size:
+            # Frames so far away that squares overflow: their densities still are numbers.
+            turned[:, lost] = self._densities(frames[lost], gaussians).T
+        return turned.T
+
+    def _densities(self, frames: Frames, gaussians: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Densities (T, G) as the mixture core has them."""
+        from speakergmm.mixtures.density import log_density
+
+        columns = np.ascontiguousarray(self._natural.components[:, gaussians])
+        natural = replace(self._natural, components=columns)
+        return log_density(natural, frames, precision=self._precision)
+
+    def _part(self, pdfs: ArrayLike | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if pdfs is None:
-            return self._bank.offsets, np.arange(self._bank.n_gaussians), self._natural
+            return self._bank.offsets, np.arange(self._bank.n_gaussians)
         chosen = np.asarray(pdfs, np.int64)
         sizes = self._bank.sizes[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)])
         starts = np.repeat(self._bank.offsets[chosen] - offsets[:-1], sizes)
-        gaussians = starts + np.arange(offsets[-1])
-        columns = np.ascontiguousarray(self._natural.components[:, gaussians])
-        return offsets, gaussians, replace(self._natural, components=columns)
+        return offsets, starts + np.arange(offsets[-1])

@@ -1,7 +1,7 @@
 """Compiled sums over the Gaussians of each pdf; `bank_reference` has the same in NumPy.
 
-Exponentials are taken of whole rows, with a polynomial that the compiler turns into vector
-instructions (the one of `speakergmm.mixtures.compiled`): libm's are called one at a time.
+Exponentials and logarithms are polynomials (that of `speakergmm.mixtures.compiled`) over a stretch
+of frames, which the compiler turns into vector instructions: libm's are called one at a time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-_LOG2E = float(np.log2(np.e))
 # As in `mixtures.compiled`: 2^f = 1 + f q(f) for f in -1/2..1/2, wrong by 2e-7 of the value.
 _NODES = 0.5 * np.cos(np.pi * (np.arange(5) + 0.5) / 5)
 _C1, _C2, _C3, _C4, _C5 = (
@@ -26,9 +25,22 @@ _C1, _C2, _C3, _C4, _C5 = (
         [np.expm1(f * np.log(2.0)) / f if f else np.log(2.0) for f in _NODES],
     )
 )
+# log2(1 + f) = f q(f) for f in 0..1, wrong by 2e-7, and exact at 0.
+_LOG_NODES = 0.5 + 0.5 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (
+    np.float32(c)
+    for c in np.linalg.solve(
+        np.vander(_LOG_NODES, increasing=True), np.log2(1 + _LOG_NODES) / _LOG_NODES
+    )
+)
 _ONE = np.float32(1.0)
 _LIMIT = np.float32(-125.0)
-_SCALE = np.float32(_LOG2E)
+_LOG2E = np.float32(np.log2(np.e))
+_LN2 = np.float32(np.log(2.0))
+_MANTISSA = np.int32(0x7FFFFF)
+_EXPONENT_OF_ONE = np.int32(0x3F800000)
+# Frames that are worked on at a time: a row of each Gaussian of a pdf stays in the first cache.
+_TILE = 256
 
 
 def _compiled(*signatures: Any) -> Callable[[Function], Function]:
@@ -57,32 +69,43 @@ def _constant(dtype: Any, n_axes: int) -> Any:
 def _sum_single(
     densities: NDArray[np.float32], offsets: NDArray[np.int64], sums: NDArray[np.float32]
 ) -> None:
-    n_frames, n_gaussians = densities.shape
-    n_pdfs = len(offsets) - 1
-    row = np.empty(n_gaussians, np.float32)
-    for t in range(n_frames):
-        for p in range(n_pdfs):
+    """Sum (G, T) to (P, T): frames lie along the rows, and the loops over them are inner ones."""
+    n_frames = densities.shape[1]
+    highest_of_tile = np.empty(_TILE, np.float32)
+    total_of_tile = np.empty(_TILE, np.float32)
+    for first in range(0, n_frames, _TILE):
+        width = min(_TILE, n_frames - first)
+        # Slices begin at 0: with other indices the compiler would have to mind negative ones.
+        highest, total = highest_of_tile[:width], total_of_tile[:width]
+        for p in range(len(offsets) - 1):
             start, stop = offsets[p], offsets[p + 1]
-            highest = densities[t, start]
+            row = densities[start, first : first + width]
+            for t in range(width):
+                highest[t] = row[t]
+                total[t] = np.float32(0.0)
             for g in range(start + 1, stop):
-                highest = max(highest, densities[t, g])
-            sums[t, p] = highest
+                row = densities[g, first : first + width]
+                for t in range(width):
+                    highest[t] = max(highest[t], row[t])
             for g in range(start, stop):
-                row[g] = (densities[t, g] - highest) * _SCALE
-        for g in range(n_gaussians):
-            x = row[g]
-            x = _LIMIT if x < _LIMIT else x
-            whole = np.rint(x)
-            f = x - whole
-            power = np.float32(((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _ONE)
-            bits = power.view(np.int32) + (np.int32(whole) << np.int32(23))
-            row[g] = np.int32(bits).view(np.float32)
-        for p in range(n_pdfs):
-            if offsets[p + 1] - offsets[p] > 1:
-                total = np.float32(0.0)
-                for g in range(offsets[p], offsets[p + 1]):
-                    total += row[g]
-                sums[t, p] += np.float32(np.log(total))
+                row = densities[g, first : first + width]
+                for t in range(width):
+                    x = (row[t] - highest[t]) * _LOG2E
+                    x = _LIMIT if x < _LIMIT else x
+                    whole = np.rint(x)
+                    f = x - whole
+                    power = np.float32(
+                        ((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _ONE
+                    )
+                    bits = power.view(np.int32) + (np.int32(whole) << np.int32(23))
+                    total[t] += np.int32(bits).view(np.float32)
+            result = sums[p, first : first + width]
+            for t in range(width):
+                bits = np.float32(total[t]).view(np.int32)
+                whole = np.float32((bits >> np.int32(23)) - np.int32(127))
+                f = np.int32((bits & _MANTISSA) | _EXPONENT_OF_ONE).view(np.float32) - _ONE
+                q = ((((((_L7 * f + _L6) * f + _L5) * f + _L4) * f + _L3) * f + _L2) * f + _L1) * f
+                result[t] = highest[t] + _LN2 * np.float32(whole + f * (q + _L0))
 
 
 @_compiled(
@@ -121,23 +144,23 @@ def sum_by_pdf(
     array, shape (T, P)
         Of the dtype of `densities`.
     """
-    if len(offsets) - 1 == densities.shape[1]:
+    n_pdfs = len(offsets) - 1
+    if n_pdfs == densities.shape[1]:
         return densities
-    sums = np.empty((len(densities), len(offsets) - 1), densities.dtype)
-    densities = np.ascontiguousarray(densities)
     if densities.dtype == np.float32:
-        _sum_single(densities, offsets, sums)
-    else:
-        _sum_double(densities.astype(np.float64, copy=False), offsets, sums)
+        turned = np.empty((n_pdfs, len(densities)), np.float32)
+        # No copy where frames lie along the rows already, as `BankEvaluator` has them.
+        _sum_single(np.ascontiguousarray(densities.T), offsets, turned)
+        return np.ascontiguousarray(turned.T)
+    sums = np.empty((len(densities), n_pdfs))
+    _sum_double(np.ascontiguousarray(densities, np.float64), offsets, sums)
     return sums
-
-
-_dense = types.Array(float32, 2, "C", readonly=True)
 
 
 def _accumulate_signature(dtype: Any) -> Any:
     return types.void(
-        _constant(dtype, 2),
+        # Of these few are looked at: how they lie in memory doesn't matter.
+        types.Array(dtype, 2, "A", readonly=True),
         _constant(dtype, 2),
         _constant(int64, 1),
         _constant(int64, 1),
