@@ -1,5 +1,6 @@
 """Recordings of digits and how they are parted: FSDD, or synthetic speech."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,13 +33,17 @@ def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> WordCorpus:
     spoken = tuple(u for u in whole if (u.speaker or "")[0] == "b")
     corpus = Corpus(spoken, source="synthetic speech")
     cut = cut_words(corpus, place / "words.tsv", most_frequent=10)
-    # Numbered as FSDD's are.
-    seen: dict[tuple[str | None, str], int] = {}
+    # Numbered as FSDD's are; of each word's recordings, one in four is for the test.
+    seen: Counter[tuple[str | None, str]] = Counter()
+    said: Counter[str] = Counter()
     named, words = [], {}
     for piece in cut.corpus:
         word = cut.words[piece.id]
-        index = seen.get((piece.speaker, word), 0)
-        seen[piece.speaker, word] = index + 1
+        index = seen[piece.speaker, word]
+        if said[word] % 4 or index >= TEST_INDEX:
+            index += TEST_INDEX
+        seen[piece.speaker, word] += 1
+        said[word] += 1
         name = f"{word}_{piece.speaker}_{index}"
         named.append(Utterance(name, piece.path, piece.speaker, piece.start, piece.end))
         words[name] = word

@@ -68,8 +68,10 @@ def test_settings_are_each_offered_once(recipe):
 
 def test_parts_share_no_recording(recipe, material):
     assert len(material.vocabulary) == 10
-    train = recipe.part(material, lambda _, index: index >= 1)
-    test = recipe.part(material, lambda _, index: index < 1)
+    train = recipe.part(material, lambda _, index: index >= recipe.TEST_INDEX)
+    test = recipe.part(material, lambda _, index: index < recipe.TEST_INDEX)
+    assert test.vocabulary == train.vocabulary
+    assert 0 < len(test.corpus) < len(train.corpus)
     assert len(train.corpus) + len(test.corpus) == len(material.corpus)
     assert not {u.id for u in train.corpus} & {u.id for u in test.corpus}
     both = sys.modules["folds"].without_and_with(material, (material.corpus.speakers[0],))
@@ -77,8 +79,7 @@ def test_parts_share_no_recording(recipe, material):
     assert not set(both[0].corpus.speakers) & set(both[1].corpus.speakers)
 
 
-def test_report_prints_all_figures(recipe, quick, monkeypatch, tmp_path):
-    monkeypatch.setattr(recipe, "TEST_INDEX", 1)
+def test_report_prints_all_figures(recipe, quick, tmp_path):
     found = CliRunner().invoke(recipe.app, ["report", "--synthetic", str(tmp_path)])
     assert found.exit_code == 0, found.exception
     rows = [line.split(" | ") for line in found.stdout.splitlines() if line.startswith("| ")]
