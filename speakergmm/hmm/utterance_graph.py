@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.graph import Graph
 from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import ENTRY
+from speakergmm.hmm.topology import ENTRY, Topology
 from speakergmm.hmm.transitions import Transitions
 
 
@@ -212,6 +213,39 @@ class _Arcs:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shape:
+    """A topology's arcs by their kind; `place` is that in the topology.
+
+    Parameters
+    ----------
+    entries, exits : list of (place, state)
+        Arcs from the entry to a state, and from a state to the exit.
+    passes : list of place
+        Arcs from the entry to the exit.
+    inner : array of int, shape (3, N)
+        Source, target and place of the arcs among states.
+    """
+
+    entries: list[tuple[int, int]]
+    exits: list[tuple[int, int]]
+    passes: list[int]
+    inner: NDArray[np.int64]
+
+
+@lru_cache(maxsize=64)
+def _shape(topology: Topology) -> _Shape:
+    end = topology.n_states
+    arcs = list(enumerate(zip(topology.source.tolist(), topology.target.tolist(), strict=True)))
+    inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
+    return _Shape(
+        [(place, t) for place, (s, t) in arcs if s == ENTRY and t != end],
+        [(place, s) for place, (s, t) in arcs if s != ENTRY and t == end],
+        [place for place, (s, t) in arcs if s == ENTRY and t == end],
+        np.array(inner, np.int64).reshape(-1, 3).T,
+    )
+
+
 _START = -1
 # What has come to a null node: from which state (or the start), the fixed part of the
 # log-probability so far, and the transitions it went through.
@@ -244,8 +278,9 @@ def compile_units(
     arcs, entries, exits = _Arcs(), _Arcs(), _Arcs()
     units: list[UnitInstance] = []
     pdf: list[NDArray[np.int32]] = []
-    state_unit: list[int] = []
-    state_position: list[int] = []
+    shapes: list[_Shape] = []
+    first_states: list[int] = []
+    first_arcs: list[int] = []
     n_states = 0
     numbers = {unit: place for place, unit in enumerate(models.units)}
     for edge in ordered:
@@ -262,30 +297,20 @@ def compile_units(
         if edge.unit not in numbers:
             models.unit_number(edge.unit)
         number = numbers[edge.unit]
-        topology = models.topologies[number]
+        shape = _shape(models.topologies[number])
         first_arc = int(models.transitions.first[number])
-        exit_place = topology.n_states
-        for place, (source, target) in enumerate(
-            zip(topology.source.tolist(), topology.target.tolist(), strict=True)
-        ):
-            arc = first_arc + place
-            if source == ENTRY:
-                for state, fixed, passed in before:
-                    if target == exit_place:
-                        after.append((state, fixed, (*passed, arc)))
-                    elif state == _START:
-                        entries.add(state, n_states + target, fixed, (*passed, arc))
-                    else:
-                        arcs.add(state, n_states + target, fixed, (*passed, arc))
-            elif target == exit_place:
-                after.append((n_states + source, 0.0, (arc,)))
-            else:
-                arcs.add(n_states + source, n_states + target, 0.0, (arc,))
-        state_unit += [len(units)] * topology.n_states
-        state_position += range(topology.n_states)
+        for state, fixed, passed in before:
+            into = entries if state == _START else arcs
+            for place, target in shape.entries:
+                into.add(state, n_states + target, fixed, (*passed, first_arc + place))
+            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
+        after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
+        shapes.append(shape)
+        first_states.append(n_states)
+        first_arcs.append(first_arc)
         pdf.append(models.tying.pdfs(number))
         units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
-        n_states += topology.n_states
+        n_states += models.topologies[number].n_states
     for state, fixed, passed in arrivals.get(last, []):
         if state == _START:
             raise InvalidInputError("an utterance can be passed over without a frame")
@@ -293,11 +318,25 @@ def compile_units(
     if n_states == 0:
         raise InvalidInputError("an utterance needs a unit, found none")
     pdfs, places = np.unique(np.concatenate(pdf), return_inverse=True)
-    credits = arcs.credits(), entries.credits(), exits.credits()
+    # Arcs among the states of a unit, which are most: whole units at a time, after those between.
+    inner = np.concatenate([shape.inner for shape in shapes], axis=1)
+    sizes = [shape.inner.shape[1] for shape in shapes]
+    base = np.repeat(first_states, sizes)
+    between = arcs.credits()
+    credits = (
+        Credits(
+            np.concatenate([between.fixed, np.zeros(len(base))]),
+            np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
+            np.concatenate([between.transition, np.repeat(first_arcs, sizes) + inner[2]]),
+        ),
+        entries.credits(),
+        exits.credits(),
+    )
+    state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
     skeleton = Graph(
         pdf=places.astype(np.int32),
-        source=np.array(arcs.source, np.int32),
-        target=np.array(arcs.target, np.int32),
+        source=np.concatenate([np.array(arcs.source, np.int64), base + inner[0]]).astype(np.int32),
+        target=np.concatenate([np.array(arcs.target, np.int64), base + inner[1]]).astype(np.int32),
         log_prob=credits[0].fixed,
         entry_state=np.array(entries.target, np.int32),
         entry_log_prob=credits[1].fixed,
@@ -308,8 +347,8 @@ def compile_units(
         tuple(words),
         tuple(units),
         pdfs.astype(np.int32),
-        np.array(state_unit, np.int32),
-        np.array(state_position, np.int32),
+        state_unit.astype(np.int32),
+        (np.arange(n_states) - np.array(first_states)[state_unit]).astype(np.int32),
         skeleton,
         *credits,
     )
