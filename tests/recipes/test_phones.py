@@ -101,6 +101,24 @@ def test_command_reports(recipe, material, tmp_path, monkeypatch):
     assert nothing.exit_code == 2
 
 
+def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch):
+    run, short = recipe[0], {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100}
+    quick = dataclasses.replace(settings, schedule=short)
+    monkeypatch.setattr(run, "read_librispeech", lambda data: material)
+    monkeypatch.setattr(run, "FACTORS", {"seed": {"0": quick}, "other": {"1": quick}})
+    monkeypatch.setattr(run, "Settings", lambda: quick)
+    monkeypatch.setattr(run, "SCALES", {"phones": (0.1, 0.2), "words": (0.1,)})
+    monkeypatch.setattr(run, "PENALTIES", {"phones": (0.0,), "words": (0.0, -1.0)})
+    told = ["--data", "x", "--output", str(tmp_path)]
+    done = CliRunner().invoke(run.app, ["choose", *told, "--factor", "seed"])
+    assert done.exit_code == 0, done.output
+    assert len([line for line in done.output.splitlines() if line.startswith("| seed")]) == 1
+    assert "other" not in done.output
+    done = CliRunner().invoke(run.app, ["scales", *told])
+    assert done.exit_code == 0, done.output
+    assert [done.output.count(f"| {unit} |") for unit in ("phones", "words")] == [2, 2]
+
+
 def test_each_setting_is_offered_once(recipe):
     settings = recipe[1]["settings"]
     for variants in settings.FACTORS.values():
