@@ -109,7 +109,7 @@ def train_hmm(
     from speakergmm.corpora.transcripts import read_transcripts
     from speakergmm.features import FeatureConfig
     from speakergmm.hmm.lexicon import Lexicon
-    from speakergmm.hmm.schedule import TrainingSchedule
+    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
     from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
     from speakergmm.recognition.features import FeatureNormalisation, suited_rate
     from speakergmm.recognition.text_problems import unusable_utterances
@@ -151,6 +151,8 @@ def train_hmm(
         normalisation=FeatureNormalisation(normalisation),
         schedule=TrainingSchedule(
             algorithm=algorithm,
+            # A short training has no time to be annealed.
+            annealing=ANNEALED[: iterations // 4],
             n_iterations=iterations,
             grow_until=max(0, iterations * 3 // 4),
             n_gaussians=gaussians,

@@ -45,7 +45,7 @@ def demonstrate_hmm(
     from speakergmm.corpora.transcripts import read_transcripts
     from speakergmm.hmm.lexicon import Lexicon
     from speakergmm.hmm.ngram import train_ngram
-    from speakergmm.hmm.schedule import TrainingSchedule
+    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.training import TrainingOptions
 
@@ -65,6 +65,7 @@ def demonstrate_hmm(
         TrainingOptions(
             schedule=TrainingSchedule(
                 n_iterations=_N_ITERATIONS,
+                annealing=ANNEALED,
                 grow_until=_N_ITERATIONS * 3 // 4,
                 n_gaussians=_N_GAUSSIANS,
             ),

@@ -16,7 +16,7 @@ from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, 
 from speakergmm.hmm.graphemes import spell
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.topology import Topology
 from speakergmm.hmm.training import survey, train_embedded
 from speakergmm.hmm.training_state import TrainingResult, TrainingState
@@ -42,6 +42,7 @@ class TrainingOptions:
     normalisation : FeatureNormalisation
         Over each speaker, mean and variance, by default.
     schedule : TrainingSchedule
+        By default 40 iterations of Baum-Welch, the first annealed.
     silence : SilenceModel
         Its unit is given a model of its own.
     n_states : int, default=3
@@ -58,7 +59,7 @@ class TrainingOptions:
 
     features: FeatureConfig | str | os.PathLike[str] = "hmm"
     normalisation: FeatureNormalisation = field(default_factory=FeatureNormalisation)
-    schedule: TrainingSchedule = field(default_factory=TrainingSchedule)
+    schedule: TrainingSchedule = field(default_factory=lambda: TrainingSchedule(annealing=ANNEALED))
     silence: SilenceModel = field(default_factory=SilenceModel)
     n_states: int = 3
     silence_states: int = 5

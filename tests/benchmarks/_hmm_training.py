@@ -11,7 +11,7 @@ from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training_state import TrainingState
 from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
 
@@ -43,7 +43,9 @@ def training(*, quick: bool = False) -> list[Figure]:
     figures = []
     for algorithm, factor in (("viterbi", 1), ("baum-welch", 3)):
         clock = Clock()
-        options = TrainingOptions(schedule=TrainingSchedule(algorithm=algorithm))
+        options = TrainingOptions(
+            schedule=TrainingSchedule(algorithm=algorithm, annealing=ANNEALED)
+        )
         started = time.process_time()
         model = train_acoustic_model(recordings, text, lexicon, options, callback=clock)
         seconds = time.process_time() - started
