@@ -55,9 +55,12 @@ def align(
     ],
     text: Annotated[
         str | None,
+        typer.Option(help="Of one recording its words, or a file with them.", show_default=False),
+    ] = None,
+    transcripts: Annotated[
+        Path | None,
         typer.Option(
-            help="File with the transcripts, where they are not with the corpus; of one recording "
-            "its words or a file with them.",
+            help="File with the transcripts, where they are not with the corpus.",
             show_default=False,
         ),
     ] = None,
@@ -101,7 +104,7 @@ def align(
     if not beam > 0:
         raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
     loaded = AcousticModel.load(model)
-    read, said = _recordings(corpus, text, case, data)
+    read, said = _recordings(corpus, text, transcripts, case, data)
     wanted = set(picture or ())
     missing = sorted(wanted - {utterance.id for utterance in read})
     if missing:
@@ -149,7 +152,7 @@ def align(
 
 
 def _recordings(
-    path: Path, text: str | None, case: str, data: Path | None
+    path: Path, text: str | None, transcripts: Path | None, case: str, data: Path | None
 ) -> tuple[Corpus, Transcripts]:
     """Read a corpus with its transcripts, or one recording with its own."""
     from speakergmm.corpora import Corpus, Utterance, read_corpus
@@ -158,14 +161,26 @@ def _recordings(
 
     folded = None if case == "asis" else case
     if path.suffix.lower() not in AUDIO_SUFFIXES:
+        if text is not None:
+            raise InvalidInputError(
+                f"--text is what one recording says, {path} is a corpus; give --transcripts FILE"
+            )
         corpus = read_corpus(path, data_dir=data)
         for note in corpus.notes:
             print_note(f"warning: {note}")
-        source = corpus if text is None else Path(text)
-        said = read_transcripts(source, case=folded, data_dir=data, strict=False)  # type: ignore[arg-type]
+        said = read_transcripts(
+            transcripts or corpus,
+            case=folded,  # type: ignore[arg-type]
+            data_dir=data,
+            strict=False,
+        )
         for fault in said.faults:
             print_note(f"left out: {fault}")
         return corpus, said
+    if transcripts is not None:
+        raise InvalidInputError(
+            f"--transcripts is for a corpus, and {path} is a recording; give --text 'ITS WORDS'"
+        )
     # No source that a reader could take for a list.
     alone = Corpus((Utterance(path.stem, path, None),), source=f"one recording, {path.name}")
     if text is None:

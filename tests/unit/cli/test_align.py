@@ -125,6 +125,19 @@ def test_one_recording_with_its_text(run, spoken, tmp_path, way):
     assert tuple(label.label for label in read_ctm(folder / "words.ctm")["one"]) == words
 
 
+def test_transcripts_may_lie_elsewhere(run, spoken, tmp_path):
+    utterances = spoken.corpus.utterances[:2]
+    plain = tmp_path / "list.tsv"
+    plain.write_text("path\tid\n" + "".join(f"{u.path}\t{u.id}\n" for u in utterances))
+    said = {u.id: list(spoken.transcripts[u.id]) for u in utterances}
+    (tmp_path / "said").write_text("".join(f"{n} {' '.join(w)}\n" for n, w in said.items()))
+    folder = tmp_path / "out"
+    code, _, err = run(spoken.model_path, plain, "-o", folder, "--transcripts", tmp_path / "said")
+    assert code == 0, err
+    found = read_ctm(folder / "words.ctm")
+    assert {name: [label.label for label in labels] for name, labels in found.items()} == said
+
+
 def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
     audio = spoken.corpus.utterances[0].path
     out = tmp_path / "out"
@@ -141,6 +154,8 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         ((spoken.model_path, few[0], "-o", tmp_path / "mine"), "words.ctm: exists and is not"),
         ((spoken.model_path, few[0], "-o", spoken.model_path), "am.safetensors"),
         ((spoken.model_path, tmp_path / "none", "-o", out), "none"),
+        ((spoken.model_path, few[0], "-o", out, "--text", "a"), "give --transcripts FILE"),
+        ((spoken.model_path, audio, "-o", out, "--transcripts", few[0]), "give --text"),
     ]
     for arguments, message in cases:
         code, printed, err = run(*arguments)
