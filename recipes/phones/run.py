@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from material import Material, hold_out, make_synthetic, read_librispeech
+from material import hold_out, make_synthetic, read_librispeech
 from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
 from stages import Run
 from tables import (
+    ERRORS,
     boundary_cells,
     describe_alignment,
-    error_cells,
-    errors_of_phones,
-    errors_of_words,
     heading,
+    phone_cells,
     print_times,
     row,
+    word_cells,
 )
 
 app = typer.Typer(add_completion=False, help=__doc__)
@@ -35,8 +35,8 @@ OutputOption = Annotated[Path, typer.Option(help="Where models and alignments ar
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 AlgorithmOption = Annotated[list[str], typer.Option(help="viterbi or baum-welch; may be repeated.")]
 OUTPUT = Path(tempfile.gettempdir()) / "speakergmm-phones"
+GaussiansOption = Annotated[int | None, typer.Option(help="How many, if not as settings.py says.")]
 BOTH = ["viterbi", "baum-welch"]
-ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")
 
 
 def _runs(
@@ -45,9 +45,8 @@ def _runs(
     if (data is None) == (synthetic is None):
         raise typer.BadParameter("give --data DIR or --synthetic FOLDER")
     settings = Settings() if synthetic is None else SYNTHETIC
-    material: Material = (
-        make_synthetic(synthetic, jobs=jobs) if synthetic else read_librispeech(data or Path())
-    )
+    real = data or Path()
+    material = make_synthetic(synthetic, jobs=jobs) if synthetic else read_librispeech(real)
     return [Run(material, replace(settings, algorithm=a), output, jobs) for a in algorithms]
 
 
@@ -78,7 +77,7 @@ def align(
     """Align the training part; write the phones as CTM."""
     for run in _runs(data, synthetic, output, algorithm, jobs):
         describe_alignment(run, run.align(run.model(), run.material.train))
-        print(f"\n{run.file('phones.ctm')}")
+        print(run.file("phones.ctm"))
 
 
 @app.command()
@@ -88,17 +87,19 @@ def report(
     output: OutputOption = OUTPUT,
     algorithm: AlgorithmOption = BOTH,
     jobs: JobsOption = 1,
+    gaussians: GaussiansOption = None,
 ) -> None:
     """Train, align, recognise the test part; print all figures."""
     for run in _runs(data, synthetic, output, algorithm, jobs):
+        if gaussians is not None:
+            run.settings = run.settings.with_gaussians(gaussians)
         print(f"\n## {run.material.name}, {run.settings.algorithm}, seed {run.settings.seed}")
         model = run.model()
         aligned = run.align(model, run.material.train)
         bigram = run.phone_model(aligned)
         heading("test part", *ERRORS)
-        phones = errors_of_phones(run.material, run.recognise_phones(model, bigram))
-        row("phones", *error_cells(phones))
-        row("words", *error_cells(errors_of_words(run.material, run.recognise_words(model))))
+        row("phones", *phone_cells(run, model, bigram))
+        row("words", *word_cells(run, model))
         describe_alignment(run, aligned)
         if run.material.boundaries is not None:
             heading("part", "boundaries", "median ms", "90th percentile ms")
@@ -120,7 +121,7 @@ def choose(
             run = Run(material, settings.quick(), output)
             model = run.model()
             bigram = run.phone_model(run.align(model, material.train))
-            cells = error_cells(errors_of_phones(material, run.recognise_phones(model, bigram)))
+            cells = phone_cells(run, model, bigram)
             row(name, value, *cells[:2], *cells[3:5])
 
 
@@ -137,11 +138,10 @@ def scales(data: RealOption, output: OutputOption = OUTPUT, algorithm: str = "vi
             for penalty in PENALTIES[unit]:
                 search = Search(scale, penalty)
                 if unit == "phones":
-                    found = run.recognise_phones(model, bigram, search)
-                    errors = errors_of_phones(material, found)
+                    cells = phone_cells(run, model, bigram, search)
                 else:
-                    errors = errors_of_words(material, run.recognise_words(model, search))
-                row(unit, scale, penalty, *error_cells(errors))
+                    cells = word_cells(run, model, search)
+                row(unit, scale, penalty, *cells)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,10 @@ class Settings:
             seed=self.seed,
         )
 
+    def with_gaussians(self, number: int) -> "Settings":
+        """Return the same with another number of Gaussians."""
+        return replace(self, schedule={**self.schedule, "n_gaussians": number})
+
     def quick(self) -> "Settings":
         """Return the same with half the iterations, enough to rank settings."""
         realign = (*range(1, 11), 12, 14, 16, 18)

@@ -32,15 +32,13 @@ class Run:
     jobs: int = 1
     seconds: dict[str, float] = field(default_factory=dict)  # of processor time, by stage
 
-    def __post_init__(self) -> None:
+    def file(self, ending: str) -> Path:
+        """Name a file of this run, after all that its training depends on."""
         trained = {k: v for k, v in asdict(self.settings).items() if k not in ("phones", "words")}
         told = json.dumps([self.material.name, trained], sort_keys=True)
-        self._key = hashlib.sha256(told.encode()).hexdigest()[:12]
+        key = hashlib.sha256(told.encode()).hexdigest()[:12]
         self.output.mkdir(parents=True, exist_ok=True)
-
-    def file(self, ending: str) -> Path:
-        """Name a file of this run."""
-        return self.output / f"{self.settings.algorithm}-{self._key}.{ending}"
+        return self.output / f"{self.settings.algorithm}-{key}.{ending}"
 
     def lengths(self, corpus: Corpus) -> float:
         """Seconds of speech."""

@@ -4,13 +4,19 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from material import Material
+from settings import Search
 from stages import SILENCE, Run
 
 from speakergmm.corpora import Corpus
+from speakergmm.hmm.language_model import BackoffLanguageModel
 from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
 from speakergmm.metrics.transcription import TranscriptionErrors, phone_errors, word_errors
 from speakergmm.metrics.transcription_intervals import transcription_intervals
+from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligning import AlignedUtterance
+
+ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")
+"""Headings of `error_cells`."""
 
 Found = Mapping[str, Sequence[str]]
 
@@ -47,6 +53,18 @@ def error_cells(errors: TranscriptionErrors) -> list[str]:
     cells.append("-" if between is None else f"{100 * between.low:.1f} to {100 * between.high:.1f}")
     parts = (counts.substitutions, counts.deletions, counts.insertions, counts.n_reference)
     return [*cells, *map(str, parts)]
+
+
+def phone_cells(
+    run: Run, model: AcousticModel, bigram: BackoffLanguageModel, search: Search | None = None
+) -> list[str]:
+    """Recognise the phones of the test part, and count."""
+    return error_cells(errors_of_phones(run.material, run.recognise_phones(model, bigram, search)))
+
+
+def word_cells(run: Run, model: AcousticModel, search: Search | None = None) -> list[str]:
+    """Recognise the words of the test part, and count."""
+    return error_cells(errors_of_words(run.material, run.recognise_words(model, search)))
 
 
 def describe_alignment(run: Run, aligned: Sequence[AlignedUtterance]) -> None:
