@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import hmmlearn
+import numpy as np
 import pytest
 from hmmlearn import hmm
 
@@ -44,7 +45,9 @@ def adopt(module: str, skipped: Mapping[str, str]) -> dict[str, Any]:
 
     Helpers that tests use stay in the module's own namespace.
     """
-    spec = importlib.util.find_spec(f"{_PACKAGE}.{module}")
+    # hmmlearn's package of tests makes NumPy warn of every underflow, for good: not here.
+    with np.errstate():
+        spec = importlib.util.find_spec(f"{_PACKAGE}.{module}")
     assert spec is not None
     assert spec.origin is not None, f"{module} has no source"
     source = Path(spec.origin)
@@ -53,7 +56,8 @@ def adopt(module: str, skipped: Mapping[str, str]) -> dict[str, Any]:
         "__package__": _PACKAGE,
         "__file__": str(source),
     }
-    exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), namespace)
+    with np.errstate():
+        exec(compile(source.read_text(encoding="utf-8"), str(source), "exec"), namespace)
     swapped = False
     if "GMMHMM" in namespace:
         namespace["GMMHMM"], swapped = stand_in(), True
