@@ -10,16 +10,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.alignment import Alignment, align
+    from speakergmm.hmm.alignment import Aligner, align
     from speakergmm.hmm.bank import MixtureBank
     from speakergmm.hmm.decoding import DecodingOptions, decode
+    from speakergmm.hmm.decoding_graph import DecodingGraph, phone_graph, word_graph
     from speakergmm.hmm.graph import Graph, NoPathError
     from speakergmm.hmm.inference import expected_counts, forward_backward, log_likelihood, viterbi
+    from speakergmm.hmm.isolated import IsolatedWords
     from speakergmm.hmm.language_model import BackoffLanguageModel
     from speakergmm.hmm.lexicon import Lexicon, Pronunciation
     from speakergmm.hmm.models import PhoneModels
     from speakergmm.hmm.ngram import train_ngram
-    from speakergmm.hmm.schedule import TrainingSchedule
+    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
+    from speakergmm.hmm.segments import Alignment
     from speakergmm.hmm.topology import Topology
     from speakergmm.hmm.training import train_embedded
     from speakergmm.hmm.transitions import Transitions
@@ -27,10 +30,14 @@ if TYPE_CHECKING:
     from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 
 _HOME_OF = {
-    "Alignment": "alignment",
+    "ANNEALED": "schedule",
+    "Aligner": "alignment",
+    "Alignment": "segments",
     "BackoffLanguageModel": "language_model",
+    "DecodingGraph": "decoding_graph",
     "DecodingOptions": "decoding",
     "Graph": "graph",
+    "IsolatedWords": "isolated",
     "Lexicon": "lexicon",
     "MixtureBank": "bank",
     "NoPathError": "graph",
@@ -47,16 +54,22 @@ _HOME_OF = {
     "expected_counts": "inference",
     "forward_backward": "inference",
     "log_likelihood": "inference",
+    "phone_graph": "decoding_graph",
     "train_embedded": "training",
     "train_ngram": "ngram",
     "viterbi": "inference",
+    "word_graph": "decoding_graph",
 }
 
 __all__ = [
+    "ANNEALED",
+    "Aligner",
     "Alignment",
     "BackoffLanguageModel",
+    "DecodingGraph",
     "DecodingOptions",
     "Graph",
+    "IsolatedWords",
     "Lexicon",
     "MixtureBank",
     "NoPathError",
@@ -73,9 +86,11 @@ __all__ = [
     "expected_counts",
     "forward_backward",
     "log_likelihood",
+    "phone_graph",
     "train_embedded",
     "train_ngram",
     "viterbi",
+    "word_graph",
 ]
 
 

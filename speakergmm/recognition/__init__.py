@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from speakergmm.recognition.aligning import align_recording, align_recordings
     from speakergmm.recognition.ctm import read_ctm, write_ctm
     from speakergmm.recognition.decoding import Decoder
+    from speakergmm.recognition.diagnostics import diagnose, gather_evidence
     from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
     from speakergmm.recognition.text_validation import validate_text
     from speakergmm.recognition.textgrids import read_textgrid, write_textgrid
     from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
-    from speakergmm.recognition.words import WordRecogniser, train_word_models
+    from speakergmm.recognition.word_evaluation import evaluate_words
+    from speakergmm.recognition.word_lists import WordCorpus, read_words
+    from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
+    from speakergmm.recognition.words import WordRecogniser
 
 _HOME_OF = {
     "AcousticModel": "acoustic_model",
@@ -25,13 +29,19 @@ _HOME_OF = {
     "FeatureNormalisation": "features",
     "SilenceModel": "acoustic_model",
     "TrainingOptions": "training",
+    "WordCorpus": "word_lists",
     "WordRecogniser": "words",
+    "WordTrainingOptions": "word_training",
     "align_recording": "aligning",
     "align_recordings": "aligning",
+    "diagnose": "diagnostics",
+    "evaluate_words": "word_evaluation",
+    "gather_evidence": "diagnostics",
     "read_ctm": "ctm",
     "read_textgrid": "textgrids",
+    "read_words": "word_lists",
     "train_acoustic_model": "training",
-    "train_word_models": "words",
+    "train_word_models": "word_training",
     "validate_text": "text_validation",
     "write_ctm": "ctm",
     "write_textgrid": "textgrids",
@@ -44,11 +54,17 @@ __all__ = [
     "FeatureNormalisation",
     "SilenceModel",
     "TrainingOptions",
+    "WordCorpus",
     "WordRecogniser",
+    "WordTrainingOptions",
     "align_recording",
     "align_recordings",
+    "diagnose",
+    "evaluate_words",
+    "gather_evidence",
     "read_ctm",
     "read_textgrid",
+    "read_words",
     "train_acoustic_model",
     "train_word_models",
     "validate_text",
