@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.alignment import Aligner, align
     from speakergmm.hmm.bank import MixtureBank
     from speakergmm.hmm.decoding import DecodingOptions, decode
-    from speakergmm.hmm.decoding_graph import DecodingGraph, phone_graph, word_graph
+    from speakergmm.hmm.decoding_graph import phone_graph, word_graph
     from speakergmm.hmm.graph import Graph, NoPathError
     from speakergmm.hmm.inference import expected_counts, forward_backward, log_likelihood, viterbi
     from speakergmm.hmm.isolated import IsolatedWords
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.segments import Alignment
     from speakergmm.hmm.topology import Topology
     from speakergmm.hmm.training import train_embedded
+    from speakergmm.hmm.transducer import DecodingGraph
     from speakergmm.hmm.transitions import Transitions
     from speakergmm.hmm.tying import Tying
     from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
@@ -34,7 +35,7 @@ _HOME_OF = {
     "Aligner": "alignment",
     "Alignment": "segments",
     "BackoffLanguageModel": "language_model",
-    "DecodingGraph": "decoding_graph",
+    "DecodingGraph": "transducer",
     "DecodingOptions": "decoding",
     "Graph": "graph",
     "IsolatedWords": "isolated",
