@@ -7,7 +7,7 @@ each frame that lie within a beam of the best one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 _IMPOSSIBLE = -1e20
 """Stands for log 0 in the search, whose sums must stay finite."""
+_SAME_SCORE = 1e-5
+"""Relative difference of the scores that two searches give one path."""
+_WIDENING, _WIDEST = 1.25, 2.0
+"""A lattice without the best path is searched for with wider beams, up to this often the beam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ class DecodingResult:
     n_frames : int
         Frames of the recording.
     beam : float
-        With which a path was found: that of the second attempt where the first found none.
+        With which a path was found: that of the second attempt where the first found none, and a
+        wider one where a lattice did not hold the best path at first.
     lattice : Lattice or None
         All paths kept.
     """
@@ -188,7 +193,8 @@ def decode_emissions(
     for attempt, beam in enumerate(options.beams):
         arrays = _search(graph, inputs, options, beam, limited=attempt == 0)
         if arrays is not None:
-            return _result(graph, densities, arrays, options, beam)
+            result = _result(graph, densities, arrays, options, beam)
+            return _no_worse(graph, densities, inputs, options, result)
     raise _no_path(graph, len(densities), options)
 
 
@@ -224,6 +230,41 @@ def _search(
             return None
         found, path = decoder.get_raw_lattice(True)
     return read_lattice(path) if found else None
+
+
+def _no_worse(
+    graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
+    inputs: NDArray[np.float32],
+    options: DecodingOptions,
+    result: DecodingResult,
+) -> DecodingResult:
+    """Widen the search for a lattice until it holds what the search for one path finds.
+
+    At the same beam the engine's lattice search loses more paths than its other one, which has an
+    eye on the next frame when it prunes; asking for alternatives must not cost the best words.
+    """
+    if options.lattice_beam is None:
+        return result
+    single = replace(options, lattice_beam=None, n_best=1)
+    arrays = _search(graph, inputs, single, options.beam, limited=True)
+    if arrays is None:
+        return result
+    wanted = _result(graph, densities, arrays, single, options.beam).best
+    # Sums of float32.
+    least = wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score))
+    widest = _WIDEST * options.beam
+    while result.best.score < least and result.beam < widest:
+        beam = min(_WIDENING * result.beam, widest)
+        arrays = _search(graph, inputs, options, beam, limited=False)
+        if arrays is None:
+            break
+        result = _result(graph, densities, arrays, options, beam)
+    if result.best.score >= least:
+        return result
+    # The lattice has too little around this path to say how probable it is.
+    others = [h for h in result.hypotheses if h.words != wanted.words][: options.n_best - 1]
+    return replace(result, hypotheses=(wanted, *others))
 
 
 def _result(

@@ -13,7 +13,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import SkippedRecordingWarning
 from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.decoding import DecodingOptions, decode
+from speakergmm.hmm.decoding import DecodingOptions, decode, decode_emissions
 from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.hmm.models import PhoneModels
@@ -258,6 +258,54 @@ def test_words_that_the_lexicon_lacks_are_named(model, language_model):
         Decoder.for_words(model, words=["nonesuch"])
 
 
+def test_silence_is_as_probable_as_in_training(model):
+    """Before the first word as `edge_probability` says, between words as `probability`."""
+
+    def share(decoder, source=0):
+        """Probability of silence in state 0, by the arcs into its model."""
+        graph = decoder.search
+        sil = graph.units.index("sil")
+        label = graph.labels
+        mine = [
+            arc
+            for arc in np.flatnonzero(graph.source == source)
+            if graph.input[arc] and label.unit[graph.input[arc] - 1] == sil
+        ]
+        return float(np.exp(graph.log_probability[mine]).sum())
+
+    silence = SilenceModel("sil", 0.1, 0.9)
+    for build in (Decoder.for_words, Decoder.for_phones):
+        assert share(build(replace(model, silence=silence))) == pytest.approx(0.9)
+    never = SilenceModel("sil", 0.0, 0.0)
+    assert Decoder.for_words(replace(model, silence=never)).search.silence is None
+
+
+def test_a_loop_of_word_models_has_silence_between_words(model):
+    """Such models were trained with silence at the edges only."""
+    units = [unit for unit in model.models.units if unit != "sil"][:2]
+    words = Lexicon.from_dict({unit.lower(): [unit] for unit in units})
+    silence = SilenceModel("sil", 0.0, 0.5)
+    decoder = Decoder.for_words(replace(model, lexicon=words, silence=silence))
+    pdfs = model.models.tying.pdfs
+    emissions = np.full((30, model.models.n_pdfs), -1000.0)
+    for frame, unit in enumerate(
+        unit for u in ("sil", units[0], "sil", units[1], "sil") for unit in [u] * 6
+    ):
+        emissions[frame, pdfs(model.models.units.index(unit))] = 0.0
+    best = decode_emissions(decoder.search, emissions[:, decoder.search.pdfs]).best
+    heard = [(s.label, s.start_frame, s.end_frame) for s in best.phone_segments]
+    assert heard == [
+        ("sil", 0, 6), (units[0], 6, 12), ("sil", 12, 18), (units[1], 18, 24), ("sil", 24, 30)
+    ]  # fmt: skip
+    # Phones with such a model of silence are believed: none between words.
+    phones = {word: [" ".join(2 * [way])] for word, way in zip(("x", "y"), units, strict=True)}
+    decoder = Decoder.for_words(replace(model, lexicon=Lexicon.from_dict(phones), silence=silence))
+    best = decode_emissions(decoder.search, emissions[:, decoder.search.pdfs]).best
+    inner = [s for s in best.phone_segments if 0 < s.start_frame and s.end_frame < 30]
+    assert best.words == ("x", "y")
+    assert "sil" not in {s.label for s in inner}
+
+
 def test_wide_beams_find_the_same(model, language_model, speech):
     _, X, _ = next(iter(model.features_of(list(speech[0])[:1])))
     scores = []
@@ -267,3 +315,22 @@ def test_wide_beams_find_the_same(model, language_model, speech):
         scores.append(decoder.decode_features(X).best.score)
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
     assert np.isfinite(scores[0])
+
+
+@pytest.mark.parametrize("beam", [2.0, 4.0, 13.0])
+def test_alternatives_do_not_cost_the_best_words(model, language_model, speech, beam):
+    corpus = list(speech[0])[:12]
+    plain, listed = (
+        list(
+            Decoder.for_words(
+                model, language_model=language_model, options=DecodingOptions(beam=beam, **more)
+            ).decode(corpus)
+        )
+        for more in ({}, {"lattice_beam": 2.0, "n_best": 3})
+    )
+    assert [found.utterance.id for found in plain] == [found.utterance.id for found in listed]
+    for one, many in zip(plain, listed, strict=True):
+        assert many.result.best.score >= one.result.best.score - 1e-2
+        assert len(many.result.hypotheses) <= 3
+        # Another sentence only where the second search came upon a better one.
+        assert many.words == one.words or many.result.best.score > one.result.best.score
