@@ -37,6 +37,7 @@ def build_decoding_graph(
     *,
     silence: str | None = "SIL",
     silence_probability: float = 0.5,
+    edge_silence_probability: float | None = None,
     short_pause: str | None = None,
     language_scale: float = 1.0,
     word_penalty: float = 0.0,
@@ -54,10 +55,13 @@ def build_decoding_graph(
     silence : str or None, default="SIL"
         Unit that may stand before, between and after words.
     silence_probability : float, default=0.5
-        Probability of a silence in each of these places.
+        Probability of a silence between two words.
+    edge_silence_probability : float, optional
+        The same before the first word and after the last one, and of silence where nothing is said;
+        by default as between words.
     short_pause : str, optional
-        Unit that stands between words where there is no silence; it may be one that can be passed
-        over without a frame.
+        Unit that stands between two words where there is no silence; it may be one that can be
+        passed over without a frame.
     language_scale : float, default=1.0
         Factor of the grammar's log-probabilities.
     word_penalty : float, default=0.0
@@ -72,43 +76,49 @@ def build_decoding_graph(
     InvalidInputError
         If words have no pronunciation, or phones no model: all are named at once.
     """
-    if not 0 <= silence_probability <= 1:
-        raise InvalidInputError(
-            f"silence_probability must lie in 0..1, found {silence_probability:g}"
-        )
+    edge = silence_probability if edge_silence_probability is None else edge_silence_probability
+    for name, value in (
+        ("silence_probability", silence_probability),
+        ("edge_silence_probability", edge),
+    ):
+        if not 0 <= value <= 1:
+            raise InvalidInputError(f"{name} must lie in 0..1, found {value:g}")
     if not (math.isfinite(language_scale) and language_scale >= 0 and math.isfinite(word_penalty)):
         raise InvalidInputError("language_scale must be finite and >= 0, word_penalty finite")
     numbers = {unit: number for number, unit in enumerate(models.units)}
     check_units(numbers, [silence, short_pause])
     spoken = SpokenWords(models, numbers, lexicon, grammar.words)
     builder = GraphBuilder(models)
-    quiet = None if silence is None or silence_probability == 0 else numbers[silence]
+    quiet = None if silence is None else numbers[silence]
     pause = None if short_pause is None else numbers[short_pause]
-    reached = {0, *(arc.target for state in grammar.states for arc in state.arcs)}
-    after = {number: builder.state() for number in sorted(reached)}
+    between = silence_probability if quiet is not None else 0.0
+    edge = edge if quiet is not None else 0.0
+    final: dict[int, float] = {}
+    start, ending = builder.state(), builder.state()
+    first = _space(builder, start, quiet, edge)
+    done = _space(builder, ending, quiet, edge)
+    final[done] = 0.0
+    after = {
+        number: builder.state()
+        for number in sorted({arc.target for state in grammar.states for arc in state.arcs})
+    }
+    # Without anything between words, the next one begins where the last one ended.
     ready = {
         number: after[number]
-        if quiet is None and pause is None and number in after
+        if between == 0 and pause is None and number in after
         else builder.state()
         for number in range(len(grammar.states))
     }
+    ends = [language_scale * end if end > -math.inf else end for end in grammar.ends]
+    builder.join([(first, 0.0)], ready[0])
+    final[first] = ends[0]
     for number, state in after.items():
-        if state == ready[number]:
-            continue
-        here, spaces = [(state, 0.0)], silence_probability if quiet is not None else 0.0
-        if quiet is not None:
-            builder.join(builder.unit(here, quiet, math.log(spaces), ENTERING), ready[number])
-        if spaces < 1:
-            nothing = [(state, math.log1p(-spaces))]
-            if pause is not None:
-                nothing = builder.unit(nothing, pause, 0.0, ENTERING)
-            builder.join(nothing, ready[number])
-    final: dict[int, float] = {}
+        if ends[number] > -math.inf:
+            builder.join([(state, ends[number])], ending)
+        if state != ready[number]:
+            builder.join([(_space(builder, state, quiet, between, pause), 0.0)], ready[number])
     for number, grammar_state in enumerate(grammar.states):
         here = [(ready[number], 0.0)]
-        final[ready[number]] = (
-            language_scale * grammar_state.end if grammar_state.end > -math.inf else -math.inf
-        )
         if grammar_state.backoff is not None:
             weight = language_scale * grammar_state.backoff_log_probability
             builder.join([(ready[number], weight)], ready[grammar_state.backoff])
@@ -118,7 +128,7 @@ def build_decoding_graph(
         final,
         words=grammar.words,
         grammar=grammar,
-        silence=None if quiet is None else silence,
+        silence=None if between == edge == 0 else silence,
         language_scale=language_scale,
         word_penalty=word_penalty,
     )
@@ -235,3 +245,25 @@ def phone_graph(
         grammar = Grammar.ngram(language_model, known=lexicon)
     between = None if silence in grammar.words else silence
     return build_decoding_graph(models, lexicon, grammar, silence=between, **options)
+
+
+def _space(
+    builder: GraphBuilder,
+    state: int,
+    silence: int | None,
+    probability: float,
+    pause: int | None = None,
+) -> int:
+    """Put what may stand between words behind a state; returns the state behind that."""
+    if (silence is None or probability == 0) and pause is None:
+        return state
+    beyond = builder.state()
+    if silence is not None and probability > 0:
+        spoken = builder.unit([(state, 0.0)], silence, math.log(probability), ENTERING)
+        builder.join(spoken, beyond)
+    if probability < 1:
+        nothing = [(state, math.log1p(-probability))]
+        if pause is not None:
+            nothing = builder.unit(nothing, pause, 0.0, ENTERING)
+        builder.join(nothing, beyond)
+    return beyond

@@ -110,6 +110,14 @@ class Grammar:
         """All words of the arcs, sorted."""
         return tuple(sorted({arc.word for state in self.states for arc in state.arcs}))
 
+    @cached_property
+    def ends(self) -> tuple[float, ...]:
+        """Log-probability that nothing follows each state, by the best way of backing off."""
+        return tuple(
+            max(score + self.states[state].end for state, score in reached.items())
+            for reached in (self._with_backoff({n: 0.0}) for n in range(len(self.states)))
+        )
+
     @classmethod
     def loop(cls, words: Iterable[str]) -> Grammar:
         """Any number of words in any order; each, and the end, equally probable."""

@@ -179,6 +179,12 @@ class Decoder:
         language_scale, word_penalty : float
             See `build_decoding_graph`.
 
+        Notes
+        -----
+        Silences are as probable as in training: `SilenceModel.probability` between words,
+        `edge_probability` before the first and after the last one. Whole-word models of recordings
+        of a word each, whose `probability` is 0, get `edge_probability` between words, too.
+
         Raises
         ------
         InvalidInputError
@@ -222,6 +228,7 @@ class Decoder:
             language_model=language_model,
             silence=silence["silence"],
             silence_probability=silence["silence_probability"],
+            edge_silence_probability=silence["edge_silence_probability"],
             language_scale=language_scale,
             word_penalty=word_penalty,
         )
@@ -381,10 +388,19 @@ def _search(
 
 
 def _silence(model: AcousticModel) -> dict[str, Any]:
-    silence = model.silence
+    """Say where silence may stand, as in training.
+
+    Whole-word models trained on recordings of a word each know silence at the edges only; where
+    such words follow one another, there is as much between them.
+    """
+    silence, between = model.silence, model.silence.probability
+    ways = (way for word in model.lexicon for way in model.lexicon[word])
+    if between == 0 and all(len(way.phones) == 1 for way in ways):
+        between = silence.edge_probability
     return {
         "silence": silence.unit,
-        "silence_probability": silence.probability,
+        "silence_probability": between,
+        "edge_silence_probability": silence.edge_probability,
         "short_pause": silence.short_pause,
     }
 

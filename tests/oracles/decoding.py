@@ -25,16 +25,21 @@ class Path:
         return acoustic_scale * self.acoustic + self.transition + self.language
 
 
-def unit_strings(words, lexicon, *, silence, silence_probability, short_pause=None):
+def unit_strings(words, lexicon, *, silence, silence_probability, edge=None, short_pause=None):
     """Units of a sentence with their words, in all ways; each with a log-probability."""
-    spaces = []
-    if silence is not None and silence_probability > 0:
-        spaces.append(([(silence, None)], math.log(silence_probability)))
-    rest = 1.0 - (silence_probability if silence is not None else 0.0)
-    if rest > 0:
-        nothing = [] if short_pause is None else [(short_pause, None)]
-        spaces.append((nothing, math.log(rest)))
-    choices = [spaces]
+
+    def spaces(probability, pause):
+        found = []
+        if silence is not None and probability > 0:
+            found.append(([(silence, None)], math.log(probability)))
+        rest = 1.0 - (probability if silence is not None else 0.0)
+        if rest > 0:
+            found.append(([] if pause is None else [(pause, None)], math.log(rest)))
+        return found
+
+    edges = spaces(silence_probability if edge is None else edge, None)
+    between = spaces(silence_probability, short_pause)
+    choices = [edges]
     for place, word in enumerate(words):
         choices.append(
             [
@@ -42,7 +47,7 @@ def unit_strings(words, lexicon, *, silence, silence_probability, short_pause=No
                 for way in lexicon[word]
             ]
         )
-        choices.append(spaces)
+        choices.append(edges if place == len(words) - 1 else between)
     for chosen in itertools.product(*choices):
         units = [unit for part, _ in chosen for unit in part]
         yield units, sum(weight for _, weight in chosen)

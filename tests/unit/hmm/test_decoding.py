@@ -69,16 +69,26 @@ def grammar_probability(grammar, sentence):
 class Case:
     """A random recogniser, its graph, frames, and all its paths."""
 
-    def __init__(self, seed, *, language_scale=1.0, word_penalty=0.0, short_pause=None):
+    def __init__(
+        self,
+        seed,
+        *,
+        language_scale=1.0,
+        word_penalty=0.0,
+        short_pause=None,
+        between=0.3,
+        edge=None,
+    ):
         rng = np.random.default_rng(seed)
         self.models, self.grammar = make_models(rng), make_grammar(rng)
-        spaces = {"silence": "SIL", "silence_probability": 0.3, "short_pause": short_pause}
+        spaces = {"silence": "SIL", "silence_probability": between, "short_pause": short_pause}
         self.graph = build_decoding_graph(
             self.models,
             LEXICON,
             self.grammar,
             language_scale=language_scale,
             word_penalty=word_penalty,
+            edge_silence_probability=edge,
             **spaces,
         )
         self.densities = rng.normal(-40, 4, (N_FRAMES, self.models.n_pdfs))
@@ -91,7 +101,7 @@ class Case:
 
         sentences = oracle.sentences_of_loop(("a", "ab", "b"), N_FRAMES, language)
         self.paths = list(
-            oracle.all_paths(self.models, LEXICON, sentences, self.densities, **spaces)
+            oracle.all_paths(self.models, LEXICON, sentences, self.densities, edge=edge, **spaces)
         )
 
 
@@ -178,6 +188,25 @@ def test_scales_penalties_and_short_pauses():
             grammar_probability(case.grammar, path.words), abs=1e-9
         )
         assert hypothesis.transition_log_probability == pytest.approx(path.transition, abs=2e-5)
+
+
+@pytest.mark.parametrize("pause", [None, "sp"])
+@pytest.mark.parametrize(
+    ("between", "edge"), [(0.1, 0.9), (0.0, 0.5), (0.5, 0.0), (0.4, 1.0), (1.0, 0.3), (0.0, 0.0)]
+)
+def test_silence_at_the_edges_has_a_probability_of_its_own(between, edge, pause):
+    case = Case(8, between=between, edge=edge, short_pause=pause)
+    sequences, _, units, total = oracle.posteriors(case.paths, 0.5, N_FRAMES)
+    options = DecodingOptions(acoustic_scale=0.5, n_best=1000, **WIDE)
+    result = decode_emissions(case.graph, case.inputs, options=options)
+    expected = {p.words: p.score(0.5) for p in oracle.best_by_words(case.paths, 0.5)}
+    assert_same_ranking(result.hypotheses, expected)
+    assert result.lattice.log_total == pytest.approx(total, abs=2e-5)
+    for hypothesis in result.hypotheses:
+        assert hypothesis.posterior == pytest.approx(sequences[hypothesis.words], rel=1e-4)
+    silence = result.lattice.unit_posteriors[:, case.graph.units.index("SIL")]
+    np.testing.assert_allclose(silence, units.get("SIL", np.zeros(N_FRAMES)), rtol=1e-4, atol=1e-12)
+    assert (case.graph.silence is None) == (between == edge == 0)
 
 
 def test_densities_above_one_rank_in_the_same_order(case):
@@ -385,6 +414,8 @@ def test_what_a_graph_refuses():
         word_graph(models, LEXICON, silence="silence")
     with pytest.raises(InvalidInputError, match=r"in 0\.\.1, found 1\.5"):
         word_graph(models, LEXICON, silence_probability=1.5)
+    with pytest.raises(InvalidInputError, match=r"edge_silence_probability must .*found -1"):
+        word_graph(models, LEXICON, edge_silence_probability=-1.0)
     with pytest.raises(InvalidInputError, match="pronounced with sp"):
         word_graph(models, Lexicon.from_dict({"x": ["A sp"]}))
     with pytest.raises(InvalidInputError, match="no word to recognise"):
