@@ -209,15 +209,15 @@ def viterbi(
     >>> viterbi(graph, np.log([[0.5, 0.5], [0.9, 0.3], [0.1, 0.6]])).states
     array([1, 1, 1], dtype=int32)
     """
-    frames, _ = checked_emissions(graph, log_emissions)
+    frames, peaks = checked_emissions(graph, log_emissions)
     width = checked_options(beam, "scaled", implementation)
-    found = passes.best_path(graph, frames, implementation=implementation, beam=width)
+
+    def run(width: float) -> passes.BestPath:
+        return passes.best_path(graph, frames, peaks, implementation=implementation, beam=width)
+
+    found = run(width)
     if found.frame < len(frames):
-
-        def without_beam() -> passes.BestPath:
-            return passes.best_path(graph, frames, implementation=implementation, beam=math.inf)
-
-        raise explained(graph, len(frames), width, found, without_beam)
+        raise explained(graph, len(frames), width, found, lambda: run(math.inf))
     return ViterbiPath(*found[2:])
 
 

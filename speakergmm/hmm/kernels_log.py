@@ -1,4 +1,8 @@
-"""Forward and backward passes in logarithms, compiled: slower, and of any range whatever."""
+"""Forward pass and smoothing in logarithms, compiled: slower, and of any range whatever.
+
+At each frame the best state has logarithm 0, and what was taken off goes to the likelihood alone:
+digits of paths compared aren't lost to what all of them share, such as an outlying frame.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,8 @@ Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
 Indices = NDArray[np.uint32]
 
+# As in the other arithmetic.
+_NEGLIGIBLE = 1e-30
 _ONE = np.uint64(1)
 
 
@@ -54,7 +60,7 @@ def forward_log(
     beam: float,
     alpha: Floats,
 ) -> tuple[int, int, float]:
-    """Fill in logarithms of the forward probabilities.
+    """Fill in logarithms of the forward probabilities, less that of the best state of each frame.
 
     Parameters
     ----------
@@ -73,12 +79,14 @@ def forward_log(
     n_frames, n_states = len(log_emissions), len(pdf)
     n_rows = len(alpha)
     dropped = 0
+    taken_off = 0.0
     alpha[0] = -np.inf
     for e in range(len(entry_state)):
         alpha[0, entry_state[e]] = _add(alpha[0, entry_state[e]], entry_log_prob[e])
     for t in range(n_frames):
         row, previous, frame = alpha[t % n_rows], alpha[(t - 1) % n_rows], log_emissions[t]
-        best = -np.inf
+        # Of the states that a path leads to; the others' may be of another size.
+        peak = -np.inf
         for j in range(np.uint64(n_states)):
             if arcs_to_exit[j] > n_frames - 1 - t or frame[pdf[j]] == -np.inf:
                 row[j] = -np.inf
@@ -92,25 +100,32 @@ def forward_log(
                     for a in range(incoming[j], incoming[j + _ONE]):
                         total += math.exp(previous[source[a]] + log_prob[a] - highest)
                 row[j] = highest + math.log(total) if total > 0.0 else -np.inf
-            row[j] += frame[pdf[j]]
-            best = max(best, row[j])
+            if row[j] > -np.inf:
+                peak = max(peak, frame[pdf[j]])
+        if peak == -np.inf:
+            return t, dropped, peak
+        best = -np.inf
+        for j in range(np.uint64(n_states)):
+            if row[j] > -np.inf:
+                row[j] += frame[pdf[j]] - peak
+                best = max(best, row[j])
         if best == -np.inf:
             return t, dropped, best
-        if beam < np.inf:
-            for j in range(n_states):
-                if -np.inf < row[j] < best - beam:
+        taken_off += peak + best
+        for j in range(n_states):
+            if row[j] > -np.inf:
+                row[j] -= best
+                if row[j] < -beam:
                     row[j] = -np.inf
                     dropped += 1
     total = -np.inf
     for f in range(len(exit_state)):
         total = _add(total, alpha[(n_frames - 1) % n_rows, exit_state[f]] + exit_log_prob[f])
-    return n_frames if total > -np.inf else n_frames - 1, dropped, total
+    return n_frames if total > -np.inf else n_frames - 1, dropped, total + taken_off
 
 
 @compiled(
     types.void,
-    constant(float64, 2),
-    constant(uint32),
     constant(uint32),
     constant(uint32),
     constant(uint32),
@@ -120,74 +135,89 @@ def forward_log(
     constant(uint32),
     constant(float64),
     constant(float64, 2),
-    float64,
     written(float64, 2),
     written(float64, 2),
     written(float64),
     written(float64),
     written(float64),
 )
-def backward_log(
-    log_emissions: Floats,
+def smooth_log(
     pdf: Indices,
-    outgoing: Indices,
-    arc: Indices,
-    target: Indices,
+    incoming: Indices,
+    source: Indices,
     log_prob: Floats,
     entry_state: Indices,
     entry_log_prob: Floats,
     exit_state: Indices,
     exit_log_prob: Floats,
     alpha: Floats,
-    log_likelihood: float,
     state_posteriors: Floats,
     pdf_posteriors: Floats,
     arc_counts: Floats,
     entry_counts: Floats,
     exit_counts: Floats,
 ) -> None:
-    """Fill in what comes as zeros: the last five.
+    """Fill in what comes as zeros, the last five, by handing posteriors back.
+
+    What a frame hands to the one before it sums to one as it does itself, whatever digits the
+    forward probabilities have left.
 
     Parameters
     ----------
-    arc, target, log_prob : array, shape (A,)
-        Of arcs sorted by source; states' arcs begin at `outgoing`.
+    source, log_prob, arc_counts : array, shape (A,)
+        Of arcs sorted by target; states' arcs begin at `incoming`.
+    alpha : array, shape (T, S)
+        Logarithms of the forward probabilities, each frame's less a number of its own.
     state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
     pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
     """
     n_frames, n_states = alpha.shape
-    beta = np.full(n_states, -np.inf)
-    after = np.empty(n_states)
+    now = np.zeros(n_states)
+    before = np.zeros(n_states)
+    highest, total = -np.inf, 0.0
     for f in range(len(exit_state)):
-        j = exit_state[f]
-        leaving = alpha[n_frames - 1, j] + exit_log_prob[f]
-        if leaving > -np.inf:
-            exit_counts[f] = math.exp(leaving - log_likelihood)
-            beta[j] = _add(beta[j], exit_log_prob[f])
+        highest = max(highest, alpha[n_frames - 1, exit_state[f]] + exit_log_prob[f])
+    for f in range(len(exit_state)):
+        share = math.exp(alpha[n_frames - 1, exit_state[f]] + exit_log_prob[f] - highest)
+        exit_counts[f] = share
+        total += share
+    for f in range(len(exit_state)):
+        exit_counts[f] /= total
+        now[exit_state[f]] += exit_counts[f]
     for t in range(n_frames - 1, -1, -1):
-        if t < n_frames - 1:
-            frame = log_emissions[t + 1]
-            for i in range(np.uint64(n_states)):
-                beta[i] = -np.inf
-                if alpha[t, i] == -np.inf:
-                    continue
-                for a in range(outgoing[i], outgoing[i + _ONE]):
-                    j = target[a]
-                    # States that the beam has dropped belong to no path.
-                    if alpha[t + 1, j] > -np.inf:
-                        further = log_prob[a] + frame[pdf[j]] + after[j]
-                        beta[i] = _add(beta[i], further)
-                        arc_counts[arc[a]] += math.exp(alpha[t, i] + further - log_likelihood)
-        for j in range(n_states):
-            if alpha[t, j] > -np.inf and beta[j] > -np.inf:
-                posterior = math.exp(alpha[t, j] + beta[j] - log_likelihood)
-                if len(state_posteriors):
-                    state_posteriors[t, j] = posterior
-                if len(pdf_posteriors):
-                    pdf_posteriors[t, pdf[j]] += posterior
-        beta, after = after, beta
+        before[:] = 0.0
+        for j in range(np.uint64(n_states)):
+            posterior = now[j]
+            if posterior < _NEGLIGIBLE:
+                now[j] = 0.0
+                continue
+            if len(state_posteriors):
+                state_posteriors[t, j] = posterior
+            if len(pdf_posteriors):
+                pdf_posteriors[t, pdf[j]] += posterior
+            if t == 0:
+                continue
+            highest, total = -np.inf, 0.0
+            for a in range(incoming[j], incoming[j + _ONE]):
+                highest = max(highest, alpha[t - 1, source[a]] + log_prob[a])
+            for a in range(incoming[j], incoming[j + _ONE]):
+                total += math.exp(alpha[t - 1, source[a]] + log_prob[a] - highest)
+            for a in range(incoming[j], incoming[j + _ONE]):
+                i = source[a]
+                share = math.exp(alpha[t - 1, i] + log_prob[a] - highest) / total * posterior
+                arc_counts[a] += share
+                before[i] += share
+        if t:
+            now, before = before, now
+    peaks = np.full(n_states, -np.inf)
+    for e in range(len(entry_state)):
+        peaks[entry_state[e]] = max(peaks[entry_state[e]], entry_log_prob[e])
+    sums = np.zeros(n_states)
     for e in range(len(entry_state)):
         j = entry_state[e]
-        if alpha[0, j] > -np.inf and entry_log_prob[e] > -np.inf:
-            further = entry_log_prob[e] + log_emissions[0, pdf[j]] + after[j]
-            entry_counts[e] = math.exp(further - log_likelihood)
+        if now[j] > 0.0:
+            sums[j] += math.exp(entry_log_prob[e] - peaks[j])
+    for e in range(len(entry_state)):
+        j = entry_state[e]
+        if now[j] > 0.0:
+            entry_counts[e] = math.exp(entry_log_prob[e] - peaks[j]) / sums[j] * now[j]

@@ -22,6 +22,7 @@ _ONE = np.uint64(1)
 @compiled(
     results(int64, int64, float64, int64, int64),
     constant(float64, 2),
+    constant(float64),
     constant(uint32),
     constant(uint32),
     constant(int32),
@@ -41,6 +42,7 @@ _ONE = np.uint64(1)
 )
 def best_path(
     log_emissions: Floats,
+    peaks: Floats,
     pdf: Indices,
     incoming: Indices,
     arc: Levels,
@@ -62,6 +64,9 @@ def best_path(
 
     Parameters
     ----------
+    peaks : array, shape (T,)
+        Numbers taken off each frame's log-emissions, lest paths that differ by little are compared
+        in the last digits of what all of them share.
     arc, source, log_prob : array, shape (A,)
         Of arcs sorted by target; states' arcs begin at `incoming`.
     chosen : array, shape (T, S)
@@ -74,6 +79,7 @@ def best_path(
     dropped : int
         Number of states dropped by the beam over all frames.
     log_probability, entry, exit : float, int, int
+        The first without the sum of `peaks`.
     """
     n_frames = len(log_emissions)
     n_states = len(pdf)
@@ -95,7 +101,7 @@ def best_path(
         alive_first: Number = first
         alive_last: Number = first
         best = -np.inf
-        emission = log_emissions[t]
+        emission, peak = log_emissions[t], peaks[t]
         for j in range(np.uint64(first), np.uint64(last + 1)):
             if arcs_to_exit[j] > left:
                 now[j] = -np.inf
@@ -112,7 +118,7 @@ def best_path(
                         score = through
                         which = a
                 chosen[t, j] = which - begin
-            score += emission[pdf[j]]
+            score += emission[pdf[j]] - peak
             now[j] = score
             if score > -np.inf:
                 alive_last = np.int64(j)

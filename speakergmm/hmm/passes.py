@@ -97,8 +97,12 @@ def sum_paths(
     if implementation == "numpy":
         from speakergmm.hmm import reference
 
-        run = reference.sum_paths_scaled if arithmetic == "scaled" else reference.sum_paths_log
-        run(graph, log_emissions, beam, wanted, found)
+        below = log_emissions - _finite(peaks)[:, None]
+        is_far = (below < -_widest(n_frames)) & (below > -math.inf)
+        use_logs = arithmetic == "log" or is_far.any()
+        run = reference.sum_paths_log if use_logs else reference.sum_paths_scaled
+        run(graph, below, beam, wanted, found)
+        found.log_likelihood += float(peaks.sum())
     elif arithmetic == "log" or not _sum_scaled(graph, log_emissions, peaks, beam, wanted, found):
         _sum_log(graph, log_emissions, beam, wanted, found)
     return found
@@ -111,7 +115,7 @@ def _sum_scaled(
     from speakergmm.hmm.kernels import SPAN, forward
 
     n_frames = len(log_emissions)
-    lowest = -min(_WIDEST, _WIDEST_SUM / n_frames)
+    lowest = -_widest(n_frames)
     structure = graph.structure
     probability, level, wide, fine = _with_levels(graph.log_prob[structure.incoming_arc], lowest)
     entry, entry_level, _, fine_entry = _with_levels(graph.entry_log_prob, lowest)
@@ -136,8 +140,7 @@ def _sum_scaled(
     values, levels = _room(n_rows, graph.n_states)
     found.frame, found.dropped, value, sum_level = forward(
         log_emissions,
-        # A frame that no pdf can emit is found to be one without paths.
-        np.where(peaks == -math.inf, 0.0, peaks),
+        _finite(peaks),
         *arrays,
         structure.lowest_target,
         structure.highest_target,
@@ -166,7 +169,7 @@ def _sum_log(
     graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
 ) -> None:
     """Sum in logarithms."""
-    from speakergmm.hmm.kernels_log import backward_log, forward_log
+    from speakergmm.hmm.kernels_log import forward_log, smooth_log
 
     structure = graph.structure
     ends = (
@@ -175,15 +178,17 @@ def _sum_log(
         graph.exit_state.view(np.uint32),
         graph.exit_log_prob,
     )
-    pdf = graph.pdf.view(np.uint32)
+    arcs = (
+        graph.pdf.view(np.uint32),
+        structure.incoming.view(np.uint32),
+        structure.incoming_source.view(np.uint32),
+        graph.log_prob[structure.incoming_arc],
+    )
     n_frames = len(log_emissions)
     alpha = np.empty((2 if wanted == "sum" else n_frames, graph.n_states))
     found.frame, found.dropped, found.log_likelihood = forward_log(
         log_emissions,
-        pdf,
-        structure.incoming.view(np.uint32),
-        structure.incoming_source.view(np.uint32),
-        graph.log_prob[structure.incoming_arc],
+        *arcs,
         *ends,
         graph.arcs_to_exit,
         beam,
@@ -191,41 +196,37 @@ def _sum_log(
     )
     if found.frame < n_frames or wanted == "sum":
         return
+    counts = np.zeros(graph.n_arcs)
     states, pdfs = _posteriors(graph, found, wanted)
-    backward_log(
-        log_emissions,
-        pdf,
-        structure.outgoing.view(np.uint32),
-        structure.outgoing_arc.view(np.uint32),
-        structure.outgoing_target.view(np.uint32),
-        graph.log_prob[structure.outgoing_arc],
-        *ends,
-        alpha,
-        found.log_likelihood,
-        states,
-        pdfs,
-        found.arcs,
-        *_ends(found),
-    )
+    smooth_log(*arcs, *ends, alpha, states, pdfs, counts, *_ends(found))
+    found.arcs[structure.incoming_arc] = counts
 
 
 def best_path(
-    graph: Graph, log_emissions: Floats, *, implementation: Implementation, beam: float
+    graph: Graph,
+    log_emissions: Floats,
+    peaks: Floats,
+    *,
+    implementation: Implementation,
+    beam: float,
 ) -> BestPath:
     """Find the most probable path."""
     structure = graph.structure
+    taken_off = _finite(peaks)
     n_frames = len(log_emissions)
     # Arcs into a state are told apart by 16 bits.
     if implementation == "numpy" or int(np.diff(structure.incoming).max()) > 2**16:
         from speakergmm.hmm import reference
 
-        return reference.best_path(graph, log_emissions, beam)
+        path = reference.best_path(graph, log_emissions - taken_off[:, None], beam)
+        return path._replace(log_probability=path.log_probability + float(taken_off.sum()))
     from speakergmm.hmm import kernels_viterbi
 
     states: Indices = np.empty(n_frames, dtype=np.int32)
     arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
     frame, dropped, log_probability, entry, exit_ = kernels_viterbi.best_path(
         log_emissions,
+        taken_off,
         graph.pdf.view(np.uint32),
         structure.incoming.view(np.uint32),
         structure.incoming_arc,
@@ -243,7 +244,18 @@ def best_path(
         states,
         arcs,
     )
+    log_probability += float(taken_off.sum())
     return BestPath(frame, dropped, log_probability, states, arcs, entry, exit_)
+
+
+def _finite(peaks: Floats) -> Floats:
+    """Give what is taken off each frame; one that no pdf can emit is found to have no paths."""
+    return np.where(peaks == -math.inf, 0.0, peaks)
+
+
+def _widest(n_frames: int) -> float:
+    """Give how far below the peak the scaled arithmetic reaches."""
+    return min(_WIDEST, _WIDEST_SUM / n_frames)
 
 
 def _with_levels(log_prob: Floats, lowest: float) -> tuple[Floats, Indices, bool, bool]:

@@ -94,49 +94,55 @@ def sum_paths_scaled(
 def sum_paths_log(
     graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
 ) -> None:
-    """Fill in `found` by a forward and a backward pass in logarithms."""
+    """Fill in `found` in logarithms, the best state of each frame at 0; posteriors as above."""
     n_frames, n_states = len(log_emissions), graph.n_states
-    frames = log_emissions[:, graph.pdf]
     reach = graph.arcs_to_exit
-    alpha = np.full((n_frames, n_states), -np.inf)
-    np.logaddexp.at(alpha[0], graph.entry_state, graph.entry_log_prob)
+    alpha: list[Floats] = []
+    taken_off = 0.0
     for t in range(n_frames):
+        row = np.full(n_states, -np.inf)
         if t:
-            np.logaddexp.at(alpha[t], graph.target, alpha[t - 1, graph.source] + graph.log_prob)
-        alpha[t] += frames[t]
-        alpha[t, reach > n_frames - 1 - t] = -np.inf
-        best = alpha[t].max()
-        if best == -np.inf:
+            np.logaddexp.at(row, graph.target, alpha[-1][graph.source] + graph.log_prob)
+        else:
+            np.logaddexp.at(row, graph.entry_state, graph.entry_log_prob)
+        emissions = log_emissions[t, graph.pdf]
+        possible = (row > -np.inf) & (emissions > -np.inf) & (reach <= n_frames - 1 - t)
+        if not possible.any():
             found.frame = t
             return
-        lost = (alpha[t] < best - beam) & (alpha[t] > -np.inf)
+        peak = emissions[possible].max()
+        row = np.where(possible, row + (np.where(possible, emissions, peak) - peak), -np.inf)
+        best = row.max()
+        taken_off += float(peak + best)
+        row -= best
+        lost = (row < -beam) & (row > -np.inf)
         found.dropped += int(lost.sum())
-        alpha[t, lost] = -np.inf
-    leaving = alpha[-1, graph.exit_state] + graph.exit_log_prob
-    found.log_likelihood = float(np.logaddexp.reduce(leaving))
-    if found.log_likelihood == -np.inf:
+        row[lost] = -np.inf
+        alpha.append(row)
+    leaving = alpha[-1][graph.exit_state] + graph.exit_log_prob
+    total = float(np.logaddexp.reduce(leaving))
+    if total == -np.inf:
         found.frame = n_frames - 1
         return
     found.frame = n_frames
+    found.log_likelihood = total + taken_off
     if wanted == "sum":
         return
-    found.exits[:] = np.exp(leaving - found.log_likelihood)
-    beta = np.full((n_frames, n_states), -np.inf)
-    np.logaddexp.at(beta[-1], graph.exit_state, graph.exit_log_prob)
-    beta[alpha == -np.inf] = -np.inf
-    for t in range(n_frames - 2, -1, -1):
-        alive = np.where(alpha[t + 1] > -np.inf, frames[t + 1] + beta[t + 1], -np.inf)
-        further = graph.log_prob + alive[graph.target]
-        np.logaddexp.at(beta[t], graph.source, further)
-        found.arcs += np.exp(alpha[t, graph.source] + further - found.log_likelihood)
-    alive = np.where(alpha[0] > -np.inf, frames[0] + beta[0], -np.inf)
-    further = graph.entry_log_prob + alive[graph.entry_state]
-    found.entries[:] = np.exp(further - found.log_likelihood)
-    posteriors = np.exp(alpha + beta - found.log_likelihood)
-    if wanted == "states":
-        found.posteriors[:] = posteriors
-    else:
-        np.add.at(found.posteriors.T, graph.pdf, posteriors.T)
+    found.exits[:] = _softmax_by(leaving, np.zeros(len(leaving), dtype=np.int32), 1)
+    now = _sum_plain(found.exits, graph.exit_state, n_states)
+    for t in range(n_frames - 1, -1, -1):
+        now[now < _NEGLIGIBLE] = 0.0
+        if wanted == "states":
+            found.posteriors[t] = now
+        else:
+            np.add.at(found.posteriors[t], graph.pdf, now)
+        if t:
+            terms = alpha[t - 1][graph.source] + graph.log_prob
+            shares = now[graph.target] * _softmax_by(terms, graph.target, n_states)
+            found.arcs += shares
+            now = _sum_plain(shares, graph.source, n_states)
+    shares = _softmax_by(graph.entry_log_prob, graph.entry_state, n_states)
+    found.entries[:] = now[graph.entry_state] * shares
 
 
 def best_path(graph: Graph, log_emissions: Floats, beam: float) -> BestPath:
@@ -208,6 +214,16 @@ def _sum_by(terms: Pair, into: Indices, length: int) -> Pair:
     below = np.maximum(terms[1] - highest[into], -2000)
     np.add.at(total, into, np.ldexp(terms[0], below.astype(np.int32)))
     return _normalised(total, highest)
+
+
+def _softmax_by(logs: Floats, into: Indices, length: int) -> Floats:
+    """Share one between numbers that belong together; nothing where all are 0."""
+    highest = np.full(length, -np.inf)
+    np.maximum.at(highest, into, logs)
+    highest[highest == -np.inf] = 0.0
+    shares = np.exp(logs - highest[into])
+    sums = _sum_plain(shares, into, length)[into]
+    return np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
 
 
 def _sum_plain(terms: Floats, into: Indices, length: int) -> Floats:

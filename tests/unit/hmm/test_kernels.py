@@ -105,7 +105,7 @@ def test_no_more_memory_is_kept_than_is_said(monkeypatch):
         kernels.forward,
         kernels_smoothing.smooth,
         kernels_log.forward_log,
-        kernels_log.backward_log,
+        kernels_log.smooth_log,
         kernels_viterbi.best_path,
     ],
 )
