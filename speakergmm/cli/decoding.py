@@ -19,7 +19,9 @@ from speakergmm.cli.output import (
     print_line,
     print_note,
 )
+from speakergmm.cli.outputs import check_output
 from speakergmm.errors import InvalidInputError
+from speakergmm.files import check_writable
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Utterance
@@ -134,8 +136,7 @@ def decode(
 
     _check_modes(lm, words, phones, phone_lm, isolated, lattice)
     read = [model, *inputs, *(p for p in (lm, words, phone_lm, lexicon) if p is not None)]
-    if output is not None:
-        _check_text_output(output, read)
+    _check_outputs(output, lattice, read)
     wants_lattice = nbest > 1 or confidence or lattice is not None
     options = DecodingOptions(
         acoustic_scale=acoustic_scale,
@@ -221,19 +222,29 @@ def _check_modes(
         raise InvalidInputError("--isolated goes with --words, not with --lm or --lattice")
 
 
-def _check_text_output(output: Path, read: Iterable[Path]) -> None:
-    """Refuse to write over what is read, or over what is no text."""
-    from speakergmm.files import check_writable
-
+def _check_outputs(output: Path | None, lattice: Path | None, read: Iterable[Path]) -> None:
+    """Refuse to write over what is read, or over what this command didn't write."""
+    if lattice is not None and lattice.exists() and not lattice.is_dir():
+        raise InvalidInputError(f"{lattice}: is a file; give --lattice a folder")
+    if output is None:
+        return
     if output.exists() and any(path.exists() and output.samefile(path) for path in read):
         raise InvalidInputError(f"{output}: is read by this command; give another --output")
-    if output.is_file():
-        with output.open("rb") as file:
-            if b"\0" in file.read(4096):
-                raise InvalidInputError(
-                    f"{output}: exists and is no text file; give another name, or remove it first"
-                )
-    check_writable(output)
+    kind = output.suffix.lower()
+    if kind == ".ctm":
+        from speakergmm.recognition.alignment_files import check_kind
+
+        check_kind(output)
+        check_writable(output)
+    elif kind == ".json":
+        check_output(output, "recognition")
+    elif output.is_file() and output.stat().st_size > 0:
+        # It has no mark that would tell it from transcripts that someone typed.
+        raise InvalidInputError(
+            f"{output}: exists, and may be other text; give another name, or remove it first"
+        )
+    else:
+        check_writable(output)
 
 
 def _utterances(inputs: Sequence[Path], data: Path | None) -> tuple[Utterance, ...]:

@@ -8,13 +8,17 @@ from typing import Literal
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import check_writable
 
-Kind = Literal["model", "acoustic model", "scores", "report", "settings"]
+Kind = Literal[
+    "model", "acoustic model", "word models", "scores", "report", "settings", "recognition"
+]
 _NAMES: dict[Kind, str] = {
     "model": "a background model",
-    "acoustic model": "an acoustic model",
+    "acoustic model": "an acoustic model of phones",
+    "word models": "an acoustic model of words",
     "scores": "scores",
     "report": "a report",
     "settings": "the settings of scores",
+    "recognition": "JSON of what was recognised",
 }
 
 
@@ -25,8 +29,10 @@ def check_output(path: Path, kind: Kind) -> None:
     ----------
     path : Path
         What the command would write.
-    kind : {"model", "acoustic model", "scores", "report", "settings"}
+    kind : {"model", "acoustic model", "word models", "scores", "report", "settings", "recognition"}
         What it would write there; an older file of that kind, or an empty one, is replaced.
+        Acoustic models of phones, from ``train-hmm``, and of words, from ``train-words``, don't
+        replace each other.
 
     Raises
     ------
@@ -41,16 +47,28 @@ def check_output(path: Path, kind: Kind) -> None:
 
 
 def _holds(path: Path, kind: Kind) -> bool:
-    if kind in ("model", "acoustic model"):
-        wanted = "background model" if kind == "model" else kind
-        from speakergmm.serialization import read_header
-
-        try:
-            return bool(read_header(path)["kind"] == wanted)
-        except SpeakerGmmError:
-            return False
+    if kind in ("model", "acoustic model", "word models"):
+        return _model_kind(path) == kind
     with path.open("rb") as file:
-        start = file.read(512)
+        start = file.read(4096)
     if kind == "scores":  # a list of trials begins with the same two columns
         return start.startswith(b"model\tpath\tscore\t")
+    if kind == "recognition":
+        return start.startswith(b'{\n "model": ') and b'"model_digest"' in start
     return {"report": b'content="speakergmm"', "settings": b'"scores_sha256"'}[kind] in start
+
+
+def _model_kind(path: Path) -> Kind | None:
+    from speakergmm.serialization import read_header
+
+    try:
+        header = read_header(path)
+    except SpeakerGmmError:
+        return None
+    if header["kind"] == "background model":
+        return "model"
+    if header["kind"] != "acoustic model":
+        return None
+    provenance = header["metadata"].get("provenance", {})
+    # A setting that only models of words have: the pause at a word's edges.
+    return "word models" if "silence_states" in provenance else "acoustic model"

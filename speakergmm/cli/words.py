@@ -86,7 +86,7 @@ def train_words(
     from speakergmm.recognition.word_lists import read_words
     from speakergmm.recognition.words import WordTrainingOptions, train_word_models
 
-    check_output(output, "acoustic model")
+    check_output(output, "word models")
     read = read_words(corpus, data_dir=data, speaker_pattern=speaker_pattern)
     for note in read.corpus.notes:
         print_note(f"warning: {note}")

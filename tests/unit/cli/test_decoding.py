@@ -240,10 +240,22 @@ def test_outputs_that_would_be_written_over(run, world, tmp_path):
         with pytest.raises(InvalidInputError, match="is read by this command"):
             run("--output", path)
         assert path.read_bytes() == before
-    binary = tmp_path / "other"
-    binary.write_bytes(b"\0" * 10)
-    with pytest.raises(InvalidInputError, match="is no text file"):
-        run("--output", binary)
+    for name, content, message in (
+        ("other", b"\0" * 10, "exists, and may be other text"),
+        ("text", b"one LOW FALL\n", "exists, and may be other text"),
+        ("other.ctm", b"dear diary\n", "exists and is not what would be written"),
+        ("other.json", b'{"model": "mine"}\n', "exists and is not JSON of what was recognised"),
+    ):
+        foreign = tmp_path / name
+        foreign.write_bytes(content)
+        with pytest.raises(InvalidInputError, match=message):
+            run("--output", foreign)
+        assert foreign.read_bytes() == content
+    with pytest.raises(InvalidInputError, match="is a file; give --lattice a folder"):
+        run("--lattice", tmp_path / "text")
+    for name in ("mine.json", "mine.ctm"):
+        assert run("--output", tmp_path / name).exit_code == 0
+        assert run("--output", tmp_path / name).exit_code == 0
     with pytest.raises(InvalidInputError, match="either one corpus or recordings"):
         run(inputs=[world / "one.wav", world / "list.tsv"])
 

@@ -2,6 +2,7 @@
 
 import json
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from speakergmm.cli.outputs import check_output
 from speakergmm.cli.words import register
+from speakergmm.errors import InvalidInputError
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.words import WordRecogniser
 
@@ -95,3 +98,16 @@ def test_another_file_is_not_written_over(app, folder, tmp_path):
     found = call(app, folder, "-o", output, *FAST)
     assert found.exit_code != 0
     assert output.read_text() == "mine"
+
+
+def test_models_of_phones_and_of_words_do_not_replace_each_other(app, folder, tmp_path):
+    output = tmp_path / "words.safetensors"
+    assert call(app, folder, "-o", output, *FAST).exit_code == 0
+    assert call(app, folder, "-o", output, *FAST).exit_code == 0
+    with pytest.raises(InvalidInputError, match="is not an acoustic model of phones"):
+        check_output(output, "acoustic model")
+    model = AcousticModel.load(output)
+    replace(model, provenance={}).save(output)
+    check_output(output, "acoustic model")
+    found = call(app, folder, "-o", output, *FAST)
+    assert "is not an acoustic model of words" in str(found.exception)
