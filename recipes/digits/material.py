@@ -53,3 +53,8 @@ def make_synthetic(folder: Path, *, jobs: int = 1, **sizes: int) -> WordCorpus:
 def part(material: WordCorpus, kept: Kept) -> WordCorpus:
     """Keep recordings by speaker and index."""
     return material.subset([u for u in material.corpus if kept(u, int(u.id.split("_")[2]))])
+
+
+def for_choice(material: WordCorpus, step: int = 1) -> WordCorpus:
+    """Keep one recording of so many, and none that the usual split tests on."""
+    return part(material, lambda _, index: index >= TEST_INDEX and (index - TEST_INDEX) % step == 0)

@@ -63,6 +63,8 @@ class Settings:
 
 # The usual split: the same six speakers in training and test, recording by recording.
 KNOWN = Settings("none", 12.0)
+# Synthetic speech has some ten recordings of a word: set by hand for that, chosen nowhere.
+KNOWN_SYNTHETIC = replace(KNOWN, n_gaussians=2.0)
 # A speaker unknown in training.
 UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS, "n_iterations": 12})
 
@@ -85,4 +87,11 @@ UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
     "variance floor": {"0.1": UNKNOWN.but(variance_floor=0.1)},
     "algorithm": {"viterbi": UNKNOWN.but(algorithm="viterbi")},
     "units": {"phones": replace(UNKNOWN, phones=True, n_states=3)},
+}
+
+# What `nested` chooses among for each speaker that is left out; of equals it takes the first.
+CANDIDATES: dict[str, Settings] = {
+    f"{n:g}{told}": replace(UNKNOWN, n_gaussians=n).but(frequency_warps=warps)
+    for told, warps in (("", (1.0,)), (", warps", WARPS))
+    for n in (1.0, 2.0)
 }

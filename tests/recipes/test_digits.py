@@ -1,5 +1,6 @@
 """The recipe of digits runs on a little synthetic speech; its figures stand in its RESULTS.md."""
 
+import collections
 import dataclasses
 import importlib.util
 import sys
@@ -7,6 +8,10 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+
+from speakergmm.corpora import Corpus
+from speakergmm.recognition.word_evaluation import RecognisedWord, WordEvaluation
+from speakergmm.recognition.word_lists import WordCorpus
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")
@@ -95,8 +100,100 @@ def test_report_prints_all_figures(recipe, quick, tmp_path):
     assert "By speaker: b001" in found.stdout
 
 
+@pytest.fixture
+def numbered(recipe, monkeypatch, quick):
+    """The same recordings numbered from 3 for each speaker: two of hers are of the usual test."""
+    pieces, words, count = [], {}, collections.Counter()
+    for piece in quick.corpus:
+        name = f"{quick.words[piece.id]}_{piece.speaker}_{3 + count[piece.speaker]}"
+        pieces.append(dataclasses.replace(piece, id=name))
+        words[name] = quick.words[piece.id]
+        count[piece.speaker] += 1
+    assert len(count) == 3
+    assert min(count.values()) > 3
+    material = WordCorpus(Corpus(tuple(pieces), source="FSDD"), words)
+    monkeypatch.setattr(recipe, "read_fsdd", lambda _: material)
+    return material
+
+
+@pytest.fixture
+def watched(recipe, monkeypatch):
+    """Tell which recordings were trained on, and which tested, each time."""
+    seen, real = [], recipe.run
+
+    def run(train, test, settings, **told):
+        seen.append((train.corpus, test.corpus))
+        return real(train, test, settings, **{**told, "rate": 16000})
+
+    monkeypatch.setattr(recipe, "run", run)
+    monkeypatch.setattr(sys.modules["folds"], "run", run)
+    return seen
+
+
 def test_report_needs_one_kind_of_speech(recipe):
     assert CliRunner().invoke(recipe.app, ["report"]).exit_code != 0
+
+
+def test_choices_have_no_recording_of_the_usual_test(recipe, material):
+    index = {u.id: int(u.id.split("_")[2]) for u in material.corpus}
+    assert min(index.values()) == 0
+    for step in (1, 2, 5):
+        kept = {index[u.id] for u in recipe.for_choice(material, step).corpus}
+        assert kept == {i for i in index.values() if i in range(recipe.TEST_INDEX, 1000, step)}
+
+
+def test_choices_train_and_test_on_no_recording_of_the_usual_test(
+    recipe, numbered, watched, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(recipe, "UNKNOWN_FACTORS", {})
+    monkeypatch.setattr(recipe, "KNOWN_FACTORS", {})
+    told = ["choose", "--data", str(tmp_path), "--step", "1", "--all-pairs"]
+    found = CliRunner().invoke(recipe.app, told)
+    assert found.exit_code == 0, found.exception
+    seen = {u.id for parts in watched for corpus in parts for u in corpus}
+    assert seen == {u.id for u in recipe.for_choice(numbered).corpus}
+    assert 0 < len(seen) < len(numbered.corpus)
+    assert found.stdout.count("| chosen |") == 2
+
+
+def test_nested_choice_trains_and_tests(recipe, numbered, watched, tmp_path, monkeypatch):
+    monkeypatch.setattr(recipe, "CANDIDATES", {"one": recipe.UNKNOWN})
+    told = ["nested", "--data", str(tmp_path), "--step", "1", "--scope", "utterance"]
+    found = CliRunner().invoke(recipe.app, told)
+    assert found.exit_code == 0, found.exception
+    assert "| chosen | one | one | one |" in found.stdout
+    assert "utterance, chosen for each fold: heard" in found.stdout
+    assert [len(test.speakers) for _, test in watched] == [2, 2, 2, 1, 1, 1]
+    assert sum(len(test) for _, test in watched[3:]) == len(numbered.corpus)
+    for train, test in watched:
+        assert not set(train.speakers) & set(test.speakers)
+    assert CliRunner().invoke(recipe.app, [*told[:-1], "none"]).exit_code == 2
+
+
+def test_nested_choice_is_blind_to_the_speaker_tested(recipe, numbered, tmp_path, monkeypatch):
+    """Each fold takes what is best for the others, though its own speaker would have another."""
+    speakers, tested = numbered.corpus.speakers, []
+
+    def pretended(train, test, settings, **_):
+        # The candidate called like a speaker has hers right and no other.
+        own = settings.training["called"]
+        if len(test.corpus.speakers) == 1:
+            tested.append((test.corpus.speakers[0], own))
+        return WordEvaluation(
+            tuple(
+                RecognisedWord(u.id, u.speaker, "a", "a" if u.speaker == own else "b", 1.0)
+                for u in test.corpus
+            )
+        )
+
+    monkeypatch.setattr(sys.modules["folds"], "run", pretended)
+    candidates = {name: recipe.UNKNOWN.but(called=name) for name in speakers}
+    monkeypatch.setattr(recipe, "CANDIDATES", candidates)
+    found = CliRunner().invoke(recipe.app, ["nested", "--data", str(tmp_path)])
+    assert found.exit_code == 0, found.exception
+    assert [speaker for speaker, _ in tested] == list(speakers)
+    assert all(speaker != own for speaker, own in tested)
+    assert f"| {len(numbered.corpus)} | {len(numbered.corpus)} | 100.00 |" in found.stdout
 
 
 def test_fsdd_is_read_by_its_names(recipe, data_dir):
