@@ -28,10 +28,12 @@ class TrainingSchedule:
         Sums over all paths of an utterance's graph, or its best path alone, searched for at the
         iterations `realign` and kept between them: faster.
     start : {"flat", "equal"}
-        The first iteration either sums over all paths, which only transitions tell apart then, or
-        shares out frames equally over the states of one path.
+        The first iteration either sums over all paths, whatever the algorithm, or shares out
+        frames equally over the states of one path. Models that are all alike have no best path:
+        only transitions and rounding would tell one from another.
     annealing : tuple of float
-        Acoustic scales of the first iterations, which sum over all paths whatever the algorithm.
+        Acoustic scales of the first iterations, which all sum over all paths, whatever the
+        algorithm.
         While emissions count little, boundaries stay soft, and models that still know next to
         nothing do not settle on wrong ones (deterministic annealing). `ANNEALED` suits phones.
     n_iterations : int
@@ -151,9 +153,17 @@ class TrainingSchedule:
         share = iteration / self.grow_until
         return round(n_pdfs + share * (self.n_gaussians - n_pdfs))
 
-    def sums(self, iteration: int) -> bool:
-        """Whether an iteration, counted from 0, sums over all paths."""
-        return self.algorithm == "baum-welch" or iteration < len(self.annealing)
+    def sums(self, iteration: int, *, flat: bool = True) -> bool:
+        """Whether an iteration, counted from 0, sums over all paths.
+
+        Parameters
+        ----------
+        iteration : int
+        flat : bool, default=True
+            Whether training began with models that know nothing yet.
+        """
+        summed = max(len(self.annealing), int(flat and self.start == "flat"))
+        return self.algorithm == "baum-welch" or iteration < summed
 
     def searches(self, iteration: int) -> bool:
         """Whether Viterbi training searches for paths at an iteration, counted from 0."""

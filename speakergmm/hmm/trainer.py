@@ -62,7 +62,7 @@ class EmbeddedTrainer:
     n_jobs : int, default=1
         Threads; the result does not depend on it.
     flat : bool, default=True
-        Whether the models know nothing yet, so that frames may be shared out equally at first.
+        Whether the models know nothing yet, so that the first iteration is the schedule's `start`.
 
     Raises
     ------
@@ -135,9 +135,8 @@ class EmbeddedTrainer:
         state, schedule = self.state, self._schedule
         iteration = state.iteration
         first = iteration == 0 and self._flat and schedule.start == "equal"
-        searches = (
-            first or schedule.sums(iteration) or schedule.searches(iteration) or not state.paths
-        )
+        sums = schedule.sums(iteration, flat=self._flat)
+        searches = first or sums or schedule.searches(iteration) or not state.paths
         total, failed, paths = self._expectations(first=first, searches=searches)
         if total.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
@@ -169,7 +168,7 @@ class EmbeddedTrainer:
                 bank, sizes, perturbation=schedule.perturbation, seed=(self._seed, iteration)
             )
         # A density to a power is the volume to that power, too.
-        power = schedule.scale(iteration) if schedule.sums(iteration) else 1.0
+        power = schedule.scale(iteration) if sums else 1.0
         per_frame = total.log_likelihood / total.n_frames
         per_frame -= power * self._standardisation.log_volume
         done = TrainingIteration(
@@ -195,7 +194,7 @@ class EmbeddedTrainer:
     ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
         """Sum up all utterances, in parts that threads share."""
         schedule = self._schedule
-        viterbi = not schedule.sums(self.state.iteration)
+        viterbi = not schedule.sums(self.state.iteration, flat=self._flat)
         step = EmbeddedStep(
             self.state.models,
             acoustic_scale=schedule.scale(self.state.iteration),

@@ -29,6 +29,15 @@ def test_annealing_sums_over_paths_before_viterbi_training():
     assert all(TrainingSchedule().sums(i) for i in range(40))
 
 
+@pytest.mark.parametrize("annealing", [(), (0.1,)])
+def test_a_flat_start_sums_whatever_the_annealing(annealing):
+    flat = TrainingSchedule(algorithm="viterbi", annealing=annealing)
+    assert [flat.sums(i) for i in range(3)] == [True, False, False]
+    equal = TrainingSchedule(algorithm="viterbi", start="equal", annealing=annealing)
+    assert [equal.sums(i) for i in range(3)] == [bool(annealing), False, False]
+    assert flat.sums(0, flat=False) == bool(annealing), "models that know something have paths"
+
+
 def test_goes_through_json():
     schedule = TrainingSchedule(
         algorithm="viterbi", start="equal", annealing=(0.5,), realign=[1, 2], beam=10.0

@@ -129,7 +129,7 @@ def test_the_score_of_best_paths_never_falls():
     models = make_models(1, sizes=(2,))
     transcripts, frames = make_utterances(make_models(11, sizes=(2,)), n=12)
     result = train_embedded(
-        models, graphs_of(models, transcripts), frames,
+        models, graphs_of(models, transcripts), frames, flat=False,
         schedule=exact(12, algorithm="viterbi", realign=(3, 6, 9)),
     )  # fmt: skip
     scores = np.array([h.log_likelihood for h in result.history])
@@ -144,7 +144,7 @@ def test_viterbi_training_keeps_paths_between_realignments():
     graphs = graphs_of(models, transcripts)
     states = []
     train_embedded(
-        models, graphs, frames, callback=states.append,
+        models, graphs, frames, callback=states.append, flat=False,
         schedule=exact(5, algorithm="viterbi", realign=(3,)),
     )  # fmt: skip
     # Searched for at 0, where none were known, and at 3.
@@ -159,8 +159,9 @@ def test_viterbi_training_is_the_update_on_the_best_paths():
     models = make_models()
     transcripts, frames = short_utterances()
     result = train_embedded(
-        models, graphs_of(models, transcripts), frames, schedule=exact(1, algorithm="viterbi")
-    )
+        models, graphs_of(models, transcripts), frames, flat=False,
+        schedule=exact(1, algorithm="viterbi"),
+    )  # fmt: skip
     gammas, total = [], 0.0
     transitions = np.zeros(models.transitions.n_arcs)
     for words, X in zip(transcripts, frames, strict=True):
@@ -183,6 +184,37 @@ def test_viterbi_training_is_the_update_on_the_best_paths():
     )
     n_frames = sum(map(len, frames))
     assert result.history[0].log_likelihood == pytest.approx(total / n_frames, rel=1e-5)
+
+
+def flat_start():
+    """Models that are all alike, and what two units with silence around them have said."""
+    rng = np.random.default_rng(0)
+    topologies = {name: Topology.left_right(2) for name in "AB"} | {"SIL": Topology.silence(3)}
+    lexicon = Lexicon.from_dict({"a": "A", "b": "B"})
+    means = {"a": [(-3, 0), (3, 1)], "b": [(0, -3), (0, 3)]}
+    transcripts, frames = [], []
+    for _ in range(12):
+        words = [str(word) for word in rng.choice(["a", "b"], 4)]
+        places = [(8, 8), *(mean for word in words for mean in means[word]), (8, 8)]
+        transcripts.append(words)
+        frames.append(np.concatenate([rng.normal(m, 0.3, (rng.integers(4, 8), 2)) for m in places]))
+    X = np.concatenate(frames)
+    models = PhoneModels.flat(topologies, mean=X.mean(axis=0), variance=X.var(axis=0))
+    return models, graphs_of(models, transcripts, lexicon), frames
+
+
+def test_viterbi_training_sums_first_from_a_flat_start():
+    found = {}
+    for algorithm in ("baum-welch", "viterbi"):
+        states = []
+        train_embedded(
+            *flat_start(), callback=states.append, schedule=exact(3, algorithm=algorithm)
+        )
+        found[algorithm] = states
+    sums, paths = found["baum-welch"], found["viterbi"]
+    assert_same(sums[0].models, paths[0].models, rtol=0, atol=0)
+    assert [len(state.paths) for state in paths] == [0, 12, 12]
+    assert paths[1].history[1].log_likelihood < sums[1].history[1].log_likelihood
 
 
 @pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
@@ -519,7 +551,7 @@ def test_options_of_the_schedule_reach_the_search(options, of_step):
     _, variance = standardised(frames)
     trainer = EmbeddedTrainer(
         models, graphs, frames, schedule=exact(1, algorithm="viterbi", **options),
-        standardisation=IDENTITY, variance=variance, silence_pdfs=silence,
+        standardisation=IDENTITY, variance=variance, silence_pdfs=silence, flat=False,
     )  # fmt: skip
     trainer.step()
     plain, step = EmbeddedStep(models), EmbeddedStep(models, boosted_pdfs=silence, **of_step)
