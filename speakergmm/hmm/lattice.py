@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -273,15 +272,6 @@ class Lattice:
         )
         sums = np.bincount(cell, self.arc_posteriors[heard], minlength=self.n_frames * n_units)
         return np.asarray(sums, np.float64).reshape(self.n_frames, n_units)
-
-    def oracle_errors(self, words: Sequence[str]) -> int:
-        """Count the errors (insertions, deletions, substitutions) of the path with the fewest."""
-        index = self._word_index
-        reference = np.array([index.get(word, -2) + 1 for word in words], np.int32)
-        distance = np.full((self.n_nodes, len(words) + 1), 1 << 28, np.int32)
-        distance[0] = np.arange(len(words) + 1)
-        kernels.edit_distances(self.first, self.target, self.output, reference, distance)
-        return int(distance[self.final_weight > -np.inf, -1].min())
 
     def to_text(self, name: str) -> str:
         """Write as Kaldi's text format of lattices: costs of graph and acoustics on each arc.

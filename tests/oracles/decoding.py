@@ -160,13 +160,3 @@ def segments(places):
             start, _ = found.get(place, (frame, frame))
             found[place] = start, frame + 1
     return [found[place] for place in sorted(found)]
-
-
-def edit_distance(reference, hypothesis):
-    """Fewest insertions, deletions and substitutions."""
-    row = list(range(len(hypothesis) + 1))
-    for i, word in enumerate(reference, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(hypothesis, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (word != other))
-    return row[-1]

@@ -259,13 +259,9 @@ def test_a_narrow_lattice_holds_what_lies_within_its_beam(case):
     assert len(found) < len(ranked)
 
 
-def test_oracle_errors_and_text_of_a_lattice(case):
+def test_text_of_a_lattice(case):
     options = DecodingOptions(acoustic_scale=0.1, beam=1e4, lattice_beam=1.0, n_best=1000)
     result = decode_emissions(case.graph, case.inputs, options=options)
-    sequences = [h.words for h in result.hypotheses]
-    for reference in (("a", "b", "a"), (), ("b",) * 7, ("unknown", "ab")):
-        expected = min(oracle.edit_distance(reference, words) for words in sequences)
-        assert result.lattice.oracle_errors(reference) == expected
     lines = result.lattice.to_text("one").splitlines()
     assert lines[0] == "one"
     arcs = [line.split() for line in lines[1:] if len(line.split()) == 5]
