@@ -119,7 +119,7 @@ def train_hmm(
     if (lexicon is None) == (not graphemes):
         raise InvalidInputError("give either --lexicon FILE or --graphemes")
     check_output(output, "acoustic model")
-    read = read_corpus(corpus, data_dir=data)
+    read = read_corpus(corpus, data_dir=data, strict=False)
     for note in read.notes:
         print_note(f"warning: {note}")
     folded = None if case == "asis" else case

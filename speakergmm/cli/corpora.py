@@ -92,10 +92,12 @@ def validate(
     """
     from speakergmm.corpora import read_corpus, validate_corpus
 
-    found = read_corpus(corpus, data_dir=data)
+    found = read_corpus(corpus, data_dir=data, strict=False)
     problems: list[Problem] = list(validate_corpus(found, sample_rate=rate, n_jobs=jobs))
     spoken = (transcripts, lexicon, lm, model, unknown_word)
     if text or graphemes or any(given is not None for given in spoken):
+        # One voice is enough for what is said.
+        problems = [problem for problem in problems if problem.kind != "one_speaker"]
         problems += _text_problems(
             found,
             data,
@@ -165,14 +167,13 @@ def _text_problems(
         model=None if model is None else AcousticModel.load(model),
         n_jobs=jobs,
     )
-    # Recordings that can't be read have been told.
-    return [problem for problem in found if problem.kind != "unreadable"]
+    # Recordings that can't be read and faults of the list have been told.
+    return [problem for problem in found if problem.kind not in ("unreadable", "bad_list")]
 
 
 def _place(problem: Problem) -> str:
-    line = getattr(problem, "line", None)
     path = "" if problem.path is None else str(problem.path)
-    return path if line is None else f"{path}:{line}"
+    return path if problem.line is None else f"{path}:{problem.line}"
 
 
 def register(app: typer.Typer) -> None:

@@ -16,6 +16,7 @@ from speakergmm.corpora.names import (
     unlistable_character,
 )
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,8 @@ class Corpus:
         it, so that a corpus keeps its digest when it is moved.
     notes : tuple of str
         What the reader passed over, such as a speaker's folder without recordings.
+    faults : tuple of Fault
+        What is wrong with the list, and was left out in reading without ``strict``.
 
     Raises
     ------
@@ -168,10 +171,12 @@ class Corpus:
     source: str
     root: Path | None = None
     notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "utterances", tuple(self.utterances))
         object.__setattr__(self, "notes", tuple(self.notes))
+        object.__setattr__(self, "faults", tuple(self.faults))
         conflicts = find_conflicts(self.utterances)
         if conflicts:
             found = conflicts[0]

@@ -1,16 +1,18 @@
 """Corpora given as a Kaldi data directory: wav.scp, utt2spk and, where there is one, segments."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from speakergmm.corpora.corpus import Corpus, Utterance, and_more, find_conflicts
-from speakergmm.corpora.lists import parse_seconds, refuse_conflicts
+from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import locate
 from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
+from speakergmm.corpora.refusals import Refusals, without_conflicts
 from speakergmm.corpora.tables import read_text
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import Fault
 
 _BLANKS = re.compile("[ \t]+")
 _OFFSET = re.compile(r":[0-9]+(\[[0-9:,]*\])?$")
@@ -24,7 +26,7 @@ class _Segment:
     line: int
 
 
-def read_kaldi(directory: Path, *, folder: Path) -> Corpus:
+def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
     """Read a Kaldi data directory.
 
     Parameters
@@ -34,6 +36,9 @@ def read_kaldi(directory: Path, *, folder: Path) -> Corpus:
     folder : Path
         What relative paths in ``wav.scp`` are relative to. (Kaldi takes them from wherever a
         script happens to run.)
+    strict : bool, default=True
+        Refuse a directory with faults. Without it utterances with faults are left out, and the
+        faults are in the result.
 
     Returns
     -------
@@ -44,36 +49,55 @@ def read_kaldi(directory: Path, *, folder: Path) -> Corpus:
     Raises
     ------
     CorpusError
-        With file and line, if anything is wrong; a ``wav.scp`` line that is a command, standard
+        With file and line, if anything is wrong (without ``strict`` only if a file is missing,
+        can't be read or is empty); a ``wav.scp`` line that is a command, standard
         input or a place inside an archive is refused, never run.
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
-    recordings = {
-        name: (_locate_rest(rest, folder, wav_scp, line), line)
-        for name, (rest, line) in _read_pairs(wav_scp, "recording").items()
-    }
+    refusals = Refusals(strict=strict)
+    recordings, listed = _read_recordings(wav_scp, folder, refusals)
     if not utt2spk.exists():
         raise CorpusError(
             f"{shown(directory)} has wav.scp and no utt2spk; a Kaldi data directory needs both"
         )
-    speakers = _read_pairs(utt2spk, "utterance")
+    speakers = _read_pairs(utt2spk, "utterance", refusals)
     if segments.exists():
-        origin, stretches = segments, _read_segments(segments, recordings.keys())
+        origin, stretches = segments, _read_segments(segments, recordings, listed, refusals)
     else:
         origin = wav_scp
         stretches = {n: _Segment(n, 0.0, None, line) for n, (_, line) in recordings.items()}
-    _check_speakers(utt2spk, speakers, stretches.keys(), origin)
+    # What was told of already is no longer missing anywhere.
+    told = {fault.utterance for fault in refusals.faults}
+    named = _check_speakers(utt2spk, speakers, stretches, origin, told, refusals)
 
     utterances, lines = [], []
     for name, stretch in stretches.items():
-        path, speaker = recordings[stretch.recording][0], speakers[name][0]
+        if name not in named:
+            continue
+        path = recordings[stretch.recording][0]
         try:
-            utterances.append(Utterance(name, path, speaker, stretch.start, stretch.end))
+            utterance = Utterance(name, path, named[name], stretch.start, stretch.end)
         except InvalidInputError as error:
-            raise CorpusError(f"{shown(origin)}:{stretch.line}: {error}") from error
+            refusals.take(origin, stretch.line, error, utterance=name)
+            continue
+        utterances.append(utterance)
         lines.append(stretch.line)
-    refuse_conflicts(origin, find_conflicts(utterances), lines)
-    return Corpus(tuple(utterances), source=str(directory), root=folder)
+    kept = without_conflicts(origin, utterances, lines, refusals)
+    return Corpus(tuple(kept), source=str(directory), root=folder, faults=tuple(refusals.faults))
+
+
+def _read_recordings(
+    path: Path, folder: Path, refusals: Refusals
+) -> tuple[dict[str, tuple[Path, int]], set[str]]:
+    """Read files by recording, and the names that are listed, those with faults among them."""
+    recordings: dict[str, tuple[Path, int]] = {}
+    pairs = _read_pairs(path, "recording", refusals)
+    for name, (rest, line) in pairs.items():
+        try:
+            recordings[name] = _locate_rest(rest, folder, path, line), line
+        except CorpusError as error:
+            refusals.take(path, line, error, utterance=name)
+    return recordings, {*pairs, *(f.utterance for f in refusals.faults if f.utterance)}
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -84,45 +108,55 @@ def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
             yield line, bare
 
 
-def _read_pairs(path: Path, what: str) -> dict[str, tuple[str, int]]:
+def _read_pairs(path: Path, what: str, refusals: Refusals) -> dict[str, tuple[str, int]]:
     """Read ``name rest-of-line``; return the rest, as it stands, and the line number by name."""
     pairs: dict[str, tuple[str, int]] = {}
+    first: dict[str, int] = {}
     for line, text in _read_lines(path):
         name, *rest = _BLANKS.split(text, maxsplit=1)
         if not rest:
-            raise CorpusError(
-                f"{shown(path)}:{line}: only {quoted(name)}; a line has a {what} and what belongs "
-                "to it"
-            )
-        if name in pairs:
-            raise CorpusError(
-                f"{shown(path)}:{line}: {what} {quoted(name)} stands on line {pairs[name][1]} too"
-            )
-        pairs[name] = rest[0], line
+            message = f"only {quoted(name)}; a line has a {what} and what belongs to it"
+            refusals.add(path, line, message, utterance=name)
+        elif first.setdefault(name, line) != line:
+            message = f"{what} {quoted(name)} stands on line {first[name]} too"
+            refusals.add(path, line, message, utterance=name)
+            pairs.pop(name, None)  # nobody knows which is meant
+        else:
+            pairs[name] = rest[0], line
     return pairs
 
 
-def _read_segments(path: Path, recordings: Iterable[str]) -> dict[str, _Segment]:
-    known = set(recordings)
+def _read_segments(
+    path: Path, recordings: Container[str], listed: Container[str], refusals: Refusals
+) -> dict[str, _Segment]:
     segments: dict[str, _Segment] = {}
+    first: dict[str, int] = {}
     for line, text in _read_lines(path):
         words = _BLANKS.split(text)
         where = f"{shown(path)}:{line}"
+        name = words[0]
         if len(words) != 4:
-            raise CorpusError(
-                f"{where}: {len(words)} words; a segment is 'utterance recording start end'"
-            )
-        name, recording = words[:2]
-        start = parse_seconds(words[2], "start", where)
-        end = parse_seconds(words[3], "end", where)
-        if name in segments:
-            raise CorpusError(
-                f"{where}: utterance {quoted(name)} stands on line {segments[name].line} too"
-            )
-        if recording not in known:
-            raise CorpusError(f"{where}: recording {quoted(recording)} is not in wav.scp")
-        # Kaldi writes -1 for the end of the recording.
-        segments[name] = _Segment(recording, start, None if end == -1 else end, line)
+            message = f"{len(words)} words; a segment is 'utterance recording start end'"
+            refusals.add(path, line, message, utterance=name)
+            continue
+        try:
+            start = parse_seconds(words[2], "start", where)
+            end = parse_seconds(words[3], "end", where)
+        except CorpusError as error:
+            refusals.take(path, line, error, utterance=name)
+            continue
+        recording = words[1]
+        if first.setdefault(name, line) != line:
+            message = f"utterance {quoted(name)} stands on line {first[name]} too"
+            refusals.add(path, line, message, utterance=name)
+            segments.pop(name, None)
+        elif recording not in recordings:
+            fault = "can't be used" if recording in listed else "is not in wav.scp"
+            message = f"recording {quoted(recording)} {fault}"
+            refusals.add(path, line, message, utterance=name)
+        else:
+            # Kaldi writes -1 for the end of the recording.
+            segments[name] = _Segment(recording, start, None if end == -1 else end, line)
     return segments
 
 
@@ -143,31 +177,53 @@ def _locate_rest(rest: str, folder: Path, path: Path, line: int) -> Path:
 
 
 def _check_speakers(
-    path: Path, speakers: dict[str, tuple[str, int]], utterances: Iterable[str], origin: Path
-) -> None:
-    known = dict.fromkeys(utterances)
-    missing = [name for name in known if name not in speakers]
-    if missing:
-        raise CorpusError(
-            f"{shown(path)}: no speaker for utterance {quoted(missing[0])} of {origin.name}"
-            f"{and_more(missing)}"
+    path: Path,
+    speakers: Mapping[str, tuple[str, int]],
+    stretches: Mapping[str, _Segment],
+    origin: Path,
+    told: Container[str | None],
+    refusals: Refusals,
+) -> dict[str, str]:
+    """Return the speakers of utterances that have one and nothing is wrong with."""
+    missing = [name for name in stretches if name not in speakers and name not in told]
+    if refusals.strict:
+        refusals.add_all(
+            [
+                Fault(str(path), None, f"no speaker for utterance {quoted(name)} of {origin.name}")
+                for name in missing
+            ]
         )
-    surplus = [name for name in speakers if name not in known]
-    if surplus:
-        raise CorpusError(
-            f"{shown(path)}:{speakers[surplus[0]][1]}: utterance {quoted(surplus[0])} is not in "
-            f"{origin.name}{and_more(surplus)}"
-        )
-    spellings = Spellings()
-    for speaker, line in speakers.values():
-        where = f"{shown(path)}:{line}"
-        if _BLANKS.search(speaker):
-            raise CorpusError(
-                f"{where}: speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
+    refusals.add_all(
+        [
+            Fault(
+                str(origin),
+                stretches[name].line,
+                f"utterance {quoted(name)} has no speaker in {path.name}",
+                name,
             )
-        if clash := spellings.clash(speaker, f"line {line}"):
-            raise CorpusError(f"{where}: speaker {clash}")
-        try:
-            check_speaker_name(speaker)
-        except InvalidInputError as error:
-            raise CorpusError(f"{where}: {error}") from error
+            for name in missing
+        ]
+    )
+    refusals.add_all(
+        [
+            Fault(str(path), line, f"utterance {quoted(name)} is not in {origin.name}", name)
+            for name, (_, line) in speakers.items()
+            if name not in stretches and name not in told
+        ]
+    )
+    named: dict[str, str] = {}
+    spellings = Spellings()
+    for name, (speaker, line) in speakers.items():
+        fault = None
+        if _BLANKS.search(speaker):
+            fault = f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
+        elif clash := spellings.clash(speaker, f"line {line}"):
+            fault = f"speaker {clash}"
+        else:
+            try:
+                named[name] = check_speaker_name(speaker)
+            except InvalidInputError as error:
+                fault = str(error)
+        if fault is not None:
+            refusals.add(path, line, fault, utterance=name)
+    return named

@@ -3,14 +3,15 @@
 import math
 from pathlib import Path
 
-from speakergmm.corpora.corpus import Conflict, Corpus, Utterance, and_more, find_conflicts
+from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.locations import locate
 from speakergmm.corpora.names import Spellings, quoted, shown
+from speakergmm.corpora.refusals import Refusals, without_conflicts
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
 
 
-def read_list(path: Path, *, folder: Path) -> Corpus:
+def read_list(path: Path, *, folder: Path, strict: bool = True) -> Corpus:
     """Read a list with the column ``path`` and, where wanted, ``speaker``, ``start``, ``end``.
 
     A column ``id`` names the utterances; without it an utterance is called by its path as listed,
@@ -22,6 +23,9 @@ def read_list(path: Path, *, folder: Path) -> Corpus:
         The list, CSV or TSV.
     folder : Path
         What relative paths are relative to.
+    strict : bool, default=True
+        Refuse a list with faults. Without it the rows at fault are left out, and the faults are in
+        the result.
 
     Returns
     -------
@@ -31,32 +35,44 @@ def read_list(path: Path, *, folder: Path) -> Corpus:
     Raises
     ------
     CorpusError
-        With the line, if anything in the list is wrong.
+        With the line, if anything in the list is wrong, or without ``strict`` if it has no rows.
     """
     utterances: list[Utterance] = []
     lines: list[int] = []
     spellings = Spellings()
+    refusals = Refusals(strict=strict)
     for line, row in read_table(
-        path, required=("path",), optional=("speaker", "start", "end", "id")
+        path,
+        required=("path",),
+        optional=("speaker", "start", "end", "id"),
+        faults=None if strict else refusals.faults,
     ):
-        where = f"{shown(path)}:{line}"
-        speaker = row["speaker"].strip() if "speaker" in row else None
-        if speaker is not None:
-            if not speaker:
-                raise CorpusError(f"{where}: the speaker is empty; name her or drop the column")
-            if clash := spellings.clash(speaker, f"line {line}"):
-                raise CorpusError(f"{where}: speaker {clash}")
-        start = parse_seconds(row.get("start", "") or "0", "start", where)
-        end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
-        location = locate(row["path"], folder, where=where)
-        identifier = row.get("id", "") or default_id(row["path"], start, end)
         try:
-            utterances.append(Utterance(identifier, location, speaker, start, end))
-        except InvalidInputError as error:
-            raise CorpusError(f"{where}: {error}") from error
+            utterance = _utterance(path, line, row, folder, spellings)
+        except (CorpusError, InvalidInputError) as error:
+            refusals.take(path, line, error, utterance=row.get("id") or row["path"] or None)
+            continue
+        utterances.append(utterance)
         lines.append(line)
-    refuse_conflicts(path, find_conflicts(utterances), lines)
-    return Corpus(tuple(utterances), source=str(path), root=folder)
+    kept = without_conflicts(path, utterances, lines, refusals)
+    return Corpus(tuple(kept), source=str(path), root=folder, faults=tuple(refusals.faults))
+
+
+def _utterance(
+    path: Path, line: int, row: dict[str, str], folder: Path, spellings: Spellings
+) -> Utterance:
+    where = f"{shown(path)}:{line}"
+    speaker = row["speaker"].strip() if "speaker" in row else None
+    if speaker is not None:
+        if not speaker:
+            raise CorpusError(f"{where}: the speaker is empty; name her or drop the column")
+        if clash := spellings.clash(speaker, f"line {line}"):
+            raise CorpusError(f"{where}: speaker {clash}")
+    start = parse_seconds(row.get("start", "") or "0", "start", where)
+    end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+    location = locate(row["path"], folder, where=where)
+    identifier = row.get("id", "") or default_id(row["path"], start, end)
+    return Utterance(identifier, location, speaker, start, end)
 
 
 def default_id(listed: str, start: float, end: float | None) -> str:
@@ -101,13 +117,3 @@ def parse_seconds(cell: str, what: str, where: str) -> float:
     if not math.isfinite(seconds):
         raise CorpusError(f"{where}: {what} is {quoted(cell)}; it must be a number of seconds")
     return seconds
-
-
-def refuse_conflicts(path: Path, conflicts: list[Conflict], lines: list[int]) -> None:
-    """Refuse a list that contradicts or repeats itself, naming both lines."""
-    if conflicts:
-        found = conflicts[0]
-        raise CorpusError(
-            f"{shown(path)}:{lines[found.second]}: {found.reason} on line {lines[found.first]}"
-            f"{and_more(conflicts)}"
-        )

@@ -13,7 +13,10 @@ from speakergmm.errors import CorpusError
 
 
 def read_corpus(
-    path: str | os.PathLike[str], *, data_dir: str | os.PathLike[str] | None = None
+    path: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    strict: bool = True,
 ) -> Corpus:
     r"""Read a corpus, whichever of three kinds it is.
 
@@ -30,6 +33,10 @@ def read_corpus(
     data_dir : path, optional
         Where relative paths in a list begin; by default the list's own folder. A folder of speaker
         folders needs none.
+    strict : bool, default=True
+        Refuse lists with faults. Without it utterances with faults (ids, recordings or speakers
+        that repeat, times that are none, no speaker) are left out, and all the faults, with file
+        and line, are in `Corpus.faults`.
 
     Returns
     -------
@@ -52,7 +59,7 @@ def read_corpus(
     """
     given = Path(path)
     if is_folder(given):
-        return _read_directory(given, data_dir)
+        return _read_directory(given, data_dir, strict)
     if has_audio_suffix(given.name):
         raise CorpusError(
             f"{shown(given)} is named as a recording; a corpus is a folder of speaker folders, a "
@@ -64,13 +71,15 @@ def read_corpus(
         exists = False
     if not exists:
         raise CorpusError(f"{shown(given)} doesn't exist; give a folder or a list of recordings")
-    return read_list(given, folder=data_folder(given, data_dir))
+    return read_list(given, folder=data_folder(given, data_dir), strict=strict)
 
 
-def _read_directory(directory: Path, data_dir: str | os.PathLike[str] | None) -> Corpus:
+def _read_directory(
+    directory: Path, data_dir: str | os.PathLike[str] | None, strict: bool
+) -> Corpus:
     if (directory / "wav.scp").exists():
         folder = data_folder(directory / "wav.scp", data_dir)
-        return read_kaldi(directory, folder=folder)
+        return read_kaldi(directory, folder=folder, strict=strict)
     corpus = read_folder(directory)
     if corpus is not None:
         return corpus

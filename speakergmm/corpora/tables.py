@@ -7,6 +7,7 @@ from pathlib import Path
 
 from speakergmm.corpora.names import quoted, shown
 from speakergmm.errors import CorpusError
+from speakergmm.text_files import Fault
 
 
 def read_text(path: Path) -> str:
@@ -50,7 +51,11 @@ def read_text(path: Path) -> str:
 
 
 def read_table(
-    path: Path, *, required: Sequence[str], optional: Sequence[str] = ()
+    path: Path,
+    *,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    faults: list[Fault] | None = None,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table whose first line names its columns, row by row.
 
@@ -66,6 +71,9 @@ def read_table(
         Columns it must have.
     optional : sequence of str
         Columns it may have.
+    faults : list of Fault, optional
+        Gets a fault for each row of too many or too few cells, which is passed over, and for broken
+        quoting, which ends the table. By default those are errors.
 
     Yields
     ------
@@ -84,24 +92,27 @@ def read_table(
     first = next((line for line in lines if line.strip()), "")
     separator = _separator(path, first)
     lines.seek(0)
+    n_rows = 0
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
     try:
         header = next((row for row in rows if row), [])
         places = _places(path, header, required, optional)
-        n_rows = 0
         for row in rows:
             if not row:
                 continue
-            if len(row) != len(header):
-                raise CorpusError(
-                    f"{shown(path)}:{rows.line_num}: {len(row)} cells where the header has "
-                    f"{len(header)}"
-                )
             n_rows += 1
+            if len(row) != len(header):
+                message = f"{len(row)} cells where the header has {len(header)}"
+                if faults is None:
+                    raise CorpusError(f"{shown(path)}:{rows.line_num}: {message}")
+                faults.append(Fault(str(path), rows.line_num, message))
+                continue
             yield rows.line_num, {name: row[place] for name, place in places.items()}
     except csv.Error as error:
         reason = str(error).replace("\t", "tab")  # it may quote the separator
-        raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
+        if faults is None or not n_rows:
+            raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
+        faults.append(Fault(str(path), rows.line_num, f"{reason}; the rest is not read"))
     if not n_rows:
         raise CorpusError(f"{shown(path)} has a header and no rows; a list has at least one row")
 

@@ -177,11 +177,15 @@ def read_transcripts(
     if (path / "text").is_file():
         found, faults = _read_kaldi(path / "text", case)
     elif path.is_dir() or (corpus is not None and not path.is_file()):
-        found, faults = _read_beside(corpus or read_corpus(path, data_dir=data_dir), case)
+        found, faults = _read_beside(
+            corpus or read_corpus(path, data_dir=data_dir, strict=strict), case
+        )
     elif _is_list(path):
-        listed = _read_list(path, case)
+        listed = _read_list(path, case, strict)
         if listed is None:
-            listed = _read_beside(corpus or read_corpus(path, data_dir=data_dir), case)
+            listed = _read_beside(
+                corpus or read_corpus(path, data_dir=data_dir, strict=strict), case
+            )
         found, faults = listed
     else:
         found, faults = _read_kaldi(path, case)
@@ -255,14 +259,28 @@ def _is_list(path: Path) -> bool:
     return "path" in names or {"id", "text"} <= names
 
 
-def _read_list(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
+def _read_list(
+    path: Path, case: Case, strict: bool
+) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     gathered = _Gathered(path)
-    for line, row in read_table(path, required=(), optional=("path", "start", "end", "id", "text")):
+    for line, row in read_table(
+        path,
+        required=(),
+        optional=("path", "start", "end", "id", "text"),
+        faults=None if strict else gathered.faults.faults,
+    ):
         if "text" not in row:
             return None
         where = f"{shown(path)}:{line}"
-        start = parse_seconds(row.get("start", "") or "0", "start", where)
-        end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+        try:
+            start = parse_seconds(row.get("start", "") or "0", "start", where)
+            end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+        except CorpusError as error:
+            if strict:
+                raise
+            message = str(error).removeprefix(f"{where}: ")
+            gathered.faults.add(line, message, utterance=row.get("id") or None)
+            continue
         utterance = row.get("id", "")
         if not utterance and row.get("path", ""):
             utterance = default_id(row["path"], start, end)

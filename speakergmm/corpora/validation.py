@@ -32,13 +32,15 @@ class Problem:
     kind : str
         One of ``missing``, ``empty``, ``truncated``, ``unreadable``, ``not_finite``, ``too_short``,
         ``silent``, ``duplicate``, ``wrong_rate``, ``clipped``, ``channels``, ``one_speaker``,
-        ``single_recording``, ``skipped``.
+        ``single_recording``, ``skipped``, ``bad_list``.
     path : Path or None
-        The recording; None where the problem is the corpus's.
+        The recording, or the list at fault; None where the problem is the corpus's.
     utterance : str or None
         Id of the utterance; None where the problem is the whole recording's or the corpus's.
     message : str
         One line without the path: what was found and what would be right.
+    line : int or None
+        Of the list at fault, from 1.
     """
 
     severity: Severity
@@ -46,6 +48,7 @@ class Problem:
     path: Path | None
     utterance: str | None
     message: str
+    line: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -132,6 +135,10 @@ def validate_corpus(
     ]
     problems += _duplicates(audible)
     problems += _speakers(corpus)
+    problems += [
+        Problem("error", "bad_list", Path(fault.path), fault.utterance, fault.message, fault.line)
+        for fault in corpus.faults
+    ]
     problems += [Problem("warning", "skipped", None, None, note) for note in corpus.notes]
     return tuple(sorted(problems, key=_order))
 
@@ -259,11 +266,12 @@ def _speakers(corpus: Corpus) -> Iterator[Problem]:
         yield Problem("warning", "single_recording", None, None, message)
 
 
-def _order(problem: Problem) -> tuple[bool, bool, str, str, str, str]:
+def _order(problem: Problem) -> tuple[bool, bool, str, int, str, str, str]:
     return (
         problem.severity != "error",
         problem.path is None,
         str(problem.path),
+        problem.line or 0,
         problem.utterance or "",
         problem.kind,
         problem.message,

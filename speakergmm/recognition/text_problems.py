@@ -20,15 +20,14 @@ class TextProblem(Problem):
     `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model`` (faults of the files
     themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_word``,
     ``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
-    ``wrong_rate``, ``unreadable``. An utterance named by an error can't be used.
+    ``wrong_rate``, ``unreadable``; ``bad_list`` is what readers of the corpus left out. An
+    utterance named by an error can't be used.
 
     Parameters
     ----------
     line : int or None
-        From 1.
+        Of the file at fault, from 1.
     """
-
-    line: int | None = None
 
 
 def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:

@@ -112,6 +112,7 @@ def validate_text(
         unknown = model.unknown
     if unknown is not None and words is not None and unknown not in words:
         raise InvalidInputError(f"the lexicon doesn't have the unknown word {unknown!r}")
+    problems += problems_of("bad_list", corpus.faults)
     problems += _pairs(corpus, said)
     problems += _empty(said)
     # What no recording says is not looked up: a text may serve several corpora.
@@ -156,7 +157,10 @@ def _read_text(
         except FaultyFileError as error:
             problems += problems_of("bad_text", error.faults)
             return Transcripts({})
-    problems += problems_of("bad_text", transcripts.faults)
+    # A row of a list that holds both recordings and text is told of once.
+    told = {(fault.path, fault.line) for fault in corpus.faults}
+    faults = [fault for fault in transcripts.faults if (fault.path, fault.line) not in told]
+    problems += problems_of("bad_text", faults)
     return transcripts
 
 
@@ -177,7 +181,7 @@ def _read_lexicon(
 
 def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:
     faulty = {fault.utterance for fault in said.faults}
-    known = set()
+    known = {fault.utterance for fault in corpus.faults}
     for utterance in corpus:
         known.add(utterance.id)
         if utterance.id not in said and utterance.id not in faulty:

@@ -256,3 +256,49 @@ def test_a_recording_that_cannot_be_read_is_told_once(speak, folder):
     assert code == 1
     errors = [p for p in json.loads(out)["problems"] if p["severity"] == "error"]
     assert [p["kind"] for p in errors] == ["missing"]
+
+
+@pytest.fixture
+def faulty(folder):
+    """A list with four utterances, two rows of one id, a row too long and one without a speaker."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((4, 16000))
+    for number, samples in enumerate(noise):
+        samples[:2000] *= 1e-3
+        soundfile.write(folder / f"{number}.wav", samples, 16000)
+    rows = [
+        "path,speaker,id,text",
+        "0.wav,ana,u0,THE CAT",
+        "1.wav,ana,u1,CAT",
+        "2.wav,ana,u1,MAT",
+        "3.wav,ana,u3,MAT,more",
+        "3.wav,,u4,MAT",
+        "4.wav,bea,u5,zebra",
+    ]
+    path = folder / "list.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("options", [(), ("--text",)])
+def test_validate_tells_all_faults_of_a_list_at_once(speak, faulty, options):
+    code, out, _ = speak("validate", faulty, *options, "--json")
+    assert code == 1
+    found = json.loads(out)
+    assert found["n_utterances"] == 2
+    assert all("line" in problem for problem in found["problems"])
+    listed = [(p["path"], p["line"]) for p in found["problems"] if p["kind"] == "bad_list"]
+    assert listed == [(str(faulty), 4), (str(faulty), 5), (str(faulty), 6)]
+    others = {p["kind"] for p in found["problems"] if p["severity"] == "error"} - {"bad_list"}
+    assert others == {"missing"}
+
+
+def test_training_goes_on_without_the_faults_of_a_list(speak, faulty, folder):
+    command = ("train-hmm", faulty, "--lexicon", folder / "lexicon.txt", "--rate", "48000")
+    code, _, err = speak(*command, "-o", folder / "am.safetensors")
+    assert code == 2  # for the rate alone
+    for line in (4, 5, 6):
+        assert f"{faulty}:{line}: " in err
+    assert "48000 Hz" in err
+    code, out, err = speak(*command, "--strict", "-o", folder / "am.safetensors")
+    assert code == 2
+    assert f"{faulty}:4" in out

@@ -128,3 +128,41 @@ def test_speakers_must_be_told(directory):
 def test_recordings_must_be_told(directory):
     with pytest.raises(CorpusError, match=r"a Kaldi data directory needs wav\.scp"):
         read_corpus(directory({"utt2spk": "r1 ana\n"}))
+
+
+def test_every_fault_is_found_at_once_without_strict(directory):
+    where = directory(
+        {
+            "wav.scp": "r1 1.wav\nr2 2.wav\nr1 3.wav\nr4 sox 4.wav |\nr5 5.wav\nr6 6.wav\n"
+            "r7 2.wav\nr8 8.wav\n",
+            "utt2spk": "r1 ana\nr2 ana\nr4 ana\nr6 bea\nr6 bea\nr7 ana\nr8 ana bea\nr9 ana\n",
+        }
+    )
+    found = read_corpus(where, strict=False)
+    assert [utterance.id for utterance in found] == ["r2"]
+    told = [(Path(f.path).name, f.line, f.utterance, f.message[:24]) for f in found.faults]
+    assert told == [
+        ("wav.scp", 3, "r1", "recording 'r1' stands on"),
+        ("wav.scp", 4, "r4", "'sox 4.wav |' is a comma"),
+        ("utt2spk", 5, "r6", "utterance 'r6' stands on"),
+        ("wav.scp", 5, "r5", "utterance 'r5' has no sp"),
+        ("utt2spk", 8, "r9", "utterance 'r9' is not in"),
+        ("utt2spk", 7, "r8", "speaker 'ana bea' holds "),
+        ("wav.scp", 7, "r7", f"{where / '2.wav'} repeats the recording"[:24]),
+    ]
+
+
+def test_faulty_segments_are_left_out_without_strict(directory):
+    segments = "u1 r1 0.5 2\nu2 r1 2\nu3 r2 0 1.25\nu3 r2 1.25 2\nu4 r9 0 1\nu5 r1 3 x\nu6 r2 5 4\n"
+    speakers = "".join(f"u{number} ana\n" for number in range(1, 7))
+    where = directory(SEGMENTED | {"segments": segments, "utt2spk": speakers})
+    found = read_corpus(where, strict=False)
+    assert [utterance.id for utterance in found] == ["u1"]
+    told = [(f.line, f.utterance) for f in found.faults]
+    assert told == [(2, "u2"), (4, "u3"), (5, "u4"), (6, "u5"), (7, "u6")]
+    assert "ends at 4 s" in found.faults[-1].message
+
+
+def test_a_sound_directory_is_the_same_without_strict(directory):
+    where = directory(SEGMENTED)
+    assert read_corpus(where, strict=False) == read_corpus(where)

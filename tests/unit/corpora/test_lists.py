@@ -125,3 +125,46 @@ def test_wrong_lists_are_refused_in_one_line_with_their_place(write, text, reaso
 def test_a_long_list_reads_in_time(write):
     rows = "".join(f"s{n % 100}\tfolder/{n}.wav\n" for n in range(20_000))
     assert len(read_corpus(write("speaker\tpath\n" + rows))) == 20_000
+
+
+def test_every_fault_of_a_list_is_found_at_once_without_strict(tmp_path):
+    rows = [
+        "path,speaker,start,end,id",
+        "1.wav,ana,,,u1",
+        "2.wav,ana,,,u1",
+        "3.wav,ana,,,u3",
+        "4.wav,ana,,,u4,surplus",
+        "3.wav,bea,,,u5",
+        "6.wav,,,,u6",
+        "7.wav,Ana,,,u7",
+        "8.wav,bea,zero,,u8",
+        "9.wav,bea,2,1,u9",
+        "../a.wav,bea,,,u10",
+        "b.wav,bea,,,u11",
+    ]
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(rows) + "\n")
+    found = read_corpus(path, strict=False)
+    assert [utterance.id for utterance in found] == ["u3", "u11"]
+    assert [(f.line, f.utterance) for f in found.faults] == [
+        (5, None),
+        (7, "u6"),
+        (8, "u7"),
+        (9, "u8"),
+        (10, "u9"),
+        (11, "u10"),
+        (3, "u1"),
+        (6, "u5"),
+    ]
+    assert found.faults[0].message == "6 cells where the header has 5"
+    assert found.faults[-2].message == "utterance id 'u1' repeats the id on line 2"
+    with pytest.raises(CorpusError, match=":5: 6 cells"):
+        read_corpus(path)
+
+
+def test_broken_quoting_ends_a_list_with_a_fault(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text('path\n1.wav\n"2.wav\n3.wav\n')
+    found = read_corpus(path, strict=False)
+    assert [utterance.id for utterance in found] == ["1.wav"]
+    assert len(found.faults) == 1
