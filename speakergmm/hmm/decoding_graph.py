@@ -16,18 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.grammar import Grammar
-from speakergmm.hmm.graph_building import (
-    GraphBuilder,
-    HasPronunciations,
-    SpokenWords,
-    check_units,
-)
+from speakergmm.hmm.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.lexicon import Pronunciation
 from speakergmm.hmm.transducer import ENTERING, DecodingGraph
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language_model import BackoffLanguageModel
     from speakergmm.hmm.models import PhoneModels
+    from speakergmm.hmm.utterance_graph import HasPronunciations
 
 
 def build_decoding_graph(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +15,8 @@ from speakergmm.hmm.transducer import BEGINNING, ENTERING, WITHIN, DecodingGraph
 
 if TYPE_CHECKING:
     from speakergmm.hmm.grammar import GrammarState
-    from speakergmm.hmm.lexicon import Pronunciation
     from speakergmm.hmm.models import PhoneModels
-
-
-class HasPronunciations(Protocol):
-    """A lexicon, or a dictionary of the same kind."""
-
-    def __getitem__(self, word: str, /) -> Sequence[Pronunciation]: ...
-
-    def __contains__(self, word: object, /) -> bool: ...
-
-    def __iter__(self) -> Iterator[str]: ...
+    from speakergmm.hmm.utterance_graph import HasPronunciations
 
 
 @dataclass(slots=True)

@@ -15,11 +15,10 @@ from speakergmm.hmm.alignment import Segment
 from speakergmm.hmm.decoding import DecodingResult
 from speakergmm.hmm.grammar import Grammar
 from speakergmm.hmm.graph import Graph, NoPathError
-from speakergmm.hmm.graph_building import HasPronunciations
 from speakergmm.hmm.hypotheses import Hypothesis
 from speakergmm.hmm.inference import log_likelihood, viterbi
 from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.hmm.utterance_graph import HasPronunciations, UtteranceGraph, compile_transcript
 
 
 @dataclass(frozen=True, slots=True)

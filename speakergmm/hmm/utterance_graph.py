@@ -9,7 +9,7 @@ is made of, and so the expected counts of arcs become those of transitions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -42,6 +42,8 @@ class HasPronunciations(Protocol):
     def __contains__(self, word: object, /) -> bool: ...
 
     def __getitem__(self, word: str, /) -> Sequence[HasPhones]: ...
+
+    def __iter__(self) -> Iterator[str]: ...
 
 
 class UnknownWordError(InvalidInputError):
