@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.hidden_markov_expectation import (
     Arithmetic,
     ExpectationStep,
@@ -100,6 +101,11 @@ def weighted_moments(
     """Mean and variance (D,) of all frames, each weighing what its sequence does.
 
     Squares are about the mean: an offset costs no digits.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is too large to be squared.
     """
     share = np.repeat(weights / weights.max(), sequences.lengths)
     total = share.sum()
@@ -114,7 +120,15 @@ def weighted_moments(
     squares = np.zeros(sequences.n_features)
     for start in starts:
         block = slice(start, start + _BLOCK)
-        squares += share[block] @ (frames[block] - mean) ** 2
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares += share[block] @ (frames[block] - mean) ** 2
+    overflows = np.flatnonzero(~np.isfinite(squares))
+    if overflows.size:
+        worst = np.abs(frames[:, overflows[0]]).max()
+        raise InvalidInputError(
+            f"feature {overflows[0]} has values up to {worst:.3g}, too large to be squared; scale "
+            "the features down"
+        )
     return mean, squares / total
 
 

@@ -223,7 +223,8 @@ def _softmax_by(logs: Floats, into: Indices, length: int) -> Floats:
     highest[highest == -np.inf] = 0.0
     shares = np.exp(logs - highest[into])
     sums = _sum_plain(shares, into, length)[into]
-    return np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+    result: Floats = np.divide(shares, sums, out=np.zeros_like(shares), where=sums > 0)
+    return result
 
 
 def _sum_plain(terms: Floats, into: Indices, length: int) -> Floats:

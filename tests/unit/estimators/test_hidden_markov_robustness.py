@@ -226,3 +226,27 @@ def test_unknown_algorithms_are_refused():
     model = GaussianMixtureHMM(1).fit(np.random.default_rng(0).normal(size=(30, 2)))
     with pytest.raises(InvalidInputError, match="algorithm must be"):
         model.decode(np.zeros((4, 2)), algorithm="a*")
+
+
+@pytest.mark.parametrize("topology", ["ergodic", "left-right"])
+@pytest.mark.parametrize("value", [1e160, -1e200, 1e308])
+def test_values_too_large_to_be_squared_are_named(topology, value):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    X[7, 1] = value
+    with pytest.raises(
+        InvalidInputError, match=r"^feature 1 has values up to .*scale the .* down$"
+    ):
+        GaussianMixtureHMM(2, 1, topology=topology).fit(X, [30, 30])
+    X[7, 1] = 1e150
+    assert_sound(GaussianMixtureHMM(2, 1, topology=topology, n_iter=2).fit(X, [30, 30]), X)
+
+
+@pytest.mark.parametrize("implementation", ["log", "scaling"])
+@pytest.mark.parametrize("value", [1e5, 1e7, 1e8, 1e9])
+def test_posteriors_sum_to_one_beside_an_outlying_frame(implementation, value):
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(mean, 1, (15, 2)) for mean in (0, 4, 8)] * 4)
+    model = GaussianMixtureHMM(3, 1, n_iter=5, random_state=0, implementation=implementation)
+    model.fit(X, [45] * 4)
+    X[100] = value
+    np.testing.assert_allclose(model.predict_proba(X, [45] * 4).sum(axis=1), 1, rtol=0, atol=1e-12)
