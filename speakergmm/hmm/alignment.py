@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.bank import BankEvaluator
@@ -22,8 +22,15 @@ __all__ = ["Aligner", "Alignment", "Segment", "align"]
 
 Result = TypeVar("Result")
 
-# Cells of frames by states that are held at once: 2 GB of posteriors.
-_MOST_CELLS = 250_000_000
+# Memory that one alignment may take.
+_MOST_BYTES = 2 * 10**9
+# What is held of each frame for each state: the best arc into it; with confidences a forward
+# probability, its level and a posterior.
+_BYTES_OF_PATH = 2
+_BYTES_OF_POSTERIORS = 20
+# For each Gaussian its density; for each pdf logarithms in both precisions, and scaled ones.
+_BYTES_OF_GAUSSIAN = 4
+_BYTES_OF_PDF = 20
 
 
 class Aligner:
@@ -54,6 +61,12 @@ class Aligner:
     InvalidInputError
         If a beam or the scale is not above 0.
 
+    Notes
+    -----
+    An alignment takes 20 bytes for each frame and state of the utterance's graph, 2 without
+    confidences, and little beside; one of more than 2 GB is refused before it begins. Threads
+    take as much each.
+
     References
     ----------
     .. [1] Rabiner, "A tutorial on hidden Markov models and selected applications in speech
@@ -80,6 +93,7 @@ class Aligner:
                 raise InvalidInputError(f"{name} must be above 0, got {value!r}")
         self._evaluator = BankEvaluator(models.bank)
         self._n_features = models.n_features
+        self._n_gaussians = np.diff(models.bank.offsets)
         self._logs = models.transitions.log_probability()
         self._beams = [beam]
         if beam is not None and retry_beam is not None and retry_beam > beam:
@@ -109,7 +123,8 @@ class Aligner:
             If the frames are fewer than the shortest way to say the transcript takes, or no path
             is left in the beam.
         InvalidInputError
-            If `X` is no finite matrix of the models' features, or is too long.
+            If `X` is no finite matrix of the models' features, or is so long that memory of more
+            than 2 GB would be needed.
         """
         frames = check_frames(X, n_features=self._n_features)
         graph = utterance_graph.graph_from_logs(self._logs)
@@ -119,11 +134,7 @@ class Aligner:
                 f"the transcript needs at least {least} frames, found {len(frames)}: it is too "
                 "long for the recording"
             )
-        if len(frames) * graph.n_states > _MOST_CELLS:
-            raise InvalidInputError(
-                f"{len(frames)} frames by {graph.n_states} states are too much to be aligned at "
-                f"once ({_MOST_CELLS:,} cells are the limit); cut the recording into stretches"
-            )
+        self._check_memory(len(frames), graph.n_states, utterance_graph.pdfs)
         pdfs = utterance_graph.pdfs
         ratios = None
         if self._goodness:
@@ -149,6 +160,20 @@ class Aligner:
                 )
             ).state_posteriors
         return cut_path(utterance_graph, path, taken, posteriors, ratios)
+
+    def _check_memory(self, n_frames: int, n_states: int, pdfs: NDArray[np.integer[Any]]) -> None:
+        of_pdfs = self._n_gaussians if self._goodness else self._n_gaussians[pdfs]
+        of_state = _BYTES_OF_POSTERIORS if self._confidences else _BYTES_OF_PATH
+        of_frame = of_state * n_states + int(
+            _BYTES_OF_GAUSSIAN * of_pdfs.sum() + _BYTES_OF_PDF * len(of_pdfs)
+        )
+        if n_frames * of_frame > _MOST_BYTES:
+            without = ", or go without confidences" if self._confidences else ""
+            raise InvalidInputError(
+                f"to align {n_frames} frames with {n_states} states takes "
+                f"{n_frames * of_frame / 1e9:.1f} GB, more than {_MOST_BYTES / 1e9:g}: cut the "
+                f"recording and its transcript into stretches{without}"
+            )
 
     def _widening(self, search: Callable[[float | None], Result]) -> Result:
         for beam in self._beams[:-1]:

@@ -1,6 +1,7 @@
 """Alignment against the enumeration of all paths."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -301,10 +302,25 @@ def test_the_compiled_sums_are_those_of_numpy():
         np.testing.assert_allclose(*results, rtol=1e-12, atol=1e-14)
 
 
-def test_what_memory_cannot_hold_is_refused(case, monkeypatch):
-    models, utterance, X = case
-    monkeypatch.setattr(alignment, "_MOST_CELLS", utterance.n_states * len(X))
-    assert align(models, utterance, X).n_frames == len(X)
-    monkeypatch.setattr(alignment, "_MOST_CELLS", utterance.n_states * len(X) - 1)
-    with pytest.raises(InvalidInputError, match="cut the recording into stretches"):
-        align(models, utterance, X)
+@pytest.mark.parametrize("confidences", [True, False])
+def test_memory_is_what_is_said_and_more_is_refused(confidences, monkeypatch):
+    models = make_models(n_states=3)
+    utterance = compile_transcript(["ab", "c"] * 50, LEXICON, models)
+    X = np.random.default_rng(1).normal(size=(700, 2)).astype(np.float32)
+    aligner = Aligner(models, confidences=confidences)
+    # What is compiled or loaded on first use is no part of it.
+    aligner.align(utterance, X[:400])
+    n_bytes = (20 if confidences else 2) * utterance.n_states * len(X)
+    tracemalloc.start()
+    found = aligner.align(utterance, X)
+    used = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert used == pytest.approx(n_bytes, rel=0.1, abs=1e6)
+    beside = (4 + 20) * len(utterance.pdfs) * len(X)
+    monkeypatch.setattr(alignment, "_MOST_BYTES", n_bytes + beside)
+    assert aligner.align(utterance, X).n_frames == found.n_frames
+    monkeypatch.setattr(alignment, "_MOST_BYTES", n_bytes + beside - 1)
+    with pytest.raises(InvalidInputError, match="cut the recording and its transcript") as error:
+        aligner.align(utterance, X)
+    assert ("go without confidences" in str(error.value)) == confidences
+    assert "\n" not in str(error.value)
