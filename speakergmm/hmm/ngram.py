@@ -261,7 +261,8 @@ def _interpolate(
                 below = uniform if order == 1 else lower[(*history[1:], word)]
                 level[(*history, word)] = (count - discounts.get(word, 0.0) + given * below) / total
         if order == 1:
-            for word in (words | {END}) - {word for (word,) in level}:
+            # A set has another order in each process, and graphs number words as they come.
+            for word in sorted((words | {END}) - {word for (word,) in level}):
                 level[(word,)] = weights[()] * uniform
             level[(BEGIN,)] = 0.0
         levels.append(level)

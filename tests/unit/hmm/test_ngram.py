@@ -1,5 +1,8 @@
 import itertools
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 from oracles.ngram import discounts_of_order, kneser_ney, witten_bell
@@ -144,6 +147,24 @@ def test_an_unknown_word_stands_for_all_others():
 def test_order_of_sentences_and_words_does_not_matter():
     model, other = train_ngram(TEXT, order=3), train_ngram(TEXT[::-1], order=3)
     assert model.digest == other.digest
+
+
+@pytest.mark.parametrize("method", ["witten-bell", "kneser-ney"])
+def test_the_order_of_words_is_that_of_any_process(method):
+    program = (
+        "from speakergmm.hmm.ngram import train_ngram; "
+        "model = train_ngram(['a b'], vocabulary='a b c d e f g h i j'.split(), "
+        f"method={method!r}); print([list(order) for order in model.ngrams])"
+    )
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True,
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in (1, 2)
+    }  # fmt: skip
+    assert len(said) == 1
+    assert "('j',)" in said.pop()
 
 
 def test_a_text_is_split_at_white_space():
