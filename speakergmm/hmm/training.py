@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,24 @@ from speakergmm.mixtures.fingerprint import digest_arrays
 from speakergmm.mixtures.standardisation import Standardisation
 
 
-def survey(frames: FrameStore) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+class Digest(Protocol):
+    """A running digest."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in further bytes."""
+
+
+def survey(
+    frames: FrameStore, *, digest: Digest | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Mean and variance (D,) of all frames, and their number.
+
+    Parameters
+    ----------
+    frames : FrameStore
+        Read once.
+    digest : hash object, optional
+        Such as of `hashlib.sha256`; is fed the frames, utterance by utterance in order.
 
     Raises
     ------
@@ -44,6 +61,9 @@ def survey(frames: FrameStore) -> tuple[NDArray[np.float64], NDArray[np.float64]
             raise InvalidInputError(f"utterance {place}: frames must be finite, found NaN or inf")
         n_features = found.shape[1]
         moments.add(found)
+        if digest is not None:
+            # With their shape: frames that move to the next utterance make another training.
+            digest.update(digest_arrays(found).encode())
     if moments.count < 2:
         raise InsufficientDataError(f"training needs frames of speech, found {moments.count}")
     return moments.mean, moments.variance, moments.count
@@ -87,7 +107,8 @@ def train_embedded(
         If the checkpoint belongs to another training.
     """
     schedule = schedule or TrainingSchedule()
-    mean, variance, n_frames = survey(frames)
+    digest = None if checkpoint is None else hashlib.sha256()
+    mean, variance, n_frames = survey(frames, digest=digest)
     trainer = EmbeddedTrainer(
         models,
         graphs,
@@ -100,7 +121,7 @@ def train_embedded(
         n_jobs=n_jobs,
         flat=flat,
     )
-    if checkpoint is None:
+    if checkpoint is None or digest is None:
         return trainer.run(callback)
     from speakergmm.hmm.checkpoint import EmbeddedCheckpoint
 
@@ -110,7 +131,7 @@ def train_embedded(
         "flat": flat,
         "n_utterances": len(graphs),
         "n_frames": n_frames,
-        "frames": digest_arrays(mean, variance),
+        "frames": _named(digest),
         "transcripts": _graphs_digest(graphs),
         "models": _models_digest(models),
         "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
@@ -134,14 +155,23 @@ def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
     for graph in graphs:
         total.update(json.dumps(graph.words).encode())
         skeleton = graph.skeleton
-        parts = (graph.pdfs, skeleton.pdf, skeleton.source, skeleton.target)
-        fixed = (graph.arcs.fixed, graph.entries.fixed, graph.exits.fixed)
-        total.update(digest_arrays(*parts, *fixed).encode())
-    return f"sha256:{total.hexdigest()[:32]}"
+        states = (skeleton.pdf, skeleton.source, skeleton.target)
+        ends = (skeleton.entry_state, skeleton.exit_state)
+        credits = (
+            array
+            for part in (graph.arcs, graph.entries, graph.exits)
+            for array in (part.fixed, part.owner, part.transition)
+        )
+        total.update(digest_arrays(graph.pdfs, *states, *ends, *credits).encode())
+    return _named(total)
 
 
 def _models_digest(models: PhoneModels) -> str:
     arrays, metadata = models.to_arrays()
     total = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     total.update(digest_arrays(*arrays.values()).encode())
-    return f"sha256:{total.hexdigest()[:32]}"
+    return _named(total)
+
+
+def _named(digest: hashlib._Hash) -> str:
+    return f"sha256:{digest.hexdigest()[:32]}"

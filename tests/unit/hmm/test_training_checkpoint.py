@@ -254,6 +254,62 @@ def test_other_trainings_are_refused_by_name(tmp_path, world):
     assert_identical(resumed, train(world))
 
 
+def with_frame_moved(frames):
+    """The last frame of one utterance at the beginning of the next: the same frames in order."""
+    return [frames[0][:-1], np.concatenate([frames[0][-1:], frames[1]]), *frames[2:]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda frames: [X[::-1] for X in frames],
+        lambda frames: [frames[0][np.r_[1, 0, 2 : len(frames[0])]], *frames[1:]],
+        lambda frames: [*frames[1:], frames[0]],
+        with_frame_moved,
+    ],
+)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_frames_in_another_order_are_another_training(tmp_path, world, algorithm, change):
+    """Though their mean and variance are the same."""
+    path, schedule = tmp_path / "c", make_schedule(algorithm)
+    with pytest.raises(Interrupted):
+        train(world, path, schedule, callback=interrupt_at(3))
+    other = world | {"frames": change(world["frames"])}
+    with pytest.raises(IncompatibleModelError, match="differs in frames"):
+        train(other, path, schedule)
+    # Where they are kept, and in what memory, is nobody's business.
+    strided = world | {"frames": tuple(np.asfortranarray(X) for X in world["frames"])}
+    assert_identical(train(strided, path, schedule), train(world, schedule=schedule))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda graph: {"skeleton": replaced(graph.skeleton, "entry_state", last_first)},
+        lambda graph: {"skeleton": replaced(graph.skeleton, "exit_state", last_first)},
+        lambda graph: {"arcs": replaced(graph.arcs, "transition", last_first)},
+        lambda graph: {"entries": replaced(graph.entries, "owner", last_first)},
+        lambda graph: {"exits": replaced(graph.exits, "transition", last_first)},
+    ],
+)
+def test_graphs_that_begin_or_end_otherwise_are_another_training(tmp_path, world, change):
+    path = tmp_path / "c"
+    with pytest.raises(Interrupted):
+        train(world, path, callback=interrupt_at(3))
+    first = dataclasses.replace(world["graphs"][0], **change(world["graphs"][0]))
+    with pytest.raises(IncompatibleModelError, match="differs in transcripts"):
+        train(world | {"graphs": [first, *world["graphs"][1:]]}, path)
+
+
+def replaced(item, name, change):
+    return dataclasses.replace(item, **{name: change(getattr(item, name))})
+
+
+def last_first(values):
+    assert len(set(values.tolist())) > 1, "else nothing is changed"
+    return values[::-1].copy()
+
+
 def edited(path, change):
     arrays, metadata = load_arrays(path, kind=KIND)
     arrays = dict(arrays)
