@@ -91,7 +91,7 @@ def decode(
     ] = 0.0,
     beam: Annotated[float, typer.Option(help="Width of the search.")] = 13.0,
     max_active: Annotated[
-        int, typer.Option(min=1, help="Most states followed at a frame, without a lattice.")
+        int, typer.Option(min=2, help="Most states followed at a frame, without a lattice.")
     ] = 7000,
     nbest: Annotated[
         int, typer.Option("--nbest", min=1, help="Alternatives to list, in JSON.")

@@ -43,7 +43,7 @@ class DecodingOptions:
     beam : float, default=13.0
         Tokens worse than the best one by more than this are dropped, in scaled natural logarithms.
     max_active : int, default=7000
-        No more tokens than these are followed at a frame, when no lattice is kept.
+        No more tokens than about these are followed at a frame, when no lattice is kept; 2 or more.
     lattice_beam : float, optional
         Keep all paths within this of the best one, which N-best lists, confidences and lattices
         need. Without it only the best path is found, several times faster.
@@ -72,9 +72,10 @@ class DecodingOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InvalidInputError(f"{name} must be finite and above 0, found {value}")
-        for name in ("max_active", "n_best"):
-            if getattr(self, name) < 1:
-                raise InvalidInputError(f"{name} must be 1 or more, found {getattr(self, name)}")
+        for name, least in (("max_active", 2), ("n_best", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise InvalidInputError(f"{name} must be {least} or more, found {value}")
         if self.n_best > 1 and self.lattice_beam is None:
             raise InvalidInputError(
                 f"{self.n_best} alternatives need a lattice; give lattice_beam, such as 8"
@@ -213,7 +214,11 @@ def _search(
 
     scores = kaldi_decoder.DecodableCtc(inputs)
     if options.lattice_beam is None:
-        limits = {"max_active": options.max_active} if limited else {}
+        limits = {}
+        if limited:
+            most = options.max_active
+            # The engine wants its own least number of tokens (20) to be below the most.
+            limits = {"max_active": most, "min_active": min(20, most - 1)}
         decoder = kaldi_decoder.FasterDecoder(
             graph.transducer, kaldi_decoder.FasterDecoderOptions(beam=beam, **limits)
         )

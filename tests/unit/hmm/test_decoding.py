@@ -323,9 +323,8 @@ def test_silence_alone_is_an_empty_hypothesis():
         assert best.phone_segments[0].parent is None
 
 
-@pytest.mark.parametrize("more", [{}, {"lattice_beam": 8.0}])
-def test_a_beam_that_loses_the_end_is_widened_once_and_then_said(more):
-    # "end" is the only sentence, but each of the many states of "trap" sounds better at first.
+def trap():
+    """Only "end" is a sentence, but each of the many states of "trap" sounds better at first."""
     topologies = {"T": Topology.ergodic(40), "E": Topology.left_right(1)}
     models = PhoneModels.flat(topologies, mean=np.zeros(1), variance=np.ones(1))
     lexicon = Lexicon.from_dict({"trap": ["T"], "end": ["E"]})
@@ -334,6 +333,12 @@ def test_a_beam_that_loses_the_end_is_widened_once_and_then_said(more):
     graph = build_decoding_graph(models, lexicon, grammar, silence=None)
     emissions = np.zeros((8, 41))
     emissions[:, models.tying.pdfs(1)] = -20.0
+    return graph, emissions
+
+
+@pytest.mark.parametrize("more", [{}, {"lattice_beam": 8.0}])
+def test_a_beam_that_loses_the_end_is_widened_once_and_then_said(more):
+    graph, emissions = trap()
     options = DecodingOptions(acoustic_scale=1.0, beam=2.0, retry_beam=1000.0, **more)
     result = decode_emissions(graph, emissions, options=options)
     assert result.words == ("end",)
@@ -342,6 +347,19 @@ def test_a_beam_that_loses_the_end_is_widened_once_and_then_said(more):
     with pytest.raises(NoPathError, match="no path within a beam of 4 reaches an end") as error:
         decode_emissions(graph, emissions, options=options)
     assert error.value.reason == "beam"
+
+
+@pytest.mark.parametrize("max_active", [2, 20, 30])
+def test_the_second_attempt_follows_all_states(max_active):
+    graph, emissions = trap()
+    options = DecodingOptions(
+        acoustic_scale=1.0, beam=1000.0, retry_beam=1001.0, max_active=max_active
+    )
+    result = decode_emissions(graph, emissions, options=options)
+    assert result.words == ("end",)
+    assert result.beam == 1001.0  # the limit, and no beam, lost the end at first
+    options = DecodingOptions(acoustic_scale=1.0, beam=1000.0, retry_beam=1001.0, max_active=60)
+    assert decode_emissions(graph, emissions, options=options).beam == 1000.0
 
 
 def test_too_few_frames():
@@ -423,6 +441,8 @@ def test_what_a_graph_refuses():
         decode(other, word_graph(models, LEXICON), np.zeros((3, 1)))
     with pytest.raises(InvalidInputError, match="need a lattice"):
         DecodingOptions(n_best=2)
+    with pytest.raises(InvalidInputError, match="max_active must be 2 or more, found 1"):
+        DecodingOptions(max_active=1)
     with pytest.raises(InvalidInputError, match="beam must be finite"):
         DecodingOptions(beam=0)
 
