@@ -12,7 +12,7 @@ from typing import Literal
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.lexicon import VARIANT, Lexicon, Pronunciation, symbol_fault
 from speakergmm.metrics.phone_mappings import fold_stress
-from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
@@ -20,7 +20,22 @@ _COLUMNS = (0, 1, 4)
 
 
 class LexiconError(FaultyFileError):
-    """A lexicon file has faults."""
+    """A lexicon file has faults.
+
+    Parameters
+    ----------
+    faults : tuple of Fault
+        At least one.
+    rest : Lexicon, optional
+        What the lines without faults say, where there are any.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], rest: Lexicon | None = None) -> None:
+        super().__init__(faults)
+        self.rest = rest
+
+    def __reduce__(self) -> tuple[type[LexiconError], tuple[object, ...]]:
+        return LexiconError, (self.faults, self.rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +83,9 @@ def read_lexicon(
     Raises
     ------
     LexiconError
-        With every fault and its line: no phones, a probability outside (0, 1] or missing, the same
-        pronunciation twice, a control character, bytes that are no UTF-8, a forbidden name.
+        With every fault and its line, and the lexicon of the other lines (`rest`): no phones, a
+        probability outside (0, 1] or missing, the same pronunciation twice, a control character,
+        bytes that are no UTF-8, a forbidden name.
     InvalidInputError
         If an option is none of its values.
     """
@@ -95,10 +111,11 @@ def read_lexicon(
         _add(entry, n_columns, found, faults)
     if not entries and not faults.faults:
         faults.add(None, "holds no word; a line is a word and its phones")
-    faults.refuse(LexiconError)
     words = {
         word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
     }
+    if faults.faults:
+        raise LexiconError(faults.sorted(), Lexicon(words, os.fspath(path)) if words else None)
     return Lexicon(words, os.fspath(path))
 
 

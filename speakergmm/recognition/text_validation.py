@@ -176,7 +176,8 @@ def _read_lexicon(
         return Lexicon.read(lexicon, stress=stress, case=case)
     except FaultyFileError as error:
         problems += problems_of("bad_lexicon", error.faults)
-        return None
+        # The other lines serve to look up the rest of the text.
+        return getattr(error, "rest", None)
 
 
 def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:

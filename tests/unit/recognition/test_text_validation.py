@@ -317,3 +317,17 @@ def test_librispeech_is_sound(data_dir, tmp_path):
     words = {name: said[name].words * 8 for name in ids}
     found = validate_text(corpus, Transcripts(words), listen=False)
     assert {p.kind for p in found} == {"too_short_for_text"}
+
+
+def test_a_faulty_lexicon_hides_no_unknown_word(directory, tmp_path):
+    directory.add("one", "go zebra").add("two", "go bare go")
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("go  G OW\nbare\nup  AH P\n")
+    found = told(validate_text(directory.corpus(), lexicon=lexicon))
+    assert found == {
+        ("error", "bad_lexicon", "lexicon.txt", 2),
+        ("error", "unknown_word", None, None),
+        ("error", "unknown_word", "good2", 2),
+        ("error", "unknown_word", "one", 3),
+        ("error", "unknown_word", "two", 4),
+    }
