@@ -197,3 +197,15 @@ def test_bad_input_is_refused():
     model.fit(X, y)
     with pytest.raises(InvalidInputError, match="must have 4 features, found 3"):
         model.predict([np.zeros((5, 3))])
+
+
+def test_no_sequence_is_too_short_for_the_states_of_its_class():
+    """With "auto" one short sequence among long ones decides."""
+    rng = np.random.default_rng(0)
+    short, long = rng.normal(size=(3, 2)), [rng.normal(size=(40, 2)) for _ in range(4)]
+    other = [rng.normal(5, 1, size=(40, 2)) for _ in range(3)]
+    estimator = GaussianMixtureHMM(topology="left-right", final="last", n_iter=2, random_state=0)
+    model = HMMClassifier(estimator, n_components="auto")
+    model.fit([*long, short, *other], ["a"] * 5 + ["b"] * 3)
+    assert model.models_[0].n_components <= 3
+    assert np.isfinite(model.models_[0].score(short))

@@ -324,3 +324,15 @@ def test_memory_is_what_is_said_and_more_is_refused(confidences, monkeypatch):
         aligner.align(utterance, X)
     assert ("go without confidences" in str(error.value)) == confidences
     assert "\n" not in str(error.value)
+
+
+def test_goodness_sees_pdfs_that_the_transcript_does_not_have():
+    models = make_models(n_states=1, spread=30.0)
+    utterance = compile_transcript(["c"], LEXICON, models, silence=None)
+    assert len(utterance.pdfs) == 1
+    # What is said is "a".
+    x = models.bank.pdf(models.units.index("a")).means[0]
+    found = align(models, utterance, np.array([x, x]), goodness=True)
+    own, best = (log_density(models, models.units.index(unit), x) for unit in "ca")
+    assert best - own > 1
+    assert found.phones[0].goodness == pytest.approx(own - best, rel=1e-4)

@@ -146,3 +146,22 @@ def test_grouped_by_class_nothing_is_lost():
     assert list(groups) == [("vowel", "t"), ("t", "vowel")]
     assert groups[("vowel", "t")].errors.tolist() == [0.1, 0.3]
     assert groups[("vowel", "t")].utterances == ("u", "v")
+
+
+def test_quantiles_of_resamples_are_of_their_own_boundaries():
+    """Clusters of different sizes: resamples have different numbers of boundaries."""
+    sizes = [2, 5, 40, 7, 11, 3]
+    rng = np.random.default_rng(4)
+    errors = np.concatenate([rng.normal(0, 0.01 * (1 + k), n) for k, n in enumerate(sizes)])
+    member = np.repeat(np.arange(len(sizes)), sizes)
+    utterances = [f"u{k}" for k in member]
+    found = summarise_boundaries(made(errors, utterances), n_bootstrap=300, seed=2)
+    drawn = np.random.default_rng(2).multinomial(6, np.full(6, 1 / 6), size=300)
+    for name, share in (("median_absolute", 0.5), ("p90_absolute", 0.9)):
+        expected = [
+            np.quantile(np.repeat(np.abs(errors), row[member]), share, method="inverted_cdf")
+            for row in drawn
+        ]
+        interval = found[name].interval
+        limits = np.quantile(expected, [0.025, 0.975])
+        assert [interval.low, interval.high] == pytest.approx(limits, abs=2e-9)

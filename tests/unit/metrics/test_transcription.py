@@ -237,3 +237,34 @@ def test_options_of_intervals(options):
     found = word_errors({"u": ["a"]}, {"u": ["a"]})
     with pytest.raises(InvalidInputError, match="must"):
         transcription_intervals(found, **options)
+
+
+def test_replicates_of_sentences_are_by_utterances():
+    references, hypotheses, speakers = many(np.random.default_rng(1), 4, 3, spread=0.2)
+    # Speakers have different numbers of utterances.
+    for name in ("s00-1", "s00-2", "s02-0"):
+        del references[name], hypotheses[name], speakers[name]
+    found = word_errors(references, hypotheses, speakers=speakers)
+    seen = transcription_replicates(found, n_bootstrap=20, seed=5)["sentence_error_rate"]
+    drawn = np.random.default_rng(5).multinomial(4, np.full(4, 0.25), size=20)
+    names = sorted(set(speakers.values()))
+    for row, value in zip(drawn, seen, strict=True):
+        wrong = [
+            hypotheses[name] != references[name]
+            for times, speaker in zip(row, names, strict=True)
+            for name in references
+            if speakers[name] == speaker
+            for _ in range(times)
+        ]
+        assert value == pytest.approx(np.mean(wrong), rel=1e-13)
+    assert found.sentence_error_rate > 0.5
+
+
+def test_what_the_mapping_makes_silence_is_dropped_too():
+    """Closures become silence in the 39 classes of TIMIT."""
+    found = phone_errors(
+        {"u": ["bcl", "b", "iy"]}, {"u": ["b", "iy", "pau"]}, mapping="timit-39", silences=("sil",)
+    )
+    assert found.utterances[0].reference == ("b", "iy")
+    assert found.utterances[0].hypothesis == ("b", "iy")
+    assert found.error_rate == 0

@@ -206,3 +206,23 @@ def test_deviations_are_robust():
     assert np.isnan(robust_deviations(np.array([1.0, math.nan]))).tolist() == [False, True]
     # More than half equal: the others still stand out.
     assert robust_deviations(np.array([0.0] * 15 + [1.0]))[-1] > 3
+
+
+def test_suspicion_is_the_sum_of_what_exceeds_one_deviation():
+    items = [evidence(f"u{number}") for number in range(30)]
+    for item in diagnose(items):
+        values = [value for value in item.indicators.values() if not math.isnan(value)]
+        expected = sum(value - 1.0 for value in values if value > 1.0)
+        assert item.suspicion == pytest.approx(expected, abs=1e-12)
+    # What is not beyond the usual adds nothing, however many indicators are above the median.
+    assert min(item.suspicion for item in diagnose(items)) == 0.0
+
+
+def test_phones_that_hardly_ever_differ_are_not_odd_for_a_frame_more():
+    """All but a few last 30 frames: a spread of zero would make one more infinitely odd."""
+    items = [evidence(f"u{number}", phones=(("a", 30, 0),) * 6) for number in range(30)]
+    items[5] = evidence("u5", phones=(("a", 31, 0),) * 6)
+    items[6] = evidence("u6", phones=(("a", 60, 0), *(("a", 30, 0),) * 5))
+    found = {item.utterance: item for item in diagnose(items)}
+    assert found["u5"].indicators["duration"] == 0.0
+    assert found["u6"].indicators["duration"] == pytest.approx(10 * math.log(2) - 2)
