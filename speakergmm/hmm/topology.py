@@ -59,6 +59,10 @@ class Topology:
             object.__setattr__(self, name, array)
         if not self.source.shape == self.target.shape == self.probability.shape == (self.n_arcs,):
             raise InvalidInputError("source, target and probability must be as long as each other")
+        if self.n_states > self.n_arcs:  # before a number as large as one likes is counted up to
+            raise InvalidInputError(
+                f"{self.n_states} states take as many arcs at least, found {self.n_arcs}"
+            )
         states = range(self.n_states)
         for source, target in zip(self.source, self.target, strict=True):
             if not (source == ENTRY or source in states) or target not in range(self.n_states + 1):

@@ -331,7 +331,10 @@ def _packed_lexicon(lexicon: Lexicon) -> NDArray[np.uint8]:
 
 def _unpacked_lexicon(packed: NDArray[np.uint8], source: str) -> Lexicon:
     ways: dict[str, list[Pronunciation]] = {}
-    for line in packed.tobytes().decode().split("\n")[:-1]:
+    *lines, rest = packed.tobytes().decode().split("\n")
+    if rest:
+        raise InvalidInputError(f"its lexicon breaks off at {rest[:40]!r}")
+    for line in lines:
         word, probability, phones = line.split("\t")
         ways.setdefault(word, []).append(Pronunciation(tuple(phones.split()), float(probability)))
     return Lexicon({word: tuple(found) for word, found in ways.items()}, source)

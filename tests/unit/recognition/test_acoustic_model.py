@@ -242,6 +242,11 @@ CHANGES = {
     "a lexicon without phones": lambda a, m: a.update(lexicon=text(["a\t1\t"])),
     "a lexicon of other phones": lambda a, m: a.update(lexicon=text(["a\t1\tQ"])),
     "a lexicon that is no text": lambda a, m: a.update(lexicon=np.array([255, 254, 10], np.uint8)),
+    "a lexicon that breaks off": lambda a, m: a.update(
+        lexicon=text(["<unk>\t1.0\tSPN", "a\t1.0\tA"])[:-1]
+    ),
+    "more states than can be": lambda a, m: m["models"]["topologies"][0].update(n_states=2**40),
+    "states beyond all numbers": lambda a, m: m["models"]["topologies"][0].update(n_states=1e300),
     "a lexicon of numbers": lambda a, m: a.update(lexicon=np.ones(9)),
     "no units": lambda a, m: m["models"].pop("units"),
     "units that are a number": lambda a, m: m["models"].update(units=5),
