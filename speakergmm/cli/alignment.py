@@ -22,8 +22,9 @@ from speakergmm.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
-    from speakergmm.corpora.transcripts import Transcripts
+    from speakergmm.corpora.transcripts import Transcript, Transcripts
     from speakergmm.features.recordings import SkippedRecording
+    from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.aligning import AlignedUtterance
     from speakergmm.recognition.diagnostics import Diagnosis, UtteranceEvidence
 
@@ -32,6 +33,8 @@ _EXAMPLES = """
 Examples:
 
   speakergmm align am.safetensors corpus/ --output aligned -j 2
+
+  speakergmm align am.safetensors corpus/ --lexicon more.dict --output aligned
 
   speakergmm align am.safetensors hello.wav --text "HELLO WORLD" --output aligned --picture hello
 """
@@ -64,6 +67,19 @@ def align(
             show_default=False,
         ),
     ] = None,
+    lexicon: Annotated[
+        Path | None,
+        typer.Option(
+            help="Pronunciations in CMUdict format, in place of the model's.", show_default=False
+        ),
+    ] = None,
+    unknown: Annotated[
+        Literal["skip", "graphemes"],
+        typer.Option(
+            help="Words without a pronunciation: leave their utterances out, or spell them by "
+            "letters, which a model of letters can."
+        ),
+    ] = "skip",
     formats: Annotated[
         str, typer.Option("--format", help="What to write, of textgrid, ctm and json.")
     ] = "textgrid,ctm,json",
@@ -116,6 +132,9 @@ def align(
         silence=loaded.silence.unit,
     )
     check_kind(output / "diagnostics.tsv")
+    loaded = _with_words(
+        loaded, [said[u.id] for u in read if u.id in said], lexicon, unknown, case, strict
+    )
     skipped: list[SkippedRecording] = []
     evidence: list[UtteranceEvidence] = []
     pictures: list[Path] = []
@@ -151,6 +170,55 @@ def align(
         _print_summary(output, found, skipped, seconds, pictures)
 
 
+def _with_words(
+    model: AcousticModel,
+    sentences: list[Transcript],
+    lexicon: Path | None,
+    unknown: str,
+    case: str,
+    strict: bool,
+) -> AcousticModel:
+    """Give the model the words that are said; name those for which there is no pronunciation."""
+    from speakergmm.hmm.graphemes import spell
+    from speakergmm.hmm.lexicon import Lexicon, Pronunciation
+
+    spoken = {word for words in sentences for word in words}
+    units = set(model.models.units)
+    known = model.lexicon
+    if lexicon is not None:
+        read = Lexicon.read(
+            lexicon,
+            # As the model has it: AH0 or AH.
+            stress="keep" if any(unit[-1:].isdigit() for unit in units) else "fold",
+            case=None if case == "asis" else case,  # type: ignore[arg-type]
+        )
+        # A dictionary of a whole language may have phones that no word here needs.
+        used = {word: read[word] for word in sorted(spoken) if word in read}
+        if model.unknown is not None:
+            used.setdefault(model.unknown, known[model.unknown])
+        known = Lexicon(used, read.source) if used else read
+    if unknown == "graphemes":
+        spelled = {word: spell(word) for word in known.unknown(sentences)}
+        known = known.extended(
+            {
+                word: (Pronunciation(letters),)
+                for word, letters in spelled.items()
+                if letters and units.issuperset(letters)
+            }
+        )
+    outside = {} if model.unknown is not None else known.unknown(sentences)
+    if outside:
+        counts = ", ".join(f"{word} ({count})" for word, count in outside.items())
+        message = (
+            f"{counted(len(outside), 'word')} not in the lexicon {known.source}: {counts}; give "
+            "--lexicon FILE with pronunciations"
+        )
+        if strict or not any(words and known.unknown([words]) == {} for words in sentences):
+            raise InvalidInputError(message)
+        print_note(f"warning: {message}")
+    return model if known is model.lexicon else model.with_lexicon(known)
+
+
 def _recordings(
     path: Path, text: str | None, transcripts: Path | None, case: str, data: Path | None
 ) -> tuple[Corpus, Transcripts]:
@@ -165,7 +233,7 @@ def _recordings(
             raise InvalidInputError(
                 f"--text is what one recording says, {path} is a corpus; give --transcripts FILE"
             )
-        corpus = read_corpus(path, data_dir=data)
+        corpus = read_corpus(path, data_dir=data, strict=False)
         for note in corpus.notes:
             print_note(f"warning: {note}")
         said = read_transcripts(
@@ -174,7 +242,9 @@ def _recordings(
             data_dir=data,
             strict=False,
         )
-        for fault in said.faults:
+        listed = {(fault.path, fault.line) for fault in corpus.faults}
+        untold = [f for f in said.faults if (f.path, f.line) not in listed]
+        for fault in (*corpus.faults, *untold):
             print_note(f"left out: {fault}")
         return corpus, said
     if transcripts is not None:

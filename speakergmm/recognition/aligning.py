@@ -90,7 +90,7 @@ def align_recordings(
         reasons.append(found.message)
         (on_skip or warn_of_skip)(found)
 
-    usable = [u for u in utterances if _has_transcript(u, transcripts, skip)]
+    usable = [u for u in utterances if _has_transcript(u, transcripts, model, skip)]
     if not usable:
         raise InsufficientDataError(
             "there is nothing to align: " + (reasons[0] if reasons else "the corpus is empty")
@@ -150,6 +150,7 @@ class _Work:
 def _has_transcript(
     utterance: Utterance,
     transcripts: Mapping[str, Sequence[str]],
+    model: AcousticModel,
     skip: Callable[[SkippedRecording], None],
 ) -> bool:
     reason = None
@@ -157,6 +158,10 @@ def _has_transcript(
         reason = "it has no transcript"
     elif not tuple(transcripts[utterance.id]):
         reason = "its transcript is empty"
+    elif model.unknown is None and (outside := model.lexicon.unknown([transcripts[utterance.id]])):
+        named = ", ".join(map(repr, outside))
+        what = f"word {named} is" if len(outside) == 1 else f"words {named} are"
+        reason = f"the {what} not in the lexicon"
     if reason is not None:
         skip(_skipped(utterance, transcripts, reason))
     return reason is None

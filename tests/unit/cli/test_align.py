@@ -3,11 +3,17 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from oracles.spoken import spoken_world
 
 from speakergmm.cli import alignment
+from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.topology import Topology
+from speakergmm.recognition.acoustic_model import SilenceModel
 from speakergmm.recognition.ctm import read_ctm
 from speakergmm.recognition.textgrids import read_textgrid
 
@@ -97,7 +103,8 @@ def test_a_corpus_is_aligned_and_its_wrong_transcript_named(run, spoken, few, tm
 def test_strict_refuses_what_would_be_left_out(run, spoken, few, tmp_path):
     code, out, err = run(spoken.model_path, few[0], "--output", tmp_path / "out", "--strict")
     assert code == 2
-    assert "'unheard-of' is not in the lexicon" in err
+    assert "1 word not in the lexicon" in err
+    assert "unheard-of (1); give --lexicon FILE" in err
     assert err.count("\n") == 1
     assert out == ""
     assert not list((tmp_path / "out").glob("*.ctm"))
@@ -125,6 +132,45 @@ def test_one_recording_with_its_text(run, spoken, tmp_path, way):
     assert tuple(label.label for label in read_ctm(folder / "words.ctm")["one"]) == words
 
 
+def test_words_of_another_lexicon(run, spoken, tmp_path):
+    utterance = spoken.corpus.utterances[0]
+    first, *others = spoken.transcripts[utterance.id].words
+    text = " ".join(["Neu", *others, "Ende", "Neu"])
+    start = (spoken.model_path, utterance.path, "-o", tmp_path / "out", "--text")
+    code, _, err = run(*start, text)
+    assert code == 2
+    assert "2 words not in the lexicon" in err
+    assert "Neu (2), Ende (1); give --lexicon FILE" in err
+    lines = [f"{word}  {' '.join(spoken.lexicon[word][0].phones)}" for word in {first, *others}]
+    lines += [f"Neu  {' '.join(spoken.lexicon[first][0].phones)}", "Other  XX YY"]
+    (tmp_path / "more.dict").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    code, _, err = run(*start, text.removesuffix(" Ende Neu"), "--lexicon", tmp_path / "more.dict")
+    assert code == 0, err
+    (found,) = read_ctm(tmp_path / "out" / "words.ctm").values()
+    assert [label.label for label in found] == ["Neu", *others]
+
+
+def test_new_words_of_a_model_of_letters_are_spelled(run, spoken, tmp_path):
+    letters = Lexicon.graphemes(["ab"])
+    flat = PhoneModels.flat(
+        dict.fromkeys([*letters.phones, "SIL"], Topology.left_right(3)),
+        mean=np.zeros(39),
+        variance=np.ones(39),
+    )
+    model = tmp_path / "letters.safetensors"
+    replace(spoken.model, models=flat, lexicon=letters, silence=SilenceModel("SIL")).save(model)
+    audio = spoken.corpus.utterances[0].path
+    start = (model, audio, "-o", tmp_path / "out", "--text")
+    assert run(*start, "ba")[0] == 2
+    code, _, err = run(*start, "ba", "--unknown", "graphemes")
+    assert code == 0, err
+    (found,) = read_ctm(tmp_path / "out" / "phones.ctm").values()
+    assert [label.label for label in found if label.label != "SIL"] == ["b", "a"]
+    code, _, err = run(*start, "bac", "--unknown", "graphemes")
+    assert code == 2
+    assert "bac (1)" in err
+
+
 def test_transcripts_may_lie_elsewhere(run, spoken, tmp_path):
     utterances = spoken.corpus.utterances[:2]
     plain = tmp_path / "list.tsv"
@@ -145,14 +191,14 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
     (tmp_path / "mine" / "words.ctm").write_text("a diary\n")
     cases = [
         ((spoken.model_path, audio, "-o", out), "has no transcripts"),
-        ((spoken.model_path, audio, "-o", out, "--text", "unheard-of"), "is not in the lexicon"),
+        ((spoken.model_path, audio, "-o", out, "--text", "unheard-of"), "not in the lexicon"),
         ((spoken.model_path, audio, "-o", out, "--text", " "), "transcript is empty"),
         ((audio, audio, "-o", out, "--text", "a"), "not"),
         ((spoken.model_path, few[0], "-o", out, "--format", "praat"), "formats must be some of"),
         ((spoken.model_path, few[0], "-o", out, "--picture", "nobody"), "no such utterance"),
         ((spoken.model_path, few[0], "-o", out, "--beam", "0"), "--beam must be above 0"),
         ((spoken.model_path, few[0], "-o", tmp_path / "mine"), "words.ctm: exists and is not"),
-        ((spoken.model_path, few[0], "-o", spoken.model_path), "am.safetensors"),
+        ((spoken.model_path, few[0], "-o", spoken.model_path), "is a file; give a folder"),
         ((spoken.model_path, tmp_path / "none", "-o", out), "none"),
         ((spoken.model_path, few[0], "-o", out, "--text", "a"), "give --transcripts FILE"),
         ((spoken.model_path, audio, "-o", out, "--transcripts", few[0]), "give --text"),
@@ -164,4 +210,4 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         assert err.strip().count("\n") == 0, err
         assert printed == ""
     assert (tmp_path / "mine" / "words.ctm").read_text() == "a diary\n"
-    assert not out.exists() or not list(out.glob("*.*"))
+    assert not out.exists()
