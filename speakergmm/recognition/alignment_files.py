@@ -66,16 +66,20 @@ class AlignmentFiles:
                 f"formats must be some of {', '.join(FORMATS)}, got {', '.join(unknown) or 'none'}"
             )
         self.folder = folder
+        if folder.exists() and not folder.is_dir():
+            raise InvalidInputError(f"{folder}: is a file; give a folder to write to")
         self._formats = tuple(formats)
         self._states = states
         self._silence = silence
         self._names: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
         self._open: dict[str, IO[str]] = {}
+        self._made: list[Path] = []
         for name in self._together():
             check_kind(folder / name)
 
     def __enter__(self) -> Self:
+        self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,6 +97,11 @@ class AlignmentFiles:
         trace: TracebackType | None,
     ) -> None:
         self._stack.__exit__(kind, error, trace)
+        if kind is not None:
+            # Nothing was written: no folders that would look as if something had been.
+            with contextlib.suppress(OSError):
+                for made in self._made:
+                    made.rmdir()
 
     def write(self, aligned: AlignedUtterance) -> None:
         """Write one utterance.
