@@ -17,6 +17,11 @@ ANNEALED = (0.1, 0.1, 0.1, 0.3, 0.3, 0.3)
 """Acoustic scales of the first iterations that suit phones from a flat start: boundaries come out
 nearer to the true ones, errors of recognition stay the same (recipes/phones)."""
 
+# Bytes for each frame and state of an utterance, as measured: forward probabilities with their
+# levels, and of a search the arcs to go back by.
+_BYTES_OF_SUM = 13.0
+_BYTES_OF_SEARCH = 2.4
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSchedule:
@@ -66,6 +71,10 @@ class TrainingSchedule:
     beam, retry_beam : float or None
         Paths that fall behind the best one by more, in nats, are given up; where none is left, it
         is tried again with the second. None gives up none.
+    memory : float
+        Bytes that one utterance may take, in each thread: 13 for each frame and state in sums over
+        paths, 2.4 in search. Longer ones are left out; those of Viterbi training only as long as
+        it sums.
 
     Raises
     ------
@@ -98,6 +107,7 @@ class TrainingSchedule:
     transition_scale: float = 1.0
     beam: float | None = None
     retry_beam: float | None = None
+    memory: float = 2e9
 
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
@@ -134,7 +144,7 @@ class TrainingSchedule:
         for name in ("variance_floor", "transition_floor"):
             if getattr(self, name) >= 1:
                 raise InvalidInputError(f"{name} must be below 1, found {getattr(self, name)}")
-        for name in ("boost_silence", "acoustic_scale", "transition_scale"):
+        for name in ("boost_silence", "acoustic_scale", "transition_scale", "memory"):
             value = getattr(self, name)
             if not (np.isfinite(value) and value > 0):
                 raise InvalidInputError(f"{name} must be a number > 0, found {value}")
@@ -168,6 +178,24 @@ class TrainingSchedule:
     def searches(self, iteration: int) -> bool:
         """Whether Viterbi training searches for paths at an iteration, counted from 0."""
         return iteration in self.realign
+
+    def excess(self, n_frames: int, n_states: int, *, sums: bool) -> str | None:
+        """Say why an utterance takes too much memory; None if it doesn't.
+
+        Parameters
+        ----------
+        n_frames, n_states : int
+            Of the utterance and its graph.
+        sums : bool
+            Whether all paths are summed over, or the best one is searched for.
+        """
+        needed = (_BYTES_OF_SUM if sums else _BYTES_OF_SEARCH) * n_frames * n_states
+        if needed <= self.memory:
+            return None
+        return (
+            f"{n_frames} frames by {n_states} states take {needed / 1e9:.3g} GB, more than the "
+            f"{self.memory / 1e9:.3g} GB allowed; cut it into shorter ones"
+        )
 
     def scale(self, iteration: int) -> float:
         """Return the acoustic scale of an iteration, counted from 0."""

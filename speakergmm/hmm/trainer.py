@@ -107,7 +107,7 @@ class EmbeddedTrainer:
         Raises
         ------
         InsufficientDataError
-            If no utterance has a path.
+            If no utterance has a path, or all take too much memory.
         """
         while self.state.iteration < self._schedule.n_iterations:
             self.step()
@@ -130,7 +130,7 @@ class EmbeddedTrainer:
         Raises
         ------
         InsufficientDataError
-            If no utterance has a path.
+            If no utterance has a path, or all take too much memory.
         """
         state, schedule = self.state, self._schedule
         iteration = state.iteration
@@ -221,8 +221,15 @@ class EmbeddedTrainer:
                     frames = self._standardised(place)
                     if first:
                         path = equal_path(graph, len(frames))
-                    elif viterbi and searches:
-                        path = step.align(graph, frames)
+                    elif searches:
+                        # Before memory is asked for: one recording is not to end the training.
+                        reason = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
+                        if reason is not None:
+                            failed.append(FailedUtterance(place, reason))
+                            paths.append(None)
+                            continue
+                        if viterbi:
+                            path = step.align(graph, frames)
                     if path is None:
                         step.baum_welch(graph, frames, sums)
                     else:

@@ -27,7 +27,7 @@ class TrainingIteration:
     n_floored, n_removed : int
         Variances raised to the floor; Gaussians removed for want of frames.
     n_failed : int
-        Utterances without a path.
+        Utterances without a path, or too long for the memory allowed.
     """
 
     iteration: int

@@ -170,7 +170,7 @@ def train_acoustic_model(
         flat, graphs = _flat_models(archive, transcripts, lexicon, unknown, options)
         if strict:
             # Training would find out, but only tells when it is done.
-            _skip_short(archive, graphs, skip)
+            _skip_unfit(archive, graphs, options.schedule, skip)
         silence = options.silence.unit
         trained = train_embedded(
             flat,
@@ -240,17 +240,22 @@ def _is_usable(
     return True
 
 
-def _skip_short(
+def _skip_unfit(
     archive: FeatureArchive,
     graphs: Sequence[UtteranceGraph],
+    schedule: TrainingSchedule,
     skip: Callable[[SkippedRecording], None],
 ) -> None:
-    """Tell of utterances with fewer frames than their transcripts need."""
+    """Tell of utterances with fewer frames than their transcripts need, or too many for memory."""
+    sums = schedule.algorithm == "baum-welch"
     for utterance, grid, graph in zip(archive.utterances, archive.grids, graphs, strict=True):
         needed = graph.skeleton.shortest_duration or 0
         if grid.n_frames < needed:
             reason = f"the transcript needs at least {needed} frames, found {grid.n_frames}"
             skip(_skipped(utterance, reason))
+        excess = schedule.excess(grid.n_frames, graph.n_states, sums=sums)
+        if excess is not None:
+            skip(_skipped(utterance, excess))
 
 
 def _skipped(utterance: Utterance, reason: str) -> SkippedRecording:

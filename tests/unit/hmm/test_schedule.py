@@ -38,6 +38,16 @@ def test_a_flat_start_sums_whatever_the_annealing(annealing):
     assert flat.sums(0, flat=False) == bool(annealing), "models that know something have paths"
 
 
+def test_memory_is_limited_by_frames_and_states():
+    schedule = TrainingSchedule(memory=13e6)
+    assert schedule.excess(1000, 1000, sums=True) is None
+    assert "1000 frames by 1001 states take 0.013 GB" in schedule.excess(1000, 1001, sums=True)
+    assert schedule.excess(5000, 1000, sums=False) is None
+    assert "cut it into shorter" in schedule.excess(6000, 1000, sums=False)
+    # Ten minutes of 2,000 words, which would take 26 GB.
+    assert "take 26.5 GB, more than the 2 GB" in TrainingSchedule().excess(60000, 34005, sums=True)
+
+
 def test_goes_through_json():
     schedule = TrainingSchedule(
         algorithm="viterbi", start="equal", annealing=(0.5,), realign=[1, 2], beam=10.0
@@ -69,6 +79,8 @@ def test_goes_through_json():
         ({"acoustic_scale": -1.0}, "acoustic_scale"),
         ({"acoustic_scale": float("inf")}, "acoustic_scale"),
         ({"transition_scale": float("nan")}, "transition_scale"),
+        ({"memory": 0.0}, "memory must be a number > 0"),
+        ({"memory": float("inf")}, "memory must be a number > 0"),
         ({"beam": 0.0}, "beams"),
         ({"beam": float("nan")}, "beams"),
         ({"beam": 5.0, "retry_beam": 4.0}, "retry_beam must not be narrower"),

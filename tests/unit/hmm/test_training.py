@@ -1,6 +1,7 @@
 """Embedded training: exact expectation-maximisation over utterances, growth, bad utterances."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from oracles import hmm_training as oracle
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.bank import MixtureBank
 from speakergmm.hmm.bank_update import allot_gaussians
-from speakergmm.hmm.embedded import EmbeddedStep
+from speakergmm.hmm.embedded import EmbeddedStatistics, EmbeddedStep
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
@@ -625,6 +626,53 @@ def test_utterances_too_short_are_told_and_left_out(algorithm, start):
     np.testing.assert_allclose(
         [h.log_likelihood for h in found.history], [h.log_likelihood for h in without.history]
     )
+
+
+@pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
+@pytest.mark.parametrize("start", ["flat", "equal"])
+def test_utterances_too_long_for_memory_are_told_and_left_out(algorithm, start):
+    models = make_models(sizes=(1,))
+    transcripts, frames = make_utterances(make_models(9), n=10)
+    graphs = graphs_of(models, transcripts)
+    long = compile_transcript(["ab"] * 9, LEXICON, models)
+    X = np.random.default_rng(1).normal(size=(200, 2))
+    standard, variance = standardised(frames)
+    per_cell = 13.0 if algorithm == "baum-welch" else 2.4
+    options = {
+        "schedule": exact(
+            4, algorithm=algorithm, start=start, memory=per_cell * 200 * long.n_states - 1
+        ),
+        "standardisation": standard, "variance": variance,
+    }  # fmt: skip
+    found = EmbeddedTrainer(models, [*graphs, long], [*frames, X], **options).run()
+    assert [f.place for f in found.failed] == [10]
+    assert f"200 frames by {long.n_states} states take" in found.failed[0].reason
+    assert [h.n_failed for h in found.history] == [int(start == "flat"), 1, 1, 1]
+    if start == "flat":
+        without = EmbeddedTrainer(models, graphs, frames, **options).run()
+        assert_same(found.models, without.models, rtol=1e-9, atol=1e-12)
+    enough = options["schedule"].to_dict() | {"memory": per_cell * 200 * long.n_states}
+    options["schedule"] = TrainingSchedule(**enough)
+    assert EmbeddedTrainer(models, [*graphs, long], [*frames, X], **options).run().failed == ()
+
+
+def test_memory_is_what_it_is_limited_by():
+    """Of sums and of search, by what Python's allocator saw."""
+    models = make_models(sizes=(1,))
+    graph = compile_transcript(["ab"] * 60, LEXICON, models)
+    X = np.random.default_rng(1).normal(size=(2500, 2)).astype(np.float32)
+    step = EmbeddedStep(models)
+    cells = len(X) * graph.n_states
+    assert cells > 2**20, "else threads keep the memory"
+    for run, most in (
+        (lambda: step.baum_welch(graph, X, EmbeddedStatistics.zeros(models)), 13.0),
+        (lambda: step.align(graph, X), 2.4),
+    ):
+        tracemalloc.start()
+        run()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert 0.7 * most < peak / cells < 1.1 * most
 
 
 def test_utterances_lost_by_the_beam_are_searched_for_again():

@@ -243,6 +243,22 @@ def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
     assert not states, "found before training, not after it"
 
 
+def test_recordings_too_long_for_memory_are_told_and_left_out(corpus, said, lexicon):
+    schedule = TrainingSchedule(**(SHORT.to_dict() | {"n_iterations": 1, "memory": 40_000.0}))
+    heard = []
+    found = train(corpus, said, lexicon, schedule=schedule, on_skip=heard.append)
+    assert 0 < len(heard) < len(corpus)
+    assert all("cut it into shorter ones" in skipped.message for skipped in heard)
+    assert found.provenance["n_utterances"] == len(corpus) - len(heard)
+    states = []
+    with pytest.raises(InsufficientDataError, match="cut it into shorter ones"):
+        train_acoustic_model(
+            corpus, said, lexicon, TrainingOptions(schedule=schedule), strict=True,
+            callback=states.append,
+        )  # fmt: skip
+    assert not states
+
+
 def test_nothing_to_train_on(corpus, said, lexicon, bad):
     utterances, transcripts, _ = bad
     heard = []
