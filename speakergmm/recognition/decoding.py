@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -320,7 +321,14 @@ class Decoder:
             on_skip=on_skip,
             description=description and f"{description}: features",
         ) as archive:
-            work = _Work(uuid.uuid4().hex, self.model.models, self.search, self.options, lattices)
+            work = _Work(
+                uuid.uuid4().hex,
+                os.getpid(),
+                self.model.models,
+                self.search,
+                self.options,
+                lattices,
+            )
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
             items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
@@ -343,7 +351,7 @@ class Decoder:
 
 
 _Outcome = tuple[DecodingResult | None, str | None, str | None]
-_kept: dict[str, _Work] = {}
+_kept: _Work | None = None
 """In a worker process: the work it did last, whose search graph the engine has built already."""
 
 
@@ -352,17 +360,23 @@ class _Work:
     """Recognise some utterances; travels between processes."""
 
     token: str
+    home: int  # process that made this
     models: PhoneModels
     search: DecodingGraph | IsolatedWords
     options: DecodingOptions
     lattices: bool
 
     def __call__(self, items: list[tuple[str, NDArray[np.float32]]]) -> list[_Outcome]:
-        if self.token not in _kept:
-            _kept.clear()
-            _kept[self.token] = self
-        kept = _kept[self.token]
-        return [kept.one(name, X) for name, X in items]
+        work = self if os.getpid() == self.home else self._known()
+        return [work.one(name, X) for name, X in items]
+
+    def _known(self) -> _Work:
+        """Find what this process has got already; a copy comes with each chunk."""
+        global _kept  # one read and one write, each whole: threads may come together
+        known = _kept
+        if known is None or known.token != self.token:
+            known = _kept = self
+        return known
 
     def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
         """Recognise an utterance: the result, its lattice as text, and why there is none."""

@@ -1,6 +1,8 @@
 import csv
+import gc
 import json
 import math
+import weakref
 from collections import defaultdict
 from dataclasses import replace
 
@@ -20,6 +22,7 @@ from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.ngram import train_ngram
 from speakergmm.hmm.topology import Topology
 from speakergmm.metrics.transcription import word_errors
+from speakergmm.recognition import decoding as recognition_decoding
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.decoding import Decoder
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
@@ -168,6 +171,31 @@ def test_processes_change_nothing(decoder, recognised, speech):
         assert repr(one.result.hypotheses) == repr(other.result.hypotheses)  # NaN equals none
         assert one.lattice_text is None
         assert one.result.lattice is None
+
+
+def test_a_decoder_goes_when_it_is_done_with(model, speech):
+    decoder = Decoder.for_phones(model)
+    graph = weakref.ref(decoder.search)
+    assert len(list(decoder.decode(list(speech[0])[:2]))) == 2
+    del decoder
+    gc.collect()
+    assert graph() is None
+
+
+def test_workers_keep_the_work_they_did_last(model):
+    """A copy that came with a later chunk is not used: its search graph would be built anew."""
+    search = Decoder.for_phones(model).search
+
+    def work(token):
+        return recognition_decoding._Work(token, -1, model.models, search, LATTICE, False)
+
+    first = work("one")
+    assert first._known() is first
+    assert work("one")._known() is first
+    other = work("two")
+    assert other._known() is other
+    assert work("two")._known() is other
+    recognition_decoding._kept = None
 
 
 def test_json_holds_alternatives_and_confidences(recognised):
