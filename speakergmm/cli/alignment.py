@@ -18,7 +18,7 @@ from speakergmm.cli.output import (
     print_note,
     print_table,
 )
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
@@ -139,31 +139,45 @@ def align(
     evidence: list[UtteranceEvidence] = []
     pictures: list[Path] = []
     seconds = 0.0
-    with files:
-        for aligned in align_recordings(
-            loaded,
-            read,
-            said,
-            beam=beam,
-            retry_beam=10 * beam,
-            goodness=True,
-            loudness=True,
-            edges=edges,
-            n_jobs=jobs,
-            strict=strict,
-            on_skip=skipped.append,
-            description=None if json else "features",
-        ):
-            files.write(aligned)
-            evidence.append(gather_evidence(aligned))
-            seconds += aligned.end - aligned.start
-            if aligned.utterance.id in wanted:
-                pictures.append(_draw(aligned, output))
-        if not evidence:
-            raise InvalidInputError(f"no utterance could be aligned: {skipped[0].message}")
+    try:
+        with files:
+            for aligned in align_recordings(
+                loaded,
+                read,
+                said,
+                beam=beam,
+                retry_beam=10 * beam,
+                goodness=True,
+                loudness=True,
+                edges=edges,
+                n_jobs=jobs,
+                strict=strict,
+                on_skip=skipped.append,
+                description=None if json else "features",
+            ):
+                files.write(aligned)
+                evidence.append(gather_evidence(aligned))
+                seconds += aligned.end - aligned.start
+                if aligned.utterance.id in wanted:
+                    name = files.name_of(aligned.utterance.id)
+                    pictures.append(_draw(aligned, output / "pictures" / f"{name}.png"))
+            if not evidence:
+                raise InsufficientDataError("no utterance could be aligned")
+    except InsufficientDataError:
+        if strict or evidence or not skipped:
+            raise
+        more = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
+        raise InsufficientDataError(
+            f"no utterance could be aligned: {skipped[0].message}{more}"
+        ) from None
     found = diagnose(evidence)
     write_diagnoses(output / "diagnostics.tsv", found)
     _print_skips(skipped)
+    if others := files.left_over():
+        print_note(
+            f"warning: {others[0]}: {counted(len(others), 'TextGrid')} of no utterance of this run "
+            "beside the new ones"
+        )
     if json:
         print_json(_document(output, found, skipped, seconds, pictures))
     else:
@@ -272,11 +286,10 @@ def _file_text(text: str) -> str | None:
         return None
 
 
-def _draw(aligned: AlignedUtterance, output: Path) -> Path:
-    """Draw one alignment; returns the file."""
+def _draw(aligned: AlignedUtterance, path: Path) -> Path:
+    """Draw one alignment as PNG, and as SVG beside it; returns the file."""
     from speakergmm.audio import read_audio
     from speakergmm.files import write_error
-    from speakergmm.recognition.alignment_files import safe_name
     from speakergmm.reports.alignments import draw_alignment, write_picture
 
     utterance = aligned.utterance
@@ -288,12 +301,11 @@ def _draw(aligned: AlignedUtterance, output: Path) -> Path:
         title=utterance.id,
         start=utterance.start,
     )
-    path = output / "pictures" / f"{safe_name(utterance.id)}.png"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise write_error(path, error) from None
-    for each in (path, path.with_suffix(".svg")):
+    for each in (path, path.with_name(f"{path.stem}.svg")):
         write_picture(each, figure)
     return path
 

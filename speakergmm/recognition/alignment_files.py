@@ -7,10 +7,11 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
+from speakergmm.corpora.folders import AUDIO_SUFFIXES
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, write_error
 from speakergmm.recognition.aligning import AlignedUtterance
@@ -25,6 +26,10 @@ _TABLE_COLUMNS = ("rank", "utterance", "suspicion", "reasons", "recording", "tra
 # What some file system or shell gives a meaning of its own.
 _UNSAFE = re.compile(r'[<>:"\\|?*\x00-\x1f]')
 _LONGEST = 120
+# Of a recording, or before the seconds of a stretch of one, as in "one.flac#2.79-14.52".
+_AUDIO_ENDING = re.compile(
+    rf"(?<=[^/])(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?=#[^/]*$|$)", re.IGNORECASE
+)
 
 
 class AlignmentFiles:
@@ -32,7 +37,7 @@ class AlignmentFiles:
 
     Use as a context manager: leaving it without an error puts ``words.ctm``, ``phones.ctm``,
     ``states.ctm`` and ``alignments.jsonl`` in their places. TextGrids go to
-    ``textgrids/UTTERANCE.TextGrid``, each as it is done.
+    ``textgrids/UTTERANCE.TextGrid``, each as it is done; see `name_of`.
 
     Parameters
     ----------
@@ -138,15 +143,30 @@ class AlignmentFiles:
             write_textgrid(path, tiers, duration=aligned.recording_duration)
 
     def textgrid_path(self, utterance: str) -> Path:
-        """Say where an utterance's TextGrid goes: slashes of its name make folders."""
+        """Say where an utterance's TextGrid goes; see `name_of`."""
+        return self.folder / "textgrids" / f"{self.name_of(utterance)}.TextGrid"
+
+    def name_of(self, utterance: str) -> str:
+        """Say what an utterance's own files are called, without the ending.
+
+        Slashes of an id make folders, of an absolute path the last one only; the ending of a
+        recording is left out. Where that is another utterance's name already, more is kept.
+        """
         if utterance not in self._names:
-            name = safe_name(utterance)
             taken = {other.casefold() for other in self._names.values()}
-            if name.casefold() in taken:
-                digest = hashlib.sha256(utterance.encode("utf-8", "replace")).hexdigest()
-                name = f"{name}~{digest[:8]}"
-            self._names[utterance] = name
-        return self.folder / "textgrids" / f"{self._names[utterance]}.TextGrid"
+            digest = hashlib.sha256(utterance.encode("utf-8", "replace")).hexdigest()
+            names = _short_names(utterance)
+            names.append(f"{names[-1]}~{digest[:8]}")
+            self._names[utterance] = next(n for n in names if n.casefold() not in taken)
+        return self._names[utterance]
+
+    def left_over(self) -> list[Path]:
+        """List TextGrids in the folder that this run didn't write."""
+        if "textgrid" not in self._formats:
+            return []
+        folder = self.folder / "textgrids"
+        written = {self.textgrid_path(utterance) for utterance in self._names}
+        return sorted(path for path in folder.rglob("*.TextGrid") if path not in written)
 
     def _together(self) -> list[str]:
         names = []
@@ -185,6 +205,15 @@ def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
                 *(f"{value:.3f}" for value in found.indicators.values()),
             ]
             file.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
+
+
+def _short_names(utterance: str) -> list[str]:
+    """Names for an utterance, the shortest first; the last one is the whole id."""
+    short = utterance
+    if utterance.startswith("/"):
+        short = "/".join(PurePosixPath(utterance).parts[1:][-2:])
+    bare = _AUDIO_ENDING.sub("", short)
+    return list(dict.fromkeys(safe_name(name) for name in (bare, short, utterance)))
 
 
 def safe_name(utterance: str) -> str:

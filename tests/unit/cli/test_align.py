@@ -171,6 +171,32 @@ def test_new_words_of_a_model_of_letters_are_spelled(run, spoken, tmp_path):
     assert "bac (1)" in err
 
 
+def test_textgrids_of_an_earlier_run_are_mentioned(run, spoken, tmp_path):
+    for place, expected in ((0, 0), (1, 1)):
+        utterance = spoken.corpus.utterances[place]
+        text = " ".join(spoken.transcripts[utterance.id])
+        _, _, err = run(spoken.model_path, utterance.path, "-o", tmp_path / "o", "--text", text)
+        assert err.count("1 TextGrid of no utterance of this run") == expected
+
+
+def test_a_recording_that_cannot_be_read_is_named(run, spoken, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"RIFF\0\0")
+    listed = tmp_path / "list.tsv"
+    word = next(iter(spoken.lexicon))
+    listed.write_text(f"path\ttext\n{broken}\t{word}\n{tmp_path / 'none.wav'}\t{word}\n")
+    for path in (broken, tmp_path / "none.wav"):
+        code, _, err = run(spoken.model_path, path, "-o", tmp_path / "out", "--text", word)
+        assert code == 2
+        assert err.startswith(f"speakergmm: no utterance could be aligned: {path}: ")
+        assert err.count("\n") == 1
+    code, _, err = run(spoken.model_path, listed, "-o", tmp_path / "out")
+    assert code == 2
+    assert "broken.wav" in err
+    assert "(and 1 more)" in err
+    assert not (tmp_path / "out").exists()
+
+
 def test_transcripts_may_lie_elsewhere(run, spoken, tmp_path):
     utterances = spoken.corpus.utterances[:2]
     plain = tmp_path / "list.tsv"

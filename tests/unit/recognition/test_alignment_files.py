@@ -157,3 +157,34 @@ def test_the_table_of_diagnoses_has_a_line_each(tmp_path, aligned):
     path.write_text("mine\n")
     with pytest.raises(InvalidInputError, match="exists and is not"):
         write_diagnoses(path, found)
+
+
+def test_names_are_short_where_that_tells_them_apart(tmp_path, aligned):
+    files = AlignmentFiles(tmp_path)
+    expected = {
+        "A/one.flac": "A/one",
+        "A/two.WAV": "A/two",
+        "A/one.wav": "A/one.wav",
+        "/data/speech/ana/x.flac#2.79-14.52": "ana/x#2.79-14.52",
+        "/data/other/ana/x.flac#2.79-14.52": "ana/x.flac#2.79-14.52",
+        "/more/speech/ana/x.flac#2.79-14.52": "_/more/speech/ana/x.flac#2.79-14.52",
+        "dr.wavy": "dr.wavy",
+        ".wav": ".wav",
+    }
+    assert {name: files.name_of(name) for name in expected} == expected
+    another = files.name_of("_/more/speech/ana/x.flac#2.79-14.52")
+    assert another.startswith("_/more/speech/ana/x")
+    assert another not in expected.values()
+
+
+def test_textgrids_of_an_earlier_run_are_listed(tmp_path, aligned):
+    with AlignmentFiles(tmp_path) as files:
+        files.write(aligned[0])
+    assert files.left_over() == []
+    earlier = files.textgrid_path(aligned[0].utterance.id)
+    with AlignmentFiles(tmp_path) as files:
+        files.write(aligned[1])
+    assert files.left_over() == [earlier]
+    with AlignmentFiles(tmp_path / "new" / "folder") as files:
+        pass
+    assert (tmp_path / "new" / "folder").is_dir()
