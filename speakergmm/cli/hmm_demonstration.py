@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Small enough that all of it takes a minute on two cores.
 _N_GAUSSIANS = 300
 _N_ITERATIONS = 20
-_N_DECODED = 100
+_N_LEAST_DECODED = 100
 
 
 def demonstrate_hmm(
@@ -85,13 +85,14 @@ def demonstrate_hmm(
     boundaries = _align(model, tested, transcripts, speech, output, seed=seed, jobs=jobs, step=step)
     words = _decode(
         model,
-        tested[:: max(1, len(tested) // _N_DECODED)],
+        tested[:: max(1, len(tested) // _N_LEAST_DECODED)],
         transcripts,
         bigram,
         seed=seed,
         jobs=jobs,
     )
-    step(f"recognised {_N_DECODED} recordings with the bigram")
+    n_recognised = words["n_utterances"] - len(words["missing"])
+    step(f"recognised {n_recognised} recordings with the bigram")
     return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
 
 
