@@ -9,7 +9,12 @@ from speakergmm.metrics.identification import (
     identification_from_matrix,
     identification_from_trials,
 )
-from speakergmm.metrics.intervals import Interval, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.intervals import (
+    Interval,
+    bootstrap_intervals,
+    speaker_clusters,
+    wilson_interval,
+)
 from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping, read_phone_mapping
 from speakergmm.metrics.scores import Scores, read_scores, write_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
@@ -43,6 +48,7 @@ __all__ = [
     "read_scores",
     "speaker_clusters",
     "transcription_intervals",
+    "wilson_interval",
     "word_errors",
     "write_scores",
 ]

@@ -7,6 +7,7 @@ times and a target trial of a counts m(a) times. The set of enrolled models is h
 identification.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -301,6 +302,40 @@ def percentile_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(good, [tail, 1 - tail]).tolist()
     return Interval(low, high, confidence)
+
+
+def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) -> Interval:
+    """Give Wilson's score interval of a proportion.
+
+    Parameters
+    ----------
+    n_errors, n_total : int
+        Errors among independent recordings.
+    confidence : float, default=0.95
+
+    References
+    ----------
+    .. [1] Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal
+       of the American Statistical Association 22 (1927) 209-212.
+
+    Examples
+    --------
+    >>> found = wilson_interval(1, 300)
+    >>> round(found.low, 4), round(found.high, 4)
+    (0.0006, 0.0186)
+    """
+    from statistics import NormalDist
+
+    if not (0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
+        raise InvalidInputError(
+            f"errors must be 0 to the number of recordings, above 0, and confidence between 0 and "
+            f"1, found {n_errors}, {n_total} and {confidence}"
+        )
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    rate, share = n_errors / n_total, z * z / n_total
+    middle = (rate + share / 2) / (1 + share)
+    half = math.sqrt(rate * (1 - rate) * share + share * share / 4) / (1 + share)
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), confidence)
 
 
 def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDArray[np.float64]:

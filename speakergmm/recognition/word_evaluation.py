@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from speakergmm.corpora import Corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import OnSkip
-from speakergmm.metrics.intervals import Interval
+from speakergmm.metrics.intervals import Interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel
 
 
@@ -103,15 +103,18 @@ class WordEvaluation:
     ) -> Interval | None:
         """Interval of the error rate by drawing speakers with replacement.
 
-        With few speakers it is too narrow. None where they are not named.
+        A recording without a speaker is drawn by itself. With few speakers the interval is too
+        narrow; None with fewer than two named.
         """
         import numpy as np
 
         from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 
-        speakers = np.array(list(self.by_speaker().values()), np.float64)
-        if len(speakers) == 0:
+        named = list(self.by_speaker().values())
+        if len(named) < 2:
             return None
+        alone = [(item.is_error, 1) for item in self.recognised if item.speaker is None]
+        speakers = np.array([*named, *alone], np.float64)
         times = draw_multiplicities(len(speakers), n_bootstrap=n_bootstrap, seed=seed)
         sums = times @ speakers
         return percentile_interval(sums[:, 0] / sums[:, 1], confidence=confidence)
@@ -160,37 +163,3 @@ def evaluate_words(
             for u in corpus
         )
     )
-
-
-def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) -> Interval:
-    """Give Wilson's score interval of a proportion.
-
-    Parameters
-    ----------
-    n_errors, n_total : int
-        Errors among independent recordings.
-    confidence : float, default=0.95
-
-    References
-    ----------
-    .. [1] Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal
-       of the American Statistical Association 22 (1927) 209-212.
-
-    Examples
-    --------
-    >>> found = wilson_interval(1, 300)
-    >>> round(found.low, 4), round(found.high, 4)
-    (0.0006, 0.0186)
-    """
-    from statistics import NormalDist
-
-    if not (0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
-        raise InvalidInputError(
-            f"errors must be 0 to the number of recordings, above 0, and confidence between 0 and "
-            f"1, found {n_errors}, {n_total} and {confidence}"
-        )
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    rate, share = n_errors / n_total, z * z / n_total
-    middle = (rate + share / 2) / (1 + share)
-    half = math.sqrt(rate * (1 - rate) * share + share * share / 4) / (1 + share)
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), confidence)

@@ -1,5 +1,6 @@
 """Bootstrap over speakers: who is a speaker, coverage, agreement with SciPy, speed."""
 
+import math
 import time
 
 import numpy as np
@@ -21,6 +22,7 @@ from speakergmm.metrics.intervals import (
     eer_of_curves,
     hull_eer_of_curves,
     percentile_interval,
+    wilson_interval,
 )
 
 SPREAD = 0.9
@@ -202,3 +204,17 @@ def test_options_refused(options, message):
     scores = crossed(np.random.default_rng(0), n_speakers=3, n_tests=1)
     with pytest.raises(InvalidInputError, match=message):
         bootstrap_intervals(scores, **options)
+
+
+@pytest.mark.parametrize(("errors", "total"), [(0, 20), (1, 300), (7, 40), (20, 20)])
+def test_wilson_interval_solves_its_equation(errors, total):
+    """Its ends are the rates whose normal test just does not refuse what was seen."""
+    found = wilson_interval(errors, total)
+    seen = errors / total
+    for end in (found.low, found.high):
+        if 0 < end < 1:
+            assert abs(seen - end) / math.sqrt(end * (1 - end) / total) == pytest.approx(
+                1.959964, abs=1e-5
+            )
+    with pytest.raises(InvalidInputError, match="errors must be 0"):
+        wilson_interval(3, 2)

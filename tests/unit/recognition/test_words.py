@@ -20,7 +20,6 @@ from speakergmm.recognition.word_evaluation import (
     RecognisedWord,
     WordEvaluation,
     evaluate_words,
-    wilson_interval,
 )
 from speakergmm.recognition.word_lists import cut_words, read_words
 from speakergmm.recognition.words import WordRecogniser, WordTrainingOptions, train_word_models
@@ -226,18 +225,22 @@ def test_evaluation_counts(model, read):
     assert unread.confusions == (("up", "", 1),)
 
 
-@pytest.mark.parametrize(("errors", "total"), [(0, 20), (1, 300), (7, 40), (20, 20)])
-def test_wilson_interval_solves_its_equation(errors, total):
-    """Its ends are the rates whose normal test just does not refuse what was seen."""
-    found = wilson_interval(errors, total)
-    seen = errors / total
-    for end in (found.low, found.high):
-        if 0 < end < 1:
-            assert abs(seen - end) / math.sqrt(end * (1 - end) / total) == pytest.approx(
-                1.959964, abs=1e-5
-            )
-    with pytest.raises(InvalidInputError, match="errors must be 0"):
-        wilson_interval(3, 2)
+def test_recordings_without_a_speaker_are_drawn_too():
+    def recognised(name, speaker, heard):
+        return RecognisedWord(name, speaker, "up", heard, 1.0)
+
+    right = [recognised(f"r{n}", f"s{n % 2}", "up") for n in range(6)]
+    wrong = [recognised(f"w{n}", None, "down") for n in range(6)]
+    found = WordEvaluation((*right, *wrong))
+    interval = found.speaker_interval(seed=3)
+    assert interval.low < found.error_rate == 0.5 < interval.high
+    # Two speakers of three recordings each, and six recordings alone.
+    drawn = np.random.default_rng(3).multinomial(8, np.full(8, 1 / 8), size=1000)
+    errors, total = drawn[:, 2:].sum(axis=1), drawn @ [3, 3, *[1] * 6]
+    limits = np.quantile(errors / total, [0.025, 0.975])
+    assert [interval.low, interval.high] == pytest.approx(limits, abs=1e-12)
+    # Of one speaker nothing is known of others.
+    assert WordEvaluation((*right[::2], *wrong)).speaker_interval() is None
 
 
 def test_lists_name_words(folder, tmp_path):
