@@ -107,7 +107,11 @@ def iter_audio(
 
 
 def resample_blocks(
-    blocks: Iterator[NDArray[np.float32]], from_rate: int, to_rate: int
+    blocks: Iterator[NDArray[np.float32]],
+    from_rate: int,
+    to_rate: int,
+    *,
+    name: str | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Convert consecutive blocks of mono samples to another rate.
 
@@ -117,6 +121,8 @@ def resample_blocks(
         Consecutive samples at `from_rate`.
     from_rate, to_rate : int
         Rates in Hz.
+    name : str, optional
+        What the warning about a low rate calls the audio.
 
     Yields
     ------
@@ -128,7 +134,8 @@ def resample_blocks(
         return
     if from_rate < to_rate:
         warnings.warn(
-            "audio of a lower sampling rate than asked for is upsampled: its upper band is empty",
+            f"{'' if name is None else name + ': '}audio of {from_rate} Hz is upsampled to "
+            f"{to_rate} Hz: its upper band is empty",
             AudioWarning,
             stacklevel=1,
         )
@@ -152,9 +159,17 @@ def _blocks(
     block = max(1, min(int(block_seconds * info.sample_rate), _VALUES_PER_READ // info.n_channels))
     if info.n_channels > 1:
         warnings.warn(
-            "recordings of several channels are averaged to one", AudioWarning, stacklevel=1
+            f"{described(info.path)}: has {info.n_channels} channels; recordings of several "
+            "channels are averaged to one",
+            AudioWarning,
+            stacklevel=1,
         )
-    yield from resample_blocks(_decoded(info, first, last, block), info.sample_rate, sample_rate)
+    yield from resample_blocks(
+        _decoded(info, first, last, block),
+        info.sample_rate,
+        sample_rate,
+        name=described(info.path),
+    )
 
 
 def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDArray[np.float32]]:
