@@ -8,20 +8,56 @@ from typing import Annotated, Literal
 
 import typer
 
+from speakergmm.errors import CorpusError
+
 Case = Literal["upper", "lower"]
 CaseOption = Annotated[Case | None, typer.Option(help="Letter case to bring all words to.")]
 
 
 def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
-    """Read the words of each utterance: a CTM file, or what `read_transcripts` reads."""
+    """Read the words of each utterance: CTM, JSON of `decode`, or what `read_transcripts` reads."""
     if path.suffix.lower() == ".ctm":
         from speakergmm.recognition.ctm import read_ctm
 
         found = {name: [item.label for item in items] for name, items in read_ctm(path).items()}
         return {name: tuple(_cased(words, case)) for name, words in found.items()}
+    if (recognised := _read_decoded(path)) is not None:
+        return {name: tuple(_cased(words, case)) for name, words in recognised.items()}
     from speakergmm.corpora.transcripts import read_transcripts
 
     return {name: said.words for name, said in read_transcripts(path, case=case).items()}
+
+
+def _read_decoded(path: Path) -> dict[str, Sequence[str]] | None:
+    """Read the best hypotheses of a JSON file that ``decode`` wrote; None where it is no JSON."""
+    import json
+
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            begins = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+        if path.suffix.lower() != ".json" and begins != b"{":
+            return None
+        document = json.loads(path.read_bytes())
+        found: dict[str, Sequence[str]] = {}
+        twice: str | None = None
+        for utterance in document["utterances"]:
+            name = str(utterance["utterance"])
+            twice = twice or (name if name in found else None)
+            # Without a hypothesis nothing was recognised.
+            found[name] = [
+                str(word) for best in utterance["hypotheses"][:1] for word in best["words"]
+            ]
+    except OSError:
+        return None  # the reader of texts says why
+    except (LookupError, TypeError, ValueError, RecursionError):  # ValueError: no JSON, no UTF-8
+        raise CorpusError(
+            f"{path}: is no JSON of decode; give what decode --output wrote (.json, .ctm or text)"
+        ) from None
+    if twice is not None:
+        raise CorpusError(f"{path}: utterance {twice!r} stands twice; keep one")
+    return found
 
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:

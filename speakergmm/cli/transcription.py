@@ -25,6 +25,8 @@ Examples:
 
   speakergmm score-transcripts data/text recognised.txt --speakers data/utt2spk
 
+  speakergmm score-transcripts data/ recognised.json
+
   speakergmm score-transcripts data/ phones.ctm --phones --lexicon lexicon.txt --mapping cmu-39
 """
 
@@ -42,7 +44,7 @@ def score_transcripts(
         Path,
         typer.Argument(
             metavar="HYP",
-            help="What was recognised: the same, or a CTM file.",
+            help="What was recognised: the same, or what decode wrote (.json, .ctm or text).",
             show_default=False,
         ),
     ],
@@ -148,10 +150,19 @@ def _document(
     return {
         **errors.to_dict(n_confused=confusions),
         "intervals": {name: None if i is None else asdict(i) for name, i in intervals.items()},
+        "intervals_note": _no_intervals(errors),
         "resampled": "speakers" if errors.by_speaker() else "utterances",
         "n_bootstrap": bootstrap,
         "seed": seed,
     }
+
+
+def _no_intervals(errors: TranscriptionErrors) -> str | None:
+    """Say why there are no intervals, where that is so."""
+    speakers = errors.by_speaker()
+    if len(speakers or errors.utterances) > 1:
+        return None
+    return f"no intervals: one {'speaker' if speakers else 'utterance'} tells nothing of others"
 
 
 def _print_errors(
@@ -185,6 +196,8 @@ def _print_errors(
         rows,
         right=(1, 2, 3),
     )
+    if note := _no_intervals(errors):
+        print_line(note)
     if errors.confused and confusions:
         print_table(
             "Most frequent",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.intervals import Interval, draw_multiplicities, percentile_interval
-from speakergmm.metrics.transcription import TranscriptionErrors
+from speakergmm.metrics.transcription import TranscriptionErrors, UtteranceErrors
 
 FIGURES = ("error_rate", "substitutions", "deletions", "insertions", "sentence_error_rate")
 """Figures that have intervals: counts as rates for each word said, and of sentences."""
@@ -39,7 +39,8 @@ def transcription_intervals(
     -------
     dict of str to Interval or None
         Keys are `FIGURES`; substitutions, deletions and insertions are rates for each word said.
-        None where too many replicates hold no word to say anything.
+        None where too many replicates hold no word to say anything, and where there is one speaker
+        (or one utterance, where none are named): all replicates are alike then.
 
     Raises
     ------
@@ -49,8 +50,7 @@ def transcription_intervals(
     Notes
     -----
     Percentile intervals. With ten speakers they are too narrow (see
-    :func:`~speakergmm.metrics.bootstrap_intervals`); with one speaker they have no width, which
-    means that nothing is known of others.
+    :func:`~speakergmm.metrics.bootstrap_intervals`).
 
     References
     ----------
@@ -68,11 +68,17 @@ def transcription_intervals(
         raise InvalidInputError(f"n_bootstrap {n_bootstrap}: must be at least 2")
     if not 0 < confidence < 1:
         raise InvalidInputError(f"confidence {confidence}: must lie between 0 and 1")
+    if len({_cluster(each) for each in errors.utterances}) < 2:
+        return dict.fromkeys(FIGURES)
     replicates = transcription_replicates(errors, n_bootstrap=n_bootstrap, seed=seed)
     return {
         name: percentile_interval(values, confidence=confidence)
         for name, values in replicates.items()
     }
+
+
+def _cluster(each: UtteranceErrors) -> str:
+    return each.utterance if each.speaker is None else each.speaker
 
 
 def transcription_replicates(
@@ -106,9 +112,7 @@ def transcription_replicates(
         ],
         dtype=np.float64,
     )
-    clusters = [
-        each.utterance if each.speaker is None else each.speaker for each in errors.utterances
-    ]
+    clusters = [_cluster(each) for each in errors.utterances]
     names, member = np.unique(np.array(clusters, dtype=object).astype(str), return_inverse=True)
     totals = np.zeros((len(names), table.shape[1]))
     np.add.at(totals, member, table)

@@ -302,3 +302,51 @@ def test_training_goes_on_without_the_faults_of_a_list(speak, faulty, folder):
     code, out, err = speak(*command, "--strict", "-o", folder / "am.safetensors")
     assert code == 2
     assert f"{faulty}:4" in out
+
+
+def test_json_of_decode_is_scored_by_its_best_hypotheses(document, speak, folder):
+    def hypothesis(text):
+        return {"words": text.split(), "posterior": None, "word_times": []}
+
+    recognised = {
+        "model": "am.safetensors",
+        "utterances": [
+            {"utterance": "u1", "hypotheses": [hypothesis("THE BAT SAT DOWN"), hypothesis("NO")]},
+            {"utterance": "u2", "hypotheses": [hypothesis("ON MAT")]},
+            {"utterance": "u3", "hypotheses": []},
+        ],
+        "skipped": [],
+    }
+    path = folder / "recognised.json"
+    path.write_text(json.dumps(recognised))
+    found = document("score-transcripts", folder / "ref", path)
+    plain = document("score-transcripts", folder / "ref", folder / "hyp")
+    assert found["substitutions"] == plain["substitutions"] > 0
+    assert found["intervals"] == plain["intervals"]
+    lower = document("score-transcripts", folder / "ref", path, "--case", "lower")
+    assert lower["intervals"] == plain["intervals"]
+
+    recognised["utterances"] += recognised["utterances"][:1]
+    for text, message in (
+        (json.dumps(recognised), "utterance 'u1' stands twice"),
+        (json.dumps({"output": "x"}), "is no JSON of decode"),
+        ("{broken", "is no JSON of decode"),
+        ("[1, 2]", "is no JSON of decode"),
+    ):
+        path.write_text(text)
+        code, _, err = speak("score-transcripts", folder / "ref", path)
+        assert code == 2
+        assert message in err
+        assert err.count("\n") == 1
+
+
+def test_one_speaker_has_no_intervals(document, speak, folder):
+    (folder / "one").write_text("u1 ana\nu2 ana\nu3 ana\n")
+    command = ("score-transcripts", folder / "ref", folder / "hyp", "--speakers", folder / "one")
+    found = document(*command)
+    assert set(found["intervals"].values()) == {None}
+    assert "one speaker" in found["intervals_note"]
+    assert "one speaker" in speak(*command)[1]
+    found = document(*command[:-1], folder / "utt2spk")
+    assert found["intervals"]["error_rate"] is not None
+    assert found["intervals_note"] is None

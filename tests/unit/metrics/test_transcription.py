@@ -268,3 +268,13 @@ def test_what_the_mapping_makes_silence_is_dropped_too():
     assert found.utterances[0].reference == ("b", "iy")
     assert found.utterances[0].hypothesis == ("b", "iy")
     assert found.error_rate == 0
+
+
+def test_one_speaker_or_one_utterance_has_no_interval():
+    said, heard = {"u1": ["a"], "u2": ["b", "c"]}, {"u1": ["a"], "u2": ["b", "d"]}
+    one = word_errors(said, heard, speakers={"u1": "ana", "u2": "ana"})
+    assert set(transcription_intervals(one).values()) == {None}
+    alone = word_errors({"u1": ["a", "b"]}, {"u1": ["a"]})
+    assert set(transcription_intervals(alone).values()) == {None}
+    two = word_errors(said, heard, speakers={"u1": "ana", "u2": "bea"})
+    assert None not in transcription_intervals(two).values()
