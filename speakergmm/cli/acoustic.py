@@ -77,6 +77,18 @@ def train_hmm(
             "where none is left (default: none is given up)."
         ),
     ] = None,
+    states: Annotated[int, typer.Option(min=1, help="States of each phone.")] = 3,
+    variance_floor: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Least variance, as a part of that of all frames."),
+    ] = 0.01,
+    min_occupancy: Annotated[
+        float, typer.Option(min=0, help="Frames that a Gaussian needs to be kept.")
+    ] = 10.0,
+    memory: Annotated[
+        float,
+        typer.Option(help="Gigabytes that one utterance may take; longer ones are left out."),
+    ] = 2.0,
     features: Annotated[
         str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits phones.")
     ] = "hmm",
@@ -92,6 +104,17 @@ def train_hmm(
         typer.Option(help="What cepstral means and variances are taken over."),
     ] = "speaker",
     silence: Annotated[str, typer.Option(help="Name of the model of silence.")] = "SIL",
+    silence_probability: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Of silence between words, and at either end."),
+    ] = 0.5,
+    short_pause: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a pause that may last no time, in place of silence between words.",
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
     checkpoint: Annotated[
         Path | None,
@@ -158,8 +181,12 @@ def train_hmm(
             n_gaussians=gaussians,
             beam=beam,
             retry_beam=None if beam is None else 10 * beam,
+            variance_floor=variance_floor,
+            min_occupancy=min_occupancy,
+            memory=memory * 1e9,
         ),
-        silence=SilenceModel(silence),
+        silence=SilenceModel(silence, silence_probability, silence_probability, short_pause),
+        n_states=states,
         unknown_words=unknown,
         seed=seed,
     )
@@ -170,6 +197,7 @@ def train_hmm(
             words,
             options,
             n_jobs=jobs,
+            strict=strict,
             on_skip=lambda skipped: _note_skip(skipped.affected, skipped.message, unusable),
             callback=callback,
             checkpoint=checkpoint,

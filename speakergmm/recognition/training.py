@@ -140,8 +140,15 @@ def train_acoustic_model(
     ------
     InsufficientDataError
         If no utterance can be used.
+    InvalidInputError
+        If the short pause has the name of the silence or of a phone.
     """
     options = options or TrainingOptions()
+    short_pause = options.silence.short_pause
+    if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
+        raise InvalidInputError(
+            f"the short pause is called {short_pause!r}, as another model is; rename it"
+        )
     skipped: list[SkippedRecording] = []
 
     def skip(found: SkippedRecording) -> None:

@@ -1,0 +1,122 @@
+"""``speakergmm train-hmm``, as people call it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from speakergmm.cli.app import run
+from speakergmm.corpora import make_synthetic_corpus
+from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("made") / "corpus"
+    make_synthetic_corpus(
+        made, seed=3, n_background=2, n_dev=2, n_eval=2, n_background_utterances=3,
+        n_enrolment_utterances=1, n_trial_utterances=1, n_background_words=3,
+        n_enrolment_words=2, n_trial_words=1,
+    )  # fmt: skip
+    return made / "synthetic"
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "am.safetensors"
+
+
+@pytest.fixture
+def train(folder, output, capsys):
+    def train(*options):
+        """Train shortly; return exit code, output and errors."""
+        lexicon = folder / "lexicon.txt"
+        arguments = ("--lexicon", lexicon, "-o", output, "--gaussians", 60, "--iterations", 2)
+        capsys.readouterr()
+        code = run(["train-hmm", str(folder), *map(str, (*arguments, *options))])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return train
+
+
+# A recording that validation can't find, and training does.
+TOO_LONG = ("--memory", 4e-5)
+
+
+def test_what_training_leaves_out_is_told(train, output):
+    code, out, err = train(*TOO_LONG)
+    assert code == 0, err
+    assert "left out: " in err
+    assert "cut it into shorter ones" in err
+    assert str(output) in out
+    assert AcousticModel.load(output).provenance["n_skipped"] > 0
+
+
+def test_strict_training_refuses_what_training_finds(train, output):
+    code, out, err = train(*TOO_LONG, "--strict")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert err.startswith("speakergmm: ")
+    assert not output.exists()
+    code, _, err = train("--strict")
+    assert code == 0, err
+
+
+def test_viterbi_training_of_few_iterations_begins_as_baum_welch(train, output):
+    """No time for annealing, and yet no search among models that are all alike."""
+    found = {}
+    for algorithm in ("baum-welch", "viterbi"):
+        code, _, err = train("--algorithm", algorithm, "--iterations", 3)
+        assert code == 0, err
+        found[algorithm] = AcousticModel.load(output).provenance["history"]
+    assert found["viterbi"][0] == found["baum-welch"][0]
+    assert found["viterbi"][1] != found["baum-welch"][1]
+
+
+def test_options_reach_the_model(train, output):
+    code, out, err = train(
+        "--silence-probability", 0.3, "--short-pause", "sp", "--states", 2,
+        "--variance-floor", 0.2, "--min-occupancy", 4, "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    model = AcousticModel.load(output)
+    assert model.silence == SilenceModel("SIL", 0.3, 0.3, "sp")
+    assert model.models.topology("sp").is_tee
+    phones = set(model.models.units) - {"SIL", "sp"}
+    assert {model.models.topology(phone).n_states for phone in phones} == {2}
+    story = json.loads(out)["provenance"]
+    schedule = story["schedule"]
+    assert (schedule["variance_floor"], schedule["min_occupancy"]) == (0.2, 4.0)
+    # Features are normalised: their variance is near one.
+    assert model.models.bank.mixture.component_variances().min() > 0.15
+    assert np.isfinite(story["history"][-1]["log_likelihood"])
+
+
+def test_without_options_training_is_the_default(train, output):
+    code, _, err = train()
+    assert code == 0, err
+    model = AcousticModel.load(output)
+    assert model.silence == SilenceModel()
+    schedule = model.provenance["schedule"]
+    assert [schedule[name] for name in ("variance_floor", "min_occupancy", "memory")] == [
+        0.01, 10.0, 2e9,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--short-pause", "SIL"), "the short pause is called 'SIL'"),
+        (("--silence-probability", 1.5), "silence-probability"),
+        (("--states", 0), "states"),
+        (("--variance-floor", 1), "variance_floor must be below 1"),
+        (("--min-occupancy", -1), "min-occupancy"),
+        (("--memory", 0), "memory must be a number > 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(train, output, options, message):
+    code, _, err = train(*options)
+    assert code == 2
+    assert message in err
+    assert not output.exists()
