@@ -37,9 +37,12 @@ class DecodingOptions:
 
     Parameters
     ----------
-    acoustic_scale : float, default=0.1
+    acoustic_scale : float, optional
         Factor of log-densities against the probabilities of the graph: those of neighbouring
-        frames say the same thing again, and would drown the language model.
+        frames say the same thing again, and would drown the language model. By default that of
+        what is searched: 0.15 for words and 0.25 for phones, which gave the fewest errors on
+        held-out speakers of read speech (recipes/phones/RESULTS.md); for isolated words, whose
+        ranking doesn't depend on it, 0.1.
     beam : float, default=13.0
         Tokens worse than the best one by more than this are dropped, in scaled natural logarithms.
     max_active : int, default=7000
@@ -59,7 +62,7 @@ class DecodingOptions:
         If a value lies outside what is allowed.
     """
 
-    acoustic_scale: float = 0.1
+    acoustic_scale: float | None = None
     beam: float = 13.0
     max_active: int = 7000
     lattice_beam: float | None = None
@@ -189,7 +192,7 @@ def decode_emissions(
         frame = int(np.flatnonzero(~np.isfinite(best[:, 0]))[0])
         raise InvalidInputError(f"log-densities of frame {frame} are all -inf, or NaN, or +inf")
     # Differences from the best of each frame, so that costs stay small for float32.
-    scaled = np.maximum(options.acoustic_scale * (densities - best), _IMPOSSIBLE)
+    scaled = np.maximum(_scale(graph, options) * (densities - best), _IMPOSSIBLE)
     inputs = np.take(scaled.astype(np.float32), graph.columns, axis=1)
     for attempt, beam in enumerate(options.beams):
         arrays = _search(graph, inputs, options, beam, limited=attempt == 0)
@@ -197,6 +200,11 @@ def decode_emissions(
             result = _result(graph, densities, arrays, options, beam)
             return _no_worse(graph, densities, inputs, options, result)
     raise _no_path(graph, len(densities), options)
+
+
+def _scale(graph: DecodingGraph, options: DecodingOptions) -> float:
+    """Give the factor of log-densities: that of the graph where none is asked for."""
+    return graph.acoustic_scale if options.acoustic_scale is None else options.acoustic_scale
 
 
 def _search(
@@ -279,14 +287,13 @@ def _result(
     options: DecodingOptions,
     beam: float,
 ) -> DecodingResult:
+    scale = _scale(graph, options)
     if options.lattice_beam is None:
-        hypothesis = read_single_path(
-            graph, densities, arrays, acoustic_scale=options.acoustic_scale
-        )
+        hypothesis = read_single_path(graph, densities, arrays, acoustic_scale=scale)
         return DecodingResult((hypothesis,), len(densities), beam)
     from speakergmm.hmm.lattice import Lattice
 
-    lattice = Lattice.from_arrays(arrays, graph, densities, acoustic_scale=options.acoustic_scale)
+    lattice = Lattice.from_arrays(arrays, graph, densities, acoustic_scale=scale)
     hypotheses = tuple(list_hypotheses(lattice, options.n_best))
     return DecodingResult(hypotheses, len(densities), beam, lattice)
 

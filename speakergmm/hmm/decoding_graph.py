@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.grammar import Grammar
 from speakergmm.hmm.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.lexicon import Pronunciation
-from speakergmm.hmm.transducer import ENTERING, DecodingGraph
+from speakergmm.hmm.transducer import ENTERING, PHONE_ACOUSTIC_SCALE, DecodingGraph
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language_model import BackoffLanguageModel
@@ -240,7 +241,8 @@ def phone_graph(
     else:
         grammar = Grammar.ngram(language_model, known=lexicon)
     between = None if silence in grammar.words else silence
-    return build_decoding_graph(models, lexicon, grammar, silence=between, **options)
+    graph = build_decoding_graph(models, lexicon, grammar, silence=between, **options)
+    return replace(graph, acoustic_scale=PHONE_ACOUSTIC_SCALE)
 
 
 def _space(

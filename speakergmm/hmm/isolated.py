@@ -131,7 +131,7 @@ class IsolatedWords:
         )
 
     def decode(
-        self, X: ArrayLike, *, n_best: int = 1, acoustic_scale: float = 0.1
+        self, X: ArrayLike, *, n_best: int = 1, acoustic_scale: float | None = None
     ) -> DecodingResult:
         """Give the most probable words as a search would, with their times.
 
@@ -141,8 +141,8 @@ class IsolatedWords:
             Frames.
         n_best : int, default=1
             How many words to list at most.
-        acoustic_scale : float, default=0.1
-            As `rank`; the default makes for posteriors that are not all near 0 and 1.
+        acoustic_scale : float, optional
+            As `rank`; the default, 0.1, makes for posteriors that are not all near 0 and 1.
 
         Returns
         -------
@@ -156,6 +156,8 @@ class IsolatedWords:
         NoPathError
             As `rank`.
         """
+        if acoustic_scale is None:
+            acoustic_scale = 0.1
         emissions = np.asarray(self.models.log_emissions(X, self.pdfs), np.float64)
         ranked = self.rank_emissions(emissions, acoustic_scale=acoustic_scale)
         priors = dict(zip(self.words, self.log_priors.tolist(), strict=True))

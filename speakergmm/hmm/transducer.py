@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 WITHIN, ENTERING, BEGINNING = 0, 1, 2
 """What happens at a frame: a unit goes on, a unit begins, a unit begins that begins a word."""
 
+WORD_ACOUSTIC_SCALE, PHONE_ACOUSTIC_SCALE = 0.15, 0.25
+"""Gave the fewest errors on held-out speakers of LibriSpeech; see recipes/phones/RESULTS.md."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labels:
@@ -92,6 +95,8 @@ class DecodingGraph:
         Unit that may stand between words.
     language_scale, word_penalty : float
         With which the grammar went into the graph.
+    acoustic_scale : float, default=0.15
+        Factor of log-densities to search with where none is given.
     """
 
     n_states: int
@@ -108,6 +113,7 @@ class DecodingGraph:
     silence: str | None
     language_scale: float = 1.0
     word_penalty: float = 0.0
+    acoustic_scale: float = WORD_ACOUSTIC_SCALE
 
     @property
     def n_arcs(self) -> int:

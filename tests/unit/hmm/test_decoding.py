@@ -308,6 +308,25 @@ def test_phone_loops_with_silence_among_the_phones_and_between_them():
     assert set(words) <= {"A", "B", "SIL"}
 
 
+def test_acoustics_count_by_what_is_searched_where_nothing_is_said():
+    """Scores tell the factor: that of the options, else 0.15 for words and 0.25 for phones."""
+    rng = np.random.default_rng(10)
+    models = make_models(rng)
+    for graph, expected in ((word_graph(models, LEXICON), 0.15), (phone_graph(models), 0.25)):
+        emissions = rng.normal(size=(7, len(graph.pdfs)))
+        for given, factor in ((None, expected), (0.7, 0.7)):
+            for beam in (None, 8.0):
+                options = DecodingOptions(acoustic_scale=given, lattice_beam=beam)
+                best = decode_emissions(graph, emissions, options=options).best
+                rest = best.transition_log_probability + best.language_log_probability
+                acoustic = factor * best.acoustic_log_likelihood
+                assert best.score == pytest.approx(acoustic + rest, abs=1e-5)
+                # And it is the best path by that factor: none is better of the list by another.
+                wide = DecodingOptions(acoustic_scale=factor, **WIDE)
+                again = decode_emissions(graph, emissions, options=wide).best
+                assert best.score == pytest.approx(again.score, abs=1e-5)
+
+
 def test_silence_alone_is_an_empty_hypothesis():
     rng = np.random.default_rng(7)
     models = make_models(rng)

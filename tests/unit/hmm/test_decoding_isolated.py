@@ -32,6 +32,15 @@ def models():
     return PhoneModels.flat(topologies, mean=np.zeros(1), variance=np.ones(1))
 
 
+def test_posteriors_of_a_search_are_those_of_a_tenth_unless_another_is_asked_for(models):
+    words = IsolatedWords(models, LEXICON)
+    X = np.random.default_rng(12).normal(size=(9, models.n_features))
+    for given, factor in ((None, 0.1), (0.4, 0.4)):
+        found = words.decode(X, n_best=2, acoustic_scale=given).hypotheses
+        expected = [score.posterior for score in words.rank(X, acoustic_scale=factor)[:2]]
+        assert [h.posterior for h in found] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_likelihoods_are_sums_over_all_paths(models, seed):
     emissions = np.random.default_rng(seed).normal(-5, 3, (5, models.n_pdfs))

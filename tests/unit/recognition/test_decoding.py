@@ -27,7 +27,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.decoding import Decoder
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 
-LATTICE = DecodingOptions(beam=40.0, lattice_beam=40.0, n_best=5)
+LATTICE = DecodingOptions(acoustic_scale=0.1, beam=40.0, lattice_beam=40.0, n_best=5)
 
 
 @pytest.fixture(scope="module")
