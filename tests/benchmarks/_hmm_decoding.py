@@ -81,8 +81,10 @@ def _all(decoder: Decoder, frames: Sequence[np.ndarray]) -> None:
 def digits(data: Path, *, rounds: int) -> list[Figure]:
     """Measure the loop of digits: log-densities and search, features made before."""
     model, strings = digit_model(data / "fsdd" / "recordings")
-    plain = Decoder.for_words(model)
-    lattice = Decoder.for_words(model, options=DecodingOptions(lattice_beam=8.0))
+    plain = Decoder.for_words(model, options=DecodingOptions(acoustic_scale=0.1))
+    lattice = Decoder.for_words(
+        model, options=DecodingOptions(acoustic_scale=0.1, lattice_beam=8.0)
+    )
     models, graph = model.models, plain.search
     seconds = interleaved_medians(
         {
