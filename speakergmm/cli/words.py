@@ -73,6 +73,10 @@ def train_words(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File to go on from after an interruption.", show_default=False),
+    ] = None,
     data: DataOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the corpus if one recording is bad.")
@@ -113,6 +117,7 @@ def train_words(
         n_jobs=jobs,
         strict=strict,
         on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
+        checkpoint=checkpoint,
         progress=not json,
     )
     model.save(output)

@@ -121,6 +121,7 @@ def train_word_models(
     strict: bool = False,
     on_skip: OnSkip | None = None,
     callback: Callable[[TrainingState], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> AcousticModel:
     """Train a model for each word on recordings of one word each, from a flat start.
@@ -144,6 +145,8 @@ def train_word_models(
         Called with each `SkippedRecording`; by default a warning is issued.
     callback : callable, optional
         Called with the `TrainingState` after each iteration.
+    checkpoint : path, optional
+        See `speakergmm.hmm.training.train_embedded`.
     progress : bool, default=False
         Show a progress bar on a terminal while features are extracted.
 
@@ -193,7 +196,7 @@ def train_word_models(
             for warp in options.frequency_warps
         ]
         frames = _Joined(archives)
-        said = [words[u.id] for archive in archives for u in archive.utterances]
+        said = [words[u.id] for u in frames.utterances]
         pauses = SilenceModel(
             silence if options.silence_states else None,
             probability=0.0,
@@ -219,12 +222,16 @@ def train_word_models(
             seed=options.seed,
             n_jobs=n_jobs,
             callback=callback,
+            checkpoint=checkpoint,
         )
-        first = archives[0]
         for failure in trained.failed:
-            utterance = first.utterances[failure.place % len(first)]
+            utterance = frames.utterances[failure.place]
             message = f"{utterance.path}: utterance {utterance.id!r}: {failure.reason}"
             skip(SkippedRecording(utterance.path, message, (utterance.id,)))
+        lost = {failure.place for failure in trained.failed}
+        # Of those with some warp that was trained on.
+        used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
+        first = archives[0]
         provenance = {
             "trained": utc_now(),
             "versions": software_versions(),
@@ -232,8 +239,8 @@ def train_word_models(
             "corpus_digest": corpus.digest,
             **options.to_dict(),
             "schedule": schedule.to_dict(),
-            "n_utterances": len(first),
-            "n_speakers": len({u.speaker for u in first.utterances if u.speaker is not None}),
+            "n_utterances": len(used),
+            "n_speakers": len({u.speaker for u in used.values() if u.speaker is not None}),
             "seconds": round(float(sum(grid.duration for grid in first.grids)), 3),
             "n_skipped": len(skipped),
             "skipped": [found.to_dict() for found in skipped[:1000]],
@@ -258,9 +265,10 @@ def train_word_models(
 
 
 class _Joined(Sequence[NDArray[np.float32]]):
-    """Features of several archives, one after the other."""
+    """Features of several archives, one after the other; and whose they are."""
 
     def __init__(self, archives: Sequence[FeatureArchive]) -> None:
+        self.utterances = tuple(u for archive in archives for u in archive.utterances)
         self._places = [(a, place) for a in archives for place in range(len(a))]
 
     def __len__(self) -> int:

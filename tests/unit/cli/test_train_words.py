@@ -1,6 +1,7 @@
 """``speakergmm train-words``, as people call it."""
 
 import json
+import shutil
 import wave
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typer.testing import CliRunner
 
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.words import register
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.words import WordRecogniser
 
@@ -75,6 +76,38 @@ def test_options_reach_the_model(app, folder, tmp_path):
     facts = document["provenance"]
     assert facts["frequency_warps"] == [0.9, 1.0, 1.1]
     assert (facts["n_states"], facts["seed"], facts["n_speakers"]) == (3, 3, 2)
+
+
+def test_strict_training_refuses_a_bad_recording(app, folder, tmp_path):
+    """Too short for the word, which training finds out."""
+    corpus, output = tmp_path / "corpus", tmp_path / "words.safetensors"
+    shutil.copytree(folder, corpus)
+    with wave.open(str(corpus / "low" / "s1_9.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(2 * 300))
+    found = call(app, corpus, "-o", output, *FAST, "--strict")
+    assert isinstance(found.exception, InsufficientDataError)
+    assert "s1_9.wav" in str(found.exception)
+    assert "needs at least 3 frames, found" in str(found.exception)
+    assert "\n" not in str(found.exception)
+    assert not output.exists()
+    found = call(app, corpus, "-o", output, *FAST)
+    assert found.exit_code == 0, found.output
+    assert "left out: " in found.output
+    assert "trained on 8 recordings" in found.output
+
+
+def test_the_checkpoint_is_the_file_named(app, folder, tmp_path):
+    path, output = tmp_path / "c.ckpt", tmp_path / "words.safetensors"
+    path.write_bytes(b"something else")
+    found = call(app, folder, "-o", output, *FAST, "--checkpoint", path)
+    assert str(path) in str(found.exception)
+    assert path.read_bytes() == b"something else"
+    path.unlink()
+    assert call(app, folder, "-o", output, *FAST, "--checkpoint", path).exit_code == 0
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(

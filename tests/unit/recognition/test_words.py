@@ -187,9 +187,40 @@ def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
     model = train_word_models(corpus, words, options, on_skip=found.append)
     named = {name for item in found for name in item.affected}
     assert named == {"short", "lost", "mute"}
-    assert model.provenance["n_skipped"] == len(found)
+    assert model.provenance["n_skipped"] == len(found) == 3
+    assert model.provenance["n_utterances"] == len(read.corpus)
+    assert model.provenance["n_speakers"] == 2
     with pytest.raises(InsufficientDataError, match="nothing says what word 'mute' is"):
         train_word_models(corpus, words, options, strict=True)
+
+
+def test_viterbi_training_begins_as_baum_welch(read):
+    found = {}
+    for algorithm in ("baum-welch", "viterbi"):
+        options = dataclasses.replace(OPTIONS, algorithm=algorithm)
+        model = train_word_models(read.corpus, read.words, options)
+        found[algorithm] = model.provenance["history"]
+        assert evaluate_words(model, read.corpus, read.words).error_rate == 0
+    assert found["viterbi"][0] == found["baum-welch"][0]
+    assert found["viterbi"][1] != found["baum-welch"][1]
+
+
+def test_an_interrupted_training_goes_on(read, tmp_path):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(state):
+        if state.iteration == 3:
+            raise Interrupted
+
+    given = {"options": OPTIONS, "checkpoint": tmp_path / "words.ckpt"}
+    with pytest.raises(Interrupted):
+        train_word_models(read.corpus, read.words, callback=interrupt, **given)
+    heard = []
+    model = train_word_models(read.corpus, read.words, callback=heard.append, **given)
+    assert [state.iteration for state in heard] == [4, 5, 6]
+    assert model.digest == train_word_models(read.corpus, read.words, OPTIONS).digest
+    assert not given["checkpoint"].exists()
 
 
 def test_bad_options_are_refused(read):
