@@ -1,5 +1,6 @@
 """Features of a corpus: normalised as the formulas say, read from a file that leaves no trace."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -60,6 +61,18 @@ def test_normalised_by_mean_and_deviation_of_the_group(utterances, raw, scope, v
                 expected /= together.std(axis=0)
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_speaker_named_as_an_utterance_shares_nothing_with_it(utterances, raw):
+    """Nor one named as the other kind of group is."""
+    ana, nobody = utterances[0], utterances[3]
+    for name in (nobody.id, f"utterance {nobody.id}", f"speaker {nobody.id}"):
+        namesake = dataclasses.replace(ana, speaker=name)
+        with FeatureArchive.of((namesake, nobody), CONFIG, FeatureNormalisation()) as archive:
+            for utterance, found in zip((namesake, nobody), archive, strict=True):
+                values = raw[utterance.id]
+                expected = (values - values.mean(axis=0)) / values.std(axis=0)
+                np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_not_normalised_is_as_extracted(utterances, raw):
