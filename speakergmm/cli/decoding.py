@@ -62,7 +62,7 @@ def decode(
     words: Annotated[
         Path | None,
         typer.Option(
-            help="File with the words that may be said, one a line [default: all of the lexicon].",
+            help="File with the words that may be said, one a line (default: all of the lexicon).",
             show_default=False,
         ),
     ] = None,
@@ -113,8 +113,8 @@ def decode(
     lattice_beam: Annotated[
         float | None,
         typer.Option(
-            help="Width of lattices [default: 8 where alternatives, confidences or lattices are "
-            "asked for].",
+            help="Width of lattices (default: 8 where alternatives, confidences or lattices are "
+            "asked for).",
             show_default=False,
         ),
     ] = None,
@@ -124,7 +124,7 @@ def decode(
             "--output",
             "-o",
             help="File to write: .ctm for words with times, .json for everything, else a line an "
-            "utterance as in Kaldi's text [default: standard output].",
+            "utterance as in Kaldi's text (default: standard output).",
             show_default=False,
         ),
     ] = None,
@@ -142,12 +142,12 @@ def decode(
     _check_modes(lm, words, phones, phone_lm, isolated, lattice)
     read = [model, *inputs, *(p for p in (lm, words, phone_lm, lexicon) if p is not None)]
     _check_outputs(output, lattice, read)
-    wants_lattice = nbest > 1 or confidence or lattice is not None
+    wants_lattice = nbest > 1 or confidence or lattice is not None or isolated
     options = DecodingOptions(
         acoustic_scale=acoustic_scale,
         beam=beam,
         max_active=max_active,
-        lattice_beam=lattice_beam or (_LATTICE_BEAM if wants_lattice or isolated else None),
+        lattice_beam=_LATTICE_BEAM if lattice_beam is None and wants_lattice else lattice_beam,
         n_best=nbest,
     )
     utterances = _utterances(inputs, data)

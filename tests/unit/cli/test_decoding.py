@@ -104,6 +104,19 @@ def test_text_on_standard_output(run, world):
     assert run().stdout == done.stdout  # any word of the lexicon
 
 
+def test_help_is_read_as_it_was_written():
+    """Square brackets would be taken for markup, and swallowed."""
+    app = typer.Typer()
+    decoding.register(app)
+    helps = [option.help for option in typer.main.get_command(app).params if option.help]
+    assert len(helps) > 15
+    assert not [text for text in helps if "[" in text or not text.endswith(".")]
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "200"}).stdout
+    assert " ." not in shown.replace(" .ctm", "").replace(" .json", "")
+    for default in ("0.15 for words, 0.25 for phones", "all of the lexicon", "standard output"):
+        assert f"(default: {default}" in shown
+
+
 def test_words_of_a_file(run, tmp_path):
     words = tmp_path / "words.txt"
     words.write_text("low\n\nfall\r\n")
@@ -226,6 +239,7 @@ def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):
         (["--isolated", "--lm", "x.arpa"], "--isolated goes with --words"),
         (["--isolated", "--lattice", "x"], "--isolated goes with --words"),
         (["--beam", "-1"], "beam must be finite and above 0"),
+        (["--lattice-beam", "0"], "lattice_beam must be finite and above 0"),
         (["--acoustic-scale", "nan"], "acoustic_scale must be finite"),
     ],
 )
