@@ -285,10 +285,10 @@ def test_results_are_not_overwritten_by_the_next_call(frames):
 
 @pytest.mark.parametrize("arithmetic", ["scaled", "log"])
 @pytest.mark.parametrize("implementation", IMPLEMENTATIONS)
-@pytest.mark.parametrize("offset", [-1e12, -1e15, -1e17, -1e30, 1e15])
+@pytest.mark.parametrize("offset", [-1e12, -1e15, -1e30, 1e15])
 def test_what_all_states_of_a_frame_share_changes_no_posterior(arithmetic, implementation, offset):
     graph = Graph.dense([0.5, 0.5], [[0.7, 0.3], [0.4, 0.6]])
-    frames = np.random.default_rng(0).normal(size=(10, 2))
+    frames = np.random.default_rng(0).normal(size=(6, 2))
     frames[3] += offset
     near = frames.copy()
     near[3] -= frames[3].max()
@@ -309,7 +309,7 @@ def test_a_frame_far_below_a_state_that_no_path_is_in_keeps_what_is_known(
 ):
     """The last state would be by far the best one of frames at which no path has come to it."""
     graph = left_right(3)
-    frames = np.random.default_rng(1).integers(-3, 4, size=(8, 3)).astype(float)
+    frames = np.random.default_rng(1).integers(-3, 4, size=(6, 3)).astype(float)
     near = frames.copy()
     # Below 2^53: whole numbers are exact.
     frames[0, 2] = frames[1, 2] = 1e15
