@@ -42,6 +42,8 @@ class AlignedUtterance:
     loud : array of bool, shape (n_frames,), or None
         Frames that are loud against the recording's background; None where that was not asked
         for, or loudness doesn't tell speech from background.
+    has_speech : bool or None
+        Whether anything is louder than silence can be; None where that was not asked for.
     """
 
     utterance: Utterance
@@ -51,6 +53,7 @@ class AlignedUtterance:
     recording_duration: float
     edges: Edges = "expected"
     loud: NDArray[np.bool_] | None = None
+    has_speech: bool | None = None
 
     @property
     def start(self) -> float:

@@ -16,6 +16,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.loudness import loud_frames
+from speakergmm.recognition.text_durations import Measure
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
@@ -50,7 +51,8 @@ def align_recordings(
         See `speakergmm.hmm.alignment.Aligner`. With the defaults all paths of 100 utterances of
         LibriSpeech were those without a beam, and confidences within 0.001.
     loudness : bool, default=False
-        Find out which frames are loud, which takes another look at each recording.
+        Find out which frames are loud and whether there is any speech, which takes another look
+        at each recording.
     edges : {"expected", "path"}
         See `AlignedUtterance`.
     n_jobs : int, default=1
@@ -131,9 +133,11 @@ class _Work:
         try:
             graph = self.model.compile(words)
             alignment = self.aligner.align(graph, self.archive[place])
-            loud = None
+            loud = has_speech = None
             if self.loudness:
                 loud = loud_frames(utterance, self.model.features)
+                measured = Measure(self.model.features, listen=True)(utterance)
+                has_speech = measured.has_speech
             return AlignedUtterance(
                 utterance,
                 words,
@@ -142,6 +146,7 @@ class _Work:
                 probe(utterance.path).duration,
                 self.edges,
                 loud,
+                has_speech,
             )
         except SpeakerGmmError as error:
             return error

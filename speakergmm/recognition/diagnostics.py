@@ -21,7 +21,16 @@ _OUTSIDE_SECONDS = 0.3
 _LOW_CONFIDENCE = 0.5
 # Fewer utterances, or phones of a kind, say little of what is usual.
 _LEAST_UTTERANCES = 8
+# What is remarkable in itself where there are fewer: nats a frame by which other phones fit better
+# all along, and frames of one phone. With a model of 200 Gaussians trained on 100 utterances of
+# LibriSpeech, 30 of those have 1.5 to 2.6 nats, 21 of other speakers 1.6 to 3.4, with the next
+# utterance's transcript 5.3 to 21, and with a third of their own 2.8 to 12; their longest phone has
+# 15 to 73 frames with the right words, and over 78 in half of them with a third.
+_BAD_GOODNESS = 5.0
+_LONG_PHONE = 100
 _LEAST_PHONES = 10
+# Weight of a recording in which there is nothing to align: before all others.
+_NO_SPEECH = 100.0
 # Seconds beside a word that may be loud: its onset and what rings on.
 _MARGIN = 0.05
 # MAD to standard deviation of a Gaussian.
@@ -70,6 +79,8 @@ class UtteranceEvidence:
         in nats; NaN where not computed.
     loud_outside : float
         Seconds of loud frames farther than 50 ms from any word; NaN where loudness is unknown.
+    has_speech : bool or None, default=None
+        Whether there is any speech, by energy alone; None where that was not looked at.
     """
 
     utterance: str
@@ -82,6 +93,7 @@ class UtteranceEvidence:
     phones: tuple[tuple[str, int, int], ...]
     silence_misfit: float
     loud_outside: float
+    has_speech: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +110,8 @@ class Diagnosis:
         In words, the strongest first; empty where nothing is remarkable.
     indicators : dict of str to float
         Deviations from the corpus, positive towards suspicion: ``likelihood``, ``goodness``,
-        ``worst_word``, ``silence``, ``duration``, ``loud_outside`` and ``confidence``. NaN where
-        unknown.
+        ``worst_word``, ``silence``, ``duration``, ``loud_outside``, ``confidence`` and
+        ``no_speech``. NaN where unknown.
     """
 
     utterance: str
@@ -160,6 +172,7 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
         tuple((phone.label, phone.n_frames, int(phone.parent or 0)) for phone in phones),
         math.nan if math.isnan(goodness) else misfit,
         _loud_outside(aligned, inside),
+        aligned.has_speech,
     )
 
 
@@ -170,7 +183,8 @@ def diagnose(evidence: Iterable[UtteranceEvidence]) -> tuple[Diagnosis, ...]:
     ----------
     evidence : iterable of UtteranceEvidence
         Of a corpus. With fewer than 8 utterances nothing is compared, and what remains are speech
-        outside words and low confidence.
+        outside words and low confidence, phones of a second and more, and transcripts that fit
+        much worse than other phones. A recording without any speech is always named.
 
     Returns
     -------
@@ -243,18 +257,32 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
     worst = [min((w.goodness for w in item.words), default=math.nan) for item in items]
     unsure = [min((w.confidence for w in item.words), default=math.nan) for item in items]
     outside = np.array([item.loud_outside for item in items], np.float64)
+    if len(items) < _LEAST_UTTERANCES:
+        overall = -np.array([item.goodness for item in items], np.float64)
+        goodness = _REMARKABLE * np.maximum(overall, 0.0) / _BAD_GOODNESS
+        longest = [max((frames for _, frames, _ in item.phones), default=0) for item in items]
+        duration = _REMARKABLE * np.array(longest, np.float64) / _LONG_PHONE
+    else:
+        goodness = lowness([item.goodness for item in items])
+        duration = _odd_durations(items)
     return {
         "likelihood": lowness([item.log_likelihood for item in items]),
-        "goodness": lowness([item.goodness for item in items]),
+        "goodness": goodness,
         "worst_word": lowness(worst),
         "silence": np.maximum(
             robust_deviations(np.array([item.silence_misfit for item in items], np.float64)), 0.0
         ),
-        "duration": _odd_durations(items),
+        "duration": duration,
         # Not against the corpus: most utterances have next to nothing outside words.
         "loud_outside": outside / _OUTSIDE_SECONDS * _REMARKABLE,
         # Nor this: nearly all words are so sure that a small doubt would be many deviations.
         "confidence": _REMARKABLE * (1.0 - np.array(unsure, np.float64)) / (1.0 - _LOW_CONFIDENCE),
+        "no_speech": np.array(
+            [
+                math.nan if item.has_speech is None else 0.0 if item.has_speech else _NO_SPEECH
+                for item in items
+            ]
+        ),
     }
 
 
@@ -304,6 +332,8 @@ def _loud_outside(aligned: AlignedUtterance, inside: NDArray[np.bool_]) -> float
 def _remarks(item: UtteranceEvidence, values: dict[str, float]) -> list[tuple[float, str]]:
     """Reasons in words, each with its weight."""
     remarks = []
+    if item.has_speech is False:
+        remarks.append((values["no_speech"], f"no speech found in {item.seconds:.2f} s"))
     if values["likelihood"] > _REMARKABLE:
         remarks.append(
             (values["likelihood"], f"log-likelihood {item.log_likelihood:.1f} a frame is low")

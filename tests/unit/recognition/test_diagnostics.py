@@ -226,3 +226,31 @@ def test_phones_that_hardly_ever_differ_are_not_odd_for_a_frame_more():
     found = {item.utterance: item for item in diagnose(items)}
     assert found["u5"].indicators["duration"] == 0.0
     assert found["u6"].indicators["duration"] == pytest.approx(10 * math.log(2) - 2)
+
+
+def test_one_recording_is_held_against_what_no_good_one_reaches():
+    found = diagnose([evidence("bad", goodness=-7.0)])
+    assert found[0].reasons == ("other phones fit better all along (7.0 nats)",)
+    found = diagnose([evidence("long", phones=(("a", 10, 0), ("b", 130, 1)))])
+    assert found[0].reasons == ("phones of unusual length",)
+    assert diagnose([evidence("good", goodness=-3.5, phones=(("a", 75, 0),))])[0].reasons == ()
+    items = [evidence(f"u{number}") for number in range(30)]
+    for few in (items[:1], items):
+        quiet = diagnose([*few, evidence("quiet", has_speech=False)])
+        assert quiet[0].utterance == "quiet"
+        assert quiet[0].reasons[0] == "no speech found in 2.00 s"
+        assert not any(item.reasons for item in quiet[1:])
+
+
+@pytest.mark.parametrize("kind", ["right", "wrong", "silent"])
+def test_one_recording_alone(spoken, tmp_path, kind):
+    utterance = spoken.corpus.utterances[3]
+    words = list(spoken.transcripts[utterance.id])
+    if kind == "wrong":
+        words = sorted(set(spoken.lexicon) - set(words))[: len(words)]
+    elif kind == "silent":
+        utterance = Utterance("quiet", tmp_path / "quiet.wav", None)
+        write_audio(utterance.path, np.zeros(48000), 16000)
+    (found,) = diagnosed(spoken, [utterance], {utterance.id: words})
+    assert bool(found.reasons) == (kind != "right"), found
+    assert any("no speech" in reason for reason in found.reasons) == (kind == "silent")
