@@ -1,5 +1,6 @@
 """Embedded training: exact expectation-maximisation over utterances, growth, bad utterances."""
 
+import dataclasses
 import math
 import tracemalloc
 
@@ -504,6 +505,27 @@ def test_seeds_fix_what_grows():
     )
     assert_identical(one, two)
     assert (one.models.bank.mixture.means != other.models.bank.mixture.means).any()
+
+
+def test_each_iteration_splits_in_directions_of_its_own():
+    """Else halves that growth goes on from would move along one line for ever."""
+    models = make_models(sizes=(1,))
+    transcripts, frames = make_utterances(make_models(9), n=20)
+    graphs = graphs_of(models, transcripts)
+    standard, variance = standardised(frames)
+    grown = []
+    for iteration in (0, 0, 1):
+        trainer = EmbeddedTrainer(
+            models, graphs, frames, standardisation=standard, variance=variance,
+            schedule=exact(3, n_gaussians=12, min_count=1.0),
+        )  # fmt: skip
+        trainer.state = dataclasses.replace(trainer.state, iteration=iteration)
+        trainer.step()
+        grown.append(trainer.state.models.bank.mixture.means)
+        assert len(grown[-1]) > models.n_components
+    np.testing.assert_array_equal(grown[0], grown[1])
+    moved = (grown[0] != grown[2]).all(axis=1)
+    assert moved.sum() >= len(grown[0]) - models.n_components
 
 
 def test_floors_and_removals_are_counted():
