@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,6 +24,7 @@ from speakergmm.cli.outputs import check_output
 from speakergmm.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from speakergmm.hmm.lexicon import Lexicon
     from speakergmm.hmm.training_state import TrainingState
     from speakergmm.recognition.text_problems import TextProblem
 
@@ -137,7 +138,7 @@ def train_hmm(
     from speakergmm.recognition.features import FeatureNormalisation, suited_rate
     from speakergmm.recognition.text_problems import unusable_utterances
     from speakergmm.recognition.text_validation import validate_text
-    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions
+    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions, spelled_out
 
     if (lexicon is None) == (not graphemes):
         raise InvalidInputError("give either --lexicon FILE or --graphemes")
@@ -155,12 +156,15 @@ def train_hmm(
     config = FeatureConfig.load(features)
     if rate is not None or features == "hmm":
         config = config.replace(sample_rate=rate or suited_rate(read.utterances))
-    spelled = unknown == "graphemes" or lexicon is None
+    heard = {u.id: said[u.id] for u in read if u.id in said}
+    checked = words
+    if lexicon is not None and unknown == "graphemes":
+        checked = spelled_out(words, heard)
     problems = validate_text(
         read,
         said,
-        None if spelled else words,
-        graphemes=spelled,
+        None if lexicon is None else checked,
+        graphemes=lexicon is None,
         features=config,
         n_jobs=jobs,
         description=None if json else "checking",
@@ -169,6 +173,8 @@ def train_hmm(
         problems = tuple(p for p in problems if p.kind != "unknown_word")
     unusable = unusable_utterances(problems)
     _report(problems, strict=strict)
+    if lexicon is not None and unknown != "skip":
+        _note_unknown(words, heard, UNKNOWN_WORD if unknown == "map" else None)
     options = TrainingOptions(
         features=config,
         normalisation=FeatureNormalisation(normalisation),
@@ -193,11 +199,12 @@ def train_hmm(
     with _status(iterations) as callback:
         model = AcousticModel.train(
             read,
-            {name: words for name, words in said.items() if name not in unusable},
+            said,
             words,
             options,
             n_jobs=jobs,
             strict=strict,
+            unusable=unusable,
             on_skip=lambda skipped: _note_skip(skipped.affected, skipped.message, unusable),
             callback=callback,
             checkpoint=checkpoint,
@@ -230,6 +237,19 @@ def _note_skip(affected: tuple[str, ...], message: str, known: dict[str, str]) -
     """Say what was left out, unless the list of problems said it."""
     if not any(utterance in known for utterance in affected):
         print_note(f"left out: {message}")
+
+
+def _note_unknown(words: Lexicon, heard: Mapping[str, Sequence[str]], mapped: str | None) -> None:
+    """List the words outside the lexicon, and what becomes of them."""
+    from speakergmm.hmm.graphemes import spell
+    from speakergmm.recognition.text_words import with_counts
+
+    found = words.unknown(heard)
+    if mapped is None:
+        found = {word: count for word, count in found.items() if spell(word)}
+    if found:
+        what = "spelled" if mapped is None else f"taken for {mapped}"
+        print_note(f"warning: words not in the lexicon, {what}: {with_counts(found)}")
 
 
 def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:

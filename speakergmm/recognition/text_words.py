@@ -47,7 +47,7 @@ def _outside(
     if not outside:
         return
     counts = Counter(word for said in used.values() for word in said if word in outside)
-    yield TextProblem(severity, "unknown_word", None, None, f"words {what}: {_with_counts(counts)}")
+    yield TextProblem(severity, "unknown_word", None, None, f"words {what}: {with_counts(counts)}")
     for name, said in used.items():
         found = list(dict.fromkeys(word for word in said if word in outside))
         if found:
@@ -55,7 +55,8 @@ def _outside(
             yield at_line(severity, "unknown_word", name, said, message)
 
 
-def _with_counts(counts: Counter[str]) -> str:
+def with_counts(counts: Mapping[str, int]) -> str:
+    """Write words with their counts, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{word} ({count})" for word, count in ranked)
 
@@ -79,7 +80,7 @@ def missing_phones(
             message = f"utterance {name!r} has phones without a model: {named}"
             yield at_line("error", "missing_phones", name, said, message)
     if missing:
-        message = f"phones without a model, with numbers of utterances: {_with_counts(missing)}"
+        message = f"phones without a model, with numbers of utterances: {with_counts(missing)}"
         yield TextProblem("error", "missing_phones", None, None, message)
 
 
@@ -100,7 +101,7 @@ def language_model_words(
     found = []
     counts = Counter(word for said in used.values() for word in said if word not in known)
     if counts:
-        found.append(f"words of the text that the language model lacks: {_with_counts(counts)}")
+        found.append(f"words of the text that the language model lacks: {with_counts(counts)}")
     if lexicon is not None:
         unsaid = [word for word in given.vocabulary if word not in lexicon]
         if unsaid:

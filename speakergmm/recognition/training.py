@@ -106,6 +106,7 @@ def train_acoustic_model(
     callback: Callable[[TrainingState], None] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    unusable: Mapping[str, str] | None = None,
 ) -> AcousticModel:
     """Train phone or word models of transcribed recordings.
 
@@ -130,6 +131,9 @@ def train_acoustic_model(
         See `speakergmm.hmm.training.train_embedded`.
     progress : bool, default=False
         Show a progress bar on a terminal while features are extracted.
+    unusable : mapping of str to str, optional
+        Utterances to leave out, and why, such as
+        `speakergmm.recognition.text_problems.unusable_utterances` names them.
 
     Returns
     -------
@@ -158,7 +162,8 @@ def train_acoustic_model(
         (on_skip or warn_of_skip)(found)
 
     lexicon, unknown = _complete_lexicon(transcripts, lexicon, options)
-    usable = [u for u in corpus if _is_usable(u, transcripts, lexicon, unknown, skip)]
+    known = unusable or {}
+    usable = [u for u in corpus if _is_usable(u, transcripts, lexicon, unknown, known, skip)]
     if not usable:
         raise InsufficientDataError(
             f"{corpus.source}: no utterance can be used for training; the first was left out "
@@ -216,12 +221,16 @@ def _complete_lexicon(
             lexicon = lexicon.extended({UNKNOWN_WORD: (Pronunciation((NOISE_UNIT,)),)})
         return lexicon, UNKNOWN_WORD
     if options.unknown_words == "graphemes":
-        spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
-        # Words that can't be spelled stay outside, and cost their utterances.
-        lexicon = lexicon.extended(
-            {word: (Pronunciation(units),) for word, units in spelled.items() if units}
-        )
+        lexicon = spelled_out(lexicon, transcripts)
     return lexicon, None
+
+
+def spelled_out(lexicon: Lexicon, transcripts: Mapping[str, Sequence[str]]) -> Lexicon:
+    """Give words outside the lexicon their letters; those that can't be spelled stay outside."""
+    spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
+    return lexicon.extended(
+        {word: (Pronunciation(units),) for word, units in spelled.items() if units}
+    )
 
 
 def _is_usable(
@@ -229,8 +238,12 @@ def _is_usable(
     transcripts: Mapping[str, Sequence[str]],
     lexicon: Lexicon,
     unknown: str | None,
+    unusable: Mapping[str, str],
     skip: Callable[[SkippedRecording], None],
 ) -> bool:
+    if utterance.id in unusable:
+        skip(_skipped(utterance, unusable[utterance.id]))
+        return False
     if utterance.id not in transcripts:
         skip(_skipped(utterance, "it has no transcript"))
         return False

@@ -350,3 +350,41 @@ def test_one_speaker_has_no_intervals(document, speak, folder):
     found = document(*command[:-1], folder / "utt2spk")
     assert found["intervals"]["error_rate"] is not None
     assert found["intervals_note"] is None
+
+
+@pytest.fixture
+def heard(folder):
+    """Two utterances with a word that the lexicon lacks, and one without."""
+    noise = 0.1 * np.random.default_rng(0).standard_normal((3, 16000))
+    rows = ["path,speaker,text"]
+    for number, text in enumerate(["CAT DOG", "DOG DOG SAT", "MAT"]):
+        noise[number, :2000] *= 1e-3
+        soundfile.write(folder / f"{number}.wav", noise[number], 16000)
+        rows.append(f"{number}.wav,ana,{text}")
+    path = folder / "heard.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("unknown", "becomes"), [("map", "taken for <unk>"), ("graphemes", "spel")]
+)
+def test_words_that_training_maps_or_spells_are_listed(speak, heard, folder, unknown, becomes):
+    options = ("--lexicon", folder / "lexicon.txt", "--unknown", unknown, "--rate", "48000")
+    code, _, err = speak("train-hmm", heard, *options, "-o", folder / "am.safetensors")
+    assert code == 2
+    listed = [line for line in err.splitlines() if "DOG (3)" in line]
+    assert len(listed) == 1
+    assert f"words not in the lexicon, {becomes}" in listed[0]
+    # What ends the command is what was wrong with the recordings.
+    assert "0.wav: utterance '0.wav': its rate is 16000 Hz" in err.splitlines()[-1]
+
+
+def test_training_on_unknown_words_alone_says_so(speak, heard, folder):
+    (folder / "lexicon.txt").write_text("BIRD B ER D\n")
+    command = ("train-hmm", heard, "--lexicon", folder / "lexicon.txt")
+    code, _, err = speak(*command, "-o", folder / "am.safetensors")
+    assert code == 2
+    assert "no utterance can be used" in err.splitlines()[-1]
+    assert "CAT DOG" in err.splitlines()[-1]
+    assert "no transcript" not in err
