@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -99,10 +100,19 @@ def decode(
         int, typer.Option(min=2, help="Most states followed at a frame, without a lattice.")
     ] = 7000,
     nbest: Annotated[
-        int, typer.Option("--nbest", min=1, help="Alternatives to list, in JSON.")
+        int,
+        typer.Option(
+            "--nbest",
+            min=1,
+            help="Alternatives to list, in JSON; with an n-gram model posteriors are approximate.",
+        ),
     ] = 1,
     confidence: Annotated[
-        bool, typer.Option("--confidence", help="Say how sure each word is (slower).")
+        bool,
+        typer.Option(
+            "--confidence",
+            help="Say how sure each word is (slower); with an n-gram model approximately.",
+        ),
     ] = False,
     lattice: Annotated[
         Path | None,
@@ -138,8 +148,12 @@ def decode(
     """Recognise the words or phones of recordings, with times, alternatives and confidences."""
     from speakergmm.hmm.decoding import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.text_durations import Measure
 
     _check_modes(lm, words, phones, phone_lm, isolated, lattice)
+    _check_positive(
+        {"--acoustic-scale": acoustic_scale, "--beam": beam, "--lattice-beam": lattice_beam}
+    )
     read = [model, *inputs, *(p for p in (lm, words, phone_lm, lexicon) if p is not None)]
     _check_outputs(output, lattice, read)
     wants_lattice = nbest > 1 or confidence or lattice is not None or isolated
@@ -150,6 +164,17 @@ def decode(
         lattice_beam=_LATTICE_BEAM if lattice_beam is None and wants_lattice else lattice_beam,
         n_best=nbest,
     )
+    if not json and (output is None or output.suffix.lower() not in (".ctm", ".json")):
+        if confidence:
+            print_note(
+                "note: confidences are not in plain text; for them give --json, or an "
+                "--output that ends in .ctm or .json"
+            )
+        if nbest > 1:
+            print_note(
+                "note: alternatives are not in plain text; for them give --json, or an "
+                "--output that ends in .json"
+            )
     utterances = _utterances(inputs, data)
     acoustic = AcousticModel.load(model)
     if lexicon is not None:
@@ -175,6 +200,7 @@ def decode(
         skipped.append(found)
         print_note(f"not recognised: {found.message}")
 
+    listen = Measure(acoustic.features, listen=True)
     found = []
     for recognition in decoder.decode(
         utterances,
@@ -186,6 +212,12 @@ def decode(
     ):
         if lattice is not None:
             _write_lattice(lattice, recognition)
+        measured = listen(recognition.utterance)
+        if measured.has_speech is False:
+            print_note(
+                f"warning: {recognition.utterance.path}: no speech found in "
+                f"{measured.seconds:.2f} s; what was recognised there means nothing"
+            )
         # Lattices of a corpus are too large to be kept.
         found.append(replace(recognition, lattice_text=None))
     silence = acoustic.silence.unit if phones else None
@@ -227,6 +259,12 @@ def _check_modes(
         raise InvalidInputError("--isolated goes with --words, not with --lm or --lattice")
 
 
+def _check_positive(options: dict[str, float | None]) -> None:
+    for name, value in options.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InvalidInputError(f"{name} must be finite and above 0, found {value:g}")
+
+
 def _check_outputs(output: Path | None, lattice: Path | None, read: Iterable[Path]) -> None:
     """Refuse to write over what is read, or over what this command didn't write."""
     if lattice is not None and lattice.exists() and not lattice.is_dir():
@@ -262,8 +300,13 @@ def _utterances(inputs: Sequence[Path], data: Path | None) -> tuple[Utterance, .
         for note in corpus.notes:
             print_note(f"warning: {note}")
         return tuple(corpus)
+    if len(listed) > 1:
+        raise InvalidInputError(f"{listed[1]}: a second corpus; give one, or recordings")
     if listed:
         raise InvalidInputError(f"{listed[0]}: give either one corpus or recordings, not both")
+    twice = [path for path, count in Counter(inputs).items() if count > 1]
+    if twice:
+        raise InvalidInputError(f"{twice[0]}: is given twice; give each recording once")
     stems = Counter(path.stem for path in inputs)
     return tuple(
         Utterance(path.stem if stems[path.stem] == 1 else str(path), path, None) for path in inputs
@@ -292,18 +335,41 @@ def _decoder(
     ngrams = lm or phone_lm
     language_model = None if ngrams is None else BackoffLanguageModel.read_arpa(ngrams)
     if phones:
-        return Decoder.for_phones(model, language_model=language_model, options=options, **scales)
+        decoder = Decoder.for_phones(
+            model, language_model=language_model, options=options, **scales
+        )
+        _say_omitted(decoder, phone_lm, "phone", "model")
+        return decoder
+    unheard = [word for word in listed or () if word not in model.lexicon]
+    if unheard:
+        raise InvalidInputError(
+            f"{words}: {counted(len(unheard), 'word')} with no pronunciation: "
+            f"{', '.join(unheard[:10])}; give --lexicon FILE with pronunciations"
+        )
     decoder = Decoder.for_words(
         model, language_model=language_model, words=listed, options=options, **scales
     )
-    omitted = decoder.omitted_words
-    if omitted and listed is None:
-        named = ", ".join(omitted[:5])
-        print_note(
-            f"warning: {lm}: {counted(len(omitted), 'word')} without a pronunciation can't be "
-            f"recognised, such as {named}"
-        )
+    if listed is None:
+        _say_omitted(decoder, lm, "word", "pronunciation")
     return decoder
+
+
+def _say_omitted(decoder: Decoder, ngrams: Path | None, unit: str, lacks: str) -> None:
+    """Name what a language model has and the acoustic model hasn't; refuse one of other units."""
+    omitted = decoder.omitted_words
+    if not omitted:
+        return
+    named = ", ".join(omitted[:5])
+    kept = len(getattr(decoder.search, "words", ()))
+    if len(omitted) > kept:
+        raise InvalidInputError(
+            f"{ngrams}: {len(omitted):,} of {counted(kept + len(omitted), 'word')} are no {unit} "
+            f"with a {lacks}, such as {named}; give an n-gram model of {unit}s"
+        )
+    print_note(
+        f"warning: {ngrams}: {counted(len(omitted), unit)} without a {lacks} can't be "
+        f"recognised, such as {named}"
+    )
 
 
 def _read_list(path: Path) -> list[str]:

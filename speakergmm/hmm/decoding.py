@@ -105,6 +105,10 @@ class DecodingResult:
         wider one where a lattice did not hold the best path at first.
     lattice : Lattice or None
         All paths kept.
+
+    Notes
+    -----
+    With n-grams, posteriors and confidences count ways of backing off apart: see `Hypothesis`.
     """
 
     hypotheses: tuple[Hypothesis, ...]

@@ -42,6 +42,16 @@ class Hypothesis:
         What the search maximises: scaled acoustics, transitions, scaled language and penalties.
     posterior : float
         Posterior probability of the word sequence on the lattice; NaN without one.
+
+    Notes
+    -----
+    The score is that of one path. Posteriors and confidences are sums over all paths of the
+    lattice, and with an n-gram model of order 2 or more the same words in the same frames have
+    several: where a history has seen a word, going back to a shorter history leads to it, too (see
+    `Grammar`). A word sequence then counts once for each of these ways, each with its own
+    probability, and a posterior differs from that of the language model alone: against enumeration
+    with a small trigram typically by 0.02, at most by 0.15. With unigrams, loops and lists of words
+    they are exact, but for what fell out of the beam.
     """
 
     words: tuple[str, ...]

@@ -209,6 +209,50 @@ def test_silence_at_the_edges_has_a_probability_of_its_own(between, edge, pause)
     assert (case.graph.silence is None) == (between == edge == 0)
 
 
+def ways_of_backing_off(grammar, sentence):
+    """Logarithm of the sum over all ways through the automaton, the best one at the end."""
+
+    def go_on(state, words):
+        here = grammar.states[state]
+        arcs = [arc for arc in here.arcs if words and arc.word == words[0]]
+        found = [arc.log_probability + go_on(arc.target, words[1:]) for arc in arcs]
+        if not words:
+            return grammar.ends[state]
+        if here.backoff is not None:
+            found.append(here.backoff_log_probability + go_on(here.backoff, words))
+        return float(np.logaddexp.reduce(found)) if found else -math.inf
+
+    return go_on(0, sentence)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_posteriors_with_n_grams_count_each_way_of_backing_off(order):
+    """What the notes of `Hypothesis` say; without backing off they are the model's own."""
+    said = [["a", "b"], ["b"], ["a", "a", "b"], ["b", "ab", "a"], ["ab"]]
+    language_model = train_ngram(said, order=order)
+    rng = np.random.default_rng(order)
+    models = make_models(rng)
+    graph = word_graph(models, LEXICON, language_model=language_model, silence_probability=0.3)
+    densities = rng.normal(-40, 4, (4, models.n_pdfs))
+    options = DecodingOptions(acoustic_scale=0.5, n_best=1000, **WIDE)
+    result = decode_emissions(graph, densities[:, graph.pdfs], options=options)
+
+    def expected(language):
+        sentences = oracle.sentences_of_loop(("a", "ab", "b"), 4, language)
+        paths = oracle.all_paths(
+            models, LEXICON, sentences, densities, silence="SIL", silence_probability=0.3
+        )
+        return oracle.posteriors(list(paths), 0.5, 4)[0]
+
+    counted = expected(lambda words: ways_of_backing_off(graph.grammar, words))
+    exact = expected(language_model.log_probability)
+    found = {h.words: h.posterior for h in result.hypotheses}
+    assert found == pytest.approx({words: counted[words] for words in found}, rel=1e-3)
+    apart = max(abs(found[words] - exact[words]) for words in found)
+    assert apart < (1e-6 if order == 1 else 0.2)
+    assert (apart > 1e-4) == (order > 1)
+
+
 def test_densities_above_one_rank_in_the_same_order(case):
     """Scores may grow along a path then; what is ahead must be known for the best to come first."""
     options = DecodingOptions(acoustic_scale=1.0, n_best=15, **WIDE)
