@@ -164,17 +164,11 @@ def decode(
         lattice_beam=_LATTICE_BEAM if lattice_beam is None and wants_lattice else lattice_beam,
         n_best=nbest,
     )
-    if not json and (output is None or output.suffix.lower() not in (".ctm", ".json")):
-        if confidence:
-            print_note(
-                "note: confidences are not in plain text; for them give --json, or an "
-                "--output that ends in .ctm or .json"
-            )
-        if nbest > 1:
-            print_note(
-                "note: alternatives are not in plain text; for them give --json, or an "
-                "--output that ends in .json"
-            )
+    suffix = "" if output is None else output.suffix.lower()
+    if confidence and not json and suffix not in (".ctm", ".json"):
+        print_note("note: for confidences give --json, or an --output that ends in .ctm or .json")
+    if nbest > 1 and not json and suffix != ".json":
+        print_note("note: for alternatives give --json, or an --output that ends in .json")
     utterances = _utterances(inputs, data)
     acoustic = AcousticModel.load(model)
     if lexicon is not None:
@@ -334,11 +328,21 @@ def _decoder(
     scales: dict[str, Any] = {"language_scale": language_scale, "word_penalty": word_penalty}
     ngrams = lm or phone_lm
     language_model = None if ngrams is None else BackoffLanguageModel.read_arpa(ngrams)
+    if language_model is not None:
+        said = set(language_model.vocabulary) - {language_model.unknown_word, "<s>", "</s>"}
+        foreign = sorted(said - set(model.models.units if phones else model.lexicon))
+        # A model of a language may have more words than a lexicon, but not more phones.
+        if said and (len(foreign) == len(said) or (phones and 2 * len(foreign) > len(said))):
+            raise InvalidInputError(
+                f"{ngrams}: {len(foreign):,} of its {counted(len(said), 'word')} are "
+                f"{'no phones of the model' if phones else 'not in the lexicon'}, such as "
+                f"{', '.join(foreign[:5])}"
+            )
     if phones:
         decoder = Decoder.for_phones(
             model, language_model=language_model, options=options, **scales
         )
-        _say_omitted(decoder, phone_lm, "phone", "model")
+        _say_omitted(decoder, phone_lm, "not among the phones")
         return decoder
     unheard = [word for word in listed or () if word not in model.lexicon]
     if unheard:
@@ -350,26 +354,17 @@ def _decoder(
         model, language_model=language_model, words=listed, options=options, **scales
     )
     if listed is None:
-        _say_omitted(decoder, lm, "word", "pronunciation")
+        _say_omitted(decoder, lm, "without a pronunciation")
     return decoder
 
 
-def _say_omitted(decoder: Decoder, ngrams: Path | None, unit: str, lacks: str) -> None:
-    """Name what a language model has and the acoustic model hasn't; refuse one of other units."""
-    omitted = decoder.omitted_words
-    if not omitted:
-        return
-    named = ", ".join(omitted[:5])
-    kept = len(getattr(decoder.search, "words", ()))
-    if len(omitted) > kept:
-        raise InvalidInputError(
-            f"{ngrams}: {len(omitted):,} of {counted(kept + len(omitted), 'word')} are no {unit} "
-            f"with a {lacks}, such as {named}; give an n-gram model of {unit}s"
+def _say_omitted(decoder: Decoder, ngrams: Path | None, what: str) -> None:
+    """Name what a language model has and can't be recognised."""
+    if omitted := decoder.omitted_words:
+        print_note(
+            f"warning: {ngrams}: {counted(len(omitted), 'word')} {what} can't be "
+            f"recognised, such as {', '.join(omitted[:5])}"
         )
-    print_note(
-        f"warning: {ngrams}: {counted(len(omitted), unit)} without a {lacks} can't be "
-        f"recognised, such as {named}"
-    )
 
 
 def _read_list(path: Path) -> list[str]:

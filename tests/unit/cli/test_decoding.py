@@ -238,9 +238,9 @@ def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):
         (["--phones", "--isolated"], "--phones goes with --phone-lm"),
         (["--isolated", "--lm", "x.arpa"], "--isolated goes with --words"),
         (["--isolated", "--lattice", "x"], "--isolated goes with --words"),
-        (["--beam", "-1"], "beam must be finite and above 0"),
-        (["--lattice-beam", "0"], "lattice_beam must be finite and above 0"),
-        (["--acoustic-scale", "nan"], "acoustic_scale must be finite"),
+        (["--beam", "-1"], "--beam must be finite and above 0"),
+        (["--lattice-beam", "0"], "--lattice-beam must be finite and above 0"),
+        (["--acoustic-scale", "nan"], "--acoustic-scale must be finite"),
     ],
 )
 def test_options_that_do_not_go_together(run, arguments, message):
@@ -283,3 +283,51 @@ def test_scales_and_penalties_reach_the_search(run, world):
     assert a["words"] == b["words"] == ["low", "fall"]
     assert a["language_log_probability"] == pytest.approx(3 * math.log(1 / 5))
     assert b["score"] - a["score"] == pytest.approx(3 * math.log(1 / 5) - 6, abs=1e-3)
+
+
+def test_what_plain_text_cannot_hold_is_said(run, world, tmp_path):
+    for more, expected in (
+        ([], 2),
+        (["--output", tmp_path / "text"], 2),
+        (["--output", tmp_path / "a.json"], 0),
+        (["--output", tmp_path / "a.ctm"], 1),
+        (["--json"], 0),
+    ):
+        done = run("--confidence", "--nbest", 2, *more, inputs=[world / "three.wav"])
+        assert done.stderr.count("note: for ") == expected
+
+
+def test_a_language_model_of_other_units_is_refused(run, world):
+    with pytest.raises(InvalidInputError, match=r"lm\.arpa: 4 of its 4 words are no phones"):
+        run("--phones", "--phone-lm", world / "lm.arpa")
+    with pytest.raises(InvalidInputError, match=r"phones\.arpa: 3 of its 3 words are not in"):
+        run("--lm", world / "phones.arpa")
+
+
+def test_words_of_a_phone_model_that_are_no_phones_are_named(run, tmp_path):
+    train_ngram([["LO", "HI", "MI", "uh"]], order=1).write_arpa(tmp_path / "some.arpa")
+    done = run("--phones", "--phone-lm", tmp_path / "some.arpa")
+    assert done.exit_code == 0
+    assert "some.arpa: 1 word not among the phones can't be recognised, such as uh" in done.stderr
+
+
+def test_silence_is_said_to_hold_no_speech(run, world, tmp_path):
+    soundfile.write(tmp_path / "quiet.wav", np.zeros(RATE), RATE)
+    done = run("--isolated", inputs=[tmp_path / "quiet.wav", world / "three.wav"])
+    assert done.exit_code == 0
+    assert done.stderr.count("no speech found") == 1
+    assert "quiet.wav: no speech found in 1.00 s" in done.stderr
+
+
+def test_inputs_given_twice(run, world):
+    with pytest.raises(InvalidInputError, match=r"one\.wav: is given twice"):
+        run(inputs=[world / "one.wav", world / "one.wav"])
+    with pytest.raises(InvalidInputError, match=r"a second corpus; give one"):
+        run(inputs=[world / "list.tsv", world / "list.tsv"])
+
+
+def test_words_without_a_pronunciation_are_named_with_their_file(run, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("low\nelsewhere\n")
+    with pytest.raises(InvalidInputError, match=r"words\.txt: 1 word with no pronunciation"):
+        run("--words", words)
