@@ -138,7 +138,8 @@ def train_hmm(
     from speakergmm.recognition.features import FeatureNormalisation, suited_rate
     from speakergmm.recognition.text_problems import unusable_utterances
     from speakergmm.recognition.text_validation import validate_text
-    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions, spelled_out
+    from speakergmm.recognition.text_words import spelled_out
+    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions
 
     if (lexicon is None) == (not graphemes):
         raise InvalidInputError("give either --lexicon FILE or --graphemes")
@@ -258,6 +259,9 @@ def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
     if not errors:
         return
     if not strict:
+        for problem in problems:
+            if problem.kind == "unknown_word" and problem.utterance is None:
+                print_note(f"warning: {problem.message}")
         for problem in errors[:_SHOWN_PROBLEMS]:
             what = "warning" if problem.utterance is None else "left out"
             print_note(f"{what}: {_place(problem)}{problem.message}")

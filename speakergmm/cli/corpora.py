@@ -16,7 +16,7 @@ from speakergmm.cli.output import (
     print_line,
     print_table,
 )
-from speakergmm.cli.texts import Case, CaseOption
+from speakergmm.cli.texts import Case, CaseOption, case_of
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem
@@ -67,10 +67,16 @@ def validate(
     lexicon: Annotated[
         Path | None, typer.Option(help="Pronunciations that all words must have.")
     ] = None,
-    keep_stress: Annotated[
-        bool, typer.Option("--keep-stress", help="Keep the stress digits of the lexicon's vowels.")
-    ] = False,
-    case: CaseOption = None,
+    unknown: Annotated[
+        Literal["skip", "map", "graphemes"],
+        typer.Option(
+            help="Words outside the lexicon: errors, warnings (train-hmm maps them), or spelled."
+        ),
+    ] = "skip",
+    stress: Annotated[
+        Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
+    ] = "fold",
+    case: CaseOption = "asis",
     graphemes: Annotated[
         bool, typer.Option("--graphemes", help="Words are to be spelled; there is no lexicon.")
     ] = False,
@@ -98,19 +104,22 @@ def validate(
     if text or graphemes or any(given is not None for given in spoken):
         # One voice is enough for what is said.
         problems = [problem for problem in problems if problem.kind != "one_speaker"]
-        problems += _text_problems(
+        silent = {problem.utterance for problem in problems if problem.kind == "silent"}
+        said = _text_problems(
             found,
             data,
             transcripts,
             lexicon,
-            "keep" if keep_stress else "fold",
-            case,
+            unknown,
+            stress,
+            case_of(case),
             graphemes,
             unknown_word,
             lm,
             model,
             jobs,
         )
+        problems += [p for p in said if not (p.kind == "no_speech" and p.utterance in silent)]
         problems.sort(key=lambda problem: problem.severity != "error")
     errors = sum(problem.severity == "error" for problem in problems)
     if json:
@@ -143,6 +152,7 @@ def _text_problems(
     data: Path | None,
     transcripts: Path | None,
     lexicon: Path | None,
+    unknown: Literal["skip", "map", "graphemes"],
     stress: Literal["fold", "keep"],
     case: Case | None,
     graphemes: bool,
@@ -151,6 +161,8 @@ def _text_problems(
     model: Path | None,
     jobs: int,
 ) -> list[Problem]:
+    from dataclasses import replace
+
     from speakergmm.corpora.transcripts import read_transcripts
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.text_validation import validate_text
@@ -163,10 +175,16 @@ def _text_problems(
         stress=stress,
         case=case,
         unknown=unknown_word,
+        spell_unknown=unknown == "graphemes",
         language_model=lm,
         model=None if model is None else AcousticModel.load(model),
         n_jobs=jobs,
     )
+    if unknown == "map":
+        found = tuple(
+            replace(problem, severity="warning") if problem.kind == "unknown_word" else problem
+            for problem in found
+        )
     # Recordings that can't be read and faults of the list have been told.
     return [problem for problem in found if problem.kind not in ("unreadable", "bad_list")]
 

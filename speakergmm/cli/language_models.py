@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_note
-from speakergmm.cli.texts import CaseOption, read_sentences
+from speakergmm.cli.texts import CaseOption, case_of, read_sentences
 from speakergmm.errors import InvalidInputError
 
 _EXAMPLES = """
@@ -55,7 +55,7 @@ def train_lm(
         str | None,
         typer.Option(help="Such as <unk>: a word for those of the text outside --lexicon."),
     ] = None,
-    case: CaseOption = None,
+    case: CaseOption = "asis",
     test: Annotated[
         Path | None, typer.Option(help="Text, as TEXT, to measure the perplexity on.")
     ] = None,
@@ -67,13 +67,13 @@ def train_lm(
 
     _check_output(output)
     words = None if lexicon is None else Lexicon.read(lexicon)
-    sentences = read_sentences(text, ids, case)
+    sentences = read_sentences(text, ids, case_of(case))
     if text.is_file() and not ids and _look_like_ids([s[0] for s in sentences if s]):
         print_note(
             f"{text}: every line begins with another word that has digits: give --ids if those "
             "are names of utterances"
         )
-    tested = None if test is None else read_sentences(test, ids, case)
+    tested = None if test is None else read_sentences(test, ids, case_of(case))
     vocabulary: set[str] | None = None
     if phones:
         if words is None:

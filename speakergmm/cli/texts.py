@@ -11,7 +11,14 @@ import typer
 from speakergmm.errors import CorpusError
 
 Case = Literal["upper", "lower"]
-CaseOption = Annotated[Case | None, typer.Option(help="Letter case to bring all words to.")]
+CaseOption = Annotated[
+    Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
+]
+
+
+def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
+    """Return the letter case that an option asks for, None for words as they are."""
+    return None if option == "asis" else option
 
 
 def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:

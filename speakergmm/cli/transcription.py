@@ -11,7 +11,7 @@ import typer
 
 from speakergmm.cli.language_models import register_language_models
 from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_table
-from speakergmm.cli.texts import CaseOption, read_words
+from speakergmm.cli.texts import CaseOption, case_of, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def score_transcripts(
             "what it becomes on each line."
         ),
     ] = None,
-    case: CaseOption = None,
+    case: CaseOption = "asis",
     confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     bootstrap: Annotated[int, typer.Option(min=2, help="Resamples.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
@@ -83,9 +83,9 @@ def score_transcripts(
     if not phones and (lexicon is not None or mapping is not None):
         raise InvalidInputError("--lexicon and --mapping go with --phones")
     said: Mapping[str, Sequence[str]] = read_words(
-        reference, case if lexicon or not phones else None
+        reference, case_of(case) if lexicon or not phones else None
     )
-    heard = read_words(hypothesis, None if phones else case)
+    heard = read_words(hypothesis, None if phones else case_of(case))
     named = _speakers(reference, speakers, said)
     if phones:
         if lexicon is not None:

@@ -18,6 +18,7 @@ from speakergmm.recognition.text_problems import TextProblem, at_line, order, pr
 from speakergmm.recognition.text_words import (
     language_model_words,
     missing_phones,
+    spelled_out,
     unknown_words,
     unspelled_words,
 )
@@ -38,6 +39,7 @@ def validate_text(
     stress: Literal["fold", "keep"] = "fold",
     case: Literal["upper", "lower"] | None = None,
     unknown: str | None = None,
+    spell_unknown: bool = False,
     language_model: BackoffLanguageModel | AnyPath | None = None,
     model: AcousticModel | None = None,
     features: FeatureConfig | str | None = None,
@@ -65,6 +67,8 @@ def validate_text(
     unknown : str, optional
         Word of the lexicon that stands for words outside it, by default the model's; those are
         warnings then.
+    spell_unknown : bool, default=False
+        Words outside the lexicon are spelled, where they can be.
     language_model : BackoffLanguageModel or path, optional
         Its words are compared with the text and the lexicon.
     model : AcousticModel, optional
@@ -117,6 +121,8 @@ def validate_text(
     problems += _empty(said)
     # What no recording says is not looked up: a text may serve several corpora.
     used = {u.id: said[u.id] for u in corpus if u.id in said}
+    if spell_unknown and words is not None:
+        words = spelled_out(words, used)
     if graphemes:
         problems += unspelled_words(used)
     elif words is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.graphemes import spell
 from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
 
@@ -19,12 +19,23 @@ if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel
 
 
+PUNCTUATION = ".,;:!?\"'()[]{}-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2013\u2014"
+
+
+def spelled_out(lexicon: Lexicon, transcripts: Mapping[str, Sequence[str]]) -> Lexicon:
+    """Give words outside the lexicon their letters; those that can't be spelled stay outside."""
+    spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
+    return lexicon.extended(
+        {word: (Pronunciation(units),) for word, units in spelled.items() if units}
+    )
+
+
 def unspelled_words(used: Mapping[str, Transcript]) -> Iterator[TextProblem]:
     """Find words that a grapheme lexicon can't have."""
     yield from _outside(
         used,
         {word for said in used.values() for word in said if spell(word) is None},
-        "can't be spelled: write numbers and signs as words",
+        "that can't be spelled (write numbers and signs as words)",
         "error",
     )
 
@@ -37,17 +48,47 @@ def unknown_words(
     if unknown is not None:
         what += f", taken for {unknown}"
     severity: Severity = "error" if unknown is None else "warning"
-    yield from _outside(used, set(lexicon.unknown(used)), what, severity)
+    outside = set(lexicon.unknown(used))
+    yield from _outside(used, outside, what, severity, hint=_hint(outside, lexicon))
+
+
+def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
+    """Say which words would be known without punctuation, or in another letter case."""
+    bare: list[str] = []
+    cased: list[str] = []
+    for word in sorted(outside):
+        plain = word.strip(PUNCTUATION)
+        if plain in lexicon:
+            bare.append(word)
+        elif any(form in lexicon for form in (plain.upper(), plain.lower())):
+            (cased if plain == word else bare).append(word)
+    hints = ""
+    if bare:
+        hints += f"; without punctuation {len(bare)} would be known, such as {bare[0]!r}"
+    if cased:
+        upper = cased[0].upper() in lexicon
+        hints += (
+            f"; in {'upper' if upper else 'lower'} case {len(cased)} would be known, such as "
+            f"{cased[0]!r}: bring all to one case"
+        )
+    return hints
 
 
 def _outside(
-    used: Mapping[str, Transcript], outside: set[str], what: str, severity: Severity
+    used: Mapping[str, Transcript],
+    outside: set[str],
+    what: str,
+    severity: Severity,
+    *,
+    hint: str = "",
 ) -> Iterator[TextProblem]:
     """Tell the words with their counts, and the utterances that have them."""
     if not outside:
         return
     counts = Counter(word for said in used.values() for word in said if word in outside)
-    yield TextProblem(severity, "unknown_word", None, None, f"words {what}: {with_counts(counts)}")
+    # Utterances are the errors; to count the words among them would count them twice.
+    message = f"words {what}: {with_counts(counts)}{hint}"
+    yield TextProblem("warning", "unknown_word", None, None, message)
     for name, said in used.items():
         found = list(dict.fromkeys(word for word in said if word in outside))
         if found:
@@ -81,7 +122,7 @@ def missing_phones(
             yield at_line("error", "missing_phones", name, said, message)
     if missing:
         message = f"phones without a model, with numbers of utterances: {with_counts(missing)}"
-        yield TextProblem("error", "missing_phones", None, None, message)
+        yield TextProblem("warning", "missing_phones", None, None, message)
 
 
 def language_model_words(

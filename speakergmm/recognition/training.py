@@ -13,7 +13,6 @@ from speakergmm.corpora import Corpus, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, warn_of_skip
-from speakergmm.hmm.graphemes import spell
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
@@ -24,6 +23,7 @@ from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.text_words import spelled_out
 
 UNKNOWN_WORD = "<unk>"
 """What words outside the lexicon are taken for, where they are mapped."""
@@ -223,14 +223,6 @@ def _complete_lexicon(
     if options.unknown_words == "graphemes":
         lexicon = spelled_out(lexicon, transcripts)
     return lexicon, None
-
-
-def spelled_out(lexicon: Lexicon, transcripts: Mapping[str, Sequence[str]]) -> Lexicon:
-    """Give words outside the lexicon their letters; those that can't be spelled stay outside."""
-    spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
-    return lexicon.extended(
-        {word: (Pronunciation(units),) for word, units in spelled.items() if units}
-    )
 
 
 def _is_usable(

@@ -237,7 +237,6 @@ def test_validate_looks_at_what_is_said(speak, document, world, folder):
         if p["severity"] == "error"
     }
     assert found == {
-        ("unknown_word", None, None),
         ("unknown_word", first, 1),
         ("empty_text", second, 2),
         ("no_text", third, None),
@@ -388,3 +387,27 @@ def test_training_on_unknown_words_alone_says_so(speak, heard, folder):
     assert "no utterance can be used" in err.splitlines()[-1]
     assert "CAT DOG" in err.splitlines()[-1]
     assert "no transcript" not in err
+
+
+def test_validate_takes_unknown_words_as_training_does(speak, heard, folder):
+    command = ("validate", heard, "--lexicon", folder / "lexicon.txt", "--json")
+    for unknown, errors in (("skip", 2), ("map", 0), ("graphemes", 0)):
+        code, out, _ = speak(*command, "--unknown", unknown)
+        assert json.loads(out)["n_errors"] == errors
+        assert code == (1 if errors else 0)
+    (folder / "lower.txt").write_text((folder / "lexicon.txt").read_text().lower() + "dog D AO G\n")
+    lower = (*command[:3], folder / "lower.txt", "--json")
+    assert speak(*lower, "--case", "asis", "--stress", "keep")[0] == 1
+    assert speak(*lower, "--case", "lower", "--stress", "keep")[0] == 0
+
+
+def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
+    soundfile.write(folder / "a.wav", np.zeros(16000), 16000)
+    (folder / "list.csv").write_text("path,speaker,text\na.wav,ana,GO\n")
+    code, out, _ = speak("validate", folder / "list.csv", "--text", "--json")
+    assert code == 1
+    found = [p["kind"] for p in json.loads(out)["problems"]]
+    assert found.count("silent") + found.count("no_speech") == 1
+    assert "one_speaker" not in found
+    code, out, _ = speak("validate", folder / "list.csv", "--json")
+    assert "one_speaker" in out
