@@ -49,7 +49,7 @@ def models(draw, **options):
     return model, [rng.normal(size=(length, n_features)) * 3 for length in lengths]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(models())
 def test_inference_is_that_of_all_paths(case):
     model, sequences = case
@@ -64,7 +64,7 @@ def test_inference_is_that_of_all_paths(case):
         assert len(states) == len(X)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(models(n_iter=4, tol=-np.inf))
 def test_likelihood_never_falls_and_parameters_are_sound(case):
     model, sequences = case

@@ -85,7 +85,7 @@ def walked(models, edges, n_frames):
 
 
 @given(worlds(), st.integers(1, 4), seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_graphs_are_all_walks_and_no_others(world, n_frames, seed):
     models, edges = world
     if walked(models, edges, 0):
@@ -111,7 +111,7 @@ def test_graphs_are_all_walks_and_no_others(world, n_frames, seed):
 
 
 @given(worlds(), st.integers(1, 12), seeds)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_expected_counts_add_up(world, n_frames, seed):
     """All frames are some pdf's; a state is left as often as it is come to."""
     models, edges = world
@@ -133,7 +133,7 @@ def test_expected_counts_add_up(world, n_frames, seed):
 
 
 @given(worlds(), st.integers(0, 12))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_equal_shares_are_of_pdfs_of_the_graph(world, n_frames):
     models, edges = world
     try:
@@ -224,7 +224,7 @@ def test_compiled_sums_are_plain_sums(sizes, n_frames, seed, spread, dtype):
 
 
 @given(seeds, st.lists(st.integers(1, 4), min_size=1, max_size=3), st.integers(0, 5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_updates_and_growth_make_banks(seed, sizes, grown):
     """From any statistics of real frames: weights sum to one, variances are above the floor."""
     rng = np.random.default_rng(seed)

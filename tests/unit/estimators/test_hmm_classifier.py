@@ -34,7 +34,9 @@ def small(**options):
     return GaussianMixtureHMM(3, **(defaults | options))
 
 
-@parametrize_with_checks([HMMClassifier(small(n_mix=2, precision="float64"), n_components="auto")])
+@parametrize_with_checks(
+    [HMMClassifier(small(n_mix=2, n_iter=2, precision="float64"), n_components="auto")]
+)
 def test_scikit_learn_conventions(estimator, check):
     check(estimator)
 
