@@ -77,7 +77,7 @@ class SilenceModel:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AcousticModel:
     """Phone or word models and everything needed to use them on recordings.
 
@@ -145,6 +145,12 @@ class AcousticModel:
         from speakergmm.recognition.training import train_acoustic_model
 
         return train_acoustic_model(corpus, transcripts, lexicon, options, **keywords)
+
+    def __repr__(self) -> str:
+        return (
+            f"AcousticModel({len(self.models.units)} units, {self.models.n_components} Gaussians, "
+            f"{len(self.lexicon)} words, digest={self.digest[:12]!r})"
+        )
 
     @cached_property
     def digest(self) -> str:

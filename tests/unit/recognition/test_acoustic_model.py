@@ -103,6 +103,15 @@ def test_digest_is_of_what_results_depend_on():
     assert make_model(provenance={}).digest == make_model().digest
 
 
+def test_is_shown_in_a_line():
+    model = make_model()
+    shown = repr(model)
+    assert shown.startswith("AcousticModel(5 units, ")
+    assert "4 words" in shown
+    assert model.digest[:12] in shown
+    assert len(shown) < 120
+
+
 def test_info_is_json():
     info = make_model().info()
     assert json.loads(json.dumps(info)) == info
