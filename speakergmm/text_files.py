@@ -17,6 +17,9 @@ from typing import Any
 from speakergmm.errors import SpeakerGmmError
 
 _MOST_TOLD = 10
+# Bytes of control characters, but for white space: more of them, and of all bytes, has no text.
+_CONTROL_BYTES = bytes({*range(32)} - {*b"\t\n\v\f\r"})
+_MOST_CONTROLS, _MOST_CONTROLS_SHARE = 8, 0.02
 # Control characters but the tab, and the two Unicode line ends, which break lines in some programs.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -136,11 +139,13 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
     Raises
     ------
     FaultyFileError
-        If the file can't be read at all.
+        If the file can't be read at all, or is no text.
     """
     raw = _read_bytes(Path(path))
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise FaultyFileError((Fault(os.fspath(path), None, "UTF-16 text; save it as UTF-8"),))
+    if _is_binary(raw):
+        raise FaultyFileError((Fault(os.fspath(path), None, "is no text; give a text file"),))
     for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         try:
             text = line.decode("utf-8").strip()
@@ -153,6 +158,12 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
             faults.add(number, f"holds the control character U+{code:04X}; remove it")
         elif text:
             yield number, text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _is_binary(raw: bytes) -> bool:
+    """Tell a model or a recording from text in which a few bytes are wrong."""
+    controls = len(raw) - len(raw.translate(None, _CONTROL_BYTES))
+    return controls > max(_MOST_CONTROLS, _MOST_CONTROLS_SHARE * len(raw))
 
 
 def _read_bytes(path: Path) -> bytes:

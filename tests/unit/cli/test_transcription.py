@@ -1,6 +1,7 @@
 """score-transcripts, train-lm and validate --text."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -411,3 +412,32 @@ def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
     assert "one_speaker" not in found
     code, out, _ = speak("validate", folder / "list.csv", "--json")
     assert "one_speaker" in out
+
+
+@pytest.mark.parametrize("name", ["noise.wav", "model.safetensors"])
+def test_a_file_that_is_no_text_is_refused_in_a_word(speak, folder, world, name):
+    binary = folder / name
+    if name.endswith("wav"):
+        soundfile.write(binary, 0.1 * np.random.default_rng(0).standard_normal(8000), 8000)
+    else:
+        shutil.copy(world.ubm, binary)
+    corpus = next((world.folder / "corpus").rglob("wav.scp")).parent
+    for command in (
+        ("score-transcripts", folder / "ref", binary),
+        ("train-lm", binary, "-o", folder / "lm.arpa"),
+        ("train-hmm", corpus, "--lexicon", binary, "-o", folder / "am.safetensors"),
+    ):
+        code, _, err = speak(*command)
+        assert code == 2
+        assert err.splitlines()[-1] == f"speakergmm: {binary}: is no text; give a text file"
+    code, out, _ = speak("validate", corpus, "--lexicon", binary, "--lm", binary, "--json")
+    assert code == 1
+    told = [p["message"] for p in json.loads(out)["problems"] if p["severity"] == "error"]
+    assert told == ["is no text; give a text file"] * 2
+
+
+def test_a_text_with_some_odd_bytes_is_told_line_by_line(speak, folder):
+    (folder / "ref").write_bytes(b"u1 A\nu2 \x07B\nu3 \xff\n")
+    _, _, err = speak("score-transcripts", folder / "ref", folder / "hyp")
+    assert f"{folder / 'ref'}:2: holds the control character" in err
+    assert f"{folder / 'ref'}:3: byte 0xff" in err
