@@ -27,7 +27,7 @@ _IMPOSSIBLE = -1e20
 """Stands for log 0 in the search, whose sums must stay finite."""
 _SAME_SCORE = 1e-5
 """Relative difference of the scores that two searches give one path."""
-_WIDENING, _WIDEST = 1.25, 2.0
+_WIDENING, _WIDEST = 1.25, 1.5
 """A lattice without the best path is searched for with wider beams, up to this often the beam."""
 
 
