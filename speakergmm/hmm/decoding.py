@@ -54,7 +54,7 @@ class DecodingOptions:
         How many different word sequences to return at most; more than one need a lattice beam.
     retry_beam : float, optional
         Where no path reaches an end, search once more with this beam and without `max_active`; by
-        default four times the beam.
+        default twice the beam.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class DecodingOptions:
     @property
     def beams(self) -> tuple[float, float]:
         """The beam, and that of the second attempt."""
-        return self.beam, 4 * self.beam if self.retry_beam is None else self.retry_beam
+        return self.beam, 2 * self.beam if self.retry_beam is None else self.retry_beam
 
 
 @dataclass(frozen=True, slots=True)

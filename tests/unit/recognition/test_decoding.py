@@ -350,7 +350,9 @@ def test_alternatives_do_not_cost_the_best_words(model, language_model, speech, 
     plain, listed = (
         list(
             Decoder.for_words(
-                model, language_model=language_model, options=DecodingOptions(beam=beam, **more)
+                model,
+                language_model=language_model,
+                options=DecodingOptions(beam=beam, retry_beam=4 * beam, **more),
             ).decode(corpus)
         )
         for more in ({}, {"lattice_beam": 2.0, "n_best": 3})
