@@ -129,9 +129,8 @@ def choose(
     if split in ("unknown", "both"):
         few = for_choice(material, step)
         speakers = material.corpus.speakers
-        pairs = list(itertools.combinations(speakers, 2))
-        if not all_pairs:
-            pairs = list(zip(speakers[::2], speakers[1::2], strict=True))
+        three = zip(speakers[::2], speakers[1::2], strict=True)
+        pairs = list(itertools.combinations(speakers, 2) if all_pairs else three)
         heading("unknown speakers", "value", *(f"without {s}" for s in speakers), "mean error %")
         for name, value, settings in _variants(UNKNOWN, UNKNOWN_FACTORS):
             found = without_each(few, pairs, settings, rate=8000, seed=seed, jobs=jobs)

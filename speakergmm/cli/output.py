@@ -63,8 +63,8 @@ def print_table(
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
     if not console.is_terminal:
-        # A pipe or a file has no width: let no cell be folded to the 80 columns of a guess.
-        console = Console(width=200)
+        # A pipe or a file has no width: let no cell, such as a long path, be folded to a guess.
+        console = Console(width=10_000)
     sys.stdout.write(title + "\n")
     console.print(table)
 
