@@ -281,6 +281,7 @@ def compile_units(
     units: list[UnitInstance] = []
     pdf: list[NDArray[np.int32]] = []
     shapes: list[_Shape] = []
+    known: dict[int, _Shape] = {}
     first_states: list[int] = []
     first_arcs: list[int] = []
     n_states = 0
@@ -299,7 +300,9 @@ def compile_units(
         if edge.unit not in numbers:
             models.unit_number(edge.unit)
         number = numbers[edge.unit]
-        shape = _shape(models.topologies[number])
+        shape = known.get(number)
+        if shape is None:
+            shape = known[number] = _shape(models.topologies[number])
         first_arc = int(models.transitions.first[number])
         for state, fixed, passed in before:
             into = entries if state == _START else arcs
