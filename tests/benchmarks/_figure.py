@@ -25,6 +25,8 @@ class Figure:
 def show(figure: Figure) -> str:
     """Give the line of the table."""
     verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
-    return f"{figure.seen:9.2f}  {figure.to_reach:>7s}  {verdict:7s}  {figure.what}" + (
+    # Two decimals would make nothing of a thousandth.
+    seen = f"{figure.seen:.2f}" if abs(figure.seen) >= 0.1 else f"{figure.seen:.2g}"
+    return f"{seen:>9s}  {figure.to_reach:>7s}  {verdict:7s}  {figure.what}" + (
         f"  [{figure.note}]" if figure.note else ""
     )
