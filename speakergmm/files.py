@@ -1,17 +1,259 @@
-"""Writing files whole or not at all, and saying in one line why one can't be written."""
+"""Files are asked what they are before they are read, and written whole or not at all.
+
+What is read by seeking (models, stores, recordings) must be a regular file: `open_regular`. Text
+may come from a pipe as well, such as a shell's ``<(zcat lexicon.gz)``: `open_stream`. Devices never
+end, and are never opened.
+"""
 
 import contextlib
 import errno
 import io
 import os
+import select
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from speakergmm.errors import SpeakerGmmError
 
+FileKind = Literal["file", "folder", "pipe", "device", "socket", "missing"]
+"""What a path may be; a link is what it points to."""
+
+LARGEST_STREAM = 1 << 32
+"""Bytes that a text may have."""
+
+# Without a writer nothing will come; a writer may have to sort before it writes.
+_SECONDS_WITHOUT_WRITER, _SECONDS_WITHOUT_DATA = 5.0, 30.0
+_TIMEOUT_VARIABLE = "SPEAKERGMM_PIPE_TIMEOUT"
+
 _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class UnreadableFileError(SpeakerGmmError):
+    """A file can't be read, or is not of a kind that can be.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    reason : str
+        What is wrong, such as ``"is a pipe; give a regular file"``.
+    kind : str, optional
+        What the path is, where that is the reason (see `FileKind`).
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], reason: str, kind: FileKind | None = None
+    ) -> None:
+        super().__init__(path, reason, kind)
+        self.path = os.fspath(path)
+        self.reason = reason
+        self.kind = kind
+
+    def __str__(self) -> str:
+        name = self.path if self.path.isprintable() else repr(self.path)
+        return f"{name}: {self.reason}"
+
+
+def kind_of(path: str | os.PathLike[str]) -> FileKind:
+    """Return what a path is, without opening it.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the system doesn't say: a name that is too long or holds a NUL, no permission.
+
+    Examples
+    --------
+    >>> kind_of("no such file"), kind_of(os.curdir), kind_of(os.devnull)
+    ('missing', 'folder', 'device')
+    """
+    try:
+        return _kind(Path(path).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a file that is read by seeking; the caller closes it.
+
+    Parameters
+    ----------
+    path : path
+        A regular file, or a link to one.
+
+    Returns
+    -------
+    BufferedReader
+        Of a file that was asked again after opening: nothing else can have taken its place.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is missing, a folder, a pipe, a device or a socket, or can't be read.
+    """
+    return os.fdopen(_opened(path, ("file",), "give a regular file"), "rb")
+
+
+def open_stream(path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM) -> io.BufferedReader:
+    """Open a file or a pipe that is read from beginning to end; the caller closes it.
+
+    Parameters
+    ----------
+    path : path
+        A regular file or a pipe, or a link to one.
+    limit : int, default=LARGEST_STREAM
+        Most bytes that are read.
+
+    Returns
+    -------
+    BufferedReader
+        Reading raises `UnreadableFileError` beyond the limit, and where a pipe gives nothing: for
+        5 s while nobody writes to it, for 30 s where somebody does. The environment variable
+        ``SPEAKERGMM_PIPE_TIMEOUT`` gives both another value in seconds.
+
+    Raises
+    ------
+    UnreadableFileError
+        If it is missing, a folder, a device or a socket, can't be read, or is a regular file
+        above the limit.
+    """
+    descriptor = _opened(path, ("file", "pipe"), "give a regular file or a pipe")
+    return io.BufferedReader(_Stream(path, descriptor, limit), 1 << 16)
+
+
+def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
+    """Read a whole regular file or pipe; see `open_stream`."""
+    with open_stream(path, limit=limit) as file:
+        return file.read()
+
+
+class _Stream(io.RawIOBase):
+    """A file or pipe that is not read beyond a limit, and not waited for without end."""
+
+    def __init__(self, path: str | os.PathLike[str], descriptor: int, limit: int) -> None:
+        self._path = path
+        self._descriptor = descriptor
+        self._limit = limit
+        self._n_read = 0
+        found = os.fstat(descriptor)
+        self._is_pipe = not stat.S_ISREG(found.st_mode)
+        if self._is_pipe and hasattr(os, "set_blocking"):
+            os.set_blocking(descriptor, False)
+        elif found.st_size > limit:
+            self.close()
+            raise self._too_long()
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            os.close(self._descriptor)
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        given = self._read(len(buffer))
+        self._n_read += len(given)
+        if self._n_read > self._limit:
+            raise self._too_long()
+        buffer[: len(given)] = given
+        return len(given)
+
+    def _read(self, size: int) -> bytes:
+        began = time.monotonic()
+        while True:
+            try:
+                given, patience = os.read(self._descriptor, size), _SECONDS_WITHOUT_WRITER
+            except BlockingIOError:
+                given, patience = b"", _SECONDS_WITHOUT_DATA
+            except OSError as error:
+                raise _unreadable(self._path, error) from None
+            else:
+                # A pipe that nobody has opened for writing yet looks as one at its end.
+                if given or not self._is_pipe or self._n_read:
+                    return given
+            patience = _patience(patience)
+            left = began + patience - time.monotonic()
+            if left <= 0:
+                raise UnreadableFileError(
+                    self._path, f"is a pipe to which nothing was written for {patience:g} s", "pipe"
+                )
+            if _was_closed(self._descriptor, left):
+                return b""
+
+    def _too_long(self) -> UnreadableFileError:
+        return UnreadableFileError(
+            self._path, f"holds more than {self._limit:,} bytes, the most that is read"
+        )
+
+
+def _patience(seconds: float) -> float:
+    try:
+        return max(0.0, float(os.environ.get(_TIMEOUT_VARIABLE, seconds)))
+    except ValueError:
+        return seconds
+
+
+def _was_closed(descriptor: int, seconds: float) -> bool:
+    """Wait for data, and tell whether a writer came and went without giving any."""
+    if not hasattr(select, "poll"):
+        time.sleep(min(seconds, 0.05))
+        return False
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    # In short steps: somebody who opens the pipe and says nothing is waited for longer.
+    events = [event for _, event in poll.poll(min(1000 * seconds, 200))]
+    return any(event & select.POLLHUP and not event & select.POLLIN for event in events)
+
+
+def _opened(path: str | os.PathLike[str], allowed: tuple[FileKind, ...], remedy: str) -> int:
+    """Open what is of an allowed kind; what the kind is, is asked before and after."""
+
+    def check(kind: FileKind) -> None:
+        if kind == "missing":
+            raise UnreadableFileError(path, "can't be read: no such file", kind)
+        if kind not in allowed:
+            raise UnreadableFileError(path, f"is a {kind}; {remedy}", kind)
+
+    check(kind_of(path))
+    flags = os.O_RDONLY
+    # A pipe without a writer would be waited for; a terminal would become ours.
+    for name in ("O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC", "O_BINARY"):
+        flags |= getattr(os, name, 0)
+    try:
+        descriptor = os.open(path, flags)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+    try:
+        check(_kind(os.fstat(descriptor).st_mode))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _kind(mode: int) -> FileKind:
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if stat.S_ISFIFO(mode):
+        return "pipe"
+    return "socket" if stat.S_ISSOCK(mode) else "device"
+
+
+def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableFileError:
+    reason = getattr(error, "strerror", None) or str(error)
+    kind: FileKind | None = "missing" if isinstance(error, FileNotFoundError) else None
+    return UnreadableFileError(path, f"can't be read: {reason}", kind)
 
 
 @contextlib.contextmanager
