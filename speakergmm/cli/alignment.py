@@ -91,12 +91,13 @@ def align(
         ),
     ] = None,
     beam: Annotated[
-        float,
+        float | None,
         typer.Option(
-            help="Give up paths that are this many nats worse than the best; ten times as many "
-            "are tried where none is left."
+            help="Give up paths that are this many nats worse than the best, and search again "
+            "without a beam where the result is doubtful (default: none is given up).",
+            show_default=False,
         ),
-    ] = 200.0,
+    ] = None,
     edges: Annotated[
         Literal["expected", "path"],
         typer.Option(help="Phones meet where expected, between frames, or where the path has it."),
@@ -117,7 +118,7 @@ def align(
     from speakergmm.recognition.alignment_files import AlignmentFiles, check_kind, write_diagnoses
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
 
-    if not beam > 0:
+    if beam is not None and not beam > 0:
         raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
     loaded = AcousticModel.load(model)
     read, said = _recordings(corpus, text, transcripts, case, data)
@@ -146,7 +147,7 @@ def align(
                 read,
                 said,
                 beam=beam,
-                retry_beam=10 * beam,
+                retry_beam=None if beam is None else 10 * beam,
                 goodness=True,
                 loudness=True,
                 edges=edges,

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.bank import BankEvaluator
 from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.inference import forward_backward, viterbi
+from speakergmm.hmm.inference import ViterbiPath, forward_backward, viterbi
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.segments import Alignment, Segment, cut_path
 from speakergmm.hmm.utterance_graph import UtteranceGraph
@@ -31,6 +31,10 @@ _BYTES_OF_POSTERIORS = 20
 # For each Gaussian its density; for each pdf logarithms in both precisions, and scaled ones.
 _BYTES_OF_GAUSSIAN = 4
 _BYTES_OF_PDF = 20
+# Posteriors of words and pauses, and of phones, below which a path found in a beam is not trusted.
+# Phones are short, and of the best path of all one in ten is below a half.
+_DOUBTFUL = 0.5
+_DOUBTFUL_PHONE = 0.1
 
 
 class Aligner:
@@ -42,7 +46,10 @@ class Aligner:
         With any parameters.
     beam : float, optional
         Paths that are this many nats worse than the best of their frame are given up; by default
-        none is.
+        none is, and the path is the best of all. A path that is the best in the end may lie
+        thousands of nats behind at the start. With posteriors, which are summed over all paths
+        whatever the beam, an alignment with a doubtful word, pause or phone is searched for again
+        without one; without posteriors nobody notices what a beam has lost.
     retry_beam : float, optional
         Tried where no path is left with `beam`; by default such an utterance fails.
     confidences : bool, default=True
@@ -95,7 +102,7 @@ class Aligner:
         self._n_features = models.n_features
         self._n_gaussians = np.diff(models.bank.offsets)
         self._logs = models.transitions.log_probability()
-        self._beams = [beam]
+        self._beams: list[float | None] = [beam]
         if beam is not None and retry_beam is not None and retry_beam > beam:
             self._beams.append(retry_beam)
         self._confidences = confidences
@@ -136,30 +143,33 @@ class Aligner:
             )
         self._check_memory(len(frames), graph.n_states, utterance_graph.pdfs)
         pdfs = utterance_graph.pdfs
-        ratios = None
+        everything = None
         if self._goodness:
             everything = self._evaluator.evaluate(frames).log_emissions
             log_emissions = np.ascontiguousarray(everything[:, pdfs])
         else:
             log_emissions = self._evaluator.evaluate(frames, pdfs).log_emissions
+        best = None if everything is None else everything.max(axis=1)
         path = self._widening(lambda beam: viterbi(graph, log_emissions, beam=beam))
-        places = np.arange(len(frames))
-        taken = log_emissions[places, graph.pdf[path.states]].astype(np.float64)
-        if self._goodness:
-            ratios = taken - everything.max(axis=1)
         posteriors = None
         if self._confidences:
+            softened, scaled = graph, log_emissions
             if self._scale != 1.0:
-                graph = utterance_graph.graph_from_logs(self._scale * self._logs)
-                log_emissions = log_emissions * np.float32(self._scale)
-            # The same paths are given up: their distances are scaled too.
-            scale = self._scale
-            posteriors = self._widening(
-                lambda beam: forward_backward(
-                    graph, log_emissions, beam=None if beam is None else scale * beam
-                )
-            ).state_posteriors
-        return cut_path(utterance_graph, path, taken, posteriors, ratios)
+                softened = utterance_graph.graph_from_logs(self._scale * self._logs)
+                scaled = log_emissions * np.float32(self._scale)
+            # Over all paths: a sum over those in a beam would be sure of whatever they are.
+            posteriors = forward_backward(softened, scaled).state_posteriors
+
+        def cut(path: ViterbiPath) -> Alignment:
+            taken = log_emissions[np.arange(len(frames)), graph.pdf[path.states]]
+            taken = taken.astype(np.float64)
+            ratios = None if best is None else taken - best
+            return cut_path(utterance_graph, path, taken, posteriors, ratios)
+
+        found = cut(path)
+        if self._beams[0] is not None and _is_doubtful(found):
+            found = cut(viterbi(graph, log_emissions))
+        return found
 
     def _check_memory(self, n_frames: int, n_states: int, pdfs: NDArray[np.integer[Any]]) -> None:
         of_pdfs = self._n_gaussians if self._goodness else self._n_gaussians[pdfs]
@@ -180,6 +190,14 @@ class Aligner:
             with contextlib.suppress(NoPathError):
                 return search(beam)
         return search(self._beams[-1])
+
+
+def _is_doubtful(found: Alignment) -> bool:
+    """Whether all paths together see something else where the best path in a beam has a unit."""
+    pauses = [phone for phone in found.phones if phone.parent is None]
+    return any(item.confidence < _DOUBTFUL for item in (*found.words, *pauses)) or any(
+        phone.confidence < _DOUBTFUL_PHONE for phone in found.phones
+    )
 
 
 def align(

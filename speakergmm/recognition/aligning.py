@@ -26,8 +26,8 @@ def align_recordings(
     utterances: Iterable[Utterance],
     transcripts: Mapping[str, Sequence[str]],
     *,
-    beam: float | None = 200.0,
-    retry_beam: float | None = 2000.0,
+    beam: float | None = None,
+    retry_beam: float | None = None,
     confidences: bool = True,
     goodness: bool = False,
     loudness: bool = False,
@@ -48,8 +48,7 @@ def align_recordings(
     transcripts : mapping of str to sequence of str
         Words by utterance id.
     beam, retry_beam, confidences, goodness
-        See `speakergmm.hmm.alignment.Aligner`. With the defaults all paths of 100 utterances of
-        LibriSpeech were those without a beam, and confidences within 0.001.
+        See `speakergmm.hmm.alignment.Aligner`. By default no path is given up.
     loudness : bool, default=False
         Find out which frames are loud and whether there is any speech, which takes another look
         at each recording.

@@ -112,20 +112,19 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
         frames = list(archive)
         words = [text[utterance.id] for utterance in archive.utterances]
         graphs = [model.compile(said) for said in words]
-        beams = {"beam": _BEAM, "retry_beam": 10 * _BEAM}
 
         def whole():
-            aligner = Aligner(model.models, **beams)
+            aligner = Aligner(model.models)
             for said, X in zip(words, frames, strict=True):
                 aligner.align(model.compile(said), X)
 
         def compiled(**options):
-            aligner = Aligner(model.models, **beams, **options)
+            aligner = Aligner(model.models, **options)
             for graph, X in zip(graphs, frames, strict=True):
                 aligner.align(graph, X)
 
         def with_features():
-            for _ in align_recordings(model, corpus, text, **beams):
+            for _ in align_recordings(model, corpus, text):
                 pass
 
         alignment = "graphs, densities, path and confidences"
@@ -134,6 +133,9 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
             "these, and features from the recordings": with_features,
             "of it densities, path and confidences": compiled,
             "of it densities and path": lambda: compiled(confidences=False),
+            f"of it densities and path within a beam of {_BEAM:g}": lambda: compiled(
+                confidences=False, beam=_BEAM, retry_beam=10 * _BEAM
+            ),
         }
         spent = interleaved_medians(rates, rounds=_ROUNDS)
     note = (

@@ -230,9 +230,9 @@ def test_a_narrow_beam_is_widened_on_demand(case, monkeypatch):
     tried = []
 
     def fails_when_narrow(function):
-        def search(graph, log_emissions, *, beam):
+        def search(graph, log_emissions, *, beam=None):
             tried.append(beam)
-            if beam < 5.0:
+            if beam is not None and beam < 5.0:
                 raise NoPathError("no path is left in the beam")
             return function(graph, log_emissions, beam=beam)
 
@@ -241,12 +241,70 @@ def test_a_narrow_beam_is_widened_on_demand(case, monkeypatch):
     for name in ("viterbi", "forward_backward"):
         monkeypatch.setattr(alignment, name, fails_when_narrow(getattr(alignment, name)))
     widened = align(models, utterance, X, beam=1.0, retry_beam=1e6)
-    # In posteriors all is a tenth.
-    assert tried == pytest.approx([1.0, 1e6, 0.1, 1e5])
+    # Posteriors are sums over all paths.
+    assert tried[:3] == [1.0, 1e6, None]
     assert [p[:5] for p in widened.phones] == [p[:5] for p in exact.phones]
     for options in ({"beam": 1.0}, {"beam": 1.0, "retry_beam": 2.0}):
         with pytest.raises(NoPathError, match="in the beam"):
             align(models, utterance, X, **options)
+
+
+@pytest.fixture(scope="module")
+def late_winner():
+    """Two frames of digital silence, too few for silence; then speech, then silence.
+
+    The best path takes them for speech and lies thousands of nats behind there; what a beam keeps
+    takes the speech for silence, and pays more for it.
+    """
+    topologies = {unit: Topology.left_right(3) for unit in ("a", "c", "SIL")}
+    models = PhoneModels.flat(topologies, mean=np.zeros(1), variance=np.ones(1))
+    mean = {"a": 0.0, "c": 6.0, "SIL": -60.0}
+    variance = {"a": 1.0, "c": 1.0, "SIL": 0.1}
+    places = [unit for unit in models.units for _ in range(3)]
+    bank = MixtureBank.from_parameters(
+        np.arange(10),
+        np.ones(9),
+        np.array([[mean[unit]] for unit in places]),
+        np.array([[variance[unit]] for unit in places]),
+    )
+    models = models.with_parameters(bank=bank)
+    utterance = compile_transcript(["ac"], Lexicon.from_dict({"ac": "a c"}), models)
+    X = np.array([-60.0, -60.0, 0.1, -0.2, 0.0, 6.1, 5.8, 6.0, -60.0, -60.0, -60.0])[:, None]
+    return models, utterance, X
+
+
+@pytest.mark.parametrize("options", [{}, {"beam": 200.0}, {"beam": 200.0, "retry_beam": 2000.0}])
+def test_the_best_path_may_lie_thousands_of_nats_behind_at_the_start(late_winner, options):
+    models, utterance, X = late_winner
+    _, best, log_probability, _, _ = enumerate_all(models, utterance, X)
+    graph = utterance.graph(models.transitions)
+    emissions = np.array([[log_density(models, p, x) for p in utterance.pdfs] for x in X])
+    behind = emissions[:2].max(axis=1) - emissions[np.arange(2), graph.pdf[list(best[:2])]]
+    assert behind.sum() > 3000
+    found = align(models, utterance, X, **options)
+    assert found.log_likelihood * len(X) == pytest.approx(log_probability, rel=1e-6)
+    assert [(p.label, p.start_frame, p.end_frame) for p in found.phones] == [
+        ("a", 0, 5),
+        ("c", 5, 8),
+        ("SIL", 8, 11),
+    ]
+    soft = enumerate_all(models, utterance, X, 0.1)[0]
+    columns = np.flatnonzero(utterance.state_unit == utterance.state_unit[best[0]])
+    expected = soft[:5, columns].sum(axis=1).mean()
+    assert found.phones[0].confidence == pytest.approx(expected, abs=1e-6)
+
+
+def test_posteriors_are_over_all_paths_whatever_the_beam(late_winner, case):
+    for models, utterance, X in (late_winner, case):
+        exact = align(models, utterance, X)
+        for beam in (3.0, 20.0, 200.0, 1e5):
+            found = align(models, utterance, X, beam=beam, retry_beam=1e6)
+            if [p[:3] for p in found.states] == [p[:3] for p in exact.states]:
+                assert [p[:4] for p in found.phones] == [p[:4] for p in exact.phones]
+                assert found.phone_edges.tolist() == exact.phone_edges.tolist()
+            else:
+                # Paths that the sum over all finds about as probable.
+                assert min(word.confidence for word in found.words) >= 0.5
 
 
 @pytest.mark.parametrize("name", ["beam", "retry_beam", "posterior_scale"])
