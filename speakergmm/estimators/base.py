@@ -6,7 +6,7 @@ import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from speakergmm.estimators import options
-from speakergmm.estimators.checkpoint import Restarts, open_checkpoint
+from speakergmm.estimators.checkpoint import Restarts, objective_digest, open_checkpoint
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
 from speakergmm.estimators.scoring import Scoring
@@ -51,6 +51,10 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
     checkpoint: str | os.PathLike[str] | None
     checkpoint_seconds: float
     lower_bound_: float
+    mixture_: Any
+
+    # On which parameters, besides frames and weights, bounds depend.
+    _objective_parameters: ClassVar[tuple[str, ...]]
 
     @abstractmethod
     def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> Any:
@@ -71,7 +75,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         callback: Progress,
         checkpoint: TrainingCheckpoint[Any] | None,
     ) -> EMResult[Any]:
-        """Run one restart from a state; `previous` is the bound of a fit that goes on."""
+        """Run one restart from a state; `previous` is the last bound of a fit on these frames."""
 
     @abstractmethod
     def _codec(self) -> Codec[Any]:
@@ -160,6 +164,12 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         random_state = check_random_state(self.random_state)
         precision = self._choose_precision(frames)
         last_fit = self._pack_state(self._resume(frames)) if goes_on else None
+        objective = None
+        if self.warm_start:
+            objective = objective_digest(self, frames, self._objective_parameters)
+        # The last bound is one of these frames, or says nothing here.
+        is_same = goes_on and objective == self._objective_of_last_fit()
+        last_bound = self.lower_bound_ if is_same else -np.inf
         with (
             open_checkpoint(
                 self, frames, self._codec(), precision=precision, gone_on_with=last_fit
@@ -172,8 +182,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
             restarts = Restarts(self._pack_state, self._unpack_state, file)
             restarts.restore_or_begin(random_state)
             while restarts.number < (1 if goes_on else self.n_init):
-                previous = self.lower_bound_ if goes_on else -np.inf
-                reporter.restart_begins(restarts.number, previous)
+                reporter.restart_begins(restarts.number, last_bound)
                 if file is not None and file.state is not None:
                     state = self._running_state(file.state.model)
                 elif goes_on:
@@ -188,7 +197,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
                     frames,
                     state,
                     precision=precision,
-                    previous=float(previous) if np.isfinite(previous) else None,
+                    previous=float(last_bound) if np.isfinite(last_bound) else None,
                     callback=self._watch(restarts.number, reporter),
                     checkpoint=file,
                 )
@@ -202,6 +211,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
             for number, iteration in enumerate(best.history)
         )
         self._keep(frames, best.model)
+        self._bound_of = self.mixture_, objective
         self._dtype = frames.dtype
         self.precision_ = precision
         self.convergence_ = best.convergence
@@ -218,6 +228,12 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
                 ConvergenceWarning,
                 stacklevel=3,
             )
+
+    def _objective_of_last_fit(self) -> str | None:
+        """Give the digest of what `lower_bound_` is a bound of, where that is known."""
+        mixture, objective = getattr(self, "_bound_of", (None, None))
+        # A mixture that was set since, or learnt from a stream, is not that of the bound.
+        return objective if mixture is self.mixture_ else None
 
     def _watch(self, restart: int, reporter: FitReporter) -> Progress:
         def watch(number: int, iteration: Iteration) -> None:

@@ -138,6 +138,14 @@ default="dirichlet_process"
     """
 
     file_kind: ClassVar[str] = "bayesian gaussian mixture"
+    _objective_parameters: ClassVar[tuple[str, ...]] = (
+        "reg_covar",
+        "weight_concentration_prior",
+        "mean_precision_prior",
+        "mean_prior",
+        "degrees_of_freedom_prior",
+        "covariance_prior",
+    )
 
     def __init__(
         self,
@@ -234,7 +242,7 @@ default="dirichlet_process"
                 f"warm_start goes on from {found[0]} {found[2]} components of {found[1]} features "
                 f"with the same kinds of priors, found {asked[0]} {asked[2]} of {asked[1]}"
             )
-        return _State(last, self.elbo_)
+        return _State(last, -math.inf)
 
     def _train(
         self,

@@ -7,9 +7,10 @@ begin where they would have begun.
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +30,7 @@ from speakergmm.mixtures.checkpoint import (
     unpack_history,
 )
 from speakergmm.mixtures.em import EMResult
-from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
+from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint, normalised
 
 # They decide how a fit is watched and how fast it is, not how it ends.
 _WITHOUT_EFFECT = frozenset(
@@ -203,6 +204,25 @@ def open_checkpoint(
         if before is not None and Path(path).exists():
             numbers.set_state(before)
         raise
+
+
+def objective_digest(
+    estimator: BaseEstimator, frames: TrainingFrames, parameters: Iterable[str]
+) -> str:
+    """Say in a few characters what a bound is a bound of: bounds of others bear no comparison.
+
+    Parameters
+    ----------
+    estimator : estimator
+    frames : TrainingFrames
+        Frames and weights; a stream is read once more.
+    parameters : iterable of str
+        Names of those parameters of the estimator that the objective depends on.
+    """
+    asked: dict[str, Any] = {name: _plain(getattr(estimator, name)) for name in parameters}
+    asked |= frames_fingerprint(frames.source, frames.survey, frames.sample_weight)
+    text = json.dumps(normalised(asked), sort_keys=True)
+    return digest_arrays(np.frombuffer(text.encode(), np.uint8))
 
 
 def _plain(value: Any) -> Any:

@@ -65,7 +65,8 @@ default="kmeans"
     random_state : int, RandomState or None, default=None
         Source of randomness of starts and of `sample`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, and `n_init` is ignored.
+        Whether `fit` goes on from the last fit, and `n_init` is ignored. Its last bound counts
+        only for the same frames, weights and regularisation: with others the fit converges anew.
     verbose : int, default=0
         1 prints restarts and iterations, 2 their times and changes; a progress bar is shown if
         standard error is a terminal.
@@ -145,6 +146,7 @@ default="kmeans"
     """
 
     file_kind: ClassVar[str] = "gaussian mixture"
+    _objective_parameters: ClassVar[tuple[str, ...]] = ("reg_covar", "variance_floor", "min_count")
 
     def __init__(
         self,

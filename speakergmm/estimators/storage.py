@@ -127,6 +127,7 @@ class Storable:
             "convergence": fitted.convergence_,
             # No infinity in JSON: a fit without iterations has no bound.
             "lower_bound": bound if np.isfinite(bound) else None,
+            "bound_of": fitted._objective_of_last_fit(),
             "precision": fitted.precision_,
             "dtype": fitted._dtype.name,
             "feature_names": None if names is None else [str(name) for name in names],
@@ -147,5 +148,7 @@ class Storable:
         fitted.converged_ = stored["convergence"] == "converged"
         fitted.n_iter_ = len(iterations)
         fitted.lower_bound_ = -np.inf if bound is None else bound
+        # Files of earlier versions do not say of which frames the bound is.
+        fitted._bound_of = fitted.mixture_, stored.get("bound_of")
         fitted.lower_bounds_ = [iteration.bound for iteration in iterations]
         fitted.history_ = FitHistory(iterations, tuple(stored["restart_bounds"]))

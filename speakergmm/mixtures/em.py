@@ -178,7 +178,9 @@ def expectation_maximisation(
         Whether the iteration that finds the objective converged updates the model all the same,
         since the statistics are there; as scikit-learn does. Updates that report a bound need it.
     previous : float, optional
-        Last objective of a training that is gone on with: what the first one is compared to.
+        Last objective of a training on the same frames, weights and options that is gone on with:
+        where the first one differs by no more than the tolerance, the loop ends. A lower one is
+        no sign of an error.
     checkpoint : callable, optional
         Called as ``checkpoint(state)`` after each update that another iteration follows, before
         `callback`.
@@ -238,16 +240,13 @@ def expectation_maximisation(
             new_model, report = update(statistics, model)
             if report.bound is not None:
                 objective = report.bound / statistics.n_frames
-        last: float | None
+        verdict: Convergence | None = None
         if done:
-            last = done[-1].objective
-            before = done[-1].report or UpdateReport()
-        else:
-            last, before = previous, UpdateReport()
-        verdict = None
-        if last is not None:
             error = rounding() if callable(rounding) else rounding
+            last, before = done[-1].objective, done[-1].report or UpdateReport()
             verdict = _verdict(objective, last, tol=tol, rounding=error, before=before)
+        elif previous is not None and abs(objective - previous) <= tol:
+            verdict = "converged"
         if verdict == "decreased":
             # A bound is that of the new model, a log-likelihood that of the old one.
             better = previous_model if report is None or report.bound is None else model

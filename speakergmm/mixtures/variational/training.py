@@ -20,7 +20,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import NaturalParameters, check_precision
-from speakergmm.mixtures.em import EMResult, EMState, Iteration, expectation_maximisation
+from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
 from speakergmm.mixtures.frames import FrameSource, check_rereadable
 from speakergmm.mixtures.kinds import mixture_kind
@@ -100,7 +100,8 @@ def train_variational(
     n_jobs : int, default=1
         Threads; -1 for all cores. The result does not depend on it.
     previous : float, optional
-        Bound per frame of an inference that is gone on with.
+        Last bound per frame of an inference on the same frames, weights and prior that is gone on
+        with, as in `expectation_maximisation`.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration.
     survey : Survey, optional
@@ -188,15 +189,17 @@ def train_variational(
         start.to_standard(standardisation),
         steps.accumulate,
         steps.update,
+        max_iter=max_iter,
         tol=tol,
+        previous=previous,
         rounding=steps.rounding,
         callback=callback,
         final_update=True,
     )
     if checkpoint is None:
-        result = _go_on(run, max_iter, tol, previous, None)
+        result = run()
     elif isinstance(checkpoint, TrainingCheckpoint):
-        result = _go_on(run, max_iter, tol, previous, checkpoint)
+        result = run(checkpoint=checkpoint.record, resume=checkpoint.state)
     else:
         fingerprint = {
             **frames_fingerprint(source, survey, sample_weight),
@@ -218,7 +221,7 @@ def train_variational(
             codec=posterior_codec(start.covariance_type, start.covariance_prior_type),
             seconds=checkpoint_seconds,
         ) as file:
-            result = _go_on(run, max_iter, tol, previous, file)
+            result = run(checkpoint=file.record, resume=file.state)
     posterior = result.model.from_standard(standardisation)
     return VariationalResult(
         posterior,
@@ -246,25 +249,3 @@ def _check_kinds(start: VariationalPosterior, prior: VariationalPrior) -> None:
     ]
     if words[0] != words[1]:
         raise InvalidInputError(f"start and prior disagree: {words[0]} and {words[1]}")
-
-
-def _go_on(
-    run: Callable[..., EMResult[VariationalPosterior]],
-    max_iter: int,
-    tol: float,
-    previous: float | None,
-    file: TrainingCheckpoint[Any] | None,
-) -> EMResult[VariationalPosterior]:
-    """Run the loop to its end, from the checkpoint or from the start."""
-    loop = partial(run, max_iter=max_iter, checkpoint=None if file is None else file.record)
-    if file is not None and file.state is not None:
-        return loop(resume=file.state)
-    if previous is None:
-        return loop()
-    # A first bound below that of other frames, or of another prior, is no sign of an error.
-    result = run(max_iter=1)
-    if abs(result.objectives[0] - previous) <= tol:
-        return EMResult(result.model, result.history, "converged")
-    if max_iter == 1:
-        return result
-    return loop(resume=EMState(result.model, result.model, result.history))

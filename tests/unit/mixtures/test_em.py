@@ -186,7 +186,7 @@ def test_slack_is_that_of_the_last_update_only():
         (-5.001, "converged", 0, 1),
         (-6.0, "converged", 2, 3),
         (None, "converged", 2, 3),
-        (-4.0, "decreased", 0, 1),
+        (-4.0, "converged", 2, 3),
     ],
 )
 def test_the_first_objective_is_compared_with_what_went_before(
