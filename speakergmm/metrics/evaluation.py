@@ -14,7 +14,7 @@ from speakergmm.metrics.intervals import (
     measure_names,
     speaker_clusters,
 )
-from speakergmm.metrics.scores import UNKNOWN, Scores
+from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
 
@@ -226,6 +226,7 @@ def evaluate(
     >>> result["eer_linear"].format_value(), result["identification_top1"].format_value()
     ('0.00 %', '100.00 %')
     """
+    check_scores(scores, "evaluate")
     unlabelled = int((scores.labels == UNKNOWN).sum())
     if unlabelled:
         raise InvalidInputError(
@@ -243,7 +244,7 @@ def evaluate(
             f"listed before; {again.sum()} such trials would count twice: list each once"
         )
     names = measure_names(p_target=p_target, top_k=top_k)
-    trials = SortedTrials(scores.target, scores.nontarget)
+    trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
     intervals: dict[str, Interval | None] = {}
     if n_bootstrap:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.scores import Scores
+from speakergmm.metrics.scores import Scores, check_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +181,12 @@ def identification_from_matrix(
     InvalidInputError
         If shapes disagree, a score is NaN or an index lies outside.
     """
-    matrix = np.asarray(scores, dtype=np.float64)
-    true = np.asarray(true_index)
+    try:
+        matrix, true = np.asarray(scores, dtype=np.float64), np.asarray(true_index)
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            "scores: must be a matrix of numbers, tests by models, and true_index whole numbers"
+        ) from None
     if matrix.ndim != 2 or 0 in matrix.shape:
         raise InvalidInputError(
             f"scores: must be a matrix of tests by models, got shape {matrix.shape}"
@@ -244,6 +248,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
     InvalidInputError
         If one model and recording are listed twice with different scores or labels.
     """
+    check_scores(scores, "identification_from_trials")
     n_models, n_paths = len(scores.model_names), len(scores.path_names)
     rows = _distinct_rows(scores)
     path, model = scores.path_index[rows], scores.model_index[rows]
@@ -310,5 +315,5 @@ def _best_per_path(
 
 
 def _check_top_k(top_k: int) -> None:
-    if top_k < 1:
-        raise InvalidInputError(f"top_k {top_k}: must be at least 1")
+    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
+        raise InvalidInputError(f"top_k {top_k!r}: must be a whole number, at least 1")

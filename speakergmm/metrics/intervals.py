@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification
-from speakergmm.metrics.scores import Scores
+from speakergmm.metrics.scores import Scores, check_scores
 from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
 
 # Trials times replicates held at once, in cells of 8 bytes.
@@ -76,6 +76,7 @@ def speaker_clusters(scores: Scores) -> SpeakerClusters:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
+    check_scores(scores, "speaker_clusters")
     n_models, n_paths = len(scores.model_names), len(scores.path_names)
     model = scores.model_index[scores.is_target]
     path = scores.path_index[scores.is_target] + n_models
@@ -171,6 +172,7 @@ def bootstrap_intervals(
     .. [2] Poh, Bengio, "Estimating the Confidence Interval of Expected Performance Curve in
        Biometric Authentication Using Joint Bootstrap", ICASSP 2007 (resampling users).
     """
+    check_scores(scores, "bootstrap_intervals")
     if n_bootstrap < 2:
         raise InvalidInputError(f"n_bootstrap {n_bootstrap}: must be at least 2")
     if not 0 < confidence < 1:
@@ -326,10 +328,11 @@ def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) ->
     """
     from statistics import NormalDist
 
-    if not (0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
+    whole = all(isinstance(n, int | np.integer) for n in (n_errors, n_total))
+    if not (whole and 0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
         raise InvalidInputError(
-            f"errors must be 0 to the number of recordings, above 0, and confidence between 0 and "
-            f"1, found {n_errors}, {n_total} and {confidence}"
+            f"errors must be 0 to the number of recordings, counted, above 0, and confidence "
+            f"between 0 and 1, found {n_errors}, {n_total} and {confidence}"
         )
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     rate, share = n_errors / n_total, z * z / n_total
@@ -415,7 +418,7 @@ def _replicate_curves(
     The corners are those of the unweighted data: between two of them only one class moves,
     whatever the weights, so no other point can matter.
     """
-    trials = SortedTrials(scores.target, scores.nontarget)
+    trials = SortedTrials.of(scores)
     curve = trials.curve
     rows = {}
     for kind, mask in (("target", scores.is_target), ("nontarget", scores.is_nontarget)):

@@ -143,6 +143,22 @@ class Scores:
         return _places(self.paths, self.path_names)
 
 
+def check_scores(scores: object, function: str) -> None:
+    """Refuse what is no `Scores`, where a person may try arrays.
+
+    Raises
+    ------
+    TypeError
+        With the right call.
+    """
+    if not isinstance(scores, Scores):
+        raise TypeError(
+            f"{function} takes speakergmm.metrics.Scores(models, paths, scores, labels), found "
+            f"{type(scores).__name__}; for two arrays there are equal_error_rate(target, "
+            "nontarget), min_dcf and identification_accuracy(matrix, true_index)"
+        )
+
+
 def read_scores(path: str | Path) -> Scores:
     """Read a score file.
 

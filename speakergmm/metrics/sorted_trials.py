@@ -12,12 +12,13 @@ The last corner rejects all; its threshold is written ``inf`` and stands for "ab
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.scores import Scores
 
 EerMethod = Literal["linear", "rocch"]
 _EER_CONVENTIONS = {
@@ -112,10 +113,22 @@ class SortedTrials:
     Raises
     ------
     InvalidInputError
-        If a score is NaN or no number, an array is not flat, or one kind of trial is missing.
+        If a score is NaN or no number, an array is not flat, one kind of trial is missing, or one
+        array looks like the labels of the other.
     """
 
     def __init__(self, target: ArrayLike, nontarget: ArrayLike) -> None:
+        _refuse_labels(target, nontarget)
+        self._take(target, nontarget)
+
+    @classmethod
+    def of(cls, scores: Scores) -> Self:
+        """Sort labelled trials, whatever values their scores have."""
+        trials = cls.__new__(cls)
+        trials._take(scores.target, scores.nontarget)
+        return trials
+
+    def _take(self, target: ArrayLike, nontarget: ArrayLike) -> None:
         self.target = _sorted(target, "target")
         self.nontarget = _sorted(nontarget, "nontarget")
 
@@ -277,11 +290,51 @@ def _dcf_convention(p_target: float, c_miss: float, c_fa: float) -> str:
     return f"(p_target={p_target:g}, c_miss={c_miss:g}, c_fa={c_fa:g}), normalised"
 
 
+def _refuse_labels(target: ArrayLike, nontarget: ArrayLike) -> None:
+    """Refuse a call of the form ``(scores, labels)``, which other libraries have."""
+    for kind, given, other in (("nontarget", nontarget, target), ("target", target, nontarget)):
+        try:
+            array, scores = np.asarray(given), np.asarray(other)
+        except (TypeError, ValueError):
+            continue
+        if array.dtype.kind == "b" or (
+            array.size == scores.size and _two_valued(array) and _tells_more(scores, array)
+        ):
+            raise InvalidInputError(
+                f"{kind} scores: look like labels ({len(array)} of two values); give the scores "
+                "of target trials first and those of nontarget trials second, as "
+                "scores[labels == 1], scores[labels == 0]"
+            )
+
+
+def _two_valued(array: NDArray[Any]) -> bool:
+    """Whether all is 0 and 1, or -1 and 1, and both occur."""
+    if array.dtype.kind not in "iuf" or not array.size:
+        return False
+    low, high = array.min(), array.max()
+    return bool(high == 1 and low in (0, -1) and ((array == low) | (array == high)).all())
+
+
+def _tells_more(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
+    """Whether scores aren't two-valued themselves, and enough of them to be sure.
+
+    Systems that answer only yes or no give two values for both kinds; of a few whole numbers
+    nothing can be said.
+    """
+    if scores.dtype.kind not in "iuf" or np.isin(scores, labels).all():
+        return False
+    finite = scores[np.isfinite(scores)]
+    fractional = bool((finite != np.floor(finite)).any())
+    return labels.size >= 16 or (fractional and (labels.dtype.kind in "iu" or labels.size > 3))
+
+
 def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
     try:
         array = np.array(scores, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InvalidInputError(f"{kind} scores: must be numbers") from None
+        raise InvalidInputError(
+            f"{kind} scores: must be numbers; labels belong into speakergmm.metrics.Scores"
+        ) from None
     if array.ndim != 1:
         raise InvalidInputError(f"{kind} scores: must be a flat array, got shape {array.shape}")
     if not array.size:

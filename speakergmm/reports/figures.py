@@ -260,13 +260,16 @@ def _mark_points(
         inside = np.clip([p_fa, p_miss], low, high)
         return float(_probit(inside[0])), float(_probit(inside[1]))
 
+    def on_diagonal(rate: float) -> tuple[float, float]:
+        # One number for both axes, whose frames differ: clipped apart, it would leave the diagonal.
+        inside = float(_probit(np.clip(rate, max(low), min(high))))
+        return inside, inside
+
     eer = evaluation["eer_linear"]
     if eer.interval is not None:
-        ends = np.array(
-            [place(eer.interval.low, eer.interval.low), place(eer.interval.high, eer.interval.high)]
-        )
+        ends = np.array([on_diagonal(eer.interval.low), on_diagonal(eer.interval.high)])
         axes.plot(*ends.T, color=_COLOUR["mark-1"], linewidth=7, alpha=0.35, solid_capstyle="butt")
-    marked = [(eer, "o", place(eer.value, eer.value), f"EER (linear) {eer.format_value()}")]
+    marked = [(eer, "o", on_diagonal(eer.value), f"EER (linear) {eer.format_value()}")]
     costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
     for measure, marker in zip(costs, _MARKERS * len(costs), strict=False):
         assert measure.point is not None

@@ -10,7 +10,18 @@ from scipy.optimize import brentq
 from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics import actual_dcf, det_curve, equal_error_rate, min_dcf
+from speakergmm.metrics import (
+    actual_dcf,
+    bootstrap_intervals,
+    det_curve,
+    equal_error_rate,
+    evaluate,
+    identification_accuracy,
+    identification_from_trials,
+    min_dcf,
+    speaker_clusters,
+    wilson_interval,
+)
 from speakergmm.metrics.sorted_trials import SortedTrials
 
 # P_miss and P_fa cross inside a step: 1/3 misses while false alarms fall from 1/2 to 0.
@@ -226,3 +237,99 @@ def test_method_and_threshold_refused():
         equal_error_rate(TARGET, NONTARGET, method="average")
     with pytest.raises(InvalidInputError, match="threshold nan"):
         actual_dcf(TARGET, NONTARGET, threshold=math.nan)
+
+
+def labelled():
+    """Scores and labels as other libraries take them, and the EER of the two kinds."""
+    target, nontarget = drawn(400, 400, seed=3)
+    scores = np.concatenate([target, nontarget])
+    return scores, np.repeat([1, 0], 400), equal_error_rate(target, nontarget).value
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        equal_error_rate,
+        min_dcf,
+        det_curve,
+        lambda *pair: actual_dcf(*pair, threshold=0.0),
+        lambda *pair: equal_error_rate(*pair, method="rocch"),
+    ],
+)
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda labels: labels,
+        lambda labels: labels.astype(bool),
+        lambda labels: labels.astype(float),
+        lambda labels: labels * 2 - 1,
+        lambda labels: labels.tolist(),
+        lambda labels: np.where(labels, "target", "nontarget"),
+        lambda labels: np.where(labels, True, False).astype(object).tolist(),
+    ],
+)
+def test_labels_are_not_taken_for_scores(figure, write):
+    scores, labels, expected = labelled()
+    for pair in ((scores, write(labels)), (write(labels), scores), (scores[:2], [1, 0])):
+        with pytest.raises(InvalidInputError, match="labels") as caught:
+            figure(*pair)
+        assert "\n" not in str(caught.value)
+    # What the message advises gives the right figure.
+    assert equal_error_rate(scores[labels == 1], scores[labels == 0]).value == expected
+
+
+def test_scores_that_only_resemble_labels_are_scored():
+    # A system that answers yes or no: 1 of 3 missed, 1 of 3 accepted wrongly.
+    assert equal_error_rate([1, 1, 0], [0, 0, 1]).value == pytest.approx(1 / 3)
+    assert equal_error_rate([2.0, 3.0], [0.0, 1.0]).value == 0
+    assert equal_error_rate([2, 3, 4], [0, 1]).value == 0
+    assert equal_error_rate([1.0, 1.0, 1.0], [0.0, 0.0, 0.0]).value == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "nontarget", "words"),
+    [
+        ([], [1.0], "no target scores"),
+        ([1.0], [], "no nontarget scores"),
+        ([1.0, np.nan], [0.0], "row 1 is NaN"),
+        ([[1.0, 2.0]], [0.0], "flat array"),
+        ([1.0], [[0.0], [1.0]], "flat array"),
+        ([1.0], ["a"], "numbers"),
+        (None, [1.0], "flat array"),
+    ],
+)
+def test_what_is_no_pair_of_scores_is_refused(target, nontarget, words):
+    for figure in (equal_error_rate, min_dcf, det_curve):
+        with pytest.raises(InvalidInputError, match=words):
+            figure(target, nontarget)
+
+
+def test_arrays_where_trials_are_wanted_name_the_right_call():
+    scores, labels, _ = labelled()
+    for function in (evaluate, bootstrap_intervals, identification_from_trials, speaker_clusters):
+        for given in (scores, list(zip(scores, labels, strict=True)), "scores.tsv"):
+            with pytest.raises(TypeError, match=r"metrics\.Scores\("):
+                function(given)
+
+
+def test_counts_are_counts_and_matrices_are_matrices():
+    for errors, total in ((0.05, 100), (100, 1), (np.nan, 10), (-1, 10)):
+        with pytest.raises(InvalidInputError, match="counted"):
+            wilson_interval(errors, total)
+    matrix = np.arange(6.0).reshape(2, 3)
+    for scores, true in (
+        (matrix.T, [0, 1]),
+        ([0, 1], matrix),
+        (matrix, [[1, 0, 0], [0, 1, 0]]),
+        (matrix, [True, False]),
+        (matrix, [0.0, 1.0]),
+        (matrix * np.nan, [0, 1]),
+        (np.empty((0, 3)), []),
+        ([[1.0], [1.0, 2.0]], [0, 1]),
+        ([["a", "b"]], [0]),
+    ):
+        with pytest.raises(InvalidInputError):
+            identification_accuracy(scores, true)
+    for top_k in (0, True, 1.5):
+        with pytest.raises(InvalidInputError, match="top_k"):
+            identification_accuracy(matrix, [0, 1], top_k=top_k)

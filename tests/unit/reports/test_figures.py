@@ -1,14 +1,21 @@
 """What the figures are drawn from: thinned curve, bins."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from speakergmm.metrics import det_curve
-from speakergmm.reports.figures import histogram_counts, histogram_edges, thin_curve
+from speakergmm.metrics import Interval, Scores, det_curve, evaluate
+from speakergmm.reports.figures import (
+    draw_det_curve,
+    histogram_counts,
+    histogram_edges,
+    thin_curve,
+)
 
 
 def test_a_thinned_curve_looks_the_same():
@@ -73,3 +80,58 @@ def test_importing_reports_does_not_import_matplotlib_or_jinja2():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def few_targets(n_target, n_nontarget, shift):
+    """Trials whose DET frame begins elsewhere along the two axes."""
+    rng = np.random.default_rng(4)
+    count = n_target + n_nontarget
+    labels = np.repeat(["target", "nontarget"], [n_target, n_nontarget])
+    values = rng.normal(size=count) + np.where(labels == "target", shift, 0.0)
+    return Scores(["m"] * count, [f"{number}.wav" for number in range(count)], values, labels)
+
+
+def drawn_path(svg, colour, dashed=None):
+    """The corners of the first line of a colour, in points of the page."""
+    for data, style in re.findall(r'<path d="([^"]*)"[^>]*style="([^"]*)"', svg):
+        if f"stroke: var({colour})" in style and dashed in (None, "stroke-dasharray" in style):
+            numbers = [float(number) for number in re.findall(r"-?[\d.]+", data)]
+            return np.array(numbers).reshape(-1, 2)
+    raise AssertionError(colour)
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.0, 0.03), (0.0, 1.0), (0.03, 1.0), (1e-9, 1e-8), (0.1, 0.2)]
+)
+@pytest.mark.parametrize(("n_target", "n_nontarget"), [(20, 4000), (4000, 20), (300, 300)])
+def test_the_band_of_the_interval_stays_on_the_diagonal(n_target, n_nontarget, low, high):
+    found = evaluate(few_targets(n_target, n_nontarget, 3.5), n_bootstrap=0)
+    measures = tuple(
+        replace(each, interval=Interval(low, high, 0.95)) if each.name == "eer_linear" else each
+        for each in found.measures
+    )
+    svg = draw_det_curve(replace(found, measures=measures))
+    band = drawn_path(svg, "--mark-1")
+    start, end = drawn_path(svg, "--muted", dashed=True)
+    direction = (end - start) / np.hypot(*(end - start))
+    away = (band - start) @ np.array([-direction[1], direction[0]])
+    np.testing.assert_allclose(away, 0, atol=0.01)
+    if (low, high) == (0.1, 0.2):
+        assert np.hypot(*(band[1] - band[0])) > 10
+
+
+def test_an_error_rate_of_nought_is_marked_on_the_diagonal():
+    found = evaluate(few_targets(20, 4000, 30.0), n_bootstrap=0)
+    assert found["eer_linear"].value == 0
+    svg = draw_det_curve(found)
+    start, end = drawn_path(svg, "--muted", dashed=True)
+    direction = (end - start) / np.hypot(*(end - start))
+    marks = [
+        (float(x), float(y))
+        for x, y in re.findall(
+            r'<use [^>]*x="([-\d.]+)" y="([-\d.]+)" style="fill: var\(--mark-1', svg
+        )
+    ]
+    away = (np.array(marks) - start) @ np.array([-direction[1], direction[0]])
+    # One of them stands in the legend.
+    assert np.abs(away).min() < 0.01
