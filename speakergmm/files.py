@@ -99,7 +99,9 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     return os.fdopen(_opened(path, ("file",), "give a regular file"), "rb")
 
 
-def open_stream(path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM) -> io.BufferedReader:
+def open_stream(
+    path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM, buffer: int = 1 << 16
+) -> io.BufferedReader:
     """Open a file or a pipe that is read from beginning to end; the caller closes it.
 
     Parameters
@@ -108,6 +110,8 @@ def open_stream(path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM) ->
         A regular file or a pipe, or a link to one.
     limit : int, default=LARGEST_STREAM
         Most bytes that are read.
+    buffer : int, default=65536
+        Bytes that are read at once.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def open_stream(path: str | os.PathLike[str], *, limit: int = LARGEST_STREAM) ->
         above the limit.
     """
     descriptor = _opened(path, ("file", "pipe"), "give a regular file or a pipe")
-    return io.BufferedReader(_Stream(path, descriptor, limit), 1 << 16)
+    return io.BufferedReader(_Stream(path, descriptor, limit), buffer)
 
 
 def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
@@ -139,7 +143,7 @@ class _Stream(io.RawIOBase):
         self._path = path
         self._descriptor = descriptor
         self._limit = limit
-        self._n_read = 0
+        self.n_read = 0
         found = os.fstat(descriptor)
         self._is_pipe = not stat.S_ISREG(found.st_mode)
         if self._is_pipe and hasattr(os, "set_blocking"):
@@ -161,8 +165,8 @@ class _Stream(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         given = self._read(len(buffer))
-        self._n_read += len(given)
-        if self._n_read > self._limit:
+        self.n_read += len(given)
+        if self.n_read > self._limit:
             raise self._too_long()
         buffer[: len(given)] = given
         return len(given)
@@ -178,7 +182,7 @@ class _Stream(io.RawIOBase):
                 raise _unreadable(self._path, error) from None
             else:
                 # A pipe that nobody has opened for writing yet looks as one at its end.
-                if given or not self._is_pipe or self._n_read:
+                if given or not self._is_pipe or self.n_read:
                     return given
             patience = _patience(patience)
             left = began + patience - time.monotonic()

@@ -5,18 +5,24 @@ mend such a file wants all its faults with their lines, not the first one and th
 """
 
 import gzip
+import io
 import os
 import re
-import unicodedata
 import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.files import UnreadableFileError, open_stream
+from speakergmm.words import clean
 
 _MOST_TOLD = 10
+_MOST_FAULTS = 100_000
+_BUFFER = 1 << 14
+_LONGEST_LINE = 1 << 20
+# What text becomes when it is unpacked: rarely more than twenty times as long.
+_UNPACKED_AT_LEAST, _UNPACKED_AT_MOST = 1 << 20, 100
 # Bytes of control characters, but for white space: more of them, and of all bytes, has no text.
 _CONTROL_BYTES = bytes({*range(32)} - {*b"\t\n\v\f\r"})
 _MOST_CONTROLS, _MOST_CONTROLS_SHARE = 8, 0.02
@@ -102,7 +108,16 @@ class FaultList:
     faults: list[Fault] = field(default_factory=list)
 
     def add(self, line: int | None, message: str, *, utterance: str | None = None) -> None:
-        """Note a fault."""
+        """Note a fault.
+
+        Raises
+        ------
+        FaultyFileError
+            If it is one of very many: they are of a file of another kind, and fill the memory.
+        """
+        if len(self.faults) >= _MOST_FAULTS:
+            message = f"more than {_MOST_FAULTS:,} faults; the file seems to be of another kind"
+            raise FaultyFileError((Fault(self.path, line, message),))
         self.faults.append(Fault(self.path, line, message, utterance))
 
     def sorted(self) -> tuple[Fault, ...]:
@@ -115,17 +130,97 @@ class FaultList:
             raise error(self.sorted())
 
 
-def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tuple[int, str]]:
-    """Read a UTF-8 text file, plain or compressed by gzip, line by line.
+def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
+    """Open a text file or pipe, plain or compressed by gzip, for reading its bytes.
 
-    A byte order mark and carriage returns at the ends of lines are dropped, white space at both
-    ends too, and blank lines are passed over. Text comes in Unicode normal form C, so that the
-    same word is the same string in every file.
+    Whether it is compressed is told by its first bytes, not its name.
 
     Parameters
     ----------
     path : path
-        The file. Whether it is compressed is told by its first bytes, not its name.
+
+    Returns
+    -------
+    BufferedReader
+        The uncompressed bytes, to be closed by the caller. No more is held in memory than is asked
+        for, and reading raises `UnreadableFileError` where `open_stream` does, where a line is
+        longer than 1 MiB, where more than a hundred bytes come of each compressed one (beyond the
+        first MiB), and where the compression is damaged.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `open_stream`.
+    """
+    source = open_stream(path, buffer=_BUFFER)
+    try:
+        return io.BufferedReader(_Text(path, source), _BUFFER)
+    except BaseException:
+        source.close()
+        raise
+
+
+class _Text(io.RawIOBase):
+    """Bytes of a text, uncompressed, whose lines and whose compression stay within bounds."""
+
+    def __init__(self, path: str | os.PathLike[str], source: io.BufferedReader) -> None:
+        self._path = path
+        self._source = source
+        is_packed = source.peek(2).startswith(b"\x1f\x8b")
+        self._unpacked = gzip.GzipFile(fileobj=source, mode="rb") if is_packed else None
+        self._in_line = 0
+        self._n_read = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            super().close()
+            self._source.close()
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        given = self._read(len(buffer))
+        self._n_read += len(given)
+        # Gaps between line ends within what is read at once are shorter than the buffer.
+        end = given.rfind(b"\n")
+        self._in_line = self._in_line + len(given) if end < 0 else len(given) - end
+        if self._in_line > _LONGEST_LINE:
+            raise UnreadableFileError(
+                self._path,
+                f"has a line of more than {_LONGEST_LINE:,} bytes; put line ends into it",
+            )
+        buffer[: len(given)] = given
+        return len(given)
+
+    def _read(self, size: int) -> bytes:
+        if self._unpacked is None:
+            return self._source.read1(size)
+        try:
+            given = self._unpacked.read1(size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UnreadableFileError(self._path, f"damaged gzip file ({error})") from None
+        packed = cast("Any", self._source.raw).n_read
+        if self._n_read + len(given) > _UNPACKED_AT_LEAST + _UNPACKED_AT_MOST * packed:
+            raise UnreadableFileError(
+                self._path,
+                f"becomes more than {_UNPACKED_AT_MOST} times as long when it is unpacked, which "
+                "no text does; unpack it and give the text",
+            )
+        return given
+
+
+def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tuple[int, str]]:
+    """Read a UTF-8 text file or pipe, plain or compressed by gzip, line by line.
+
+    A byte order mark and carriage returns at the ends of lines are dropped, white space at both
+    ends too, and blank lines are passed over. Text is clean as `speakergmm.words.clean` has it, so
+    that the same word is the same string in every file.
+
+    Parameters
+    ----------
+    path : path
+        The file; see `open_text`.
     faults : FaultList
         Gets a fault for every line that isn't UTF-8 or holds a control character; such a line is
         not yielded.
@@ -141,43 +236,39 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
     FaultyFileError
         If the file can't be read at all, or is no text.
     """
-    raw = _read_bytes(Path(path))
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise FaultyFileError((Fault(os.fspath(path), None, "UTF-16 text; save it as UTF-8"),))
-    if _is_binary(raw):
-        raise FaultyFileError((Fault(os.fspath(path), None, "is no text; give a text file"),))
-    for number, line in enumerate(raw.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
-        try:
-            text = line.decode("utf-8").strip()
-        except UnicodeDecodeError as error:
-            byte = line[error.start]
-            faults.add(number, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8 text")
-            continue
-        if found := _CONTROL.search(text):
-            code = ord(found.group())
-            faults.add(number, f"holds the control character U+{code:04X}; remove it")
-        elif text:
-            yield number, text if text.isascii() else unicodedata.normalize("NFC", text)
+    try:
+        with open_text(path) as file:
+            start = file.peek(_BUFFER)
+            if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise UnreadableFileError(path, "UTF-16 text; save it as UTF-8")
+            if _is_binary(start):
+                raise UnreadableFileError(path, "is no text; give a text file")
+            for number, line in enumerate(file, start=1):
+                raw = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+                if text := _checked(raw, number, faults):
+                    yield number, text
+    except UnreadableFileError as error:
+        raise FaultyFileError((Fault(os.fspath(path), None, error.reason),)) from None
+
+
+def _checked(line: bytes, number: int, faults: FaultList) -> str | None:
+    """Return a line as text, None where it has a fault."""
+    try:
+        text = line.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        faults.add(number, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8 text")
+        return None
+    if found := _CONTROL.search(text):
+        faults.add(number, f"holds the control character U+{ord(found.group()):04X}; remove it")
+        return None
+    return clean(text).strip()
 
 
 def _is_binary(raw: bytes) -> bool:
     """Tell a model or a recording from text in which a few bytes are wrong."""
     controls = len(raw) - len(raw.translate(None, _CONTROL_BYTES))
     return controls > max(_MOST_CONTROLS, _MOST_CONTROLS_SHARE * len(raw))
-
-
-def _read_bytes(path: Path) -> bytes:
-    name = os.fspath(path)
-    try:
-        if path.exists() and not path.is_file():
-            raise FaultyFileError((Fault(name, None, "is no file; a text file is needed here"),))
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if raw.startswith(b"\x1f\x8b") else raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise FaultyFileError((Fault(name, None, f"damaged gzip file ({error})"),)) from error
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FaultyFileError((Fault(name, None, f"can't be read: {reason}"),)) from error
 
 
 def _shown(path: str) -> str:

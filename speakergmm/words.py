@@ -1,0 +1,134 @@
+r"""A word is one string, wherever it is read: the one function that takes text in.
+
+Every reader (transcripts, lists, lexicons, CTM, JSON, TextGrids, language models, word lists,
+options, arguments) passes its text, its words and the names of its utterances through `clean`,
+`split_words` or `fold`. What they do:
+
+- Text comes in Unicode normal form C, so that an accent is the same whether it was typed as one
+  character or two.
+- What is invisible and says nothing about the word is removed: the soft hyphen (U+00AD), marks and
+  overrides of direction (U+061C, U+200E, U+200F, U+202A to U+202E, U+2066 to U+206F), the word
+  joiner (U+2060) with the invisible operators behind it, and the byte order mark (U+FEFF).
+- The zero width space (U+200B) is white space: it separates words in Khmer, Thai, Lao and Burmese.
+- The joiners (U+200C, U+200D) are spelling, in Persian, Sinhala, Malayalam and others, and are
+  kept. Only where they join nothing, before a word and (U+200C) behind it, they are removed.
+
+Letter case is changed as Unicode has it for all languages alike, and normalised again afterwards:
+the Greek capital iota with dialytika and tonos is two characters, its small letter one. Two letters
+are brought to what their languages have: the Turkish capital I with a dot becomes a plain ``i``
+(not i and a combining dot), the German capital sharp s becomes ``SS`` as the small one does. The
+rest of Turkish needs its own rules, which text doesn't tell: ``I`` becomes ``i``, not the dotless
+one. German is best compared in capitals: ``STRASSE`` in small letters is ``strasse``.
+"""
+
+import re
+import unicodedata
+from typing import Literal
+
+Case = Literal["upper", "lower"]
+"""Letter case that words may be brought to."""
+
+_REMOVED = dict.fromkeys(
+    [
+        0x00AD,
+        0x061C,
+        0x200E,
+        0x200F,
+        *range(0x202A, 0x202F),
+        *range(0x2060, 0x2070),
+        0xFEFF,
+    ]
+)
+_SEPARATOR = "\u200b"
+_WHITE = re.compile(rf"[\s{_SEPARATOR}]+")
+# Joiners that join nothing, then separators at the ends of words.
+_LOOSE_JOINERS = re.compile(rf"(?<![^\s{_SEPARATOR}])[\u200c\u200d]+|\u200c+(?![^\s{_SEPARATOR}])")
+_LOOSE_SEPARATORS = re.compile(rf"(?<!\S){_SEPARATOR}+|{_SEPARATOR}+(?!\S)")
+# Control characters, lone surrogates, and what Unicode says is no character.
+_FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(
+        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 1 << 16)
+    )
+    + "]"
+)
+
+
+def clean(text: str) -> str:
+    r"""Return text as every reader takes it in: see the module.
+
+    Parameters
+    ----------
+    text : str
+        Of any length, with any white space, which stays as it is.
+
+    Returns
+    -------
+    str
+        The same for what was cleaned already.
+
+    Examples
+    --------
+    >>> clean("cafe\u0301") == "caf\u00e9", clean("co\u00adop\ufeff")
+    (True, 'coop')
+    >>> clean("\u0645\u06cc\u200c\u0631\u0648\u062f") == "\u0645\u06cc\u200c\u0631\u0648\u062f"
+    True
+    """
+    if text.isascii():
+        return text
+    text = text.translate(_REMOVED)
+    if "\u200c" in text or "\u200d" in text:
+        text = _LOOSE_JOINERS.sub("", text)
+    if _SEPARATOR in text:
+        text = _LOOSE_SEPARATORS.sub("", text)
+    return unicodedata.normalize("NFC", text)
+
+
+def fold(text: str, case: Case | None) -> str:
+    r"""Return clean text in one letter case; with None its case stays.
+
+    Examples
+    --------
+    >>> fold("\u0399\u0308\u0301", "lower") == "\u0390", fold("\u0130zmir", "lower")
+    (True, 'izmir')
+    >>> fold("Stra\u00dfe", "upper"), fold("STRA\u1e9eE", "upper"), fold("Yes", None)
+    ('STRASSE', 'STRASSE', 'Yes')
+    """
+    text = clean(text)
+    if case == "upper":
+        text = text.replace("\u1e9e", "SS").upper()
+    elif case == "lower":
+        text = text.replace("\u0130", "i").lower()
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def split_words(text: str, case: Case | None = None) -> tuple[str, ...]:
+    r"""Return the words of a text, clean and in one letter case.
+
+    Examples
+    --------
+    >>> split_words(" Yes  no\u200bMAYBE ", "lower")
+    ('yes', 'no', 'maybe')
+    """
+    if text.isascii():
+        return tuple(fold(text, case).split())
+    # By word: the last letter of a Greek word is another one than the same letter within.
+    return tuple(fold(word, case) for word in _WHITE.split(clean(text)) if word)
+
+
+def word_fault(word: str) -> str | None:
+    r"""Return why a clean text can't be one word; None where it can.
+
+    Examples
+    --------
+    >>> word_fault("two words"), word_fault("bell\x07"), word_fault("caf\u00e9")
+    ('holds white space; it must be one word', 'holds the character U+0007; remove it', None)
+    """
+    if not word:
+        return "is empty; it must have at least one character"
+    if found := _FORBIDDEN.search(word):
+        return f"holds the character U+{ord(found.group()):04X}; remove it"
+    if found := _WHITE.search(word):
+        named = "white space" if found.group().isspace() else "a zero width space (U+200B)"
+        return f"holds {named}; it must be one word"
+    return None
