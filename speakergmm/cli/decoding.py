@@ -16,6 +16,7 @@ from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
+    listed,
     print_json,
     print_line,
     print_note,
@@ -95,9 +96,19 @@ def decode(
     word_penalty: Annotated[
         float, typer.Option(help="Added for each word; below 0 for fewer words.")
     ] = 0.0,
-    beam: Annotated[float, typer.Option(help="Width of the search.")] = 13.0,
+    beam: Annotated[
+        float,
+        typer.Option(
+            help="Width of the search in graphs of more than 100,000 arcs (thousands of words); "
+            "smaller ones are searched whole."
+        ),
+    ] = 13.0,
     max_active: Annotated[
-        int, typer.Option(min=2, help="Most states followed at a frame, without a lattice.")
+        int,
+        typer.Option(
+            min=2,
+            help="Most states followed at a frame, where --beam counts and no lattice is kept.",
+        ),
     ] = 7000,
     nbest: Annotated[
         int,
@@ -215,9 +226,13 @@ def decode(
         # Lattices of a corpus are too large to be kept.
         found.append(replace(recognition, lattice_text=None))
     silence = acoustic.silence.unit if phones else None
+    missing = _missing(utterances, found)
     document = {
         "model": str(model),
         "model_digest": acoustic.digest,
+        "n_utterances": len(utterances),
+        "n_recognised": len(found),
+        "not_recognised": missing,
         "utterances": [recognition.to_dict() for recognition in found],
         "skipped": [item.to_dict() for item in skipped],
     }
@@ -229,12 +244,25 @@ def decode(
         for line in _text_lines(found, silence):
             print_line(line)
     else:
+        lost = f"; {len(missing):,} of {len(utterances):,} not recognised" if missing else ""
         print_line(
             f"{output}: {counted(len(found), 'utterance')}, "
             f"{counted(sum(len(_said(r, silence)) for r in found), 'phone' if phones else 'word')}"
+            f"{lost}"
+        )
+    if missing:
+        print_note(
+            f"warning: {len(missing):,} of {counted(len(utterances), 'utterance')} not recognised: "
+            f"{listed(missing)}"
         )
     if not found:
         raise typer.Exit(1)
+
+
+def _missing(utterances: Sequence[Utterance], found: Iterable[Recognition]) -> list[str]:
+    """Name the utterances for which there is no result."""
+    recognised = {recognition.utterance.id for recognition in found}
+    return [utterance.id for utterance in utterances if utterance.id not in recognised]
 
 
 def _check_modes(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json as json_module
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from speakergmm.corpora.names import quoted
 
 if TYPE_CHECKING:
     from speakergmm.mixtures import Iteration
@@ -86,6 +89,19 @@ def counted(number: int, noun: str) -> str:
     ('1 recording', '2,000 frames')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], *, most: int = 20) -> str:
+    """Write names with commas between, in quotes where they hold a comma or white space.
+
+    >>> listed(["a1", "a 2", "a3"], most=2)
+    "a1, 'a 2' and 1 more"
+    """
+    shown = ", ".join(
+        name if name.isprintable() and not re.search(r"[\s,]", name) else quoted(name)
+        for name in names[:most]
+    )
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
 @contextlib.contextmanager

@@ -1,7 +1,9 @@
 """Recognition: the best words for frames, when each was said, the alternatives and how sure it is.
 
-The search is kaldi-decoder's: tokens on the states of a decoding graph, of which those survive at
-each frame that lie within a beam of the best one.
+Small graphs are searched whole. In large ones the search is kaldi-decoder's: tokens on the states
+of a decoding graph, of which those survive at each frame that lie within a beam of the best one;
+where it comes to no end, the graph is searched whole, too. So a recording gives words at any beam,
+if any path leads through it.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.hypotheses import Hypothesis, list_hypotheses, read_single_path
+from speakergmm.hmm.hypotheses import Hypothesis, list_hypotheses, read_path, read_single_path
 
 if TYPE_CHECKING:
     from speakergmm.hmm.fst import LatticeArrays
@@ -27,8 +29,8 @@ _IMPOSSIBLE = -1e20
 """Stands for log 0 in the search, whose sums must stay finite."""
 _SAME_SCORE = 1e-5
 """Relative difference of the scores that two searches give one path."""
-_WIDENING, _WIDEST = 1.25, 1.5
-"""A lattice without the best path is searched for with wider beams, up to this often the beam."""
+_SMALL_GRAPH = 100_000
+"""Arcs up to which a graph is searched whole: some 2 to 5 % of real time, as with a beam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,19 @@ class DecodingOptions:
         held-out speakers of read speech (recipes/phones/RESULTS.md); for isolated words, whose
         ranking doesn't depend on it, 0.1.
     beam : float, default=13.0
-        Tokens worse than the best one by more than this are dropped, in scaled natural logarithms.
+        Tokens worse than the best one by more than this are dropped, in scaled natural logarithms,
+        in graphs of more arcs than `small_graph`.
     max_active : int, default=7000
         No more tokens than about these are followed at a frame, when no lattice is kept; 2 or more.
+        In large graphs, as the beam.
     lattice_beam : float, optional
         Keep all paths within this of the best one, which N-best lists, confidences and lattices
         need. Without it only the best path is found, several times faster.
     n_best : int, default=1
         How many different word sequences to return at most; more than one need a lattice beam.
-    retry_beam : float, optional
-        Where no path reaches an end, search once more with this beam and without `max_active`; by
-        default twice the beam.
+    small_graph : int, default=100000
+        Graphs of up to so many arcs are searched whole: the best path is found, whatever the beam.
+        Large ones are when the beam has lost all paths that reach an end.
 
     Raises
     ------
@@ -67,15 +71,15 @@ class DecodingOptions:
     max_active: int = 7000
     lattice_beam: float | None = None
     n_best: int = 1
-    retry_beam: float | None = None
+    small_graph: int = _SMALL_GRAPH
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        for name in ("acoustic_scale", "beam", "lattice_beam", "retry_beam"):
+        for name in ("acoustic_scale", "beam", "lattice_beam"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise InvalidInputError(f"{name} must be finite and above 0, found {value}")
-        for name, least in (("max_active", 2), ("n_best", 1)):
+        for name, least in (("max_active", 2), ("n_best", 1), ("small_graph", 0)):
             value = getattr(self, name)
             if value < least:
                 raise InvalidInputError(f"{name} must be {least} or more, found {value}")
@@ -83,11 +87,6 @@ class DecodingOptions:
             raise InvalidInputError(
                 f"{self.n_best} alternatives need a lattice; give lattice_beam, such as 8"
             )
-
-    @property
-    def beams(self) -> tuple[float, float]:
-        """The beam, and that of the second attempt."""
-        return self.beam, 2 * self.beam if self.retry_beam is None else self.retry_beam
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +100,7 @@ class DecodingResult:
     n_frames : int
         Frames of the recording.
     beam : float
-        With which a path was found: that of the second attempt where the first found none, and a
-        wider one where a lattice did not hold the best path at first.
+        With which it was found; inf where the graph was searched whole.
     lattice : Lattice or None
         All paths kept.
 
@@ -150,8 +148,9 @@ def decode(
     Raises
     ------
     NoPathError
-        If no path within the wider beam reaches an end of the grammar, or there are fewer frames
-        than any path needs.
+        If no path with a probability above 0 reaches an end of the grammar, or there are fewer
+        frames than any path needs; or if the beam has lost all paths, and the graph is too large
+        for its whole to be searched in a recording of this length.
     InvalidInputError
         If the frames are not a finite matrix of D columns, or the graph is of other models.
     """
@@ -196,14 +195,18 @@ def decode_emissions(
         frame = int(np.flatnonzero(~np.isfinite(best[:, 0]))[0])
         raise InvalidInputError(f"log-densities of frame {frame} are all -inf, or NaN, or +inf")
     # Differences from the best of each frame, so that costs stay small for float32.
-    scaled = np.maximum(_scale(graph, options) * (densities - best), _IMPOSSIBLE)
-    inputs = np.take(scaled.astype(np.float32), graph.columns, axis=1)
-    for attempt, beam in enumerate(options.beams):
-        arrays = _search(graph, inputs, options, beam, limited=attempt == 0)
-        if arrays is not None:
-            result = _result(graph, densities, arrays, options, beam)
-            return _no_worse(graph, densities, inputs, options, result)
-    raise _no_path(graph, len(densities), options)
+    scaled = _scale(graph, options) * (densities - best).astype(np.float64)
+    if graph.n_arcs > options.small_graph:
+        found = _pruned(graph, densities, scaled, options)
+        if found is not None:
+            return found
+        if not graph.exact_search.fits(len(densities)):
+            raise NoPathError(
+                f"no path within a beam of {options.beam:g} reaches an end of the grammar; widen "
+                "the beam, or the words may be others",
+                reason="beam",
+            )
+    return _exact(graph, densities, scaled, options)
 
 
 def _scale(graph: DecodingGraph, options: DecodingOptions) -> float:
@@ -211,28 +214,86 @@ def _scale(graph: DecodingGraph, options: DecodingOptions) -> float:
     return graph.acoustic_scale if options.acoustic_scale is None else options.acoustic_scale
 
 
-def _search(
+def _exact(
     graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
+    scaled: NDArray[np.float64],
+    options: DecodingOptions,
+) -> DecodingResult:
+    """Search the whole graph."""
+    search, scaled = graph.exact_search, np.ascontiguousarray(scaled)
+    if options.lattice_beam is not None:
+        arrays = search.lattice(scaled, options.lattice_beam)
+        if arrays is not None:
+            return _result(graph, densities, arrays, options, math.inf)
+    else:
+        arcs = search.best_path(scaled)
+        if arcs is not None:
+            total = (
+                graph.log_probability[arcs].sum()
+                + (graph.final_log_probability[graph.target[arcs[-1]]])
+            )
+            hypothesis = read_path(
+                graph,
+                densities,
+                graph.input[arcs],
+                graph.output[arcs],
+                graph_total=float(total),
+                acoustic_scale=_scale(graph, options),
+            )
+            return DecodingResult((hypothesis,), len(densities), math.inf)
+    raise _no_path(graph, len(densities))
+
+
+def _pruned(
+    graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
+    scaled: NDArray[np.float64],
+    options: DecodingOptions,
+) -> DecodingResult | None:
+    """Search within the beam; None where that loses all paths, or the best of a lattice."""
+    inputs = np.take(np.maximum(scaled, _IMPOSSIBLE).astype(np.float32), graph.columns, axis=1)
+    single = replace(options, lattice_beam=None, n_best=1)
+    found = _engine(graph, densities, inputs, single)
+    if options.lattice_beam is None:
+        return found
+    result = _engine(graph, densities, inputs, options)
+    # At the same beam the engine's lattice search loses more paths than its other one, which has an
+    # eye on the next frame when it prunes; asking for alternatives must not cost the best words.
+    if found is None or result is None:
+        return result
+    wanted = found.best
+    if result.best.score >= wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score)):
+        return result
+    if graph.exact_search.fits(len(densities)):
+        return None
+    # The lattice has too little around this path to say how probable it is.
+    others = [h for h in result.hypotheses if h.words != wanted.words][: options.n_best - 1]
+    return replace(result, hypotheses=(wanted, *others))
+
+
+def _engine(
+    graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
     inputs: NDArray[np.float32],
     options: DecodingOptions,
-    beam: float,
-    *,
-    limited: bool,
-) -> LatticeArrays | None:
-    """Let the engine search; returns the best path or the lattice, None where no end is reached."""
+) -> DecodingResult | None:
+    """Let the engine search for the best path or a lattice; None where no end is reached."""
     import kaldi_decoder
 
     from speakergmm.hmm.fst import read_lattice
 
     scores = kaldi_decoder.DecodableCtc(inputs)
     if options.lattice_beam is None:
-        limits = {}
-        if limited:
-            most = options.max_active
-            # The engine wants its own least number of tokens (20) to be below the most.
-            limits = {"max_active": most, "min_active": min(20, most - 1)}
+        most = options.max_active
         decoder = kaldi_decoder.FasterDecoder(
-            graph.transducer, kaldi_decoder.FasterDecoderOptions(beam=beam, **limits)
+            graph.transducer,
+            kaldi_decoder.FasterDecoderOptions(
+                beam=options.beam,
+                max_active=most,
+                # The engine wants its own least number of tokens (20) to be below the most.
+                min_active=min(20, most - 1),
+            ),
         )
         decoder.decode(scores)
         if not decoder.reached_final():
@@ -240,48 +301,18 @@ def _search(
         found, path = decoder.get_best_path(True)
     else:
         config = kaldi_decoder.LatticeSimpleDecoderConfig(
-            beam=beam, lattice_beam=options.lattice_beam
+            beam=options.beam, lattice_beam=options.lattice_beam
         )
         decoder = kaldi_decoder.LatticeSimpleDecoder(graph.transducer, config)
         if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
             return None
         found, path = decoder.get_raw_lattice(True)
-    return read_lattice(path) if found else None
-
-
-def _no_worse(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    inputs: NDArray[np.float32],
-    options: DecodingOptions,
-    result: DecodingResult,
-) -> DecodingResult:
-    """Widen the search for a lattice until it holds what the search for one path finds.
-
-    At the same beam the engine's lattice search loses more paths than its other one, which has an
-    eye on the next frame when it prunes; asking for alternatives must not cost the best words.
-    """
-    if options.lattice_beam is None:
-        return result
-    single = replace(options, lattice_beam=None, n_best=1)
-    arrays = _search(graph, inputs, single, options.beam, limited=True)
-    if arrays is None:
-        return result
-    wanted = _result(graph, densities, arrays, single, options.beam).best
-    # Sums of float32.
-    least = wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score))
-    widest = _WIDEST * options.beam
-    while result.best.score < least and result.beam < widest:
-        beam = min(_WIDENING * result.beam, widest)
-        arrays = _search(graph, inputs, options, beam, limited=False)
-        if arrays is None:
-            break
-        result = _result(graph, densities, arrays, options, beam)
-    if result.best.score >= least:
-        return result
-    # The lattice has too little around this path to say how probable it is.
-    others = [h for h in result.hypotheses if h.words != wanted.words][: options.n_best - 1]
-    return replace(result, hypotheses=(wanted, *others))
+    try:
+        return (
+            _result(graph, densities, read_lattice(path), options, options.beam) if found else None
+        )
+    except NoPathError:  # what was left is impossible
+        return None
 
 
 def _result(
@@ -302,7 +333,7 @@ def _result(
     return DecodingResult(hypotheses, len(densities), beam, lattice)
 
 
-def _no_path(graph: DecodingGraph, n_frames: int, options: DecodingOptions) -> NoPathError:
+def _no_path(graph: DecodingGraph, n_frames: int) -> NoPathError:
     shortest = graph.shortest_duration
     if shortest is None:
         return NoPathError("no path of the decoding graph has a probability above 0")
@@ -311,8 +342,4 @@ def _no_path(graph: DecodingGraph, n_frames: int, options: DecodingOptions) -> N
             f"what can be said takes {shortest} frames at least, found {n_frames}",
             reason="duration",
         )
-    return NoPathError(
-        f"no path within a beam of {max(options.beams):g} reaches an end of the grammar; widen the "
-        "beam, or the words may be others",
-        reason="beam",
-    )
+    return NoPathError(f"no path of {n_frames} frames that reaches an end is possible")

@@ -26,9 +26,9 @@ class LatticeArrays(NamedTuple):
     first : array of int, shape (S + 1,)
         Where the arcs of each state begin.
     target, input, output : array of int, shape (A,)
-    graph_cost, acoustic_cost : array of float32, shape (A,)
+    graph_cost, acoustic_cost : array, shape (A,)
         Negative log-probabilities.
-    final_cost : array of float32, shape (S, 2)
+    final_cost : array, shape (S, 2)
         Graph and acoustic cost of ending; inf where a path can't end.
     start : int
     """
@@ -37,9 +37,9 @@ class LatticeArrays(NamedTuple):
     target: NDArray[np.int32]
     input: NDArray[np.int32]
     output: NDArray[np.int32]
-    graph_cost: NDArray[np.float32]
-    acoustic_cost: NDArray[np.float32]
-    final_cost: NDArray[np.float32]
+    graph_cost: NDArray[np.floating[Any]]
+    acoustic_cost: NDArray[np.floating[Any]]
+    final_cost: NDArray[np.floating[Any]]
     start: int
 
 

@@ -125,19 +125,38 @@ def read_single_path(
     while arrays.first[node + 1] > arrays.first[node]:
         arcs.append(int(arrays.first[node]))
         node = int(arrays.target[arcs[-1]])
-    inputs, outputs = arrays.input[arcs], arrays.output[arcs]
-    heard = inputs[inputs > 0]
-    acoustic = densities[np.arange(len(heard)), graph.columns[heard - 1]].sum(dtype=np.float64)
     total = -float(arrays.graph_cost[arcs].sum(dtype=np.float64)) - float(
         arrays.final_cost[node, 0]
     )
+    return read_path(
+        graph,
+        densities,
+        arrays.input[arcs],
+        arrays.output[arcs],
+        graph_total=total,
+        acoustic_scale=acoustic_scale,
+    )
+
+
+def read_path(
+    graph: DecodingGraph,
+    densities: NDArray[np.floating[Any]],
+    inputs: NDArray[np.int32],
+    outputs: NDArray[np.int32],
+    *,
+    graph_total: float,
+    acoustic_scale: float,
+) -> Hypothesis:
+    """Read words and phones off a path, of which the inputs and outputs are given arc by arc."""
+    heard = inputs[inputs > 0]
+    acoustic = densities[np.arange(len(heard)), graph.columns[heard - 1]].sum(dtype=np.float64)
     return _hypothesis(
         graph,
         inputs,
         outputs,
         acoustic=float(acoustic),
-        graph_total=total,
-        score=acoustic_scale * float(acoustic) + total,
+        graph_total=graph_total,
+        score=acoustic_scale * float(acoustic) + graph_total,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.hmm.topology import ENTRY
 
 if TYPE_CHECKING:
+    from speakergmm.hmm.exact_search import ExactSearch
     from speakergmm.hmm.grammar import Grammar
     from speakergmm.hmm.models import PhoneModels
 
@@ -164,6 +165,14 @@ class DecodingGraph:
 
         return make_transducer(self)
 
+    @cached_property
+    def exact_search(self) -> ExactSearch:
+        """The graph as a search without a beam goes through it, made at the first use."""
+        from speakergmm.hmm.exact_search import ExactSearch
+
+        return ExactSearch.of(self)
+
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine's object behind: it can't travel between processes."""
-        return {key: value for key, value in self.__dict__.items() if key != "transducer"}
+        """Leave behind what was made for a search: the engine's object can't travel."""
+        made = ("transducer", "exact_search")
+        return {key: value for key, value in self.__dict__.items() if key not in made}

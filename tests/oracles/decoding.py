@@ -160,3 +160,42 @@ def segments(places):
             start, _ = found.get(place, (frame, frame))
             found[place] = start, frame + 1
     return [found[place] for place in sorted(found)]
+
+
+def best_score(graph, scaled):
+    """Score of the best path of a decoding graph, every arc at every frame; -inf if there is none.
+
+    Empty arcs are followed as often as there are states: in whatever order they stand.
+    """
+    arcs = list(
+        zip(
+            graph.source.tolist(),
+            graph.target.tolist(),
+            graph.input.tolist(),
+            graph.log_probability.tolist(),
+            strict=True,
+        )
+    )
+    emitting = [arc for arc in arcs if arc[2] > 0]
+    empty = [arc for arc in arcs if arc[2] == 0]
+
+    def close(scores):
+        moved = True
+        while moved:
+            moved = False
+            for source, target, _, weight in empty:
+                if scores[source] + weight > scores[target]:
+                    scores[target] = scores[source] + weight
+                    moved = True
+        return scores
+
+    scores = close([0.0] + [-math.inf] * (graph.n_states - 1))
+    for heard in scaled.tolist():
+        after = [-math.inf] * graph.n_states
+        for source, target, label, weight in emitting:
+            value = scores[source] + weight + heard[graph.columns[label - 1]]
+            after[target] = max(after[target], value)
+        scores = close(after)
+    return max(
+        score + end for score, end in zip(scores, graph.final_log_probability.tolist(), strict=True)
+    )

@@ -211,8 +211,9 @@ def test_bad_recordings_are_said_and_left_out(run, world, tmp_path):
     done = run("--isolated", "--words", words, inputs=inputs)
     assert done.exit_code == 0
     assert done.stdout == "one fall\n"
-    notes = done.stderr.splitlines()
+    *notes, summary = done.stderr.splitlines()
     assert len(notes) == 2
+    assert summary == "warning: 2 of 3 utterances not recognised: blip, none"
     assert all(note.startswith("not recognised: ") for note in notes)
     assert "none.wav" in notes[0]
     assert "the shortest word takes 2 frames at least, found 1" in notes[1]
@@ -221,6 +222,43 @@ def test_bad_recordings_are_said_and_left_out(run, world, tmp_path):
     done = run("--isolated", "--words", words, inputs=[world / "blip.wav"])
     assert (done.exit_code, done.stdout) == (1, "")
     assert run(inputs=[world / "blip.wav"]).stdout == "blip\n"  # only silence: no words
+
+
+@pytest.mark.parametrize("beam", [0.5, 13, 30, 60])
+@pytest.mark.parametrize("more", [[], ["--nbest", 3], ["--lm"], ["--lattice"]])
+def test_what_a_beam_could_lose_is_found_at_any(run, world, tmp_path, beam, more):
+    """The recording ends where "rise" can't: its last tone has yet to come."""
+    path = tmp_path / "cut.wav"
+    rng = np.random.default_rng(1)
+    soundfile.write(path, tone("LO", 0.5, rng), RATE)
+    words = tmp_path / "words.txt"
+    words.write_text("rise\n")
+    if more == ["--lm"]:
+        train_ngram([["rise"]], order=2).write_arpa(tmp_path / "lm.arpa")
+        more = ["--lm", tmp_path / "lm.arpa"]
+    elif more == ["--lattice"]:
+        more = ["--lattice", tmp_path / "lattices"]
+    done = run("--words", words, "--beam", beam, "--json", *more, inputs=[path])
+    found = json.loads(done.stdout)
+    assert (found["n_utterances"], found["n_recognised"]) == (1, 1)
+    assert found["utterances"][0]["hypotheses"][0]["words"] == ["rise"]
+
+
+def test_a_summary_counts_what_is_missing(run, world, tmp_path):
+    inputs = [world / "one.wav", world / "none.wav", world / "three.wav"]
+    done = run("--output", tmp_path / "a.json", inputs=inputs)
+    assert done.exit_code == 0
+    assert done.stdout == f"{tmp_path / 'a.json'}: 2 utterances, 3 words; 1 of 3 not recognised\n"
+    assert done.stderr.splitlines()[-1] == "warning: 1 of 3 utterances not recognised: none"
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["not_recognised"] == ["none"]
+    assert (document["n_utterances"], document["n_recognised"]) == (3, 2)
+    words = tmp_path / "words.txt"
+    words.write_text("rise\n")
+    done = run("--isolated", "--words", words, "--json", inputs=[world / "blip.wav"])
+    assert done.exit_code == 1
+    assert json.loads(done.stdout)["not_recognised"] == ["blip"]
+    assert "not recognised" not in run("--output", tmp_path / "b.json").stdout
 
 
 def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):

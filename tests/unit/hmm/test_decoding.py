@@ -117,11 +117,12 @@ def case(request):
     return Case(request.param)
 
 
+@pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
-def test_best_path_is_that_of_enumeration(case, scale):
+def test_best_path_is_that_of_enumeration(case, scale, small_graph):
     expected = oracle.best_by_words(case.paths, scale)[0]
     for more in ({"lattice_beam": 1e4}, {}):
-        options = DecodingOptions(acoustic_scale=scale, beam=1e4, **more)
+        options = DecodingOptions(acoustic_scale=scale, beam=1e4, small_graph=small_graph, **more)
         best = decode_emissions(case.graph, case.inputs, options=options).best
         assert best.words == expected.words
         assert best.score == pytest.approx(expected.score(scale), abs=2e-5)
@@ -139,19 +140,21 @@ def test_best_path_is_that_of_enumeration(case, scale):
             assert segment.label == expected.unit_at[segment.start_frame][1]
 
 
+@pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
-def test_n_best_list_is_that_of_enumeration(case, scale):
+def test_n_best_list_is_that_of_enumeration(case, scale, small_graph):
     expected = oracle.best_by_words(case.paths, scale)
-    options = DecodingOptions(acoustic_scale=scale, n_best=1000, **WIDE)
+    options = DecodingOptions(acoustic_scale=scale, n_best=1000, small_graph=small_graph, **WIDE)
     found = decode_emissions(case.graph, case.inputs, options=options).hypotheses
     assert len(found) == len(expected) > 10
     assert_same_ranking(found, {path.words: path.score(scale) for path in expected})
 
 
+@pytest.mark.parametrize("small_graph", [0, 100_000])
 @pytest.mark.parametrize("scale", [1.0, 0.1])
-def test_posteriors_are_those_of_enumeration(case, scale):
+def test_posteriors_are_those_of_enumeration(case, scale, small_graph):
     sequences, words, units, total = oracle.posteriors(case.paths, scale, N_FRAMES)
-    options = DecodingOptions(acoustic_scale=scale, n_best=1000, **WIDE)
+    options = DecodingOptions(acoustic_scale=scale, n_best=1000, small_graph=small_graph, **WIDE)
     result = decode_emissions(case.graph, case.inputs, options=options)
     lattice = result.lattice
     assert lattice.log_total == pytest.approx(total, abs=2e-5)
@@ -400,29 +403,44 @@ def trap():
 
 
 @pytest.mark.parametrize("more", [{}, {"lattice_beam": 8.0}])
-def test_a_beam_that_loses_the_end_is_widened_once_and_then_said(more):
+@pytest.mark.parametrize("small_graph", [0, 100_000])
+@pytest.mark.parametrize(("beam", "max_active"), [(2.0, 7000), (1000.0, 2), (1000.0, 20)])
+def test_what_a_beam_or_a_limit_loses_is_found_all_the_same(more, small_graph, beam, max_active):
     graph, emissions = trap()
-    options = DecodingOptions(acoustic_scale=1.0, beam=2.0, retry_beam=1000.0, **more)
+    options = DecodingOptions(
+        acoustic_scale=1.0, beam=beam, max_active=max_active, small_graph=small_graph, **more
+    )
     result = decode_emissions(graph, emissions, options=options)
     assert result.words == ("end",)
-    assert result.beam == 1000.0
-    options = DecodingOptions(acoustic_scale=1.0, beam=2.0, retry_beam=4.0, **more)
-    with pytest.raises(NoPathError, match="no path within a beam of 4 reaches an end") as error:
+    assert result.best.score == pytest.approx(oracle.best_score(graph, emissions), abs=1e-5)
+    lattices_have_no_limit = beam > 2 and "lattice_beam" in more and small_graph == 0
+    assert result.beam == (beam if lattices_have_no_limit else math.inf)
+
+
+def test_a_beam_of_a_large_graph_is_one():
+    graph, emissions = trap()
+    options = DecodingOptions(acoustic_scale=1.0, beam=1000.0, max_active=60, small_graph=0)
+    assert decode_emissions(graph, emissions, options=options).beam == 1000.0
+
+
+def test_a_graph_too_large_to_be_searched_whole_says_that_the_beam_is_narrow(monkeypatch):
+    graph, emissions = trap()
+    monkeypatch.setattr(type(graph.exact_search), "fits", lambda self, n_frames: False)
+    options = DecodingOptions(acoustic_scale=1.0, beam=2.0, small_graph=0)
+    with pytest.raises(NoPathError, match="no path within a beam of 2 reaches an end") as error:
         decode_emissions(graph, emissions, options=options)
     assert error.value.reason == "beam"
 
 
-@pytest.mark.parametrize("max_active", [2, 20, 30])
-def test_the_second_attempt_follows_all_states(max_active):
+def test_frames_that_only_what_has_no_end_explains():
+    """Once "trap" has begun there is no end; here it must, and "end" is impossible."""
     graph, emissions = trap()
-    options = DecodingOptions(
-        acoustic_scale=1.0, beam=1000.0, retry_beam=1001.0, max_active=max_active
-    )
-    result = decode_emissions(graph, emissions, options=options)
-    assert result.words == ("end",)
-    assert result.beam == 1001.0  # the limit, and no beam, lost the end at first
-    options = DecodingOptions(acoustic_scale=1.0, beam=1000.0, retry_beam=1001.0, max_active=60)
-    assert decode_emissions(graph, emissions, options=options).beam == 1000.0
+    emissions[:, -1] = -np.inf
+    for small_graph in (0, 100_000):
+        options = DecodingOptions(acoustic_scale=1.0, small_graph=small_graph)
+        with pytest.raises(NoPathError, match="no path of 8 frames that reaches an end") as error:
+            decode_emissions(graph, emissions, options=options)
+        assert error.value.reason == "probability"
 
 
 def test_too_few_frames():

@@ -337,7 +337,7 @@ def test_wide_beams_find_the_same(model, language_model, speech):
     _, X, _ = next(iter(model.features_of(list(speech[0])[:1])))
     scores = []
     for beam in (13.0, 100.0):
-        options = DecodingOptions(beam=beam, max_active=100_000)
+        options = DecodingOptions(beam=beam, max_active=100_000, small_graph=0)
         decoder = Decoder.for_words(model, language_model=language_model, options=options)
         scores.append(decoder.decode_features(X).best.score)
     assert scores[0] == pytest.approx(scores[1], abs=1e-3)
@@ -352,7 +352,7 @@ def test_alternatives_do_not_cost_the_best_words(model, language_model, speech, 
             Decoder.for_words(
                 model,
                 language_model=language_model,
-                options=DecodingOptions(beam=beam, retry_beam=4 * beam, **more),
+                options=DecodingOptions(beam=beam, small_graph=0, **more),
             ).decode(corpus)
         )
         for more in ({}, {"lattice_beam": 2.0, "n_best": 3})
