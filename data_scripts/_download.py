@@ -1,9 +1,7 @@
 """Fetch an archive, going on where a broken download stopped, and unpack it safely."""
 
 import re
-import shutil
 import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import IO, Any
 
 from data_scripts._common import Archive
 from speakergmm.errors import CorpusError
+from speakergmm.files import atomic_folder
 from speakergmm.progress import track
 
 CHUNK = 1 << 15
@@ -194,13 +193,10 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     if folder.exists():
         return
-    place = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        with tarfile.open(archive) as tar:
+        with atomic_folder(folder) as place, tarfile.open(archive) as tar:
             # The data filter refuses members that leave the folder, links that do, and devices.
             tar.extractall(place, filter="data")
-        place.chmod(0o755)
-        place.replace(folder)
     except tarfile.FilterError as error:
         raise CorpusError(
             f"{archive} has a member that is not safe to unpack ({_member(error)}); it is no "
@@ -212,8 +208,6 @@ def unpack(archive: Path, folder: Path) -> None:
         ) from error
     except OSError as error:
         raise CorpusError(f"{archive} can't be unpacked: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _member(error: tarfile.FilterError) -> str:

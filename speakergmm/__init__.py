@@ -22,12 +22,17 @@ Fit a mixture as with scikit-learn:
 array([1, 0])
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+# Not from the module `typing`: the command must answer signals before anything is loaded.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from speakergmm.audio import probe, read_audio, write_audio
     from speakergmm.corpora import (
         Corpus,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Literal
 
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.temporaries import CAN_LOCK, new_file, new_folder, temporary_beside
 
 FileKind = Literal["file", "folder", "pipe", "device", "socket", "missing"]
 """What a path may be; a link is what it points to."""
@@ -265,8 +266,9 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     """Open a temporary file that takes the place of `path` once it is whole and on disk.
 
     If the block raises, or the disk is full, `path` is left as it was and the temporary file is
-    removed. A symbolic link keeps pointing to the file it names. What is no regular file (a pipe,
-    ``/dev/stdout``) can't be replaced, and is written straight.
+    removed; that of a writer that was killed, by the next writer of the same name. A symbolic link
+    keeps pointing to the file it names. What is no regular file (a pipe, ``/dev/stdout``) can't be
+    replaced, and is written straight.
 
     Parameters
     ----------
@@ -284,33 +286,58 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     if "\0" in os.fspath(path):
         raise SpeakerGmmError("a file name holds a NUL character; give another name")
     given, target = Path(path), Path(os.path.realpath(path))
-    if target.is_dir():
-        raise SpeakerGmmError(f"{os.fspath(path)}: is a folder; give the name of a file to write")
-    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
     try:
+        if target.is_dir():
+            raise SpeakerGmmError(
+                f"{os.fspath(path)}: is a folder; give the name of a file to write"
+            )
         # Asked of the name as given: /dev/stdout is a link to a pipe, which has no path.
         if given.exists() and not given.is_file():
             with given.open("wb") as stream:
                 yield stream
             return
-        # Not the tempfile module: its files are readable by their owner only, for good.
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
+        with temporary_beside(target, new_file) as (temporary, descriptor):
+            with os.fdopen(descriptor, "wb", closefd=not CAN_LOCK) as file:
                 yield file
                 file.flush()
                 if durable:
-                    os.fsync(file.fileno())
+                    os.fsync(descriptor)
             if target.exists():
                 temporary.chmod(stat.S_IMODE(target.stat().st_mode))
             temporary.replace(target)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
         if durable:
             _sync_folder(target.parent)
     except OSError as error:
         raise write_error(path, error) from None
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a temporary folder that takes the place of `path`, which must be absent or empty.
+
+    As `atomic_writer`, for a whole tree: it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        Where the folder goes; its parent must exist.
+
+    Yields
+    ------
+    Path
+        The folder to fill.
+
+    Raises
+    ------
+    OSError
+        If it can't be made, or can't take its place.
+    """
+    target = Path(os.path.realpath(path))
+    with temporary_beside(target, new_folder) as (temporary, _):
+        yield temporary
+        if target.exists():
+            target.rmdir()
+        temporary.replace(target)
 
 
 @contextlib.contextmanager

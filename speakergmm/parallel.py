@@ -5,8 +5,10 @@ cores, and a matrix product that is shared out over threads may round differentl
 """
 
 import os
+import signal
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ from typing import Any, Generic, TypeVar
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.progress import track
+
+_WATCH_PARENT_EVERY = 0.5  # seconds
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -209,8 +213,15 @@ def _in_workers(
 
     call = delayed(_Recorded(function))
     issued: set[tuple[type[Warning], str]] = set()
+    workers = parallel_config(
+        backend="loky",
+        n_jobs=count,
+        inner_max_num_threads=1,
+        initializer=_begin_worker,
+        initargs=(os.getpid(),),
+    )
     try:
-        with parallel_config(backend="loky", n_jobs=count, inner_max_num_threads=1):
+        with workers, _beyond_the_terminal():
             outcomes = Parallel(return_as="generator")(call(item) for item in items)
         for result, caught in outcomes:
             for category, message in caught:
@@ -225,6 +236,68 @@ def _in_workers(
     except BrokenProcessPool as error:
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         raise SpeakerGmmError(f"a worker process failed: {reason}") from None
+
+
+@contextmanager
+def _beyond_the_terminal() -> Iterator[None]:
+    """Start processes that Ctrl-C and a closed terminal don't reach; this one answers them after.
+
+    A terminal sends these signals to all processes, and only this one knows what to do.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        _start_trackers()
+        # They let interrupts through again.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_trackers() -> None:
+    """Start the processes that remove shared memory after a crash, without their complaints."""
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
+
+    resource_tracker.ensure_running()
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    try:
+        loky_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
+
+
+def _begin_worker(parent: int) -> None:
+    """See to it that a worker process answers no Ctrl-C and doesn't outlive its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent has ended, however that was."""
+    # Linux can be asked to send a signal then, but sends it when the *thread* that started the
+    # worker ends, which in a server may be long before the process.
+    if sys.platform == "win32":
+        import _winapi
+
+        synchronize = 0x0010_0000
+        try:
+            handle = _winapi.OpenProcess(synchronize, False, parent)
+            _winapi.WaitForSingleObject(handle, _winapi.INFINITE)
+        except OSError:
+            pass  # there is no such process any more
+    else:
+        while os.getppid() == parent:
+            time.sleep(_WATCH_PARENT_EVERY)
+    os._exit(1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,28 @@
-"""The command line: parse, call the library, print. No computation happens here."""
+"""The command line: parse, call the library, print. No computation happens here.
 
-from speakergmm.cli.app import app, main
+Importing it loads nothing: signals must be taken care of before half a second of imports begins.
+"""
 
-__all__ = ["app", "main"]
+__all__ = ["main", "run"]
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command in this process and return its exit code; see `speakergmm.cli.app.run`."""
+    from speakergmm.cli.app import run
+
+    return run(arguments)
+
+
+def main() -> None:
+    """Entry point of the ``speakergmm`` command: the only one who answers signals."""
+    from speakergmm.cli import interruption
+
+    interruption.answer_signals()
+    try:
+        from speakergmm.cli.app import run
+
+        code = run()
+        interruption.end_work()
+    except interruption.Stopped:
+        code = 0  # `leave` knows better
+    interruption.leave(code)

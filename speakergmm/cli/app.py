@@ -22,6 +22,7 @@ from speakergmm.cli import (
     corpora,
     decoding,
     demonstration,
+    interruption,
     protocols,
     speakers,
     transcription,
@@ -78,6 +79,8 @@ def _warnings_as_lines() -> Iterator[None]:
     seen: Counter[type] = Counter()
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if interruption.stopped():
+            return
         seen[category] += 1
         if seen[category] <= _MOST_WARNINGS:
             sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
@@ -131,6 +134,7 @@ def run(arguments: list[str] | None = None) -> int:
             # A name that the terminal can't show is written with escapes, and ends nothing.
             stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
+    interruption.begin_work()
     try:
         with _warnings_as_lines():
             code = command.main(arguments, prog_name="speakergmm", standalone_mode=False)

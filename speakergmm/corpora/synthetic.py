@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
@@ -13,6 +11,7 @@ from speakergmm.corpora.protocol import Protocol, read_protocol
 from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, write_protocol
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
 from speakergmm.errors import AudioError, CorpusError, InvalidInputError
+from speakergmm.files import atomic_folder
 
 NAME: Final = "synthetic"
 """Folder of the recordings, and name of the protocol."""
@@ -173,24 +172,18 @@ def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n
     from speakergmm.parallel import parallel_map
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        jobs = plan_jobs(seed, sizes, place / NAME)
-        recorded = list(chain.from_iterable(parallel_map(record_speaker, jobs, n_jobs=n_jobs)))
-        recorded.sort(key=lambda r: r.plan.utterance)
-        write_kaldi(place / NAME, recorded, jobs)
-        write_boundaries(place / NAME, recorded)
-        write_protocol(place / "protocols" / NAME, recorded, folder_name=NAME)
-        record = {**record, "n_samples": {r.plan.path: r.segments[-1].end for r in recorded}}
-        text = json.dumps(record, indent=1) + "\n"
-        (place / NAME / _RECORD).write_text(text, encoding="utf-8")
-        place.chmod(0o755)
-        if target.exists():
-            target.rmdir()
-        place.replace(target)
+        with atomic_folder(target) as place:
+            jobs = plan_jobs(seed, sizes, place / NAME)
+            recorded = list(chain.from_iterable(parallel_map(record_speaker, jobs, n_jobs=n_jobs)))
+            recorded.sort(key=lambda r: r.plan.utterance)
+            write_kaldi(place / NAME, recorded, jobs)
+            write_boundaries(place / NAME, recorded)
+            write_protocol(place / "protocols" / NAME, recorded, folder_name=NAME)
+            record = {**record, "n_samples": {r.plan.path: r.segments[-1].end for r in recorded}}
+            text = json.dumps(record, indent=1) + "\n"
+            (place / NAME / _RECORD).write_text(text, encoding="utf-8")
     except OSError as error:
         raise CorpusError(f"{target} can't be written: {error.strerror or error}") from error
     except AudioError as error:
         raise CorpusError(f"{target} can't be written: {error}") from error
-    finally:
-        shutil.rmtree(place, ignore_errors=True)

@@ -70,12 +70,22 @@ def read_lattice(lattice: Any) -> LatticeArrays:
 
     By way of OpenFst's binary format, some twenty times faster than arc by arc.
     """
+    # A file without a name, where the system can do that: nothing is left behind by a kill.
+    with tempfile.TemporaryFile() as file:
+        path = Path(f"/dev/fd/{file.fileno()}")
+        if path.exists():
+            _write(lattice, path)
+            file.seek(0)
+            return parse_lattice(file.read())
     with tempfile.TemporaryDirectory(prefix="speakergmm-") as folder:
-        file = Path(folder) / "lattice.fst"
-        if not lattice.write(str(file)):
-            raise OSError(f"{file}: the lattice could not be written")
-        data = file.read_bytes()
-    return parse_lattice(data)
+        path = Path(folder) / "lattice.fst"
+        _write(lattice, path)
+        return parse_lattice(path.read_bytes())
+
+
+def _write(lattice: Any, path: Path) -> None:
+    if not lattice.write(str(path)):
+        raise OSError(f"{path}: the lattice could not be written")
 
 
 _ARC = np.dtype(

@@ -1,6 +1,7 @@
 """Functions for worker processes: those of a test module can't be imported there."""
 
 import os
+import time
 import warnings
 
 import numpy as np
@@ -40,3 +41,8 @@ def threads(_):
     return max(
         (pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1
     )
+
+
+def sleep(seconds):
+    time.sleep(seconds)
+    return seconds

@@ -53,7 +53,7 @@ def test_version_and_bare_command(speakergmm):
 
 def test_start_up_imports_nothing_heavy():
     heavy = {"numpy", "scipy", "matplotlib", "joblib", "soundfile", "soxr", "jinja2", "rich.table"}
-    code = "import sys, speakergmm.cli; print(*sys.modules)"
+    code = "import sys, speakergmm.cli.app; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
