@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speakergmm.corpora.names import quoted
-
 if TYPE_CHECKING:
     from speakergmm.mixtures import Iteration
 
@@ -97,6 +95,8 @@ def listed(names: Sequence[str], *, most: int = 20) -> str:
     >>> listed(["a1", "a 2", "a3"], most=2)
     "a1, 'a 2' and 1 more"
     """
+    from speakergmm.corpora.names import quoted
+
     shown = ", ".join(
         name if name.isprintable() and not re.search(r"[\s,]", name) else quoted(name)
         for name in names[:most]
