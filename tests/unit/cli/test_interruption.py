@@ -102,12 +102,18 @@ def test_workers_of_a_killed_command_end_and_what_it_left_goes_with_the_next(tmp
 @pytest.mark.parametrize("number", WORDS)
 def test_a_command_is_stopped_while_it_is_loaded_too(number):
     # Python itself needs some time until the first line of any program is run.
-    ready = "import sys; sys.argv = ['speakergmm', 'demo', '--help']; print('on', flush=True); "
-    for _ in range(4):
-        program = ready + "from speakergmm.cli import main; main()"
+    program = (
+        "import signal, sys; sys.argv = ['speakergmm', 'demo', '--help']; install = signal.signal\n"
+        "def signal_(number, handler):\n"
+        "    install(number, handler)\n"
+        "    if number == signal.SIGHUP: print('on', flush=True)\n"
+        "signal.signal = signal_\n"
+        "from speakergmm.cli import main; main()"
+    )
+    for wait in (0, 0.03, 0.1, 0.2):
         with started(*PYTHON, program) as process:
-            process.stdout.readline()
-            time.sleep(random.uniform(0.02, 0.12))
+            assert process.stdout.readline() == "on\n"
+            time.sleep(random.uniform(0, wait))
             stop(process, number, True)
             out, err = process.communicate(timeout=4)
         if process.returncode != 0:  # it may have been faster
