@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -350,7 +350,7 @@ def _decoder(
     from speakergmm.hmm.language_model import BackoffLanguageModel
     from speakergmm.recognition.decoding import Decoder
 
-    listed = None if words is None else _read_list(words)
+    listed = None if words is None else _read_list(words, model.lexicon)
     if isolated:
         return Decoder.for_isolated_words(model, listed, options=options)
     scales: dict[str, Any] = {"language_scale": language_scale, "word_penalty": word_penalty}
@@ -395,8 +395,9 @@ def _say_omitted(decoder: Decoder, ngrams: Path | None, what: str) -> None:
         )
 
 
-def _read_list(path: Path) -> list[str]:
+def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     """Read words, one a line; empty lines don't count."""
+    from speakergmm.corpora.names import escaped_name
     from speakergmm.errors import CorpusError
 
     try:
@@ -408,6 +409,8 @@ def _read_list(path: Path) -> list[str]:
     listed: dict[str, int] = {}
     for number, line in enumerate(lines, start=1):
         word = line.strip()
+        if len(word.split()) > 1 and escaped_name(word) in lexicon:  # trained as one word
+            word = escaped_name(word)
         if len(word.split()) > 1:
             raise CorpusError(f"{path}:{number}: {word!r} is more than one word; give one a line")
         if word in listed:
@@ -422,7 +425,9 @@ def _said(recognition: Recognition, silence: str | None) -> list[str]:
 
 
 def _text_lines(found: Iterable[Recognition], silence: str | None) -> list[str]:
-    return [" ".join([r.utterance.id, *_said(r, silence)]) for r in found]
+    from speakergmm.corpora.transcripts import transcript_line
+
+    return [transcript_line(r.utterance.id, _said(r, silence)) for r in found]
 
 
 def _write(

@@ -27,12 +27,17 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
         from speakergmm.recognition.ctm import read_ctm
 
         found = {name: [item.label for item in items] for name, items in read_ctm(path).items()}
-        return {name: tuple(_cased(words, case)) for name, words in found.items()}
+        return {name: _spoken(words, case) for name, words in found.items()}
     if (recognised := _read_decoded(path)) is not None:
-        return {name: tuple(_cased(words, case)) for name, words in recognised.items()}
+        return {name: _spoken(words, case) for name, words in recognised.items()}
     from speakergmm.corpora.transcripts import read_transcripts
 
     return {name: said.words for name, said in read_transcripts(path, case=case).items()}
+
+
+def _spoken(labels: Sequence[str], case: Case | None) -> tuple[str, ...]:
+    """Give the words of labels; one that was trained as a word may hold several of a text."""
+    return tuple(_cased([word for label in labels for word in label.split()], case))
 
 
 def _read_decoded(path: Path) -> dict[str, Sequence[str]] | None:

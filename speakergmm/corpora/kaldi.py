@@ -8,7 +8,13 @@ from pathlib import Path
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import locate
-from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
+from speakergmm.corpora.names import (
+    Spellings,
+    check_speaker_name,
+    quoted,
+    shown,
+    unescaped_name,
+)
 from speakergmm.corpora.refusals import Refusals, without_conflicts
 from speakergmm.corpora.tables import read_text
 from speakergmm.errors import CorpusError, InvalidInputError
@@ -44,7 +50,7 @@ def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
     -------
     Corpus
         In the order of ``segments``, or of ``wav.scp`` where there is none: then an utterance is
-        called as its recording.
+        called as its recording. White space in a name is written as `escaped_name` does.
 
     Raises
     ------
@@ -114,6 +120,7 @@ def _read_pairs(path: Path, what: str, refusals: Refusals) -> dict[str, tuple[st
     first: dict[str, int] = {}
     for line, text in _read_lines(path):
         name, *rest = _BLANKS.split(text, maxsplit=1)
+        name = unescaped_name(name)
         if not rest:
             message = f"only {quoted(name)}; a line has a {what} and what belongs to it"
             refusals.add(path, line, message, utterance=name)
@@ -134,7 +141,7 @@ def _read_segments(
     for line, text in _read_lines(path):
         words = _BLANKS.split(text)
         where = f"{shown(path)}:{line}"
-        name = words[0]
+        name = unescaped_name(words[0])
         if len(words) != 4:
             message = f"{len(words)} words; a segment is 'utterance recording start end'"
             refusals.add(path, line, message, utterance=name)
@@ -145,7 +152,7 @@ def _read_segments(
         except CorpusError as error:
             refusals.take(path, line, error, utterance=name)
             continue
-        recording = words[1]
+        recording = unescaped_name(words[1])
         if first.setdefault(name, line) != line:
             message = f"utterance {quoted(name)} stands on line {first[name]} too"
             refusals.add(path, line, message, utterance=name)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 from speakergmm.errors import InvalidInputError
 
@@ -63,6 +64,51 @@ def unlistable_character(text: str) -> str | None:
     """
     found = _UNLISTABLE.search(text)
     return None if found is None else f"U+{ord(found.group()):04X}"
+
+
+# White space of any kind, with the zero width space, which separates words in some scripts.
+_WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace()] + ["\u200b"]
+_ESCAPES = {character: quote(character, safe="") for character in (*_WHITE, "%", ";")}
+_CHARACTERS = {escape: character for character, escape in _ESCAPES.items()}
+_ESCAPED = re.compile("|".join(map(re.escape, _CHARACTERS)))
+_TO_ESCAPE = re.compile(
+    f"[{''.join(_WHITE)}]|%(?={'|'.join(escape[1:] for escape in _CHARACTERS)})|^;(?=;)"
+)
+
+
+def escaped_name(name: str) -> str:
+    r"""Write a name as one column of a file whose columns white space separates.
+
+    Such files are Kaldi's, CTM and lattices. White space is written as URLs have it, and so is what
+    would be taken for that; so is the first of two semicolons, with which comments begin.
+
+    Parameters
+    ----------
+    name : str
+        Of an utterance, or a word.
+
+    Returns
+    -------
+    str
+        Without white space; different names stay different.
+
+    Examples
+    --------
+    >>> escaped_name("zoom in"), escaped_name("50%"), escaped_name("a%20b"), escaped_name(";;x")
+    ('zoom%20in', '50%', 'a%2520b', '%3B;x')
+    """
+    return _TO_ESCAPE.sub(lambda found: _ESCAPES[found.group()], name)
+
+
+def unescaped_name(column: str) -> str:
+    r"""Return the name that `escaped_name` has written.
+
+    Examples
+    --------
+    >>> unescaped_name("zoom%20in"), unescaped_name("a%2520b"), unescaped_name("a%2Fb")
+    ('zoom in', 'a%20b', 'a%2Fb')
+    """
+    return _ESCAPED.sub(lambda found: _CHARACTERS[found.group()], column)
 
 
 def check_speaker_name(name: str) -> str:

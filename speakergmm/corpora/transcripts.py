@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from typing import Any, Literal
 
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import default_id, parse_seconds
-from speakergmm.corpora.names import quoted, shown
+from speakergmm.corpora.names import escaped_name, quoted, shown, unescaped_name
 from speakergmm.corpora.reading import read_corpus
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
@@ -25,6 +26,8 @@ TRANSCRIPT_SUFFIXES = (".txt", ".lab")
 """Endings of the files that may lie beside a recording and hold what is said in it."""
 
 Case = Literal["upper", "lower"] | None
+_BLANKS = re.compile("[ \t]+")
+"""What ends an utterance's name, as in the other files of a Kaldi data directory."""
 
 
 class TranscriptError(FaultyFileError, CorpusError):
@@ -128,10 +131,11 @@ def read_transcripts(
 ) -> Transcripts:
     r"""Read what is said, whichever of three ways it is written.
 
-    A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``; such a file may be
-    given by itself); a CSV or TSV list has a column ``text`` beside ``path`` or ``id``; beside a
-    recording of a folder, or of a list without that column, lies a file of the same name with the
-    ending ``.txt`` or ``.lab``. Words are what white space separates, in Unicode normal form C.
+    A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``, white space in an
+    utterance's name written as `escaped_name` does; such a file may be given by itself); a CSV or
+    TSV list has a column ``text`` beside ``path`` or ``id``; beside a recording of a folder, or of
+    a list without that column, lies a file of the same name with the ending ``.txt`` or ``.lab``.
+    Words are what white space separates, in Unicode normal form C.
 
     Parameters
     ----------
@@ -202,10 +206,24 @@ def read_transcripts(
 def write_transcripts(
     path: str | os.PathLike[str], transcripts: Mapping[str, Iterable[str]]
 ) -> None:
-    """Write transcripts as Kaldi's ``text``, sorted by utterance."""
+    """Write transcripts as Kaldi's ``text``, sorted by utterance; see `transcript_line`."""
     with atomic_text_writer(path) as file:
         for utterance in sorted(transcripts):
-            file.write(" ".join([utterance, *transcripts[utterance]]) + "\n")
+            file.write(transcript_line(utterance, transcripts[utterance]) + "\n")
+
+
+def transcript_line(utterance: str, words: Iterable[str]) -> str:
+    """Return a line of Kaldi's ``text``, without its end: an utterance and its words.
+
+    White space in the utterance's name is written as `escaped_name` does, and `read_transcripts`
+    reads it back.
+
+    Examples
+    --------
+    >>> transcript_line("1234 a", ["two"])
+    '1234%20a two'
+    """
+    return " ".join([escaped_name(utterance), *words])
 
 
 def _words(text: str, case: Case) -> tuple[str, ...]:
@@ -236,8 +254,8 @@ def _read_kaldi(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fa
     gathered = _Gathered(path)
     try:
         for line, text in read_lines(path, gathered.faults):
-            utterance, *rest = text.split(maxsplit=1)
-            gathered.add(utterance, _words(rest[0] if rest else "", case), line)
+            utterance, *rest = _BLANKS.split(text, maxsplit=1)
+            gathered.add(unescaped_name(utterance), _words(rest[0] if rest else "", case), line)
     except FaultyFileError as error:
         raise TranscriptError(error.faults) from error
     return gathered.found, gathered.faults.sorted()

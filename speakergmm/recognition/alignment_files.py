@@ -197,14 +197,14 @@ def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
         for rank, found in enumerate(diagnoses, start=1):
             cells = [
                 str(rank),
-                found.utterance,
+                found.utterance,  # holds no tab and no end of a line
                 f"{found.suspicion:.3f}",
-                "; ".join(found.reasons),
+                " ".join("; ".join(found.reasons).split()),
                 found.recording,
-                found.transcript,
+                " ".join(found.transcript.split()),
                 *(f"{value:.3f}" for value in found.indicators.values()),
             ]
-            file.write("\t".join(" ".join(cell.split()) for cell in cells) + "\n")
+            file.write("\t".join(cells) + "\n")
 
 
 def _short_names(utterance: str) -> list[str]:

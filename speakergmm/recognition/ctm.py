@@ -2,11 +2,10 @@
 
 import math
 import os
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from speakergmm.corpora.names import quoted
+from speakergmm.corpora.names import escaped_name, quoted, unescaped_name
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics.boundaries import TimedLabel
@@ -28,9 +27,10 @@ def ctm_lines(
     Parameters
     ----------
     utterance : str
-        First column; white space in it becomes ``%20``.
+        First column; white space in it becomes ``%20``, see `escaped_name`.
     labels : iterable of TimedLabel
-        Times in seconds from the beginning of the recording.
+        Times in seconds. White space in a label, such as a word that was trained as one, becomes
+        ``%20``, too.
     channel : str, default="1"
         Second column.
     leave_out : sequence of str
@@ -46,7 +46,7 @@ def ctm_lines(
     Raises
     ------
     InvalidInputError
-        If a label is empty or holds white space, or a time is negative or no number.
+        If a label is empty, or a time is negative or no number.
 
     Examples
     --------
@@ -57,10 +57,9 @@ def ctm_lines(
     for item in labels:
         if item.label in leave_out:
             continue
-        if not item.label or re.search(r"\s", item.label):
+        if not item.label:
             raise InvalidInputError(
-                f"utterance {quoted(utterance)}: a CTM can't hold the label {quoted(item.label)}; "
-                "it must be a word without white space"
+                f"utterance {quoted(utterance)}: a CTM can't hold an empty label; it must be a word"
             )
         if not (0 <= item.start <= item.end < math.inf):
             raise InvalidInputError(
@@ -70,8 +69,8 @@ def ctm_lines(
         first, last = round(item.start * _TICKS), round(item.end * _TICKS)
         start, length = first / _TICKS, (last - first) / _TICKS
         line = (
-            f"{_column(utterance)} {channel} {start:.{_DECIMALS}f} {length:.{_DECIMALS}f} "
-            f"{item.label}"
+            f"{escaped_name(utterance)} {channel} {start:.{_DECIMALS}f} {length:.{_DECIMALS}f} "
+            f"{escaped_name(item.label)}"
         )
         lines.append(line if math.isnan(item.confidence) else f"{line} {item.confidence:.4f}")
     return lines
@@ -148,13 +147,9 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
                 f"{path}:{number}: {quoted(line)} is no line of a CTM; it needs utterance, "
                 "channel, start, duration, label and perhaps a confidence"
             ) from None
-        name = columns[0].replace("%20", " ")
-        end = round(start + length, 9)
-        found.setdefault(name, []).append(TimedLabel(start, end, columns[4], confidence))
+        name = unescaped_name(columns[0])
+        label = TimedLabel(start, round(start + length, 9), unescaped_name(columns[4]), confidence)
+        found.setdefault(name, []).append(label)
     return {
         name: tuple(sorted(labels, key=lambda item: item[:2])) for name, labels in found.items()
     }
-
-
-def _column(name: str) -> str:
-    return re.sub(r"\s", "%20", name)

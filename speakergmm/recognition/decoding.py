@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FrameGrid
 from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
@@ -58,8 +59,8 @@ class Recognition:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Words of the best hypothesis."""
-        return self.result.words
+        """Words of the best hypothesis, as they were given for training."""
+        return _words(self.result.best)
 
     def word_labels(self, hypothesis: Hypothesis | None = None) -> tuple[TimedLabel, ...]:
         """Words and their times in seconds from the beginning of the recording."""
@@ -86,7 +87,7 @@ class Recognition:
             TimedLabel(
                 self._time(segment.start_frame),
                 self._time(segment.end_frame),
-                segment.label,
+                unescaped_name(segment.label),
                 segment.confidence,
             )
             for segment in segments
@@ -114,7 +115,7 @@ class Recognition:
             ]
 
         return {
-            "words": list(hypothesis.words),
+            "words": list(_words(hypothesis)),
             "posterior": _finite(hypothesis.posterior),
             "score": _finite(hypothesis.score),
             "acoustic_log_likelihood": _finite(hypothesis.acoustic_log_likelihood),
@@ -195,7 +196,7 @@ class Decoder:
             model.models,
             model.lexicon,
             language_model=language_model,
-            words=words,
+            words=lexicon_words(words, model.lexicon),
             language_scale=language_scale,
             word_penalty=word_penalty,
             **_silence(model),
@@ -259,7 +260,7 @@ class Decoder:
         search = IsolatedWords(
             model.models,
             model.lexicon,
-            words,
+            lexicon_words(words, model.lexicon),
             silence=model.silence.unit,
             silence_probability=model.silence.edge_probability,
         )
@@ -385,7 +386,9 @@ class _Work:
         except NoPathError as error:
             return None, None, str(error)
         lattice = result.lattice
-        text = lattice.to_text(name) if lattice is not None and self.lattices else None
+        text = (
+            lattice.to_text(escaped_name(name)) if lattice is not None and self.lattices else None
+        )
         # A lattice holds the graph: too much to send home with each utterance.
         return replace(result, lattice=None), text, None
 
@@ -399,6 +402,21 @@ def _search(
     if isinstance(search, DecodingGraph):
         return decode(models, search, X, options=options)
     return search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
+
+
+def lexicon_words(
+    words: Iterable[str] | Mapping[str, float] | None, lexicon: Container[str]
+) -> list[str] | dict[str, float] | None:
+    """Write words as a lexicon has them: a word that was trained as one may hold white space."""
+
+    def known(word: str) -> str:
+        return word if word in lexicon else escaped_name(word)
+
+    if words is None:
+        return None
+    if isinstance(words, Mapping):
+        return {known(word): prior for word, prior in words.items()}
+    return [known(word) for word in words]
 
 
 def _silence(model: AcousticModel) -> dict[str, Any]:
@@ -417,6 +435,11 @@ def _silence(model: AcousticModel) -> dict[str, Any]:
         "edge_silence_probability": silence.edge_probability,
         "short_pause": silence.short_pause,
     }
+
+
+def _words(hypothesis: Hypothesis) -> tuple[str, ...]:
+    """Give words as people have them: in a lexicon their white space is escaped."""
+    return tuple(map(unescaped_name, hypothesis.words))
 
 
 def _finite(value: float) -> float | None:

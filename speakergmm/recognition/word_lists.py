@@ -74,7 +74,8 @@ def read_words(
     source : path
         A folder that holds a folder of recordings for each word; or a CSV or TSV list with the
         columns ``path`` and ``word`` (or ``text``), and ``speaker`` where it is known; or a Kaldi
-        data directory with ``text``. White space in a word becomes ``_``.
+        data directory with ``text``. A word may hold spaces, as a folder's name or the column
+        ``word``.
     data_dir : path, optional
         Where relative paths in a list begin.
     speaker_pattern : str, optional
@@ -104,7 +105,7 @@ def read_words(
     path = Path(source)
     corpus = read_corpus(path, data_dir=data_dir)
     if path.is_dir() and not (path / "wav.scp").exists():
-        words = {u.id: "_".join(str(u.speaker).split()) for u in corpus}
+        words = {u.id: " ".join(str(u.speaker).split()) for u in corpus}
         # What other corpora call the speaker was the word.
         unnamed = tuple(replace(u, speaker=None) for u in corpus)
         corpus = replace(corpus, utterances=unnamed)
@@ -137,7 +138,7 @@ def _listed_words(
                 f"{shown(path)}:{line}: {quoted(row[column])} is more than one word; models of "
                 "words need recordings of one each"
             )
-        words[utterance.id] = "_".join(said)
+        words[utterance.id] = " ".join(said)
     return words
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus
+from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
@@ -174,6 +175,7 @@ def train_word_models(
             (on_skip or warn_of_skip)(found)
 
     usable = [utterance for utterance in corpus if utterance.id in words]
+    words = {name: escaped_name(word) for name, word in words.items()}
     for utterance in corpus:
         if utterance.id not in words:
             message = f"{utterance.path}: nothing says what word {utterance.id!r} is"

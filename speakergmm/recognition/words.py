@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.hmm.moments import Moments
 from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.decoding import lexicon_words
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ class WordRecogniser:
         self._search = IsolatedWords(
             model.models,
             model.lexicon,
-            words,
+            lexicon_words(words, model.lexicon),
             silence=model.silence.unit,
             silence_probability=model.silence.edge_probability,
         )
@@ -57,7 +60,7 @@ class WordRecogniser:
     @property
     def words(self) -> tuple[str, ...]:
         """What may be said."""
-        return self._search.words
+        return tuple(map(unescaped_name, self._search.words))
 
     def recognise(
         self,
@@ -85,7 +88,7 @@ class WordRecogniser:
             If the recording is too short for every word.
         """
         if isinstance(source, np.ndarray) and source.ndim == 2:
-            return self._search.rank(source, acoustic_scale=self.acoustic_scale)
+            return self._rank(source)
         extractor = cached_extractor(self.model.features)
         values = extractor.extract(source, sample_rate=sample_rate).values
         normalisation = self.model.normalisation
@@ -96,4 +99,8 @@ class WordRecogniser:
             if normalisation.variance:
                 moved /= moments.deviation
             values = moved.astype(np.float32)
-        return self._search.rank(values, acoustic_scale=self.acoustic_scale)
+        return self._rank(values)
+
+    def _rank(self, X: NDArray[Any]) -> tuple[WordScore, ...]:
+        ranked = self._search.rank(X, acoustic_scale=self.acoustic_scale)
+        return tuple(replace(score, word=unescaped_name(score.word)) for score in ranked)

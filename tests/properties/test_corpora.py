@@ -6,7 +6,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from speakergmm.corpora import Corpus, Utterance, read_corpus, read_protocol, write_corpus
-from speakergmm.corpora.names import check_speaker_name, comparison_key, unlistable_character
+from speakergmm.corpora.names import (
+    check_speaker_name,
+    comparison_key,
+    escaped_name,
+    unescaped_name,
+    unlistable_character,
+)
 from speakergmm.errors import CorpusError, InvalidInputError
 
 LISTS = ("background.tsv", "dev_enroll.tsv", "dev_trials.tsv", "eval_enroll.tsv", "eval_trials.tsv")
@@ -23,6 +29,23 @@ def names():
 
     likely = st.characters(exclude_categories=["C", "Z"], exclude_characters="/\\")
     return st.text(likely | st.just(" "), min_size=1, max_size=12).map(accepted).filter(bool)
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("%25A0C2E80B3; \u00a0"))
+        | st.sampled_from(["a b", "a%20b", "a%2520b", "%25", ";;", "%3B;"]),
+        max_size=20,
+        unique=True,
+    )
+)
+def test_names_in_columns_come_back(given_names):
+    written = [escaped_name(name) for name in given_names]
+    assert [unescaped_name(column) for column in written] == given_names
+    assert len(set(written)) == len(written)
+    for name, column in zip(given_names, written, strict=True):
+        assert len(f"a {column} b\u200b c".split()) == (4 if name else 3)
+        assert not column.startswith(";;")
 
 
 def file_names():

@@ -10,6 +10,7 @@ import typer
 from typer.testing import CliRunner
 
 from speakergmm.cli import decoding
+from speakergmm.cli.app import run as cli_run
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import cached_extractor
@@ -102,6 +103,28 @@ def test_text_on_standard_output(run, world):
     assert done.stdout == "one low fall\ntwo rise mid low\nthree mid\n"
     assert run("--lm", world / "lm.arpa", inputs=[world / "list.tsv"]).stdout == done.stdout
     assert run().stdout == done.stdout  # any word of the lexicon
+
+
+NAMES = ("1234 a", "1234 a 2", "#%20;; \u00e9")
+
+
+@pytest.mark.parametrize("name", ["found.txt", "found.ctm", "found.json"])
+def test_what_is_written_of_names_with_spaces_is_scored(run, world, tmp_path, capsys, name):
+    """Names that could be other utterances and their words: `score-transcripts` counts no error."""
+    said = ["low fall", "rise mid low", "mid"]
+    files = zip(NAMES, said, ("one", "two", "three"), strict=True)
+    listed = world / "spaces.tsv"
+    rows = [f"{id}\tana\t{file}.wav\t{text}\n" for id, text, file in files]
+    listed.write_text("id\tspeaker\tpath\ttext\n" + "".join(rows), encoding="utf-8")
+    run("--output", tmp_path / name, inputs=[listed])
+    assert cli_run(["score-transcripts", str(listed), str(tmp_path / name), "--json"]) == 0
+    errors = json.loads(capsys.readouterr().out)
+    assert (errors["word_error_rate"], errors["n_utterances"]) == (0.0, 3)
+    assert errors["missing"] == []
+    if name == "found.txt":
+        lines = (tmp_path / name).read_text(encoding="utf-8").splitlines()
+        assert lines[:2] == ["1234%20a low fall", "1234%20a%202 rise mid low"]
+        assert run(inputs=[listed]).stdout.splitlines() == lines
 
 
 def test_help_is_read_as_it_was_written():

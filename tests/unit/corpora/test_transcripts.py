@@ -206,6 +206,24 @@ def test_what_is_written_reads_back(tmp_path):
     assert words(read_transcripts(tmp_path / "text")) == words(said)
 
 
+def test_names_with_white_space_are_told_from_words(tmp_path):
+    said = {
+        "1234 a": ("2",),
+        "1234": ("a", "2"),
+        "1234 a 2": (),
+        "1234%20a": ("x",),
+        "1\u00a0a": ("x", "y"),
+        ";; x": ("x",),
+        "# 1": ("1",),
+        "\u540d \u524d": ("\u540d",),
+    }
+    write_transcripts(tmp_path / "text", said)
+    found = read_transcripts(tmp_path / "text")
+    assert {name: text.words for name, text in found.items()} == said
+    (tmp_path / "text").write_text("u\u00a01 yes\nu2\tno no\n", encoding="utf-8")
+    assert words(read_transcripts(tmp_path / "text")) == {"u\u00a01": "yes", "u2": "no no"}
+
+
 def test_librispeech(data_dir):
     said = read_transcripts(data_dir / "librispeech" / "text")
     assert (len(said), said.n_words) == (351, 10117)

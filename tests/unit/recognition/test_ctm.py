@@ -39,19 +39,33 @@ def test_times_of_whole_samples_at_16_khz_are_exact():
     assert line == "u 1 0.7715625 0.0000625 a 1.0000"
 
 
+# Of utterances, which only look alike, or like a comment, or like columns.
+NAMES = [
+    "1234 a",
+    "1234  a",
+    "1234 a 2",
+    "1234%20a",
+    "1\u00a0a",
+    "#x y",
+    ";; x",
+    "50%",
+    "\u540d \u524d",
+]
+
+
 def test_round_trip(tmp_path):
     alignments = {
         "my folder/a b": [TimedLabel(0.5, 0.75, "ÉTÉ", 0.25), TimedLabel(0.75, 1.0, "don't", 1.0)],
         "b": [TimedLabel(0.0, 0.1, "<unk>", 0.5), TimedLabel(0.1, 0.2, "SIL", 0.5)],
-    }
+    } | {name: [TimedLabel(0.0, 1.0, "zoom in", 1.0)] for name in NAMES}
     path = tmp_path / "words.ctm"
     write_ctm(path, alignments, leave_out=("SIL",))
-    assert path.read_text(encoding="utf-8").count("\n") == 3
+    assert path.read_text(encoding="utf-8").count("\n") == 3 + len(NAMES)
     found = read_ctm(path)
     assert found == {
         "my folder/a b": tuple(alignments["my folder/a b"]),
         "b": tuple(alignments["b"][:1]),
-    }
+    } | {name: tuple(alignments[name]) for name in NAMES}
 
 
 def test_a_confidence_that_nobody_gave_is_left_out(tmp_path):
@@ -89,7 +103,6 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
     "item",
     [
         TimedLabel(0.0, 1.0, ""),
-        TimedLabel(0.0, 1.0, "two words"),
         TimedLabel(-0.1, 1.0, "a"),
         TimedLabel(1.0, 0.5, "a"),
         TimedLabel(float("nan"), 0.5, "a"),

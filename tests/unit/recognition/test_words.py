@@ -15,6 +15,7 @@ from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.inference import log_likelihood
 from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.decoding import Decoder
 from speakergmm.recognition.features import FeatureNormalisation
 from speakergmm.recognition.word_evaluation import (
     RecognisedWord,
@@ -280,7 +281,7 @@ def test_lists_name_words(folder, tmp_path):
         "path\tspeaker\tword\nup/ana_0.wav\tana\tup there\ndown/bea_3.wav\tbea\tdown\n"
     )
     read = read_words(listed, data_dir=folder)
-    assert read.words == {"up/ana_0.wav": "up_there", "down/bea_3.wav": "down"}
+    assert read.words == {"up/ana_0.wav": "up there", "down/bea_3.wav": "down"}
     assert read.corpus.speakers == ("ana", "bea")
     listed.write_text("path,text\nup/ana_0.wav,up there\n")
     with pytest.raises(CorpusError, match=r"list.tsv:2: .*more than one word"):
@@ -299,7 +300,34 @@ def test_folders_and_patterns(folder, tmp_path):
     with pytest.raises(CorpusError, match="finds no speaker"):
         read_words(folder, speaker_pattern="(carl)")
     write(tmp_path / "zoom in" / "a.wav", np.zeros(800))
-    assert read_words(tmp_path).vocabulary == ("zoom_in",)
+    write(tmp_path / "zoom_in" / "b.wav", np.zeros(800))
+    assert read_words(tmp_path).vocabulary == ("zoom in", "zoom_in")
+
+
+def test_a_word_with_a_space_comes_back_as_it_is_called(folder, tmp_path):
+    """And is another one than that with an underscore."""
+    called = {"up": "zoom in", "down": "zoom_in", "left": "left"}
+    read = read_words(folder)
+    words = {name: called[word] for name, word in read.words.items()}
+    train_word_models(read.corpus, words, OPTIONS).save(tmp_path / "words.safetensors")
+    model = AcousticModel.load(tmp_path / "words.safetensors")
+    found = evaluate_words(model, read.corpus, words)
+    assert found.error_rate < 0.1
+    assert {item.heard for item in found.recognised} == set(called.values())
+    recogniser = WordRecogniser(model)
+    assert set(recogniser.words) == set(called.values())
+    first = next(u for u in read.corpus if words[u.id] == "zoom in")
+    assert recogniser.recognise(first.path)[0].word == "zoom in"
+    some = WordRecogniser(model, ["zoom in", "left"]).recognise(first.path)
+    assert [score.word for score in some] == ["zoom in", "left"]
+    decoder = Decoder.for_isolated_words(model, {"zoom in": 0.5, "zoom_in": 0.5})
+    (recognised,) = decoder.decode([first])
+    assert recognised.words == ("zoom in",)
+    assert recognised.to_dict()["hypotheses"][0]["words"] == ["zoom in"]
+    assert [label.label for label in recognised.word_labels()] == ["zoom in"]
+    (running,) = Decoder.for_words(model, words=["zoom in", "zoom_in"]).decode([first])
+    assert set(running.words) <= {"zoom in", "zoom_in"}
+    assert Decoder.for_words(model, words=list(model.lexicon)).search.words == tuple(model.lexicon)
 
 
 def test_kaldi_directories(folder, tmp_path):
