@@ -24,6 +24,9 @@ from speakergmm.hmm.moments import Moments
 
 Scope = Literal["none", "utterance", "speaker"]
 
+# Two frames of sound are never so near each other: what repeats is a constant signal.
+_SAME = 1e-4
+
 
 @dataclass(frozen=True, slots=True)
 class FeatureNormalisation:
@@ -96,12 +99,15 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         Those whose recordings could be read, in order.
     grids : tuple of FrameGrid
         Times of their frames, from the beginning of each utterance.
+    n_constant : int
+        Frames of digital silence among them.
     """
 
     def __init__(self, normalisation: FeatureNormalisation, n_features: int) -> None:
         self.normalisation = normalisation
         self.utterances: tuple[Utterance, ...] = ()
         self.grids: tuple[FrameGrid, ...] = ()
+        self.n_constant = 0
         self._n_features = n_features
         self._first = [0]
         self._moments: dict[str, Moments] = {}
@@ -155,6 +161,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         try:
             for utterance, raw in extracted:
                 archive._append(raw.values, normalisation.group(utterance))
+                archive.n_constant += count_constant(raw.values, config)
                 used.append(utterance)
                 grids.append(raw.grid)
             if not used:
@@ -221,6 +228,29 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         if self.normalisation.variance:
             moved /= moments.deviation
         return moved.astype(np.float32)
+
+
+def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> int:
+    """Count the frames that repeat the one before: those of digital silence.
+
+    Parameters
+    ----------
+    values : array, shape (T, D)
+        Features as they are extracted.
+    config : FeatureConfig
+        Tells the static features from their deltas.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> count_constant(np.array([[1.0], [2.0], [2.0], [2.0], [1.0]]), FeatureConfig(deltas=0))
+    2
+    """
+    static = values[:, : values.shape[1] // (config.deltas + 1)]
+    return int(np.count_nonzero((np.abs(np.diff(static, axis=0)) < _SAME).all(axis=1)))
 
 
 def suited_rate(utterances: Sequence[Utterance]) -> int:

@@ -17,12 +17,13 @@ from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.hmm.training import train_embedded
 from speakergmm.hmm.training_state import TrainingResult, TrainingState
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.text_words import spelled_out
 
 UNKNOWN_WORD = "<unk>"
@@ -288,14 +289,14 @@ def _flat_models(
         for utterance in archive.utterances
     ]
     used = lexicon.restricted({word for words in said for word in words})
-    mean, variance, _ = survey(archive)
-    flat = PhoneModels.flat(
+    silence = options.silence
+    flat = flat_models(
+        archive,
         # Units of words that nobody says have no data; those of other words of the lexicon may.
         options.topologies_of(used.phones),
-        mean=mean,
-        variance=np.where(variance > 0, variance, 1.0),
+        as_config(options.features),
+        silences=[unit for unit in (silence.unit, silence.short_pause) if unit is not None],
     )
-    silence = options.silence
     graphs = [
         compile_transcript(
             words,
@@ -331,6 +332,7 @@ def _provenance(
         "n_utterances": len(archive) - len(trained.failed),
         "n_speakers": len({u.speaker for u in archive.utterances if u.speaker is not None}),
         "n_frames": archive.n_frames,
+        "n_constant_frames": archive.n_constant,
         "seconds": round(float(seconds), 3),
         "n_skipped": len(skipped),
         "skipped": [found.to_dict() for found in skipped[:1000]],

@@ -25,12 +25,13 @@ from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.hmm.training import train_embedded
 from speakergmm.hmm.training_state import TrainingState
 from speakergmm.hmm.utterance_graph import compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.flat_start import flat_models
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +272,8 @@ class _Joined(Sequence[NDArray[np.float32]]):
 
     def __init__(self, archives: Sequence[FeatureArchive]) -> None:
         self.utterances = tuple(u for archive in archives for u in archive.utterances)
+        self.n_frames = sum(archive.n_frames for archive in archives)
+        self.n_constant = sum(archive.n_constant for archive in archives)
         self._places = [(a, place) for a in archives for place in range(len(a))]
 
     def __len__(self) -> int:
@@ -301,11 +304,15 @@ def _flat_models(
     frames: _Joined, lexicon: Lexicon, pauses: SilenceModel, options: WordTrainingOptions
 ) -> PhoneModels:
     """Models to begin with: all states alike."""
-    mean, variance, _ = survey(frames)
     topologies = dict.fromkeys(sorted(lexicon.phones), Topology.left_right(options.n_states))
     if pauses.unit is not None:
         n_silent = options.silence_states
         topologies[pauses.unit] = (
             Topology.silence(n_silent) if n_silent > 2 else Topology.left_right(n_silent)
         )
-    return PhoneModels.flat(topologies, mean=mean, variance=np.where(variance > 0, variance, 1.0))
+    return flat_models(
+        frames,
+        topologies,
+        as_config(options.features),
+        silences=[] if pauses.unit is None else [pauses.unit],
+    )

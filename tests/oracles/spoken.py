@@ -1,10 +1,14 @@
 """A few minutes of synthetic speech with known boundaries, and phone models trained on it."""
 
+import csv
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus
+import numpy as np
+
+from speakergmm.audio import read_audio, write_audio
+from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
 from speakergmm.corpora.transcripts import Transcripts, read_transcripts
 from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.hmm.schedule import TrainingSchedule
@@ -48,3 +52,43 @@ def spoken_world(base: Path) -> Spoken:
     path = base / "spoken" / "am.safetensors"
     model.save(path)
     return Spoken(folder, corpus, transcripts, lexicon, model, path)
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Recordings of a few words between digital zeros, and where the words are."""
+
+    corpus: Corpus
+    transcripts: dict[str, tuple[str, ...]]
+    words: dict[str, list[tuple[float, float]]]
+
+
+def short_sentences(
+    spoken: Spoken, folder: Path, *, n: int = 20, n_words: int = 3, zeros=(0.1, 0.4), seed: int = 0
+) -> Sentences:
+    """Cut the first words out of recordings, by one speaker as it were, and put zeros around."""
+    rng = np.random.default_rng(seed)
+    times: dict[str, list[tuple[float, float, str]]] = {}
+    with (spoken.folder / "words.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            start = float(row["start"])
+            word = (start, start + float(row["duration"]), row["word"])
+            times.setdefault(row["utterance"], []).append(word)
+    utterances, transcripts, words = [], {}, {}
+    for number in range(n):
+        source = spoken.corpus.utterances[number]
+        samples, rate = read_audio(source.path)
+        said = times[source.id][:n_words]
+        first, last = said[0][0], said[-1][1]
+        before, after = rng.uniform(*zeros, 2)
+        padded = [
+            np.zeros(round(before * rate)),
+            samples[round(first * rate) : round(last * rate)],
+            np.zeros(round(after * rate)),
+        ]
+        name = f"short-{number:02d}"
+        write_audio(folder / f"{name}.wav", np.concatenate(padded).astype(np.float32), rate)
+        utterances.append(Utterance(name, folder / f"{name}.wav", "one"))
+        transcripts[name] = tuple(word for _, _, word in said)
+        words[name] = [(start - first + before, end - first + before) for start, end, _ in said]
+    return Sentences(Corpus(tuple(utterances), source=str(folder)), transcripts, words)
