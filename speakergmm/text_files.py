@@ -251,6 +251,26 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
         raise FaultyFileError((Fault(os.fspath(path), None, error.reason),)) from None
 
 
+def read_text_lines(
+    path: str | os.PathLike[str], *, error: type[SpeakerGmmError] = SpeakerGmmError
+) -> Iterator[tuple[int, str]]:
+    """Read a text file as `read_lines` does; the first fault is an `error` of one line.
+
+    Raises
+    ------
+    SpeakerGmmError
+        Of the class that is given, with file and line.
+    """
+    faults = FaultList(os.fspath(path))
+    try:
+        for line, text in read_lines(path, faults):
+            faults.refuse(FaultyFileError)
+            yield line, text
+        faults.refuse(FaultyFileError)
+    except FaultyFileError as found:
+        raise error(str(found.faults[0])) from None
+
+
 def _checked(line: bytes, number: int, faults: FaultList) -> str | None:
     """Return a line as text, None where it has a fault."""
     try:

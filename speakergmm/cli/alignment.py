@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -18,7 +17,10 @@ from speakergmm.cli.output import (
     print_note,
     print_table,
 )
+from speakergmm.cli.texts import case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.text_files import read_text_lines
+from speakergmm.words import split_words, word_fault
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
@@ -190,7 +192,7 @@ def _with_words(
     sentences: list[Transcript],
     lexicon: Path | None,
     unknown: str,
-    case: str,
+    case: Literal["asis", "upper", "lower"],
     strict: bool,
 ) -> AcousticModel:
     """Give the model the words that are said; name those for which there is no pronunciation."""
@@ -199,13 +201,16 @@ def _with_words(
 
     spoken = {word for words in sentences for word in words}
     units = set(model.models.units)
-    known = model.lexicon
+    folded = case_of(case)
+    known = model.lexicon.folded(folded)
+    if model.unknown is not None:  # a symbol, which the model knows by its name
+        known = known.extended({model.unknown: model.lexicon[model.unknown]})
     if lexicon is not None:
         read = Lexicon.read(
             lexicon,
             # As the model has it: AH0 or AH.
             stress="keep" if any(unit[-1:].isdigit() for unit in units) else "fold",
-            case=None if case == "asis" else case,  # type: ignore[arg-type]
+            case=folded,
         )
         # A dictionary of a whole language may have phones that no word here needs.
         used = {word: read[word] for word in sorted(spoken) if word in read}
@@ -235,14 +240,18 @@ def _with_words(
 
 
 def _recordings(
-    path: Path, text: str | None, transcripts: Path | None, case: str, data: Path | None
+    path: Path,
+    text: str | None,
+    transcripts: Path | None,
+    case: Literal["asis", "upper", "lower"],
+    data: Path | None,
 ) -> tuple[Corpus, Transcripts]:
     """Read a corpus with its transcripts, or one recording with its own."""
     from speakergmm.corpora import Corpus, Utterance, read_corpus
     from speakergmm.corpora.folders import AUDIO_SUFFIXES
     from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 
-    folded = None if case == "asis" else case
+    folded = case_of(case)
     if path.suffix.lower() not in AUDIO_SUFFIXES:
         if text is not None:
             raise InvalidInputError(
@@ -253,7 +262,7 @@ def _recordings(
             print_note(f"warning: {note}")
         said = read_transcripts(
             transcripts or corpus,
-            case=folded,  # type: ignore[arg-type]
+            case=folded,
             data_dir=data,
             strict=False,
         )
@@ -269,22 +278,24 @@ def _recordings(
     # No source that a reader could take for a list.
     alone = Corpus((Utterance(path.stem, path, None),), source=f"one recording, {path.name}")
     if text is None:
-        return alone, read_transcripts(alone, case=folded, strict=False)  # type: ignore[arg-type]
-    given = unicodedata.normalize("NFC", _file_text(text) or text)
-    if folded is not None:
-        given = given.upper() if folded == "upper" else given.lower()
-    return alone, Transcripts({path.stem: Transcript(tuple(given.split()))}, source="--text")
+        return alone, read_transcripts(alone, case=folded, strict=False)
+    words = split_words(_file_text(text) or text, folded)
+    for word in words:
+        if wrong := word_fault(word):
+            raise InvalidInputError(f"--text: word {word!r} {wrong}")
+    return alone, Transcripts({path.stem: Transcript(words)}, source="--text")
 
 
 def _file_text(text: str) -> str | None:
-    """Return what the file of that name holds; None where there is no such file."""
-    path = Path(text)
+    """Return what the file or pipe of that name holds; None where there is none."""
+    from speakergmm.files import UnreadableFileError, kind_of
+
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else None
-    except UnicodeDecodeError:
-        raise InvalidInputError(f"--text {text}: is not UTF-8 text") from None
-    except OSError:  # a sentence longer than a file's name may be
+        if kind_of(text) in ("missing", "folder"):
+            return None
+    except UnreadableFileError:  # a sentence longer than a file's name may be
         return None
+    return " ".join(line for _, line in read_text_lines(text, error=InvalidInputError))
 
 
 def _draw(aligned: AlignedUtterance, path: Path) -> Path:

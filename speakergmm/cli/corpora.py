@@ -16,7 +16,8 @@ from speakergmm.cli.output import (
     print_line,
     print_table,
 )
-from speakergmm.cli.texts import Case, CaseOption, case_of
+from speakergmm.cli.texts import CaseOption, case_of
+from speakergmm.words import Case
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem

@@ -399,24 +399,20 @@ def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     """Read words, one a line; empty lines don't count."""
     from speakergmm.corpora.names import escaped_name
     from speakergmm.errors import CorpusError
+    from speakergmm.text_files import read_text_lines
+    from speakergmm.words import split_words, word_fault
 
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise CorpusError(f"{path}: is not UTF-8 text; a word on each line was expected") from None
     listed: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
-        word = line.strip()
-        if len(word.split()) > 1 and escaped_name(word) in lexicon:  # trained as one word
+    for number, word in read_text_lines(path, error=CorpusError):
+        if len(split_words(word)) > 1 and escaped_name(word) in lexicon:  # trained as one word
             word = escaped_name(word)
-        if len(word.split()) > 1:
+        if len(split_words(word)) > 1:
             raise CorpusError(f"{path}:{number}: {word!r} is more than one word; give one a line")
+        if fault := word_fault(word):
+            raise CorpusError(f"{path}:{number}: {word!r} {fault}")
         if word in listed:
             raise CorpusError(f"{path}:{number}: the word {word} stands in line {listed[word]} too")
-        if word:
-            listed[word] = number
+        listed[word] = number
     return list(listed)
 
 

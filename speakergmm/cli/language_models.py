@@ -66,7 +66,7 @@ def train_lm(
     from speakergmm.hmm.ngram import train_ngram
 
     _check_output(output)
-    words = None if lexicon is None else Lexicon.read(lexicon)
+    words = None if lexicon is None else Lexicon.read(lexicon, case=case_of(case))
     sentences = read_sentences(text, ids, case_of(case))
     if text.is_file() and not ids and _look_like_ids([s[0] for s in sentences if s]):
         print_note(

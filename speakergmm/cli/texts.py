@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import typer
 
 from speakergmm.errors import CorpusError
+from speakergmm.files import kind_of
+from speakergmm.text_files import FaultList, FaultyFileError, open_text, read_lines
+from speakergmm.words import Case, clean, split_words, word_fault
 
-Case = Literal["upper", "lower"]
 CaseOption = Annotated[
     Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
 ]
@@ -27,64 +29,71 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
         from speakergmm.recognition.ctm import read_ctm
 
         found = {name: [item.label for item in items] for name, items in read_ctm(path).items()}
-        return {name: _spoken(words, case) for name, words in found.items()}
-    if (recognised := _read_decoded(path)) is not None:
-        return {name: _spoken(words, case) for name, words in recognised.items()}
-    from speakergmm.corpora.transcripts import read_transcripts
+    elif _is_json(path):
+        found = _read_decoded(path)
+    else:
+        from speakergmm.corpora.transcripts import read_transcripts
 
-    return {name: said.words for name, said in read_transcripts(path, case=case).items()}
+        return {name: said.words for name, said in read_transcripts(path, case=case).items()}
+    # A label that was trained as a word may hold several of a text.
+    return {
+        name: tuple(word for label in labels for word in split_words(label, case))
+        for name, labels in found.items()
+    }
 
 
-def _spoken(labels: Sequence[str], case: Case | None) -> tuple[str, ...]:
-    """Give the words of labels; one that was trained as a word may hold several of a text."""
-    return tuple(_cased([word for label in labels for word in label.split()], case))
+def _is_json(path: Path) -> bool:
+    """Tell JSON by its name or its first character; of a pipe only by the name."""
+    if path.suffix.lower() == ".json":
+        return True
+    if kind_of(path) != "file":
+        return False
+    with open_text(path) as file:
+        return file.peek(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
 
-def _read_decoded(path: Path) -> dict[str, Sequence[str]] | None:
-    """Read the best hypotheses of a JSON file that ``decode`` wrote; None where it is no JSON."""
-    import json
+def _read_decoded(path: Path) -> dict[str, list[str]]:
+    """Read the best hypotheses of a JSON file that ``decode`` wrote."""
+    from speakergmm.documents import DocumentError, read_json
 
     try:
-        if not path.is_file():
-            return None
-        with path.open("rb") as file:
-            begins = file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-        if path.suffix.lower() != ".json" and begins != b"{":
-            return None
-        document = json.loads(path.read_bytes())
-        found: dict[str, Sequence[str]] = {}
-        twice: str | None = None
-        for utterance in document["utterances"]:
-            name = str(utterance["utterance"])
-            twice = twice or (name if name in found else None)
-            # Without a hypothesis nothing was recognised.
-            found[name] = [
-                str(word) for best in utterance["hypotheses"][:1] for word in best["words"]
-            ]
-    except OSError:
-        return None  # the reader of texts says why
-    except (LookupError, TypeError, ValueError, RecursionError):  # ValueError: no JSON, no UTF-8
+        document = read_json(path)
+        listed = [(utterance["utterance"], utterance) for utterance in document["utterances"]]
+        # Without a hypothesis nothing was recognised.
+        said = [
+            (name, [word for best in utterance["hypotheses"][:1] for word in best["words"]])
+            for name, utterance in listed
+        ]
+    except (LookupError, TypeError, DocumentError) as error:
+        why = f" ({error})" if isinstance(error, DocumentError) else ""
         raise CorpusError(
-            f"{path}: is no JSON of decode; give what decode --output wrote (.json, .ctm or text)"
+            f"{path}: is no JSON of decode{why}; give what decode --output wrote (.json, .ctm or "
+            "text)"
         ) from None
-    if twice is not None:
-        raise CorpusError(f"{path}: utterance {twice!r} stands twice; keep one")
+    found: dict[str, list[str]] = {}
+    for name, words in said:
+        for what in (name, *words):
+            if not isinstance(what, str) or any(map(word_fault, split_words(what))):
+                raise CorpusError(
+                    f"{path}: utterance {str(name)[:60]!r} has {str(what)[:60]!r} where a word or "
+                    "its name should stand"
+                )
+        if clean(name) in found:
+            raise CorpusError(f"{path}: utterance {name!r} stands twice; keep one")
+        found[clean(name)] = words
     return found
 
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
     """Read sentences, one a line, or the transcripts of utterances."""
-    from speakergmm.text_files import FaultList, FaultyFileError, read_lines
-
     if ids or path.is_dir() or path.suffix.lower() in (".csv", ".tsv"):
         return list(read_words(path, case).values())
     faults = FaultList(str(path))
-    sentences = [_cased(text.split(), case) for _, text in read_lines(path, faults)]
+    sentences: list[Sequence[str]] = []
+    for line, text in read_lines(path, faults):
+        sentences.append(split_words(text, case))
+        for word in sentences[-1]:
+            if fault := word_fault(word):
+                faults.add(line, f"word {word!r} {fault}")
     faults.refuse(FaultyFileError)
     return sentences
-
-
-def _cased(words: Sequence[str], case: Case | None) -> Sequence[str]:
-    if case is None:
-        return words
-    return [word.upper() if case == "upper" else word.lower() for word in words]

@@ -91,7 +91,7 @@ def score_transcripts(
         if lexicon is not None:
             from speakergmm.hmm.lexicon import Lexicon
 
-            words = Lexicon.read(lexicon)
+            words = Lexicon.read(lexicon, case=case_of(case))
             said = {name: words.first_pronunciation(text) for name, text in said.items()}
         errors = phone_errors(said, heard, mapping=_mapping(mapping), speakers=named)
     else:

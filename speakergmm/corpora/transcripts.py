@@ -6,12 +6,11 @@ import hashlib
 import json
 import os
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import default_id, parse_seconds
@@ -21,11 +20,11 @@ from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+from speakergmm.words import Case, clean, split_words, word_fault
 
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")
 """Endings of the files that may lie beside a recording and hold what is said in it."""
 
-Case = Literal["upper", "lower"] | None
 _BLANKS = re.compile("[ \t]+")
 """What ends an utterance's name, as in the other files of a Kaldi data directory."""
 
@@ -41,7 +40,7 @@ class Transcript(Sequence[str]):
     Parameters
     ----------
     words : tuple of str
-        May be empty.
+        May be empty. Kept as `speakergmm.words.clean` has them.
     path : str or None
         The file they stand in.
     line : int or None
@@ -51,6 +50,9 @@ class Transcript(Sequence[str]):
     words: tuple[str, ...]
     path: str | None = None
     line: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", tuple(map(clean, self.words)))
 
     def __getitem__(self, place: Any) -> Any:
         """Return a word, or of a slice the words."""
@@ -69,11 +71,17 @@ class Transcripts(Mapping[str, Transcript]):
 
     Parameters
     ----------
-    transcripts : mapping of str to Transcript or sequence of str
+    transcripts : mapping of str to Transcript, sequence of str or str
+        A text is split at white space. Ids are kept as `speakergmm.words.clean` has them.
     source : str
         The file or folder they were read from, or a word on how they were made.
     faults : tuple of Fault
         What was passed over in reading without ``strict``.
+
+    Raises
+    ------
+    InvalidInputError
+        If two ids are one, written in two ways.
 
     Examples
     --------
@@ -87,10 +95,14 @@ class Transcripts(Mapping[str, Transcript]):
     faults: tuple[Fault, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        kept = {
-            name: given if isinstance(given, Transcript) else Transcript(tuple(given))
-            for name, given in self.transcripts.items()
-        }
+        kept: dict[str, Transcript] = {}
+        for name, given in self.transcripts.items():
+            if (known := clean(name)) in kept:
+                raise InvalidInputError(
+                    f"utterance {name!a} stands twice, in two Unicode spellings; keep one"
+                )
+            words = split_words(given) if isinstance(given, str) else given
+            kept[known] = words if isinstance(words, Transcript) else Transcript(tuple(words))
         object.__setattr__(self, "transcripts", MappingProxyType(kept))
         object.__setattr__(self, "faults", tuple(self.faults))
 
@@ -98,7 +110,7 @@ class Transcripts(Mapping[str, Transcript]):
         return Transcripts, (dict(self.transcripts), self.source, self.faults)
 
     def __getitem__(self, utterance: str) -> Transcript:
-        return self.transcripts[utterance]
+        return self.transcripts[clean(utterance)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.transcripts)
@@ -125,7 +137,7 @@ class Transcripts(Mapping[str, Transcript]):
 def read_transcripts(
     source: str | os.PathLike[str] | Corpus,
     *,
-    case: Case = None,
+    case: Case | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     strict: bool = True,
 ) -> Transcripts:
@@ -135,7 +147,8 @@ def read_transcripts(
     utterance's name written as `escaped_name` does; such a file may be given by itself); a CSV or
     TSV list has a column ``text`` beside ``path`` or ``id``; beside a recording of a folder, or of
     a list without that column, lies a file of the same name with the ending ``.txt`` or ``.lab``.
-    Words are what white space separates, in Unicode normal form C.
+    Words are what white space separates, and one string however they were typed (see
+    `speakergmm.words`).
 
     Parameters
     ----------
@@ -226,10 +239,12 @@ def transcript_line(utterance: str, words: Iterable[str]) -> str:
     return " ".join([escaped_name(utterance), *words])
 
 
-def _words(text: str, case: Case) -> tuple[str, ...]:
-    if case is not None:
-        text = text.upper() if case == "upper" else text.lower()
-    return tuple(text.split())
+def _fault_of(words: tuple[str, ...]) -> str | None:
+    """Say what is wrong with the first word that can't be one."""
+    for word in words:
+        if not word.isascii() and (fault := word_fault(word)):
+            return f"word {quoted(word)} {fault}"
+    return None
 
 
 class _Gathered:
@@ -246,16 +261,19 @@ class _Gathered:
             message = f"utterance {quoted(utterance)} stands on line {first} too; keep one"
             self.faults.add(line, message, utterance=utterance)
             self.found.pop(utterance, None)
+        elif fault := _fault_of(words):
+            self.faults.add(line, fault, utterance=utterance)
         else:
             self.found[utterance] = Transcript(words, self.faults.path, line)
 
 
-def _read_kaldi(path: Path, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+def _read_kaldi(path: Path, case: Case | None) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
     gathered = _Gathered(path)
     try:
         for line, text in read_lines(path, gathered.faults):
             utterance, *rest = _BLANKS.split(text, maxsplit=1)
-            gathered.add(unescaped_name(utterance), _words(rest[0] if rest else "", case), line)
+            words = split_words(rest[0] if rest else "", case)
+            gathered.add(unescaped_name(utterance), words, line)
     except FaultyFileError as error:
         raise TranscriptError(error.faults) from error
     return gathered.found, gathered.faults.sorted()
@@ -278,7 +296,7 @@ def _is_list(path: Path) -> bool:
 
 
 def _read_list(
-    path: Path, case: Case, strict: bool
+    path: Path, case: Case | None, strict: bool
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     gathered = _Gathered(path)
     for line, row in read_table(
@@ -302,15 +320,16 @@ def _read_list(
         utterance = row.get("id", "")
         if not utterance and row.get("path", ""):
             utterance = default_id(row["path"], start, end)
-        if utterance:
-            text = unicodedata.normalize("NFC", row["text"])
-            gathered.add(utterance, _words(text, case), line)
+        if utterance := clean(utterance):
+            gathered.add(utterance, split_words(row["text"], case), line)
         else:
             gathered.faults.add(line, "neither an id nor a path; name the utterance")
     return gathered.found, gathered.faults.sorted()
 
 
-def _read_beside(corpus: Corpus, case: Case) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+def _read_beside(
+    corpus: Corpus, case: Case | None
+) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
     found: dict[str, Transcript] = {}
     faults: list[Fault] = []
     for utterance in corpus:
@@ -327,7 +346,9 @@ def _read_beside(corpus: Corpus, case: Case) -> tuple[dict[str, Transcript], tup
     return found, tuple(faults)
 
 
-def _read_file(path: Path, utterance: Utterance, case: Case) -> tuple[Transcript, list[Fault]]:
+def _read_file(
+    path: Path, utterance: Utterance, case: Case | None
+) -> tuple[Transcript, list[Fault]]:
     faults = FaultList(str(path))
     if utterance.start or utterance.end is not None:
         message = f"utterance {quoted(utterance.id)} is part of a recording; list its text"
@@ -337,6 +358,11 @@ def _read_file(path: Path, utterance: Utterance, case: Case) -> tuple[Transcript
     except FaultyFileError as error:
         faults.faults += error.faults
         lines = []
-    words = tuple(word for _, text in lines for word in _words(text, case))
+    words: tuple[str, ...] = ()
+    for line, text in lines:
+        said = split_words(text, case)
+        if fault := _fault_of(said):
+            faults.add(line, fault)
+        words += said
     named = [Fault(f.path, f.line, f.message, utterance.id) for f in faults.sorted()]
     return Transcript(words, str(path), lines[0][0] if lines else None), named

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.words import clean
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language_model import BackoffLanguageModel
@@ -141,9 +142,7 @@ class Grammar:
             If there is no word, or a probability is negative or not finite.
         """
         listed = _distinct(words)
-        weights = (
-            [words[word] for word in listed] if isinstance(words, Mapping) else [1.0] * len(listed)
-        )
+        weights = list(words.values()) if isinstance(words, Mapping) else [1.0] * len(listed)
         total = math.fsum(weights)
         if not (math.isfinite(total) and total > 0 and min(weights) >= 0):
             raise InvalidInputError("probabilities of words must be finite and >= 0, some above 0")
@@ -230,7 +229,7 @@ class Grammar:
     def score(self, words: Sequence[str]) -> float:
         """Log-probability of the best way through the automaton; -inf where there is none."""
         reached = self._with_backoff({0: 0.0})
-        for word in words:
+        for word in map(clean, words):
             after: dict[int, float] = {}
             for state, score in reached.items():
                 for arc in self._by_word[state].get(word, ()):
@@ -285,11 +284,11 @@ def _distinct(words: Iterable[str]) -> list[str]:
     listed = list(words)
     if not listed:
         raise InvalidInputError("there is no word to recognise; give one at least")
-    seen: set[str] = set()
+    taken: dict[str, None] = {}
     for word in listed:
         if not word or not isinstance(word, str):
             raise InvalidInputError(f"a word must be a text that is not empty, found {word!r}")
-        if word in seen:
-            raise InvalidInputError(f"the word {word} is listed twice")
-        seen.add(word)
-    return listed
+        if (known := clean(word)) in taken:
+            raise InvalidInputError(f"the word {known} is listed twice")
+        taken[known] = None
+    return list(taken)

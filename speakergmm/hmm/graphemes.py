@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.words import clean, fold
 
 _TATWEEL = "\u0640"
 # Letters by their category, and yet signs that are written for looks or in place of an apostrophe.
@@ -61,9 +62,9 @@ def grapheme_lexicon(
     """
     spelled: dict[str, tuple[Pronunciation, ...]] = {}
     refused: list[str] = []
-    for word in sorted(set(words)):
+    for word in sorted(set(map(clean, words))):
         units = spell(word, digits=digits, marks=marks, fold_case=fold_case)
-        if units is None:
+        if units is None or symbol_fault(word):
             refused.append(word)
         else:
             spelled[word] = (Pronunciation(units),)
@@ -98,7 +99,7 @@ def spell(
             f"digits {digits!r}, marks {marks!r}: must be 'refuse' or 'keep', 'attach' or 'drop'"
         )
     units: list[str] = []
-    text = unicodedata.normalize("NFC", word.lower() if fold_case else word)
+    text = fold(word, "lower" if fold_case else None)
     for character in text:
         category = unicodedata.category(character)
         if character in _SILENT_LETTERS or category.startswith(_SILENT_CATEGORIES):

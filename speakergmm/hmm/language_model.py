@@ -11,6 +11,7 @@ from typing import Any
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.arpa import NGrams, read_arpa, write_arpa
+from speakergmm.words import clean
 
 BEGIN, END = "<s>", "</s>"
 _UNKNOWN = ("<unk>", "<UNK>")
@@ -103,7 +104,7 @@ class BackoffLanguageModel:
     unknown_word: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "ngrams", tuple(self.ngrams))
+        object.__setattr__(self, "ngrams", _cleaned(tuple(self.ngrams)))
         _check(self.ngrams)
         words = {words[0] for words in self.ngrams[0]}
         unknown = next((name for name in _UNKNOWN if name in words), None)
@@ -193,7 +194,7 @@ class BackoffLanguageModel:
         return _LN10 * math.fsum(self._log10_factors(words, begin, end))
 
     def _log10_factors(self, words: Sequence[str], begin: bool, end: bool) -> Iterator[float]:
-        known = [self._known(word) for word in words]
+        known = [self._known(clean(word)) for word in words]
         sentence = ([BEGIN] if begin else []) + known + ([END] if end else [])
         for place in range(1 if begin else 0, len(sentence)):
             yield self.log10_probability_of(sentence[place], sentence[:place][-self.order :])
@@ -228,7 +229,7 @@ class BackoffLanguageModel:
         vocabulary = set(self.vocabulary)
         for words in sentences:
             factors = list(self._log10_factors(words, True, True))
-            outside = [word not in vocabulary for word in words]
+            outside = [clean(word) not in vocabulary for word in words]
             terms += [f for f, out in zip(factors, [*outside, False], strict=True) if not out]
             n_sentences += 1
             n_words += len(words)
@@ -251,6 +252,20 @@ def _power(surprise: float, count: int) -> float:
     if count == 0 or surprise == math.inf:
         return math.inf
     return float(10 ** (surprise / count))
+
+
+def _cleaned(ngrams: NGrams) -> NGrams:
+    """Spell words as all readers do."""
+    spelled = {words[0]: clean(words[0]) for words in (ngrams[0] if ngrams else ()) if words}
+    if all(given == kept for given, kept in spelled.items()):
+        return ngrams
+    cleaned = tuple(
+        {tuple(spelled.get(word, word) for word in words): rest for words, rest in group.items()}
+        for group in ngrams
+    )
+    if any(len(new) < len(old) for new, old in zip(cleaned, ngrams, strict=True)):
+        raise InvalidInputError("a word stands twice, in two Unicode spellings; keep one")
+    return cleaned
 
 
 def _check(ngrams: NGrams) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import math
 import os
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Literal, overload
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import atomic_text_writer
+from speakergmm.words import Case, clean, fold, split_words, word_fault
 
 RESERVED = frozenset({"<eps>", "<s>", "</s>"})
 """Symbols of graphs and language models, which neither words nor phones may be called."""
@@ -31,7 +31,7 @@ class Pronunciation:
     Parameters
     ----------
     phones : tuple of str
-        At least one; kept in Unicode normal form C.
+        At least one; kept as `speakergmm.words.clean` has them.
     probability : float, default=1.0
         Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
 
@@ -45,7 +45,7 @@ class Pronunciation:
     probability: float = 1.0
 
     def __post_init__(self) -> None:
-        phones = tuple(unicodedata.normalize("NFC", phone) for phone in self.phones)
+        phones = tuple(map(clean, self.phones))
         object.__setattr__(self, "phones", phones)
         if not self.phones:
             raise InvalidInputError("a pronunciation has no phones; it must have at least one")
@@ -72,10 +72,8 @@ def symbol_fault(symbol: str) -> str | None:
     >>> symbol_fault("d'accord") is None
     True
     """
-    if not symbol:
-        return "is empty; it must have at least one character"
-    if any(character.isspace() or not character.isprintable() for character in symbol):
-        return "holds white space or a control character; write it without"
+    if fault := word_fault(symbol):
+        return fault
     if symbol in RESERVED or (symbol[0] == "#" and symbol[1:].isdigit()):
         return "is a symbol of graphs and language models; choose another name"
     return None
@@ -88,8 +86,8 @@ class Lexicon:
     Parameters
     ----------
     pronunciations : mapping of str to sequence of Pronunciation
-        At least one for each word; of one word all different. Words are kept in Unicode normal
-        form C, and their letter case as it is.
+        At least one for each word; of one word all different. Words are kept, and looked up, as
+        `speakergmm.words.clean` has them, and their letter case as it is.
     source : str
         The file they were read from, or a word on how they were made.
 
@@ -123,11 +121,13 @@ class Lexicon:
     def __post_init__(self) -> None:
         kept: dict[str, tuple[Pronunciation, ...]] = {}
         for given, ways in self.pronunciations.items():
-            word = unicodedata.normalize("NFC", given)
+            word = clean(given)
             if fault := symbol_fault(word):
                 raise InvalidInputError(f"word {word!r} {fault}")
             if word in kept:
-                raise InvalidInputError(f"word {word!r} stands twice, in two Unicode normal forms")
+                raise InvalidInputError(
+                    f"word {given!a} stands twice, in two Unicode spellings; keep one"
+                )
             kept[word] = tuple(ways)
             if not kept[word]:
                 raise InvalidInputError(f"word {word!r} has no pronunciation; give at least one")
@@ -164,10 +164,10 @@ class Lexicon:
         return iter(self.pronunciations)
 
     def __contains__(self, word: object) -> bool:
-        return word in self.pronunciations
+        return isinstance(word, str) and clean(word) in self.pronunciations
 
     def __getitem__(self, word: str) -> tuple[Pronunciation, ...]:
-        return self.pronunciations[word]
+        return self.pronunciations[clean(word)]
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -196,7 +196,7 @@ class Lexicon:
         *,
         stress: Literal["fold", "keep"] = "fold",
         probabilities: Literal["auto", "yes", "no"] = "auto",
-        case: Literal["upper", "lower"] | None = None,
+        case: Case | None = None,
     ) -> Lexicon:
         """Read a lexicon file; see :func:`~speakergmm.hmm.lexicon_reading.read_lexicon`."""
         from speakergmm.hmm.lexicon_reading import read_lexicon
@@ -343,12 +343,38 @@ class Lexicon:
         self, pronunciations: Mapping[str, Sequence[Pronunciation]], *, source: str | None = None
     ) -> Lexicon:
         """Add words; a word that the lexicon has already keeps its pronunciations."""
-        new = {word: tuple(ways) for word, ways in pronunciations.items() if word not in self}
+        new = {clean(w): tuple(ways) for w, ways in pronunciations.items() if w not in self}
         return Lexicon({**self.pronunciations, **new}, source or self.source)
+
+    def folded(self, case: Case | None) -> Lexicon:
+        """Bring the words to one letter case; those that become one have the ways of all.
+
+        Where two of them have the same pronunciation, it keeps the greater probability.
+
+        Examples
+        --------
+        >>> lexicon = Lexicon.from_dict({"Polish": "P OW", "polish": ["P AA", "P OW"]})
+        >>> [str(way) for way in lexicon.folded("lower")["polish"]]
+        ['P OW', 'P AA']
+        """
+        if case is None:
+            return self
+        merged: dict[str, dict[tuple[str, ...], float]] = {}
+        for word, ways in self.pronunciations.items():
+            known = merged.setdefault(fold(word, case), {})
+            for way in ways:
+                known[way.phones] = max(way.probability, known.get(way.phones, 0.0))
+        return Lexicon(
+            {
+                word: tuple(Pronunciation(phones, p) for phones, p in ways.items())
+                for word, ways in merged.items()
+            },
+            self.source,
+        )
 
     def restricted(self, words: Iterable[str]) -> Lexicon:
         """Keep only some words, those of them that the lexicon has, in its order."""
-        wanted = set(words)
+        wanted = set(map(clean, words))
         return Lexicon(
             {word: ways for word, ways in self.pronunciations.items() if word in wanted},
             self.source,
@@ -374,11 +400,11 @@ class Lexicon:
             The most frequent first, then by name.
         """
         sentences = transcripts.values() if isinstance(transcripts, Mapping) else transcripts
-        counts = Counter(word for words in sentences for word in words if word not in self)
+        counts = Counter(clean(w) for words in sentences for w in words if w not in self)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _pronunciation(given: str | Sequence[str] | Pronunciation) -> Pronunciation:
     if isinstance(given, Pronunciation):
         return given
-    return Pronunciation(tuple(given.split() if isinstance(given, str) else given))
+    return Pronunciation(split_words(given) if isinstance(given, str) else tuple(given))

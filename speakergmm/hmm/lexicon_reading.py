@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.lexicon import VARIANT, Lexicon, Pronunciation, symbol_fault
 from speakergmm.metrics.phone_mappings import fold_stress
 from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+from speakergmm.words import Case
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
@@ -51,7 +53,7 @@ def read_lexicon(
     *,
     stress: Literal["fold", "keep"] = "fold",
     probabilities: Literal["auto", "yes", "no"] = "auto",
-    case: Literal["upper", "lower"] | None = None,
+    case: Case | None = None,
 ) -> Lexicon:
     """Read a lexicon, or say everything that is wrong with it.
 
@@ -65,7 +67,7 @@ def read_lexicon(
     Parameters
     ----------
     path : path
-        UTF-8 text, with or without byte order mark, plain or compressed by gzip.
+        UTF-8 text, with or without byte order mark, plain or compressed by gzip; a file or a pipe.
     stress : {"fold", "keep"}, default="fold"
         Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone in
         another phone set). Pronunciations that differ in nothing else become one, with the greater
@@ -74,7 +76,8 @@ def read_lexicon(
         Whether the second column is a probability. "auto" takes it for one if it is a decimal
         number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
     case : {"upper", "lower"}, optional
-        Bring words to one letter case; by default they stay as they are.
+        Bring words to one letter case; by default they stay as they are. Words that become one have
+        the pronunciations of all (see `Lexicon.folded`).
 
     Returns
     -------
@@ -97,12 +100,17 @@ def read_lexicon(
         if value not in allowed:
             raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
     faults = FaultList(os.fspath(path))
+    entries: list[_Entry] = []
+    lines: dict[tuple[str, ...], int] = {}
     try:
-        entries = [
-            entry
-            for line, text in read_lines(path, faults)
-            if (entry := _entry(line, text, case)) is not None
-        ]
+        for line, text in read_lines(path, faults):
+            if (entry := _entry(line, text)) is None:
+                continue
+            first = lines.setdefault((entry.word, *entry.fields), line)
+            if first == line:
+                entries.append(entry)
+            else:  # told at once, for a file may be full of them
+                faults.add(line, _repeated(entry, entry.fields[entry.n_numbers :], first))
     except FaultyFileError as error:
         raise LexiconError(error.faults) from error
     n_columns = _number_columns(entries, probabilities, faults)
@@ -114,12 +122,13 @@ def read_lexicon(
     words = {
         word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
     }
-    if faults.faults:
-        raise LexiconError(faults.sorted(), Lexicon(words, os.fspath(path)) if words else None)
-    return Lexicon(words, os.fspath(path))
+    lexicon = Lexicon(words, os.fspath(path)).folded(case) if words else None
+    if faults.faults or lexicon is None:
+        raise LexiconError(faults.sorted(), lexicon)
+    return lexicon
 
 
-def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Entry | None:
+def _entry(line: int, text: str) -> _Entry | None:
     if text.startswith(";;;"):
         return None
     fields = text.split()
@@ -130,15 +139,20 @@ def _entry(line: int, text: str, case: Literal["upper", "lower"] | None) -> _Ent
     word, *rest = fields
     if variant := VARIANT.match(word):
         word = variant.group(1)
-    if case is not None:
-        word = word.upper() if case == "upper" else word.lower()
     n_numbers = 0
     for cell in rest:
         # Further whole numbers are phones.
         if not (_DECIMAL.match(cell) or (n_numbers == 0 and cell in ("0", "1"))):
             break
         n_numbers += 1
-    return _Entry(line, word, tuple(rest), n_numbers)
+    return _Entry(line, word, tuple(map(sys.intern, rest)), n_numbers)
+
+
+def _repeated(entry: _Entry, phones: tuple[str, ...], first: int) -> str:
+    return (
+        f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line {first} too; "
+        "remove one"
+    )
 
 
 def _number_columns(
@@ -204,11 +218,7 @@ def _add(
         return
     ways = found.setdefault(entry.word, {})
     if phones in ways:
-        faults.add(
-            entry.line,
-            f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line "
-            f"{ways[phones][1]} too; remove one",
-        )
+        faults.add(entry.line, _repeated(entry, phones, ways[phones][1]))
         return
     ways[phones] = probability, entry.line
 

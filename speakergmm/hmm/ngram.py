@@ -19,6 +19,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.arpa import NGrams
 from speakergmm.hmm.language_model import BEGIN, END, BackoffLanguageModel
 from speakergmm.hmm.lexicon import symbol_fault
+from speakergmm.words import clean, split_words
 
 Counts = dict[tuple[str, ...], int]
 Method = Literal["witten-bell", "kneser-ney"]
@@ -121,7 +122,7 @@ def train_ngram(
         raise InvalidInputError(f"order {order}: must be at least 1")
     if method not in ("witten-bell", "kneser-ney"):
         raise InvalidInputError(f"method {method!r}: must be 'witten-bell' or 'kneser-ney'")
-    texts = [tuple(words.split() if isinstance(words, str) else words) for words in sentences]
+    texts = [split_words(w) if isinstance(w, str) else tuple(map(clean, w)) for w in sentences]
     if not texts:
         raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")
     words = _vocabulary(texts, vocabulary, unknown_word)
@@ -292,7 +293,7 @@ def _vocabulary(
     texts: Sequence[Sequence[str]], vocabulary: Iterable[str] | None, unknown_word: str | None
 ) -> set[str]:
     spoken = Counter(word for text in texts for word in text)
-    words = set(spoken) if vocabulary is None else set(vocabulary)
+    words = set(spoken) if vocabulary is None else set(map(clean, vocabulary))
     if unknown_word is not None:
         words.add(unknown_word)
     for word in sorted(words):

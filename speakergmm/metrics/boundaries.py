@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.intervals import Interval, draw_multiplicities, percentile_interval
+from speakergmm.words import clean
 
 # Boundaries times replicates held at once, in cells of 8 bytes.
 _CELLS = 2_000_000
@@ -248,8 +249,10 @@ def _utterance_errors(
     silence: tuple[str, ...],
 ) -> list[tuple[float, str, str]]:
     """Return error and the labels on both sides, for each boundary of an utterance."""
-    truth = [item for item in reference if item.label not in silence]
-    found = [item for item in hypothesis if item.label not in silence]
+    truth, found = (
+        [item._replace(label=clean(item.label)) for item in items if item.label not in silence]
+        for items in (reference, hypothesis)
+    )
     for place, (one, other) in enumerate(zip(truth, found, strict=False)):
         if one.label != other.label:
             raise InvalidInputError(

@@ -1,22 +1,25 @@
 """Errors of recognised words and phones against what was said.
 
 Sequences are aligned by jiwer with the least number of substitutions, deletions and insertions.
-Nothing is normalised unless asked: ``Mister`` for ``MISTER`` is an error.
+Nothing is normalised unless asked: ``Mister`` for ``MISTER`` is an error. (What looks the same is
+the same: see `speakergmm.words`.)
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping
+from speakergmm.words import clean, fold
 
 SILENCES = ("SIL", "SP", "SPN", "sil", "sp", "spn")
 """Labels of models that are no phones, which a phone error leaves out."""
 
 Words = Mapping[str, Iterable[str]]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +200,10 @@ def word_errors(
     speakers : mapping of str to str, optional
         Who speaks in each utterance of the references.
     case : {"upper", "lower"}, optional
-        Bring both sides to one letter case.
+        Bring both sides to one letter case, as `speakergmm.words.fold` has it. Without it, too,
+        words are compared as they are read from files (`speakergmm.words.clean`).
     leave_out : collection of str
-        Words that are dropped on both sides, such as fillers.
+        Words that are dropped on both sides, such as fillers, in the same letter case.
 
     Returns
     -------
@@ -222,10 +226,10 @@ def word_errors(
     if case not in ("upper", "lower", None):
         raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
 
+    dropped = {fold(word, case) for word in leave_out}
+
     def prepare(words: Iterable[str]) -> tuple[str, ...]:
-        if case is not None:
-            words = [word.upper() if case == "upper" else word.lower() for word in words]
-        return tuple(word for word in words if word not in leave_out)
+        return tuple(word for word in (fold(word, case) for word in words) if word not in dropped)
 
     return _count(
         {name: prepare(words) for name, words in references.items()},
@@ -281,7 +285,9 @@ def phone_errors(
         mapping = PHONE_MAPPINGS[mapping]
     folded: list[dict[str, tuple[str, ...]]] = []
     for side in (references, hypotheses):
-        kept = {n: [p for p in phones if p not in silences] for n, phones in side.items()}
+        kept = {
+            n: [p for p in map(clean, phones) if p not in silences] for n, phones in side.items()
+        }
         # All at once, so that a refusal names every phone that is missing.
         mapping.apply(dict.fromkeys(phone for phones in kept.values() for phone in phones))
         folded.append(
@@ -302,6 +308,8 @@ def _count(
 ) -> TranscriptionErrors:
     import jiwer
 
+    references, hypotheses = _by_name(references), _by_name(hypotheses)
+    speakers = None if speakers is None else _by_name(speakers)
     names = sorted(references)
     _check(names, hypotheses, speakers)
     for words in (*references.values(), *hypotheses.values()):
@@ -335,6 +343,14 @@ def _count(
     return TranscriptionErrors(
         unit, tuple(utterances), mapping, tuple(Confused(*pair, n) for pair, n in ranked)
     )
+
+
+def _by_name(given: Mapping[str, Value]) -> dict[str, Value]:
+    """Name utterances as all readers do."""
+    named = {clean(name): value for name, value in given.items()}
+    if len(named) < len(given):
+        raise InvalidInputError("an utterance stands twice, in two Unicode spellings; keep one")
+    return named
 
 
 def _confused(

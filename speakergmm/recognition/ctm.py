@@ -3,12 +3,13 @@
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 from speakergmm.corpora.names import escaped_name, quoted, unescaped_name
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.text_files import read_text_lines
+from speakergmm.words import word_fault
 
 # Times are whole numbers of ticks, so that a start and a duration add up to the next start.
 _TICKS = 10_000_000
@@ -112,7 +113,8 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     Parameters
     ----------
     path : path
-        UTF-8 text; lines that begin with ``;;`` are comments. The channel is not looked at.
+        UTF-8 text, plain or compressed by gzip; lines that begin with ``;;`` are comments. The
+        channel is not looked at. Words are taken in as `speakergmm.words` says.
 
     Returns
     -------
@@ -124,23 +126,17 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     CorpusError
         If the file can't be read or a line is wrong; it is named.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
-    except UnicodeDecodeError:
-        raise CorpusError(f"{path}: is not UTF-8 text; a CTM file was expected") from None
     found: dict[str, list[TimedLabel]] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        columns = line.split()
-        if not columns or line.startswith(";;"):
+    for number, line in read_text_lines(path, error=CorpusError):
+        if line.startswith(";;"):
             continue
+        columns = line.split()
         try:
             if len(columns) not in (5, 6):
                 raise ValueError
             start, length = float(columns[2]), float(columns[3])
             confidence = float(columns[5]) if len(columns) == 6 else math.nan
-            if not (0 <= start < math.inf and 0 <= length < math.inf):
+            if not (0 <= start < math.inf and 0 <= length < math.inf) or word_fault(columns[4]):
                 raise ValueError
         except ValueError:
             raise CorpusError(

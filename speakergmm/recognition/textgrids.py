@@ -1,16 +1,19 @@
 """Praat TextGrids: tiers of labelled intervals, as Praat and ELAN open them beside a recording."""
 
+import math
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from speakergmm.errors import CorpusError, InvalidInputError
-from speakergmm.files import atomic_writer
+from speakergmm.files import UnreadableFileError, atomic_writer, read_bytes
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.words import clean
 
 # Times are written to a tenth of a microsecond: a sample at 96 kHz is 10.4 of them long.
 _DECIMALS = 7
+# Ten hours of phones take some 40 MB.
+_LARGEST = 1 << 26
 
 
 def write_textgrid(
@@ -80,12 +83,13 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
     Parameters
     ----------
     path : path
-        A TextGrid in UTF-8 or UTF-16.
+        A TextGrid in UTF-8 or UTF-16, of at most 64 MiB.
 
     Returns
     -------
     dict of str to tuple of TimedLabel
-        Tiers in the file's order, with empty intervals where nothing is said.
+        Tiers in the file's order, with empty intervals where nothing is said. Labels are taken in
+        as `speakergmm.words.clean` has them.
 
     Raises
     ------
@@ -95,25 +99,34 @@ def read_textgrid(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, .
     from praatio.utilities import textgrid_io
 
     try:
-        raw = Path(path).read_bytes()
+        raw = read_bytes(path, limit=_LARGEST)
+    except UnreadableFileError as error:
+        raise CorpusError(str(error)) from None
+    try:
         coding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         found = textgrid_io.parseTextgridStr(raw.decode(coding), includeEmptyIntervals=True)
-        names = [tier["name"] for tier in found["tiers"]]
+        names = [clean(tier["name"]) for tier in found["tiers"]]
         tiers = {
-            tier["name"]: tuple(
-                TimedLabel(float(start), float(end), label) for start, end, label in tier["entries"]
+            clean(tier["name"]): tuple(
+                TimedLabel(_seconds(start), _seconds(end), clean(label))
+                for start, end, label in tier["entries"]
             )
             for tier in found["tiers"]
             if tier["class"] == "IntervalTier"
         }
-    except OSError as error:
-        raise CorpusError(f"{path}: can't be read ({error.strerror or error})") from None
     except Exception as error:
         # Whatever the library trips over (it raises IndexError, ValueError and its own).
         raise CorpusError(f"{path}: is not a TextGrid ({type(error).__name__})") from error
     if len(set(names)) < len(names):
         raise CorpusError(f"{path}: two tiers have one name: {', '.join(names)}")
     return tiers
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not math.isfinite(seconds):
+        raise ValueError(f"the time {text} is not finite")
+    return seconds
 
 
 def _entries(

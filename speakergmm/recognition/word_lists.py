@@ -15,6 +15,7 @@ from speakergmm.corpora.names import quoted, shown
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.words import clean, split_words
 
 COLUMNS = ("word", "text")
 """Columns of a list, the first of which that it has says what word a recording is."""
@@ -42,6 +43,7 @@ class WordCorpus:
 
     def __post_init__(self) -> None:
         """Check that there is a word for each recording."""
+        object.__setattr__(self, "words", {clean(u): clean(w) for u, w in self.words.items()})
         for utterance in self.corpus:
             if utterance.id not in self.words:
                 raise CorpusError(
@@ -105,7 +107,7 @@ def read_words(
     path = Path(source)
     corpus = read_corpus(path, data_dir=data_dir)
     if path.is_dir() and not (path / "wav.scp").exists():
-        words = {u.id: " ".join(str(u.speaker).split()) for u in corpus}
+        words = {u.id: " ".join(split_words(str(u.speaker))) for u in corpus}
         # What other corpora call the speaker was the word.
         unnamed = tuple(replace(u, speaker=None) for u in corpus)
         corpus = replace(corpus, utterances=unnamed)
@@ -130,7 +132,7 @@ def _listed_words(
             if utterance is corpus.utterances[0]:
                 return _single_words(corpus, data_dir)  # files beside the recordings may say it
             raise CorpusError(f"{shown(path)}:{line}: the column that names the word is missing")
-        said = row[column].split()
+        said = split_words(row[column])
         if not said:
             raise CorpusError(f"{shown(path)}:{line}: the column {column} is empty; name the word")
         if column == "text" and len(said) > 1:
@@ -203,7 +205,7 @@ def cut_words(
     cut: list[Utterance] = []
     words: dict[str, str] = {}
     for line, row in read_table(path, required=("utterance", "start", "duration", "word")):
-        whole = known.get(row["utterance"])
+        whole = known.get(clean(row["utterance"]))
         if whole is None:
             continue
         where = f"{shown(path)}:{line}"

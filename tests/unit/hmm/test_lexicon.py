@@ -163,7 +163,10 @@ def test_case_is_kept_unless_asked(file):
     path = file("The DH AH\nthe DH IY\n")
     assert list(Lexicon.read(path)) == ["The", "the"]
     assert plain(Lexicon.read(path, case="upper")) == {"THE": [("DH AH", 1), ("DH IY", 1)]}
-    assert faults(file("The DH AH\nthe DH AH\n"), case="lower")[0][0] == 2
+    # What becomes one word keeps its pronunciations, each once and with its greater probability.
+    path = file("The 0.5 DH AH\nthe 1.0 DH AH\nTHE 0.25 DH IY\n")
+    assert plain(Lexicon.read(path, case="lower")) == {"the": [("DH AH", 1), ("DH IY", 0.25)]}
+    assert plain(Lexicon.read(path).folded("lower")) == plain(Lexicon.read(path, case="lower"))
     for options in ({"case": "title"}, {"stress": "drop"}, {"probabilities": True}):
         with pytest.raises(InvalidInputError, match="must be one of"):
             Lexicon.read(path, **options)
