@@ -5,13 +5,23 @@ Samples are mono float32 with full scale at 1. Files are WAV, FLAC, OGG or MP3 (
 this package opens an audio file.
 """
 
+from speakergmm.audio.endings import (
+    AUDIO_SUFFIXES,
+    UNREADABLE_SUFFIXES,
+    has_audio_suffix,
+    has_unreadable_suffix,
+)
 from speakergmm.audio.files import AudioInfo, probe
 from speakergmm.audio.reading import AudioWarning, iter_audio, read_audio, resample_blocks
 from speakergmm.audio.writing import write_audio
 
 __all__ = [
+    "AUDIO_SUFFIXES",
+    "UNREADABLE_SUFFIXES",
     "AudioInfo",
     "AudioWarning",
+    "has_audio_suffix",
+    "has_unreadable_suffix",
     "iter_audio",
     "probe",
     "read_audio",

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from speakergmm.cli.corpora import CorpusArgument, DataOption
+from speakergmm.cli.corpora import (
+    CorpusArgument,
+    DataOption,
+    SpeakerPatternOption,
+    open_corpus,
+    passed_over,
+    tell_notes,
+)
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -121,7 +128,8 @@ def train_hmm(
         Path | None,
         typer.Option(help="File to go on from after an interruption.", show_default=False),
     ] = None,
-    data: DataOption = None,
+    data_dir: DataOption = None,
+    speaker_pattern: SpeakerPatternOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the corpus if one utterance is bad.")
     ] = False,
@@ -129,7 +137,6 @@ def train_hmm(
     json: JsonOption = False,
 ) -> None:
     """Train phone models on recordings and their transcripts, and write them to a file."""
-    from speakergmm.corpora import read_corpus
     from speakergmm.corpora.transcripts import read_transcripts
     from speakergmm.features import FeatureConfig
     from speakergmm.hmm.lexicon import Lexicon
@@ -144,11 +151,10 @@ def train_hmm(
     if (lexicon is None) == (not graphemes):
         raise InvalidInputError("give either --lexicon FILE or --graphemes")
     check_output(output, "acoustic model")
-    read = read_corpus(corpus, data_dir=data, strict=False)
-    for note in read.notes:
-        print_note(f"warning: {note}")
+    read = open_corpus(corpus, data_dir, speaker_pattern, strict=False)
     folded = None if case == "asis" else case
-    said = read_transcripts(transcripts or read, case=folded, data_dir=data, strict=False)
+    said = read_transcripts(transcripts or read, case=folded, data_dir=data_dir, strict=False)
+    tell_notes(said, read)
     if lexicon is None:
         spoken = {word for utterance in said.values() for word in utterance}
         words = Lexicon.graphemes(spoken, strict=False)
@@ -217,6 +223,7 @@ def train_hmm(
         print_json(
             {
                 "output": str(output),
+                **passed_over(read),
                 "problems": [problem.to_dict() for problem in problems],
                 **model.info(),
             }

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from speakergmm.cli.corpora import DataOption
+from speakergmm.cli.corpora import (
+    DataOption,
+    SpeakerPatternOption,
+    open_corpus,
+    passed_over,
+    tell_notes,
+)
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -107,7 +113,8 @@ def align(
     case: Annotated[
         Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
     ] = "asis",
-    data: DataOption = None,
+    data_dir: DataOption = None,
+    speaker_pattern: SpeakerPatternOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at the first utterance that can't be aligned.")
     ] = False,
@@ -123,7 +130,7 @@ def align(
     if beam is not None and not beam > 0:
         raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
     loaded = AcousticModel.load(model)
-    read, said = _recordings(corpus, text, transcripts, case, data)
+    read, said = _recordings(corpus, text, transcripts, case, data_dir, speaker_pattern)
     wanted = set(picture or ())
     missing = sorted(wanted - {utterance.id for utterance in read})
     if missing:
@@ -182,7 +189,7 @@ def align(
             "beside the new ones"
         )
     if json:
-        print_json(_document(output, found, skipped, seconds, pictures))
+        print_json(_document(output, found, skipped, seconds, pictures) | passed_over(read))
     else:
         _print_summary(output, found, skipped, seconds, pictures)
 
@@ -244,28 +251,28 @@ def _recordings(
     text: str | None,
     transcripts: Path | None,
     case: Literal["asis", "upper", "lower"],
-    data: Path | None,
+    data_dir: Path | None,
+    speaker_pattern: str | None,
 ) -> tuple[Corpus, Transcripts]:
     """Read a corpus with its transcripts, or one recording with its own."""
-    from speakergmm.corpora import Corpus, Utterance, read_corpus
-    from speakergmm.corpora.folders import AUDIO_SUFFIXES
+    from speakergmm.audio import has_audio_suffix
+    from speakergmm.corpora import Corpus, Utterance
     from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 
     folded = case_of(case)
-    if path.suffix.lower() not in AUDIO_SUFFIXES:
+    if path.is_dir() or not has_audio_suffix(path.name):
         if text is not None:
             raise InvalidInputError(
                 f"--text is what one recording says, {path} is a corpus; give --transcripts FILE"
             )
-        corpus = read_corpus(path, data_dir=data, strict=False)
-        for note in corpus.notes:
-            print_note(f"warning: {note}")
+        corpus = open_corpus(path, data_dir, speaker_pattern, strict=False)
         said = read_transcripts(
             transcripts or corpus,
             case=folded,
-            data_dir=data,
+            data_dir=data_dir,
             strict=False,
         )
+        tell_notes(said, corpus)
         listed = {(fault.path, fault.line) for fault in corpus.faults}
         untold = [f for f in said.faults if (f.path, f.line) not in listed]
         for fault in (*corpus.faults, *untold):

@@ -7,14 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from speakergmm.cli.corpora import CorpusArgument, DataOption
+from speakergmm.cli.corpora import (
+    CorpusArgument,
+    DataOption,
+    SpeakerPatternOption,
+    open_corpus,
+    passed_over,
+)
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
     print_json,
     print_line,
-    print_note,
     print_table,
     training_status,
 )
@@ -27,7 +32,7 @@ Examples:
 
   speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
 
-  speakergmm train-ubm background.tsv --data corpus/ --features my-features.toml -j 2
+  speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
 """
 
 _INFO_EXAMPLES = """
@@ -50,7 +55,8 @@ def train_ubm(
     features: Annotated[
         str, typer.Option(help="Preset (speaker, kaldi, htk, librosa) or a TOML/JSON file.")
     ] = "speaker",
-    data: DataOption = None,
+    data_dir: DataOption = None,
+    speaker_pattern: SpeakerPatternOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the corpus if one recording is bad.")
     ] = False,
@@ -58,14 +64,11 @@ def train_ubm(
     json: JsonOption = False,
 ) -> None:
     """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
-    from speakergmm.corpora import read_corpus
     from speakergmm.features import FeatureConfig
     from speakergmm.speakers import BackgroundModel
 
     check_output(output, "model")
-    read = read_corpus(corpus, data_dir=data)
-    for note in read.notes:
-        print_note(f"warning: {note}")
+    read = open_corpus(corpus, data_dir, speaker_pattern)
     with training_status() as callback:
         background = BackgroundModel.train(
             read,
@@ -79,7 +82,7 @@ def train_ubm(
         )
     background.save(output)
     if json:
-        print_json({"output": str(output), **background.info()})
+        print_json({"output": str(output), **passed_over(read), **background.info()})
         return
     facts = background.provenance
     print_line(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,13 +14,15 @@ from speakergmm.cli.output import (
     counted,
     print_json,
     print_line,
+    print_note,
     print_table,
 )
 from speakergmm.cli.texts import CaseOption, case_of
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.words import Case
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Problem
+    from speakergmm.corpora import Corpus, Problem, Transcripts
 
 CorpusArgument = Annotated[
     Path,
@@ -32,7 +34,17 @@ CorpusArgument = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option(
-        "--data", help="Folder that relative paths in a list start from (default: the list's own)."
+        "--data-dir",
+        "--data",
+        help="Folder that relative paths in a list start from (default: the list's own).",
+    ),
+]
+SpeakerPatternOption = Annotated[
+    str | None,
+    typer.Option(
+        help="How file names say who speaks, as in '{speaker}_*.wav'; with a / how paths do, as in "
+        "'{speaker}/*/*.wav'; or a regular expression whose group is the speaker.",
+        show_default=False,
     ),
 ]
 
@@ -42,15 +54,45 @@ Examples:
 
   speakergmm validate recordings/
 
-  speakergmm validate corpus.tsv --data /media/corpus --rate 16000 --json
+  speakergmm validate flat/ --speaker-pattern '{speaker}_*.wav'
+
+  speakergmm validate corpus.tsv --data-dir /media/corpus --rate 16000 --json
 
   speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
 """
 
 
+def open_corpus(
+    path: Path, data_dir: Path | None, speaker_pattern: str | None, *, strict: bool = True
+) -> Corpus:
+    """Read a corpus, and say what was passed over in it."""
+    from speakergmm.corpora import read_corpus
+
+    corpus = read_corpus(path, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=strict)
+    for note in corpus.notes:
+        print_note(f"warning: {note}")
+    return corpus
+
+
+def tell_notes(said: Transcripts, corpus: Corpus) -> None:
+    """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
+    for note in said.notes:
+        if note not in corpus.notes:
+            print_note(f"warning: {note}")
+
+
+def passed_over(corpus: Corpus) -> dict[str, Any]:
+    """Return what JSON says of a corpus that was not read whole."""
+    return {
+        "notes": list(corpus.notes),
+        "passed_over": [each.to_dict() for each in corpus.passed_over],
+    }
+
+
 def validate(
     corpus: CorpusArgument,
-    data: DataOption = None,
+    data_dir: DataOption = None,
+    speaker_pattern: SpeakerPatternOption = None,
     rate: Annotated[
         int | None,
         typer.Option(help="Sample rate wanted, in Hz (default: that of most recordings)."),
@@ -99,7 +141,9 @@ def validate(
     """
     from speakergmm.corpora import read_corpus, validate_corpus
 
-    found = read_corpus(corpus, data_dir=data, strict=False)
+    if graphemes and lexicon is not None:
+        raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
+    found = read_corpus(corpus, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=False)
     problems: list[Problem] = list(validate_corpus(found, sample_rate=rate, n_jobs=jobs))
     spoken = (transcripts, lexicon, lm, model, unknown_word)
     if text or graphemes or any(given is not None for given in spoken):
@@ -108,7 +152,7 @@ def validate(
         silent = {problem.utterance for problem in problems if problem.kind == "silent"}
         said = _text_problems(
             found,
-            data,
+            data_dir,
             transcripts,
             lexicon,
             unknown,
@@ -120,7 +164,12 @@ def validate(
             model,
             jobs,
         )
-        problems += [p for p in said if not (p.kind == "no_speech" and p.utterance in silent)]
+        told = {problem.message for problem in problems}
+        problems += [
+            p
+            for p in said
+            if not (p.kind == "no_speech" and p.utterance in silent) and p.message not in told
+        ]
         problems.sort(key=lambda problem: problem.severity != "error")
     errors = sum(problem.severity == "error" for problem in problems)
     if json:
@@ -130,6 +179,7 @@ def validate(
                 "n_utterances": len(found),
                 "n_speakers": len(found.speakers),
                 "n_errors": errors,
+                **passed_over(found),
                 "problems": [problem.to_dict() for problem in problems],
             }
         )
@@ -150,7 +200,7 @@ def validate(
 
 def _text_problems(
     corpus: Corpus,
-    data: Path | None,
+    data_dir: Path | None,
     transcripts: Path | None,
     lexicon: Path | None,
     unknown: Literal["skip", "map", "graphemes"],
@@ -164,30 +214,47 @@ def _text_problems(
 ) -> list[Problem]:
     from dataclasses import replace
 
-    from speakergmm.corpora.transcripts import read_transcripts
+    from speakergmm.corpora import Problem
+    from speakergmm.corpora.transcripts import Transcripts, read_transcripts
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.text_validation import validate_text
 
-    found = validate_text(
-        corpus,
-        read_transcripts(transcripts or corpus, case=case, data_dir=data, strict=False),
-        lexicon,
-        graphemes=graphemes,
-        stress=stress,
-        case=case,
-        unknown=unknown_word,
-        spell_unknown=unknown == "graphemes",
-        language_model=lm,
-        model=None if model is None else AcousticModel.load(model),
-        n_jobs=jobs,
-    )
+    refused: list[Problem] = []
+    said, loaded = Transcripts({}), None
+    try:
+        said = read_transcripts(transcripts or corpus, case=case, data_dir=data_dir, strict=False)
+    except SpeakerGmmError as error:  # what is wrong with a file hides nothing of the others
+        refused.append(Problem("error", "bad_text", None, None, str(error)))
+    try:
+        loaded = None if model is None else AcousticModel.load(model)
+    except SpeakerGmmError as error:
+        refused.append(Problem("error", "bad_model", None, None, str(error)))
+    try:
+        found = validate_text(
+            corpus,
+            said,
+            lexicon,
+            graphemes=graphemes,
+            stress=stress,
+            case=case,
+            unknown=unknown_word,
+            spell_unknown=unknown == "graphemes",
+            language_model=lm,
+            model=loaded,
+            n_jobs=jobs,
+        )
+    except InvalidInputError as error:
+        refused.append(Problem("error", "bad_option", None, None, str(error)))
+        found = ()
+    if refused and not said:
+        found = tuple(problem for problem in found if problem.kind != "no_text")
     if unknown == "map":
         found = tuple(
             replace(problem, severity="warning") if problem.kind == "unknown_word" else problem
             for problem in found
         )
     # Recordings that can't be read and faults of the list have been told.
-    return [problem for problem in found if problem.kind not in ("unreadable", "bad_list")]
+    return [*refused, *(p for p in found if p.kind not in ("unreadable", "bad_list"))]
 
 
 def _place(problem: Problem) -> str:

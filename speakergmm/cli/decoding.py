@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from speakergmm.cli.corpora import DataOption
+from speakergmm.cli.corpora import DataOption, SpeakerPatternOption, open_corpus, passed_over
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -26,7 +26,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Utterance
+    from speakergmm.corpora import Corpus, Utterance
     from speakergmm.features.recordings import SkippedRecording
     from speakergmm.hmm.decoding import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
@@ -149,7 +149,8 @@ def decode(
             show_default=False,
         ),
     ] = None,
-    data: DataOption = None,
+    data_dir: DataOption = None,
+    speaker_pattern: SpeakerPatternOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End at the first recording that can't be recognised.")
     ] = False,
@@ -180,7 +181,7 @@ def decode(
         print_note("note: for confidences give --json, or an --output that ends in .ctm or .json")
     if nbest > 1 and not json and suffix != ".json":
         print_note("note: for alternatives give --json, or an --output that ends in .json")
-    utterances = _utterances(inputs, data)
+    corpus = _corpus(inputs, data_dir, speaker_pattern)
     acoustic = AcousticModel.load(model)
     if lexicon is not None:
         from speakergmm.hmm.lexicon import Lexicon
@@ -208,7 +209,7 @@ def decode(
     listen = Measure(acoustic.features, listen=True)
     found = []
     for recognition in decoder.decode(
-        utterances,
+        corpus.utterances,
         n_jobs=jobs,
         strict=strict,
         on_skip=skip,
@@ -226,13 +227,14 @@ def decode(
         # Lattices of a corpus are too large to be kept.
         found.append(replace(recognition, lattice_text=None))
     silence = acoustic.silence.unit if phones else None
-    missing = _missing(utterances, found)
+    missing = _missing(corpus.utterances, found)
     document = {
         "model": str(model),
         "model_digest": acoustic.digest,
-        "n_utterances": len(utterances),
+        "n_utterances": len(corpus),
         "n_recognised": len(found),
         "not_recognised": missing,
+        **passed_over(corpus),
         "utterances": [recognition.to_dict() for recognition in found],
         "skipped": [item.to_dict() for item in skipped],
     }
@@ -244,7 +246,7 @@ def decode(
         for line in _text_lines(found, silence):
             print_line(line)
     else:
-        lost = f"; {len(missing):,} of {len(utterances):,} not recognised" if missing else ""
+        lost = f"; {len(missing):,} of {len(corpus):,} not recognised" if missing else ""
         print_line(
             f"{output}: {counted(len(found), 'utterance')}, "
             f"{counted(sum(len(_said(r, silence)) for r in found), 'phone' if phones else 'word')}"
@@ -252,7 +254,7 @@ def decode(
         )
     if missing:
         print_note(
-            f"warning: {len(missing):,} of {counted(len(utterances), 'utterance')} not recognised: "
+            f"warning: {len(missing):,} of {counted(len(corpus), 'utterance')} not recognised: "
             f"{listed(missing)}"
         )
     if not found:
@@ -312,16 +314,13 @@ def _check_outputs(output: Path | None, lattice: Path | None, read: Iterable[Pat
         check_writable(output)
 
 
-def _utterances(inputs: Sequence[Path], data: Path | None) -> tuple[Utterance, ...]:
-    """Read a corpus, or take files as recordings of speakers that nobody named."""
-    from speakergmm.corpora import Utterance, read_corpus
+def _corpus(inputs: Sequence[Path], data_dir: Path | None, speaker_pattern: str | None) -> Corpus:
+    """Read a corpus, or take files as recordings, of speakers whom only their names can tell."""
+    from speakergmm.corpora import Corpus, Utterance, name_speakers
 
     listed = [p for p in inputs if p.is_dir() or p.suffix.lower() in (".csv", ".tsv")]
     if len(inputs) == 1 and listed:
-        corpus = read_corpus(inputs[0], data_dir=data)
-        for note in corpus.notes:
-            print_note(f"warning: {note}")
-        return tuple(corpus)
+        return open_corpus(inputs[0], data_dir, speaker_pattern)
     if len(listed) > 1:
         raise InvalidInputError(f"{listed[1]}: a second corpus; give one, or recordings")
     if listed:
@@ -330,9 +329,11 @@ def _utterances(inputs: Sequence[Path], data: Path | None) -> tuple[Utterance, .
     if twice:
         raise InvalidInputError(f"{twice[0]}: is given twice; give each recording once")
     stems = Counter(path.stem for path in inputs)
-    return tuple(
-        Utterance(path.stem if stems[path.stem] == 1 else str(path), path, None) for path in inputs
+    given = Corpus(
+        tuple(Utterance(p.stem if stems[p.stem] == 1 else str(p), p, None) for p in inputs),
+        source=f"the {counted(len(inputs), 'recording')} given",
     )
+    return given if speaker_pattern is None else name_speakers(given, speaker_pattern)
 
 
 def _decoder(

@@ -12,6 +12,7 @@ from speakergmm.cli.output import (
     JsonOption,
     print_json,
     print_line,
+    print_note,
 )
 from speakergmm.cli.outputs import check_output
 
@@ -19,7 +20,7 @@ _RUN_EXAMPLES = """
 
 Examples:
 
-  speakergmm run-protocol protocols/dspspeech20 --data corpus/ --ubm ubm.safetensors -o scores.tsv
+  speakergmm run-protocol protocols/mine --data-dir corpus/ --ubm ubm.safetensors -o scores.tsv
 
   speakergmm run-protocol protocols/mine --split dev --ubm ubm.safetensors -o dev.tsv -j 2
 """
@@ -42,9 +43,13 @@ def run_protocol(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Score file (TSV) to write.", show_default=False)
     ],
-    data: Annotated[
+    data_dir: Annotated[
         Path | None,
-        typer.Option(help="Folder that the lists' paths start from (default: the protocol's)."),
+        typer.Option(
+            "--data-dir",
+            "--data",
+            help="Folder that the lists' paths start from (default: the protocol's).",
+        ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which part to run: dev or eval.")] = "eval",
     relevance: Annotated[float, typer.Option(help="Relevance factor of MAP, in frames.")] = 3.0,
@@ -67,7 +72,9 @@ def run_protocol(
     settings = settings_file(output)
     check_output(output, "scores")
     check_output(settings, "settings")
-    lists = read_protocol(protocol, data_dir=data)
+    lists = read_protocol(protocol, data_dir=data_dir)
+    for note in lists.notes:
+        print_note(f"warning: {note}")
     check_lists(lists, split=split, strict=strict)
     background = BackgroundModel.load(ubm)
     top_c = None if exact else 5
@@ -90,7 +97,14 @@ def run_protocol(
         ),
     )
     if json:
-        print_json({"output": str(output), "split": split, "n_trials": len(scores)})
+        print_json(
+            {
+                "output": str(output),
+                "split": split,
+                "n_trials": len(scores),
+                "notes": list(lists.notes),
+            }
+        )
     else:
         print_line(f"{output}: {len(scores)} scores of the {split} trials")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from speakergmm.cli.corpora import SpeakerPatternOption
 from speakergmm.cli.language_models import register_language_models
 from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_table
 from speakergmm.cli.texts import CaseOption, case_of, read_words
@@ -59,6 +60,7 @@ def score_transcripts(
         Path | None,
         typer.Option(help="With --phones: REF has words, said by their first pronunciation here."),
     ] = None,
+    speaker_pattern: SpeakerPatternOption = None,
     mapping: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +88,7 @@ def score_transcripts(
         reference, case_of(case) if lexicon or not phones else None
     )
     heard = read_words(hypothesis, None if phones else case_of(case))
-    named = _speakers(reference, speakers, said)
+    named = _speakers(reference, speakers, speaker_pattern, said)
     if phones:
         if lexicon is not None:
             from speakergmm.hmm.lexicon import Lexicon
@@ -118,9 +120,9 @@ def _mapping(name: str | None) -> PhoneMapping:
 
 
 def _speakers(
-    reference: Path, given: Path | None, said: Mapping[str, Any]
+    reference: Path, given: Path | None, speaker_pattern: str | None, said: Mapping[str, Any]
 ) -> dict[str, str] | None:
-    from speakergmm.corpora import read_corpus
+    from speakergmm.corpora import Corpus, Utterance, name_speakers, read_corpus
     from speakergmm.corpora.transcripts import read_transcripts
 
     if given is not None:
@@ -129,7 +131,15 @@ def _speakers(
             if len(words) != 1:
                 raise CorpusError(f"{given}:{words.line}: a line is an utterance and its speaker")
         return {name: words[0] for name, words in listed.items()}
-    if not (reference.is_dir() or reference.suffix.lower() in (".csv", ".tsv")):
+    is_corpus = reference.is_dir() or reference.suffix.lower() in (".csv", ".tsv")
+    if speaker_pattern is not None:
+        if is_corpus:
+            corpus = read_corpus(reference, speaker_pattern=speaker_pattern)
+        else:  # utterances are called as their recordings are
+            listed_ids = tuple(Utterance(name, Path(name), None) for name in said)
+            corpus = name_speakers(Corpus(listed_ids, str(reference)), speaker_pattern)
+        return {u.id: u.speaker for u in corpus if u.speaker is not None}
+    if not is_corpus:
         return None
     try:
         named = {u.id: u.speaker for u in read_corpus(reference) if u.speaker is not None}

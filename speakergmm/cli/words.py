@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speakergmm.cli.corpora import DataOption
+from speakergmm.cli.corpora import DataOption, SpeakerPatternOption, passed_over
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -26,6 +26,8 @@ Examples:
   speakergmm train-words commands/ --output words.safetensors
 
   speakergmm train-words list.tsv --states 10 --warps 0.9,1,1.1 --output words.safetensors -j 2
+
+  speakergmm train-words flat/ --speaker-pattern '{word}_{speaker}_*' --output words.safetensors
 
   speakergmm decode words.safetensors one.wav two.wav --isolated
 """
@@ -65,19 +67,13 @@ def train_words(
         str,
         typer.Option(help="Factors, as in 0.9,1,1.1, by which frequencies are moved in training."),
     ] = "1",
-    speaker_pattern: Annotated[
-        str | None,
-        typer.Option(
-            help="Regular expression whose group is the speaker in a file's name.",
-            show_default=False,
-        ),
-    ] = None,
+    speaker_pattern: SpeakerPatternOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File to go on from after an interruption.", show_default=False),
     ] = None,
-    data: DataOption = None,
+    data_dir: DataOption = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse the corpus if one recording is bad.")
     ] = False,
@@ -91,7 +87,7 @@ def train_words(
     from speakergmm.recognition.words import WordTrainingOptions, train_word_models
 
     check_output(output, "word models")
-    read = read_words(corpus, data_dir=data, speaker_pattern=speaker_pattern)
+    read = read_words(corpus, data_dir=data_dir, speaker_pattern=speaker_pattern)
     for note in read.corpus.notes:
         print_note(f"warning: {note}")
     config = FeatureConfig.load(features)
@@ -122,7 +118,8 @@ def train_words(
     )
     model.save(output)
     if json:
-        print_json({"output": str(output), "words": list(read.vocabulary), **model.info()})
+        document = {"output": str(output), "words": list(read.vocabulary)}
+        print_json(document | passed_over(read.corpus) | model.info())
         return
     facts = model.provenance
     print_line(

@@ -15,8 +15,10 @@ from speakergmm.corpora.names import (
     shown,
     unlistable_character,
 )
+from speakergmm.corpora.passed_over import PassedOver
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.text_files import Fault
+from speakergmm.words import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Utterance:
     Parameters
     ----------
     id : str
-        What the corpus calls it; unique in the corpus.
+        What the corpus calls it; unique in the corpus. Kept as `speakergmm.words.clean` has it.
     path : Path
         The recording. Whether it exists is not looked at.
     speaker : str or None
@@ -56,6 +58,7 @@ class Utterance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
+        object.__setattr__(self, "id", clean(self.id))
         if not self.id:
             raise InvalidInputError(f"the utterance of {shown(self.path)} has an empty id")
         for what, text in (("utterance id", self.id), ("path", str(self.path))):
@@ -153,6 +156,8 @@ class Corpus:
         What the reader passed over, such as a speaker's folder without recordings.
     faults : tuple of Fault
         What is wrong with the list, and was left out in reading without ``strict``.
+    passed_over : tuple of PassedOver
+        What of the notes is about files and folders, with counts.
 
     Raises
     ------
@@ -172,11 +177,13 @@ class Corpus:
     root: Path | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "utterances", tuple(self.utterances))
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "faults", tuple(self.faults))
+        object.__setattr__(self, "passed_over", tuple(self.passed_over))
         conflicts = find_conflicts(self.utterances)
         if conflicts:
             found = conflicts[0]

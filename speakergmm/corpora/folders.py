@@ -1,130 +1,209 @@
 """Corpora given as a folder that holds one folder per speaker."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.corpus import Corpus, Utterance, and_more
 from speakergmm.corpora.names import (
     Spellings,
     check_speaker_name,
     quoted,
     shown,
+    told_apart,
     unlistable_character,
 )
+from speakergmm.corpora.refusals import Refusals
+from speakergmm.corpora.walking import Parts, Walk, walk_folder
 from speakergmm.errors import CorpusError, InvalidInputError
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".mp3")
-"""Endings, in any letter case, by which a recording is told from other files in a folder."""
+Owner = Literal["speaker", "word"]
 
 
-def has_audio_suffix(name: str) -> bool:
-    """Say whether a file name ends as recordings do.
-
-    Examples
-    --------
-    >>> has_audio_suffix("A.WAV"), has_audio_suffix("notes.txt")
-    (True, False)
-    """
-    return name.lower().endswith(AUDIO_SUFFIXES)
-
-
-def read_folder(folder: Path) -> Corpus | None:
+def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool = True) -> Corpus:
     """Read a folder of speaker folders, however deep the recordings lie in them.
 
-    Names that begin with a dot are passed over, as are files that don't end as recordings do.
-    Links are followed.
+    Where a recording lies in ``SPEAKER/CHAPTER/`` beside ``SPEAKER-CHAPTER.trans.txt``, as
+    LibriSpeech has it, those folders name the speaker, however deep they are. Whatever is passed
+    over stands in the notes: hidden files, recordings of formats that can't be read, other files,
+    links that were not followed. Links are followed where they lead to what isn't read anyway.
 
     Parameters
     ----------
     folder : Path
         The folder; the names of the folders in it are the speakers'.
+    owner : {"speaker", "word"} or None
+        What the folders stand for. A word takes the speaker's place in the result. With None no
+        one is named, and recordings may lie in the folder itself too.
+    strict : bool, default=True
+        Refuse a folder with faults. Without it recordings with faults are left out, and the faults
+        are in the result.
 
     Returns
     -------
-    Corpus or None
-        Sorted by speaker and path; None if no folder in it holds a recording. Ids are paths
-        relative to ``folder``.
+    Corpus
+        Sorted by path. Ids are paths relative to ``folder``.
 
     Raises
     ------
     CorpusError
-        If recordings lie beside the speaker folders, a speaker's name isn't allowed, two differ
-        only in letter case or Unicode normal form, or a folder can't be read.
+        If no recording is found. With ``strict`` also if recordings lie beside the speaker folders,
+        a speaker's name isn't allowed, two differ only in letter case or Unicode normal form, links
+        give a recording to two speakers, or a folder can't be read.
     """
-    utterances: list[Utterance] = []
-    notes: list[str] = []
-    passed_over: list[str] = []
-    spellings = Spellings()
-    beside = None
-    for entry in _entries(folder):
-        if not entry.is_dir():
-            if beside is None and _is_recording(entry):
-                beside = entry.name
-            continue
-        found = list(_recordings(Path(entry.path), ()))
-        if not found:
-            notes.append(f"folder {quoted(entry.name)} holds no recording ({_endings()})")
-            continue
-        if clash := spellings.clash(entry.name, "in the same folder"):
-            raise CorpusError(f"{shown(folder)}: speaker folder {clash}; rename or merge them")
-        for path in found:
-            if character := unlistable_character(path.name):
-                passed_over.append(
-                    f"recording {quoted(str(path.relative_to(folder)))} was passed over: its name "
-                    f"holds {character}; rename it"
-                )
-            else:
-                utterances.append(_utterance(path, folder, entry.name))
-    if utterances and beside is not None:
-        raise CorpusError(
-            f"{shown(folder)}: recording {quoted(beside)} lies beside the speaker folders; move it "
-            "into one, or name the recordings in a list"
+    walk = walk_folder(folder)
+    refusals = Refusals(strict=strict)
+    _refuse_unread(walk, folder, refusals)
+    contested = _refuse_contested(walk, folder, owner, refusals)
+    owner_of = _Owners(folder, owner)
+    names = {parts: owner_of(parts) for parts in walk.recordings}
+    if owner is not None:
+        _pass_empty_folders(walk)
+    beside = [parts for parts in walk.recordings if owner is not None and names[parts] is None]
+    if len(beside) == len(walk.recordings):
+        raise CorpusError(_no_corpus(folder, walk, beside, owner))
+    if beside:
+        refusals.add(
+            folder,
+            None,
+            f"recording {quoted(beside[0][0])} lies beside the {owner} folders{and_more(beside)}; "
+            "move it into one, or name the recordings in a list",
         )
-    if not utterances:
-        if passed_over:
-            raise CorpusError(f"{shown(folder)}: {passed_over[0]}; there is no other")
-        return None
-    return Corpus(tuple(utterances), source=str(folder), root=folder, notes=(*notes, *passed_over))
+    allowed = _allowed_names(names, folder, owner, refusals)
+    utterances: dict[str, Utterance] = {}
+    unlistable = None
+    for parts in walk.recordings:
+        name = names[parts]
+        if parts in contested or (owner is not None and name not in allowed):
+            continue
+        listed = "/".join(parts)
+        if character := unlistable_character(listed):
+            unlistable = f"recording {quoted(listed)} was passed over: its name holds {character}"
+            walk.passing.add(
+                "recordings with characters in their names that no list can hold",
+                listed,
+                advice="rename them without control characters, in UTF-8",
+            )
+            continue
+        utterance = Utterance(listed, folder.joinpath(*parts), allowed.get(name or ""))
+        earlier = utterances.setdefault(utterance.id, utterance)
+        if earlier is not utterance:
+            one, other = told_apart(listed, earlier.path.relative_to(folder).as_posix())
+            message = f"recording {one} differs only in Unicode normal form from {other}; rename it"
+            refusals.add(folder, None, message, utterance=utterance.id)
+    if not utterances and unlistable:
+        raise CorpusError(f"{shown(folder)}: {unlistable}; rename it; there is no other")
+    passed_over = walk.passing.gathered()
+    return Corpus(
+        tuple(utterances.values()),
+        source=str(folder),
+        root=folder,
+        notes=tuple(map(str, passed_over)),
+        faults=tuple(refusals.faults),
+        passed_over=passed_over,
+    )
 
 
-def _utterance(path: Path, folder: Path, speaker: str) -> Utterance:
-    try:
-        name = check_speaker_name(speaker)
-        return Utterance(path.relative_to(folder).as_posix(), path, name)
-    except InvalidInputError as error:
-        raise CorpusError(f"{shown(folder)}: {error}") from error
+class _Owners:
+    """Say whose a recording is; None for one that lies in the corpus folder itself."""
+
+    def __init__(self, folder: Path, owner: Owner | None) -> None:
+        self._folder = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are
+        self._owner = owner
+        self._told: dict[Parts, str | None] = {}
+
+    def __call__(self, parts: Parts) -> str | None:
+        if self._owner is None:
+            return None
+        above = parts[:-1]
+        if above not in self._told:
+            told = self._librispeech_speaker(above) if self._owner == "speaker" else None
+            self._told[above] = told or next(iter(above), None)
+        return self._told[above]
+
+    def _librispeech_speaker(self, parts: Parts) -> str | None:
+        place = Path(self._folder, *parts)
+        speaker, chapter = place.parent.name, place.name
+        try:
+            told = (place / f"{speaker}-{chapter}.trans.txt").is_file()
+        except OSError:  # a name that is too long
+            told = False
+        return speaker if speaker and told else None
 
 
-def _recordings(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
-    try:
-        found = folder.stat()
-    except OSError as error:
-        raise CorpusError(f"{shown(folder)} can't be read: {error.strerror}") from error
-    here = (found.st_dev, found.st_ino)
-    if here in above:  # a link back up: its recordings have been seen
-        return
-    for entry in _entries(folder):
-        if entry.is_dir():
-            yield from _recordings(Path(entry.path), (*above, here))
-        elif _is_recording(entry):
-            yield Path(entry.path)
+def _refuse_unread(walk: Walk, folder: Path, refusals: Refusals) -> None:
+    for parts, reason in walk.unread:
+        place = folder.joinpath(*parts)
+        if refusals.strict or not parts:
+            raise CorpusError(f"{shown(place)} can't be read: {reason}")
+        refusals.add(place, None, f"can't be read: {reason}")
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise CorpusError(f"{shown(folder)} can't be read: {error.strerror}") from error
-    return sorted(visible, key=lambda entry: entry.name)
+def _refuse_contested(
+    walk: Walk, folder: Path, owner: Owner | None, refusals: Refusals
+) -> set[Parts]:
+    """Return recordings that links give to two owners; note other links to what is read anyway."""
+    contested: set[Parts] = set()
+    for alias in walk.aliases:
+        here, there = "/".join(alias.parts), "/".join(alias.met)
+        if owner is None or not alias.met_by_link or alias.parts[0] == alias.met[0]:
+            walk.passing.add("links to what is read elsewhere", f"{here} -> {there}")
+            continue
+        lost = [r for r in walk.recordings if r[: len(alias.met)] == alias.met]
+        if lost:
+            contested.update(lost)
+            refusals.add(
+                folder,
+                None,
+                f"links {quoted(there)} and {quoted(here)} give the same recordings to two {owner}s"
+                f"{and_more(lost)}; keep one of them",
+            )
+    return contested
 
 
-def _is_recording(entry: os.DirEntry[str]) -> bool:
-    # A broken link stays in the corpus, so that validation can name it; a pipe or device doesn't,
-    # because opening it may never return.
-    return has_audio_suffix(entry.name) and (entry.is_file() or entry.is_symlink())
+def _pass_empty_folders(walk: Walk) -> None:
+    full = {parts[0] for parts in walk.recordings} | {parts[0] for parts, _ in walk.unread if parts}
+    for parts in walk.folders:
+        if len(parts) == 1 and parts[0] not in full:
+            walk.passing.add("folders without recordings that can be read", parts[0])
 
 
-def _endings() -> str:
-    return ", ".join(suffix[1:] for suffix in AUDIO_SUFFIXES)
+def _allowed_names(
+    names: dict[Parts, str | None], folder: Path, owner: Owner | None, refusals: Refusals
+) -> dict[str, str]:
+    """Check each name once; return how those that are allowed are stored."""
+    allowed: dict[str, str] = {}
+    spellings = Spellings()
+    for name in sorted({name for name in names.values() if name is not None}):
+        if clash := spellings.clash(name, "in the same folder"):
+            refusals.add(folder, None, f"{owner} folder {clash}; rename or merge them")
+            continue
+        try:
+            allowed[name] = check_speaker_name(name)
+        except InvalidInputError as error:
+            refusals.add(folder, None, str(error))
+    return allowed
+
+
+def _no_corpus(folder: Path, walk: Walk, beside: list[Parts], owner: Owner | None) -> str:
+    """Say what a folder without recordings of anyone should have been."""
+    what = owner or "speaker"
+    listed = "name them in a list" if what == "speaker" else "name them in a list with that column"
+    hint = f"put each {what}'s recordings into a folder of their own, or {listed}"
+    names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed
+    if any(name in ("utt2spk", "segments") for name in names):
+        hint = "a Kaldi data directory needs wav.scp"
+    elif any(name.endswith("_trials.tsv") for name in names):
+        hint = "it looks like a protocol; its background.tsv is a corpus"
+    elif beside:
+        example = "{speaker}_*" if what == "speaker" else "{word}_{speaker}_*"
+        hint = (
+            f"its recordings lie directly in it; {hint}, or give a speaker pattern, as in "
+            f"--speaker-pattern '{example}'"
+        )
+    passed = [each for each in walk.passing.gathered() if "record" in str(each)]
+    found = "".join(f"; {each}" for each in passed[:2])
+    return (
+        f"{shown(folder)} is a folder with neither {what} folders holding audio nor wav.scp; "
+        f"{hint}{found}"
+    )

@@ -32,8 +32,10 @@ class _Segment:
     line: int
 
 
-def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
-    """Read a Kaldi data directory.
+def read_kaldi(
+    directory: Path, *, folder: Path, strict: bool = True, speakers: bool = True
+) -> Corpus:
+    """Read a Kaldi data directory; ids come as `speakergmm.words.clean` has them.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
     strict : bool, default=True
         Refuse a directory with faults. Without it utterances with faults are left out, and the
         faults are in the result.
+    speakers : bool, default=True
+        Read who speaks; without it there need be no ``utt2spk``, and no speaker is named.
 
     Returns
     -------
@@ -55,26 +59,24 @@ def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
     Raises
     ------
     CorpusError
-        With file and line, if anything is wrong (without ``strict`` only if a file is missing,
-        can't be read or is empty); a ``wav.scp`` line that is a command, standard
+        With file and line, if anything is wrong (without ``strict`` only if ``wav.scp`` or
+        ``segments`` can't be read or is empty); a ``wav.scp`` line that is a command, standard
         input or a place inside an archive is refused, never run.
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
     refusals = Refusals(strict=strict)
     recordings, listed = _read_recordings(wav_scp, folder, refusals)
-    if not utt2spk.exists():
-        raise CorpusError(
-            f"{shown(directory)} has wav.scp and no utt2spk; a Kaldi data directory needs both"
-        )
-    speakers = _read_pairs(utt2spk, "utterance", refusals)
     if segments.exists():
         origin, stretches = segments, _read_segments(segments, recordings, listed, refusals)
     else:
         origin = wav_scp
         stretches = {n: _Segment(n, 0.0, None, line) for n, (_, line) in recordings.items()}
-    # What was told of already is no longer missing anywhere.
-    told = {fault.utterance for fault in refusals.faults}
-    named = _check_speakers(utt2spk, speakers, stretches, origin, told, refusals)
+    notes = _uncut_recordings(segments, recordings, stretches) if origin is segments else []
+    named: Mapping[str, str | None] | None = None
+    if speakers:
+        named = _read_speakers(utt2spk, stretches, origin, refusals)
+    if named is None:
+        named = dict.fromkeys(stretches)
 
     utterances, lines = [], []
     for name, stretch in stretches.items():
@@ -89,7 +91,46 @@ def read_kaldi(directory: Path, *, folder: Path, strict: bool = True) -> Corpus:
         utterances.append(utterance)
         lines.append(stretch.line)
     kept = without_conflicts(origin, utterances, lines, refusals)
-    return Corpus(tuple(kept), source=str(directory), root=folder, faults=tuple(refusals.faults))
+    return Corpus(
+        tuple(kept),
+        source=str(directory),
+        root=folder,
+        notes=tuple(notes),
+        faults=tuple(refusals.faults),
+    )
+
+
+def _read_speakers(
+    utt2spk: Path, stretches: Mapping[str, _Segment], origin: Path, refusals: Refusals
+) -> dict[str, str] | None:
+    """Return the speakers by utterance; None where the file says nothing at all."""
+    try:
+        if not utt2spk.exists():
+            raise CorpusError(
+                f"{shown(utt2spk.parent)} has wav.scp and no utt2spk; a Kaldi data directory needs "
+                "both"
+            )
+        speakers = _read_pairs(utt2spk, "utterance", refusals)
+    except CorpusError as error:
+        if refusals.strict:
+            raise
+        refusals.add(utt2spk, None, str(error).removeprefix(f"{shown(utt2spk)} "))
+        return None
+    # What was told of already is no longer missing anywhere.
+    told = {fault.utterance for fault in refusals.faults}
+    return _check_speakers(utt2spk, speakers, stretches, origin, told, refusals)
+
+
+def _uncut_recordings(
+    segments: Path, recordings: Mapping[str, object], stretches: Mapping[str, _Segment]
+) -> list[str]:
+    used = {stretch.recording for stretch in stretches.values()}
+    unused = [name for name in recordings if name not in used]
+    if not unused:
+        return []
+    named = ", ".join(quoted(name) for name in unused[:3])
+    more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
+    return [f"{shown(segments)} has no stretch of the recordings {named}{more}; they are not used"]
 
 
 def _read_recordings(
@@ -106,9 +147,10 @@ def _read_recordings(
     return recordings, {*pairs, *(f.utterance for f in refusals.faults if f.utterance)}
 
 
-def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def _read_lines(path: Path, refusals: Refusals) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines without blanks at their ends; blank lines are passed over."""
-    for line, text in enumerate(read_text(path).split("\n"), start=1):
+    whole = read_text(path, None if refusals.strict else refusals.faults)
+    for line, text in enumerate(whole.split("\n"), start=1):
         bare = text.strip(" \t\r")
         if bare:
             yield line, bare
@@ -118,7 +160,7 @@ def _read_pairs(path: Path, what: str, refusals: Refusals) -> dict[str, tuple[st
     """Read ``name rest-of-line``; return the rest, as it stands, and the line number by name."""
     pairs: dict[str, tuple[str, int]] = {}
     first: dict[str, int] = {}
-    for line, text in _read_lines(path):
+    for line, text in _read_lines(path, refusals):
         name, *rest = _BLANKS.split(text, maxsplit=1)
         name = unescaped_name(name)
         if not rest:
@@ -138,7 +180,7 @@ def _read_segments(
 ) -> dict[str, _Segment]:
     segments: dict[str, _Segment] = {}
     first: dict[str, int] = {}
-    for line, text in _read_lines(path):
+    for line, text in _read_lines(path, refusals):
         words = _BLANKS.split(text)
         where = f"{shown(path)}:{line}"
         name = unescaped_name(words[0])

@@ -3,19 +3,23 @@
 import math
 from pathlib import Path
 
+from speakergmm.corpora.columns import CORPUS_COLUMNS
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.locations import locate
+from speakergmm.corpora.locations import exists, is_folder, locate
 from speakergmm.corpora.names import Spellings, quoted, shown
 from speakergmm.corpora.refusals import Refusals, without_conflicts
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.words import clean
 
 
-def read_list(path: Path, *, folder: Path, strict: bool = True) -> Corpus:
+def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool = True) -> Corpus:
     """Read a list with the column ``path`` and, where wanted, ``speaker``, ``start``, ``end``.
 
     A column ``id`` names the utterances; without it an utterance is called by its path as listed,
-    with ``#start-end`` behind it where it is a stretch of the recording.
+    with ``#start-end`` behind it where it is a stretch of the recording. A list of Common Voice is
+    read as it is: ``client_id`` names the speaker, and recordings lie in the folder ``clips``.
+    Columns that nothing reads are named in the notes.
 
     Parameters
     ----------
@@ -26,6 +30,8 @@ def read_list(path: Path, *, folder: Path, strict: bool = True) -> Corpus:
     strict : bool, default=True
         Refuse a list with faults. Without it the rows at fault are left out, and the faults are in
         the result.
+    speakers : bool, default=True
+        Read who speaks; without it no speaker is named.
 
     Returns
     -------
@@ -41,36 +47,55 @@ def read_list(path: Path, *, folder: Path, strict: bool = True) -> Corpus:
     lines: list[int] = []
     spellings = Spellings()
     refusals = Refusals(strict=strict)
+    notes: list[str] = []
+    clips = folder / "clips" if is_folder(folder / "clips") else None
     for line, row in read_table(
         path,
         required=("path",),
         optional=("speaker", "start", "end", "id"),
+        known=CORPUS_COLUMNS,
         faults=None if strict else refusals.faults,
+        notes=notes,
     ):
+        if not speakers:
+            row.pop("speaker", None)
         try:
-            utterance = _utterance(path, line, row, folder, spellings)
+            utterance = _utterance(path, line, row, folder, clips, spellings)
         except (CorpusError, InvalidInputError) as error:
             refusals.take(path, line, error, utterance=row.get("id") or row["path"] or None)
             continue
         utterances.append(utterance)
         lines.append(line)
     kept = without_conflicts(path, utterances, lines, refusals)
-    return Corpus(tuple(kept), source=str(path), root=folder, faults=tuple(refusals.faults))
+    return Corpus(
+        tuple(kept),
+        source=str(path),
+        root=folder,
+        notes=tuple(notes),
+        faults=tuple(refusals.faults),
+    )
 
 
 def _utterance(
-    path: Path, line: int, row: dict[str, str], folder: Path, spellings: Spellings
+    path: Path,
+    line: int,
+    row: dict[str, str],
+    folder: Path,
+    clips: Path | None,
+    spellings: Spellings,
 ) -> Utterance:
     where = f"{shown(path)}:{line}"
     speaker = row["speaker"].strip() if "speaker" in row else None
     if speaker is not None:
         if not speaker:
-            raise CorpusError(f"{where}: the speaker is empty; name her or drop the column")
+            raise CorpusError(f"{where}: the speaker is empty; name one or drop the column")
         if clash := spellings.clash(speaker, f"line {line}"):
             raise CorpusError(f"{where}: speaker {clash}")
     start = parse_seconds(row.get("start", "") or "0", "start", where)
     end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
     location = locate(row["path"], folder, where=where)
+    if clips is not None and location.parent == folder and not exists(location):
+        location = clips / location.name  # as Common Voice has it
     identifier = row.get("id", "") or default_id(row["path"], start, end)
     return Utterance(identifier, location, speaker, start, end)
 
@@ -83,6 +108,7 @@ def default_id(listed: str, start: float, end: float | None) -> str:
     >>> default_id("ana/1.wav", 0.0, None), default_id("ana/1.wav", 1.5, 3.0)
     ('ana/1.wav', 'ana/1.wav#1.5-3.0')
     """
+    listed = clean(listed)
     if start == 0 and end is None:
         return listed
     return f"{listed}#{start!r}-{'' if end is None else repr(end)}"

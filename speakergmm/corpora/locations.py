@@ -42,6 +42,22 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    """Say whether a path is a file; a path that can't even be asked for is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def exists(path: Path) -> bool:
+    """Say whether there is anything; at a path that can't even be asked for there is nothing."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def locate(listed: str, folder: Path, *, where: str) -> Path:
     """Turn a path as listed into a path to open; whether it exists is not looked at.
 

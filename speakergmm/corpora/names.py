@@ -5,6 +5,7 @@ import unicodedata
 from urllib.parse import quote
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.words import clean
 
 MAX_NAME_LENGTH = 200
 """Most characters a speaker's name may have."""
@@ -36,10 +37,33 @@ def quoted(text: str, *, limit: int = 80) -> str:
     return repr(text) if len(text) <= limit else repr(text[:limit]) + "..."
 
 
-def shown(path: object) -> str:
-    """Show a path in a message: as it stands when it is printable, escaped when it is not."""
+def shown(path: object, *, limit: int = 300) -> str:
+    """Show a path in a message: escaped where it isn't printable, and without its middle if long.
+
+    Examples
+    --------
+    >>> shown("a/1.wav"), shown("a/" * 30 + "1.wav", limit=20)
+    ('a/1.wav', 'a/a/a/a/a/...a/1.wav')
+    """
     text = str(path)
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}...{text[-(limit - limit // 2 - 3) :]}"
     return text if text.isprintable() else repr(text)
+
+
+def told_apart(first: str, second: str) -> tuple[str, str]:
+    r"""Show two names in a message so that they differ, with code points where they look alike.
+
+    Examples
+    --------
+    >>> print(*told_apart("Zo\u00eb", "Zoe\u0308"))
+    'Zo\xeb' 'Zoe\u0308'
+    >>> print(*told_apart("Ana", "ANA"))
+    'Ana' 'ANA'
+    """
+    if unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second):
+        return ascii(first), ascii(second)
+    return quoted(first), quoted(second)
 
 
 def unlistable_character(text: str) -> str | None:
@@ -101,14 +125,14 @@ def escaped_name(name: str) -> str:
 
 
 def unescaped_name(column: str) -> str:
-    r"""Return the name that `escaped_name` has written.
+    r"""Return the name that `escaped_name` has written, as `speakergmm.words.clean` has it.
 
     Examples
     --------
     >>> unescaped_name("zoom%20in"), unescaped_name("a%2520b"), unescaped_name("a%2Fb")
     ('zoom in', 'a%20b', 'a%2Fb')
     """
-    return _ESCAPED.sub(lambda found: _CHARACTERS[found.group()], column)
+    return clean(_ESCAPED.sub(lambda found: _CHARACTERS[found.group()], column))
 
 
 def check_speaker_name(name: str) -> str:
@@ -228,7 +252,7 @@ class Spellings:
         if first == name:
             self._seen.add(name)
             return None
+        one, other = told_apart(name, first)
         return (
-            f"{quoted(name)} differs only in letter case or Unicode normal form from "
-            f"{quoted(first)} ({first_place})"
+            f"{one} differs only in letter case or Unicode normal form from {other} ({first_place})"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus, and_more
 from speakergmm.corpora.lists import read_list
-from speakergmm.corpora.locations import data_folder, is_folder, locate
+from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
 from speakergmm.corpora.names import (
     Spellings,
     check_speaker_name,
@@ -158,11 +158,14 @@ class Protocol:
         ``"dev"`` to choose settings on and ``"eval"`` to report on; either may be missing.
     source : str
         The folder it was read from.
+    notes : tuple of str
+        What the reader passed over: columns and lists that are none of a protocol's.
     """
 
     background: Corpus | None
     splits: dict[str, Split] = field(default_factory=dict)
     source: str = ""
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={split!r}" for name, split in self.splits.items())
@@ -231,7 +234,7 @@ class Protocol:
         wanted = {path for split in self.splits.values() for path in split.paths()}
         if self.background is not None:
             wanted.update(utterance.path for utterance in self.background)
-        return tuple(sorted(path for path in wanted if not path.is_file()))
+        return tuple(sorted(path for path in wanted if not is_file(path)))
 
 
 def read_protocol(
@@ -264,8 +267,10 @@ def read_protocol(
         raise CorpusError(f"{shown(given)} is no folder; a protocol is a folder of lists")
     folder = data_folder(given / "background.tsv", data_dir)
     background = None
+    notes: list[str] = []
     if (given / "background.tsv").exists():
         background = read_list(given / "background.tsv", folder=folder)
+        notes += background.notes
     splits = {}
     for name in SPLIT_NAMES:
         enroll, trials = given / f"{name}_enroll.tsv", given / f"{name}_trials.tsv"
@@ -273,21 +278,42 @@ def read_protocol(
             missing = trials if enroll.exists() else enroll
             raise CorpusError(f"{shown(given)} has no {missing.name}; enrolment needs trials")
         if enroll.exists():
-            splits[name] = _read_split(enroll, trials, folder)
+            splits[name] = _read_split(enroll, trials, folder, notes)
     if not splits:
         raise CorpusError(
             f"{shown(given)} has neither eval_enroll.tsv with eval_trials.tsv nor dev_enroll.tsv "
-            "with dev_trials.tsv; a protocol needs one of the pairs"
+            f"with dev_trials.tsv; a protocol needs one of the pairs{_listed(_other_lists(given))}"
         )
-    return Protocol(background, splits, source=str(given))
+    if others := _other_lists(given):
+        notes.append(f"{shown(given)}: lists that are none of a protocol's{_listed(others)}")
+    return Protocol(background, splits, source=str(given), notes=tuple(notes))
 
 
-def _read_split(enroll: Path, trials: Path, folder: Path) -> Split:
+def _other_lists(folder: Path) -> list[str]:
+    """Name what looks like a list of a protocol and is not called as one."""
+    known = {"background.tsv"} | {f"{s}_{w}.tsv" for s in SPLIT_NAMES for w in ("enroll", "trials")}
+    return sorted(
+        entry.name
+        for entry in os.scandir(folder)
+        if entry.name.lower().endswith((".tsv", ".csv"))
+        and not entry.name.startswith(".")
+        and entry.name not in known
+    )
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"; not read: {', '.join(quoted(name) for name in names[:3])}{more}"
+
+
+def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:
     enrolment: dict[str, list[Path]] = {}
     listed: dict[tuple[str, Path], int] = {}
     names: dict[str, str] = {}
     spellings = Spellings()
-    for line, row in read_table(enroll, required=("model", "path")):
+    for line, row in read_table(enroll, required=("model", "path"), notes=notes):
         where = f"{shown(enroll)}:{line}"
         model = _model_name(row["model"], names, where)
         path = locate(row["path"], folder, where=where)
@@ -299,7 +325,9 @@ def _read_split(enroll: Path, trials: Path, folder: Path) -> Split:
         enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
-    for line, row in read_table(trials, required=("model", "path"), optional=("label",)):
+    for line, row in read_table(
+        trials, required=("model", "path"), optional=("label",), notes=notes
+    ):
         where = f"{shown(trials)}:{line}"
         label = row["label"].strip() if "label" in row else None
         if label is not None and label not in LABELS:

@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora.corpus import Corpus
-from speakergmm.corpora.folders import has_audio_suffix, read_folder
+from speakergmm.corpora.folders import read_folder
 from speakergmm.corpora.kaldi import read_kaldi
 from speakergmm.corpora.lists import read_list
-from speakergmm.corpora.locations import data_folder, is_folder
+from speakergmm.corpora.locations import data_folder, exists, is_folder
 from speakergmm.corpora.names import shown
+from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.errors import CorpusError
 
 
@@ -16,6 +18,7 @@ def read_corpus(
     path: str | os.PathLike[str],
     *,
     data_dir: str | os.PathLike[str] | None = None,
+    speaker_pattern: str | None = None,
     strict: bool = True,
 ) -> Corpus:
     r"""Read a corpus, whichever of three kinds it is.
@@ -23,8 +26,9 @@ def read_corpus(
     A folder with ``wav.scp`` is a Kaldi data directory (``wav.scp``, ``utt2spk``, optional
     ``segments``); any other folder must hold one folder of recordings per speaker; a file is a CSV
     or TSV list with the column ``path`` and, where wanted, ``speaker``, ``start``, ``end`` (in
-    seconds) and ``id``. Recordings are not opened, nor need they exist: `validate_corpus` looks at
-    them.
+    seconds) and ``id``. LibriSpeech's folders and Common Voice's lists are read as they are. With
+    a ``speaker_pattern`` a folder may be flat. Recordings are not opened, nor need they exist:
+    `validate_corpus` looks at them. What is passed over stands in `Corpus.notes`.
 
     Parameters
     ----------
@@ -33,10 +37,14 @@ def read_corpus(
     data_dir : path, optional
         Where relative paths in a list begin; by default the list's own folder. A folder of speaker
         folders needs none.
+    speaker_pattern : str, optional
+        How file names, rather than folders or lists, say who speaks: ``"{speaker}_*.wav"``, with
+        ``*`` for any characters, or a regular expression whose group ``speaker``, or else the
+        first, is the speaker. A pattern with ``/`` is held against the path below the folder.
     strict : bool, default=True
         Refuse lists with faults. Without it utterances with faults (ids, recordings or speakers
-        that repeat, times that are none, no speaker) are left out, and all the faults, with file
-        and line, are in `Corpus.faults`.
+        that repeat, times that are none, no speaker, folders that can't be read) are left out, and
+        all the faults, with file and line, are in `Corpus.faults`.
 
     Returns
     -------
@@ -57,39 +65,35 @@ def read_corpus(
     >>> corpus.speakers
     ('ana', 'bea')
     """
+    if speaker_pattern is None:
+        return read_utterances(path, data_dir=data_dir, strict=strict)
+    pattern = NamePattern(speaker_pattern)
+    unnamed = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
+    return name_speakers(unnamed, pattern, strict=strict)
+
+
+def read_utterances(
+    path: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    strict: bool = True,
+    speakers: bool = True,
+) -> Corpus:
+    """Read a corpus; without `speakers` nobody is named, and nothing need say who speaks.
+
+    Ids are the same with and without. See `read_corpus`.
+    """
     given = Path(path)
     if is_folder(given):
-        return _read_directory(given, data_dir, strict)
-    if has_audio_suffix(given.name):
+        if exists(given / "wav.scp"):
+            folder = data_folder(given / "wav.scp", data_dir)
+            return read_kaldi(given, folder=folder, strict=strict, speakers=speakers)
+        return read_folder(given, owner="speaker" if speakers else None, strict=strict)
+    if has_audio_suffix(given.name) or has_unreadable_suffix(given.name):
         raise CorpusError(
             f"{shown(given)} is named as a recording; a corpus is a folder of speaker folders, a "
             "Kaldi data directory, or a CSV or TSV list"
         )
-    try:
-        exists = given.exists()
-    except (OSError, ValueError):
-        exists = False
-    if not exists:
+    if not exists(given):
         raise CorpusError(f"{shown(given)} doesn't exist; give a folder or a list of recordings")
-    return read_list(given, folder=data_folder(given, data_dir), strict=strict)
-
-
-def _read_directory(
-    directory: Path, data_dir: str | os.PathLike[str] | None, strict: bool
-) -> Corpus:
-    if (directory / "wav.scp").exists():
-        folder = data_folder(directory / "wav.scp", data_dir)
-        return read_kaldi(directory, folder=folder, strict=strict)
-    corpus = read_folder(directory)
-    if corpus is not None:
-        return corpus
-    neither = f"{shown(directory)} is a folder with neither speaker folders holding audio nor"
-    hint = "put each speaker's recordings into a folder of her own, or name them in a list"
-    names = sorted(entry.name for entry in directory.iterdir())
-    if any(name in ("utt2spk", "segments") for name in names):
-        hint = "a Kaldi data directory needs wav.scp"
-    elif any(name.endswith("_trials.tsv") for name in names):
-        hint = "it looks like a protocol; its background.tsv is a corpus"
-    elif any(has_audio_suffix(name) and not name.startswith(".") for name in names):
-        hint = f"its recordings lie directly in it; {hint}"
-    raise CorpusError(f"{neither} wav.scp; {hint}")
+    return read_list(given, folder=data_folder(given, data_dir), strict=strict, speakers=speakers)

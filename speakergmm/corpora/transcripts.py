@@ -12,18 +12,22 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
+from speakergmm.corpora.columns import CORPUS_COLUMNS, find_columns
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import default_id, parse_seconds
+from speakergmm.corpora.locations import exists, is_file, is_folder
 from speakergmm.corpora.names import escaped_name, quoted, shown, unescaped_name
-from speakergmm.corpora.reading import read_corpus
-from speakergmm.corpora.tables import read_table
+from speakergmm.corpora.reading import read_utterances
+from speakergmm.corpora.tables import read_header, read_table
+from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
 from speakergmm.words import Case, clean, split_words, word_fault
 
-TRANSCRIPT_SUFFIXES = (".txt", ".lab")
-"""Endings of the files that may lie beside a recording and hold what is said in it."""
+CHAPTER_SUFFIX = ".trans.txt"
+"""Ending of a file, as LibriSpeech has it, that says what is said in all recordings beside it."""
 
 _BLANKS = re.compile("[ \t]+")
 """What ends an utterance's name, as in the other files of a Kaldi data directory."""
@@ -77,6 +81,8 @@ class Transcripts(Mapping[str, Transcript]):
         The file or folder they were read from, or a word on how they were made.
     faults : tuple of Fault
         What was passed over in reading without ``strict``.
+    notes : tuple of str
+        What is not wrong, but said nothing, such as a transcript without a recording.
 
     Raises
     ------
@@ -93,6 +99,7 @@ class Transcripts(Mapping[str, Transcript]):
     transcripts: Mapping[str, Transcript]
     source: str = "given"
     faults: tuple[Fault, ...] = field(default=())
+    notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         kept: dict[str, Transcript] = {}
@@ -105,9 +112,10 @@ class Transcripts(Mapping[str, Transcript]):
             kept[known] = words if isinstance(words, Transcript) else Transcript(tuple(words))
         object.__setattr__(self, "transcripts", MappingProxyType(kept))
         object.__setattr__(self, "faults", tuple(self.faults))
+        object.__setattr__(self, "notes", tuple(self.notes))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Transcripts, (dict(self.transcripts), self.source, self.faults)
+        return Transcripts, (dict(self.transcripts), self.source, self.faults, self.notes)
 
     def __getitem__(self, utterance: str) -> Transcript:
         return self.transcripts[clean(utterance)]
@@ -145,10 +153,11 @@ def read_transcripts(
 
     A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``, white space in an
     utterance's name written as `escaped_name` does; such a file may be given by itself); a CSV or
-    TSV list has a column ``text`` beside ``path`` or ``id``; beside a recording of a folder, or of
-    a list without that column, lies a file of the same name with the ending ``.txt`` or ``.lab``.
-    Words are what white space separates, and one string however they were typed (see
-    `speakergmm.words`).
+    TSV list has a column ``text`` (or ``sentence``, ``transcript``, ``word``) beside ``path`` or
+    ``id``; beside a recording of a folder, or of a list without that column, lies a file of the
+    same name with the ending ``.txt`` or ``.lab``, or a ``.trans.txt`` for all of them, as
+    LibriSpeech has it. Words are what white space separates, and one string however they were typed
+    (see `speakergmm.words`).
 
     Parameters
     ----------
@@ -189,31 +198,33 @@ def read_transcripts(
         raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
     corpus = source if isinstance(source, Corpus) else None
     path = Path(source.source if isinstance(source, Corpus) else source)
-    if (path / "wav.scp").exists() and not (path / "text").exists():
+    if exists(path / "wav.scp") and not exists(path / "text"):
         raise CorpusError(f"{shown(path)} has no file text; transcripts stand there")
-    if (path / "text").is_file():
+    notes: list[str] = []
+    listed = False
+    if is_file(path / "text"):
         found, faults = _read_kaldi(path / "text", case)
-    elif path.is_dir() or (corpus is not None and not path.is_file()):
-        found, faults = _read_beside(
-            corpus or read_corpus(path, data_dir=data_dir, strict=strict), case
+    elif is_folder(path) or (corpus is not None and not is_file(path)):
+        found, faults = read_beside(
+            corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes
         )
     elif _is_list(path):
-        listed = _read_list(path, case, strict)
-        if listed is None:
-            listed = _read_beside(
-                corpus or read_corpus(path, data_dir=data_dir, strict=strict), case
-            )
-        found, faults = listed
+        listed = True
+        told = _read_list(path, case, strict, notes)
+        if told is None:
+            told = read_beside(corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes)
+        found, faults = told
     else:
         found, faults = _read_kaldi(path, case)
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:
+        columns = f"; its columns are {', '.join(read_header(path))}" if listed else ""
         raise CorpusError(
             f"{shown(path)} has no transcripts: a file text, a column text, or a .txt or .lab "
-            "beside each recording is needed"
+            f"beside each recording is needed{columns}"
         )
-    return Transcripts(found, str(path), tuple(faults))
+    return Transcripts(found, str(path), tuple(faults), tuple(dict.fromkeys(notes)))
 
 
 def write_transcripts(
@@ -245,6 +256,15 @@ def _fault_of(words: tuple[str, ...]) -> str | None:
         if not word.isascii() and (fault := word_fault(word)):
             return f"word {quoted(word)} {fault}"
     return None
+
+
+def _unnamed(
+    path: Path, data_dir: str | os.PathLike[str] | None, strict: bool, notes: list[str]
+) -> Corpus:
+    """Read the recordings; who speaks doesn't matter."""
+    corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
+    notes += corpus.notes
+    return corpus
 
 
 class _Gathered:
@@ -291,19 +311,23 @@ def _is_list(path: Path) -> bool:
     separator = next((mark for mark in "\t,;" if mark in first), None)
     if separator is None:
         return first.strip().lower() == "path"
-    names = {cell.strip().strip('"').lower() for cell in first.split(separator)}
-    return "path" in names or {"id", "text"} <= names
+    found = find_columns(
+        [cell.strip().strip('"') for cell in first.split(separator)], CORPUS_COLUMNS
+    )
+    return "path" in found or {"id", "text"} <= found.keys()
 
 
 def _read_list(
-    path: Path, case: Case | None, strict: bool
+    path: Path, case: Case | None, strict: bool, notes: list[str]
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     gathered = _Gathered(path)
     for line, row in read_table(
         path,
         required=(),
         optional=("path", "start", "end", "id", "text"),
+        known=CORPUS_COLUMNS,
         faults=None if strict else gathered.faults.faults,
+        notes=notes,
     ):
         if "text" not in row:
             return None
@@ -327,32 +351,124 @@ def _read_list(
     return gathered.found, gathered.faults.sorted()
 
 
-def _read_beside(
-    corpus: Corpus, case: Case | None
+def read_beside(
+    corpus: Corpus, case: Case | None = None, *, notes: list[str] | None = None
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+    """Read what stands in files beside the recordings of a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    case : {"upper", "lower"}, optional
+    notes : list of str, optional
+        Gets a line where there are transcripts without a recording.
+
+    Returns
+    -------
+    found : dict of str to Transcript
+        By utterance id.
+    faults : tuple of Fault
+    """
+    folders: dict[Path, _Folder] = {}
     found: dict[str, Transcript] = {}
     faults: list[Fault] = []
     for utterance in corpus:
-        files = [utterance.path.with_suffix(suffix) for suffix in TRANSCRIPT_SUFFIXES]
-        files = [file for file in files if file.is_file()]
-        if len(files) > 1:
-            message = f"there is {files[1].name} beside {files[0].name}; keep one"
-            faults.append(Fault(str(files[0]), None, message, utterance.id))
-        elif files:
-            said, wrong = _read_file(files[0], utterance, case)
-            faults += wrong
-            if not wrong:
-                found[utterance.id] = said
+        parent = utterance.path.parent
+        if parent not in folders:
+            folders[parent] = _Folder(parent, case)
+        folder = folders[parent]
+        said, wrong = folder.said_in(utterance)
+        faults += wrong
+        if said is not None and not wrong:
+            found[utterance.id] = said
+    left = [name for folder in folders.values() for name in folder.without_recording()]
+    if left and notes is not None:
+        named = ", ".join(quoted(name, limit=300) for name in left[:3])
+        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+        notes.append(f"transcripts without a recording ({len(left):,}): {named}{more}")
+    faults += [fault for folder in folders.values() for fault in folder.faults]
     return found, tuple(faults)
+
+
+class _Folder:
+    """Files with transcripts in one folder, by what they are called without their endings."""
+
+    def __init__(self, folder: Path, case: Case | None) -> None:
+        self._case = case
+        self._files: dict[str, list[Path]] = {}
+        self._chapters: dict[str, list[Transcript]] = {}
+        self._recordings: set[str] = set()
+        self.faults: list[Fault] = []
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed
+        except OSError:  # there are no recordings either, and validation says so
+            names = []
+        for name in names:
+            if name.startswith("."):
+                continue
+            stem, ending = os.path.splitext(name)  # noqa: PTH122 - of every file
+            if name.lower().endswith(CHAPTER_SUFFIX):
+                self._read_chapter(folder / name)
+            elif ending.lower() in TRANSCRIPT_SUFFIXES:
+                self._files.setdefault(clean(stem), []).append(folder / name)
+            elif has_audio_suffix(name) or has_unreadable_suffix(name):
+                self._recordings.add(clean(stem))
+
+    def said_in(self, utterance: Utterance) -> tuple[Transcript | None, list[Fault]]:
+        """Return what is said, None where nothing says it, and what is wrong with the files."""
+        key = clean(utterance.path.stem)
+        self._recordings.add(key)
+        files = sorted(
+            self._files.get(key, []),
+            key=lambda file: TRANSCRIPT_SUFFIXES.index(file.suffix.lower()),
+        )
+        chapters = self._chapters.get(key, [])
+        places = [*files, *(Path(said.path or "") for said in chapters)]
+        if len(places) > 1:
+            message = f"there is {places[1].name} beside {places[0].name}; keep one"
+            return None, [Fault(str(places[0]), None, message, utterance.id)]
+        if files:
+            return _read_file(files[0], utterance, self._case)
+        if not chapters:
+            return None, []
+        if fault := _part_of_recording(utterance):
+            return None, [Fault(chapters[0].path or "", chapters[0].line, fault, utterance.id)]
+        return chapters[0], []
+
+    def without_recording(self) -> list[str]:
+        """Name transcripts that no recording has."""
+        files = [
+            str(f) for key, each in self._files.items() if key not in self._recordings for f in each
+        ]
+        return files + [
+            f"{said.path}:{said.line}"
+            for key, each in self._chapters.items()
+            if key not in self._recordings
+            for said in each
+        ]
+
+    def _read_chapter(self, path: Path) -> None:
+        try:
+            found, faults = _read_kaldi(path, self._case)
+        except TranscriptError as error:
+            found, faults = {}, error.faults
+        self.faults += faults
+        for name, said in found.items():
+            self._chapters.setdefault(clean(name), []).append(said)
+
+
+def _part_of_recording(utterance: Utterance) -> str | None:
+    if utterance.start or utterance.end is not None:
+        return f"utterance {quoted(utterance.id)} is part of a recording; list its text"
+    return None
 
 
 def _read_file(
     path: Path, utterance: Utterance, case: Case | None
 ) -> tuple[Transcript, list[Fault]]:
     faults = FaultList(str(path))
-    if utterance.start or utterance.end is not None:
-        message = f"utterance {quoted(utterance.id)} is part of a recording; list its text"
-        faults.add(None, message)
+    if fault := _part_of_recording(utterance):
+        faults.add(None, fault)
     try:
         lines = list(read_lines(path, faults))
     except FaultyFileError as error:

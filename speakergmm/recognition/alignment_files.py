@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
-from speakergmm.corpora.folders import AUDIO_SUFFIXES
+from speakergmm.audio import AUDIO_SUFFIXES
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, write_error
 from speakergmm.recognition.aligning import AlignedUtterance

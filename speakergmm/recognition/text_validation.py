@@ -118,6 +118,7 @@ def validate_text(
         raise InvalidInputError(f"the lexicon doesn't have the unknown word {unknown!r}")
     problems += problems_of("bad_list", corpus.faults)
     problems += _pairs(corpus, said)
+    problems += [TextProblem("warning", "skipped", None, None, note) for note in said.notes]
     problems += _empty(said)
     # What no recording says is not looked up: a text may serve several corpora.
     used = {u.id: said[u.id] for u in corpus if u.id in said}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speakergmm.corpora import Corpus, Utterance, read_corpus
+from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora.columns import CORPUS_COLUMNS
+from speakergmm.corpora.folders import read_folder
 from speakergmm.corpora.lists import parse_seconds
+from speakergmm.corpora.locations import exists, is_folder
 from speakergmm.corpora.names import quoted, shown
+from speakergmm.corpora.patterns import NamePattern, name_speakers
+from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora.transcripts import read_beside, read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.words import clean, split_words
 
@@ -77,12 +80,13 @@ def read_words(
         A folder that holds a folder of recordings for each word; or a CSV or TSV list with the
         columns ``path`` and ``word`` (or ``text``), and ``speaker`` where it is known; or a Kaldi
         data directory with ``text``. A word may hold spaces, as a folder's name or the column
-        ``word``.
+        ``word``. Folders of speakers are taken where each recording has its word beside it, in a
+        ``.txt`` or ``.lab``.
     data_dir : path, optional
         Where relative paths in a list begin.
     speaker_pattern : str, optional
-        Regular expression whose first group, searched for in a file's name, is the speaker; for
-        folders of words, which do not name speakers.
+        How file names say who speaks, as `read_corpus` has it; for folders of words, which do not
+        name speakers. Where it has a part ``{word}`` too, names say the word, and folders nothing.
 
     Raises
     ------
@@ -105,33 +109,53 @@ def read_words(
     (('go', 'stop'), ('ana', 'bea'))
     """
     path = Path(source)
-    corpus = read_corpus(path, data_dir=data_dir)
-    if path.is_dir() and not (path / "wav.scp").exists():
-        words = {u.id: " ".join(split_words(str(u.speaker))) for u in corpus}
-        # What other corpora call the speaker was the word.
-        unnamed = tuple(replace(u, speaker=None) for u in corpus)
-        corpus = replace(corpus, utterances=unnamed)
-    elif path.is_dir():
-        words = _single_words(corpus, data_dir)
+    pattern = None if speaker_pattern is None else NamePattern(speaker_pattern)
+    if pattern is not None and "word" in pattern.names:
+        corpus = name_speakers(read_utterances(path, data_dir=data_dir, speakers=False), pattern)
+        return WordCorpus(corpus, {u.id: pattern.part("word", u, corpus) for u in corpus})
+    if is_folder(path) and not exists(path / "wav.scp"):
+        corpus, words = _word_folders(path)
     else:
-        words = _listed_words(path, corpus, data_dir)
-    if speaker_pattern is not None:
-        named = tuple(_with_speaker(corpus, speaker_pattern))
-        corpus = replace(corpus, utterances=named)
-    return WordCorpus(corpus, words)
+        corpus = read_utterances(path, data_dir=data_dir, speakers=pattern is None)
+        words = (
+            _single_words(corpus, data_dir)
+            if is_folder(path)
+            else _listed_words(path, corpus, data_dir)
+        )
+    return WordCorpus(corpus if pattern is None else name_speakers(corpus, pattern), words)
+
+
+def _word_folders(path: Path) -> tuple[Corpus, dict[str, str]]:
+    corpus = read_folder(path, owner="word")
+    words = {u.id: " ".join(split_words(str(u.speaker))) for u in corpus}
+    said, _ = read_beside(corpus)
+    spoken = {name: said[name].words[0] for name in said if len(said[name]) == 1}
+    if len(spoken) == len(corpus) and all(spoken[name] != words[name] for name in spoken):
+        # What lies beside the recordings says otherwise: these are folders of speakers.
+        note = "the folders name speakers: what is said stands beside the recordings"
+        return replace(corpus, notes=(*corpus.notes, note)), spoken
+    # What other corpora call the speaker is the word.
+    unnamed = tuple(replace(u, speaker=None) for u in corpus)
+    notes = corpus.notes
+    if len(set(words.values())) == 1:
+        only = quoted(next(iter(words.values())))
+        note = (
+            f"all recordings are of one word, {only}; there must be a folder for each word, or a "
+            "pattern such as '{word}_{speaker}_*'"
+        )
+        notes = (*notes, note)
+    return replace(corpus, utterances=unnamed, notes=notes), words
 
 
 def _listed_words(
     path: Path, corpus: Corpus, data_dir: str | os.PathLike[str] | None
 ) -> dict[str, str]:
     words: dict[str, str] = {}
-    rows = read_table(path, required=("path",), optional=COLUMNS)
+    rows = read_table(path, required=("path",), optional=COLUMNS, known=CORPUS_COLUMNS)
     for utterance, (line, row) in zip(corpus, rows, strict=True):
         column = next((name for name in COLUMNS if name in row), None)
         if column is None:
-            if utterance is corpus.utterances[0]:
-                return _single_words(corpus, data_dir)  # files beside the recordings may say it
-            raise CorpusError(f"{shown(path)}:{line}: the column that names the word is missing")
+            return _single_words(corpus, data_dir)  # files beside the recordings may say it
         said = split_words(row[column])
         if not said:
             raise CorpusError(f"{shown(path)}:{line}: the column {column} is empty; name the word")
@@ -155,24 +179,6 @@ def _single_words(corpus: Corpus, data_dir: str | os.PathLike[str] | None) -> di
             )
         words[name] = said[0]
     return words
-
-
-def _with_speaker(corpus: Corpus, pattern: str) -> Iterator[Utterance]:
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise InvalidInputError(f"{quoted(pattern)} is no regular expression: {error}") from None
-    if compiled.groups < 1:
-        raise InvalidInputError(
-            f"the pattern {quoted(pattern)} has no group; put the speaker's part in ( )"
-        )
-    for utterance in corpus:
-        found = compiled.search(utterance.path.name)
-        if found is None or not found.group(1):
-            raise CorpusError(
-                f"{utterance.path}: the pattern {quoted(pattern)} finds no speaker in this name"
-            )
-        yield replace(utterance, speaker=found.group(1))
 
 
 def cut_words(

@@ -46,7 +46,9 @@ def test_the_order_is_that_of_names_and_not_of_the_disk(folder):
 def test_folders_without_recordings_are_noted(folder):
     corpus = read_corpus(folder("a/1.wav", "docs/readme.txt"))
     assert corpus.speakers == ("a",)
-    assert corpus.notes == ("folder 'docs' holds no recording (wav, flac, ogg, mp3)",)
+    assert corpus.notes == (
+        "folders without recordings that can be read are passed over (1): 'docs'",
+    )
 
 
 def test_links_are_followed_and_loops_are_not(folder, tmp_path):
@@ -111,7 +113,7 @@ def test_recordings_beside_speaker_folders_are_refused(folder):
     ("names", "hint"),
     [
         (["1.wav"], "its recordings lie directly in it; put each speaker's recordings"),
-        (["a/notes.txt"], "put each speaker's recordings into a folder of her own"),
+        (["a/notes.txt"], "put each speaker's recordings into a folder of their own"),
         (["segments"], "a Kaldi data directory needs wav.scp"),
         (["eval_trials.tsv"], "it looks like a protocol; its background.tsv is a corpus"),
     ],

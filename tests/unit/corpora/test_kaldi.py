@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from speakergmm.corpora import read_corpus
+from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import CorpusError
 
 GOOD = {
@@ -166,3 +167,49 @@ def test_faulty_segments_are_left_out_without_strict(directory):
 def test_a_sound_directory_is_the_same_without_strict(directory):
     where = directory(SEGMENTED)
     assert read_corpus(where, strict=False) == read_corpus(where)
+
+
+NFC, NFD = "Zo\u00eb", "Zoe\u0308"
+
+
+@pytest.mark.parametrize("odd", ["wav.scp", "utt2spk", "text", "segments"])
+def test_ids_are_one_whatever_their_normal_form_in_each_file(directory, odd):
+    files = {
+        "wav.scp": f"{NFC}-r 1.wav\n",
+        "segments": f"{NFC}-1 {NFC}-r 0 1\n",
+        "utt2spk": f"{NFC}-1 ana\n",
+        "text": f"{NFC}-1 YES\n",
+    }
+    where = directory(files | {odd: files[odd].replace(NFC, NFD)})
+    corpus = read_corpus(where)
+    assert [u.id for u in corpus] == [f"{NFC}-1"]
+    assert read_transcripts(corpus)[f"{NFC}-1"].words == ("YES",)
+
+
+def test_paths_keep_their_normal_form(directory):
+    (utterance,) = read_corpus(directory({"wav.scp": f"u1 {NFD}.wav\n", "utt2spk": "u1 ana\n"}))
+    assert utterance.path.name == f"{NFD}.wav"
+
+
+def test_speakers_in_two_normal_forms_are_shown_so_that_they_differ(directory):
+    files = {"wav.scp": "u1 1.wav\nu2 2.wav\n", "utt2spk": f"u1 {NFC}\nu2 {NFD}\n"}
+    with pytest.raises(CorpusError) as caught:
+        read_corpus(directory(files))
+    assert r"'Zoe\u0308' differs" in str(caught.value)
+    assert r"from 'Zo\xeb' (line 1)" in str(caught.value)
+
+
+def test_recordings_without_a_segment_are_told(directory):
+    files = {
+        "wav.scp": "r1 1.wav\nr2 2.wav\n",
+        "segments": "u1 r1 0 1\n",
+        "utt2spk": "u1 ana\n",
+    }
+    (note,) = read_corpus(directory(files)).notes
+    assert "has no stretch of the recordings 'r2'; they are not used" in note
+
+
+def test_a_directory_without_utt2spk_is_read_and_its_fault_told(directory):
+    corpus = read_corpus(directory({"wav.scp": "r1 1.wav\n"}), strict=False)
+    assert [(u.id, u.speaker) for u in corpus] == [("r1", None)]
+    assert "a Kaldi data directory needs both" in corpus.faults[0].message

@@ -1,0 +1,94 @@
+"""Columns of lists: what they may be called, and what is said of those that nothing reads."""
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+
+from speakergmm.corpora.names import quoted
+
+CORPUS_COLUMNS = ("path", "speaker", "start", "end", "id", "text")
+"""What a list of recordings may say."""
+
+SYNONYMS = {
+    "speaker": ("speaker_id", "client_id"),
+    "text": ("sentence", "transcript", "transcription", "word"),
+}
+"""Other names of columns, as Common Voice and other corpora have them; the first found counts."""
+
+_LIKENESS = 0.8
+_SHORTEST_GUESS = 4
+
+
+def find_columns(header: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
+    """Say where the wanted columns stand, whatever their letter case.
+
+    A column that is called by its own name comes before synonyms.
+
+    Examples
+    --------
+    >>> find_columns(["client_id", "path", "Sentence"], ["path", "speaker", "text", "end"])
+    {'path': 1, 'speaker': 0, 'text': 2}
+    """
+    names = spelled(header)
+    places = {}
+    for name in wanted:
+        found = next((n for n in (name, *SYNONYMS.get(name, ())) if n in names), None)
+        if found is not None:
+            places[name] = names.index(found)
+    return places
+
+
+def spelled(header: Sequence[str]) -> list[str]:
+    """Return the names of columns as they are compared."""
+    return [cell.strip().lower() for cell in header]
+
+
+def repeated_columns(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Name the wanted columns that stand twice, so that nobody knows which is meant."""
+    counts = Counter(spelled(header))
+    places = find_columns(header, wanted)
+    return [
+        name for name in (spelled(header)[place] for place in places.values()) if counts[name] > 1
+    ]
+
+
+def misspelt_columns(header: Sequence[str], known: Sequence[str]) -> dict[str, str]:
+    """Find columns that look like a known one that is missing.
+
+    Examples
+    --------
+    >>> misspelt_columns(["path", "Speakr", "label"], CORPUS_COLUMNS)
+    {'Speakr': 'speaker'}
+    """
+    names = spelled(header)
+    places = find_columns(header, known)
+    missing = [n for n in known if n not in places and len(n) >= _SHORTEST_GUESS]
+    free = [place for place in range(len(header)) if place not in places.values()]
+    guesses = {
+        header[place].strip(): difflib.get_close_matches(names[place], missing, 1, _LIKENESS)
+        for place in free
+    }
+    return {name: guess[0] for name, guess in guesses.items() if guess}
+
+
+def unread_columns(header: Sequence[str], known: Sequence[str]) -> str | None:
+    """Say which columns nothing reads, or return None where all are read.
+
+    Examples
+    --------
+    >>> unread_columns(["path", "label"], ["path", "speaker"])
+    "column 'label' is not read; the columns that are: path, speaker"
+    >>> unread_columns(["path", "Speaker"], ["path", "speaker"]) is None
+    True
+    """
+    read = set(find_columns(header, known).values())
+    unread = [cell.strip() for place, cell in enumerate(header) if place not in read]
+    named = [quoted(cell) if cell else "one without a name" for cell in unread]
+    if not named:
+        return None
+    several = len(named) > 1
+    listed = ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
+    return (
+        f"column{'s' if several else ''} {listed} {'are' if several else 'is'} not read; the "
+        f"columns that are: {', '.join(known)}"
+    )

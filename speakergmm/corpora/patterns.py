@@ -1,0 +1,186 @@
+"""Who speaks in a recording, where its name says it."""
+
+import re
+from dataclasses import replace
+from pathlib import PurePath
+
+from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
+from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
+from speakergmm.corpora.refusals import Refusals
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import Fault
+
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_WILD = {"**/": "(?:.*/)?", "**": ".*?", "*": "[^/]*?", "?": "[^/]"}
+_WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?)")
+
+
+class NamePattern:
+    r"""How file names say who speaks, and maybe what is said.
+
+    There are two forms. In the simple one, ``{speaker}`` stands where the speaker does,
+    ``{anything}`` for other parts, ``*`` for any characters and ``?`` for one; it fits whole
+    names, with or without their ending, and each part is as short as can be. What has no
+    ``{speaker}`` is a regular expression that is searched for in names; the group ``speaker``, or
+    else the first without a name, is the speaker.
+
+    A pattern without ``/`` is held against the name of the file, one with it against the path
+    below the corpus folder, or the last parts of that.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no regular expression, or neither form names a speaker.
+
+    Examples
+    --------
+    >>> digits = NamePattern("{word}_{speaker}_*.wav")
+    >>> digits.groups("data/7_jackson_32.wav")
+    {'word': '7', 'speaker': 'jackson'}
+    >>> NamePattern("{speaker}/*/*.flac").groups("clean/84/121123/84-121123-0000.flac")["speaker"]
+    '84'
+    >>> NamePattern(r"^(\w+?)_").groups("ana_1.wav")
+    {'speaker': 'ana'}
+    >>> NamePattern(r"^(\w+?)_").groups("1.wav")
+    {}
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._simple = "{speaker}" in text
+        try:
+            self._expression = re.compile(_translated(text) if self._simple else text)
+        except re.error as error:
+            raise InvalidInputError(f"{quoted(text)} is no regular expression: {error}") from None
+        if self._expression.groups < 1:
+            raise InvalidInputError(
+                f"the pattern {quoted(text)} has no group; put the speaker's part in ( ), or write "
+                "{speaker} for it, as in '{speaker}_*.wav'"
+            )
+        names = self._expression.groupindex
+        unnamed = (n for n in range(1, self._expression.groups + 1) if n not in names.values())
+        self._speaker = names["speaker"] if "speaker" in names else next(unnamed, 1)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the parts."""
+        return frozenset(self._expression.groupindex)
+
+    def groups(self, path: str) -> dict[str, str]:
+        """Take a name apart.
+
+        Parameters
+        ----------
+        path : str
+            Of the recording, relative to the corpus folder.
+
+        Returns
+        -------
+        dict of str to str
+            The named parts, ``speaker`` among them; empty if the pattern doesn't fit.
+        """
+        whole = PurePath(path)
+        text = whole.as_posix() if "/" in self.text else whole.name
+        found = self._expression.search(text)
+        if found is None and self._simple:
+            found = self._expression.search(text.removesuffix(whole.suffix))
+        if found is None:
+            return {}
+        named = {name: part for name, part in found.groupdict().items() if part}
+        speaker = found.group(self._speaker)
+        return named | {"speaker": speaker} if speaker else {}
+
+    def part(self, name: str, utterance: Utterance, corpus: Corpus) -> str:
+        """Return one part of the name of an utterance's recording.
+
+        Raises
+        ------
+        CorpusError
+            If the name hasn't got it.
+        """
+        part = self.groups(relative_name(utterance.path, corpus.root)).get(name)
+        if not part:
+            raise CorpusError(
+                f"{shown(utterance.path)}: the pattern {quoted(self.text)} finds no {name} in this "
+                "name"
+            )
+        return part
+
+
+def _translated(text: str) -> str:
+    """Turn the simple form into a regular expression."""
+    pieces: list[str] = []
+    seen: set[str] = set()
+    for place, piece in enumerate(_PLACEHOLDER.split(text)):
+        if place % 2 == 0:
+            pieces += [_WILD.get(part) or re.escape(part) for part in _WILDCARD.split(piece)]
+        elif piece in seen:  # the same once more, as in {speaker}/{speaker}-*.wav
+            pieces.append(f"(?P={piece})")
+        else:
+            seen.add(piece)
+            pieces.append(f"(?P<{piece}>[^/]+?)")
+    return rf"(?:^|/){''.join(pieces)}\Z"
+
+
+def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = True) -> Corpus:
+    r"""Name the speakers of a corpus as the names of its files do.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Whose speakers, if it has any, are forgotten.
+    pattern : str or NamePattern
+        See `NamePattern`.
+    strict : bool, default=True
+        Refuse names that the pattern doesn't fit. Without it those utterances are left out, and
+        the faults are in the result.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    InvalidInputError
+        If the pattern is none.
+    CorpusError
+        If the pattern fits no name, or with ``strict`` if it doesn't fit all.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> flat = Corpus((Utterance("1", Path("7_ana_1.wav"), None),), source="flat")
+    >>> name_speakers(flat, "*_{speaker}_*").speakers
+    ('ana',)
+    """
+    found = pattern if isinstance(pattern, NamePattern) else NamePattern(pattern)
+    refusals = Refusals(strict=strict)
+    spellings = Spellings()
+    names = {u.id: relative_name(u.path, corpus.root) for u in corpus}
+    speakers = {u.id: found.groups(names[u.id]).get("speaker") for u in corpus}
+    missing = [u for u in corpus if not speakers[u.id]]
+    if missing and len(missing) == len(corpus):
+        example = quoted(names[missing[0].id])
+        raise CorpusError(
+            f"{shown(corpus.source)}: the pattern {quoted(found.text)} finds no speaker in any of "
+            f"{len(missing):,} names, such as {example}; write {{speaker}} where the speaker "
+            "stands, * for any characters, as in '*_{speaker}_*.wav'"
+        )
+    text = f"the pattern {quoted(found.text)} finds no speaker in this name"
+    refusals.add_all([Fault(str(u.path), None, text, u.id) for u in missing])
+    named: list[Utterance] = []
+    for utterance in corpus:
+        speaker = speakers[utterance.id]
+        if not speaker:
+            continue
+        try:
+            if clash := spellings.clash(speaker, utterance.path.name):
+                raise InvalidInputError(f"speaker {clash}")
+            named.append(replace(utterance, speaker=check_speaker_name(speaker)))
+        except InvalidInputError as error:
+            refusals.add(utterance.path, None, str(error), utterance=utterance.id)
+    return replace(corpus, utterances=tuple(named), faults=(*corpus.faults, *refusals.faults))

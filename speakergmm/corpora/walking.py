@@ -1,0 +1,188 @@
+"""A walk through the folders of a corpus on which each file is met once, however it is linked."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
+from speakergmm.corpora.passed_over import PassingOver
+
+Parts = tuple[str, ...]
+"""A path relative to the corpus folder."""
+
+TRANSCRIPT_SUFFIXES = (".txt", ".lab")
+"""Endings of the files that may lie beside a recording and hold what is said in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A link to what was met on another way.
+
+    Parameters
+    ----------
+    parts, met : tuple of str
+        The link, and the way that counts.
+    met_by_link : bool
+        Whether that way leads through another link: then neither is more right than the other.
+    """
+
+    parts: Parts
+    met: Parts
+    met_by_link: bool
+
+
+@dataclass(slots=True)
+class Walk:
+    """What was found in a folder.
+
+    Parameters
+    ----------
+    recordings : list of tuple of str
+        Files named as recordings that can be read, sorted as if folders were read in the order of
+        their names.
+    folders : list of tuple of str
+        Folders that were read, the corpus folder not among them.
+    aliases : list of Alias
+        Links that were not followed since what they lead to is read anyway.
+    unread : list of (tuple of str, str)
+        Files and folders that couldn't be looked at, and why.
+    passing : PassingOver
+        Whatever else isn't read.
+    """
+
+    recordings: list[Parts] = field(default_factory=list)
+    folders: list[Parts] = field(default_factory=list)
+    aliases: list[Alias] = field(default_factory=list)
+    unread: list[tuple[Parts, str]] = field(default_factory=list)
+    passing: PassingOver = field(default_factory=PassingOver)
+
+
+def walk_folder(root: Path) -> Walk:
+    """Find the recordings below a folder.
+
+    What lies there comes first, links are followed after it: a file or folder that is reached both
+    ways is found where it lies, never under the name of a link. A link that leads to the corpus
+    folder, or to one that holds it, is not followed.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+
+    Returns
+    -------
+    Walk
+    """
+    walk = _Walker(root)
+    walk.read_folder((), os.fspath(root), os.path.realpath(root), by_link=False)
+    walk.follow_links()
+    walk.found.recordings.sort()
+    walk.found.folders.sort()
+    return walk.found
+
+
+class _Walker:
+    def __init__(self, root: Path) -> None:
+        self.found = Walk()
+        self._root = Path(os.path.realpath(root))
+        self._links: list[tuple[Parts, str]] = []
+        # Real path -> the way that it was met on, and whether that leads through a link.
+        self._met: dict[str, tuple[Parts, bool]] = {}
+
+    def read_folder(self, parts: Parts, path: str, real: str, *, by_link: bool) -> None:
+        """Read a folder and those below it, without recursion: folders may be thousands deep."""
+        pending = [(parts, path, real)]
+        while pending:
+            parts, path, real = pending.pop()
+            if self._is_known(parts, real, by_link):
+                continue
+            if parts:
+                self.found.folders.append(parts)
+            try:
+                with os.scandir(path) as entries:
+                    listed = sorted(entries, key=lambda entry: entry.name)
+            except OSError as error:
+                self.found.unread.append((parts, error.strerror or str(error)))
+                continue
+            for entry in listed:
+                below = (*parts, entry.name)
+                lies_at = f"{real}{os.sep}{entry.name}"
+                try:
+                    if entry.name.startswith("."):
+                        self.found.passing.add("hidden files and folders", _joined(below))
+                    elif entry.is_symlink():
+                        self._links.append((below, entry.path))
+                    elif entry.is_dir(follow_symlinks=False):
+                        pending.append((below, entry.path, lies_at))
+                    else:
+                        regular = entry.is_file(follow_symlinks=False)
+                        self._take(below, lies_at, regular, by_link)
+                except OSError as error:  # where a file system tells no kinds with the names
+                    self.found.unread.append((below, error.strerror or str(error)))
+
+    def follow_links(self) -> None:
+        """Follow links, and those that are found behind them."""
+        while self._links:
+            links, self._links = sorted(self._links), []
+            for parts, path in links:
+                real = os.path.realpath(path)
+                try:
+                    mode = Path(real).stat().st_mode
+                except OSError as error:
+                    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                        self._take_broken(parts)
+                    else:
+                        self.found.unread.append((parts, error.strerror or str(error)))
+                    continue
+                if not stat.S_ISDIR(mode):
+                    self._take(parts, real, stat.S_ISREG(mode), by_link=True)
+                elif self._root.is_relative_to(real):
+                    self.found.passing.add("links back to the corpus folder", _joined(parts))
+                else:
+                    self.read_folder(parts, path, real, by_link=True)
+
+    def _take(self, parts: Parts, real: str, regular: bool, by_link: bool) -> None:
+        name = parts[-1]
+        ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - of every file
+        passing = self.found.passing
+        if not regular:
+            passing.add("pipes, sockets and devices", _joined(parts))
+        elif has_audio_suffix(name):
+            if not self._is_known(parts, real, by_link):
+                self.found.recordings.append(parts)
+        elif has_unreadable_suffix(name):
+            passing.add(
+                "recordings of formats that can't be read",
+                _joined(parts),
+                advice="convert them to WAV or FLAC",
+                ending=ending,
+            )
+        elif not ending:
+            passing.add(
+                "files without an ending",
+                _joined(parts),
+                advice="rename those that are recordings, as in 'a.wav'",
+            )
+        elif ending not in TRANSCRIPT_SUFFIXES:
+            passing.add("other files", _joined(parts), ending=ending)
+
+    def _take_broken(self, parts: Parts) -> None:
+        # A recording stays in the corpus, so that validation names it as missing.
+        if has_audio_suffix(parts[-1]):
+            self.found.recordings.append(parts)
+        else:
+            self.found.passing.add("links that lead nowhere", _joined(parts))
+
+    def _is_known(self, parts: Parts, real: str, by_link: bool) -> bool:
+        met, met_by_link = self._met.setdefault(real, (parts, by_link))
+        if met is parts:
+            return False
+        self.found.aliases.append(Alias(parts, met, met_by_link))
+        return True
+
+
+def _joined(parts: Iterable[str]) -> str:
+    return "/".join(parts)
