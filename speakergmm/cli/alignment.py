@@ -23,7 +23,7 @@ from speakergmm.cli.output import (
     print_note,
     print_table,
 )
-from speakergmm.cli.texts import case_of
+from speakergmm.cli.texts import ByOption, case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.text_files import read_text_lines
 from speakergmm.words import split_words, word_fault
@@ -91,6 +91,7 @@ def align(
     formats: Annotated[
         str, typer.Option("--format", help="What to write, of textgrid, ctm and json.")
     ] = "textgrid,ctm,json",
+    by: ByOption = "utterance",
     states: Annotated[bool, typer.Option("--states", help="Write states of phones too.")] = False,
     picture: Annotated[
         list[str] | None,
@@ -140,6 +141,7 @@ def align(
         formats=[name.strip() for name in formats.split(",") if name.strip()],
         states=states,
         silence=loaded.silence.unit,
+        by=by,
     )
     check_kind(output / "diagnostics.tsv")
     loaded = _with_words(

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,7 @@ from speakergmm.cli.output import (
     print_note,
 )
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.texts import ByOption
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.decoding import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.decoding import Decoder, Recognition
+    from speakergmm.recognition.file_names import FileNames
 
 _EXAMPLES = """
 
@@ -149,6 +151,7 @@ def decode(
             show_default=False,
         ),
     ] = None,
+    by: ByOption = "utterance",
     data_dir: DataOption = None,
     speaker_pattern: SpeakerPatternOption = None,
     strict: Annotated[
@@ -160,6 +163,7 @@ def decode(
     """Recognise the words or phones of recordings, with times, alternatives and confidences."""
     from speakergmm.hmm.decoding import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition.file_names import FileNames
     from speakergmm.recognition.text_durations import Measure
 
     _check_modes(lm, words, phones, phone_lm, isolated, lattice)
@@ -206,6 +210,7 @@ def decode(
         skipped.append(found)
         print_note(f"not recognised: {found.message}")
 
+    names = FileNames()
     listen = Measure(acoustic.features, listen=True)
     found = []
     for recognition in decoder.decode(
@@ -217,7 +222,7 @@ def decode(
         description=None if json else "recognising",
     ):
         if lattice is not None:
-            _write_lattice(lattice, recognition)
+            _write_lattice(lattice / f"{_flat_name(recognition, names)}.lat", recognition)
         measured = listen(recognition.utterance)
         if measured.has_speech is False:
             print_note(
@@ -239,7 +244,7 @@ def decode(
         "skipped": [item.to_dict() for item in skipped],
     }
     if output is not None:
-        _write(output, found, document, silence)
+        _write(output, found, document, silence, by)
     if json:
         print_json(document)
     elif output is None:
@@ -428,16 +433,26 @@ def _text_lines(found: Iterable[Recognition], silence: str | None) -> list[str]:
 
 
 def _write(
-    output: Path, found: Sequence[Recognition], document: dict[str, Any], silence: str | None
+    output: Path,
+    found: Sequence[Recognition],
+    document: dict[str, Any],
+    silence: str | None,
+    by: Literal["utterance", "recording"],
 ) -> None:
     import json
 
     from speakergmm.files import atomic_text_writer
     from speakergmm.recognition.ctm import write_ctm
+    from speakergmm.recognition.timelines import Timelines, own_times
 
     kind = output.suffix.lower()
     if kind == ".ctm":
-        labels = {recognition.utterance.id: recognition.word_labels() for recognition in found}
+        labels = {r.utterance.id: own_times(r.utterance, r.word_labels()) for r in found}
+        if by == "recording":
+            timelines = Timelines()
+            for r in found:
+                timelines.add(r.utterance, {"words": r.word_labels()}, duration=r.grid.duration)
+            labels = timelines.tier("words")
         write_ctm(output, labels, leave_out=() if silence is None else (silence,))
         return
     with atomic_text_writer(output) as file:
@@ -448,12 +463,16 @@ def _write(
             file.writelines(line + "\n" for line in _text_lines(found, silence))
 
 
-def _write_lattice(folder: Path, recognition: Recognition) -> None:
+def _flat_name(recognition: Recognition, names: FileNames) -> str:
+    """Name a file for an utterance, without folders: slashes are written as URLs have them."""
+    name = recognition.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
+    return names.of(name)
+
+
+def _write_lattice(path: Path, recognition: Recognition) -> None:
     from speakergmm.files import atomic_text_writer
 
-    # An id may hold what a file name can't, and two ids must not share a file.
-    name = recognition.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
-    with atomic_text_writer(folder / f"{name}.lat") as file:
+    with atomic_text_writer(path) as file:
         file.write(recognition.lattice_text or "")
 
 

@@ -17,6 +17,15 @@ CaseOption = Annotated[
     Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
 ]
 
+ByOption = Annotated[
+    Literal["utterance", "recording"],
+    typer.Option(
+        help="What a CTM names: utterances, with times from where each begins, or recordings, with "
+        "times from their beginning, as sclite wants. TextGrids are of the same, those of "
+        "recordings with tiers for each speaker."
+    ),
+]
+
 
 def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
     """Return the letter case that an option asks for, None for words as they are."""

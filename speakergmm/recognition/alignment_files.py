@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import re
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from speakergmm.audio import AUDIO_SUFFIXES
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, write_error
+from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.recognition.aligning import AlignedUtterance
 from speakergmm.recognition.ctm import ctm_lines, read_ctm
 from speakergmm.recognition.diagnostics import Diagnosis
+from speakergmm.recognition.file_names import FileNames
 from speakergmm.recognition.textgrids import write_textgrid
+from speakergmm.recognition.timelines import By, Timelines, own_times
 
 FORMATS = ("textgrid", "ctm", "json")
 """What alignments can be written as."""
 
 _TABLE_COLUMNS = ("rank", "utterance", "suspicion", "reasons", "recording", "transcript")
-# What some file system or shell gives a meaning of its own.
-_UNSAFE = re.compile(r'[<>:"\\|?*\x00-\x1f]')
-_LONGEST = 120
-# Of a recording, or before the seconds of a stretch of one, as in "one.flac#2.79-14.52".
-_AUDIO_ENDING = re.compile(
-    rf"(?<=[^/])(?:{'|'.join(map(re.escape, AUDIO_SUFFIXES))})(?=#[^/]*$|$)", re.IGNORECASE
-)
 
 
 class AlignmentFiles:
@@ -37,7 +30,8 @@ class AlignmentFiles:
 
     Use as a context manager: leaving it without an error puts ``words.ctm``, ``phones.ctm``,
     ``states.ctm`` and ``alignments.jsonl`` in their places. TextGrids go to
-    ``textgrids/UTTERANCE.TextGrid``, each as it is done; see `name_of`.
+    ``textgrids/UTTERANCE.TextGrid``, each as it is done; see `name_of`. By recording, there is a
+    TextGrid for each, with tiers for each speaker, and all are written on leaving.
 
     Parameters
     ----------
@@ -48,6 +42,10 @@ class AlignmentFiles:
         Write states too.
     silence : str or None
         Label of silence, whose intervals are empty in the TextGrids' phones and written in CTM.
+    by : {"utterance", "recording"}
+        What CTM and TextGrids are of. CTM names utterances, whose times count from where each
+        begins; or recordings, whose times count from their beginning. Times of TextGrids and JSON
+        are always those of the recording.
 
     Raises
     ------
@@ -64,6 +62,7 @@ class AlignmentFiles:
         formats: Sequence[str] = FORMATS,
         states: bool = False,
         silence: str | None = "SIL",
+        by: By = "utterance",
     ) -> None:
         unknown = [name for name in formats if name not in FORMATS]
         if unknown or not formats:
@@ -76,7 +75,10 @@ class AlignmentFiles:
         self._formats = tuple(formats)
         self._states = states
         self._silence = silence
-        self._names: dict[str, str] = {}
+        self._by = by
+        self._names = FileNames()
+        self._heard, self._drawn = Timelines(), Timelines()
+        self._textgrids: set[Path] = set()
         self._stack = contextlib.ExitStack()
         self._open: dict[str, IO[str]] = {}
         self._made: list[Path] = []
@@ -101,6 +103,12 @@ class AlignmentFiles:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        try:
+            if kind is None:
+                self._write_recordings()
+        except BaseException as failed:
+            self._stack.__exit__(type(failed), failed, failed.__traceback__)
+            raise
         self._stack.__exit__(kind, error, trace)
         if kind is not None:
             # Nothing was written: no folders that would look as if something had been.
@@ -121,52 +129,60 @@ class AlignmentFiles:
         tiers = {"words": aligned.words(), "phones": aligned.phones()}
         if self._states:
             tiers["states"] = aligned.states()
-        if "ctm" in self._formats:
-            for name, labels in tiers.items():
-                for line in ctm_lines(aligned.utterance.id, labels):
-                    self._open[f"{name}.ctm"].write(line + "\n")
         if "json" in self._formats:
             document = aligned.to_dict(states=self._states)
             text = json.dumps(document, ensure_ascii=False, allow_nan=False)
             self._open["alignments.jsonl"].write(text + "\n")
-        if "textgrid" in self._formats:
-            path = self.textgrid_path(aligned.utterance.id)
-            check_kind(path)
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise write_error(path, error) from None
-            tiers["phones"] = tuple(
-                label._replace(label="") if label.label == self._silence else label
-                for label in tiers["phones"]
-            )
-            write_textgrid(path, tiers, duration=aligned.recording_duration)
+        # What is silent is an empty interval of a TextGrid.
+        drawn = tiers | {"phones": _without(self._silence, tiers["phones"])}
+        if self._by == "recording":
+            for timelines, kept in ((self._heard, tiers), (self._drawn, drawn)):
+                timelines.add(aligned.utterance, kept, duration=aligned.recording_duration)
+            return
+        if "ctm" in self._formats:
+            for name, labels in tiers.items():
+                self._write_ctm(name, aligned.utterance.id, own_times(aligned.utterance, labels))
+        self._write_textgrid(aligned.utterance.id, drawn, aligned.recording_duration)
+
+    def _write_recordings(self) -> None:
+        """Write what was gathered by recording."""
+        for name in [name.removesuffix(".ctm") for name in self._open if name.endswith(".ctm")]:
+            for recording, labels in self._heard.tier(name).items():
+                self._write_ctm(name, recording, labels)
+        for recording, tiers, duration in self._drawn.by_speaker():
+            self._write_textgrid(recording, tiers, duration)
+
+    def _write_ctm(self, tier: str, name: str, labels: Sequence[TimedLabel]) -> None:
+        self._open[f"{tier}.ctm"].writelines(line + "\n" for line in ctm_lines(name, labels))
+
+    def _write_textgrid(
+        self, name: str, tiers: Mapping[str, Sequence[TimedLabel]], duration: float
+    ) -> None:
+        if "textgrid" not in self._formats:
+            return
+        path = self.textgrid_path(name)
+        check_kind(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from None
+        write_textgrid(path, tiers, duration=duration)
+        self._textgrids.add(path)
 
     def textgrid_path(self, utterance: str) -> Path:
-        """Say where an utterance's TextGrid goes; see `name_of`."""
+        """Say where the TextGrid of an utterance, or of a recording, goes; see `name_of`."""
         return self.folder / "textgrids" / f"{self.name_of(utterance)}.TextGrid"
 
     def name_of(self, utterance: str) -> str:
-        """Say what an utterance's own files are called, without the ending.
-
-        Slashes of an id make folders, of an absolute path the last one only; the ending of a
-        recording is left out. Where that is another utterance's name already, more is kept.
-        """
-        if utterance not in self._names:
-            taken = {other.casefold() for other in self._names.values()}
-            digest = hashlib.sha256(utterance.encode("utf-8", "replace")).hexdigest()
-            names = _short_names(utterance)
-            names.append(f"{names[-1]}~{digest[:8]}")
-            self._names[utterance] = next(n for n in names if n.casefold() not in taken)
-        return self._names[utterance]
+        """Say what an utterance's own files are called, without the ending; see `FileNames`."""
+        return self._names.of(utterance)
 
     def left_over(self) -> list[Path]:
         """List TextGrids in the folder that this run didn't write."""
         if "textgrid" not in self._formats:
             return []
         folder = self.folder / "textgrids"
-        written = {self.textgrid_path(utterance) for utterance in self._names}
-        return sorted(path for path in folder.rglob("*.TextGrid") if path not in written)
+        return sorted(path for path in folder.rglob("*.TextGrid") if path not in self._textgrids)
 
     def _together(self) -> list[str]:
         names = []
@@ -175,6 +191,10 @@ class AlignmentFiles:
         if "json" in self._formats:
             names.append("alignments.jsonl")
         return names
+
+
+def _without(silence: str | None, labels: Sequence[TimedLabel]) -> tuple[TimedLabel, ...]:
+    return tuple(item._replace(label="") if item.label == silence else item for item in labels)
 
 
 def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
@@ -205,33 +225,6 @@ def write_diagnoses(path: Path, diagnoses: Sequence[Diagnosis]) -> None:
                 *(f"{value:.3f}" for value in found.indicators.values()),
             ]
             file.write("\t".join(cells) + "\n")
-
-
-def _short_names(utterance: str) -> list[str]:
-    """Names for an utterance, the shortest first; the last one is the whole id."""
-    short = utterance
-    if utterance.startswith("/"):
-        short = "/".join(PurePosixPath(utterance).parts[1:][-2:])
-    bare = _AUDIO_ENDING.sub("", short)
-    return list(dict.fromkeys(safe_name(name) for name in (bare, short, utterance)))
-
-
-def safe_name(utterance: str) -> str:
-    r"""Turn an utterance id into a relative path that stays below its folder.
-
-    Examples
-    --------
-    >>> safe_name("ana/first take"), safe_name("../../etc/passwd"), safe_name("C:\\x")
-    ('ana/first take', '_/_/etc/passwd', 'C__x')
-    """
-    parts = []
-    for part in utterance.split("/"):
-        part = _UNSAFE.sub("_", part).rstrip(". ") if set(part) - {"."} else "_"
-        if len(part.encode("utf-8", "replace")) > _LONGEST:
-            digest = hashlib.sha256(part.encode("utf-8", "replace")).hexdigest()
-            part = f"{part[:30]}~{digest[:8]}"
-        parts.append(part or "_")
-    return "/".join(parts)
 
 
 def check_kind(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import soundfile
 from oracles.spoken import spoken_world
 
 from speakergmm.cli import alignment
@@ -237,3 +238,103 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         assert printed == ""
     assert (tmp_path / "mine" / "words.ctm").read_text() == "a diary\n"
     assert not out.exists()
+
+
+@pytest.fixture(scope="module")
+def meeting(spoken, tmp_path_factory):
+    """Four utterances of two speakers in one recording, one of which is listed twice: wider."""
+    folder = tmp_path_factory.mktemp("meeting")
+    by_speaker = {}
+    for utterance in spoken.corpus.utterances:
+        by_speaker.setdefault(utterance.speaker, []).append(utterance)
+    (ana, first), (bea, second) = list(by_speaker.items())[:2]
+    pieces, rows, at = [], [], 0.5
+    rate = 16000
+    pieces.append(np.zeros(rate // 2))
+    for speaker, utterance in (
+        (ana, first[0]),
+        (bea, second[0]),
+        (ana, first[1]),
+        (bea, second[1]),
+    ):
+        samples, rate = soundfile.read(utterance.path)
+        end = at + len(samples) / rate
+        rows.append([at, end, f"take {len(rows)}", speaker, str(spoken.transcripts[utterance.id])])
+        pieces.append(samples)
+        at = end
+    soundfile.write(folder / "meeting.wav", np.concatenate(pieces), rate)
+    rows.append([rows[1][0] - 0.05, rows[1][1] + 0.05, "take 1 again", *rows[1][3:]])
+    lines = [f"meeting.wav\t{s!r}\t{e!r}\t{n}\t{w}\t{t}\n" for s, e, n, w, t in rows]
+    (folder / "list.tsv").write_text(
+        "path\tstart\tend\tid\tspeaker\ttext\n" + "".join(lines), encoding="utf-8"
+    )
+    return folder / "list.tsv", rows
+
+
+def aligned_words(folder):
+    lines = (folder / "alignments.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = [json.loads(line) for line in lines]
+    return {
+        d["utterance"]: [(w["start"], w["end"], w["label"]) for w in d["words"]] for d in documents
+    }
+
+
+def test_a_ctm_pairs_utterances_with_their_own_times(run, spoken, meeting, tmp_path):
+    path, rows = meeting
+    code, _, err = run(spoken.model_path, path, "--output", tmp_path / "out")
+    assert code == 0, err
+    documents = aligned_words(tmp_path / "out")
+    found = read_ctm(tmp_path / "out" / "words.ctm")
+    assert list(found) == [row[2] for row in rows]
+    for start, end, name, *_ in rows:
+        times = [time for label in found[name] for time in label[:2]]
+        assert 0 <= min(times) < 0.3
+        assert max(times) <= end - start + 1e-6
+        expected = [(s - start, e - start, w) for s, e, w in documents[name]]
+        for label, (begin, stop, word) in zip(found[name], expected, strict=True):
+            assert label[:3] == (
+                pytest.approx(begin, abs=1e-6),
+                pytest.approx(stop, abs=1e-6),
+                word,
+            )
+    assert sorted(p.stem for p in (tmp_path / "out" / "textgrids").iterdir()) == sorted(
+        row[2] for row in rows
+    )
+
+
+def test_by_recording_a_ctm_has_its_name_and_a_textgrid_its_speakers(
+    run, spoken, meeting, tmp_path
+):
+    path, rows = meeting
+    code, _, err = run(
+        spoken.model_path, path, "--by", "recording", "--states", "--output", tmp_path / "out"
+    )
+    assert code == 0, err
+    assert "of no utterance of this run" not in err
+    documents = aligned_words(tmp_path / "out")
+    (found,) = read_ctm(tmp_path / "out" / "words.ctm").items()
+    assert found[0] == "meeting"
+    everything = sorted(word for words in documents.values() for word in words)
+    assert [label[:3] for label in found[1]] == [
+        (pytest.approx(s, abs=1e-6), pytest.approx(e, abs=1e-6), w) for s, e, w in everything
+    ]
+    lines = (tmp_path / "out" / "phones.ctm").read_text().splitlines()
+    starts = [float(line.split()[2]) for line in lines]
+    assert starts == sorted(starts)
+    (grid,) = (tmp_path / "out" / "textgrids").iterdir()
+    assert grid.name == "meeting.TextGrid"
+    tiers = read_textgrid(grid)
+    ana, bea = rows[0][3], rows[1][3]
+    assert list(tiers) == [
+        *(f"{ana} - {name}" for name in ("words", "phones", "states")),
+        *(f"{bea} - {name}" for name in ("words", "phones", "states")),
+        *(f"{bea} - {name} (2)" for name in ("words", "phones", "states")),
+    ]
+    said = [label.label for label in tiers[f"{ana} - words"] if label.label]
+    assert said == f"{rows[0][4]} {rows[2][4]}".split()
+    # Of two that overlap, the earlier one is in the first tier.
+    again = [label.label for label in tiers[f"{bea} - words (2)"] if label.label]
+    assert again == rows[1][4].split()
+    assert "SIL" not in {label.label for label in tiers[f"{ana} - phones"]}
+    # A second run finds its own files, and writes over them.
+    assert run(spoken.model_path, path, "--by", "recording", "--output", tmp_path / "out")[0] == 0

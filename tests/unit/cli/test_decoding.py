@@ -209,6 +209,29 @@ def test_lattices(run, world, tmp_path):
     assert {"rise", "mid", "low"} <= set(said)
 
 
+def test_segments_have_times_of_their_own_or_of_their_recording(run, world, tmp_path):
+    listed = world / "segments.tsv"
+    listed.write_text(
+        "id\tspeaker\tpath\tstart\tend\n"
+        "a\tana\ttwo.wav\t0.7\t1.6\nb\tbea\ttwo.wav\t0.05\t0.7\nc\tana\tone.wav\t\t\n"
+    )
+    out = tmp_path / "words.ctm"
+    run("--output", out, inputs=[listed])
+    own = read_ctm(out)
+    assert {name: [i.label for i in items] for name, items in own.items()} == {
+        "a": ["mid", "low"], "b": ["rise"], "c": ["low", "fall"],
+    }  # fmt: skip
+    starts = [own[name][0].start for name in "abc"]
+    np.testing.assert_allclose(starts, [0.1, 0.15, 0.2], atol=0.03)
+    run("--output", out, "--by", "recording", inputs=[listed])
+    found = read_ctm(out)
+    assert list(found) == ["one", "two"]
+    assert [i.label for i in found["two"]] == ["rise", "mid", "low"]
+    expected = [own["b"][0].start + 0.05, own["a"][0].start + 0.7, own["a"][1].start + 0.7]
+    np.testing.assert_allclose([i.start for i in found["two"]], expected, atol=1e-6)
+    assert [line.split()[0] for line in out.read_text().splitlines()] == ["one"] * 2 + ["two"] * 3
+
+
 def test_lattices_of_ids_that_are_no_file_names(run, world, tmp_path):
     listed = world / "ids.tsv"
     listed.write_text("id\tspeaker\tpath\na/b\tana\tone.wav\na%2Fb\tana\ttwo.wav\n")
@@ -216,6 +239,20 @@ def test_lattices_of_ids_that_are_no_file_names(run, world, tmp_path):
     run("--lattice", folder, "--lattice-beam", 1, inputs=[listed])
     found = {path.name: path.read_text().splitlines()[0] for path in folder.iterdir()}
     assert found == {"a%2Fb.lat": "a/b", "a%252Fb.lat": "a%2Fb"}
+
+
+def test_lattices_of_ids_that_differ_by_letter_case_or_are_long(run, world, tmp_path):
+    listed = world / "ids.tsv"
+    long = "x" * 300
+    listed.write_text(
+        f"id\tspeaker\tpath\nu 1\tana\tone.wav\nU 1\tana\ttwo.wav\n{long}\tana\tthree.wav\n"
+    )
+    folder = tmp_path / "lattices"
+    run("--lattice", folder, "--lattice-beam", 1, inputs=[listed])
+    names = [path.name for path in folder.iterdir()]
+    assert len({name.casefold() for name in names}) == 3
+    first = sorted(path.read_text().split("\n")[0] for path in folder.iterdir())
+    assert first == ["U%201", "u%201", long]
 
 
 def test_another_lexicon(run, world, tmp_path):

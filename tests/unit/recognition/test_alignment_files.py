@@ -1,6 +1,7 @@
 """Files of alignments: what stands in them, and that nothing is left half-written."""
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from oracles.spoken import spoken_world
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.recognition.aligning import align_recordings
-from speakergmm.recognition.alignment_files import AlignmentFiles, safe_name, write_diagnoses
+from speakergmm.recognition.alignment_files import AlignmentFiles, write_diagnoses
 from speakergmm.recognition.ctm import read_ctm
 from speakergmm.recognition.diagnostics import diagnose, gather_evidence
+from speakergmm.recognition.file_names import safe_name
 from speakergmm.recognition.textgrids import read_textgrid
 
 
@@ -130,14 +132,20 @@ def test_ids_make_names_that_stay_below_the_folder(tmp_path, aligned):
         "..",
         "a/../b",
         "c.",
+        "\u00e9",
+        "e\u0301",
+        "\u00c9",
+        "con",
+        "con.wav",
     ]
     paths = [files.textgrid_path(name) for name in ids]
     for path in paths:
         assert path.resolve().is_relative_to(base)
         assert ".." not in path.parts
         assert len(path.name.encode()) < 255
+    assert not {path.stem.lower() for path in paths} & {"con", "nul"}
     # No two share a file, on any file system.
-    assert len({str(path).casefold() for path in paths}) == len(ids)
+    assert len({unicodedata.normalize("NFC", str(p).casefold()) for p in paths}) == len(ids)
     assert paths == [files.textgrid_path(name) for name in ids]
     with files:
         files.write(replace(aligned[0], utterance=replace(aligned[0].utterance, id="a/../b")))

@@ -1,0 +1,121 @@
+"""Labels by utterance, with times of its own, or by recording, with all that is said in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from speakergmm.corpora import Utterance
+from speakergmm.metrics.boundaries import TimedLabel
+
+By = Literal["utterance", "recording"]
+"""What files are of: utterances by their names, or recordings by theirs, as sclite has them."""
+
+_ROUNDING = 1e-6
+"""Seconds by which one utterance may end after the next begins, and not overlap it."""
+
+Labels = tuple[TimedLabel, ...]
+
+
+def own_times(utterance: Utterance, labels: Iterable[TimedLabel]) -> Labels:
+    """Count the times of labels from where the utterance begins, not from where its recording does.
+
+    Examples
+    --------
+    >>> part = Utterance("ana-2", Path("ana.wav"), "ana", start=1.5, end=3.0)
+    >>> own_times(part, [TimedLabel(1.75, 2.0, "yes", 1.0)])[0][:3]
+    (0.25, 0.5, 'yes')
+    """
+    start = utterance.start
+    return tuple(
+        item._replace(start=max(item.start - start, 0.0), end=max(item.end - start, 0.0))
+        for item in labels
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Spoken:
+    """An utterance and its tiers, in times of the recording."""
+
+    utterance: Utterance
+    tiers: Mapping[str, Sequence[TimedLabel]]
+    duration: float
+
+
+@dataclass(slots=True, eq=False)
+class Timelines:
+    """What is said in each recording, gathered from its utterances.
+
+    Parameters
+    ----------
+    spoken : dict of Path to list
+        What was added, by recording.
+    """
+
+    spoken: dict[Path, list[_Spoken]] = field(default_factory=dict)
+
+    def add(
+        self, utterance: Utterance, tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float
+    ) -> None:
+        """Add an utterance.
+
+        Parameters
+        ----------
+        utterance : Utterance
+        tiers : mapping of str to sequence of TimedLabel
+            By name, with times from the beginning of the recording.
+        duration : float
+            Seconds of the whole recording.
+        """
+        self.spoken.setdefault(utterance.path, []).append(_Spoken(utterance, tiers, duration))
+
+    def names(self) -> dict[Path, str]:
+        """Name recordings as their files without the ending, or by path where two are alike."""
+        stems = Counter(path.stem for path in self.spoken)
+        return {path: path.stem if stems[path.stem] == 1 else str(path) for path in self.spoken}
+
+    def tier(self, name: str) -> dict[str, Labels]:
+        """Return the labels of a tier by recording, sorted by name and time, as sclite wants."""
+        found = {
+            recording: tuple(
+                sorted(
+                    (label for part in self.spoken[path] for label in part.tiers[name]),
+                    key=lambda label: label[:2],
+                )
+            )
+            for path, recording in self.names().items()
+        }
+        return dict(sorted(found.items()))
+
+    def by_speaker(self) -> Iterator[tuple[str, dict[str, Labels], float]]:
+        """Yield for each recording its name, tiers of each speaker, and seconds.
+
+        Tiers are called ``SPEAKER - TIER``, or as they are where nobody is named. Where utterances
+        of a speaker overlap there are further ones, ``SPEAKER - TIER (2)``.
+        """
+        for path, recording in self.names().items():
+            tiers: dict[str, Labels] = {}
+            layers: dict[str | None, list[float]] = {}  # of a speaker: where each layer ends
+            parts = sorted(self.spoken[path], key=lambda part: part.utterance.start)
+            speakers = dict.fromkeys(part.utterance.speaker for part in parts)
+            for speaker in speakers:
+                for part in (p for p in parts if p.utterance.speaker == speaker):
+                    start, end = _extent(part)
+                    ends = layers.setdefault(speaker, [])
+                    free = (n for n, at in enumerate(ends) if at <= start + _ROUNDING)
+                    layer = next(free, len(ends))
+                    ends[layer : layer + 1] = [end]
+                    for name, labels in part.tiers.items():
+                        called = name if speaker is None else f"{speaker} - {name}"
+                        called += f" ({layer + 1})" if layer else ""
+                        tiers[called] = (*tiers.get(called, ()), *labels)
+            yield recording, tiers, parts[0].duration
+
+
+def _extent(part: _Spoken) -> tuple[float, float]:
+    """Say where the first label begins and the last one ends."""
+    times = [time for labels in part.tiers.values() for item in labels for time in item[:2]]
+    return min(times, default=0.0), max(times, default=0.0)
