@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import io
-import os
-import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -28,6 +25,8 @@ from speakergmm.cli import (
     transcription,
     words,
 )
+from speakergmm.cli.output import print_note
+from speakergmm.cli.streams import guarded_streams, system_reason
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
@@ -72,6 +71,11 @@ for _panel, _groups in _PANELS.items():
 
 _MOST_WARNINGS = 5
 
+OUTPUT_LOST = 74
+"""Exit code of a command whose output couldn't be written, EX_IOERR of ``sysexits.h``."""
+
+INTERRUPTED = 130
+
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[None]:
@@ -83,7 +87,7 @@ def _warnings_as_lines() -> Iterator[None]:
             return
         seen[category] += 1
         if seen[category] <= _MOST_WARNINGS:
-            sys.stderr.write(f"warning: {' '.join(str(message).split())}\n")
+            print_note(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -92,22 +96,22 @@ def _warnings_as_lines() -> Iterator[None]:
         finally:
             more = sum(max(0, number - _MOST_WARNINGS) for number in seen.values())
             if more:
-                sys.stderr.write(f"warning: and {more} more of this kind\n")
+                print_note(f"warning: and {more} more of this kind")
 
 
-def _one_line(error: BaseException) -> str:
+def _told(error: BaseException) -> str:
     """Say what the operating system refused, with the file it was about."""
     if isinstance(error, OSError):
-        what = {
-            errno.ENOSPC: "the disk is full: free some space or write elsewhere",
-            errno.EFBIG: "the file may not grow that large: raise the limit or write elsewhere",
-            errno.EROFS: "the file system is read-only: write elsewhere",
-            errno.EACCES: "permission denied",
-        }.get(error.errno or 0, error.strerror or str(error))
+        remedy = {
+            errno.ENOSPC: ": free some space or write elsewhere",
+            errno.EFBIG: ": raise the limit or write elsewhere",
+            errno.EROFS: ": write elsewhere",
+        }.get(error.errno or 0, "")
+        what = system_reason(error) + remedy
         return f"{error.filename}: {what}" if error.filename else what
     if isinstance(error, MemoryError):
         return "out of memory: use fewer --jobs, fewer --components or a smaller corpus"
-    return " ".join(str(error).split())
+    return str(error)
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -121,18 +125,26 @@ def run(arguments: list[str] | None = None) -> int:
     Returns
     -------
     int
-        0 on success, 2 when something was refused (one line on standard error says what),
-        130 after an interrupt.
+        0 on success; 1 where problems were found or nothing was recognised; 2 when something was
+        refused (one line on standard error says what); 74 when all was done but standard output
+        couldn't be written, for another reason than a reader who has seen enough; 130 after an
+        interrupt.
     """
+    with guarded_streams() as output:
+        code = _run(arguments)
+        output.flush()
+        if code == 0 and output.failure is not None and output.failure.errno != errno.EPIPE:
+            print_note(
+                f"speakergmm: standard output can't be written: {system_reason(output.failure)}; "
+                "only that is lost, what was to be stored or written to files is done"
+            )
+            code = OUTPUT_LOST
+    return code
+
+
+def _run(arguments: list[str] | None) -> int:
     from typer.exceptions import TyperException
 
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # closed by who started us
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - lives on
-        elif isinstance(stream, io.TextIOWrapper):
-            # A name that the terminal can't show is written with escapes, and ends nothing.
-            stream.reconfigure(errors="backslashreplace")
     command = typer.main.get_command(app)
     interruption.begin_work()
     try:
@@ -140,21 +152,13 @@ def run(arguments: list[str] | None = None) -> int:
             code = command.main(arguments, prog_name="speakergmm", standalone_mode=False)
     except TyperException as error:
         if error.format_message():
-            sys.stderr.write(f"speakergmm: {error.format_message()} (see --help)\n")
+            print_note(f"speakergmm: {error.format_message()} (see --help)")
         return 2
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (SpeakerGmmError, OSError, MemoryError) as error:
-        sys.stderr.write(f"speakergmm: {_one_line(error)}\n")
+        print_note(f"speakergmm: {_told(error)}")
         return 2
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("speakergmm: interrupted\n")
-        return 130
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer takes some interrupts for exits
+        print_note("speakergmm: interrupted")
     return code if isinstance(code, int) else 0
-
-
-def main() -> None:
-    """Entry point of the ``speakergmm`` command."""
-    sys.exit(run())

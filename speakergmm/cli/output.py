@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from speakergmm.cli.streams import one_line, visible, visible_json
+
 if TYPE_CHECKING:
     from speakergmm.mixtures import Iteration
 
@@ -41,8 +43,7 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     # Whole before the first byte goes out, and readable in a stream of any encoding.
     plain = "utf" not in (sys.stdout.encoding or "").lower()
     text = json_module.dumps(document, indent=2, ensure_ascii=plain, allow_nan=False)
-    sys.stdout.write(text)
-    sys.stdout.write("\n")
+    sys.stdout.write(visible_json(text) + "\n")
 
 
 def print_table(
@@ -50,7 +51,7 @@ def print_table(
 ) -> None:
     """Print a table; ``right`` names the columns that hold numbers, by index.
 
-    Cells are printed as they stand: a speaker called ``[red]`` is no markup.
+    Cells are no markup: a speaker called ``[red]`` is printed so.
     """
     from rich import box
     from rich.console import Console
@@ -61,23 +62,23 @@ def print_table(
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         # A pipe or a file has no width: let no cell, such as a long path, be folded to a guess.
         console = Console(width=10_000)
-    sys.stdout.write(title + "\n")
+    sys.stdout.write(visible(title) + "\n")
     console.print(table)
 
 
 def print_line(text: str) -> None:
     """Print one line as it stands, without markup or folding."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(visible(text, tabs=True) + "\n")
 
 
 def print_note(text: str) -> None:
     """Print one line for the person, on standard error, so that results stay clean."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(one_line(text) + "\n")
 
 
 def counted(number: int, noun: str) -> str:
