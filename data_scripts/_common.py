@@ -4,11 +4,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora import Corpus, Utterance, check_speaker_name
 from speakergmm.errors import CorpusError, InvalidInputError
-
-AUDIO_SUFFIXES = (".wav", ".flac", ".m4a", ".mp3", ".ogg")
-
 
 @dataclass(frozen=True, slots=True)
 class Archive:
@@ -154,7 +152,8 @@ def find_recordings(
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES and not path.name.startswith(".")
+        if (has_audio_suffix(path.name) or has_unreadable_suffix(path.name))
+        and not path.name.startswith(".")
     )
     for name in names:
         match = pattern.fullmatch(name)

@@ -1,6 +1,7 @@
 """Corpora given as a folder that holds one folder per speaker."""
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -174,22 +175,25 @@ def _allowed_names(
     """Check each name once; return how those that are allowed are stored."""
     allowed: dict[str, str] = {}
     spellings = Spellings()
-    for name in sorted({name for name in names.values() if name is not None}):
-        if clash := spellings.clash(name, "in the same folder"):
-            refusals.add(folder, None, f"{owner} folder {clash}; rename or merge them")
-            continue
+    counts = Counter(name for name in names.values() if name is not None)
+    for name in sorted(counts):
         try:
+            if clash := spellings.clash(name, "in the same folder"):
+                raise InvalidInputError(f"{owner} folder {clash}; rename or merge them")
             allowed[name] = check_speaker_name(name)
         except InvalidInputError as error:
-            refusals.add(folder, None, str(error))
+            lost = f"{counts[name]:,} recording{'s' if counts[name] > 1 else ''}"
+            refusals.add(folder, None, f"{error} ({lost})")
     return allowed
 
 
 def _no_corpus(folder: Path, walk: Walk, beside: list[Parts], owner: Owner | None) -> str:
     """Say what a folder without recordings of anyone should have been."""
     what = owner or "speaker"
-    listed = "name them in a list" if what == "speaker" else "name them in a list with that column"
-    hint = f"put each {what}'s recordings into a folder of their own, or {listed}"
+    hint = (
+        f"put each {what}'s recordings into a folder of their own, or name them in a list"
+        f"{' with the columns path and word' if what == 'word' else ''}"
+    )
     names = os.listdir(folder)  # noqa: PTH208 - names are all that is needed
     if any(name in ("utt2spk", "segments") for name in names):
         hint = "a Kaldi data directory needs wav.scp"

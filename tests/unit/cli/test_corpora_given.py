@@ -1,0 +1,191 @@
+"""Commands on corpora in the shapes that people have them, and what they say of the rest."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+
+from speakergmm.cli import app
+from speakergmm.cli.app import run
+
+RATE = 8000
+
+
+@pytest.fixture
+def command(capsys):
+    """Run a command in this process; return its exit code, output and messages."""
+
+    def command(*arguments):
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture
+def record(tmp_path):
+    def record(*names):
+        for seed, name in enumerate(names):
+            path = tmp_path / "corpus" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            samples = 0.1 * np.random.default_rng(seed).standard_normal(RATE)
+            soundfile.write(path, samples, RATE)
+        return tmp_path / "corpus"
+
+    return record
+
+
+def parameters():
+    """Options of each command, by the name of its Python parameter."""
+    commands = typer.main.get_command(app.app).commands
+    return {name: {p.name: p.opts for p in each.params} for name, each in commands.items()}
+
+
+def test_every_command_that_takes_a_corpus_takes_its_options():
+    for name in ("validate", "train-ubm", "train-hmm", "train-words", "align", "decode"):
+        taken = parameters()[name]
+        assert taken["speaker_pattern"] == ["--speaker-pattern"], name
+        assert taken["data_dir"] == ["--data-dir", "--data"], name
+    assert "speaker_pattern" in parameters()["score-transcripts"]
+    assert parameters()["run-protocol"]["data_dir"] == ["--data-dir", "--data"]
+
+
+def test_training_and_validation_say_what_was_passed_over(command, record, tmp_path):
+    where = record("ana/1.wav", "ana/2.wav", "bea/1.wav", "bea/2.wav")
+    for name in ("ana/3.m4a", "ana/.4.wav", "bea/voice"):
+        (where / name).touch()
+    (where / "ana/all").symlink_to("..")
+    expected = {
+        "recordings of formats that can't be read": 1,
+        "hidden files and folders": 1,
+        "files without an ending": 1,
+        "links back to the corpus folder": 1,
+    }
+    code, out, err = command("validate", where)
+    assert code == 0
+    assert "4 utterances, 2 named speakers: 0 errors, 4 warnings" in out
+    for what in expected:
+        assert f"{what} are passed over (1" in out
+    model = tmp_path / "ubm.safetensors"
+    for arguments in (("validate", where), ("train-ubm", where, "--components", 1, "-o", model)):
+        code, out, err = command(*arguments, "--json")
+        assert code == 0
+        document = json.loads(out)
+        assert {each["what"]: each["count"] for each in document["passed_over"]} == expected
+        assert [each["message"] for each in document["passed_over"]] == document["notes"]
+    for what in expected:
+        assert f"warning: {what} are passed over (1" in err
+
+
+def test_validation_goes_on_after_every_structural_problem(command, record, tmp_path):
+    where = record("Ana/1.wav", "ana/1.wav", "bea/1.wav", "x\ty/1.wav", "stray.wav", "other.wav")
+    (where / "bea/empty.wav").touch()
+    code, out, _ = command(
+        *("validate", where, "--text", "--lexicon", tmp_path / "none.dict"),
+        *("--lm", tmp_path / "none.arpa", "--model", tmp_path / "none.safetensors", "--json"),
+    )
+    assert code == 1
+    errors = [p for p in json.loads(out)["problems"] if p["severity"] == "error"]
+    told = " | ".join(p["message"] for p in errors)
+    for reason in (
+        "recording 'other.wav' lies beside the speaker folders (and 1 more)",
+        "speaker folder 'ana' differs only in letter case",
+        "'x\\ty' holds U+0009; only printable characters are allowed (1 recording)",
+        "is empty (0 bytes)",
+        "has no transcripts",
+        "none.safetensors",
+    ):
+        assert reason in told
+    assert {p["kind"] for p in errors} >= {"bad_lexicon", "bad_language_model", "bad_model"}
+
+
+def test_validation_of_kaldi_directories_goes_on(command, record):
+    where = record("1.wav", "2.wav")
+    (where / "wav.scp").write_text("u1 1.wav\nu2 2.wav |\nu3 none.wav\n")
+    code, out, _ = command("validate", where, "--json")
+    assert code == 1
+    told = " | ".join(p["message"] for p in json.loads(out)["problems"])
+    for reason in ("needs both", "commands are never run", "no such file"):
+        assert reason in told
+
+
+FLAT = [f"{word}_{who}_{n}.wav" for word in ("no", "yes") for who in ("ana", "bea") for n in "01"]
+
+
+def test_flat_folders_are_validated_and_trained_on_by_a_pattern(command, record, tmp_path):
+    where = record(*FLAT)
+    code, out, _ = command("validate", where, "--speaker-pattern", "*_{speaker}_*")
+    assert (code, out) == (0, "8 utterances, 2 named speakers: 0 errors, 0 warnings\n")
+    code, _, err = command("validate", where)
+    assert code == 2
+    assert "or give a speaker pattern, as in --speaker-pattern '{speaker}_*'" in err
+    code, _, err = command("validate", where, "--speaker-pattern", "{speaker}-*")
+    assert code == 2
+    assert "finds no speaker in any of 8 names, such as 'no_ana_0.wav'" in err
+    (where / "noise.wav").write_bytes((where / FLAT[0]).read_bytes())
+    code, out, _ = command("validate", where, "--speaker-pattern", "*_{speaker}_*")
+    assert code == 1
+    assert "finds no speaker in this name" in out
+
+
+def test_words_of_flat_folders_need_word_folders_or_a_pattern(command, record, tmp_path):
+    where, model = record(*FLAT), tmp_path / "words.safetensors"
+    code, _, err = command("train-words", where, "-o", model)
+    assert code == 2
+    assert "neither word folders" in err
+    assert "put each word's recordings into a folder of their own" in err
+    assert "columns path and word" in err
+    assert "--speaker-pattern '{word}_{speaker}_*'" in err
+    assert "speaker folders" not in err
+    pattern = ("--speaker-pattern", "{word}_{speaker}_*")
+    code, out, _ = command(
+        *("train-words", where, *pattern, "-o", model),
+        *("--iterations", 1, "--states", 2, "--gaussians", 1, "--json"),
+    )
+    document = json.loads(out)
+    assert (code, document["words"]) == (0, ["no", "yes"])
+    assert document["provenance"]["n_speakers"] == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="this user may read everything")
+def test_validation_goes_on_after_a_closed_folder(command, record):
+    where = record("ana/1.wav", "bea/1.wav")
+    (where / "bea").chmod(0)
+    try:
+        code, out, _ = command("validate", where)
+        assert code == 1
+        assert "can't be read: Permission denied" in out
+        assert "1 utterance, 1 named speaker" in out
+    finally:
+        (where / "bea").chmod(0o700)
+
+
+def test_protocols_say_what_is_not_read(command, record, tmp_path, world):
+    where = record("ana/1.wav", "ana/2.wav")
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "eval_enroll.tsv").write_text("model\tpath\nana\tana/1.wav\n")
+    (lists / "eval_trials.tsv").write_text("model\tpath\tchannel\nana\tana/2.wav\t1\n")
+    code, _, err = command(
+        *("run-protocol", lists, "--data-dir", where, "--ubm", world.ubm),
+        *("-o", tmp_path / "scores.tsv"),
+    )
+    assert code == 0
+    assert "warning: " in err
+    assert "column 'channel' is not read" in err
+
+
+def test_speakers_of_transcripts_come_from_a_pattern(command, tmp_path):
+    for name, said in (("ref", "YES"), ("hyp", "NO")):
+        lines = [f"{who}-{n} {said}\n" for who in ("ana", "bea") for n in "12"]
+        (tmp_path / name).write_text("".join(lines))
+    arguments = ("score-transcripts", tmp_path / "ref", tmp_path / "hyp", "--json")
+    _, out, _ = command(*arguments)
+    assert json.loads(out)["resampled"] == "utterances"
+    _, out, _ = command(*arguments, "--speaker-pattern", "{speaker}-*")
+    assert json.loads(out)["resampled"] == "speakers"
