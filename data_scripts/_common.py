@@ -8,6 +8,7 @@ from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora import Corpus, Utterance, check_speaker_name
 from speakergmm.errors import CorpusError, InvalidInputError
 
+
 @dataclass(frozen=True, slots=True)
 class Archive:
     """A file to download.
