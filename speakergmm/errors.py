@@ -13,6 +13,10 @@ class InvalidInputError(SpeakerGmmError, ValueError):
     """An array, option or configuration value lies outside what is allowed."""
 
 
+class InvalidTypeError(InvalidInputError, TypeError):
+    """A thing of another kind is given than what is taken; the message names the right call."""
+
+
 class AudioError(SpeakerGmmError):
     """A recording can't be read, or is not what it claims to be."""
 

@@ -1,108 +1,275 @@
-"""What libsndfile passes over in silence: WAV and Ogg files that lack a part, or their length."""
+"""Files with a length in their header: whether all the audio is there that it claims.
 
-import os
-from pathlib import Path
-from typing import IO, Any
+libsndfile reads up to the end of a file that is too short and says nothing, and takes what follows
+a length that was left open for audio, whatever it is.
+"""
 
-from speakergmm.audio.messages import described
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Literal
+
+from speakergmm.audio.splicing import Pieces, replaced
 from speakergmm.errors import AudioError
 
-# Programs that stream and can't go back leave 0 or a length near 2^31 or 2^32 in a WAV header.
-_STREAMED_WAV_LENGTH = 0x7FFFF000
-# An Ogg page is at most this long, so the last one begins within it from the end.
-_LARGEST_OGG_PAGE = 65307
+# Programs that stream and can't go back leave 0, or a length just below 2^31 or 2^32.
+_LEFT_OPEN = 0x1000
+# Real files have a dozen chunks.
+_MOST_CHUNKS = 4096
+# What follows audio of a length that was left open is looked for in so many bytes at the end.
+_LARGEST_TRAILER = 1 << 24
+_WINDOW = 1 << 20
+# Chunks that hold no audio; of any other it is asked whether they end where the file ends.
+_METADATA = re.compile(
+    rb"LIST|JUNK|junk|iXML|[iI][dD]3 |bext|fact|cue |PEAK|_PMX|smpl|inst|cart|axml|afsp|PAD |FLLR"
+    rb"|NAME|AUTH|ANNO|\(c\) |COMT|MARK|INST|APPL|MIDI|FVER|CHAN|strg|info|free|umid|uuid|pakt|chan"
+)
+_BEGINNINGS = {b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"NIST"}
+_PRINTABLE = re.compile(rb"[ -~]{4}")
+_W64_RIFF = b"riff.\x91\xcf\x11\xa5\xd6(\xdb\x04\xc1\x00\x00"
+_W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0O\x8e\xdb\x8a"
 
 
-def open_wav(path: Path) -> "_StreamedWav | None":
-    """Check a WAV's length: libsndfile shortens a truncated one silently.
+@dataclass(frozen=True, slots=True)
+class _Grammar:
+    """How chunks of a kind of file are written."""
+
+    order: Literal["little", "big"]
+    first: int  # where the first chunk begins
+    audio: bytes
+    n_id: int = 4
+    n_size: int = 4
+    alignment: int = 2
+    size_counts_header: bool = False
+    preamble: int = 0  # bytes of the audio's chunk that are no audio
+
+    @property
+    def header(self) -> int:
+        return self.n_id + self.n_size
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a header says of its audio, and where it says so."""
+
+    audio: int  # where the audio begins
+    length: int
+    position: int  # where the length stands, to be changed where it was left open
+    n_size: int
+    order: Literal["little", "big"]
+    extra: int = 0  # how much more than the audio the length counts
+
+    @property
+    def is_open(self) -> bool:
+        if self.n_size == 8:
+            return self.length <= 0 or self.length >= 1 << 62
+        return self.length <= 0 or -self.length % (1 << 31) <= _LEFT_OPEN
+
+    def corrected(self, size: int, length: int) -> Pieces:
+        value = (length + self.extra).to_bytes(self.n_size, self.order)
+        return replaced(0, size, self.position, value)
+
+
+def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
+    """Check that a file holds the audio that its header claims.
 
     Parameters
     ----------
-    path : Path
-        Any file; what is not RIFF is passed over.
+    file : binary file
+        WAV, RF64, W64, AIFF, 8SVX, CAF, AU or NIST; what is none of these is passed over.
+    size : int
+        Its length in bytes.
+    name : str
+        What messages call it.
 
     Returns
     -------
-    file-like or None
-        A file to read instead, where the header gives no audio though audio follows: as programs
-        leave it that stream and can't go back, or were killed while recording.
+    pieces or None
+        What to read instead, where the header leaves the length open: as programs do that stream
+        and can't go back, or were killed while recording. Chunks of metadata are not taken for
+        audio.
 
     Raises
     ------
     AudioError
-        If the header promises more audio than the file holds.
+        If the header claims more audio than the file holds, or if more follows the audio than the
+        header knows of: more audio, or another recording.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        riff = file.read(12)
-        byte_order: Any = {b"RIFF": "little", b"RIFX": "big"}.get(riff[:4])
-        if byte_order is None or riff[8:] != b"WAVE":
-            return None
-        while len(header := file.read(8)) == 8:
-            promised = int.from_bytes(header[4:], byte_order)
-            present = size - file.tell()
-            if header[:4] != b"data":
-                file.seek(promised + promised % 2, os.SEEK_CUR)
-            elif promised == 0 and present > 0:
-                return _StreamedWav(path, file.tell() - 4, present.to_bytes(4, byte_order))
-            elif present < promised < _STREAMED_WAV_LENGTH:
-                raise AudioError(
-                    f"{described(path)}: truncated WAV file, holds {present} bytes of audio where "
-                    f"its header promises {promised}"
-                )
-            else:
-                return None
+    file.seek(0)
+    magic = file.read(64)
+    grammar = _grammar(magic)
+    if grammar is None:
+        claim = _claim_of_plain_header(file, magic)
+    else:
+        claim = _claim_of_chunks(file, grammar, size)
+    if claim is None:
+        return None
+    present = size - claim.audio
+    if claim.is_open:
+        length = present
+        if grammar is not None:
+            length = _audio_before_chunks(file, grammar, claim.audio, size) - claim.audio
+        if length <= 0:
+            raise AudioError(f"{name}: holds no samples (length 0)")
+        return claim.corrected(size, length)
+    kind = _kind(magic)
+    if claim.length > present:
+        raise AudioError(
+            f"{name}: truncated {kind} file, holds {max(0, present)} bytes of audio where its "
+            f"header promises {claim.length}"
+        )
+    _check_rest(file, grammar, claim, size, f"{name}: damaged {kind} file")
     return None
 
 
-class _StreamedWav:
-    """A WAV file read as if its header held the length of its audio.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    position : int
-        Where the length stands.
-    length : bytes
-        What is to stand there.
-    """
-
-    def __init__(self, path: Path, position: int, length: bytes) -> None:
-        self._file: IO[bytes] = path.open("rb")
-        self._position = position
-        self._length = length
-        self.close = self._file.close
-        self.seek = self._file.seek
-        self.tell = self._file.tell
-
-    def read(self, n: int = -1) -> bytes:
-        """Read bytes; those of the length are replaced."""
-        at = self._file.tell()
-        content = bytearray(self._file.read(n))
-        for place, value in enumerate(self._length, self._position - at):
-            if 0 <= place < len(content):
-                content[place] = value
-        return bytes(content)
+def _kind(magic: bytes) -> str:
+    for start, kind in (
+        (b"RIF", "WAV"),
+        (b"FORM", "SVX" if magic[8:12] in (b"8SVX", b"16SV") else "AIFF"),
+        (b"riff", "W64"),
+        (b"caff", "CAF"),
+        (b"NIST", "NIST"),
+        (b"RF64", "RF64"),
+        (b"BW64", "RF64"),
+    ):
+        if magic.startswith(start):
+            return kind
+    return "AU"
 
 
-def check_ogg_end(path: Path, file: Any) -> None:
-    """Refuse an Ogg stream that lacks its end or a part: libsndfile stops there silently."""
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - _LARGEST_OGG_PAGE))
-        tail = stream.read()
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(page) < 27 or not page[5] & 4:
-        raise AudioError(
-            f"{described(path)}: truncated OGG file, its last page is not an end of stream"
+def _grammar(magic: bytes) -> _Grammar | None:
+    """Return how the chunks of a file are written; None if it isn't made of chunks."""
+    kind, form = magic[:4], magic[8:12]
+    if form == b"WAVE" and kind in (b"RIFF", b"RF64", b"BW64"):
+        return _Grammar("little", 12, b"data")
+    if form == b"WAVE" and kind == b"RIFX":
+        return _Grammar("big", 12, b"data")
+    if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
+        return _Grammar("big", 12, b"SSND", preamble=8)
+    if kind == b"FORM" and form in (b"8SVX", b"16SV"):
+        return _Grammar("big", 12, b"BODY")
+    if magic[:16] == _W64_RIFF:
+        return _Grammar("little", 40, b"data" + _W64_TAIL, 16, 8, 8, size_counts_header=True)
+    if kind == b"caff":
+        return _Grammar("big", 8, b"data", 4, 8, 1, preamble=4)
+    return None
+
+
+def _chunks(
+    file: IO[bytes], grammar: _Grammar, position: int, size: int
+) -> Iterator[tuple[int, bytes, int]]:
+    """Yield where each chunk's content begins, what it is called and how long it claims to be."""
+    for _ in range(_MOST_CHUNKS):
+        if position + grammar.header > size:
+            return
+        file.seek(position)
+        header = file.read(grammar.header)
+        length = int.from_bytes(header[grammar.n_id :], grammar.order)
+        if grammar.size_counts_header:
+            length -= grammar.header
+        position += grammar.header
+        yield position, header[: grammar.n_id], length
+        if length < 0:
+            return
+        position += length
+        position += -position % grammar.alignment
+
+
+def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> _Claim | None:
+    """Find the chunk of audio."""
+    long_length: tuple[int, int] | None = None
+    for content, name, length in _chunks(file, grammar, grammar.first, size):
+        if name == b"ds64":
+            file.seek(content + 8)
+            long_length = content + 8, int.from_bytes(file.read(8), "little")
+        if name != grammar.audio:
+            continue
+        audio, counted = content + grammar.preamble, grammar.preamble
+        if long_length is not None and length == 0xFFFFFFFF:
+            return _Claim(audio, long_length[1], long_length[0], 8, "little")
+        if grammar.size_counts_header:
+            counted += grammar.header
+        position = content - grammar.n_size
+        if grammar.n_size == 8 and length >= 1 << 63:
+            length = -1
+        return _Claim(
+            audio, length - grammar.preamble, position, grammar.n_size, grammar.order, counted
         )
-    # The page's position counts samples, always at 48 kHz for Opus.
-    rate = 48000 if file.subtype == "OPUS" else file.samplerate
-    promised = int.from_bytes(page[6:14], "little", signed=True) / rate
-    found = file.frames / file.samplerate
-    if promised > found + 0.1:
+    return None
+
+
+def _claim_of_plain_header(file: IO[bytes], magic: bytes) -> _Claim | None:
+    """Read the length from a header of fixed places, or of words."""
+    order: Literal["little", "big"] = "little" if magic[:4] == b"dns." else "big"
+    if magic[:4] in (b".snd", b"dns."):
+        start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
+        return _Claim(start, length, 8, 4, order)
+    if magic[:7] == b"NIST_1A":
+        start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
+        file.seek(0)
+        header = file.read(min(start, 1 << 16))
+        words = dict(re.findall(rb"(\w+) -[is]\d* (\d+)", header))
+        factors = (b"sample_count", b"sample_n_bytes", b"channel_count")
+        # Of compressed samples the count says nothing about the bytes.
+        if b"shorten" not in header and all(factor in words for factor in factors):
+            count, width, channels = (int(words[factor]) for factor in factors)
+            return _Claim(start, count * width * channels, 0, 4, "big") if count else None
+    return None
+
+
+def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: int) -> int:
+    """Return where chunks of metadata begin that follow audio of unknown length, or the end."""
+    file.seek(start)
+    if _METADATA.match(file.read(4)):
+        return start
+    end = size
+    ends = set(range(size, size + grammar.alignment + 1))
+    lowest = max(start, size - _LARGEST_TRAILER)
+    for window in range(size, lowest, -_WINDOW):
+        first = max(lowest, window - _WINDOW)
+        file.seek(first)
+        # The last chunk's header may lie across the windows.
+        content = file.read(window - first + grammar.header - 1)
+        names = [found.start() for found in re.finditer(rb"(?=[ -~]{4})", content)]
+        for place in reversed(names):
+            header = content[place : place + grammar.header]
+            length = int.from_bytes(header[grammar.n_id :], grammar.order)
+            if len(header) < grammar.header or length > size:
+                continue
+            after = first + place + length
+            after += 0 if grammar.size_counts_header else grammar.header
+            if after in ends or after + -after % grammar.alignment in ends:
+                end = first + place
+                ends.add(end)
+    return end
+
+
+def _check_rest(
+    file: IO[bytes], grammar: _Grammar | None, claim: _Claim, size: int, blame: str
+) -> None:
+    """Refuse audio that goes on after its claimed end, or a recording that follows it."""
+    position = claim.audio + claim.length
+    file.seek(position)
+    rest = file.read(_WINDOW)
+    if len(rest) < 8:
+        return
+    # Programs differ in whether a byte is added to make the length even.
+    padding = 0 if grammar is None else -position % grammar.alignment
+    names = (rest[:4], rest[padding : padding + 4])
+    if any(name in _BEGINNINGS for name in names):
         raise AudioError(
-            f"{described(path)}: damaged OGG file, {found:.2f} s can be decoded where its last "
-            f"page promises {promised:.2f} s"
+            f"{blame}, another recording follows its audio at byte {position}; split them"
+        )
+    if grammar is not None and any(
+        chunk == grammar.audio
+        for start in {position, position + padding}
+        for _, chunk, _ in _chunks(file, grammar, start, size)
+    ):
+        raise AudioError(f"{blame}, it holds a second chunk of audio, of which nothing is read")
+    if grammar is not None and any(_PRINTABLE.match(name) for name in names):
+        return
+    if rest.strip(b"\0"):
+        raise AudioError(
+            f"{blame}, its header promises {claim.length} bytes of audio, and {size - position} "
+            "others follow; correct its length"
         )

@@ -1,19 +1,33 @@
-"""Opening a recording: what its header says, and whether the file can keep what it promises."""
+"""Opening a recording: which streams it is made of, and whether they keep what it promises."""
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from speakergmm.audio.containers import check_ogg_end, open_wav
-from speakergmm.audio.messages import KNOWN_FORMATS, described, reason
+from speakergmm.audio.containers import check_length
+from speakergmm.audio.flac import flac_streams
+from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, described, reason
+from speakergmm.audio.mpeg import MOST_PADDING, MpegStream, length_of_id3, mpeg_streams
+from speakergmm.audio.ogg import OggStream, check_ogg_end, ogg_streams
+from speakergmm.audio.sources import AudioSource, as_path, open_source
+from speakergmm.audio.splicing import BinaryFile, Pieces, Spliced
 from speakergmm.errors import AudioError
 
 # libsndfile's answer when a stream's header leaves the length open.
 _UNKNOWN_LENGTH = 1 << 60
 _VALUES_PER_READ = 1 << 20
+# Rates of recordings of sound; beyond them a small file would claim hours, or nothing is left.
+_LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
+# Of others that libsndfile reads nobody can know whether they are whole, or it knows it wrongly.
+_CHECKED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "NIST", "HTK"}
+_CHECKED |= {"FLAC", "OGG", "MP3"}
+# What a large file is made of is kept: a list may have thousands of stretches of it.
+_KEPT_FROM_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +37,7 @@ class AudioInfo:
     Attributes
     ----------
     path : Path
-        The file.
+        The file; what it is called, where one was given that was open already.
     sample_rate : int
         Samples per second and channel.
     n_channels : int
@@ -47,57 +61,205 @@ class AudioInfo:
         return self.n_samples / self.sample_rate
 
 
-def probe(path: str | os.PathLike[str]) -> AudioInfo:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stream of a recording; most recordings are one.
+
+    Attributes
+    ----------
+    views : tuple of pieces
+        What of the file is read, and of that again; none where the file is read as it is.
+    n_samples : int
+        Its samples per channel.
+    """
+
+    views: tuple[Pieces, ...]
+    n_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A recording that was looked at: what it says of itself, and what there is to decode.
+
+    Attributes
+    ----------
+    source : path or binary file
+    info : AudioInfo
+    parts : tuple of Part
+        Decoded one after the other.
+    """
+
+    source: AudioSource
+    info: AudioInfo
+    parts: tuple[Part, ...]
+
+
+def probe(path: AudioSource) -> AudioInfo:
     """Read a recording's header; refuse what can't be a whole recording.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or binary file
         A WAV, FLAC, OGG or MP3 file.
 
     Returns
     -------
     AudioInfo
-        The header's content. Damage inside the data shows on reading only.
+        The header's content, with the length that its frames or pages have, where a header leaves
+        it open or is wrong. Damage inside the data shows on reading only.
 
     Raises
     ------
     AudioError
-        If the file is missing, a folder, empty, not audio, holds no samples, or is a WAV whose
-        header promises more bytes than the file has.
+        If the file is missing, a folder, a pipe or a device, empty, not audio, or holds no samples;
+        if its header promises more audio than it holds, or its rate is not one of sound.
+    InvalidTypeError
+        If `path` is neither a path nor a binary file.
     """
-    with opened(path) as file:
-        return _info(Path(path), file)
+    return look_at(path).info
+
+
+def look_at(source: AudioSource) -> Recording:
+    """Find the streams of a recording; see `probe`."""
+    path = as_path(source)
+    with open_source(source) as (file, size):
+        if size == 0:
+            raise AudioError(f"{described(path)}: is empty (0 bytes), not a {KNOWN_FORMATS} file")
+        if size < _KEPT_FROM_BYTES or source is file:
+            return _looked_at(source, file, size)
+        found = path.stat()
+        return _kept(path, size, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+
+
+@lru_cache(maxsize=16)
+def _kept(path: Path, size: int, times: tuple[int, ...]) -> Recording:
+    with open_source(path) as (file, _):
+        return _looked_at(path, file, size)
+
+
+def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
+    path = as_path(source)
+    name = described(path)
+    streams = _streams(file, size, name)
+    if streams is None:
+        with opened(source) as sound:
+            # Found behind something else, such as zeros.
+            streams = _mpeg(file, size, name) if sound.format == "MP3" else [_Stream()]
+    elif len(streams) == 1 and streams[0].mpeg is not None and streams[0].views:
+        with opened(source) as sound:
+            # At a constant rate of bits the guess is right, and nothing is to be put in.
+            if sound.frames == streams[0].mpeg.n_samples:
+                streams = [_Stream(mpeg=streams[0].mpeg)]
+    infos = []
+    for stream in streams:
+        with opened(source, stream.views) as sound:
+            n_samples = _length(path, sound, stream)
+            infos.append(
+                AudioInfo(
+                    path, sound.samplerate, sound.channels, n_samples, sound.format, sound.subtype
+                )
+            )
+    first = infos[0]
+    if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
+        raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
+    total = replace(first, n_samples=sum(info.n_samples for info in infos))
+    parts = [
+        Part(stream.views, info.n_samples) for stream, info in zip(streams, infos, strict=True)
+    ]
+    return Recording(source, total, tuple(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """What is to be read, and what is known of its length before it is opened."""
+
+    views: tuple[Pieces, ...] = ()
+    ogg: OggStream | None = None
+    mpeg: MpegStream | None = None
+
+
+def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
+    """Find the streams of a file by what it begins with; None if that says nothing."""
+    file.seek(0)
+    head = file.read(10)
+    if head[:4] == b"OggS":
+        return _ogg(file, size, name)
+    if head[:3] == b"ID3":
+        file.seek(length_of_id3(head))
+        head = file.read(4)
+    if head[:4] == b"fLaC":
+        return [_Stream(views) for views in _flac(file, size, name)]
+    if head[:1] == b"\xff":
+        return _mpeg(file, size, name) or None
+    pieces = check_length(file, size, name)
+    return None if pieces is None else [_Stream((pieces,))]
+
+
+def _flac(file: BinaryFile, size: int, name: str) -> list[tuple[Pieces, ...]]:
+    streams = flac_streams(file, size, name)
+    return [()] if streams is None else [(pieces,) for pieces in streams]
+
+
+def _ogg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
+    streams = ogg_streams(file, size, name)
+    if len(streams) == 1 and not streams[0].is_flac:
+        return [_Stream(ogg=streams[0])]
+    found = []
+    for stream in streams:
+        pieces = stream.pieces()
+        if not stream.is_flac:
+            found.append(_Stream((pieces,), ogg=stream))
+            continue
+        # libsndfile reads no FLAC in Ogg, but what is in it.
+        inside = Spliced(file, pieces)
+        length = inside.seek(0, io.SEEK_END)
+        found += [_Stream((pieces, *views)) for views in _flac(inside, length, name)]
+    return found
+
+
+def _mpeg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
+    streams = mpeg_streams(file, size, name)
+    if len(streams) == 1 and streams[0].is_exact:
+        return [_Stream(mpeg=streams[0])]
+    return [_Stream((stream.pieces(),), mpeg=stream) for stream in streams]
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Open an audio file, or say in one line why it is none."""
+def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
+    """Open an audio file, or what is to be read of it, or say in one line why it is none."""
     import soundfile
 
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise AudioError(f"{described(path)}: is a folder, not a recording")
-        size = path.stat().st_size
-        if not path.is_file():
-            raise AudioError(f"{described(path)}: is not a regular file")
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        found = "no such file" if isinstance(error, FileNotFoundError) else reason(error)
-        raise AudioError(f"{described(path)}: {found}") from error
-    if size == 0:
-        raise AudioError(f"{described(path)}: is empty (0 bytes), not a {KNOWN_FORMATS} file")
+    path = as_path(source)
     with ExitStack() as stack:
         try:
-            streamed = open_wav(path)
-            if streamed is not None:
-                stack.callback(streamed.close)
-            file = stack.enter_context(soundfile.SoundFile(streamed or _openable(path)))
+            if views or not isinstance(source, str | os.PathLike):
+                file: BinaryFile
+                file, _ = stack.enter_context(open_source(source))
+                file.seek(0)
+                for pieces in views:
+                    file = Spliced(file, pieces)
+                sound = stack.enter_context(_forward_file()(file))
+            else:
+                sound = stack.enter_context(_forward_file()(_openable(path)))
         except (OSError, soundfile.SoundFileError, TypeError) as error:  # TypeError: bare .raw
             raise AudioError(
                 f"{described(path)}: is not a readable {KNOWN_FORMATS} file: {reason(error)}"
             ) from error
-        yield file
+        yield sound
+
+
+@cache
+def _forward_file() -> Any:
+    """Return the class of files that are read from a position on, without seeking in between."""
+    import soundfile
+
+    class ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # it ships no types everywhere
+        def seekable(self) -> bool:
+            # After each block soundfile would seek to where it is: MP3 decoders lose what frames
+            # have borrowed from those before, and a click is left.
+            return False
+
+    return ForwardFile
 
 
 def _openable(path: Path) -> Path | bytes:
@@ -105,16 +267,32 @@ def _openable(path: Path) -> Path | bytes:
     return os.fsencode(path) if os.name == "posix" else path
 
 
-def _info(path: Path, file: Any) -> AudioInfo:
-    """Gather what the header says and refuse promises that the file can't keep."""
-    if file.format == "OGG":
-        check_ogg_end(path, file)
-    n_samples = file.frames
+def _length(path: Path, sound: Any, stream: _Stream) -> int:
+    """Return how many samples there are; refuse promises that the file can't keep."""
+    name = described(path)
+    if sound.format not in _CHECKED:
+        raise AudioError(
+            f"{name}: is a {sound.format} file, of which it can't be known whether it is whole; "
+            f"convert it to {KNOWN_FORMATS}"
+        )
+    n_samples: int = sound.frames
+    if stream.ogg is not None:
+        check_ogg_end(stream.ogg, sound, name)
+    if stream.mpeg is not None and n_samples < stream.mpeg.n_samples - MOST_PADDING:
+        raise AudioError(
+            f"{name}: MP3 file of which {n_samples} of {stream.mpeg.n_samples} samples can be "
+            "decoded; convert it to WAV"
+        )
     if n_samples >= _UNKNOWN_LENGTH:
-        n_samples = _count_samples(path, file)
-    if n_samples <= 0 or file.samplerate <= 0:
-        raise AudioError(f"{described(path)}: holds no samples (length 0)")
-    return AudioInfo(path, file.samplerate, file.channels, n_samples, file.format, file.subtype)
+        n_samples = _count_samples(path, sound)
+    if n_samples <= 0 or sound.samplerate <= 0:
+        raise AudioError(f"{name}: holds no samples (length 0)")
+    if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
+        raise AudioError(
+            f"{name}: its header gives a rate of {sound.samplerate} Hz; recordings have "
+            f"{_LOWEST_RATE} to {_HIGHEST_RATE} Hz"
+        )
+    return n_samples
 
 
 def _count_samples(path: Path, file: Any) -> int:

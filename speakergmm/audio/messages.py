@@ -3,6 +3,9 @@
 from pathlib import Path
 
 KNOWN_FORMATS = "WAV, FLAC, OGG or MP3"
+OF_SEVERAL_KINDS = (
+    "holds parts of different rates or channels one after the other; split them into files"
+)
 
 
 def described(path: Path) -> str:

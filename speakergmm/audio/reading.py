@@ -1,6 +1,5 @@
 """Samples of a recording: averaged to one channel, at the rate asked for, whole or in blocks."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from math import isfinite
@@ -8,19 +7,30 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.audio.files import AudioInfo, opened, probe
+from speakergmm.audio.files import AudioInfo, Part, Recording, look_at, opened
 from speakergmm.audio.messages import described, reason
+from speakergmm.audio.sources import AudioSource
 from speakergmm.errors import AudioError, InvalidInputError
 
 # Bounds one read whatever the rate and the number of channels are: 4 MiB of float32.
 _VALUES_PER_READ = 1 << 20
+_BLOCK_SECONDS = 20.0
 # Lists of segments round their times to hundredths of a second; an end that far beyond is the end.
-_END_SLACK_SECONDS = 0.01
+_ROUNDING_SECONDS = 0.01
+# Ends may lie so far beyond that are cut with a warning, as Kaldi's extract-segments has it.
+_OVERSHOOT_SECONDS = 0.5
 # Floating-point files may overshoot full scale; 40 dB beyond, they hold something else.
 LARGEST_SAMPLE = 100.0
 # Power of the average, as a part of the channels' own, below which they have cancelled: 50 dB.
 # Two channels that have nothing in common leave a half.
 _LEAST_COMMON_POWER = 1e-5
+# Where decoding can begin at any sample. Elsewhere (GSM 6.10, ADPCM, G.72x) libsndfile can't, or
+# gives others.
+_SEEKABLE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC", "VORBIS", "OPUS")
+# Frames of MP3 borrow bits from up to nine before, and libsndfile says so on standard error where
+# they are missing: near the beginning everything is decoded.
+_NEAR_SECONDS = 60.0
+_MPEG_LEAD = 32 * 1152
 
 
 class AudioWarning(UserWarning):
@@ -28,7 +38,7 @@ class AudioWarning(UserWarning):
 
 
 def read_audio(
-    path: str | os.PathLike[str],
+    path: AudioSource,
     *,
     sample_rate: int | None = None,
     start: float = 0.0,
@@ -38,12 +48,13 @@ def read_audio(
 
     Parameters
     ----------
-    path : path-like
-        A WAV, FLAC, OGG or MP3 file.
+    path : path-like or binary file
+        A WAV, FLAC, OGG or MP3 file; one that is open stays open.
     sample_rate : int, optional
         Rate wanted, in Hz; by default the file's own.
     start, end : float
-        Stretch to read, in seconds; `end` defaults to the end of the file.
+        Stretch to read, in seconds; `end` defaults to the end of the file. An end up to half a
+        second beyond the recording is taken for the recording's.
 
     Returns
     -------
@@ -58,25 +69,28 @@ def read_audio(
         If the file can't be read whole, lacks the stretch, or holds samples that are NaN,
         infinite or beyond 100 times full scale; if its channels cancel when they are averaged.
     InvalidInputError
-        If `sample_rate` is not a positive whole number.
+        If `sample_rate` is not a positive whole number, or `path` neither a path nor a binary file.
 
     Warns
     -----
     AudioWarning
-        If channels are averaged, or if the file's rate is below `sample_rate`.
+        If channels are averaged, if the file's rate is below `sample_rate`, or if `end` lies more
+        than 10 ms beyond the recording.
     """
-    blocks = list(iter_audio(path, sample_rate=sample_rate, start=start, end=end))
-    rate = probe(path).sample_rate if sample_rate is None else sample_rate
-    return np.concatenate(blocks), rate
+    check_rate(sample_rate)
+    recording = look_at(path)
+    rate = recording.info.sample_rate if sample_rate is None else sample_rate
+    stretch = _stretch(recording.info, start, end)
+    return np.concatenate(list(_blocks(recording, *stretch, rate, _BLOCK_SECONDS))), rate
 
 
 def iter_audio(
-    path: str | os.PathLike[str],
+    path: AudioSource,
     *,
     sample_rate: int | None = None,
     start: float = 0.0,
     end: float | None = None,
-    block_seconds: float = 20.0,
+    block_seconds: float = _BLOCK_SECONDS,
 ) -> Iterator[NDArray[np.float32]]:
     """Read what `read_audio` reads, block by block, in constant memory.
 
@@ -101,9 +115,10 @@ def iter_audio(
     check_rate(sample_rate)
     if not block_seconds > 0:
         raise InvalidInputError(f"block_seconds must be positive, got {block_seconds!r}")
-    info = probe(path)
-    first, last = _stretch(info, start, end)
-    return _blocks(info, first, last, sample_rate or info.sample_rate, block_seconds)
+    recording = look_at(path)
+    first, last = _stretch(recording.info, start, end)
+    rate = sample_rate or recording.info.sample_rate
+    return _blocks(recording, first, last, rate, block_seconds)
 
 
 def resample_blocks(
@@ -153,9 +168,10 @@ def resample_blocks(
 
 
 def _blocks(
-    info: AudioInfo, first: int, last: int, sample_rate: int, block_seconds: float
+    recording: Recording, first: int, last: int, sample_rate: int, block_seconds: float
 ) -> Iterator[NDArray[np.float32]]:
     """Yield samples first:last of a file, averaged over channels, at another rate."""
+    info = recording.info
     block = max(1, min(int(block_seconds * info.sample_rate), _VALUES_PER_READ // info.n_channels))
     if info.n_channels > 1:
         warnings.warn(
@@ -165,54 +181,88 @@ def _blocks(
             stacklevel=1,
         )
     yield from resample_blocks(
-        _decoded(info, first, last, block),
+        _averaged(info, _decoded(recording, first, last, block)),
         info.sample_rate,
         sample_rate,
         name=described(info.path),
     )
 
 
-def _decoded(info: AudioInfo, first: int, last: int, block: int) -> Iterator[NDArray[np.float32]]:
-    """Yield samples first:last of a file at its own rate; refuse what can't be decoded."""
-    import soundfile
-
+def _averaged(
+    info: AudioInfo, blocks: Iterator[NDArray[np.float32]]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the average of channels, of samples that are numbers; refuse it if they cancel."""
     average = np.full(info.n_channels, 1 / info.n_channels, np.float32)
     power, common_power = 0.0, 0.0
-    with opened(info.path) as file:
-        position = first
-        try:
-            if first:
-                file.seek(first)
-            while position < last:
-                wanted = min(block, last - position)
-                samples = file.read(wanted, dtype="float32", always_2d=True)
-                if len(samples) < wanted:
-                    # Reading on would seek, and patch over what is missing.
-                    position += len(samples)
-                    break
-                _check_size(info, samples)
-                mono = samples[:, 0]
-                if info.n_channels > 1:
-                    mono = samples @ average
-                    power += float(np.vdot(samples, samples)) / info.n_channels
-                    common_power += float(np.vdot(mono, mono))
-                position += len(samples)
-                yield mono
-        except (soundfile.SoundFileError, OSError) as error:
-            raise AudioError(
-                f"{described(info.path)}: damaged {info.format} file, decoding fails after "
-                f"{position / info.sample_rate:.2f} s of {info.duration:.2f} s: {reason(error)}"
-            ) from error
-    if position < last:
-        raise AudioError(
-            f"{described(info.path)}: damaged or truncated {info.format} file, ends after "
-            f"{position / info.sample_rate:.2f} s where its header promises {info.duration:.2f} s"
-        )
+    for samples in blocks:
+        _check_size(info, samples)
+        mono = samples[:, 0]
+        if info.n_channels > 1:
+            mono = samples @ average
+            power += float(np.vdot(samples, samples)) / info.n_channels
+            common_power += float(np.vdot(mono, mono))
+        yield mono
     if common_power < _LEAST_COMMON_POWER * power:
         raise AudioError(
             f"{described(info.path)}: averaging its {info.n_channels} channels cancels the signal, "
             "they are of opposite polarity; give a file with one of them"
         )
+
+
+def _decoded(
+    recording: Recording, first: int, last: int, block: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield samples first:last of a file at its own rate, shape (n, n_channels), part by part."""
+    before = 0
+    for part in recording.parts:
+        start, stop = max(0, first - before), min(part.n_samples, last - before)
+        if start < stop:
+            yield from _decoded_part(recording, part, before, start, stop, block)
+        before += part.n_samples
+
+
+def _decoded_part(
+    recording: Recording, part: Part, before: int, first: int, last: int, block: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield samples first:last of a part; refuse what can't be decoded."""
+    import soundfile
+
+    info = recording.info
+    with opened(recording.source, part.views) as file:
+        position = 0
+        try:
+            if begin := max(0, first - _lead(info, first)):
+                position = file.seek(begin)
+            while position < last:
+                # What lies before is decoded and dropped where it can't be passed over.
+                stop = first if position < first else last
+                wanted = min(block, stop - position)
+                samples = file.read(wanted, dtype="float32", always_2d=True)
+                position += len(samples)
+                if len(samples) < wanted:
+                    # Reading on would seek, and patch over what is missing.
+                    break
+                if stop == last:
+                    yield samples
+        except (soundfile.SoundFileError, OSError) as error:
+            raise AudioError(
+                f"{described(info.path)}: damaged {info.format} file, decoding fails after "
+                f"{(before + position) / info.sample_rate:.2f} s of {info.duration:.2f} s: "
+                f"{reason(error)}"
+            ) from error
+    if position < last:
+        raise AudioError(
+            f"{described(info.path)}: damaged or truncated {info.format} file, ends after "
+            f"{(before + position) / info.sample_rate:.2f} s where its header promises "
+            f"{info.duration:.2f} s"
+        )
+
+
+def _lead(info: AudioInfo, first: int) -> int:
+    """Return how many samples before one are to be decoded so that it comes out right."""
+    if info.subtype.startswith("MPEG"):
+        return first if first < _NEAR_SECONDS * info.sample_rate else _MPEG_LEAD
+    return 0 if info.subtype.startswith(_SEEKABLE) else first
 
 
 def _check_size(info: AudioInfo, samples: NDArray[np.float32]) -> None:
@@ -239,7 +289,9 @@ def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int
         raise AudioError(
             f"{described(info.path)}: end must lie after start, got {start!r} to {end!r} s"
         )
-    if end is not None and end > info.duration + _END_SLACK_SECONDS:
+    # Compared in whole samples: times in decimals are rounded.
+    beyond = 0.0 if end is None else round(end * info.sample_rate) - info.n_samples
+    if beyond > _OVERSHOOT_SECONDS * info.sample_rate:
         raise AudioError(
             f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
             f"{info.duration:.2f} s"
@@ -250,6 +302,13 @@ def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int
         raise AudioError(
             f"{described(info.path)}: no samples between {start:g} and "
             f"{info.duration if end is None else end:g} s; it lasts {info.duration:.2f} s"
+        )
+    if beyond > _ROUNDING_SECONDS * info.sample_rate:
+        warnings.warn(
+            f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
+            f"{info.duration:.2f} s; the stretch is cut there",
+            AudioWarning,
+            stacklevel=1,
         )
     return first, last
 

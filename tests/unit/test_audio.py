@@ -105,7 +105,20 @@ def test_a_stretch_is_read(wav):
     blocks = list(iter_audio(wav, start=0.25, end=0.5, block_seconds=0.1))
     np.testing.assert_array_equal(np.concatenate(blocks), whole[4000:8000])
     # Segments' times are rounded: a hundredth beyond the end is the end.
-    np.testing.assert_array_equal(read_audio(wav, end=1.01)[0], whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_audio(wav, end=1.01)[0], whole)
+
+
+@pytest.mark.parametrize("end", [1.02, 1.3, 1.5])
+def test_a_stretch_that_ends_half_a_second_too_late_is_cut_and_it_is_said(wav, end):
+    whole, _ = read_audio(wav)
+    said = f"end at {end:g} s lies beyond the recording, which lasts 1.00 s; the stretch is cut"
+    with pytest.warns(AudioWarning, match=said):
+        np.testing.assert_array_equal(read_audio(wav, start=0.5, end=end)[0], whole[8000:])
+    with pytest.warns(AudioWarning, match=said):
+        blocks = list(iter_audio(wav, end=end, sample_rate=8000))
+    assert len(np.concatenate(blocks)) == 8000
 
 
 def test_real_speech_is_read_as_soundfile_reads_it(data_dir):
@@ -123,7 +136,7 @@ def test_real_speech_is_read_as_soundfile_reads_it(data_dir):
         ({"start": float("nan")}, "start must be 0 s or later, got nan"),
         ({"start": 0.5, "end": 0.5}, "end must lie after start, got 0.5 to 0.5 s"),
         ({"start": 0.5, "end": float("nan")}, "end must lie after start"),
-        ({"end": 1.5}, "end at 1.5 s lies beyond the recording, which lasts 1.00 s"),
+        ({"end": 1.6}, "end at 1.6 s lies beyond the recording, which lasts 1.00 s"),
         ({"start": 2.0}, "no samples between 2 and 1 s; it lasts 1.00 s"),
     ],
 )

@@ -1,0 +1,334 @@
+"""MP3 files: every frame is counted, since what their headers say of the length is often wrong.
+
+Without a Xing header libsndfile guesses the length from the rate of bits of the first frame, and
+stops there; of two files in one it reads the length of the first.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, NamedTuple
+
+from speakergmm.audio.messages import OF_SEVERAL_KINDS
+from speakergmm.audio.splicing import Pieces, replaced
+from speakergmm.errors import AudioError
+
+_WINDOW = 1 << 20
+_TAGS = re.compile(rb"Xing|Info|VBRI")
+_RATES = (44100, 48000, 32000)
+# Bits a second, in thousands, by index; of layers I, II and III of version 1, then of version 2.
+_BIT_RATES = {
+    (1, 1): range(0, 480, 32),
+    (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (0, 32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+MOST_PADDING = 8190
+"""Samples that an encoder may have added before and after, and a decoder takes away."""
+
+# What may follow the last frame without a tag: padding of archives and old players.
+_LARGEST_REST = 4096
+
+
+class _Header(NamedTuple):
+    """What the first bytes of a frame say."""
+
+    length: int
+    kind: tuple[int, int, int, int]  # samples of a frame, rate, channels and layer
+    tag: int  # where a Xing header would stand
+
+
+@dataclass(slots=True)
+class MpegStream:
+    """Frames of one kind, with what the first of them says of their number.
+
+    Attributes
+    ----------
+    start, end : int
+        Where they lie.
+    header : bytes
+        The first four bytes.
+    n_frames : int
+        Frames of audio.
+    promised : int or None
+        Frames that a Xing header promises.
+    counted_at : int or None
+        Where it does.
+    promised_bytes : int or None
+        Bytes, from its own frame on, that a Xing header promises.
+    tag_length : int
+        Bytes of the frame that holds the header.
+    """
+
+    start: int
+    end: int
+    header: bytes
+    kind: tuple[int, int, int, int]
+    n_frames: int = 0
+    promised: int | None = None
+    counted_at: int | None = None
+    promised_bytes: int | None = None
+    tag_length: int = 0
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of all frames; a decoder may drop those that an encoder added."""
+        return self.n_frames * self.kind[0]
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a Xing header has the right number of frames."""
+        return self.promised == self.n_frames
+
+    def pieces(self) -> Pieces:
+        """Return what to read: the frames, after a header with their number."""
+        if self.is_exact or self.kind[3] != 3:
+            return ((self.start, self.end),)
+        count = self.n_frames.to_bytes(4, "big")
+        if self.counted_at is not None:
+            return replaced(self.start, self.end, self.counted_at, count)
+        return (_xing_frame(self.header, count), (self.start + self.tag_length, self.end))
+
+
+def mpeg_streams(file: IO[bytes], size: int, name: str) -> list[MpegStream]:
+    """Tell the streams of an MP3 file apart and count their frames.
+
+    Parameters
+    ----------
+    file : binary file
+    size : int
+        Its length in bytes.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    list of MpegStream
+        One, unless files were put one after the other; none if nothing is a frame.
+
+    Raises
+    ------
+    AudioError
+        If a frame is cut off or damaged, or fewer are there than a header promises.
+    """
+    data = _Window(file, size)
+    streams = []
+    for start, end, n_frames in _runs(data, size, name):
+        head = data[start : start + 58]
+        found = _parsed(head[:4])
+        assert found is not None
+        stream = MpegStream(start, end, head[:4], found.kind, n_frames)
+        if _is_tag(head, found):
+            stream.n_frames -= 1
+            stream.tag_length = found.length
+            _read_tag(stream, head[found.tag :], found.tag)
+        if stream.n_frames:
+            streams.append(stream)
+    for stream in streams:
+        _check_promise(stream, streams[-1] is stream, size, name)
+    if len({stream.kind for stream in streams}) > 1:
+        raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
+    return streams
+
+
+def _check_promise(stream: MpegStream, is_last: bool, size: int, name: str) -> None:
+    if stream.promised is None or stream.promised <= stream.n_frames:
+        return
+    # Some encoders count the frame of the header itself.
+    is_short = stream.promised_bytes is not None and stream.promised_bytes > size - stream.start
+    if stream.promised == stream.n_frames + 1 and not (is_last and is_short):
+        return
+    seconds = [n * stream.kind[0] / stream.kind[1] for n in (stream.n_frames, stream.promised)]
+    raise AudioError(
+        f"{name}: truncated MP3 file, holds {seconds[0]:.2f} s of audio where its header promises "
+        f"{seconds[1]:.2f} s"
+    )
+
+
+def _runs(data: "_Window", size: int, name: str) -> Iterator[tuple[int, int, int]]:
+    """Yield where runs of frames of one kind begin and end, and how many frames they have.
+
+    A run ends at a tag, and before a frame that holds a Xing header: there another file began.
+    """
+    position, n_runs = 0, 0
+    while position + 4 <= size:
+        found = _parsed(data[position : position + 4])
+        # Only what another frame follows is one, or a chance pattern of bits would do.
+        if found is None or not _is_followed(data, position, found, size):
+            after = _after_tag(data, position, size)
+            if after is None:
+                after = _after_junk(data, position, size, n_runs > 0, name)
+            position = after
+            continue
+        start = position
+        position, n_frames = _end_of_run(data, start, found.kind)
+        if position > size:
+            raise AudioError(f"{name}: truncated MP3 file, its last frame is not whole")
+        yield start, position, n_frames
+        n_runs += 1
+
+
+def _end_of_run(data: "_Window", start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
+    """Return where frames of a kind end, and how many there are."""
+    position, n_frames, parsed = start, 0, _PARSED.get
+    while block := data[position : position + _WINDOW]:
+        names = [found.start() for found in _TAGS.finditer(block)]
+        place, last = 0, len(block) - 58 if len(block) == _WINDOW else len(block) - 4
+        while place <= last:
+            head = block[place : place + 4]
+            found = parsed(head) or _parsed(head)
+            if found is None or found.kind != kind:
+                return position + place, n_frames
+            if names and n_frames and _is_tag(block[place : place + 58], found):
+                return position + place, n_frames
+            place += found.length
+            n_frames += 1
+        position += place
+        if len(block) < _WINDOW:
+            break
+    return position, n_frames
+
+
+def _is_followed(data: "_Window", position: int, found: _Header, size: int) -> bool:
+    after = position + found.length
+    if after >= size:
+        return after == size
+    following = _parsed(data[after : after + 4])
+    return following is not None or _after_tag(data, after, size) is not None
+
+
+def _after_junk(
+    data: "_Window", position: int, size: int, is_behind_frames: bool, name: str
+) -> int:
+    """Return where frames go on, or the end."""
+    place = position
+    while (place := data.find(0xFF, place + 1)) >= 0:
+        found = _parsed(data[place : place + 4])
+        if found is not None and _is_followed(data, place, found, size):
+            break
+    end = place if place >= 0 else size
+    if not is_behind_frames or (end - position <= _LARGEST_REST and end == size):
+        return end
+    if any(
+        data[start : min(start + _WINDOW, end)].strip(b"\0")
+        for start in range(position, end, _WINDOW)
+    ):
+        raise AudioError(
+            f"{name}: damaged MP3 file, {end - position} bytes from byte {position} on are no "
+            "frames of audio"
+        )
+    if end == size:
+        raise AudioError(f"{name}: truncated MP3 file, its last {end - position} bytes are zeros")
+    return end
+
+
+def _after_tag(data: "_Window", position: int, size: int) -> int | None:
+    """Return where a tag ends that begins here; None if none does."""
+    head = data[position : position + 32]
+    if head[:3] == b"ID3" and len(head) >= 10:
+        return min(size, position + length_of_id3(head))
+    if head[:3] == b"TAG":
+        return min(size, position + 128)
+    if head[:8] == b"APETAGEX":
+        length = int.from_bytes(head[12:16], "little")
+        is_header = head[23:24] and head[23] & 0x20
+        return min(size, position + 32 + (length if is_header else 0))
+    if head[:11] == b"LYRICSBEGIN":
+        return size
+    return None
+
+
+def length_of_id3(head: bytes) -> int:
+    """Return how long a tag is, in bytes, that begins with these ten."""
+    length = 0
+    for byte in head[6:10]:
+        length = length << 7 | byte & 0x7F
+    return 10 + length + (10 if head[5] & 0x10 else 0)
+
+
+_PARSED: dict[bytes, _Header | None] = {}
+
+
+def _parsed(head: bytes) -> _Header | None:
+    """Return what the first four bytes of a frame say; None if no frame begins with them."""
+    if head not in _PARSED:
+        if len(_PARSED) > 1 << 16:
+            _PARSED.clear()
+        _PARSED[head] = _parse(head)
+    return _PARSED[head]
+
+
+def _parse(head: bytes) -> _Header | None:
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    bits, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
+    if version == 1 or layer == 4 or rate == 3 or bits in (0, 15):
+        return None
+    old = version != 3
+    rate = _RATES[rate] >> (0, 1, 2)[(3, 2, 0).index(version)]
+    bits = 1000 * _BIT_RATES[1 + old, layer][bits]
+    n_channels = 1 if head[3] >> 6 == 3 else 2
+    if layer == 1:
+        return _Header((12 * bits // rate + padding) * 4, (384, rate, n_channels, 1), 36)
+    samples = 576 if old and layer == 3 else 1152
+    tag = 4 + ((9 if n_channels == 1 else 17) if old else (17 if n_channels == 1 else 32))
+    length = samples // 8 * bits // rate + padding
+    return _Header(length, (samples, rate, n_channels, layer), tag)
+
+
+def _is_tag(head: bytes, found: _Header) -> bool:
+    """Return whether a frame holds a header of the whole file instead of audio."""
+    name = head[found.tag : found.tag + 4]
+    if name in (b"Xing", b"Info") and not head[6 : found.tag].strip(b"\0"):
+        return True
+    return head[36:40] == b"VBRI"
+
+
+def _read_tag(stream: MpegStream, tag: bytes, place: int) -> None:
+    """Take over what a Xing header promises; others are replaced by one."""
+    flags = tag[7] if tag[:4] in (b"Xing", b"Info") else 0
+    if flags & 1:
+        stream.promised = int.from_bytes(tag[8:12], "big")
+        stream.counted_at = stream.start + place + 8
+        if flags & 2:
+            stream.promised_bytes = int.from_bytes(tag[12:16], "big")
+
+
+def _xing_frame(header: bytes, count: bytes) -> bytes:
+    """Return a frame that says how many follow, of the same kind as those."""
+    # Without checksum and padding; of bit rates the first that leaves room.
+    for index in range(1, 15):
+        head = bytes((0xFF, header[1] | 1, index << 4 | header[2] & 0x0C, header[3]))
+        found = _parsed(head)
+        if found is not None and found.length >= found.tag + 12:
+            content = head.ljust(found.tag, b"\0") + b"Xing\0\0\0\1" + count
+            return content.ljust(found.length, b"\0")
+    raise AssertionError("every kind of frame has room at the highest rate of bits")
+
+
+class _Window:
+    """Bytes of a file, of which a stretch is held."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self._size = size
+        self._start = 0
+        self._held = b""
+
+    def __getitem__(self, place: slice) -> bytes:
+        start, stop = place.start, min(place.stop, self._size)
+        if start < self._start or stop > self._start + len(self._held):
+            self._file.seek(start)
+            self._start, self._held = start, self._file.read(max(_WINDOW, stop - start))
+        return self._held[start - self._start : stop - self._start]
+
+    def find(self, byte: int, start: int) -> int:
+        """Return where a byte stands from a position on, -1 if nowhere."""
+        for first in range(start, self._size, _WINDOW):
+            found = self[first : first + _WINDOW].find(byte)
+            if found >= 0:
+                return first + found
+        return -1

@@ -1,0 +1,81 @@
+"""A file read as if parts of it were cut out, or put in."""
+
+import io
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import IO
+
+BinaryFile = IO[bytes] | io.RawIOBase
+Piece = bytes | tuple[int, int]
+"""Bytes that are put in, or a range of the file, from its first byte to the one after its last."""
+
+Pieces = tuple[Piece, ...]
+
+
+def replaced(start: int, end: int, position: int, value: bytes) -> Pieces:
+    """Return the range `start` to `end` of a file with other bytes at a position."""
+    return ((start, position), value, (position + len(value), end))
+
+
+class Spliced(io.RawIOBase):
+    """Pieces of a file, one after the other, as a file of their own.
+
+    Parameters
+    ----------
+    file : binary file
+        Must be seekable; it is closed by whoever opened it.
+    pieces : sequence of bytes and ranges
+        What is read, in order.
+
+    Examples
+    --------
+    >>> file = io.BytesIO(b"length 0, audio")
+    >>> Spliced(file, replaced(0, 15, 7, b"5")).read()
+    b'length 5, audio'
+    """
+
+    def __init__(self, file: BinaryFile, pieces: Sequence[Piece]) -> None:
+        self._file = file
+        self._pieces = pieces
+        lengths = (len(p) if isinstance(p, bytes) else p[1] - p[0] for p in pieces)
+        self._starts = [0, *accumulate(lengths)]
+        self._position = 0
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def seekable(self) -> bool:
+        """Return true."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes from the beginning of the first piece."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a position, as files do."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._starts[-1]}
+        self._position = max(0, origin[whence] + offset)
+        return self._position
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer; short at the end of the last piece only."""
+        done = 0
+        while done < len(buffer) and self._position < self._starts[-1]:
+            place = bisect_right(self._starts, self._position) - 1
+            within = self._position - self._starts[place]
+            wanted = min(len(buffer) - done, self._starts[place + 1] - self._position)
+            piece = self._pieces[place]
+            if isinstance(piece, bytes):
+                found = piece[within : within + wanted]
+            else:
+                self._file.seek(piece[0] + within)
+                found = self._file.read(wanted)
+            if not found:
+                break
+            buffer[done : done + len(found)] = found
+            done += len(found)
+            self._position += len(found)
+        return done
