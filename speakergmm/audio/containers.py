@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from speakergmm.audio.splicing import Pieces, replaced
+from speakergmm.audio.headers import Claim, claim_of_header
+from speakergmm.audio.splicing import Pieces
 from speakergmm.errors import AudioError
 
-# Programs that stream and can't go back leave 0, or a length just below 2^31 or 2^32.
-_LEFT_OPEN = 0x1000
 # Real files have a dozen chunks.
 _MOST_CHUNKS = 4096
 # What follows audio of a length that was left open is looked for in so many bytes at the end.
@@ -48,35 +47,14 @@ class _Grammar:
         return self.n_id + self.n_size
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a header says of its audio, and where it says so."""
-
-    audio: int  # where the audio begins
-    length: int
-    position: int  # where the length stands, to be changed where it was left open
-    n_size: int
-    order: Literal["little", "big"]
-    extra: int = 0  # how much more than the audio the length counts
-
-    @property
-    def is_open(self) -> bool:
-        if self.n_size == 8:
-            return self.length <= 0 or self.length >= 1 << 62
-        return self.length <= 0 or -self.length % (1 << 31) <= _LEFT_OPEN
-
-    def corrected(self, size: int, length: int) -> Pieces:
-        value = (length + self.extra).to_bytes(self.n_size, self.order)
-        return replaced(0, size, self.position, value)
-
-
 def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
     """Check that a file holds the audio that its header claims.
 
     Parameters
     ----------
     file : binary file
-        WAV, RF64, W64, AIFF, 8SVX, CAF, AU or NIST; what is none of these is passed over.
+        WAV, RF64, W64, AIFF, 8SVX, CAF, AU, NIST, AVR, WVE, VOC or SDS; what is none of these is
+        passed over.
     size : int
         Its length in bytes.
     name : str
@@ -99,7 +77,7 @@ def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
     magic = file.read(64)
     grammar = _grammar(magic)
     if grammar is None:
-        claim = _claim_of_plain_header(file, magic)
+        claim = claim_of_header(file, magic, size, name)
     else:
         claim = _claim_of_chunks(file, grammar, size)
     if claim is None:
@@ -129,6 +107,10 @@ def _kind(magic: bytes) -> str:
         (b"riff", "W64"),
         (b"caff", "CAF"),
         (b"NIST", "NIST"),
+        (b"2BIT", "AVR"),
+        (b"ALaw", "WVE"),
+        (b"Crea", "VOC"),
+        (b"\xf0\x7e", "SDS"),
         (b"RF64", "RF64"),
         (b"BW64", "RF64"),
     ):
@@ -175,7 +157,7 @@ def _chunks(
         position += -position % grammar.alignment
 
 
-def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> _Claim | None:
+def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> Claim | None:
     """Find the chunk of audio."""
     long_length: tuple[int, int] | None = None
     for content, name, length in _chunks(file, grammar, grammar.first, size):
@@ -186,34 +168,15 @@ def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> _Claim | 
             continue
         audio, counted = content + grammar.preamble, grammar.preamble
         if long_length is not None and length == 0xFFFFFFFF:
-            return _Claim(audio, long_length[1], long_length[0], 8, "little")
+            return Claim(audio, long_length[1], long_length[0], 8, "little")
         if grammar.size_counts_header:
             counted += grammar.header
         position = content - grammar.n_size
         if grammar.n_size == 8 and length >= 1 << 63:
             length = -1
-        return _Claim(
+        return Claim(
             audio, length - grammar.preamble, position, grammar.n_size, grammar.order, counted
         )
-    return None
-
-
-def _claim_of_plain_header(file: IO[bytes], magic: bytes) -> _Claim | None:
-    """Read the length from a header of fixed places, or of words."""
-    order: Literal["little", "big"] = "little" if magic[:4] == b"dns." else "big"
-    if magic[:4] in (b".snd", b"dns."):
-        start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
-        return _Claim(start, length, 8, 4, order)
-    if magic[:7] == b"NIST_1A":
-        start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
-        file.seek(0)
-        header = file.read(min(start, 1 << 16))
-        words = dict(re.findall(rb"(\w+) -[is]\d* (\d+)", header))
-        factors = (b"sample_count", b"sample_n_bytes", b"channel_count")
-        # Of compressed samples the count says nothing about the bytes.
-        if b"shorten" not in header and all(factor in words for factor in factors):
-            count, width, channels = (int(words[factor]) for factor in factors)
-            return _Claim(start, count * width * channels, 0, 4, "big") if count else None
     return None
 
 
@@ -245,7 +208,7 @@ def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: i
 
 
 def _check_rest(
-    file: IO[bytes], grammar: _Grammar | None, claim: _Claim, size: int, blame: str
+    file: IO[bytes], grammar: _Grammar | None, claim: Claim, size: int, blame: str
 ) -> None:
     """Refuse audio that goes on after its claimed end, or a recording that follows it."""
     position = claim.audio + claim.length

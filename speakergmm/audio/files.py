@@ -24,8 +24,10 @@ _VALUES_PER_READ = 1 << 20
 # Rates of recordings of sound; beyond them a small file would claim hours, or nothing is left.
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
 # Of others that libsndfile reads nobody can know whether they are whole, or it knows it wrongly.
-_CHECKED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "NIST", "HTK"}
-_CHECKED |= {"FLAC", "OGG", "MP3"}
+_CHECKED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "NIST", "HTK", "FLAC"}
+_CHECKED |= {"OGG", "MP3", "AVR", "WVE", "VOC", "SDS"}
+# These claim nothing, and end where they end.
+_CHECKED |= {"IRCAM", "PAF", "PVF"}
 # What a large file is made of is kept: a list may have thousands of stretches of it.
 _KEPT_FROM_BYTES = 1 << 22
 

@@ -27,6 +27,7 @@ _LEAST_COMMON_POWER = 1e-5
 # Where decoding can begin at any sample. Elsewhere (GSM 6.10, ADPCM, G.72x) libsndfile can't, or
 # gives others.
 _SEEKABLE = ("PCM_", "FLOAT", "DOUBLE", "ULAW", "ALAW", "ALAC", "VORBIS", "OPUS")
+_UNSEEKABLE = {"PAF", "SDS"}
 # Frames of MP3 borrow bits from up to nine before, and libsndfile says so on standard error where
 # they are missing: near the beginning everything is decoded.
 _NEAR_SECONDS = 60.0
@@ -262,7 +263,8 @@ def _lead(info: AudioInfo, first: int) -> int:
     """Return how many samples before one are to be decoded so that it comes out right."""
     if info.subtype.startswith("MPEG"):
         return first if first < _NEAR_SECONDS * info.sample_rate else _MPEG_LEAD
-    return 0 if info.subtype.startswith(_SEEKABLE) else first
+    is_exact = info.subtype.startswith(_SEEKABLE) and info.format not in _UNSEEKABLE
+    return 0 if is_exact else first
 
 
 def _check_size(info: AudioInfo, samples: NDArray[np.float32]) -> None:

@@ -79,13 +79,19 @@ CONTAINERS = [
     ("CAF", "ALAC_16"),
     ("SVX", "PCM_16"),
     ("HTK", "PCM_16"),
+    ("AVR", "PCM_16"),
+    ("WVE", "ALAW"),
+    ("VOC", "PCM_16"),
+    ("SDS", "PCM_16"),
+    ("SDS", "PCM_24"),
 ]
 
 
 @pytest.mark.parametrize(("file_format", "subtype"), CONTAINERS)
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.99])
 def test_truncated_files_are_refused_on_sight(path, file_format, subtype, part):
-    content = encoded(NOISE[:RATE], file_format, subtype)
+    rate = 8000 if file_format == "WVE" else RATE
+    content = encoded(NOISE[:RATE], file_format, subtype, rate)
     path.write_bytes(content)
     np.testing.assert_array_equal(read_everywhere(path), decoded(content))
     path.write_bytes(content[: int(part * len(content))])
@@ -94,10 +100,28 @@ def test_truncated_files_are_refused_on_sight(path, file_format, subtype, part):
         probe(path)
 
 
-@pytest.mark.parametrize("file_format", ["IRCAM", "PVF", "PAF", "VOC", "AVR", "MAT5", "SDS"])
+@pytest.mark.parametrize("file_format", ["MAT4", "MAT5", "MPC2K"])
 def test_files_of_which_nobody_knows_whether_they_are_whole_are_refused(path, file_format):
     path.write_bytes(encoded(NOISE, file_format, "PCM_16"))
     assert "it can't be known whether it is whole; convert it to WAV" in refused(path)
+
+
+def test_files_that_claim_no_length_are_read_to_their_end(path):
+    for file_format in ("IRCAM", "PVF", "PAF"):
+        content = encoded(NOISE[:RATE], file_format, "PCM_16")
+        path.write_bytes(content)
+        np.testing.assert_array_equal(read_everywhere(path), decoded(content))
+
+
+def test_blocks_of_sound_that_would_be_read_as_one_are_refused(path):
+    block = bytes(range(256)) * 40
+    sound = b"\1" + (len(block) + 2).to_bytes(3, "little") + b"\x83\0" + block
+    more = b"\2" + len(block).to_bytes(3, "little") + block
+    header = b"Creative Voice File\x1a\x1a\0\x14\1\x1f\x11"
+    path.write_bytes(header + sound + b"\0")
+    assert len(read_audio(path)[0]) >= len(block)
+    path.write_bytes(header + sound + more + b"\0")
+    assert "VOC file of 2 blocks of sound" in refused(path)
 
 
 @pytest.mark.parametrize(

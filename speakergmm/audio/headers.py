@@ -1,0 +1,129 @@
+"""What a header claims of the length of the audio; headers of fixed places, or of words."""
+
+import re
+from dataclasses import dataclass
+from typing import IO, Literal
+
+from speakergmm.audio.splicing import Pieces, replaced
+from speakergmm.errors import AudioError
+
+# Programs that stream and can't go back leave 0, or a length just below 2^31 or 2^32.
+_LEFT_OPEN = 0x1000
+_MOST_BLOCKS = 4096
+_BLOCKS_OF_SOUND = (1, 2, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a header says of its audio, and where it says so.
+
+    Attributes
+    ----------
+    audio : int
+        Where the audio begins.
+    length : int
+        Its bytes, as the header has them.
+    position, n_size, order : int, int, str
+        Where the length stands, in how many bytes, in which order.
+    extra : int
+        How much more than the audio the length counts.
+    """
+
+    audio: int
+    length: int
+    position: int
+    n_size: int
+    order: Literal["little", "big"]
+    extra: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the length was left open, by a program that could not go back."""
+        if self.n_size == 8:
+            return self.length <= 0 or self.length >= 1 << 62
+        return self.length <= 0 or -self.length % (1 << 31) <= _LEFT_OPEN
+
+    def corrected(self, size: int, length: int) -> Pieces:
+        """Return what to read of a file of a size instead, so that the header has a length."""
+        value = (length + self.extra).to_bytes(self.n_size, self.order)
+        return replaced(0, size, self.position, value)
+
+
+def claim_of_header(file: IO[bytes], magic: bytes, size: int, name: str) -> Claim | None:
+    """Read the length of the audio from a header that is not made of chunks.
+
+    Parameters
+    ----------
+    file : binary file
+    magic : bytes
+        Its first 64 bytes.
+    size : int
+        Its length in bytes.
+    name : str
+        What messages call it.
+
+    Returns
+    -------
+    Claim or None
+        None where the header says nothing of it.
+
+    Raises
+    ------
+    AudioError
+        If the header leaves open where the audio is.
+    """
+    order: Literal["little", "big"] = "little" if magic[:4] == b"dns." else "big"
+    if magic[:4] in (b".snd", b"dns."):
+        start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
+        return Claim(start, length, 8, 4, order)
+    if magic[:4] == b"2BIT":
+        frames, bits = int.from_bytes(magic[26:30], "big"), int.from_bytes(magic[14:16], "big")
+        return Claim(128, frames * (2 if any(magic[12:14]) else 1) * bits // 8, 26, 4, "big")
+    if magic[:16] == b"ALawSoundFile**\0":
+        return Claim(32, int.from_bytes(magic[18:22], "big"), 18, 4, "big")
+    if magic[:2] == b"\xf0\x7e" and magic[3:4] == b"\1":
+        return _of_sample_dump(magic)
+    if magic[:19] == b"Creative Voice File":
+        return _of_voice_blocks(file, int.from_bytes(magic[20:22], "little"), size, name)
+    if magic[:7] == b"NIST_1A":
+        return _of_sphere(file, magic)
+    return None
+
+
+def _of_sphere(file: IO[bytes], magic: bytes) -> Claim | None:
+    """Multiply the numbers of NIST's header, which has a word for each."""
+    start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
+    file.seek(0)
+    header = file.read(min(start, 1 << 16))
+    words = dict(re.findall(rb"(\w+) -[is]\d* (\d{1,15})\b", header))
+    factors = (b"sample_count", b"sample_n_bytes", b"channel_count")
+    # Of compressed samples the count says nothing about the bytes.
+    if b"shorten" in header or not all(factor in words for factor in factors):
+        return None
+    count, width, channels = (int(words[factor]) for factor in factors)
+    return Claim(start, count * width * channels, 0, 8, "big") if count else None
+
+
+def _of_sample_dump(magic: bytes) -> Claim:
+    """Count the packets of a MIDI sample dump: 127 bytes each, 120 of them samples of 7 bits."""
+    bits, count = magic[6], magic[10] | magic[11] << 7 | magic[12] << 14
+    per_packet = 120 // max(1, -(-bits // 7))
+    return Claim(21, 127 * -(-count // max(1, per_packet)), 0, 8, "big")
+
+
+def _of_voice_blocks(file: IO[bytes], start: int, size: int, name: str) -> Claim:
+    """Sum the blocks of a VOC file, which ends in a block of type 0 or without one."""
+    position, n_sound = start, 0
+    for _ in range(_MOST_BLOCKS):
+        file.seek(position)
+        header = file.read(4)
+        if position >= size or header[:1] == b"\0":
+            break
+        n_sound += header[0] in _BLOCKS_OF_SOUND
+        position += 4 + int.from_bytes(header[1:], "little")
+    if n_sound > 1:
+        raise AudioError(
+            f"{name}: VOC file of {n_sound} blocks of sound, of which one would be read; convert "
+            "it to WAV"
+        )
+    return Claim(start, position - start, 0, 8, "little")
