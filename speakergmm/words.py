@@ -23,6 +23,7 @@ one. German is best compared in capitals: ``STRASSE`` in small letters is ``stra
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Literal
 
 Case = Literal["upper", "lower"]
@@ -114,6 +115,51 @@ def split_words(text: str, case: Case | None = None) -> tuple[str, ...]:
         return tuple(fold(text, case).split())
     # By word: the last letter of a Greek word is another one than the same letter within.
     return tuple(fold(word, case) for word in _WHITE.split(clean(text)) if word)
+
+
+def case_hint(
+    outside: Iterable[str],
+    known: Iterable[str],
+    remedy: str = "bring both to it, with --case {case}",
+) -> str:
+    r"""Return a hint for the end of a message where words are known in another letter case.
+
+    Parameters
+    ----------
+    outside : iterable of str
+        Words that are not known.
+    known : iterable of str
+        Words that are, such as a lexicon.
+    remedy : str
+        What to do; ``{case}`` stands for the letter case that most known words have.
+
+    Returns
+    -------
+    str
+        Empty where letter case makes no difference.
+
+    Examples
+    --------
+    >>> case_hint(["yes", "maybe"], ["YES", "NO"])
+    "; in upper case 1 would be known, such as 'yes': bring both to it, with --case upper"
+    >>> case_hint(["maybe"], ["YES", "NO"])
+    ''
+    """
+    strange = list(outside)
+    if not strange:
+        return ""
+    words = list(known)
+    n_upper = sum(word != word.lower() and word == word.upper() for word in words)
+    n_lower = sum(word == word.lower() and word != word.upper() for word in words)
+    case: Case = "upper" if n_upper > n_lower else "lower"
+    folded = {fold(word, case) for word in words}
+    found = [word for word in strange if fold(word, case) in folded]
+    if not found:
+        return ""
+    return (
+        f"; in {case} case {len(found)} would be known, such as {found[0]!r}: "
+        f"{remedy.format(case=case)}"
+    )
 
 
 def word_fault(word: str) -> str | None:

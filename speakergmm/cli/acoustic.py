@@ -29,6 +29,7 @@ from speakergmm.cli.output import (
 )
 from speakergmm.cli.outputs import check_output
 from speakergmm.errors import InvalidInputError
+from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.hmm.lexicon import Lexicon
@@ -257,7 +258,10 @@ def _note_unknown(words: Lexicon, heard: Mapping[str, Sequence[str]], mapped: st
         found = {word: count for word, count in found.items() if spell(word)}
     if found:
         what = "spelled" if mapped is None else f"taken for {mapped}"
-        print_note(f"warning: words not in the lexicon, {what}: {with_counts(found)}")
+        print_note(
+            f"warning: words not in the lexicon, {what}: {with_counts(found)}"
+            f"{case_hint(found, words)}"
+        )
 
 
 def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:

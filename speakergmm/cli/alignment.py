@@ -26,7 +26,7 @@ from speakergmm.cli.output import (
 from speakergmm.cli.texts import ByOption, case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.text_files import read_text_lines
-from speakergmm.words import split_words, word_fault
+from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
@@ -237,10 +237,14 @@ def _with_words(
         )
     outside = {} if model.unknown is not None else known.unknown(sentences)
     if outside:
-        counts = ", ".join(f"{word} ({count})" for word, count in outside.items())
-        message = (
-            f"{counted(len(outside), 'word')} not in the lexicon {known.source}: {counts}; give "
-            "--lexicon FILE with pronunciations"
+        counts = ", ".join(
+            f"{word} ({count})" for word, count in list(outside.items())[:_SHOWN_SKIPS]
+        )
+        if len(outside) > _SHOWN_SKIPS:
+            counts += f" and {len(outside) - _SHOWN_SKIPS} more"
+        hint = case_hint(outside, model.lexicon if lexicon is None else read)
+        message = f"{counted(len(outside), 'word')} not in the lexicon {known.source}: {counts}" + (
+            hint or "; give --lexicon FILE with pronunciations"
         )
         if strict or not any(words and known.unknown([words]) == {} for words in sentences):
             raise InvalidInputError(message)

@@ -25,6 +25,7 @@ from speakergmm.cli.outputs import check_output
 from speakergmm.cli.texts import ByOption
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable
+from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Utterance
@@ -364,40 +365,47 @@ def _decoder(
     language_model = None if ngrams is None else BackoffLanguageModel.read_arpa(ngrams)
     if language_model is not None:
         said = set(language_model.vocabulary) - {language_model.unknown_word, "<s>", "</s>"}
-        foreign = sorted(said - set(model.models.units if phones else model.lexicon))
+        units = set(model.models.units if phones else model.lexicon)
+        foreign = sorted(said - units)
         # A model of a language may have more words than a lexicon, but not more phones.
         if said and (len(foreign) == len(said) or (phones and 2 * len(foreign) > len(said))):
             raise InvalidInputError(
                 f"{ngrams}: {len(foreign):,} of its {counted(len(said), 'word')} are "
                 f"{'no phones of the model' if phones else 'not in the lexicon'}, such as "
                 f"{', '.join(foreign[:5])}"
+                + case_hint(foreign, units, "train it with --case {case}")
             )
     if phones:
         decoder = Decoder.for_phones(
             model, language_model=language_model, options=options, **scales
         )
-        _say_omitted(decoder, phone_lm, "not among the phones")
+        _say_omitted(decoder, phone_lm, "not among the phones", model.models.units)
         return decoder
     unheard = [word for word in listed or () if word not in model.lexicon]
     if unheard:
         raise InvalidInputError(
             f"{words}: {counted(len(unheard), 'word')} with no pronunciation: "
-            f"{', '.join(unheard[:10])}; give --lexicon FILE with pronunciations"
+            f"{', '.join(unheard[:10])}"
+            + (
+                case_hint(unheard, model.lexicon, "write them so")
+                or "; give --lexicon FILE with pronunciations"
+            )
         )
     decoder = Decoder.for_words(
         model, language_model=language_model, words=listed, options=options, **scales
     )
     if listed is None:
-        _say_omitted(decoder, lm, "without a pronunciation")
+        _say_omitted(decoder, lm, "without a pronunciation", model.lexicon)
     return decoder
 
 
-def _say_omitted(decoder: Decoder, ngrams: Path | None, what: str) -> None:
+def _say_omitted(decoder: Decoder, ngrams: Path | None, what: str, known: Iterable[str]) -> None:
     """Name what a language model has and can't be recognised."""
     if omitted := decoder.omitted_words:
         print_note(
             f"warning: {ngrams}: {counted(len(omitted), 'word')} {what} can't be "
             f"recognised, such as {', '.join(omitted[:5])}"
+            + case_hint(omitted, known, "train it with --case {case}")
         )
 
 

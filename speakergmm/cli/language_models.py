@@ -11,6 +11,7 @@ import typer
 from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_note
 from speakergmm.cli.texts import CaseOption, case_of, read_sentences
 from speakergmm.errors import InvalidInputError
+from speakergmm.words import case_hint
 
 _EXAMPLES = """
 
@@ -85,6 +86,12 @@ def train_lm(
             tested = [[*ends, *words.first_pronunciation(s), *ends] for s in tested]
     elif words is not None:
         vocabulary = set(words)
+        strange = list(dict.fromkeys(w for s in sentences for w in s if w not in vocabulary))
+        if hint := case_hint(strange, words):
+            print_note(
+                f"warning: {counted(len(strange), 'word')} of {text} not in the lexicon "
+                f"{lexicon}{hint}"
+            )
         if unknown_word is None:
             vocabulary |= {word for sentence in sentences for word in sentence}
     model = train_ngram(

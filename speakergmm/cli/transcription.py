@@ -11,9 +11,17 @@ import typer
 
 from speakergmm.cli.corpora import SpeakerPatternOption
 from speakergmm.cli.language_models import register_language_models
-from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_table
+from speakergmm.cli.output import (
+    JsonOption,
+    counted,
+    print_json,
+    print_line,
+    print_note,
+    print_table,
+)
 from speakergmm.cli.texts import CaseOption, case_of, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.words import fold
 
 if TYPE_CHECKING:
     from speakergmm.metrics.intervals import Interval
@@ -161,6 +169,7 @@ def _document(
         **errors.to_dict(n_confused=confusions),
         "intervals": {name: None if i is None else asdict(i) for name, i in intervals.items()},
         "intervals_note": _no_intervals(errors),
+        "case_note": _case_note(errors),
         "resampled": "speakers" if errors.by_speaker() else "utterances",
         "n_bootstrap": bootstrap,
         "seed": seed,
@@ -173,6 +182,27 @@ def _no_intervals(errors: TranscriptionErrors) -> str | None:
     if len(speakers or errors.utterances) > 1:
         return None
     return f"no intervals: one {'speaker' if speakers else 'utterance'} tells nothing of others"
+
+
+def _case_note(errors: TranscriptionErrors) -> str | None:
+    """Say how many words count as wrong for their letter case."""
+    if errors.unit != "word":
+        return None
+    pairs = [
+        each
+        for each in errors.confused
+        if each.reference
+        and each.hypothesis
+        and fold(each.reference, "lower") == fold(each.hypothesis, "lower")
+    ]
+    number = sum(each.count for each in pairs)
+    if not number:
+        return None
+    first = pairs[0]
+    return (
+        f"note: {counted(number, 'substitution')} differ in letter case only, such as "
+        f"{first.reference!r} and {first.hypothesis!r}: give --case lower"
+    )
 
 
 def _print_errors(
@@ -208,6 +238,8 @@ def _print_errors(
     )
     if note := _no_intervals(errors):
         print_line(note)
+    if hint := _case_note(errors):
+        print_note(hint)
     if errors.confused and confusions:
         print_table(
             "Most frequent",

@@ -12,6 +12,7 @@ import numpy as np
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.topology import ENTRY
 from speakergmm.hmm.transducer import BEGINNING, ENTERING, WITHIN, DecodingGraph, Labels
+from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.hmm.grammar import GrammarState
@@ -42,6 +43,7 @@ class SpokenWords:
         if missing:
             raise InvalidInputError(
                 f"{len(missing)} words of the grammar have no pronunciation: {_listed(missing)}"
+                + case_hint(missing, lexicon, "write them so")
             )
         self.index = {word: index for index, word in enumerate(words)}
         self.pronunciations: dict[str, list[tuple[tuple[int, ...], float]]] = {}

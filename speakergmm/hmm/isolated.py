@@ -19,6 +19,7 @@ from speakergmm.hmm.hypotheses import Hypothesis
 from speakergmm.hmm.inference import log_likelihood, viterbi
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.utterance_graph import HasPronunciations, UtteranceGraph, compile_transcript
+from speakergmm.words import case_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class IsolatedWords:
         if missing:
             raise InvalidInputError(
                 f"{len(missing)} words have no pronunciation: {', '.join(missing[:10])}"
+                + case_hint(missing, lexicon, "write them so")
             )
         self.models = models
         self.words = tuple(arc.word for arc in grammar.states[0].arcs)

@@ -14,7 +14,7 @@ from typing import Literal, overload
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import atomic_text_writer
-from speakergmm.words import Case, clean, fold, split_words, word_fault
+from speakergmm.words import Case, case_hint, clean, fold, split_words, word_fault
 
 RESERVED = frozenset({"<eps>", "<s>", "</s>"})
 """Symbols of graphs and language models, which neither words nor phones may be called."""
@@ -307,7 +307,10 @@ class Lexicon:
         """
         said = list(words)
         if unknown := self.unknown([said]):
-            raise InvalidInputError(f"words outside the lexicon: {', '.join(sorted(unknown))}")
+            missing = sorted(unknown)
+            raise InvalidInputError(
+                f"words outside the lexicon: {', '.join(missing)}{case_hint(missing, self)}"
+            )
         return tuple(phone for word in said for phone in self[word][0].phones)
 
     def normalised(self, how: Literal["max", "sum"]) -> Lexicon:

@@ -17,6 +17,7 @@ from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
+from speakergmm.words import case_hint
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
@@ -94,7 +95,9 @@ def align_recordings(
     usable = [u for u in utterances if _has_transcript(u, transcripts, model, skip)]
     if not usable:
         raise InsufficientDataError(
-            "there is nothing to align: " + (reasons[0] if reasons else "the corpus is empty")
+            "there is nothing to align: "
+            + (reasons[0] if reasons else "the corpus is empty")
+            + case_hint(model.lexicon.unknown(transcripts), model.lexicon)
         )
     with model.extract(
         usable, n_jobs=n_jobs, strict=strict, on_skip=skip, description=description

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from speakergmm.corpora.transcripts import Transcript
@@ -14,6 +14,7 @@ from speakergmm.hmm.language_model import BackoffLanguageModel
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
+from speakergmm.words import case_hint, fold
 
 if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel
@@ -54,24 +55,18 @@ def unknown_words(
 
 def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
     """Say which words would be known without punctuation, or in another letter case."""
-    bare: list[str] = []
-    cased: list[str] = []
-    for word in sorted(outside):
-        plain = word.strip(PUNCTUATION)
-        if plain in lexicon:
-            bare.append(word)
-        elif any(form in lexicon for form in (plain.upper(), plain.lower())):
-            (cased if plain == word else bare).append(word)
+    words = sorted(outside)
+    known = {fold(word, "lower") for word in lexicon} if words else set()
+    bare = [word for word in words if _is_known_bare(word, known)]
     hints = ""
     if bare:
         hints += f"; without punctuation {len(bare)} would be known, such as {bare[0]!r}"
-    if cased:
-        upper = cased[0].upper() in lexicon
-        hints += (
-            f"; in {'upper' if upper else 'lower'} case {len(cased)} would be known, such as "
-            f"{cased[0]!r}: bring all to one case"
-        )
-    return hints
+    return hints + case_hint([word for word in words if word not in bare], lexicon)
+
+
+def _is_known_bare(word: str, known: Container[str]) -> bool:
+    plain = word.strip(PUNCTUATION)
+    return plain != word and fold(plain, "lower") in known
 
 
 def _outside(
@@ -142,13 +137,17 @@ def language_model_words(
     found = []
     counts = Counter(word for said in used.values() for word in said if word not in known)
     if counts:
-        found.append(f"words of the text that the language model lacks: {with_counts(counts)}")
+        found.append(
+            f"words of the text that the language model lacks: {with_counts(counts)}"
+            + case_hint(counts, known)
+        )
     if lexicon is not None:
         unsaid = [word for word in given.vocabulary if word not in lexicon]
         if unsaid:
             found.append(
                 f"{len(unsaid)} words of the language model are not in the lexicon, and can't be "
                 f"recognised: {', '.join(unsaid[:20])}{', ...' if len(unsaid) > 20 else ''}"
+                + case_hint(unsaid, lexicon, "train it with --case {case}")
             )
     where = as_path(given.source)
     return [

@@ -25,6 +25,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.text_words import spelled_out
+from speakergmm.words import case_hint
 
 UNKNOWN_WORD = "<unk>"
 """What words outside the lexicon are taken for, where they are mapped."""
@@ -169,6 +170,7 @@ def train_acoustic_model(
         raise InsufficientDataError(
             f"{corpus.source}: no utterance can be used for training; the first was left out "
             f"because: {skipped[0].message if skipped else 'there is none'}"
+            + case_hint(lexicon.unknown(transcripts), lexicon)
         )
     config = as_config(options.features)
     with FeatureArchive.of(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -238,6 +239,29 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         assert printed == ""
     assert (tmp_path / "mine" / "words.ctm").read_text() == "a diary\n"
     assert not out.exists()
+
+
+def test_a_lexicon_in_the_other_letter_case_is_hinted_at(run, spoken, few, tmp_path):
+    lexicon = tmp_path / "upper.txt"
+    lexicon.write_text(
+        "".join(
+            f"{word.upper()} {way}\n" for word in spoken.lexicon for way in spoken.lexicon[word]
+        )
+    )
+    arguments = (spoken.model_path, few[0], "--lexicon", lexicon, "-o", tmp_path / "out")
+    code, _, err = run(*arguments)
+    assert code == 2
+    (hint,) = re.findall(r"in upper case \d+ would be known, such as '\w+': .*", err)
+    assert hint.endswith("with --case upper")
+    code, out, err = run(*arguments, "--case", "upper")
+    assert code == 0
+    assert "9 utterances aligned" in out
+    assert "would be known" not in err
+    # The words of an option, against the model's own lexicon.
+    audio, text = spoken.corpus.utterances[0].path, next(iter(spoken.lexicon)).upper()
+    code, _, err = run(spoken.model_path, audio, "--text", text, "-o", tmp_path / "one")
+    assert code == 2
+    assert err.strip().endswith("with --case lower")
 
 
 @pytest.fixture(scope="module")

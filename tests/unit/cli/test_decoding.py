@@ -158,6 +158,23 @@ def test_words_of_a_file(run, tmp_path):
         run("--words", words)
 
 
+def test_words_in_the_other_letter_case_are_hinted_at(run, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("LOW\nMID\nelse\n")
+    for more in ([], ["--isolated"]):
+        with pytest.raises(
+            InvalidInputError, match="in lower case 2 would be known, such as 'LOW'"
+        ):
+            run("--words", words, *more)
+    train_ngram([["LOW", "MID"], ["mid", "FALL"]], order=1).write_arpa(tmp_path / "lm.arpa")
+    note = run("--lm", tmp_path / "lm.arpa").stderr
+    assert "in lower case 3 would be known" in note
+    assert "--case lower" in note
+    train_ngram([["LOW", "MID"]], order=1).write_arpa(tmp_path / "lm.arpa")
+    with pytest.raises(InvalidInputError, match=r"in lower case 2 would be known.*--case lower"):
+        run("--lm", tmp_path / "lm.arpa")
+
+
 def test_files_of_three_kinds(run, world, tmp_path):
     out = tmp_path / "words.ctm"
     done = run("--lm", world / "lm.arpa", "--output", out, "--confidence")

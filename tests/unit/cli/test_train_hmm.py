@@ -63,6 +63,17 @@ def test_strict_training_refuses_what_training_finds(train, output):
     assert code == 0, err
 
 
+def test_a_lexicon_in_the_other_letter_case_is_hinted_at(train, folder, tmp_path):
+    upper = tmp_path / "upper.txt"
+    rows = [line.split(maxsplit=1) for line in (folder / "lexicon.txt").read_text().splitlines()]
+    upper.write_text("".join(f"{word.upper()} {phones}\n" for word, phones in rows))
+    for unknown in ("skip", "map", "graphemes"):
+        err = train("--lexicon", upper, "--unknown", unknown)[2]
+        assert "would be known, such as" in err
+        assert "--case upper" in err
+    assert "would be known" not in train("--lexicon", upper, "--case", "upper")[2]
+
+
 def test_viterbi_training_of_few_iterations_begins_as_baum_welch(train, output):
     """No time for annealing, and yet no search among models that are all alike."""
     found = {}

@@ -92,11 +92,34 @@ def test_word_errors_as_a_table(speak, folder):
     assert "1 utterance without a hypothesis, counted as deleted: u3" in out
 
 
-def test_letter_case_on_request(document, folder):
+def test_letter_case_on_request(document, speak, folder):
     (folder / "hyp").write_text(HYPOTHESIS.lower())
     arguments = ("score-transcripts", folder / "ref", folder / "hyp")
-    assert document(*arguments)["hits"] == 0
-    assert document(*arguments, "--case", "upper")["hits"] == 4
+    wrong = document(*arguments)
+    assert wrong["hits"] == 0
+    assert "differ in letter case only" in wrong["case_note"]
+    assert "differ in letter case only" in speak(*arguments)[2]
+    right = document(*arguments, "--case", "upper")
+    assert (right["hits"], right["case_note"]) == (4, None)
+
+
+def test_other_commands_hint_at_letter_case(speak, heard, folder, tmp_path):
+    text, lexicon = tmp_path / "text", tmp_path / "lower.txt"
+    text.write_text("YES NO\nNO YES MAYBE\n")
+    lexicon.write_text("yes Y EH S\nno N OW\n")
+    lm = ("train-lm", text, "--lexicon", lexicon, "-o", tmp_path / "lm.arpa")
+    hint = "in lower case 2 would be known, such as 'YES'"
+    assert hint in speak(*lm, "--unknown-word", "<unk>")[2]
+    assert "would be known" not in speak(*lm, "--unknown-word", "<unk>", "--case", "lower")[2]
+    assert "in lower case" in speak(*lm, "--phones")[2]
+    text.write_text("u1 YES\n")
+    (tmp_path / "phones").write_text("u1 Y EH S\n")
+    score = ("score-transcripts", text, tmp_path / "phones", "--phones", "--lexicon", lexicon)
+    assert "in lower case 1 would be known" in speak(*score)[2]
+    assert speak(*score, "--case", "lower")[0] == 0
+    lower = folder / "lowered.txt"
+    lower.write_text((folder / "lexicon.txt").read_text().lower())
+    assert "in lower case" in speak("validate", heard, "--lexicon", lower)[1]
 
 
 def test_hypotheses_from_a_ctm_and_references_from_a_list(document, folder):
