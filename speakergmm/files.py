@@ -53,9 +53,14 @@ class UnreadableFileError(SpeakerGmmError):
         self.reason = reason
         self.kind = kind
 
+    @property
+    def shown_path(self) -> str:
+        """The path on one line: escaped where it isn't printable, its middle left out if long."""
+        path = self.path if len(self.path) <= 300 else f"{self.path[:150]}...{self.path[-147:]}"
+        return path if path.isprintable() else repr(path)
+
     def __str__(self) -> str:
-        name = self.path if self.path.isprintable() else repr(self.path)
-        return f"{name}: {self.reason}"
+        return f"{self.shown_path}: {self.reason}"
 
 
 def kind_of(path: str | os.PathLike[str]) -> FileKind:

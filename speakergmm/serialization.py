@@ -9,16 +9,21 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.documents import DocumentError, parse_json
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.files import atomic_writer
+from speakergmm.files import UnreadableFileError, atomic_writer, open_regular
 
 FORMAT_VERSION = 1
+
+LARGEST_MODEL = 1 << 33
+"""Bytes that a model file may have."""
+
+_LARGEST_HEADER = 1 << 26
 
 # One entry, not one per field: safetensors writes several in the order of a hash table, so that the
 # same model would give other bytes each time.
@@ -121,8 +126,8 @@ def unpack_arrays(
 
     try:
         arrays: dict[str, NDArray[Any]] = load(packed)
-        metadata = json.loads(header["metadata"])
-    except (SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        metadata = parse_json(header["metadata"])
+    except (SafetensorError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise ModelFormatError(f"{source}: damaged model file ({_one_line(error)})") from None
     if _content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
         raise ModelFormatError(f"{source}: damaged: its content doesn't match its own hash")
@@ -189,11 +194,14 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelFormatError
         If the file is not a model file of this toolkit.
     """
-    header = _header(_read(path, "model file"), os.fspath(path))
+    header = _header(_read(path, "model file", whole=False), os.fspath(path))
     try:
-        return header | {"metadata": json.loads(header["metadata"])}
-    except (ValueError, RecursionError):
-        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not JSON") from None
+        metadata = parse_json(header["metadata"])
+    except DocumentError as error:
+        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata {error}") from None
+    if not isinstance(metadata, dict):
+        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not a JSON object")
+    return header | {"metadata": metadata}
 
 
 def describe_file(path: str | os.PathLike[str]) -> str:
@@ -201,10 +209,10 @@ def describe_file(path: str | os.PathLike[str]) -> str:
 
     Raises
     ------
-    OSError
+    UnreadableFileError
         If the file can't be read.
     """
-    with Path(path).open("rb") as file:
+    with open_regular(path) as file:
         return _describe(file.read(4096))
 
 
@@ -244,16 +252,16 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
             f"{source}: truncated or damaged: its header is longer than the file"
         )
     try:
-        entries = json.loads(packed[8 : 8 + length])
+        entries = parse_json(packed[8 : 8 + length])
         metadata = entries.get("__metadata__", {})
         if _HEADER_KEY not in metadata:
             raise ModelFormatError(
                 f"{source}: a safetensors file, but not one of speakergmm's (or a damaged one)"
             )
-        header = json.loads(metadata[_HEADER_KEY])
+        header = parse_json(metadata[_HEADER_KEY])
         version, kind = header["format_version"], header["kind"]
         texts = (kind, header["metadata"], header["content_sha256"])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelFormatError(f"{source}: damaged header ({_one_line(error)})") from None
     if not isinstance(version, int) or not all(isinstance(text, str) for text in texts):
         raise ModelFormatError(f"{source}: damaged header (a field has the wrong type)")
@@ -265,18 +273,31 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
     return dict(header)
 
 
-def _read(path: str | os.PathLike[str], wanted: str) -> bytes:
+def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> bytes:
+    """Read a model file, or as much as tells what it is."""
     name = os.fspath(path)
     try:
-        if Path(path).is_dir():
-            raise ModelFormatError(f"{name}: is a folder, not {_with_article(wanted)}")
-        return Path(path).read_bytes()
-    except FileNotFoundError:
-        raise ModelFormatError(
-            f"{name}: no such file; {_with_article(wanted)} was expected"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise ModelFormatError(f"{name!r}: can't be read ({_one_line(error)})") from None
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            start = file.read(4096)
+            end = 8 + int.from_bytes(start[:8], "little")
+            if start[8:9] != b"{" or end > size:
+                return start
+            if max(end, 8) > _LARGEST_HEADER or size > LARGEST_MODEL:
+                raise ModelFormatError(
+                    f"{name}: {size:,} bytes with a header of {end:,}, more than any model has"
+                )
+            return start + file.read(max(0, (size if whole else end) - len(start)))
+    except UnreadableFileError as error:
+        if error.kind == "missing":
+            reason = f"no such file; {_with_article(wanted)} was expected"
+        elif error.kind == "folder":
+            reason = f"is a folder, not {_with_article(wanted)}"
+        else:
+            reason = error.reason
+        raise ModelFormatError(f"{error.shown_path}: {reason}") from None
+    except (OSError, MemoryError) as error:
+        raise ModelFormatError(f"{name}: can't be read ({_one_line(error)})") from None
 
 
 _SIGNATURES = (
