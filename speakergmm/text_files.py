@@ -210,7 +210,9 @@ class _Text(io.RawIOBase):
         return given
 
 
-def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tuple[int, str]]:
+def read_lines(
+    path: str | os.PathLike[str], faults: FaultList, *, opened: io.BufferedReader | None = None
+) -> Iterator[tuple[int, str]]:
     """Read a UTF-8 text file or pipe, plain or compressed by gzip, line by line.
 
     A byte order mark and carriage returns at the ends of lines are dropped, white space at both
@@ -224,6 +226,8 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
     faults : FaultList
         Gets a fault for every line that isn't UTF-8 or holds a control character; such a line is
         not yielded.
+    opened : BufferedReader, optional
+        What `open_text` gave, if the file is open already; it is closed at the end.
 
     Yields
     ------
@@ -237,7 +241,7 @@ def read_lines(path: str | os.PathLike[str], faults: FaultList) -> Iterator[tupl
         If the file can't be read at all, or is no text.
     """
     try:
-        with open_text(path) as file:
+        with opened or open_text(path) as file:
             start = file.peek(_BUFFER)
             if start.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise UnreadableFileError(path, "UTF-16 text; save it as UTF-8")

@@ -16,7 +16,7 @@ from speakergmm.corpora.names import (
     unescaped_name,
 )
 from speakergmm.corpora.refusals import Refusals, without_conflicts
-from speakergmm.corpora.tables import read_text
+from speakergmm.corpora.tables import text_lines
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.text_files import Fault
 
@@ -149,9 +149,9 @@ def _read_recordings(
 
 def _read_lines(path: Path, refusals: Refusals) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines without blanks at their ends; blank lines are passed over."""
-    whole = read_text(path, None if refusals.strict else refusals.faults)
-    for line, text in enumerate(whole.split("\n"), start=1):
-        bare = text.strip(" \t\r")
+    lines = text_lines(path, None if refusals.strict else refusals.faults)
+    for line, text in enumerate(lines, start=1):
+        bare = text.strip(" \t\r\n")
         if bare:
             yield line, bare
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,63 +14,91 @@ from speakergmm.corpora.columns import (
 )
 from speakergmm.corpora.names import quoted, shown
 from speakergmm.errors import CorpusError
-from speakergmm.text_files import Fault
+from speakergmm.files import UnreadableFileError
+from speakergmm.text_files import Fault, open_text
+
+_LONGEST_ROW, _MOST_COLUMNS = 1 << 20, 10_000
 
 
-def read_text(path: Path, faults: list[Fault] | None = None) -> str:
-    """Read a text file as UTF-8, dropping a byte order mark.
+def text_lines(
+    path: Path, faults: list[Fault] | None = None, *, opened: io.BufferedReader | None = None
+) -> Iterator[str]:
+    """Read a text file or pipe line by line as UTF-8, dropping a byte order mark.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file, plain or compressed by gzip; see `open_text` for what is refused.
     faults : list of Fault, optional
-        Gets a fault for each line that isn't UTF-8, which is left empty. By default the first is an
-        error.
+        Gets a fault for each line that isn't UTF-8, in whose place an empty one comes. By default
+        the first is an error.
+    opened : BufferedReader, optional
+        The file, if it is open already; it is closed at the end.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        Its text, line ends untouched.
+        A line with its end, as it stands.
 
     Raises
     ------
     CorpusError
-        If it can't be read, is no regular file, is empty, or isn't UTF-8 (the line is named).
+        If it can't be read, is empty, or isn't UTF-8 (the line is named).
     """
+    is_empty = True
     try:
-        if path.exists() and not path.is_file():
-            raise CorpusError(f"{shown(path)} is no file; a list is needed here")
-        raw = path.read_bytes()
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CorpusError(f"{shown(path)} can't be read: {reason}") from error
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise CorpusError(f"{shown(path)} is UTF-16 text; save it as UTF-8")
+        with opened or open_text(path) as file:
+            if file.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
+                raise CorpusError(f"{shown(path)} is UTF-16 text; save it as UTF-8")
+            for number, raw in enumerate(file, start=1):
+                line = _decoded(path, number, raw, faults)
+                is_empty = is_empty and not line.strip()
+                yield line
+    except UnreadableFileError as error:
+        raise CorpusError(f"{shown(path)} {error.reason}") from None
+    if is_empty:
+        raise CorpusError(f"{shown(path)} is empty; a list has at least one row")
+
+
+def _decoded(path: Path, number: int, raw: bytes, faults: list[Fault] | None) -> str:
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the list as UTF-8 text"
         if faults is None:
-            raise CorpusError(f"{shown(path)}:{line}: {byte}") from error
-        text = _decoded_lines(path, raw.removeprefix(b"\xef\xbb\xbf"), faults)
-    if not text.strip():
-        raise CorpusError(f"{shown(path)} is empty; a list has at least one row")
-    return text
+            raise CorpusError(f"{shown(path)}:{number}: {byte}") from None
+        faults.append(Fault(str(path), number, byte))
+        return "\n"
 
 
-def _decoded_lines(path: Path, raw: bytes, faults: list[Fault]) -> str:
-    """Decode line by line, and leave the lines empty that can't be."""
-    lines = raw.split(b"\n")
-    for place, line in enumerate(lines):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            message = f"byte 0x{line[error.start]:02x} is not UTF-8; save the list as UTF-8 text"
-            faults.append(Fault(str(path), place + 1, message))
-            lines[place] = b""
-    return b"\n".join(lines).decode("utf-8")
+class _TableLines:
+    """Lines of a table that the reader of rows takes; of one row only so many."""
+
+    def __init__(self, path: Path, lines: Iterator[str]) -> None:
+        self._path = path
+        self._lines = lines
+        self.in_row = 0
+        self.before: list[str] = []
+
+    def first(self) -> str:
+        """Return the line that names the columns, and keep it for the reader."""
+        for line in self._lines:
+            # Old Macs end lines in carriage returns.
+            self.before += io.StringIO(line, newline="")
+            if named := next((each for each in self.before if each.strip()), ""):
+                return named
+        return ""
+
+    def __iter__(self) -> Iterator[str]:
+        for line in itertools.chain(self.before, self._lines):
+            for each in io.StringIO(line, newline="") if "\r" in line else (line,):
+                self.in_row += len(each)
+                if self.in_row > _LONGEST_ROW:
+                    raise CorpusError(
+                        f"{shown(self._path)} has a row of more than {_LONGEST_ROW:,} characters; "
+                        "perhaps the end of a quotation is missing"
+                    )
+                yield each
 
 
 def read_table(
@@ -80,6 +109,7 @@ def read_table(
     known: Sequence[str] = (),
     faults: list[Fault] | None = None,
     notes: list[str] | None = None,
+    opened: io.BufferedReader | None = None,
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table whose first line names its columns, row by row.
 
@@ -90,7 +120,7 @@ def read_table(
     Parameters
     ----------
     path : Path
-        The table.
+        The table, a file or a pipe; see `open_text`.
     required : sequence of str
         Columns it must have.
     optional : sequence of str
@@ -103,6 +133,8 @@ def read_table(
         default those are errors.
     notes : list of str, optional
         Gets a line where there are columns that nobody reads.
+    opened : BufferedReader, optional
+        The table, if it is open already; it is closed at the end.
 
     Yields
     ------
@@ -117,17 +149,18 @@ def read_table(
         If a column is missing or named twice, a row has too many or too few cells, quoting is
         broken, or there is no row.
     """
-    lines = io.StringIO(read_text(path, faults), newline="")
-    first = next((line for line in lines if line.strip()), "")
-    separator = _separator(path, first)
-    lines.seek(0)
+    lines = _TableLines(path, text_lines(path, faults, opened=opened))
+    separator = _separator(path, lines.first())
     n_rows = 0
     rows = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
     try:
         header = next((row for row in rows if row), [])
+        if len(header) > _MOST_COLUMNS:
+            raise CorpusError(f"{shown(path)}:1: {len(header):,} columns; no list has so many")
         places = _places(path, header, required, optional)
         _check_others(path, header, [*required, *optional, *known], faults, notes)
         for row in rows:
+            lines.in_row = 0
             if not row:
                 continue
             n_rows += 1
@@ -155,8 +188,12 @@ def read_header(path: Path) -> list[str]:
     CorpusError
         If it can't be read.
     """
-    first = next((line for line in read_text(path).splitlines() if line.strip()), "")
-    return [cell.strip() for cell in next(csv.reader([first], delimiter=_separator(path, first)))]
+    first = _TableLines(path, text_lines(path)).first().rstrip("\r\n")
+    try:
+        cells = next(csv.reader([first], delimiter=_separator(path, first)))
+    except csv.Error as error:
+        raise CorpusError(f"{shown(path)}:1: {error}") from None
+    return [cell.strip() for cell in cells]
 
 
 def _separator(path: Path, header: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -22,8 +23,8 @@ from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_header, read_table
 from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
 from speakergmm.errors import CorpusError, InvalidInputError
-from speakergmm.files import atomic_text_writer
-from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+from speakergmm.files import UnreadableFileError, atomic_text_writer
+from speakergmm.text_files import Fault, FaultList, FaultyFileError, open_text, read_lines
 from speakergmm.words import Case, clean, split_words, word_fault
 
 CHAPTER_SUFFIX = ".trans.txt"
@@ -208,14 +209,14 @@ def read_transcripts(
         found, faults = read_beside(
             corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes
         )
-    elif _is_list(path):
-        listed = True
-        told = _read_list(path, case, strict, notes)
-        if told is None:
+    else:
+        opened, listed = _opened(path)
+        told = _read_list(path, case, strict, notes, opened) if listed else None
+        if not listed:
+            told = _read_kaldi(path, case, opened)
+        elif told is None:
             told = read_beside(corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes)
         found, faults = told
-    else:
-        found, faults = _read_kaldi(path, case)
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:
@@ -287,10 +288,12 @@ class _Gathered:
             self.found[utterance] = Transcript(words, self.faults.path, line)
 
 
-def _read_kaldi(path: Path, case: Case | None) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+def _read_kaldi(
+    path: Path, case: Case | None, opened: io.BufferedReader | None = None
+) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
     gathered = _Gathered(path)
     try:
-        for line, text in read_lines(path, gathered.faults):
+        for line, text in read_lines(path, gathered.faults, opened=opened):
             utterance, *rest = _BLANKS.split(text, maxsplit=1)
             words = split_words(rest[0] if rest else "", case)
             gathered.add(unescaped_name(utterance), words, line)
@@ -299,15 +302,21 @@ def _read_kaldi(path: Path, case: Case | None) -> tuple[dict[str, Transcript], t
     return gathered.found, gathered.faults.sorted()
 
 
-def _is_list(path: Path) -> bool:
+def _opened(path: Path) -> tuple[io.BufferedReader, bool]:
+    """Open a file or pipe, and say whether it is a list or, as far as that can be told, a text."""
+    try:
+        opened = open_text(path)
+        return opened, _is_list(path, opened.peek(10_000))
+    except UnreadableFileError as error:
+        raise TranscriptError((Fault(str(path), None, error.reason),)) from None
+
+
+def _is_list(path: Path, start: bytes) -> bool:
     """Tell a list from a Kaldi text: it is named so, or its first line names the columns."""
     if path.suffix.lower() in (".csv", ".tsv"):
         return True
-    try:
-        with path.open("rb") as file:
-            first = file.readline(10_000).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    except OSError:
-        return False
+    start = start.removeprefix(b"\xef\xbb\xbf")
+    first = start.split(b"\n", 1)[0].decode("utf-8", "replace")
     separator = next((mark for mark in "\t,;" if mark in first), None)
     if separator is None:
         return first.strip().lower() == "path"
@@ -318,7 +327,7 @@ def _is_list(path: Path) -> bool:
 
 
 def _read_list(
-    path: Path, case: Case | None, strict: bool, notes: list[str]
+    path: Path, case: Case | None, strict: bool, notes: list[str], opened: io.BufferedReader
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     gathered = _Gathered(path)
     for line, row in read_table(
@@ -328,6 +337,7 @@ def _read_list(
         known=CORPUS_COLUMNS,
         faults=None if strict else gathered.faults.faults,
         notes=notes,
+        opened=opened,
     ):
         if "text" not in row:
             return None

@@ -1,4 +1,5 @@
 import os
+import threading
 
 import pytest
 
@@ -149,10 +150,21 @@ def test_other_paths_are_refused(tmp_path, name, reason):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
-def test_a_pipe_is_no_list(tmp_path):
+def test_a_list_may_come_through_a_pipe(tmp_path, monkeypatch):
+    monkeypatch.setenv("SPEAKERGMM_PIPE_TIMEOUT", "0.1")
     os.mkfifo(tmp_path / "list.tsv")
-    with pytest.raises(CorpusError, match="is no file; a list is needed"):
+    with pytest.raises(CorpusError, match="is a pipe to which nothing was written"):
         read_corpus(tmp_path / "list.tsv")
+    writer = threading.Thread(target=(tmp_path / "list.tsv").write_text, args=("path\na.wav\n",))
+    writer.start()
+    assert [u.id for u in read_corpus(tmp_path / "list.tsv")] == ["a.wav"]
+    writer.join()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the system has no such devices")
+def test_a_device_is_no_list():
+    with pytest.raises(CorpusError, match="/dev/zero is a device; give a regular file or a pipe"):
+        read_corpus("/dev/zero")
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read everything")

@@ -1,8 +1,10 @@
+import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
-from speakergmm.corpora import read_corpus
+from speakergmm.corpora import read_corpus, read_transcripts
 from speakergmm.errors import CorpusError
 
 
@@ -171,3 +173,36 @@ def test_broken_quoting_ends_a_list_with_a_fault(tmp_path):
     found = read_corpus(path, strict=False)
     assert [utterance.id for utterance in found] == ["1.wav"]
     assert len(found.faults) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("path" + "\tx" * (1 << 20) + "\n", "has a line of more than 1,048,576 bytes"),
+        ("path" + "\tx" * 20_000 + "\n", "20,001 columns; no list has so many"),
+        ("path,speaker\n" + '"\n",' * (1 << 19), "a row of more than 1,048,576 characters"),
+        ("path\n" + "a" * (1 << 18) + "\n", "field larger than field limit"),
+    ],
+    ids=["header", "columns", "row", "cell"],
+)
+def test_lines_rows_and_cells_have_an_end(tmp_path, content, found):
+    listed = tmp_path / "list.csv"
+    listed.write_text(content)
+    for read in (read_corpus, read_transcripts):
+        tracemalloc.start()
+        try:
+            with pytest.raises(CorpusError) as caught:
+                read(listed)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert found in str(caught.value)
+        assert len(str(caught.value)) < 600
+        assert peak < 20e6
+
+
+def test_a_packed_list_is_read(tmp_path):
+    listed = tmp_path / "list.tsv"
+    listed.write_bytes(gzip.compress(b"path\ttext\na.wav\tyes\r\n"))
+    assert [u.id for u in read_corpus(listed)] == ["a.wav"]
+    assert read_transcripts(listed)["a.wav"].words == ("yes",)
