@@ -41,7 +41,7 @@ def enroll_into(
     background : BackgroundModel, optional
         Needed if the store is new; otherwise it must be the one the store was made with.
     relevance_factor : float, optional
-        Of a new store, by default 10; otherwise it must be the one the store was made with.
+        Of a new store, by default 3; otherwise it must be the one the store was made with.
     n_jobs : int, default=1
         Processes that read recordings.
     busy_timeout : float, default=30
@@ -111,13 +111,15 @@ def _create_with(
     database.create_database(
         place,
         describe_store(background, settings),
-        lambda connection: reports.append(
+        lambda connection, ledger: reports.append(
             sessions.enroll_sessions(
                 connection,
+                ledger,
                 name,
                 paths,
                 collected,
-                background_digest=background.digest,
+                background=background,
+                settings=settings,
                 path=place,
             )
         ),

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.speakers.enrolment import PARAMETERS
+from speakergmm.speakers.ratios import ratio_terms
 
 DEFAULT_TOP_C = 5
 """Components scored per frame by default (Reynolds, Quatieri, Dunn 2000, section 3.5)."""
@@ -18,6 +20,8 @@ Precision = Literal["float32", "float64"]
 # Frames times numbers per frame of one block: a few megabytes, about what a cache holds.
 _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
+# Frames times components times speakers of one block, from some hundred speakers on.
+_LARGEST_BLOCK = 1 << 23
 # From so many speakers on, one matrix product per component beats gathering rows.
 _GROUP_FROM = 4
 
@@ -95,26 +99,67 @@ class SpeakerScorer:
                     f"{model.n_features} features, the background model "
                     f"{background.n_components} of {background.n_features}"
                 )
-        self.names = tuple(models)
+        same_variances = all(
+            np.array_equal(model.variances, background.variances) for model in models.values()
+        )
+        parameters = ("means", "weights") if same_variances else PARAMETERS
+        width = background.n_features * (1 if same_variances else 2)
+        slopes = np.empty((len(models), background.n_components, width), precision)
+        offsets = np.empty((len(models), background.n_components), precision)
+        for place, model in enumerate(models.values()):
+            slopes[place], offsets[place] = ratio_terms(
+                background, model, parameters, dtype=precision
+            )
+        self._take(background, tuple(models), slopes, offsets, precision)
+
+    @classmethod
+    def from_terms(
+        cls,
+        background: DiagonalMixture,
+        names: Sequence[str],
+        slopes: NDArray[Any],
+        offsets: NDArray[Any],
+    ) -> "SpeakerScorer":
+        """Return a scorer of models whose terms are known.
+
+        Parameters
+        ----------
+        background : DiagonalMixture
+        names : sequence of str
+        slopes : array, shape (S, K, D) or (S, K, 2 D)
+        offsets : array, shape (S, K)
+            As `speakergmm.speakers.ratios.ratio_terms` returns them; both float32 or float64.
+        """
+        scorer = object.__new__(cls)
+        precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
+        scorer._take(background, tuple(names), slopes, offsets, precision)
+        return scorer
+
+    def _take(
+        self,
+        background: DiagonalMixture,
+        names: tuple[str, ...],
+        slopes: NDArray[Any],
+        offsets: NDArray[Any],
+        precision: Precision,
+    ) -> None:
+        self.names = names
         self.background = background
         self.precision: Precision = precision
         self._centre = background.weights @ background.means
-        self._slopes, self._offsets = self._differences(background, list(models.values()))
+        self._slopes, self._offsets = slopes, offsets
 
     def __len__(self) -> int:
         return len(self.names)
 
+    def terms(self, place: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return slopes and offsets of one of the speakers."""
+        return self._slopes[place], self._offsets[place]
+
     def subset(self, names: Sequence[str]) -> "SpeakerScorer":
         """Return a scorer of some of the speakers, in the order given."""
         places = [self.names.index(name) for name in names]
-        chosen = object.__new__(SpeakerScorer)
-        chosen.names = tuple(names)
-        chosen.background = self.background
-        chosen.precision = self.precision
-        chosen._centre = self._centre
-        chosen._slopes = self._slopes[places]
-        chosen._offsets = self._offsets[places]
-        return chosen
+        return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
     def frame_scores(
         self, X: NDArray[np.floating[Any]], *, top_c: int | None = DEFAULT_TOP_C
@@ -149,8 +194,10 @@ class SpeakerScorer:
                 block = slice(start, start + step)
                 scores[block] = self._exact(frames[block])
         else:
-            for start in range(0, len(frames), _SHORTLIST_FRAMES):
-                block = slice(start, start + _SHORTLIST_FRAMES)
+            # Memory grows neither with frames nor with speakers.
+            step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (top_c * len(self.names) or 1)))
+            for start in range(0, len(frames), step):
+                block = slice(start, start + step)
                 scores[block] = self._shortlisted(frames[block], int(top_c))
         return scores
 
@@ -187,49 +234,15 @@ class SpeakerScorer:
     ) -> tuple[NDArray[np.float64], int]:
         """Return what `score` returns, and the number of frames."""
         total, n_frames = np.zeros(len(self.names)), 0
+        step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (len(self.names) or 1)))
         for block in blocks:
-            # Blocks of a fixed size, so that memory doesn't grow with frames times speakers.
-            for start in range(0, len(block), _SHORTLIST_FRAMES):
-                part = block[start : start + _SHORTLIST_FRAMES]
+            for start in range(0, len(block), step):
+                part = block[start : start + step]
                 total += self.frame_scores(part, top_c=top_c).sum(axis=0)
                 n_frames += len(part)
         if n_frames == 0:
             raise InsufficientDataError("there is no frame of speech to score")
         return total / n_frames, n_frames
-
-    def _differences(
-        self, background: DiagonalMixture, models: Sequence[DiagonalMixture]
-    ) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return slopes, shape (S, K, D or 2 D), and offsets, shape (S, K), of all ``d_k``."""
-        shape = (len(models), *background.means.shape)
-        dtype = np.dtype(self.precision)
-        same_variances = all(np.array_equal(m.variances, background.variances) for m in models)
-        width = shape[2] if same_variances else 2 * shape[2]
-        slopes, offsets = np.empty((*shape[:2], width), dtype), np.empty(shape[:2], dtype)
-        with np.errstate(divide="ignore"):
-            background_log_weights = np.log(background.weights)
-        background_means = background.means - self._centre
-        for place, model in enumerate(models):
-            means = model.means - self._centre
-            if same_variances:
-                # (a + b)(a - b) and not a^2 - b^2: nothing cancels.
-                slopes[place] = (means - background_means) / background.variances
-                quadratic = (means + background_means) * (means - background_means)
-                constant = -0.5 * (quadratic / background.variances).sum(axis=1)
-            else:
-                linear = means / model.variances - background_means / background.variances
-                square = -0.5 * (1 / model.variances - 1 / background.variances)
-                slopes[place] = np.hstack([linear, square])
-                constant = -0.5 * (
-                    means**2 / model.variances
-                    - background_means**2 / background.variances
-                    + np.log(model.variances / background.variances)
-                ).sum(axis=1)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                gain = np.log(model.weights) - background_log_weights
-            # A component without weight in the background can't have been adapted.
-            offsets[place] = constant + np.where(background.weights > 0, gain, 0.0)
-        return slopes, offsets
 
     @cached_property
     def _slopes_by_component(self) -> tuple[NDArray[Any], NDArray[Any]]:

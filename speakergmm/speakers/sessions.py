@@ -14,7 +14,9 @@ from speakergmm.provenance import software_versions, utc_now
 from speakergmm.serialization import pack_arrays, unpack_arrays
 from speakergmm.speakers import records
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.enrolment import collect_statistics
+from speakergmm.speakers.enrolment import AdaptationSettings, adapt_speaker, collect_statistics
+from speakergmm.speakers.integrity import Ledger, check_large, next_number, write_large
+from speakergmm.speakers.ratios import pack_ratio, ratio_terms
 from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
 
 STATISTICS_KIND = "speaker statistics"
@@ -70,80 +72,104 @@ def collect_sessions(
     return collected
 
 
-def insert_session(
-    connection: sqlite3.Connection,
-    speaker_id: int,
-    speaker: str,
-    background_digest: str,
-    session: Session,
-) -> None:
-    """Write one recording's row."""
-    # The blob repeats whose it is: a damaged row can't pass for somebody else's.
-    metadata = {
-        "speaker": speaker,
-        "background": background_digest,
-        "audio_sha256": session.audio_sha256,
-    }
-    packed = pack_arrays(session.statistics.to_arrays(), kind=STATISTICS_KIND, metadata=metadata)
-    connection.execute(
-        "INSERT INTO sessions (speaker_id, statistics, file_name, audio_sha256, seconds,"
-        " speech_seconds, n_frames, enrolled, software) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            speaker_id,
-            packed,
-            session.file_name,
-            session.audio_sha256,
-            session.seconds,
-            session.speech_seconds,
-            session.n_frames,
-            utc_now(),
-            software_versions()["speakergmm"],
-        ),
-    )
-
-
 def enroll_sessions(
     connection: sqlite3.Connection,
+    ledger: Ledger,
     name: str,
     paths: Sequence[Path],
     collected: Sequence[Session],
     *,
-    background_digest: str,
+    background: BackgroundModel,
+    settings: AdaptationSettings,
     path: Path,
 ) -> EnrolmentReport:
-    """Write a speaker's recordings and an entry in the log; the caller holds the transaction.
+    """Write a speaker's recordings and model, and an entry in the log.
+
+    The caller holds the transaction.
 
     Raises
     ------
     StoreError
-        If the same audio is enrolled for her already.
+        If the same audio is enrolled for the speaker already.
     """
-    new, notes = records.add_speaker(connection, name, path)
-    speaker_id = records.find_speaker(connection, name, path)
+    notes: list[str] = []
+    known = next(records.read_speakers(connection, path, name=name), None)
+    if known is None:
+        notes += records.note_alike(connection, name, path)
+        number, created = next_number(connection, "speakers"), utc_now()
+        stored: list[tuple[records.SessionRow, MixtureStatistics]] = []
+    else:
+        number, created = known.id, known.created
+        stored = read_statistics(connection, known, background, path)
     for wav, session in zip(paths, collected, strict=True):
-        notes += records.note_same_audio(connection, name, wav, session.audio_sha256)
-        insert_session(connection, speaker_id, name, background_digest, session)
+        notes += records.note_same_audio(connection, name, wav, session.audio_sha256, path)
+        _insert_session(connection, ledger, number, name, background, session)
+    statistics = [each for _, each in stored] + [session.statistics for session in collected]
+    model = adapt_speaker(background, statistics, name=name, settings=settings)
+    packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, settings.parameters))
+    records.write_speaker(
+        connection, ledger, number, name, created, write_large(connection, "models", number, packed)
+    )
     detail = {
         "recordings": len(collected),
         "speech_seconds": round(sum(session.speech_seconds for session in collected), 3),
         "software": software_versions()["speakergmm"],
     }
-    records.write_log(connection, "enroll", name, detail)
-    count, seconds = records.total_of(connection, speaker_id, path)
-    recordings = tuple(
-        EnrolledRecording(s.file_name, s.seconds, s.speech_seconds, s.n_frames) for s in collected
+    records.write_log(connection, ledger, "enroll", name, detail)
+    return EnrolmentReport(
+        name,
+        known is None,
+        tuple(
+            EnrolledRecording(s.file_name, s.seconds, s.speech_seconds, s.n_frames)
+            for s in collected
+        ),
+        len(statistics),
+        sum([row.speech_seconds for row, _ in stored] + [s.speech_seconds for s in collected]),
+        tuple(notes),
     )
-    return EnrolmentReport(name, new, recordings, count, seconds, tuple(notes))
 
 
-def read_sessions(
+def _insert_session(
     connection: sqlite3.Connection,
+    ledger: Ledger,
     speaker_id: int,
     speaker: str,
     background: BackgroundModel,
+    session: Session,
+) -> None:
+    # The blob repeats whose it is: a damaged row can't pass for somebody else's.
+    packed = pack_arrays(
+        session.statistics.to_arrays(),
+        kind=STATISTICS_KIND,
+        metadata=_belonging(speaker, background, session.audio_sha256),
+    )
+    number = next_number(connection, "sessions")
+    values = (
+        number,
+        speaker_id,
+        session.file_name,
+        session.audio_sha256,
+        session.seconds,
+        session.speech_seconds,
+        session.n_frames,
+        utc_now(),
+        software_versions()["speakergmm"],
+        write_large(connection, "statistics", number, packed),
+    )
+    ledger.insert(connection, "sessions", values)
+
+
+def _belonging(speaker: str, background: BackgroundModel, audio_sha256: str) -> dict[str, str]:
+    return {"speaker": speaker, "background": background.digest, "audio_sha256": audio_sha256}
+
+
+def read_statistics(
+    connection: sqlite3.Connection,
+    speaker: records.SpeakerRow,
+    background: BackgroundModel,
     path: Path,
-) -> list[MixtureStatistics]:
-    """Read and check the statistics of a speaker's recordings, in the order of enrolment.
+) -> list[tuple[records.SessionRow, MixtureStatistics]]:
+    """Read and check a speaker's recordings, in the order of enrolment.
 
     Raises
     ------
@@ -151,20 +177,15 @@ def read_sessions(
         If a row is damaged, or is of another speaker or background model.
     """
     found = []
-    for row in records.read_rows(connection, path, speaker_id=speaker_id):
-        source = f"{path}: recording {row.id} of {speaker!r}"
-        packed = connection.execute(
-            "SELECT statistics FROM sessions WHERE id = ?", (row.id,)
-        ).fetchone()[0]
-        if not isinstance(packed, bytes):
-            raise ModelFormatError(f"{source}: damaged store (its statistics are no blob)")
-        arrays, metadata = unpack_arrays(packed, kind=STATISTICS_KIND, source=source)
-        expected = {
-            "speaker": speaker,
-            "background": background.digest,
-            "audio_sha256": row.audio_sha256,
-        }
-        if metadata != expected:
+    for _, row in records.read_sessions(connection, path, speaker=speaker):
+        source = f"{path}: recording {row.id} of {speaker.name!r}"
+        blob = connection.execute(
+            "SELECT packed FROM statistics WHERE id = ?", (row.id,)
+        ).fetchone()
+        what = f"the statistics of recording {row.id} of {speaker.name!r}"
+        packed = check_large(blob and blob[0], row.statistics_sha256, path, what)
+        arrays, metadata = unpack_arrays(bytes(packed), kind=STATISTICS_KIND, source=source)
+        if metadata != _belonging(speaker.name, background, row.audio_sha256):
             raise ModelFormatError(f"{source}: damaged store (its statistics belong elsewhere)")
         try:
             statistics = MixtureStatistics.from_arrays(arrays)
@@ -184,7 +205,7 @@ def read_sessions(
                 f"{source}: damaged store ({row.n_frames} frames are {expected_seconds:g} s of "
                 f"speech, not {row.speech_seconds:g} s)"
             )
-        found.append(statistics)
+        found.append((row, statistics))
     return found
 
 

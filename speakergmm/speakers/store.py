@@ -1,7 +1,5 @@
 """The speaker store: one file that holds a background model, speakers and their statistics."""
 
-import contextlib
-import hashlib
 import json
 import math
 import os
@@ -15,18 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora.names import check_speaker_name
-from speakergmm.errors import (
-    InvalidInputError,
-    ModelFormatError,
-    StoreError,
-)
+from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config, cached_extractor
-from speakergmm.mixtures import MixtureStatistics
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers import database, records, sessions
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.compatibility import check_background, check_features
+from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
     AdaptationSettings,
@@ -35,6 +29,8 @@ from speakergmm.speakers.enrolment import (
     adapt_speaker,
 )
 from speakergmm.speakers.extraction import check_speech
+from speakergmm.speakers.integrity import Ledger, check_large, check_whole
+from speakergmm.speakers.ratios import unpack_ratio
 from speakergmm.speakers.results import (
     EnrolledSpeaker,
     EnrolmentReport,
@@ -42,6 +38,7 @@ from speakergmm.speakers.results import (
     VerificationScore,
 )
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.values import damaged, parsed
 
 PathLike = str | os.PathLike[str]
 
@@ -51,9 +48,21 @@ STORE_KIND = "speaker store"
 class SpeakerStore:
     """Speakers, enrolled from recordings, in one SQLite file.
 
-    Make one with `create` or `open`; close it with `close` or use it in a ``with`` statement.
-    Whatever `enroll` and `remove` acknowledged is on disk, a kill at any moment leaves the store
-    whole, and several programs may use it at once. An object belongs to the thread that made it.
+    Open one that is there, or make one with `create`; close it with `close` or use it in a
+    ``with`` statement. Whatever `enroll` and `remove` acknowledged is on disk, a kill at any moment
+    leaves the store whole, and several programs may use it at once; reading waits for nobody. The
+    file holds biometric data: only its owner may read a new one. An object belongs to the thread
+    that made it.
+
+    Parameters
+    ----------
+    path : path
+    background : BackgroundModel, optional
+        If given, must be the one the store was made with.
+    features : FeatureConfig, str or path, optional
+        If given, must be those the store was made with.
+    busy_timeout : float, default=30
+        Seconds to wait for other programs that write.
 
     Attributes
     ----------
@@ -63,46 +72,80 @@ class SpeakerStore:
     settings : AdaptationSettings
         How speaker models are adapted; fixed when the store is made.
 
+    Raises
+    ------
+    StoreError
+        If there is no such store, or it can't be used.
+    ModelFormatError
+        If the file is something else, damaged, or of another version.
+    IncompatibleModelError
+        If the background model or the features are other ones; says what differs.
+
+    Notes
+    -----
+    Opening checks that all rows are there, as they were written, and that the indexes agree with
+    them; what a row holds is checked when it is read, and the structure of the whole file before
+    the first change and around each removal. A damaged store is refused, and gives no wrong answer.
+
     Examples
     --------
-    >>> with SpeakerStore.open("voices.db") as store:       # doctest: +SKIP
+    >>> with SpeakerStore("voices.db") as store:       # doctest: +SKIP
     ...     store.enroll("ana", ["ana1.wav", "ana2.wav"])
     ...     store.verify("ana", "who.wav").score
     1.374
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self.path = path
-        self._connection: sqlite3.Connection | None = connection
-        self._models: dict[str, SpeakerModel] = {}
-        self._scorers: dict[tuple[str, ...], SpeakerScorer] = {}
-        self._generation = -1
-        with self._errors():
-            meta = dict(connection.execute("SELECT key, value FROM meta"))
+    def __init__(
+        self,
+        path: PathLike,
+        *,
+        background: BackgroundModel | None = None,
+        features: FeatureConfig | str | os.PathLike[str] | None = None,
+        busy_timeout: float = 30.0,
+    ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(
+                f"a speaker store is opened by its path, found {type(path).__name__}; a new one is "
+                "made by SpeakerStore.create(path, background)"
+            )
+        if background is not None and not isinstance(background, BackgroundModel):
+            raise TypeError(
+                f"background must be a BackgroundModel, found {type(background).__name__}; "
+                "BackgroundModel.load(path) reads one"
+            )
+        self.path = Path(path)
+        wanted = None if features is None else as_config(features)
+        self._everybody: tuple[int, tuple[str, ...], SpeakerScorer] | None = None
+        self._file = StoreConnection(self.path, busy_timeout=busy_timeout)
         try:
-            packed, digest = meta["background"], meta["background_digest"]
-            if _hash_settings(meta["settings"], digest) != meta["settings_sha256"]:
-                raise ValueError("they don't match their own hash")
+            with self._file.reading() as connection:
+                self._read_itself(connection)
+            if wanted is not None:
+                check_features(self.background, wanted, what=os.fspath(path))
+            if background is not None:
+                check_background(self.background, background, what=os.fspath(path))
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _read_itself(self, connection: sqlite3.Connection) -> None:
+        meta = Ledger.read(connection, self.path).values
+        query = "SELECT value FROM meta WHERE key = 'background'"
+        (packed,) = connection.execute(query).fetchone() or (None,)
+        if not isinstance(packed, bytes):
+            raise damaged(self.path, "its background model is no blob")
+        try:
             settings = json.loads(meta["settings"])
             self.settings = AdaptationSettings(
                 settings["relevance_factor"], tuple(settings["parameters"])
             )
+            digest = meta["background_digest"]
         except (KeyError, TypeError, ValueError, InvalidInputError) as error:
-            raise ModelFormatError(f"{path}: damaged store (its settings: {error})") from None
-        records.check_meta(meta, path)
-        self._made = {"created": meta["created"], "software": records.parsed(meta["software"])}
-        with self._errors():
-            records.count_changes(connection, path)
-        if not isinstance(packed, bytes):
-            raise ModelFormatError(f"{path}: damaged store (its background model is no blob)")
-        self.background = BackgroundModel.from_bytes(packed, source=os.fspath(path))
+            raise damaged(self.path, f"its settings: {error}") from None
+        self._made = {"created": meta["created"], "software": parsed(meta["software"])}
+        self.background = BackgroundModel.from_bytes(packed, source=os.fspath(self.path))
         if self.background.digest != digest:
-            raise ModelFormatError(
-                f"{path}: damaged store (its background model doesn't match its digest)"
-            )
-        if meta["erasing"]:
-            # A removal was cut short after it was committed; finish it if nobody is in the way.
-            self._erase()
+            raise damaged(self.path, "its background model doesn't match its digest")
 
     @classmethod
     def create(
@@ -140,6 +183,11 @@ class SpeakerStore:
         InvalidInputError
             If a setting is out of range.
         """
+        if not isinstance(background, BackgroundModel):
+            raise TypeError(
+                f"a store is made with a BackgroundModel, found {type(background).__name__}; "
+                "BackgroundModel.load(path) reads one"
+            )
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, tuple(parameters))
         database.create_database(path, describe_store(background, settings))
@@ -154,50 +202,12 @@ class SpeakerStore:
         features: FeatureConfig | str | os.PathLike[str] | None = None,
         busy_timeout: float = 30.0,
     ) -> "SpeakerStore":
-        """Open a store.
-
-        Parameters
-        ----------
-        path : path
-        background : BackgroundModel, optional
-            If given, must be the one the store was made with.
-        features : FeatureConfig, str or path, optional
-            If given, must be those the store was made with.
-        busy_timeout : float, default=30
-            Seconds to wait for other programs that write.
-
-        Returns
-        -------
-        SpeakerStore
-
-        Raises
-        ------
-        StoreError
-            If there is no such store, or it can't be used.
-        ModelFormatError
-            If the file is something else, damaged, or of a newer version.
-        IncompatibleModelError
-            If the background model or the features are other ones; says what differs.
-        """
-        path = Path(path)
-        wanted = None if features is None else as_config(features)
-        connection = database.connect(path, busy_timeout=busy_timeout)
-        try:
-            store = cls(path, connection)
-            if wanted is not None:
-                check_features(store.background, wanted, what=os.fspath(path))
-            if background is not None:
-                check_background(store.background, background, what=os.fspath(path))
-        except BaseException:
-            connection.close()
-            raise
-        return store
+        """Open a store: another way to write ``SpeakerStore(path)``, which see."""
+        return cls(path, background=background, features=features, busy_timeout=busy_timeout)
 
     def close(self) -> None:
         """Close the store; closing twice does no harm."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._file.close()
 
     def __enter__(self) -> "SpeakerStore":
         return self
@@ -250,16 +260,19 @@ class SpeakerStore:
         self, name: str, paths: Sequence[Path], collected: Sequence[sessions.Session]
     ) -> EnrolmentReport:
         """Enrol recordings whose statistics against this background model are there already."""
-        connection = self._open_connection()
-        with self._errors(), database.writing(connection):
-            return sessions.enroll_sessions(
+        with self._file.writing() as (connection, ledger):
+            report = sessions.enroll_sessions(
                 connection,
+                ledger,
                 name,
                 paths,
                 collected,
-                background_digest=self.background.digest,
+                background=self.background,
+                settings=self.settings,
                 path=self.path,
             )
+        self._file.empty_log(wait=False)
+        return report
 
     def verify(
         self,
@@ -294,7 +307,9 @@ class SpeakerStore:
         """
         name = check_speaker_name(speaker)
         limit = _checked_threshold(threshold)
-        scorer = self._scorer((name,))
+        with self._file.reading() as connection:
+            row = records.find_speaker(connection, name, self.path)
+            scorer = self._read_scorer(connection, [row])
         scores, n_frames, seconds = self._score(scorer, [Path(wav)], top_c)
         score = float(scores[0])
         decision = None if limit is None else score >= limit
@@ -336,7 +351,7 @@ class SpeakerStore:
             raise InvalidInputError(f"top is {top!r}; it must be at least 1")
         limit = _checked_threshold(threshold)
         paths = as_paths(wavs, "identify")
-        scorer = self._scorer(None)
+        scorer = self._scorer_of_all()
         if not scorer.names:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
         scores, n_frames, seconds = self._score(scorer, paths, top_c)
@@ -353,16 +368,16 @@ class SpeakerStore:
             If the store has no such speaker.
         """
         name = check_speaker_name(speaker)
-        return self._adapted([name])[0]
+        with self._file.reading() as connection:
+            return self._adapted(connection, records.find_speaker(connection, name, self.path))
 
     def speakers(self) -> tuple[EnrolledSpeaker, ...]:
         """List the speakers, sorted by name."""
-        connection = self._open_connection()
-        with self._errors():
+        with self._file.reading() as connection:
             return records.list_speakers(connection, self.path)
 
     def remove(self, speaker: str) -> None:
-        """Erase a speaker for good: her statistics, her name, the log entries that name her.
+        """Erase a speaker for good: statistics, model, name, and the log entries that name them.
 
         Afterwards none of it is in the store's files any more.
 
@@ -371,26 +386,30 @@ class SpeakerStore:
         UnknownSpeakerError
             If the store has no such speaker.
         StoreError
-            If another program uses the store, so that bytes of the deleted data can't be
-            overwritten yet; she is removed, and the next `open` or `remove` tries again.
+            If the store can't be written: the message says that nothing was changed. If another
+            program reads an older state at that moment, or the disk is full, so that deleted bytes
+            can't be overwritten yet: the message says that the speaker is removed. They go as
+            soon as the last program has closed the store, and with the next change.
         """
         name = check_speaker_name(speaker)
-        connection = self._open_connection()
-        with self._errors(), database.writing(connection):
-            records.delete_speaker(connection, name, self.path)
-            records.write_log(connection, "remove", None, {})
-        self._models.clear()
-        self._scorers.clear()
-        if not self._erase():
+        with self._file.writing(thorough=True) as (connection, ledger):
+            row = records.find_speaker(connection, name, self.path)
+            # What is deleted must be the speaker's own, to the last page.
+            self._adapted(connection, row)
+            self._read_scorer(connection, [row])
+            records.delete_speaker(connection, ledger, row)
+            records.write_log(connection, ledger, "remove", None, {})
+        self._everybody = None
+        left = self._file.empty_log(wait=True)
+        if left is not None:
             raise StoreError(
-                f"{self.path}: the speaker is removed, but another program uses the store and "
-                "deleted bytes are still on disk; they go when the store is next opened alone"
+                f"{self.path}: the speaker is removed, but {left} and deleted bytes are still on "
+                "disk; they go when the last program has closed the store, or with the next change"
             )
 
     def log(self) -> tuple[dict[str, Any], ...]:
         """Return the enrolment log, oldest first: ``at``, ``action``, ``speaker``, ``detail``."""
-        connection = self._open_connection()
-        with self._errors():
+        with self._file.reading() as connection:
             return records.list_log(connection, self.path)
 
     def info(self) -> dict[str, Any]:
@@ -418,76 +437,61 @@ class SpeakerStore:
         ModelFormatError
             If something is damaged.
         """
-        connection = self._open_connection()
-        with self._errors():
-            found = [row[0] for row in connection.execute("PRAGMA integrity_check(1)")]
-            orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
-        if found != ["ok"] or orphans:
-            reason = "rows without a speaker" if orphans else " ".join(str(found[0]).split())
-            raise ModelFormatError(f"{self.path}: damaged store ({reason})")
-        with self._errors(), database.reading(connection):
-            for name in records.names_of(connection, self.path):
-                self._sessions(connection, name)
+        with self._file.reading() as connection:
             records.list_log(connection, self.path)
+            check_whole(connection, self.path)
+            for row in records.read_speakers(connection, self.path):
+                model = self._adapted(connection, row)
+                expected = SpeakerScorer(self.background.mixture, {row.name: model.mixture})
+                frames = self.background.mixture.means
+                scorer = self._read_scorer(connection, [row])
+                found, wanted = (each.frame_scores(frames)[:, 0] for each in (scorer, expected))
+                if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3):
+                    raise damaged(self.path, f"the model of {row.name!r} is not of its recordings")
 
-    @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
-        with database.translated_errors(self.path):
-            yield
-
-    def _open_connection(self) -> sqlite3.Connection:
-        if self._connection is None:
-            raise StoreError(f"{self.path}: the store is closed; open it again")
-        return self._connection
-
-    def _erase(self) -> bool:
-        connection = self._open_connection()
-        with self._errors():
-            generation = records.count_changes(connection, self.path)
-            if not database.erase_deleted(connection):
-                return False
-            with database.writing(connection):
-                records.note_erased(connection, generation)
-        return True
-
-    def _sessions(self, connection: sqlite3.Connection, name: str) -> list[MixtureStatistics]:
-        found = sessions.read_sessions(
-            connection,
-            records.find_speaker(connection, name, self.path),
-            name,
+    def _adapted(self, connection: sqlite3.Connection, row: records.SpeakerRow) -> SpeakerModel:
+        read = sessions.read_statistics(connection, row, self.background, self.path)
+        return adapt_speaker(
             self.background,
-            self.path,
+            [statistics for _, statistics in read],
+            name=row.name,
+            settings=self.settings,
         )
-        if not found:
-            raise ModelFormatError(f"{self.path}: damaged store (no recording of {name!r})")
-        return found
 
-    def _adapted(self, names: Iterable[str] | None) -> list[SpeakerModel]:
-        """Return models of some speakers, or of all, as of now."""
-        connection = self._open_connection()
-        with self._errors(), database.reading(connection):
-            generation = records.count_changes(connection, self.path)
-            if generation != self._generation:
-                self._models.clear()
-                self._scorers.clear()
-                self._generation = generation
-            wanted = records.names_of(connection, self.path) if names is None else list(names)
-            for name in wanted:
-                if name not in self._models:
-                    self._models[name] = adapt_speaker(
-                        self.background,
-                        self._sessions(connection, name),
-                        name=name,
-                        settings=self.settings,
-                    )
-        return [self._models[name] for name in wanted]
+    def _scorer_of_all(self) -> SpeakerScorer:
+        """Return a scorer of all speakers, as of now; what is in memory is not read again."""
+        with self._file.reading() as connection:
+            query = "SELECT value FROM meta WHERE key = 'generation'"
+            (generation,) = connection.execute(query).fetchone()
+            if self._everybody is None or self._everybody[0] != generation:
+                rows = list(records.read_speakers(connection, self.path))
+                digests = tuple(row.model_sha256 for row in rows)
+                self._everybody = generation, digests, self._read_scorer(connection, rows)
+        return self._everybody[2]
 
-    def _scorer(self, names: tuple[str, ...] | None) -> SpeakerScorer:
-        models = {model.name: model.mixture for model in self._adapted(names)}
-        key = tuple(models)
-        if key not in self._scorers:
-            self._scorers[key] = SpeakerScorer(self.background.mixture, models)
-        return self._scorers[key]
+    def _read_scorer(
+        self, connection: sqlite3.Connection, rows: Sequence[records.SpeakerRow]
+    ) -> SpeakerScorer:
+        mixture = self.background.mixture
+        width = mixture.n_features * (2 if "variances" in self.settings.parameters else 1)
+        slopes = np.empty((len(rows), mixture.n_components, width), np.float32)
+        offsets = np.empty((len(rows), mixture.n_components), np.float32)
+        known: dict[str, int] = {}
+        if self._everybody is not None:
+            _, digests, scorer = self._everybody
+            known = {digest: place for place, digest in enumerate(digests)}
+        for place, row in enumerate(rows):
+            if row.model_sha256 in known:
+                slopes[place], offsets[place] = scorer.terms(known[row.model_sha256])
+                continue
+            query = "SELECT packed FROM models WHERE id = ?"
+            blob = connection.execute(query, (row.id,)).fetchone()
+            what = f"the model of {row.name!r}"
+            packed = check_large(blob and blob[0], row.model_sha256, self.path, what)
+            if not unpack_ratio(packed, slopes[place], offsets[place]):
+                raise damaged(self.path, f"{what} has another size")
+        names = [row.name for row in rows]
+        return SpeakerScorer.from_terms(mixture, names, slopes, offsets)
 
     def _score(
         self, scorer: SpeakerScorer, paths: Sequence[Path], top_c: int | None
@@ -510,7 +514,7 @@ class SpeakerStore:
 
 def describe_store(
     background: BackgroundModel, settings: AdaptationSettings
-) -> dict[str, bytes | str | int]:
+) -> dict[str, bytes | str]:
     """Return what a new store says about itself: rows of its table "meta"."""
     document = json.dumps(
         {
@@ -523,16 +527,9 @@ def describe_store(
         "background": background.to_bytes(),
         "background_digest": background.digest,
         "settings": document,
-        "settings_sha256": _hash_settings(document, background.digest),
-        "generation": 0,
-        "erasing": 0,
         "created": utc_now(),
         "software": json.dumps(software_versions()),
     }
-
-
-def _hash_settings(settings: str, background_digest: str) -> str:
-    return hashlib.sha256(f"{settings} {background_digest}".encode()).hexdigest()
 
 
 def as_paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:

@@ -7,17 +7,25 @@ import resource
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from speakergmm.audio import write_audio
-from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
-from speakergmm.speakers import SpeakerStore
+from speakergmm.errors import (
+    ModelFormatError,
+    SpeakerGmmError,
+    StoreError,
+    UnknownSpeakerError,
+)
+from speakergmm.speakers import SpeakerStore, enroll_into, is_store
+from speakergmm.speakers.sessions import collect_sessions
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -132,17 +140,20 @@ def test_removed_data_are_in_no_file(tmp_path, background, voices):
         store.enroll(secret, [recording, voices(3, 1)])
         for voice in range(4, 12):
             store.enroll(f"speaker {voice}", [voices(voice, n) for n in range(2)])
-        rows = store._connection.execute(
-            "SELECT statistics, audio_sha256 FROM sessions JOIN speakers ON speakers.id ="
-            " speaker_id WHERE name = ?",
-            (secret,),
-        ).fetchall()
+        with contextlib.closing(sqlite3.connect(path)) as other:
+            rows = other.execute(
+                "SELECT statistics.packed, audio_sha256 FROM sessions JOIN speakers ON speakers.id"
+                " = speaker_id JOIN statistics ON statistics.id = sessions.id WHERE name = ?"
+                " UNION ALL SELECT packed, name FROM models JOIN speakers USING (id)"
+                " WHERE name = ?",
+                (secret, secret),
+            ).fetchall()
         needles = [secret.encode(), b"zanzibarina-tape"]
         for blob, digest in rows:
-            # 24 bytes from the middle of her statistics, at many places.
-            needles += [blob[place : place + 24] for place in range(0, len(blob) - 24, 997)]
+            # 24 bytes from the middle of the statistics and the model, at many places.
+            parts = [blob[place : place + 24] for place in range(5000, len(blob) - 24, 197)]
+            needles += [part for part in parts if len(set(part)) > 12]
             needles.append(digest.encode())
-        needles = [needle for needle in needles if len(set(needle)) > 8 or needle.isascii()]
         before = b"".join(files_of(path).values())
         assert all(needle in before for needle in needles)
         assert len(needles) > 10
@@ -156,25 +167,124 @@ def test_removed_data_are_in_no_file(tmp_path, background, voices):
         assert len(store.speakers()) == 9
 
 
-def test_a_reader_delays_erasure_until_the_store_is_opened_again(filled, voices):
+def test_rows_that_moved_leave_no_copies_behind(tmp_path, background, voices):
+    # SQLite zeroes what it deletes, but not what it left where a row was before it moved: with
+    # these names and in this order two removed ones would still be found.
+    path, wav = tmp_path / "many.db", voices(1, 0)
+    (session,) = collect_sessions(background, [wav])
+    generator = random.Random(0)
+    alive, gone = set(), set()
+    with SpeakerStore.create(path, background) as store:
+        for _ in range(220):
+            if alive and generator.random() < 0.33:
+                name = generator.choice(sorted(alive))
+                store.remove(name)
+                alive.discard(name)
+                gone.add(name)
+                continue
+            name = (
+                f"Zanzibarina {generator.randrange(10**6):06d} {'q' * generator.randrange(1, 180)}"
+            )
+            audio = f"{generator.randrange(16**64):064x}"
+            named = replace(session, audio_sha256=audio, file_name=f"{name[:18]}.wav")
+            store.enroll_collected(name, [wav], [named])
+            alive.add(name)
+        store.check()
+    content = path.read_bytes()
+    assert all(name[:18].encode() in content for name in alive)
+    assert not any(name[:18].encode() in content for name in gone)
+    assert len(gone) > 60
+
+
+def start_reading(path):
+    """Another program that reads an old state until it is told to end."""
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT COUNT(*) FROM speakers").fetchone()
+    return reader
+
+
+def test_a_reader_delays_erasure_until_it_has_gone(filled, voices):
     # A name that no hexadecimal digest can hold by chance.
     secret = "Zanzibarina"
     with SpeakerStore.open(filled) as store:
         store.enroll(secret, voices(3, 0))
-    reader = sqlite3.connect(filled)
-    reader.execute("BEGIN")
-    reader.execute("SELECT COUNT(*) FROM speakers").fetchone()
+    reader = start_reading(filled)
     with (
         SpeakerStore.open(filled, busy_timeout=0.1) as store,
-        pytest.raises(StoreError, match="deleted bytes are still on disk"),
+        pytest.raises(
+            StoreError, match=r"is removed, but another program.*bytes are still on disk"
+        ),
     ):
         store.remove(secret)
+    size = sum(map(len, files_of(filled).values()))
     assert secret.encode() in b"".join(files_of(filled).values())
+    # Meanwhile reading waits for nothing and rewrites nothing.
+    for _ in range(5):
+        with SpeakerStore.open(filled, busy_timeout=30) as store:
+            start = time.monotonic()
+            assert [speaker.name for speaker in store.speakers()] == ["ana", "bea"]
+            store.verify("ana", voices(1, 5))
+        assert time.monotonic() - start < 5
+    assert sum(map(len, files_of(filled).values())) == size
     reader.rollback()
     reader.close()
-    with SpeakerStore.open(filled) as store:
-        assert [speaker.name for speaker in store.speakers()] == ["ana", "bea"]
     assert secret.encode() not in b"".join(files_of(filled).values())
+    assert list(files_of(filled)) == ["filled.db"]
+
+
+def test_the_next_change_erases_what_had_to_wait(filled, voices):
+    reader = start_reading(filled)
+    with SpeakerStore.open(filled, busy_timeout=0.1) as store:
+        store.enroll("Zanzibarina", voices(3, 0))
+        with pytest.raises(StoreError, match="bytes are still on disk"):
+            store.remove("Zanzibarina")
+        with pytest.raises(UnknownSpeakerError):
+            store.remove("Zanzibarina")
+        # The reader goes on to a newer state, and keeps the store open.
+        reader.execute("ROLLBACK")
+        store.enroll("ana", voices(1, 5))
+        assert b"Zanzibarina" not in b"".join(files_of(filled).values())
+        assert files_of(filled)["filled.db-wal"] == b""
+    reader.close()
+
+
+def test_a_program_that_only_reads_empties_the_log_when_it_goes(filled, voices):
+    with SpeakerStore.open(filled) as store:
+        store.enroll("Zanzibarina", voices(3, 0))
+    with SpeakerStore.open(filled) as watching, watching._file.reading() as connection:
+        connection.execute("SELECT COUNT(*) FROM speakers").fetchone()
+        with (
+            SpeakerStore.open(filled, busy_timeout=0.1) as store,
+            pytest.raises(StoreError, match="still on disk"),
+        ):
+            store.remove("Zanzibarina")
+    assert list(files_of(filled)) == ["filled.db"]
+    assert b"Zanzibarina" not in filled.read_bytes()
+
+
+def test_the_log_does_not_grow_with_the_number_of_changes(filled, voices):
+    with SpeakerStore.open(filled) as store:
+        for number in range(6):
+            store.enroll("ana", voices(1, 20 + number))
+            assert files_of(filled)["filled.db-wal"] == b""
+        with SpeakerStore.open(filled) as other:
+            other.speakers()
+            store.remove("ana")
+            assert files_of(filled)["filled.db-wal"] == b""
+
+
+@pytest.mark.parametrize("lock", ["IMMEDIATE", "EXCLUSIVE"])
+def test_a_writer_that_is_stuck_does_not_delay_readers(filled, voices, lock):
+    writer = sqlite3.connect(filled, isolation_level=None)
+    writer.execute(f"BEGIN {lock}")
+    start = time.monotonic()
+    with SpeakerStore.open(filled, busy_timeout=30) as store:
+        assert len(store.speakers()) == 2
+        assert store.identify(voices(1, 5)).n_speakers == 2
+        assert store.info()["n_sessions"] == 3
+    assert time.monotonic() - start < 10
+    writer.close()
 
 
 def test_a_locked_store_says_so(filled, voices):
@@ -219,6 +329,63 @@ def test_of_two_that_make_a_store_one_is_refused(tmp_path, background, monkeypat
     with pytest.raises(StoreError, match="another program"):
         SpeakerStore.create(tmp_path / "x.db", background)
     SpeakerStore.open(tmp_path / "x.db").close()
+
+
+def test_only_its_owner_reads_a_store(tmp_path, background, voices):
+    path = tmp_path / "voices.db"
+    before = os.umask(0)
+    try:
+        seen = set()
+        with SpeakerStore.create(path, background) as store:
+            store.enroll("ana", voices(1, 0))
+            seen.update(file.name for file in tmp_path.iterdir())
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+        enroll_into(tmp_path / "new.db", "ana", voices(1, 0), background=background)
+        modes["new.db"] = stat.S_IMODE((tmp_path / "new.db").stat().st_mode)
+    finally:
+        os.umask(before)
+    assert seen >= {"voices.db", "voices.db-wal", "voices.db-shm"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_creation_that_is_killed_leaves_no_store_and_is_in_nobodys_way(
+    tmp_path, background, voices
+):
+    background.save(tmp_path / "ubm")
+    program = """
+import os, signal, sys
+from speakergmm.speakers import BackgroundModel, database, enroll_into
+path, ubm, wav, when = sys.argv[1:]
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+if when == "linking":
+    database.os.link = die
+else:
+    database.Ledger.write = die
+enroll_into(path, "Zanzibarina", wav, background=BackgroundModel.load(ubm))
+"""
+    for when in ("filling", "linking"):
+        folder = tmp_path / when
+        folder.mkdir()
+        path = folder / "voices.db"
+        arguments = [str(path), str(tmp_path / "ubm"), str(voices(1, 0)), when]
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments], env=ENVIRONMENT, check=False, umask=0
+        )
+        assert done.returncode == -signal.SIGKILL
+        left = [file for file in folder.iterdir() if file.name.endswith(".tmp")]
+        assert len(left) == 1
+        assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
+        assert not is_store(left[0])
+        with pytest.raises(ModelFormatError, match=r"cut short; delete it|not a speaker store"):
+            SpeakerStore.open(left[0])
+        with pytest.raises(StoreError, match="no such store"):
+            SpeakerStore.open(path)
+        enroll_into(path, "ana", voices(1, 1), background=background)
+        with SpeakerStore.open(path) as store:
+            assert [speaker.name for speaker in store.speakers()] == ["ana"]
+    with pytest.raises(StoreError, match="give another"):
+        SpeakerStore.create(left[0].with_name(".x.db.0123456789ab.tmp"), background)
 
 
 def test_file_systems_without_links_hold_stores_too(tmp_path, background, monkeypatch):
@@ -270,13 +437,138 @@ def test_no_store_is_made_on_a_full_disk(tmp_path, background):
         assert list(disk.iterdir()) == []
 
 
-def test_read_only_media_are_named(tmp_path, filled):
+def test_read_only_media_are_read(tmp_path, filled, voices):
     with mounted(tmp_path / "disk", "size=2m") as disk:
         shutil.copy(filled, disk / "voices.db")
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
-        with pytest.raises(StoreError, match="writable") as caught:
+        with SpeakerStore.open(disk / "voices.db") as store, SpeakerStore.open(filled) as same:
+            assert store.speakers() == same.speakers()
+            assert store.identify(voices(1, 5)) == same.identify(voices(1, 5))
+            for change in (lambda: store.enroll("ana", voices(1, 5)), lambda: store.remove("ana")):
+                with pytest.raises(StoreError, match="writable") as caught:
+                    change()
+                assert "\n" not in str(caught.value)
+        assert [file.name for file in disk.iterdir()] == ["voices.db"]
+
+
+def test_read_only_media_with_changes_that_wait_are_named(tmp_path, filled, voices):
+    with mounted(tmp_path / "disk", "size=2m") as disk:
+        reader = start_reading(filled)
+        with SpeakerStore.open(filled) as store:
+            store.enroll("cid", voices(3, 0))
+            for suffix in ("", "-wal"):
+                shutil.copy(f"{filled}{suffix}", disk / f"voices.db{suffix}")
+        reader.close()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(StoreError, match=r"changes wait in voices\.db-wal; open it once where"):
             SpeakerStore.open(disk / "voices.db")
-        assert "\n" not in str(caught.value)
+        subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+        with SpeakerStore.open(disk / "voices.db") as store:
+            assert len(store.speakers()) == 3
+        assert [file.name for file in disk.iterdir()] == ["voices.db"]
+
+
+def test_what_is_read_without_locks_and_changes_meanwhile_is_read_anew(tmp_path, filled, voices):
+    with mounted(tmp_path / "disk", "size=2m") as disk:
+        path = disk / "voices.db"
+        shutil.copy(filled, path)
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with SpeakerStore.open(path) as store:
+            assert len(store.speakers()) == 2
+            subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+            with SpeakerStore.open(path) as other:
+                other.enroll("cid", voices(3, 0))
+            assert len(store.speakers()) == 3
+            assert store.identify(voices(3, 1)).speaker == "cid"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_folder_that_cannot_be_written_is_read(tmp_path, filled, writable):
+    # Somebody else's folder: what the file's own permissions allow doesn't matter.
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    path = folder / "voices.db"
+    shutil.copy(filled, path)
+    path.chmod(0o666 if writable else 0o444)
+    folder.chmod(0o555)
+    for parent in folder.parents[:-2]:
+        parent.chmod(parent.stat().st_mode | 0o055)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setuid(65534)
+            with SpeakerStore.open(path) as store:
+                found = [speaker.name for speaker in store.speakers()]
+                with contextlib.suppress(StoreError):
+                    store.remove("ana")
+                    found = []
+                code = found != ["ana", "bea"]
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert [file.name for file in folder.iterdir()] == ["voices.db"]
+
+
+def fill_up(disk):
+    """Write a file until there is no room at all."""
+    with (disk / "ballast").open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(1024))
+
+
+@pytest.fixture
+def with_a_secret(tmp_path, background, voices):
+    """A store with a speaker whose name no hexadecimal digest can hold by chance."""
+    path = tmp_path / "secret.db"
+    with SpeakerStore.create(path, background) as store:
+        store.enroll("ana", [voices(1, 0), voices(1, 1)])
+        store.enroll("Zanzibarina", [voices(2, 0)])
+    return path
+
+
+def test_removal_on_a_full_disk_says_what_happened(tmp_path, with_a_secret, voices):
+    with mounted(tmp_path / "disk", "size=600k") as disk:
+        path = disk / "voices.db"
+        shutil.copy(with_a_secret, path)
+        fill_up(disk)
+        for _ in range(2):
+            with SpeakerStore.open(path) as store:
+                assert [speaker.name for speaker in store.speakers()] == ["Zanzibarina", "ana"]
+                assert store.verify("Zanzibarina", voices(2, 5)).n_frames > 0
+                with pytest.raises(StoreError) as caught:
+                    store.remove("Zanzibarina")
+                assert "nothing was" not in str(caught.value) or "changed" in str(caught.value)
+                assert "is removed" not in str(caught.value)
+        (disk / "ballast").unlink()
+        with SpeakerStore.open(path) as store:
+            store.remove("Zanzibarina")
+            store.check()
+            assert [speaker.name for speaker in store.speakers()] == ["ana"]
+        assert b"Zanzibarina" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("room", [50, 70, 90, 110, 130, 150, 200, 300])
+def test_with_little_room_a_removal_is_done_or_not_and_said_so(
+    tmp_path, with_a_secret, voices, room
+):
+    size = with_a_secret.stat().st_size // 1024
+    with mounted(tmp_path / "disk", f"size={4 * (size // 4 + room // 4)}k") as disk:
+        path = disk / "voices.db"
+        shutil.copy(with_a_secret, path)
+        said = ""
+        with SpeakerStore.open(path) as store:
+            try:
+                store.remove("Zanzibarina")
+            except StoreError as error:
+                said = str(error)
+        with SpeakerStore.open(path) as store:
+            names = [speaker.name for speaker in store.speakers()]
+            assert store.verify("ana", voices(1, 5)).n_frames > 0
+        assert names == (["Zanzibarina", "ana"] if "nothing was changed" in said else ["ana"]), said
+        if names == ["ana"]:
+            assert b"Zanzibarina" not in path.read_bytes()
 
 
 def test_a_limit_on_file_sizes_stores_nothing(filled, voices):
@@ -319,8 +611,12 @@ def foreign(path):
 def newer(path, filled):
     shutil.copy(filled, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
+        connection.execute("PRAGMA user_version = 3")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def older(path, filled):
+    path.write_bytes(filled.read_bytes()[:60] + (1).to_bytes(4, "big") + filled.read_bytes()[64:])
 
 
 def truncated(path, filled):
@@ -350,10 +646,11 @@ def without_settings(path, filled):
         (lambda path, filled: path.write_bytes(b""), ModelFormatError, "empty"),
         (lambda path, filled: path.write_bytes(b"RIFF...."), ModelFormatError, "WAV"),
         (lambda path, filled: foreign(path), ModelFormatError, "not a speaker store"),
-        (newer, ModelFormatError, "version 2"),
+        (newer, ModelFormatError, "version 3"),
+        (older, ModelFormatError, r"version 1.*enrol the recordings again into a new store"),
         (truncated, ModelFormatError, "damaged"),
         (without_table, ModelFormatError, "damaged"),
-        (without_settings, ModelFormatError, "settings"),
+        (without_settings, ModelFormatError, "own hash"),
     ],
 )
 def test_what_is_no_whole_store_is_refused(tmp_path, filled, make, kind, words):
@@ -370,11 +667,11 @@ def test_what_is_no_whole_store_is_refused(tmp_path, filled, make, kind, words):
     assert "\n" not in str(caught.value)
 
 
-def test_swapped_statistics_are_noticed(filled):
+def test_swapped_recordings_are_noticed(filled):
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         connection.execute("UPDATE sessions SET speaker_id = 2 WHERE id = 2")
         connection.commit()
-    with SpeakerStore.open(filled) as store, pytest.raises(ModelFormatError, match="elsewhere"):
+    with SpeakerStore.open(filled) as store, pytest.raises(ModelFormatError, match="own digest"):
         store.model("bea")
 
 
@@ -384,6 +681,7 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
         for key, value, words in (
             ("background", other_background.to_bytes(), "match its digest"),
             ("settings", before["settings"].replace("3.0", "90.0"), "own hash"),
+            ("created", "2026-01-31T12:00:00+00:00", "own hash"),
             ("background", "text", "no blob"),
         ):
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))

@@ -1,0 +1,221 @@
+"""An open store file: states that are read, changes that are written, and what is left on disk.
+
+Reading takes no lock that a writer could hold, and a store that can't be written, or whose folder
+can't, is read all the same. Writing keeps SQLite's write-ahead log empty: after each change what it
+holds is moved into the store, unless somebody reads an older state at that moment.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from speakergmm.errors import StoreError
+from speakergmm.speakers.database import (
+    check_header,
+    describe_error,
+    error_name,
+    is_full,
+    translated_errors,
+)
+from speakergmm.speakers.integrity import Ledger, check_small, check_whole
+
+# SQLite keeps a file of shared memory beside the store; these say that it can't be made.
+_NO_PLACE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM", "SQLITE_FULL", "SQLITE_PERM")
+# A reader of an old state is given so many seconds to end before a removal says that it waits.
+_READERS_WAIT = 2.0
+
+
+class StoreConnection:
+    """A store file that is open, checked on opening.
+
+    Parameters
+    ----------
+    path : Path
+    busy_timeout : float
+        Seconds to wait for other programs that write.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, or the system doesn't let us read it.
+    ModelFormatError
+        If the file is something else, damaged, or of another version.
+    """
+
+    def __init__(self, path: Path, *, busy_timeout: float) -> None:
+        self.path = path
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._stamp: tuple[int, ...] | None = None
+        self._why_not = ""
+        self._written = False
+        self._open()
+
+    def close(self) -> None:
+        """Close the file; closing twice does no harm."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """See one state of the store throughout, whatever others write meanwhile.
+
+        Raises
+        ------
+        StoreError
+            Where nothing beside the store could be made, if it was changed meanwhile.
+        """
+        connection = self._opened()
+        with translated_errors(self.path):
+            if self._stamp is not None and self._stamp != self._now():
+                self.close()
+                self._open()
+                connection = self._opened()
+            connection.execute("BEGIN")
+            try:
+                yield connection
+                if self._stamp is not None and self._stamp != self._now():
+                    raise StoreError(f"{self.path}: was changed while it was read; try again")
+            finally:
+                _roll_back(connection)
+
+    @contextlib.contextmanager
+    def writing(self, *, thorough: bool = False) -> Iterator[tuple[sqlite3.Connection, Ledger]]:
+        """Hold the write lock; commit at the end, or undo everything if something is raised.
+
+        Parameters
+        ----------
+        thorough : bool, default=False
+            Check the structure of the whole file before this change and after it, and not only
+            before the first one.
+        """
+        connection = self._opened()
+        if self._stamp is not None:
+            raise StoreError(self._why_not)
+        with translated_errors(self.path):
+            connection.execute("PRAGMA query_only = OFF")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                if thorough or not self._written:
+                    check_whole(connection, self.path, content=thorough)
+                ledger = Ledger.read(connection, self.path)
+                yield connection, ledger
+                ledger.write(connection)
+                if thorough:
+                    check_whole(connection, self.path)
+                connection.execute("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+            finally:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("PRAGMA query_only = ON")
+        self._written = True
+
+    def empty_log(self, *, wait: bool) -> str | None:
+        """Move what the write-ahead log holds into the store, and leave nothing in it.
+
+        Parameters
+        ----------
+        wait : bool
+            Give those who read an older state a moment to end.
+
+        Returns
+        -------
+        str or None
+            Why something is left; what was changed before is stored in any case.
+        """
+        connection = self._opened()
+        seconds = min(_READERS_WAIT, self._busy_timeout) if wait else 0.0
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
+            busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        except sqlite3.Error as error:
+            if is_full(self.path, error):
+                return "the disk is full"
+            if error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+                return "another program uses the store"
+            return f"it can't be written ({' '.join(str(error).split())})"
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout)}")
+        return "another program uses the store" if busy else None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise StoreError(f"{self.path}: the store is closed; open it again")
+        return self._connection
+
+    def _open(self) -> None:
+        check_header(self.path)
+        with translated_errors(self.path):
+            self._stamp = None
+            try:
+                connection = self._connected("mode=rw")
+            except sqlite3.Error as error:
+                if not error_name(error).startswith(_NO_PLACE):
+                    raise
+                self._why_not = str(describe_error(self.path, error))
+                connection = self._connected_without_log()
+            try:
+                connection.execute("BEGIN")
+                check_small(connection, self.path)
+                connection.execute("ROLLBACK")
+            except BaseException:
+                connection.close()
+                raise
+        self._connection = connection
+
+    def _connected_without_log(self) -> sqlite3.Connection:
+        # SQLite then takes the file as it stands and neither locks it nor looks for changes: who
+        # reads compares its stamp before and after, and the digests tell what the stamp doesn't.
+        stamp = self._now()
+        if stamp[-1]:
+            raise StoreError(
+                f"{self.path}: can't be read here, where nothing can be written: changes wait in "
+                f"{self.path.name}-wal; open it once where it and its folder are writable"
+            )
+        connection = self._connected("mode=ro&immutable=1")
+        self._stamp = stamp
+        return connection
+
+    def _connected(self, mode: str) -> sqlite3.Connection:
+        # Where the file is write-protected SQLite opens it for reading, also with "rw"; without, it
+        # would leave its log behind.
+        connection = sqlite3.connect(
+            f"file:{quote(os.fspath(self.path.absolute()))}?{mode}",
+            uri=True,
+            timeout=self._busy_timeout,
+            isolation_level=None,
+        )
+        try:
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA cell_size_check = ON")
+            connection.execute("PRAGMA secure_delete = ON")
+            # Nothing of a voice goes to the system's folder of temporary files.
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _now(self) -> tuple[int, ...]:
+        """Return what changes when the file does, and last the size of its write-ahead log."""
+        place = Path(os.path.realpath(self.path))
+        found = place.stat()
+        log = place.with_name(f"{place.name}-wal")
+        waiting = log.stat().st_size if log.exists() else 0
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, waiting
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    # Some errors end the transaction by themselves; then there is nothing to undo.
+    with contextlib.suppress(sqlite3.Error):
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
