@@ -65,7 +65,11 @@ def train_hmm(
     ] = None,
     unknown: Annotated[
         Literal["skip", "map", "graphemes"],
-        typer.Option(help="Words outside the lexicon: leave out, spoken noise, or spell."),
+        typer.Option(
+            "--unknown",
+            "--unknown-words",
+            help="Words outside the lexicon: leave out, spoken noise, or spell.",
+        ),
     ] = "skip",
     stress: Annotated[
         Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
@@ -73,8 +77,12 @@ def train_hmm(
     case: Annotated[
         Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
     ] = "asis",
-    gaussians: Annotated[int, typer.Option(min=1, help="Gaussians of all phones.")] = 1000,
-    iterations: Annotated[int, typer.Option(min=1, help="Updates of the models.")] = 40,
+    gaussians: Annotated[
+        int, typer.Option("--gaussians", "--n-gaussians", min=1, help="Gaussians of all phones.")
+    ] = 1000,
+    iterations: Annotated[
+        int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
+    ] = 40,
     algorithm: Annotated[
         Literal["baum-welch", "viterbi"],
         typer.Option(help="Sums over all paths, or the best path alone (faster)."),
@@ -86,7 +94,9 @@ def train_hmm(
             "where none is left (default: none is given up)."
         ),
     ] = None,
-    states: Annotated[int, typer.Option(min=1, help="States of each phone.")] = 3,
+    states: Annotated[
+        int, typer.Option("--states", "--n-states", min=1, help="States of each phone.")
+    ] = 3,
     variance_floor: Annotated[
         float,
         typer.Option(min=0, max=1, help="Least variance, as a part of that of all frames."),
@@ -104,6 +114,8 @@ def train_hmm(
     rate: Annotated[
         int | None,
         typer.Option(
+            "--rate",
+            "--sample-rate",
             min=4000,
             help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
         ),

@@ -50,7 +50,10 @@ def train_ubm(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
     ],
-    components: Annotated[int, typer.Option(min=1, help="Gaussians in the mixture.")] = 64,
+    components: Annotated[
+        int,
+        typer.Option("--components", "--n-components", min=1, help="Gaussians in the mixture."),
+    ] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the initialisation.")] = 0,
     features: Annotated[
         str, typer.Option(help="Preset (speaker, kaldi, htk, librosa) or a TOML/JSON file.")

@@ -79,6 +79,12 @@ def tell_notes(said: Transcripts, corpus: Corpus) -> None:
     for note in said.notes:
         if note not in corpus.notes:
             print_note(f"warning: {note}")
+    known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
+    if others := [name for name in said if name not in known]:
+        print_note(
+            f"warning: {said.source}: {counted(len(others), 'transcript')} of no recording of the "
+            f"corpus, such as {others[0]!r}"
+        )
 
 
 def passed_over(corpus: Corpus) -> dict[str, Any]:
@@ -95,7 +101,11 @@ def validate(
     speaker_pattern: SpeakerPatternOption = None,
     rate: Annotated[
         int | None,
-        typer.Option(help="Sample rate wanted, in Hz (default: that of most recordings)."),
+        typer.Option(
+            "--rate",
+            "--sample-rate",
+            help="Sample rate wanted, in Hz (default: that of most recordings).",
+        ),
     ] = None,
     text: Annotated[
         bool, typer.Option("--text", help="Check what is said in the recordings too.")

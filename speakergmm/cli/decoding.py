@@ -94,7 +94,12 @@ def decode(
         ),
     ] = None,
     lm_scale: Annotated[
-        float, typer.Option(help="Factor of the language model's log-probabilities.")
+        float,
+        typer.Option(
+            "--lm-scale",
+            "--language-scale",
+            help="Factor of the language model's log-probabilities.",
+        ),
     ] = 1.0,
     word_penalty: Annotated[
         float, typer.Option(help="Added for each word; below 0 for fewer words.")
@@ -117,6 +122,7 @@ def decode(
         int,
         typer.Option(
             "--nbest",
+            "--n-best",
             min=1,
             help="Alternatives to list, in JSON; with an n-gram model posteriors are approximate.",
         ),

@@ -31,6 +31,7 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         "-j",
+        "--n-jobs",
         min=1,
         callback=_at_most_cores,
         help="Processes that read recordings in parallel, at most one a core.",

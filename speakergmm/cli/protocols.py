@@ -52,7 +52,12 @@ def run_protocol(
         ),
     ] = None,
     split: Annotated[str, typer.Option(help="Which part to run: dev or eval.")] = "eval",
-    relevance: Annotated[float, typer.Option(help="Relevance factor of MAP, in frames.")] = 3.0,
+    relevance: Annotated[
+        float,
+        typer.Option(
+            "--relevance", "--relevance-factor", help="Relevance factor of MAP, in frames."
+        ),
+    ] = 3.0,
     exact: Annotated[
         bool, typer.Option("--exact", help="Score with all components, not only the best five.")
     ] = False,
@@ -118,10 +123,20 @@ def evaluate(
     ] = None,
     prior: Annotated[
         list[float] | None,
-        typer.Option(help="Target prior of minDCF; may be given again (default: 0.01, 0.05)."),
+        typer.Option(
+            "--prior",
+            "--p-target",
+            help="Target prior of minDCF; may be given again (default: 0.01, 0.05).",
+        ),
     ] = None,
     bootstrap: Annotated[
-        int, typer.Option(min=0, help="Bootstrap replicates over speakers; 0 for no intervals.")
+        int,
+        typer.Option(
+            "--bootstrap",
+            "--n-bootstrap",
+            min=0,
+            help="Bootstrap replicates over speakers; 0 for no intervals.",
+        ),
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     json: JsonOption = False,

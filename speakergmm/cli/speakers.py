@@ -77,7 +77,11 @@ def enroll(
     ] = None,
     relevance: Annotated[
         float | None,
-        typer.Option(help="Relevance factor of a new store, in frames (default: 3)."),
+        typer.Option(
+            "--relevance",
+            "--relevance-factor",
+            help="Relevance factor of a new store, in frames (default: 3).",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:

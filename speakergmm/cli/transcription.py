@@ -78,7 +78,9 @@ def score_transcripts(
     ] = None,
     case: CaseOption = "asis",
     confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
-    bootstrap: Annotated[int, typer.Option(min=2, help="Resamples.")] = 1000,
+    bootstrap: Annotated[
+        int, typer.Option("--bootstrap", "--n-bootstrap", min=2, help="Resamples.")
+    ] = 1000,
     seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
     confusions: Annotated[int, typer.Option(min=0, help="How many confusions to list.")] = 20,
     json: JsonOption = False,

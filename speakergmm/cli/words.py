@@ -45,16 +45,26 @@ def train_words(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
     ],
-    states: Annotated[int, typer.Option(min=1, help="States of each word.")] = 12,
-    gaussians: Annotated[float, typer.Option(min=1, help="Gaussians a state, on average.")] = 2.5,
-    iterations: Annotated[int, typer.Option(min=1, help="Updates of the models.")] = 14,
+    states: Annotated[
+        int, typer.Option("--states", "--n-states", min=1, help="States of each word.")
+    ] = 12,
+    gaussians: Annotated[
+        float,
+        typer.Option("--gaussians", "--n-gaussians", min=1, help="Gaussians a state, on average."),
+    ] = 2.5,
+    iterations: Annotated[
+        int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
+    ] = 14,
     features: Annotated[
         str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits words.")
     ] = "hmm",
     rate: Annotated[
         int | None,
         typer.Option(
-            min=4000, help="Rate of the features in Hz [default: 16000, 8000 for telephone speech]."
+            "--rate",
+            "--sample-rate",
+            min=4000,
+            help="Rate of the features in Hz [default: 16000, 8000 for telephone speech].",
         ),
     ] = None,
     normalisation: Annotated[
@@ -65,7 +75,11 @@ def train_words(
     ] = "utterance",
     warps: Annotated[
         str,
-        typer.Option(help="Factors, as in 0.9,1,1.1, by which frequencies are moved in training."),
+        typer.Option(
+            "--warps",
+            "--frequency-warps",
+            help="Factors, as in 0.9,1,1.1, by which frequencies are moved in training.",
+        ),
     ] = "1",
     speaker_pattern: SpeakerPatternOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,

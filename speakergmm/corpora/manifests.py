@@ -88,8 +88,9 @@ def write_protocol(
     folder = Path(directory)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CorpusError(f"{shown(folder)} can't be made: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CorpusError(f"{shown(folder)} can't be made: {reason}") from error
     root = folder if relative_to is None else Path(relative_to)
     if protocol.background is not None:
         write_corpus(folder / "background.tsv", protocol.background, relative_to=root)

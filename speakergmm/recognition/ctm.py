@@ -113,8 +113,8 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     Parameters
     ----------
     path : path
-        UTF-8 text, plain or compressed by gzip; lines that begin with ``;;`` are comments. The
-        channel is not looked at. Words are taken in as `speakergmm.words` says.
+        UTF-8 text, plain or compressed by gzip; lines that begin with ``;;`` are comments. Words
+        are taken in as `speakergmm.words` says.
 
     Returns
     -------
@@ -124,8 +124,11 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     Raises
     ------
     CorpusError
-        If the file can't be read or a line is wrong; it is named.
+        If the file can't be read or a line is wrong; it is named. So is one that gives a word of
+        an utterance again, or has another channel: those are two speakers, not one.
     """
+    channels: dict[str, str] = {}
+    lines: dict[tuple[str, float, float, str], int] = {}
     found: dict[str, list[TimedLabel]] = {}
     for number, line in read_text_lines(path, error=CorpusError):
         if line.startswith(";;"):
@@ -145,6 +148,13 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
             ) from None
         name = unescaped_name(columns[0])
         label = TimedLabel(start, round(start + length, 9), unescaped_name(columns[4]), confidence)
+        if (channel := channels.setdefault(name, columns[1])) != columns[1]:
+            raise CorpusError(
+                f"{path}:{number}: {quoted(name)} has the channels {quoted(channel)} and "
+                f"{quoted(columns[1])}; give each channel an utterance or a file of its own"
+            )
+        if length and (line_of := lines.setdefault((name, *label[:3]), number)) != number:
+            raise CorpusError(f"{path}:{number}: {quoted(line)} stands on line {line_of} too")
         found.setdefault(name, []).append(label)
     return {
         name: tuple(sorted(labels, key=lambda item: item[:2])) for name, labels in found.items()

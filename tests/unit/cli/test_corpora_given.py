@@ -1,5 +1,6 @@
 """Commands on corpora in the shapes that people have them, and what they say of the rest."""
 
+import inspect
 import json
 import os
 
@@ -53,6 +54,34 @@ def test_every_command_that_takes_a_corpus_takes_its_options():
         assert taken["data_dir"] == ["--data-dir", "--data"], name
     assert "speaker_pattern" in parameters()["score-transcripts"]
     assert parameters()["run-protocol"]["data_dir"] == ["--data-dir", "--data"]
+
+
+def test_options_are_called_as_the_parameters_of_functions_are():
+    from speakergmm.corpora import read_corpus, validate_corpus
+    from speakergmm.hmm.decoding import DecodingOptions
+    from speakergmm.metrics import evaluate
+    from speakergmm.metrics.transcription_intervals import transcription_intervals
+    from speakergmm.recognition.training import TrainingOptions
+    from speakergmm.recognition.words import WordTrainingOptions
+    from speakergmm.speakers import BackgroundModel, run_protocol
+
+    alike = {
+        "validate": [(read_corpus, ["data_dir", "speaker_pattern"]), (validate_corpus, ["n_jobs"])],
+        "train-ubm": [(BackgroundModel.train, ["n_components", "seed", "features", "n_jobs"])],
+        "run-protocol": [(run_protocol, ["relevance_factor", "split", "n_jobs"])],
+        "evaluate": [(evaluate, ["p_target", "n_bootstrap", "seed"])],
+        "score-transcripts": [(transcription_intervals, ["n_bootstrap", "confidence", "seed"])],
+        "train-hmm": [(TrainingOptions, ["n_states", "unknown_words", "seed", "features"])],
+        "train-words": [
+            (WordTrainingOptions, ["n_states", "n_gaussians", "n_iterations", "frequency_warps"])
+        ],
+        "decode": [(DecodingOptions, ["acoustic_scale", "beam", "max_active", "n_best"])],
+    }
+    for command_name, functions in alike.items():
+        options = {option for names in parameters()[command_name].values() for option in names}
+        for function, names in functions:
+            assert set(names) <= set(inspect.signature(function).parameters)
+            assert {f"--{name.replace('_', '-')}" for name in names} <= options
 
 
 def test_training_and_validation_say_what_was_passed_over(command, record, tmp_path):
@@ -189,3 +218,23 @@ def test_speakers_of_transcripts_come_from_a_pattern(command, tmp_path):
     assert json.loads(out)["resampled"] == "utterances"
     _, out, _ = command(*arguments, "--speaker-pattern", "{speaker}-*")
     assert json.loads(out)["resampled"] == "speakers"
+
+
+def test_librispeech_is_validated_with_its_text(command, record, tmp_path):
+    names = ("84-1-0000", "84-1-0001", "174-2-0000")
+    paths = [f"{name.split('-')[0]}/{name.split('-')[1]}/{name}.flac" for name in names]
+    where = record(*paths)
+    (where / "84/1/84-1.trans.txt").write_text("84-1-0000 YES\n84-1-0001 NO\n84-1-0002 GONE\n")
+    (where / "174/2/174-2.trans.txt").write_text("")
+    (tmp_path / "words.dict").write_text("YES Y EH S\nNO N OW\n")
+    code, out, _ = command(
+        "validate", where, "--text", "--lexicon", tmp_path / "words.dict", "--json"
+    )
+    document = json.loads(out)
+    assert (code, document["n_speakers"], document["n_utterances"]) == (1, 2, 3)
+    found = {(p["severity"], p["kind"]): p for p in document["problems"]}
+    assert found["error", "no_text"]["utterance"] == "174/2/174-2-0000.flac"
+    assert "84-1.trans.txt:3" in found["warning", "skipped"]["message"]
+    assert document["n_errors"] == sum(
+        p["kind"] in ("no_text", "no_speech") for p in document["problems"]
+    )
