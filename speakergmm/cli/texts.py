@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from speakergmm.cli.output import print_note
 from speakergmm.errors import CorpusError
 from speakergmm.files import kind_of
 from speakergmm.text_files import FaultList, FaultyFileError, open_text, read_lines
@@ -43,7 +44,10 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     else:
         from speakergmm.corpora.transcripts import read_transcripts
 
-        return {name: said.words for name, said in read_transcripts(path, case=case).items()}
+        read = read_transcripts(path, case=case)
+        for note in read.notes:
+            print_note(f"warning: {note}")
+        return {name: said.words for name, said in read.items()}
     # A label that was trained as a word may hold several of a text.
     return {
         name: tuple(word for label in labels for word in split_words(label, case))

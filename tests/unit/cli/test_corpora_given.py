@@ -238,3 +238,27 @@ def test_librispeech_is_validated_with_its_text(command, record, tmp_path):
     assert document["n_errors"] == sum(
         p["kind"] in ("no_text", "no_speech") for p in document["problems"]
     )
+
+
+def test_texts_say_what_was_passed_over(command, record, tmp_path):
+    where = record("ana/1.wav")
+    for name, said in (("1.txt", "yes\n"), ("2.txt", "no\n")):
+        (where / "ana" / name).write_text(said)
+    (where / "ana/3.m4a").touch()
+    code, _, err = command("train-lm", where, "--output", tmp_path / "lm.arpa")
+    assert code == 0
+    assert "warning: transcripts without a recording (1): " in err
+    assert "(1: 1 .m4a): 'ana/3.m4a'" in err
+
+
+def test_transcripts_of_no_recording_are_counted(command, record, tmp_path):
+    where = record("1.wav")
+    (where / "wav.scp").write_text("u1 1.wav\n")
+    (where / "utt2spk").write_text("u1 ana\n")
+    (where / "text").write_text("u1 YES\nu2 NO\nu3 NO\n")
+    (tmp_path / "words.dict").write_text("YES Y EH S\nNO N OW\n")
+    _, _, err = command(
+        *("train-hmm", where, "--lexicon", tmp_path / "words.dict", "--iterations", 1),
+        *("-o", tmp_path / "am.safetensors"),
+    )
+    assert "2 transcripts of no recording of the corpus, such as 'u2'" in err

@@ -367,3 +367,34 @@ def test_normalisation_by_speaker(read):
     model = train_word_models(read.corpus, read.words, options)
     assert model.normalisation.scope == "speaker"
     assert evaluate_words(model, read.corpus, read.words).error_rate < 0.2
+
+
+def test_folders_of_speakers_are_taken_where_words_stand_beside_the_recordings(tmp_path):
+    for who, word, n in (("ana", "up", 0), ("ana", "down", 1), ("bea", "up", 2)):
+        (tmp_path / who).mkdir(exist_ok=True)
+        (tmp_path / who / f"{n}.wav").touch()
+        (tmp_path / who / f"{n}.txt").write_text(f"{word}\n")
+    read = read_words(tmp_path)
+    assert read.corpus.speakers == ("ana", "bea")
+    assert read.words == {"ana/0.wav": "up", "ana/1.wav": "down", "bea/2.wav": "up"}
+    assert "the folders name speakers" in read.corpus.notes[-1]
+    # Where one says nothing, folders are words again, and one of all is told.
+    (tmp_path / "ana/0.txt").unlink()
+    assert read_words(tmp_path).vocabulary == ("ana", "bea")
+
+
+def test_names_may_say_word_and_speaker(tmp_path):
+    for name in ("7_ana_0.wav", "7_bea_0.wav", "3_ana_0.wav"):
+        (tmp_path / "recordings").mkdir(exist_ok=True)
+        (tmp_path / "recordings" / name).touch()
+    for source in (tmp_path, tmp_path / "recordings"):
+        read = read_words(source, speaker_pattern="{word}_{speaker}_*")
+        assert (read.vocabulary, read.corpus.speakers) == (("3", "7"), ("ana", "bea"))
+    (note,) = read_words(tmp_path).corpus.notes
+    assert "all recordings are of one word, 'recordings'" in note
+
+
+def test_lists_of_words_name_their_columns_where_none_is_known(tmp_path):
+    (tmp_path / "list.csv").write_text("path,label\n1.wav,up\n")
+    with pytest.raises(CorpusError, match="its columns are path, label"):
+        read_words(tmp_path / "list.csv")

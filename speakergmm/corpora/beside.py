@@ -1,0 +1,151 @@
+"""Transcripts in files beside the recordings: one for each, or one for a folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
+from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.kaldi_text import fault_of, read_kaldi_text
+from speakergmm.corpora.names import quoted
+from speakergmm.corpora.transcript import Transcript, TranscriptError
+from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
+from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+from speakergmm.words import Case, clean, split_words
+
+CHAPTER_SUFFIX = ".trans.txt"
+"""Ending of a file, as LibriSpeech has it, that says what is said in all recordings beside it."""
+
+
+def read_beside(
+    corpus: Corpus, case: Case | None = None, *, notes: list[str] | None = None
+) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
+    """Read what stands in files beside the recordings of a corpus.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    case : {"upper", "lower"}, optional
+    notes : list of str, optional
+        Gets a line where there are transcripts without a recording.
+
+    Returns
+    -------
+    found : dict of str to Transcript
+        By utterance id.
+    faults : tuple of Fault
+    """
+    folders: dict[Path, _Folder] = {}
+    found: dict[str, Transcript] = {}
+    faults: list[Fault] = []
+    for utterance in corpus:
+        parent = utterance.path.parent
+        if parent not in folders:
+            folders[parent] = _Folder(parent, case)
+        folder = folders[parent]
+        said, wrong = folder.said_in(utterance)
+        faults += wrong
+        if said is not None and not wrong:
+            found[utterance.id] = said
+    left = [name for folder in folders.values() for name in folder.without_recording()]
+    if left and notes is not None:
+        named = ", ".join(quoted(name, limit=300) for name in left[:3])
+        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
+        notes.append(f"transcripts without a recording ({len(left):,}): {named}{more}")
+    faults += [fault for folder in folders.values() for fault in folder.faults]
+    return found, tuple(faults)
+
+
+class _Folder:
+    """Files with transcripts in one folder, by what they are called without their endings."""
+
+    def __init__(self, folder: Path, case: Case | None) -> None:
+        self._case = case
+        self._files: dict[str, list[Path]] = {}
+        self._chapters: dict[str, list[Transcript]] = {}
+        self._recordings: set[str] = set()
+        self.faults: list[Fault] = []
+        try:
+            names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed
+        except OSError:  # there are no recordings either, and validation says so
+            names = []
+        for name in names:
+            if name.startswith("."):
+                continue
+            stem, ending = os.path.splitext(name)  # noqa: PTH122 - of every file
+            if name.lower().endswith(CHAPTER_SUFFIX):
+                self._read_chapter(folder / name)
+            elif ending.lower() in TRANSCRIPT_SUFFIXES:
+                self._files.setdefault(clean(stem), []).append(folder / name)
+            elif has_audio_suffix(name) or has_unreadable_suffix(name):
+                self._recordings.add(clean(stem))
+
+    def said_in(self, utterance: Utterance) -> tuple[Transcript | None, list[Fault]]:
+        """Return what is said, None where nothing says it, and what is wrong with the files."""
+        key = clean(utterance.path.stem)
+        self._recordings.add(key)
+        files = sorted(
+            self._files.get(key, []),
+            key=lambda file: TRANSCRIPT_SUFFIXES.index(file.suffix.lower()),
+        )
+        chapters = self._chapters.get(key, [])
+        places = [*files, *(Path(said.path or "") for said in chapters)]
+        if len(places) > 1:
+            message = f"there is {places[1].name} beside {places[0].name}; keep one"
+            return None, [Fault(str(places[0]), None, message, utterance.id)]
+        if files:
+            return _read_file(files[0], utterance, self._case)
+        if not chapters:
+            return None, []
+        if fault := _part_of_recording(utterance):
+            return None, [Fault(chapters[0].path or "", chapters[0].line, fault, utterance.id)]
+        return chapters[0], []
+
+    def without_recording(self) -> list[str]:
+        """Name transcripts that no recording has."""
+        files = [
+            str(f) for key, each in self._files.items() if key not in self._recordings for f in each
+        ]
+        return files + [
+            f"{said.path}:{said.line}"
+            for key, each in self._chapters.items()
+            if key not in self._recordings
+            for said in each
+        ]
+
+    def _read_chapter(self, path: Path) -> None:
+        try:
+            found, faults = read_kaldi_text(path, self._case)
+        except TranscriptError as error:
+            found, faults = {}, error.faults
+        self.faults += faults
+        for name, said in found.items():
+            self._chapters.setdefault(clean(name), []).append(said)
+
+
+def _part_of_recording(utterance: Utterance) -> str | None:
+    if utterance.start or utterance.end is not None:
+        return f"utterance {quoted(utterance.id)} is part of a recording; list its text"
+    return None
+
+
+def _read_file(
+    path: Path, utterance: Utterance, case: Case | None
+) -> tuple[Transcript, list[Fault]]:
+    faults = FaultList(str(path))
+    if fault := _part_of_recording(utterance):
+        faults.add(None, fault)
+    try:
+        lines = list(read_lines(path, faults))
+    except FaultyFileError as error:
+        faults.faults += error.faults
+        lines = []
+    words: tuple[str, ...] = ()
+    for line, text in lines:
+        said = split_words(text, case)
+        if fault := fault_of(said):
+            faults.add(line, fault)
+        words += said
+    named = [Fault(f.path, f.line, f.message, utterance.id) for f in faults.sorted()]
+    return Transcript(words, str(path), lines[0][0] if lines else None), named
