@@ -130,7 +130,8 @@ def make_noises(config: FeatureConfig, *, n_recordings: int, level: float, seed:
     for kind in NOISES:
         for number in range(n_recordings):
             samples = _noise(kind, config.sample_rate, rng)
-            values = extractor.extract(samples * (0.01 / samples.std())).values
+            quiet = samples * (0.01 / samples.std())
+            values = extractor.extract(quiet, sample_rate=config.sample_rate).values
             n = len(values)
             levels = DECIBEL * (values[:, -1] - values[:, -1].mean()) + level
             yes, no = np.ones(n, dtype=bool), np.zeros(n, dtype=bool)

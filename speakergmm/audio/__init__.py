@@ -13,12 +13,14 @@ from speakergmm.audio.endings import (
 )
 from speakergmm.audio.files import AudioInfo, probe
 from speakergmm.audio.reading import AudioWarning, iter_audio, read_audio, resample_blocks
+from speakergmm.audio.sources import AudioSource
 from speakergmm.audio.writing import write_audio
 
 __all__ = [
     "AUDIO_SUFFIXES",
     "UNREADABLE_SUFFIXES",
     "AudioInfo",
+    "AudioSource",
     "AudioWarning",
     "has_audio_suffix",
     "has_unreadable_suffix",

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Iterator
 from math import isfinite
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -151,7 +153,9 @@ def resample_blocks(
     if from_rate < to_rate:
         warnings.warn(
             f"{'' if name is None else name + ': '}audio of {from_rate} Hz is upsampled to "
-            f"{to_rate} Hz: its upper band is empty",
+            f"{to_rate} Hz: its upper band is empty; features at its own rate avoid that: "
+            f"--features FILE with sample_rate = {from_rate}, or "
+            f"FeatureConfig.preset(...).replace(sample_rate={from_rate})",
             AudioWarning,
             stacklevel=1,
         )
@@ -317,8 +321,18 @@ def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int
 
 def check_rate(sample_rate: int | None) -> None:
     """Refuse a sampling rate that is not a positive whole number."""
-    if sample_rate is not None and (
-        isinstance(sample_rate, bool) or sample_rate != int(sample_rate) or sample_rate < 1
+    if sample_rate is not None:
+        check_given_rate(sample_rate)
+
+
+def check_given_rate(sample_rate: Any) -> None:
+    """Refuse a sampling rate that is not a positive whole number, None among them."""
+    is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
+    if (
+        not is_number
+        or not isfinite(sample_rate)
+        or sample_rate != int(sample_rate)
+        or sample_rate < 1
     ):
         raise InvalidInputError(
             f"sample_rate must be a positive whole number of Hz, got {sample_rate!r}"

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.audio.messages import described, reason
-from speakergmm.audio.reading import check_rate
-from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
+from speakergmm.audio.reading import check_given_rate
+from speakergmm.errors import AudioError, InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.files import atomic_writer
 
 
@@ -30,19 +30,31 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
     ------
     InvalidInputError
         If `samples` is empty, not one-dimensional or not finite, or the suffix or rate is wrong.
+    InvalidTypeError
+        If the arguments come in another order.
     AudioError
         If the file can't be written (no such folder, no permission, no space left).
     """
     import soundfile
 
+    if not isinstance(path, str | os.PathLike):
+        raise InvalidTypeError(
+            f"the first argument must be a path, got {type(path).__name__}; the call is "
+            "write_audio(path, samples, sample_rate)"
+        )
     path = Path(path)
     file_format = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
     if file_format is None:
         raise InvalidInputError(
             f"{described(path)}: can write .wav and .flac, not {path.suffix or 'this'!r}"
         )
-    check_rate(sample_rate)
-    values = np.asarray(samples, dtype=np.float64)
+    check_given_rate(sample_rate)
+    try:
+        values = np.asarray(samples, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidTypeError(
+            f"{described(path)}: samples must be an array of numbers, got {type(samples).__name__}"
+        ) from None
     if values.ndim != 1 or values.size == 0:
         raise InvalidInputError(
             f"{described(path)}: samples to write must have shape (n,), n > 0, got {values.shape}"

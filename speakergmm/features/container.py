@@ -1,6 +1,7 @@
 """What extraction gives: a matrix of features, the frames that hold speech, and their times."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,9 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features.grid import FrameGrid
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
 class Features:
-    """Features of a recording, or of consecutive frames of it.
+    """Features of a recording, or of consecutive frames of it; as an array they are `values`.
 
     Attributes
     ----------
@@ -21,16 +22,28 @@ class Features:
         Frames that voice activity detection takes for speech; all where it is off.
     grid : FrameGrid
         The frames' times.
+    names : tuple of str
+        Name of each column, such as ``"c1"`` or ``"delta_log_energy"``; may be left out.
 
     Raises
     ------
     InvalidInputError
-        If the shapes disagree.
+        If the shapes disagree, or the number of names.
+
+    Examples
+    --------
+    >>> grid = FrameGrid(frame_length=0.025, frame_shift=0.01, start=0.0, n_frames=100)
+    >>> features = Features(np.zeros((100, 2), np.float32), np.ones(100, bool), grid, ("c1", "c2"))
+    >>> features
+    Features(100 frames of 2 values, 1.00 s, 1.00 s of it speech)
+    >>> len(features), np.asarray(features).shape
+    (100, (100, 2))
     """
 
     values: NDArray[np.float32]
     speech: NDArray[np.bool_]
     grid: FrameGrid
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         frames = self.grid.n_frames
@@ -39,6 +52,31 @@ class Features:
                 f"features of {frames} frames need values (T, D) and speech (T,), got shapes "
                 f"{self.values.shape} and {self.speech.shape}"
             )
+
+        if self.names and len(self.names) != self.values.shape[1]:
+            raise InvalidInputError(
+                f"features of {self.values.shape[1]} columns need as many names, got "
+                f"{len(self.names)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        frames, columns = self.values.shape
+        return (
+            f"Features({frames} frames of {columns} values, {self.duration:.2f} s, "
+            f"{self.speech_seconds:.2f} s of it speech)"
+        )
+
+    def __array__(
+        self, dtype: np.dtype[Any] | type | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        if dtype is None or np.dtype(dtype) == self.values.dtype:
+            return self.values.copy() if copy else self.values
+        if copy is False:
+            raise ValueError(f"features are {self.values.dtype}; as {dtype} they must be copied")
+        return self.values.astype(dtype)
 
     @property
     def speech_values(self) -> NDArray[np.float32]:

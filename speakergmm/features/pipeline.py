@@ -73,6 +73,18 @@ class Pipeline:
         if config.normalisation in _SLIDING:
             self._context += self._window
 
+    @property
+    def n_passes(self) -> int:
+        """How often a recording is gone through."""
+        config = self.config
+        return 1 + sum(
+            (
+                config.dynamic_range is not None,
+                config.voice_activity != "none",
+                config.normalisation in ("mean", "mean_variance"),
+            )
+        )
+
     def run(
         self,
         spectra: Callable[[], Iterator[Spectra]],

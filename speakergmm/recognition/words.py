@@ -72,10 +72,10 @@ class WordRecogniser:
 
         Parameters
         ----------
-        source : path, array of samples (N,), or array of features (T, D)
+        source : path, binary file, array of samples (N,), or array of features (T, D)
             A recording, which is normalised by itself; features must be normalised already.
         sample_rate : int, optional
-            Of samples, in Hz; by default that of the model's features.
+            Of samples, in Hz; without it a warning says that the features' is taken for it.
 
         Returns
         -------

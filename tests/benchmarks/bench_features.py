@@ -74,11 +74,17 @@ def speed(rounds: int) -> None:
         seconds = interleaved_medians(
             {
                 "librosa": lambda: librosa.feature.mfcc(y=samples, sr=RATE),
-                "ours, preset librosa": lambda: extractors["librosa"].extract(samples),
+                "ours, preset librosa": lambda: extractors["librosa"].extract(
+                    samples, sample_rate=RATE
+                ),
                 "kaldi-native-fbank": lambda: kaldi_mfcc(samples),
-                "ours, preset kaldi": lambda: extractors["kaldi"].extract(samples),
-                "ours, preset speaker": lambda: extractors["speaker"].extract(samples),
-                "ours, speaker + warping": lambda: warping.extract(samples),
+                "ours, preset kaldi": lambda: extractors["kaldi"].extract(
+                    samples, sample_rate=RATE
+                ),
+                "ours, preset speaker": lambda: extractors["speaker"].extract(
+                    samples, sample_rate=RATE
+                ),
+                "ours, speaker + warping": lambda: warping.extract(samples, sample_rate=RATE),
             },
             rounds=rounds,
         )
@@ -116,9 +122,9 @@ def measure(what: str, path: str) -> None:
         before = peak_mebibytes()
         librosa.feature.mfcc(y=samples, sr=RATE)
     elif kind == "array":
-        extractors[preset].extract(samples[: 2 * RATE])
+        extractors[preset].extract(samples[: 2 * RATE], sample_rate=RATE)
         before = peak_mebibytes()
-        extractors[preset].extract(samples)
+        extractors[preset].extract(samples, sample_rate=RATE)
     elif kind == "extract":
         extractors[preset].extract(path, end=20.0)
         before = peak_mebibytes()

@@ -1,8 +1,11 @@
 """Recordings: what is read, what is written, and every refusal."""
 
 import errno
+import io
 import os
+import socket
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +13,9 @@ import soundfile
 import soxr
 
 from speakergmm.audio import AudioWarning, iter_audio, probe, read_audio, write_audio
-from speakergmm.errors import AudioError, InvalidInputError
+from speakergmm.corpora import Utterance
+from speakergmm.corpora.same_audio import hash_audio
+from speakergmm.errors import AudioError, InvalidInputError, InvalidTypeError
 
 RATE = 16000
 FORMATS = [
@@ -93,7 +98,8 @@ def test_resampling_equals_soxrs(tmp_path, file_rate):
     np.testing.assert_array_equal(samples, expected)
     np.testing.assert_array_equal(np.concatenate(blocks), expected)
     assert len(blocks) > 3
-    said = f"{path}: audio of {file_rate} Hz is upsampled to {RATE} Hz"
+    said = f"{path}: audio of {file_rate} Hz is upsampled to {RATE} Hz: its upper band is empty; "
+    said += "features at its own rate avoid that: --features FILE with sample_rate = "
     assert any(said in str(w.message) for w in caught) == (file_rate < RATE)
 
 
@@ -152,6 +158,55 @@ def test_paths_that_are_no_files_are_refused(tmp_path):
     assert "embedded null" in refused(read_audio, "a\0b.wav")
     assert "no such file" in refused(read_audio, tmp_path / "a\nb.wav")
     assert "Not a directory" in refused(read_audio, __file__ + "/a.wav")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+@pytest.mark.parametrize("function", [probe, read_audio, iter_audio, hash_audio])
+def test_pipes_devices_and_sockets_are_refused_at_once(tmp_path, function, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # names of sockets are short
+    os.mkfifo("pipe.wav")
+    Path("link.wav").symlink_to("pipe.wav")
+    Path("folder.wav").mkdir()
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.wav")
+        for name, kind in [
+            ("pipe.wav", "not a regular file but a pipe"),
+            ("link.wav", "not a regular file but a pipe"),
+            ("socket.wav", "not a regular file but a socket"),
+            ("/dev/zero", "not a regular file but a device"),
+            ("/dev/null", "not a regular file but a device"),
+            ("folder.wav", "a folder"),
+        ]:
+            message = refused(function, name)
+            assert message.startswith(f"{name}: is {kind}")
+
+
+@pytest.mark.parametrize("function", [probe, read_audio, iter_audio])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (5, "is read from a path or a binary file, got int"),
+        (None, "got NoneType"),
+        (b"RIFF", r"got bytes; give io.BytesIO\(...\) of it"),
+        (np.zeros(100), "got ndarray"),
+        (Utterance("u", Path("a.wav"), "s"), "got Utterance; give its .path"),
+        (io.StringIO("words"), "is open as text; open it with mode 'rb'"),
+    ],
+)
+def test_what_is_neither_path_nor_file_is_answered_by_the_right_call(function, given, message):
+    with pytest.raises(InvalidTypeError, match=message) as caught:
+        function(given)
+    assert isinstance(caught.value, TypeError)
+
+
+def test_arguments_of_writing_in_another_order_are_answered_by_the_right_call(tmp_path):
+    with pytest.raises(InvalidTypeError, match=r"write_audio\(path, samples, sample_rate\)"):
+        write_audio(tone(), tmp_path / "a.wav", RATE)
+    with pytest.raises(InvalidTypeError, match="samples must be an array of numbers, got str"):
+        write_audio(tmp_path / "a.wav", "b.wav", RATE)
+    with pytest.raises(InvalidInputError, match="positive whole number of Hz, got None"):
+        write_audio(tmp_path / "a.wav", tone(), None)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3", "a.ogg", "a.raw", "a"])

@@ -1,16 +1,26 @@
 """Extraction as a whole: streams equal extraction, order of the steps, refusals."""
 
+import io
+import os
 import tracemalloc
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from oracles import features as oracle
 
-from speakergmm.audio import read_audio
-from speakergmm.errors import AudioError, InsufficientDataError, InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureExtractor, with_deltas
+from speakergmm.audio import AudioWarning, iter_audio, read_audio
+from speakergmm.corpora import Utterance
+from speakergmm.errors import (
+    AudioError,
+    InsufficientDataError,
+    InvalidInputError,
+    InvalidTypeError,
+    SpeakerGmmError,
+)
+from speakergmm.features import FeatureConfig, FeatureExtractor, Features, with_deltas
 
 RATE = 16000
 
@@ -55,8 +65,9 @@ VARIANTS = {
 def test_streams_equal_extraction(variant, block_frames):
     extractor = FeatureExtractor(VARIANTS[variant])
     samples = speech_like(4.3)
-    whole = extractor.extract(samples)
-    blocks = list(extractor.stream(samples, block_frames=block_frames))
+    rate = extractor.config.sample_rate
+    whole = extractor.extract(samples, sample_rate=rate)
+    blocks = list(extractor.stream(samples, sample_rate=rate, block_frames=block_frames))
     values, speech = joined(blocks)
     np.testing.assert_array_equal(speech, whole.speech)
     np.testing.assert_allclose(values, whole.values, rtol=1e-5, atol=1e-5)
@@ -87,9 +98,9 @@ def test_a_stretch_is_extracted_as_if_alone(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, samples, RATE, subtype="FLOAT")
     extractor = FeatureExtractor()
-    expected = extractor.extract(samples[8000:32000])
-    for audio in (samples, path):
-        found = extractor.extract(audio, start=0.5, end=2.0)
+    expected = extractor.extract(samples[8000:32000], sample_rate=RATE)
+    for audio, rate in ((samples, RATE), (path, None)):
+        found = extractor.extract(audio, sample_rate=rate, start=0.5, end=2.0)
         np.testing.assert_array_equal(found.values, expected.values)
         assert found.grid == expected.grid
 
@@ -97,8 +108,8 @@ def test_a_stretch_is_extracted_as_if_alone(tmp_path):
 def test_int16_and_double_samples_are_the_same_audio():
     pcm = np.rint(speech_like(1) * 32767).astype(np.int16)
     extractor = FeatureExtractor()
-    expected = extractor.extract(pcm)
-    found = extractor.extract(pcm / 32768)
+    expected = extractor.extract(pcm, sample_rate=RATE)
+    found = extractor.extract(pcm / 32768, sample_rate=RATE)
     np.testing.assert_array_equal(found.values, expected.values)
 
 
@@ -106,11 +117,11 @@ def test_steps_come_in_the_documented_order():
     # RASTA, then deltas, then normalisation by the speech frames.
     base = VARIANTS["speaker"].replace(deltas=0)
     samples = speech_like(2)
-    static = FeatureExtractor(base).extract(samples)
+    static = FeatureExtractor(base).extract(samples, sample_rate=RATE)
     expected = with_deltas(oracle.rasta(static.values).astype(np.float32), order=2)
     expected = expected - expected[static.speech].mean(axis=0, dtype=np.float64)
     config = base.replace(rasta=True, deltas=2, normalisation="mean")
-    found = FeatureExtractor(config).extract(samples)
+    found = FeatureExtractor(config).extract(samples, sample_rate=RATE)
     np.testing.assert_array_equal(found.speech, static.speech)
     assert 0.1 < found.speech.mean() < 0.9
     np.testing.assert_allclose(found.values, expected, rtol=1e-4, atol=1e-3)
@@ -119,17 +130,17 @@ def test_steps_come_in_the_documented_order():
 def test_features_are_finite_float32_even_of_digital_silence():
     samples = np.concatenate([np.zeros(16000, np.float32), speech_like(1)])
     for config in VARIANTS.values():
-        features = FeatureExtractor(config).extract(samples)
+        features = FeatureExtractor(config).extract(samples, sample_rate=config.sample_rate)
         assert features.values.dtype == np.float32
         assert np.isfinite(features.values).all()
 
 
 def test_all_frames_are_speech_where_voice_activity_is_off():
-    assert FeatureExtractor("kaldi").extract(np.zeros(1600)).speech.all()
+    assert FeatureExtractor("kaldi").extract(np.zeros(1600), sample_rate=RATE).speech.all()
 
 
 def test_grid_of_centred_frames():
-    features = FeatureExtractor("librosa").extract(np.ones(22050))
+    features = FeatureExtractor("librosa").extract(np.ones(22050), sample_rate=22050)
     assert features.grid.n_frames == 1 + 22050 // 512
     np.testing.assert_allclose(features.grid.centres[:2], [0.0, 512 / 22050], atol=1e-12)
 
@@ -145,7 +156,7 @@ def test_too_short_audio_is_refused(tmp_path, preset, method):
         list(run(path)) if method == "stream" else run(path)
     assert str(caught.value).startswith(str(path))
     with pytest.raises(InsufficientDataError, match="the array of samples: too short"):
-        list(run(np.zeros(399))) if method == "stream" else run(np.zeros(399))
+        list(run(np.zeros(399), sample_rate=RATE))
 
 
 @pytest.mark.parametrize("rule", ["energy", "two_gaussian"])
@@ -174,19 +185,19 @@ def test_silence_is_refused(tmp_path, rule):
 )
 def test_arrays_that_are_no_samples_are_refused(samples, message):
     with pytest.raises(InvalidInputError, match=message):
-        FeatureExtractor().extract(samples)
+        FeatureExtractor().extract(samples, sample_rate=RATE)
 
 
 def test_bad_arguments_are_refused(tmp_path):
     extractor, samples = FeatureExtractor(), speech_like(1)
     with pytest.raises(InvalidInputError, match=r"within 1 s of samples, got 0.5 and 1.5"):
-        extractor.extract(samples, start=0.5, end=1.5)
+        extractor.extract(samples, start=0.5, end=1.5, sample_rate=RATE)
     with pytest.raises(InvalidInputError, match="sample_rate must be a positive integer, got 0"):
         extractor.extract(samples, sample_rate=0)
     with pytest.raises(InvalidInputError, match="block_frames must be at least 1, got 0"):
         extractor.stream(samples, block_frames=0)
     with pytest.raises(InvalidInputError, match="sample_rate is for arrays"):
-        extractor.extract(tmp_path / "a.wav", sample_rate=16000)
+        extractor.extract(tmp_path / "a.wav", sample_rate=RATE)
     with pytest.raises(AudioError, match="no such file"):
         extractor.extract(tmp_path / "a.wav")
     with pytest.raises(InvalidInputError, match="n_filters=200 is too many"):
@@ -219,3 +230,152 @@ def test_streams_take_constant_memory(variant, tmp_path):
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.1 * peaks[0]
+
+
+def test_arrays_without_a_rate_are_taken_at_the_features_rate_and_it_is_said():
+    samples = speech_like(1)
+    extractor = FeatureExtractor("kaldi")
+    expected = extractor.extract(samples, sample_rate=RATE).values
+    said = "samples without sample_rate are taken to be at 16000 Hz"
+    with pytest.warns(AudioWarning, match=said) as caught:
+        found = extractor.extract(samples).values
+    assert {each.filename for each in caught} == {__file__}
+    np.testing.assert_array_equal(found, expected)
+    with pytest.warns(AudioWarning, match=said):
+        list(extractor.stream(samples))
+    with pytest.warns(AudioWarning, match=said):
+        list(extractor.stream(iter([samples])))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        extractor.extract(samples, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_open_files_are_recordings(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, speech_like(2), RATE)
+    extractor = FeatureExtractor()
+    expected = extractor.extract(path, start=0.3, end=1.8).values
+    content = io.BytesIO(path.read_bytes())
+    with path.open("rb") as file:
+        for source in (content, file, content):
+            found = extractor.extract(source, start=0.3, end=1.8)
+            np.testing.assert_array_equal(found.values, expected)
+            values, _ = joined(extractor.stream(source, start=0.3, end=1.8, block_frames=50))
+            np.testing.assert_allclose(values, expected, atol=1e-4)
+            assert not source.closed
+    with pytest.raises(InvalidInputError, match="a file states its own"):
+        extractor.extract(content, sample_rate=RATE)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("rate", [8000, 48000])
+def test_generators_of_blocks_are_streamed(variant, rate):
+    extractor = FeatureExtractor(VARIANTS[variant])
+    samples = speech_like(4)
+    expected = extractor.extract(samples, sample_rate=rate).values
+
+    def blocks():
+        for start in range(0, len(samples), 7777):
+            yield samples[start : start + 7777]
+
+    given = {"sample_rate": rate}
+    values, _ = joined(extractor.stream(blocks(), block_frames=100, **given))
+    np.testing.assert_allclose(values, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(extractor.extract(blocks(), **given).values, expected)
+    np.testing.assert_array_equal(extractor.extract(list(blocks()), **given).values, expected)
+    with pytest.raises(InvalidInputError, match="leave out blocks instead"):
+        extractor.stream(blocks(), start=1.0, **given)
+
+
+def test_blocks_of_a_recording_are_its_features(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, speech_like(2), RATE)
+    extractor = FeatureExtractor()
+    blocks = iter_audio(path, block_seconds=0.1)
+    values, _ = joined(extractor.stream(blocks, sample_rate=RATE))
+    np.testing.assert_allclose(values, extractor.extract(path).values, rtol=1e-5, atol=1e-4)
+
+
+def test_features_come_as_blocks_do_where_nothing_is_to_be_known_of_the_whole():
+    taken = []
+
+    def microphone():
+        for second in range(100):
+            taken.append(second)
+            yield speech_like(1, seed=second)
+
+    stream = FeatureExtractor("kaldi").stream(microphone(), sample_rate=RATE, block_frames=50)
+    assert len(next(stream)) == 50
+    assert len(taken) < 5
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([np.zeros(800), np.array([np.nan])], "must be finite"),
+        ([np.zeros((800, 2))], r"one-dimensional .* got shape \(800, 2\)"),
+        ([np.zeros(800), np.full(800, 1e5)], "must lie in -1..1"),
+        ([np.zeros(800, np.int32)], "int32"),
+    ],
+)
+def test_blocks_that_are_no_samples_are_refused(blocks, message):
+    for preset in ("kaldi", "speaker"):
+        with pytest.raises(InvalidInputError, match=message):
+            list(FeatureExtractor(preset).stream(iter(blocks), sample_rate=RATE))
+
+
+def test_no_blocks_are_too_short():
+    with pytest.raises(InsufficientDataError, match="the blocks of samples: too short"):
+        list(FeatureExtractor().stream(iter([]), sample_rate=RATE))
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (None, "must be a path, a binary file, .* got NoneType"),
+        (5, "got int"),
+        (b"RIFF", r"got bytes; give io.BytesIO\(...\)"),
+        ({"a": 1}, "got dict"),
+        (Utterance("u", Path("a.wav"), "s"), "got Utterance; give its .path, and its .start"),
+        ((np.zeros(800), 8000), r"extract\(samples, sample_rate=rate\)"),
+        (io.StringIO("words"), "is open as text; open it with mode 'rb'"),
+    ],
+)
+@pytest.mark.parametrize("method", ["extract", "stream"])
+def test_other_things_are_answered_by_the_right_call(audio, message, method):
+    with pytest.raises(InvalidTypeError, match=message) as caught:
+        list(getattr(FeatureExtractor(), method)(audio))
+    assert isinstance(caught.value, TypeError)
+    assert isinstance(caught.value, SpeakerGmmError)
+
+
+def test_files_that_can_not_be_sought_in_are_refused(tmp_path):
+    read, write = os.pipe()
+    os.close(write)
+    message = r"give io.BytesIO\(file.read\(\)\)"
+    with os.fdopen(read, "rb") as pipe, pytest.raises(AudioError, match=message):
+        FeatureExtractor().extract(pipe)
+    closed = io.BytesIO(b"RIFF")
+    closed.close()
+    with pytest.raises(AudioError, match="closed file"):
+        FeatureExtractor().extract(closed)
+
+
+def test_features_are_a_matrix_with_names(tmp_path):
+    extractor = FeatureExtractor("speaker")
+    features = extractor.extract(speech_like(1), sample_rate=RATE)
+    assert features.names == extractor.feature_names
+    assert len(features) == 98
+    assert np.asarray(features) is features.values
+    assert np.asarray(features, np.float64).dtype == np.float64
+    assert np.array(features) is not features.values
+    assert np.mean(features, axis=0).shape == (len(features.names),)
+    assert repr(features) == (
+        f"Features(98 frames of {len(features.names)} values, 0.98 s, "
+        f"{features.speech_seconds:.2f} s of it speech)"
+    )
+    with pytest.raises(InvalidInputError, match="need as many names, got 1"):
+        Features(features.values, features.speech, features.grid, ("c1",))
+    for part in extractor.stream(speech_like(1), sample_rate=RATE, block_frames=40):
+        assert part.names == features.names

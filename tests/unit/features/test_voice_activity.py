@@ -116,4 +116,4 @@ def test_two_gaussian_rule_finds_the_words_of_real_speech(data_dir):
 def test_even_recordings_fall_back_to_the_energy_rule():
     noise = np.random.default_rng(5).normal(scale=0.1, size=16000)
     config = FeatureConfig.preset("speaker").replace(voice_activity="two_gaussian")
-    assert FeatureExtractor(config).extract(noise).speech.all()
+    assert FeatureExtractor(config).extract(noise, sample_rate=16000).speech.all()

@@ -100,7 +100,7 @@ def test_new_recordings_are_recognised(model, tmp_path):
     rng = np.random.default_rng(1)
     for word in SPOKEN:
         samples = say(word, rng)
-        ranked = recogniser.recognise(samples)
+        ranked = recogniser.recognise(samples, sample_rate=RATE)
         assert ranked[0].word == word
         assert sum(score.posterior for score in ranked) == pytest.approx(1)
         write(tmp_path / "one.wav", samples)
@@ -111,9 +111,10 @@ def test_new_recordings_are_recognised(model, tmp_path):
 def test_scores_are_likelihoods_of_normalised_features(model):
     """The recogniser's numbers against features normalised by hand and graphs compiled alone."""
     samples = say("left", np.random.default_rng(2))
-    values = FeatureExtractor(model.features).extract(samples).values.astype(np.float64)
+    extractor = FeatureExtractor(model.features)
+    values = extractor.extract(samples, sample_rate=RATE).values.astype(np.float64)
     X = ((values - values.mean(axis=0)) / values.std(axis=0)).astype(np.float32)
-    ranked = {s.word: s for s in WordRecogniser(model).recognise(samples)}
+    ranked = {s.word: s for s in WordRecogniser(model).recognise(samples, sample_rate=RATE)}
     for word in SPOKEN:
         graph = model.compile([word])
         emissions = model.models.log_emissions(X, graph.pdfs)
@@ -125,14 +126,16 @@ def test_scores_are_likelihoods_of_normalised_features(model):
 
 def test_priors_decide_where_sounds_do_not(model):
     samples = say("up", np.random.default_rng(3))
-    assert WordRecogniser(model, ["down", "left"]).recognise(samples)[0].word != "up"
+    assert (
+        WordRecogniser(model, ["down", "left"]).recognise(samples, sample_rate=RATE)[0].word != "up"
+    )
     unlikely = WordRecogniser(model, {"up": 1e-300, "down": 1.0}, acoustic_scale=1e-3)
-    assert unlikely.recognise(samples)[0].word == "down"
+    assert unlikely.recognise(samples, sample_rate=RATE)[0].word == "down"
 
 
 def test_a_recording_that_is_too_short_is_refused(model):
     with pytest.raises(NoPathError, match="frames"):
-        WordRecogniser(model).recognise(np.zeros(300) + 0.01)
+        WordRecogniser(model).recognise(np.zeros(300) + 0.01, sample_rate=RATE)
 
 
 def test_the_model_survives_its_file(model, tmp_path):
@@ -154,7 +157,10 @@ def test_warped_copies_help_with_another_vocal_tract(read, model):
     for word in SPOKEN:
         samples = say(word, rng, factor=1.18)
         plain, other = (
-            {s.word: s.log_likelihood for s in WordRecogniser(m).recognise(samples)}[word]
+            {
+                s.word: s.log_likelihood
+                for s in WordRecogniser(m).recognise(samples, sample_rate=RATE)
+            }[word]
             for m in (model, warped)
         )
         gains.append(other - plain)
