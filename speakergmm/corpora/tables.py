@@ -128,9 +128,9 @@ def read_table(
     known : sequence of str
         Columns it may have that somebody else reads.
     faults : list of Fault, optional
-        Gets a fault for each row of too many or too few cells, which is passed over, for broken
-        quoting, which ends the table, and for a column that looks like one that is missing. By
-        default those are errors.
+        Gets a fault for each row of too many or too few cells, or of a cell with several lines,
+        which is passed over, for broken quoting, which ends the table, and for a column that looks
+        like one that is missing. By default those are errors.
     notes : list of str, optional
         Gets a line where there are columns that nobody reads.
     opened : BufferedReader, optional
@@ -146,8 +146,8 @@ def read_table(
     Raises
     ------
     CorpusError
-        If a column is missing or named twice, a row has too many or too few cells, quoting is
-        broken, or there is no row.
+        If a column is missing or named twice, a row has too many or too few cells or one of several
+        lines, quoting is broken, or there is no row.
     """
     lines = _TableLines(path, text_lines(path, faults, opened=opened))
     separator = _separator(path, lines.first())
@@ -158,14 +158,21 @@ def read_table(
         if len(header) > _MOST_COLUMNS:
             raise CorpusError(f"{shown(path)}:1: {len(header):,} columns; no list has so many")
         places = _places(path, header, required, optional)
-        _check_others(path, header, [*required, *optional, *known], faults, notes)
+        read = list(dict.fromkeys([*known, *required, *optional]))
+        _check_others(path, header, read, faults, notes)
+        # What is wrong with a path is said where paths are looked at.
+        texts = [place for name, place in find_columns(header, read).items() if name != "path"]
         for row in rows:
             lines.in_row = 0
             if not row:
                 continue
             n_rows += 1
+            message = None
             if len(row) != len(header):
                 message = f"{len(row)} cells where the header has {len(header)}"
+            elif any("\n" in row[place] for place in texts):
+                message = "a cell holds several lines; is a quotation mark missing before it ends?"
+            if message is not None:
                 if faults is None:
                     raise CorpusError(f"{shown(path)}:{rows.line_num}: {message}")
                 faults.append(Fault(str(path), rows.line_num, message))

@@ -21,7 +21,10 @@ def write(tmp_path):
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("path,label", "column 'label' is not read; the columns that are: path, speaker, start"),
+        (
+            "path,label",
+            "column 'label' is not read; the columns that are: path, speaker, start, end, id, text",
+        ),
         ("path,Label,age", "columns 'Label', 'age' are not read"),
         ("path,", "column one without a name is not read"),
         (",path", "column one without a name is not read"),
@@ -87,6 +90,17 @@ def test_protocols_name_columns_and_lists_that_are_not_read(write, tmp_path):
     write("model\tpath\tlable\nana\t2.wav\ttarget\n", "p/eval_trials.tsv")
     with pytest.raises(CorpusError, match=r"eval_trials.tsv:1: column 'lable' looks like 'label'"):
         read_protocol(tmp_path / "p")
+
+
+@pytest.mark.parametrize("read", [read_corpus, read_transcripts])
+def test_a_cell_does_not_swallow_the_rows_behind_it(write, read):
+    path = write('path,text,age\n1.wav,"yes,1\n2.wav,no",2\n3.wav,maybe,"3\n4"\n')
+    with pytest.raises(CorpusError, match=r"list.csv:3: .*is a quotation mark missing"):
+        read(path)
+    found = read(path, strict=False)
+    # What nobody reads may have any number of lines.
+    assert [getattr(each, "id", each) for each in found] == ["3.wav"]
+    assert [fault.line for fault in found.faults] == [3]
 
 
 def test_lines_that_are_not_utf8_cost_only_themselves(tmp_path):
