@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from speakergmm.cli.corpora import (
+    FEATURES_HELP,
     CorpusArgument,
     DataOption,
     SpeakerPatternOption,
@@ -108,9 +109,7 @@ def train_hmm(
         float,
         typer.Option(help="Gigabytes that one utterance may take; longer ones are left out."),
     ] = 2.0,
-    features: Annotated[
-        str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits phones.")
-    ] = "hmm",
+    features: Annotated[str, typer.Option(help=f"{FEATURES_HELP}; 'hmm' suits phones.")] = "hmm",
     rate: Annotated[
         int | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from speakergmm.cli.corpora import (
+    FEATURES_HELP,
     CorpusArgument,
     DataOption,
     SpeakerPatternOption,
@@ -56,7 +57,7 @@ def train_ubm(
     ] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the initialisation.")] = 0,
     features: Annotated[
-        str, typer.Option(help="Preset (speaker, kaldi, htk, librosa) or a TOML/JSON file.")
+        str, typer.Option(help=f"{FEATURES_HELP}; 'speaker' suits speakers.")
     ] = "speaker",
     data_dir: DataOption = None,
     speaker_pattern: SpeakerPatternOption = None,

@@ -48,6 +48,10 @@ SpeakerPatternOption = Annotated[
     ),
 ]
 
+PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
+"""Those of `speakergmm.features.presets`, which is not loaded for a help text; a test compares."""
+FEATURES_HELP = f"Preset ({', '.join(PRESET_NAMES)}) or a TOML/JSON file"
+
 _EXAMPLES = """
 
 Examples:

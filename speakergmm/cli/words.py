@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from speakergmm.cli.corpora import DataOption, SpeakerPatternOption, passed_over
+from speakergmm.cli.corpora import FEATURES_HELP, DataOption, SpeakerPatternOption, passed_over
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -55,16 +55,15 @@ def train_words(
     iterations: Annotated[
         int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
     ] = 14,
-    features: Annotated[
-        str, typer.Option(help="Preset or a TOML/JSON file; 'hmm' suits words.")
-    ] = "hmm",
+    features: Annotated[str, typer.Option(help=f"{FEATURES_HELP}; 'hmm' suits words.")] = "hmm",
     rate: Annotated[
         int | None,
         typer.Option(
             "--rate",
             "--sample-rate",
             min=4000,
-            help="Rate of the features in Hz [default: 16000, 8000 for telephone speech].",
+            help="Rate of the features in Hz (default: 16000, 8000 for telephone speech).",
+            show_default=False,
         ),
     ] = None,
     normalisation: Annotated[

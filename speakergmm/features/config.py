@@ -189,7 +189,7 @@ class FeatureConfig:
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """Return a named configuration: ``speaker``, ``kaldi``, ``htk`` or ``librosa``.
+        """Return a named configuration: ``speaker``, ``hmm``, ``kaldi``, ``htk`` or ``librosa``.
 
         Raises
         ------
