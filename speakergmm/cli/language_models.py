@@ -32,7 +32,8 @@ def train_lm(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Language model to write: NAME.arpa, or NAME.arpa.gz.")
+        Path,
+        typer.Option("--output", "-o", help="What to write: NAME.arpa, or NAME.arpa.gz."),
     ],
     order: Annotated[int, typer.Option(min=1, help="Words of the longest n-grams.")] = 2,
     method: Annotated[

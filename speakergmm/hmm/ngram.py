@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.hmm.arpa import NGrams
 from speakergmm.hmm.language_model import BEGIN, END, BackoffLanguageModel
 from speakergmm.hmm.lexicon import symbol_fault
@@ -122,6 +123,11 @@ def train_ngram(
         raise InvalidInputError(f"order {order}: must be at least 1")
     if method not in ("witten-bell", "kneser-ney"):
         raise InvalidInputError(f"method {method!r}: must be 'witten-bell' or 'kneser-ney'")
+    if isinstance(sentences, str | os.PathLike):
+        raise InvalidTypeError(
+            f"got the text {str(sentences)!r} where a list of sentences is wanted; of a file, its "
+            "lines: train_ngram(open(path, encoding='utf-8'))"
+        )
     texts = [split_words(w) if isinstance(w, str) else tuple(map(clean, w)) for w in sentences]
     if not texts:
         raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")

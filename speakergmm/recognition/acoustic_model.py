@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora import Utterance
 from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
@@ -20,6 +20,7 @@ from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.inputs import AnyPath, Recordings, as_lexicon, as_utterances
 from speakergmm.serialization import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -135,9 +136,9 @@ class AcousticModel:
     @classmethod
     def train(
         cls,
-        corpus: Corpus,
-        transcripts: Mapping[str, Sequence[str]],
-        lexicon: Lexicon,
+        corpus: Recordings,
+        transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
+        lexicon: Lexicon | AnyPath,
         options: TrainingOptions | None = None,
         **keywords: Any,
     ) -> AcousticModel:
@@ -174,7 +175,7 @@ class AcousticModel:
             total.update(np.ascontiguousarray(array).tobytes())
         return total.hexdigest()
 
-    def with_lexicon(self, lexicon: Lexicon) -> AcousticModel:
+    def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
         """Return the model with other words.
 
         Raises
@@ -182,11 +183,11 @@ class AcousticModel:
         InvalidInputError
             If the lexicon names a unit without a model.
         """
-        return replace(self, lexicon=lexicon)
+        return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
         self,
-        utterances: Sequence[Utterance],
+        utterances: Recordings,
         *,
         n_jobs: int = 1,
         strict: bool = False,
@@ -195,7 +196,7 @@ class AcousticModel:
     ) -> FeatureArchive:
         """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
         return FeatureArchive.of(
-            utterances,
+            as_utterances(utterances),
             self.features,
             self.normalisation,
             n_jobs=n_jobs,
@@ -205,7 +206,7 @@ class AcousticModel:
         )
 
     def features_of(
-        self, corpus: Corpus | Sequence[Utterance], **keywords: Any
+        self, corpus: Recordings, **keywords: Any
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
@@ -214,11 +215,11 @@ class AcousticModel:
 
         Parameters
         ----------
-        corpus : Corpus or sequence of Utterance
+        corpus : Corpus, path, or sequence of Utterance or path
         **keywords
             As `extract` has them.
         """
-        with self.extract(tuple(corpus), **keywords) as archive:
+        with self.extract(corpus, **keywords) as archive:
             for place, (utterance, grid) in enumerate(
                 zip(archive.utterances, archive.grids, strict=True)
             ):

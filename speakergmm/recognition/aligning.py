@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,14 @@ from speakergmm.parallel import threaded_map
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.features import FeatureArchive
+from speakergmm.recognition.inputs import (
+    AnyPath,
+    Recordings,
+    as_model,
+    as_transcripts,
+    as_utterances,
+    as_words,
+)
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
 from speakergmm.words import case_hint
@@ -23,9 +31,9 @@ __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
 
 def align_recordings(
-    model: AcousticModel,
-    utterances: Iterable[Utterance],
-    transcripts: Mapping[str, Sequence[str]],
+    model: AcousticModel | AnyPath,
+    utterances: Recordings,
+    transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
     *,
     beam: float | None = None,
     retry_beam: float | None = None,
@@ -42,12 +50,12 @@ def align_recordings(
 
     Parameters
     ----------
-    model : AcousticModel
-    utterances : iterable of Utterance
-        Such as a corpus. Where the model's features are normalised by speaker, all of a speaker's
-        utterances should be among them.
-    transcripts : mapping of str to sequence of str
-        Words by utterance id.
+    model : AcousticModel or path
+    utterances : Corpus, path, or iterable of Utterance or path
+        Such as a corpus, or where it lies. Where the model's features are normalised by speaker,
+        all of a speaker's utterances should be among them.
+    transcripts : mapping of str to sequence of str, or path
+        Words by utterance id, or where they are written.
     beam, retry_beam, confidences, goodness
         See `speakergmm.hmm.alignment.Aligner`. By default no path is given up.
     loudness : bool, default=False
@@ -77,6 +85,7 @@ def align_recordings(
     """
     if edges not in ("expected", "path"):
         raise InvalidInputError(f"edges must be 'expected' or 'path', got {edges!r}")
+    model = as_model(model)
     aligner = Aligner(
         model.models,
         beam=beam,
@@ -84,6 +93,33 @@ def align_recordings(
         confidences=confidences,
         goodness=goodness,
     )
+    return _aligned(
+        model,
+        aligner,
+        as_utterances(utterances),
+        as_transcripts(transcripts),
+        loudness=loudness,
+        edges=edges,
+        n_jobs=n_jobs,
+        strict=strict,
+        on_skip=on_skip,
+        description=description,
+    )
+
+
+def _aligned(
+    model: AcousticModel,
+    aligner: Aligner,
+    utterances: tuple[Utterance, ...],
+    transcripts: Mapping[str, Sequence[str]],
+    *,
+    loudness: bool,
+    edges: Edges,
+    n_jobs: int,
+    strict: bool,
+    on_skip: OnSkip | None,
+    description: str | None,
+) -> Iterator[AlignedUtterance]:
     reasons: list[str] = []
 
     def skip(found: SkippedRecording) -> None:
@@ -111,11 +147,15 @@ def align_recordings(
 
 
 def align_recording(
-    model: AcousticModel, utterance: Utterance, words: Sequence[str], **options: Any
+    model: AcousticModel | AnyPath,
+    utterance: Utterance | AnyPath,
+    words: Sequence[str] | str,
+    **options: Any,
 ) -> AlignedUtterance:
     """Align one recording; see `align_recordings`, whose `strict` this always is."""
-    transcripts = {utterance.id: tuple(words)}
-    return next(align_recordings(model, [utterance], transcripts, strict=True, **options))
+    (recording,) = as_utterances(utterance)
+    transcripts = {recording.id: as_words(words)}
+    return next(align_recordings(model, [recording], transcripts, strict=True, **options))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora import Utterance
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FrameGrid
@@ -23,6 +23,13 @@ from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.transducer import DecodingGraph
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
+from speakergmm.recognition.inputs import (
+    AnyPath,
+    Recordings,
+    as_language_model,
+    as_model,
+    as_utterances,
+)
 
 if TYPE_CHECKING:
     from speakergmm.hmm.alignment import Segment
@@ -157,9 +164,9 @@ class Decoder:
     @classmethod
     def for_words(
         cls,
-        model: AcousticModel,
+        model: AcousticModel | AnyPath,
         *,
-        language_model: BackoffLanguageModel | None = None,
+        language_model: BackoffLanguageModel | AnyPath | None = None,
         words: Iterable[str] | None = None,
         options: DecodingOptions | None = None,
         language_scale: float = 1.0,
@@ -169,9 +176,9 @@ class Decoder:
 
         Parameters
         ----------
-        model : AcousticModel
+        model : AcousticModel or path
             With the words' pronunciations in its lexicon.
-        language_model : BackoffLanguageModel, optional
+        language_model : BackoffLanguageModel or path of an ARPA file, optional
             An n-gram model. Its words that the lexicon doesn't have stand in
             `omitted_words`.
         words : iterable of str, optional
@@ -192,10 +199,11 @@ class Decoder:
         InvalidInputError
             If words have no pronunciation, or there is none.
         """
+        model = as_model(model)
         graph = word_graph(
             model.models,
             model.lexicon,
-            language_model=language_model,
+            language_model=as_language_model(language_model),
             words=lexicon_words(words, model.lexicon),
             language_scale=language_scale,
             word_penalty=word_penalty,
@@ -206,9 +214,9 @@ class Decoder:
     @classmethod
     def for_phones(
         cls,
-        model: AcousticModel,
+        model: AcousticModel | AnyPath,
         *,
-        language_model: BackoffLanguageModel | None = None,
+        language_model: BackoffLanguageModel | AnyPath | None = None,
         options: DecodingOptions | None = None,
         language_scale: float = 1.0,
         word_penalty: float = 0.0,
@@ -217,17 +225,18 @@ class Decoder:
 
         Parameters
         ----------
-        model : AcousticModel
+        model : AcousticModel or path
             Models of the phones.
-        language_model : BackoffLanguageModel, optional
+        language_model : BackoffLanguageModel or path of an ARPA file, optional
             Silence may be one of its words, and then comes out as one.
         options, language_scale, word_penalty
             As `for_words`.
         """
+        model = as_model(model)
         silence = _silence(model)
         graph = phone_graph(
             model.models,
-            language_model=language_model,
+            language_model=as_language_model(language_model),
             silence=silence["silence"],
             silence_probability=silence["silence_probability"],
             edge_silence_probability=silence["edge_silence_probability"],
@@ -239,7 +248,7 @@ class Decoder:
     @classmethod
     def for_isolated_words(
         cls,
-        model: AcousticModel,
+        model: AcousticModel | AnyPath,
         words: Iterable[str] | Mapping[str, float] | None = None,
         *,
         options: DecodingOptions | None = None,
@@ -248,7 +257,7 @@ class Decoder:
 
         Parameters
         ----------
-        model : AcousticModel
+        model : AcousticModel or path
             With the words' pronunciations in its lexicon.
         words : iterable of str, or mapping of str to float, optional
             The words, with prior probabilities if they are not the same; by default the lexicon's.
@@ -257,6 +266,7 @@ class Decoder:
         """
         from speakergmm.hmm.isolated import IsolatedWords
 
+        model = as_model(model)
         search = IsolatedWords(
             model.models,
             model.lexicon,
@@ -278,7 +288,7 @@ class Decoder:
 
     def decode(
         self,
-        corpus: Corpus | Sequence[Utterance],
+        corpus: Recordings,
         *,
         n_jobs: int = 1,
         strict: bool = False,
@@ -290,7 +300,7 @@ class Decoder:
 
         Parameters
         ----------
-        corpus : Corpus or sequence of Utterance
+        corpus : Corpus, path, or sequence of Utterance or path
             Where features are normalised by speaker, all that a speaker says here counts.
         n_jobs : int, default=1
             Processes; they change nothing but the time.
@@ -316,7 +326,7 @@ class Decoder:
         report = on_skip or warn_of_skip
         jobs = effective_jobs(n_jobs)
         with self.model.extract(
-            tuple(corpus),
+            as_utterances(corpus),
             n_jobs=n_jobs,
             strict=strict,
             on_skip=on_skip,

@@ -24,6 +24,7 @@ from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
+from speakergmm.recognition.inputs import AnyPath, Recordings, as_corpus, as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.words import case_hint
 
@@ -97,9 +98,9 @@ class TrainingOptions:
 
 
 def train_acoustic_model(
-    corpus: Corpus,
-    transcripts: Mapping[str, Sequence[str]],
-    lexicon: Lexicon,
+    corpus: Recordings,
+    transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
+    lexicon: Lexicon | AnyPath,
     options: TrainingOptions | None = None,
     *,
     n_jobs: int = 1,
@@ -114,11 +115,12 @@ def train_acoustic_model(
 
     Parameters
     ----------
-    corpus : Corpus
-        Recordings; of named speakers, where features are to be normalised by speaker.
-    transcripts : mapping of str to sequence of str
+    corpus : Corpus or path
+        Recordings, or where they lie; of named speakers, where features are to be normalised by
+        speaker.
+    transcripts : mapping of str to sequence of str, or path
         Words by utterance, such as `speakergmm.corpora.transcripts.read_transcripts` returns.
-    lexicon : Lexicon
+    lexicon : Lexicon or path
         Words by units.
     options : TrainingOptions, optional
     n_jobs : int, default=1
@@ -149,6 +151,11 @@ def train_acoustic_model(
     InvalidInputError
         If the short pause has the name of the silence or of a phone.
     """
+    corpus, transcripts, lexicon = (
+        as_corpus(corpus),
+        as_transcripts(transcripts),
+        as_lexicon(lexicon),
+    )
     options = options or TrainingOptions()
     short_pause = options.silence.short_pause
     if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):

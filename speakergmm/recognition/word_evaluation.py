@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from speakergmm.corpora import Corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import OnSkip
 from speakergmm.metrics.intervals import Interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.inputs import AnyPath, Recordings, as_corpus, as_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class WordEvaluation:
 
 
 def evaluate_words(
-    model: AcousticModel,
-    corpus: Corpus,
+    model: AcousticModel | AnyPath,
+    corpus: Recordings,
     words: Mapping[str, str],
     *,
     n_jobs: int = 1,
@@ -132,8 +132,8 @@ def evaluate_words(
 
     Parameters
     ----------
-    model : AcousticModel
-    corpus : Corpus
+    model : AcousticModel or path
+    corpus : Corpus or path
         Where the model normalises by speaker, all recordings of a speaker here count.
     words : mapping of str to str
         What each utterance is.
@@ -149,6 +149,7 @@ def evaluate_words(
     """
     from speakergmm.recognition.decoding import Decoder
 
+    model, corpus = as_model(model), as_corpus(corpus)
     missing = [u.id for u in corpus if u.id not in words]
     if missing:
         raise InvalidInputError(f"nothing says what word {missing[0]!r} is")

@@ -11,9 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus
 from speakergmm.corpora.names import escaped_name
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
     OnSkip,
@@ -32,6 +31,7 @@ from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
+from speakergmm.recognition.inputs import Recordings, as_corpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ class WordTrainingOptions:
 
 
 def train_word_models(
-    corpus: Corpus,
+    corpus: Recordings,
     words: Mapping[str, str],
     options: WordTrainingOptions | None = None,
     *,
@@ -130,8 +130,8 @@ def train_word_models(
 
     Parameters
     ----------
-    corpus : Corpus
-        Recordings.
+    corpus : Corpus or path
+        Recordings, or where they lie.
     words : mapping of str to str
         What word each is, by the id of the utterance.
     options : WordTrainingOptions, optional
@@ -165,6 +165,12 @@ def train_word_models(
     InvalidInputError
         If a word has the name of silence or has no pronunciation.
     """
+    if not isinstance(words, Mapping):
+        raise InvalidTypeError(
+            f"got {type(words).__name__} where words by utterance are wanted: "
+            "read = read_words(folder); train_word_models(read.corpus, read.words)"
+        )
+    corpus = as_corpus(corpus)
     options = options or WordTrainingOptions()
     skipped: list[SkippedRecording] = []
 

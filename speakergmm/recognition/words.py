@@ -15,6 +15,7 @@ from speakergmm.features.recordings import cached_extractor
 from speakergmm.hmm.moments import Moments
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.decoding import lexicon_words
+from speakergmm.recognition.inputs import AnyPath, as_model
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class WordRecogniser:
 
     Parameters
     ----------
-    model : AcousticModel
+    model : AcousticModel or path
         Of words, as `train_word_models` gives it, or of phones with the words in its lexicon.
     words : iterable of str, or mapping of str to float, optional
         The words that may be said, with prior probabilities if they are not the same; by default
@@ -40,14 +41,14 @@ class WordRecogniser:
 
     def __init__(
         self,
-        model: AcousticModel,
+        model: AcousticModel | AnyPath,
         words: Sequence[str] | Mapping[str, float] | None = None,
         *,
         acoustic_scale: float = 0.1,
     ) -> None:
         from speakergmm.hmm.isolated import IsolatedWords
 
-        self.model = model
+        self.model = model = as_model(model)
         self.acoustic_scale = acoustic_scale
         self._search = IsolatedWords(
             model.models,

@@ -1,0 +1,119 @@
+"""Paths are taken where people give them; anything else is refused with the right call."""
+
+import numpy as np
+import pytest
+from oracles.spoken import spoken_world
+
+from speakergmm import (
+    AcousticModel,
+    Decoder,
+    WordRecogniser,
+    align_recordings,
+    read_corpus,
+    train_ngram,
+    train_word_models,
+)
+from speakergmm.errors import InvalidTypeError, SpeakerGmmError
+from speakergmm.hmm import Lexicon
+from speakergmm.recognition import align_recording, evaluate_words
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    return spoken_world(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="module")
+def arpa(spoken, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lm") / "lm.arpa"
+    train_ngram(list(spoken.transcripts.values())[:20], order=1).write_arpa(path)
+    return path
+
+
+def test_a_model_is_its_path(spoken, arpa):
+    first = spoken.corpus.utterances[0]
+    words = list(spoken.transcripts[first.id])
+    aligned = align_recording(spoken.model, first, words)
+    for given in (spoken.model_path, str(spoken.model_path)):
+        (again,) = align_recordings(given, [first], {first.id: words})
+        assert again.words() == aligned.words()
+    # And so are recordings, transcripts and sentences.
+    assert (
+        align_recording(spoken.model_path, first.path, " ".join(words)).words() == aligned.words()
+    )
+    (again,) = align_recordings(spoken.model_path, str(first.path), spoken.folder / "text")
+    assert again.words() == aligned.words()
+    (again,) = align_recordings(spoken.model, [first.path], {first.path.stem: " ".join(words)})
+    assert again.words() == aligned.words()
+    decoder = Decoder.for_words(str(spoken.model_path), language_model=str(arpa))
+    (found,) = decoder.decode([first.path])
+    (expected,) = decoder.decode([first])
+    assert found.words == expected.words
+    assert [r.words for r in decoder.decode(str(first.path))] == [expected.words]
+    assert Decoder.for_phones(spoken.model_path).search.words
+    some = Decoder.for_isolated_words(spoken.model_path, words[:2])
+    assert set(some.search.words) == set(words[:2])
+    recogniser = WordRecogniser(str(spoken.model_path), words[:2])
+    assert {score.word for score in recogniser.recognise(first.path)} == set(words[:2])
+    assert len(list(spoken.model.features_of(first.path))) == 1
+
+
+def test_a_lexicon_is_its_path_or_a_dictionary(spoken):
+    path = spoken.folder / "lexicon.txt"
+    assert spoken.model.with_lexicon(path).lexicon == Lexicon.read(path, stress="keep")
+    unit = next(u for u in spoken.model.models.units if u != spoken.model.silence.unit)
+    assert list(spoken.model.with_lexicon({"word": unit}).lexicon) == ["word"]
+
+
+def test_training_takes_paths(spoken):
+    """The same refusal as of what would be read from them: no utterance of this lexicon."""
+    corpus = read_corpus(spoken.folder)
+    for given in (spoken.folder, corpus):
+        with pytest.raises(SpeakerGmmError, match="no utterance can be used"):
+            AcousticModel.train(
+                given, spoken.folder / "text", {"none": "x"}, on_skip=lambda found: None
+            )
+
+
+@pytest.mark.parametrize("wrong", [None, 3, b"am.safetensors", np.zeros(3), AcousticModel])
+def test_what_is_no_model_is_refused_with_the_right_call(wrong, spoken):
+    first = spoken.corpus.utterances[0]
+    for call in (
+        lambda: WordRecogniser(wrong),
+        lambda: Decoder.for_words(wrong),
+        lambda: Decoder.for_phones(wrong),
+        lambda: Decoder.for_isolated_words(wrong),
+        lambda: align_recordings(wrong, [first], {}),
+        lambda: evaluate_words(wrong, [first], {}),
+    ):
+        with pytest.raises(TypeError, match=r"AcousticModel.load\(path\)") as error:
+            call()
+        assert isinstance(error.value, InvalidTypeError)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("wrong", [None, 3, np.zeros((10, 39)), [None]])
+def test_what_is_no_corpus_or_text_is_refused_with_the_right_call(wrong, spoken):
+    model = spoken.model
+    for call in (
+        lambda: align_recordings(model, wrong, {}),
+        lambda: next(Decoder.for_phones(model).decode(wrong)),
+        lambda: AcousticModel.train(wrong, {}, spoken.lexicon),
+        lambda: train_word_models(wrong, {}),
+    ):
+        with pytest.raises(TypeError, match=r"read_corpus\(path\)|Utterance\(id, path, speaker\)"):
+            call()
+    with pytest.raises(TypeError, match=r"read_transcripts\(path\)"):
+        align_recordings(model, [], wrong)
+    with pytest.raises(TypeError, match=r"Lexicon.read\(path\)"):
+        AcousticModel.train([], {}, wrong)
+    with pytest.raises(TypeError, match=r"read_words\(folder\)"):
+        train_word_models([], wrong)
+    if wrong is not None:
+        with pytest.raises(TypeError, match=r"BackoffLanguageModel.read_arpa\(path\)"):
+            Decoder.for_words(model, language_model=wrong)
+
+
+def test_a_text_is_no_list_of_sentences():
+    with pytest.raises(TypeError, match=r"train_ngram\(open\("):
+        train_ngram("sentences.txt")
