@@ -92,10 +92,11 @@ def tell_notes(said: Transcripts, corpus: Corpus) -> None:
 
 
 def passed_over(corpus: Corpus) -> dict[str, Any]:
-    """Return what JSON says of a corpus that was not read whole."""
+    """Return what JSON says of what was not read of a corpus."""
     return {
         "notes": list(corpus.notes),
         "passed_over": [each.to_dict() for each in corpus.passed_over],
+        "faults": [fault.to_dict() for fault in corpus.faults],
     }
 
 

@@ -192,7 +192,9 @@ def decode(
         print_note("note: for confidences give --json, or an --output that ends in .ctm or .json")
     if nbest > 1 and not json and suffix != ".json":
         print_note("note: for alternatives give --json, or an --output that ends in .json")
-    corpus = _corpus(inputs, data_dir, speaker_pattern)
+    corpus = _corpus(inputs, data_dir, speaker_pattern, strict)
+    for fault in corpus.faults:
+        print_note(f"not recognised: {fault}")
     acoustic = AcousticModel.load(model)
     if lexicon is not None:
         from speakergmm.hmm.lexicon import Lexicon
@@ -326,13 +328,15 @@ def _check_outputs(output: Path | None, lattice: Path | None, read: Iterable[Pat
         check_writable(output)
 
 
-def _corpus(inputs: Sequence[Path], data_dir: Path | None, speaker_pattern: str | None) -> Corpus:
+def _corpus(
+    inputs: Sequence[Path], data_dir: Path | None, speaker_pattern: str | None, strict: bool
+) -> Corpus:
     """Read a corpus, or take files as recordings, of speakers whom only their names can tell."""
     from speakergmm.corpora import Corpus, Utterance, name_speakers
 
     listed = [p for p in inputs if p.is_dir() or p.suffix.lower() in (".csv", ".tsv")]
     if len(inputs) == 1 and listed:
-        return open_corpus(inputs[0], data_dir, speaker_pattern)
+        return open_corpus(inputs[0], data_dir, speaker_pattern, strict=strict)
     if len(listed) > 1:
         raise InvalidInputError(f"{listed[1]}: a second corpus; give one, or recordings")
     if listed:
@@ -345,7 +349,9 @@ def _corpus(inputs: Sequence[Path], data_dir: Path | None, speaker_pattern: str 
         tuple(Utterance(p.stem if stems[p.stem] == 1 else str(p), p, None) for p in inputs),
         source=f"the {counted(len(inputs), 'recording')} given",
     )
-    return given if speaker_pattern is None else name_speakers(given, speaker_pattern)
+    return (
+        given if speaker_pattern is None else name_speakers(given, speaker_pattern, strict=strict)
+    )
 
 
 def _decoder(

@@ -90,7 +90,10 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
         earlier = utterances.setdefault(utterance.id, utterance)
         if earlier is not utterance:
             one, other = told_apart(listed, earlier.path.relative_to(folder).as_posix())
-            message = f"recording {one} differs only in Unicode normal form from {other}; rename it"
+            message = (
+                f"recording {one} differs only in Unicode normal form or invisible characters from "
+                f"{other}; rename it"
+            )
             refusals.add(folder, None, message, utterance=utterance.id)
     if not utterances and unlistable:
         raise CorpusError(f"{shown(folder)}: {unlistable}; rename it; there is no other")
@@ -205,8 +208,7 @@ def _no_corpus(folder: Path, walk: Walk, beside: list[Parts], owner: Owner | Non
             f"its recordings lie directly in it; {hint}, or give a speaker pattern, as in "
             f"--speaker-pattern '{example}'"
         )
-    passed = [each for each in walk.passing.gathered() if "record" in str(each)]
-    found = "".join(f"; {each}" for each in passed[:2])
+    found = "".join(f"; {each}" for each in walk.passing.gathered()[:3])
     return (
         f"{shown(folder)} is a folder with neither {what} folders holding audio nor wav.scp; "
         f"{hint}{found}"

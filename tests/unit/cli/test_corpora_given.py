@@ -179,6 +179,17 @@ def test_words_of_flat_folders_need_word_folders_or_a_pattern(command, record, t
     document = json.loads(out)
     assert (code, document["words"]) == (0, ["no", "yes"])
     assert document["provenance"]["n_speakers"] == 2
+    # What is wrong with one recording costs that one.
+    (tmp_path / "list.csv").write_text(f"path,speaker\n{FLAT[0]},ana\n{FLAT[1]},\n")
+    decode = ("decode", model, tmp_path / "list.csv", "--data", where, "--isolated", "--json")
+    code, out, err = command(*decode)
+    assert code == 0
+    assert "not recognised: " in err
+    assert "list.csv:3: the speaker is empty" in err
+    document = json.loads(out)
+    assert [each["utterance"] for each in document["utterances"]] == [FLAT[0]]
+    assert [each["line"] for each in document["faults"]] == [3]
+    assert command(*decode, "--strict")[0] == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="this user may read everything")
