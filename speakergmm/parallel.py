@@ -68,14 +68,15 @@ def parallel_map(
     """
     count = effective_jobs(n_jobs)
     results = _in_process(function, items) if count == 1 else _in_workers(function, items, count)
-    if description is None:
-        return results
-    total = len(items) if isinstance(items, Sized) else None
-    return track(results, description=description, total=total)
+    return _described(results, items, description)
 
 
 def threaded_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int = 1
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    n_jobs: int = 1,
+    description: str | None = None,
 ) -> Iterator[Result]:
     """Apply a function to each item on threads of this process, results in order.
 
@@ -90,10 +91,12 @@ def threaded_map(
         is never held as a whole.
     n_jobs : int, default=1
         Number of threads, counted as in `parallel_map`.
+    description : str, optional
+        Text of a progress bar on standard error; without it there is none.
 
-    Yields
-    ------
-    object
+    Returns
+    -------
+    iterator
         The results. An error raised for an item is raised when its turn comes.
 
     Raises
@@ -106,7 +109,12 @@ def threaded_map(
     >>> list(threaded_map(abs, [-2, -1, 0], n_jobs=2))
     [2, 1, 0]
     """
-    count = effective_jobs(n_jobs)
+    return _described(_on_threads(function, items, effective_jobs(n_jobs)), items, description)
+
+
+def _on_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], count: int
+) -> Iterator[Result]:
     with single_threaded_blas():
         if count == 1:
             yield from map(function, items)
@@ -126,6 +134,15 @@ def threaded_map(
             finally:
                 for future in waiting:
                     future.cancel()
+
+
+def _described(
+    results: Iterator[Result], items: Iterable[Item], description: str | None
+) -> Iterator[Result]:
+    if description is None:
+        return results
+    total = len(items) if isinstance(items, Sized) else None
+    return track(results, description=description, total=total)
 
 
 def effective_jobs(n_jobs: int | None) -> int:

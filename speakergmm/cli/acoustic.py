@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -23,6 +21,7 @@ from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
+    hmm_training_status,
     print_json,
     print_line,
     print_note,
@@ -34,7 +33,6 @@ from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.hmm.lexicon import Lexicon
-    from speakergmm.hmm.training_state import TrainingState
     from speakergmm.recognition.text_problems import TextProblem
 
 _EXAMPLES = """
@@ -215,7 +213,7 @@ def train_hmm(
         unknown_words=unknown,
         seed=seed,
     )
-    with _status(iterations) as callback:
+    with hmm_training_status(iterations) as callback:
         model = AcousticModel.train(
             read,
             said,
@@ -307,26 +305,6 @@ def _place(problem: TextProblem) -> str:
         return ""
     line = "" if problem.line is None else f":{problem.line}"
     return f"{problem.path}{line}: "
-
-
-@contextlib.contextmanager
-def _status(n_iterations: int) -> Iterator[Callable[[TrainingState], None] | None]:
-    """Show on a terminal how training goes on; yields what to call after each iteration."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("training") as status:
-
-        def show(state: TrainingState) -> None:
-            last = state.history[-1]
-            status.update(
-                f"training: iteration {state.iteration} of {n_iterations}, "
-                f"{last.log_likelihood:.3f} a frame, {last.n_gaussians} Gaussians"
-            )
-
-        yield show
 
 
 def register(app: typer.Typer) -> None:

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from speakergmm import __version__
+from speakergmm import __version__, progress
 from speakergmm.cli import (
     acoustic,
     alignment,
@@ -46,6 +46,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -54,6 +55,7 @@ def _options(
     ] = False,
 ) -> None:
     """Speaker recognition, phone models, alignment and decoding with Gaussian mixtures."""
+    context.with_resource(progress.program(context.invoked_subcommand or "speakergmm"))
 
 
 _PANELS = {

@@ -159,7 +159,10 @@ def validate(
     if graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
     found = read_corpus(corpus, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=False)
-    problems: list[Problem] = list(validate_corpus(found, sample_rate=rate, n_jobs=jobs))
+    checking = None if json else "checking"
+    problems: list[Problem] = list(
+        validate_corpus(found, sample_rate=rate, n_jobs=jobs, description=checking)
+    )
     spoken = (transcripts, lexicon, lm, model, unknown_word)
     if text or graphemes or any(given is not None for given in spoken):
         # One voice is enough for what is said.
@@ -178,6 +181,7 @@ def validate(
             lm,
             model,
             jobs,
+            checking and f"{checking} what is said",
         )
         told = {problem.message for problem in problems}
         problems += [
@@ -226,6 +230,7 @@ def _text_problems(
     lm: Path | None,
     model: Path | None,
     jobs: int,
+    description: str | None,
 ) -> list[Problem]:
     from dataclasses import replace
 
@@ -257,6 +262,7 @@ def _text_problems(
             language_model=lm,
             model=loaded,
             n_jobs=jobs,
+            description=description,
         )
     except InvalidInputError as error:
         refused.append(Problem("error", "bad_option", None, None, str(error)))

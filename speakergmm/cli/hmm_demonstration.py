@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.output import print_line, print_table
+from speakergmm.cli.output import hmm_training_status, print_line, print_table
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Utterance
@@ -58,22 +58,24 @@ def demonstrate_hmm(
     training = [u for u in corpus if not _is_tested(u)]
     tested = [u for u in corpus if _is_tested(u)]
     step(f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers")
-    model = AcousticModel.train(
-        Corpus(tuple(training), source=corpus.source),
-        transcripts,
-        lexicon,
-        TrainingOptions(
-            schedule=TrainingSchedule(
-                n_iterations=_N_ITERATIONS,
-                annealing=ANNEALED,
-                grow_until=_N_ITERATIONS * 3 // 4,
-                n_gaussians=_N_GAUSSIANS,
+    with hmm_training_status(_N_ITERATIONS) as callback:
+        model = AcousticModel.train(
+            Corpus(tuple(training), source=corpus.source),
+            transcripts,
+            lexicon,
+            TrainingOptions(
+                schedule=TrainingSchedule(
+                    n_iterations=_N_ITERATIONS,
+                    annealing=ANNEALED,
+                    grow_until=_N_ITERATIONS * 3 // 4,
+                    n_gaussians=_N_GAUSSIANS,
+                ),
+                seed=seed,
             ),
-            seed=seed,
-        ),
-        n_jobs=jobs,
-        progress=True,
-    )
+            n_jobs=jobs,
+            callback=callback,
+            progress=True,
+        )
     model_file = output / "acoustic-model.safetensors"
     model.save(model_file)
     step(f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}")

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speakergmm.cli.streams import one_line, visible, visible_json
+from speakergmm.progress import status
 
 if TYPE_CHECKING:
+    from speakergmm.hmm.training_state import TrainingState
     from speakergmm.mixtures import Iteration
 
 JsonOption = Annotated[
@@ -107,16 +109,24 @@ def listed(names: Sequence[str], *, most: int = 20) -> str:
 
 
 @contextlib.contextmanager
-def training_status() -> Iterator[Callable[[int, Iteration], None] | None]:
-    """Show how EM goes on, on a terminal; yields what to call after each iteration."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
+def training_status() -> Iterator[Callable[[int, Iteration], None]]:
+    """Show how EM goes on; yields what to call after each iteration."""
+    with status("training") as tell:
+        yield lambda number, iteration: tell(
+            f"iteration {number + 1}, log-likelihood {iteration.objective:.2f} per frame"
+        )
 
-    with Console(stderr=True).status("training") as status:
 
-        def show(number: int, iteration: Iteration) -> None:
-            status.update(f"training: iteration {number + 1}, {iteration.objective:.3f} a frame")
+@contextlib.contextmanager
+def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState], None]]:
+    """Show how a training of hidden Markov models goes on; yields what to call after each step."""
+    with status("training") as tell:
+
+        def show(state: TrainingState) -> None:
+            last = state.history[-1]
+            tell(
+                f"iteration {state.iteration} of {n_iterations}, log-likelihood "
+                f"{last.log_likelihood:.2f} per frame, {last.n_gaussians:,} Gaussians"
+            )
 
         yield show

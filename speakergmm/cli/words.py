@@ -12,6 +12,7 @@ from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
+    hmm_training_status,
     print_json,
     print_line,
     print_note,
@@ -119,16 +120,18 @@ def train_words(
         frequency_warps=_factors(warps),
         seed=seed,
     )
-    model = train_word_models(
-        read.corpus,
-        read.words,
-        options,
-        n_jobs=jobs,
-        strict=strict,
-        on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
-        checkpoint=checkpoint,
-        progress=not json,
-    )
+    with hmm_training_status(iterations) as callback:
+        model = train_word_models(
+            read.corpus,
+            read.words,
+            options,
+            n_jobs=jobs,
+            strict=strict,
+            on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
+            callback=callback,
+            checkpoint=checkpoint,
+            progress=not json,
+        )
     model.save(output)
     if json:
         document = {"output": str(output), "words": list(read.vocabulary)}

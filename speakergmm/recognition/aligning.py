@@ -70,7 +70,7 @@ def align_recordings(
     on_skip : callable, optional
         Called with each `SkippedRecording`; by default a warning is issued.
     description : str, optional
-        Text of a progress bar while features are extracted.
+        Text of a progress bar while features are extracted; one of the alignment follows it.
 
     Yields
     ------
@@ -139,7 +139,10 @@ def _aligned(
         usable, n_jobs=n_jobs, strict=strict, on_skip=skip, description=description
     ) as archive:
         work = _Work(model, aligner, archive, transcripts, loudness, edges)
-        for place, result in enumerate(threaded_map(work, range(len(archive)), n_jobs=n_jobs)):
+        aligned = threaded_map(
+            work, range(len(archive)), n_jobs=n_jobs, description=description and "alignment"
+        )
+        for place, result in enumerate(aligned):
             if isinstance(result, SpeakerGmmError):
                 skip(_skipped(archive.utterances[place], transcripts, str(result)))
             else:
