@@ -34,8 +34,8 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[Pieces] | None:
     Returns
     -------
     list of pieces or None
-        What to read for each stream; None if the file can be read as it is: it is one stream, and
-        the number of samples in its header is that of its last frame.
+        What to read for each stream; None if the file is to be read as it is: it is one stream,
+        and the number of samples in its header is that of its last frame, or it is none.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[Pieces] | None:
     """
     bounds = [*_beginnings(file, size), size]
     streams = [_stream(file, *bound, name) for bound in pairwise(bounds)]
-    if len(streams) == 1 and len(streams[0]) == 1:
+    if not streams or (len(streams) == 1 and len(streams[0]) == 1):
         return None
     return streams
 

@@ -18,7 +18,7 @@ from speakergmm.errors import AudioError, InvalidInputError
 _VALUES_PER_READ = 1 << 20
 _BLOCK_SECONDS = 20.0
 # Lists of segments round their times to hundredths of a second; an end that far beyond is the end.
-_ROUNDING_SECONDS = 0.01
+ROUNDING_SECONDS = 0.01
 # Ends may lie so far beyond that are cut with a warning, as Kaldi's extract-segments has it.
 _OVERSHOOT_SECONDS = 0.5
 # Floating-point files may overshoot full scale; 40 dB beyond, they hold something else.
@@ -309,7 +309,7 @@ def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int
             f"{described(info.path)}: no samples between {start:g} and "
             f"{info.duration if end is None else end:g} s; it lasts {info.duration:.2f} s"
         )
-    if beyond > _ROUNDING_SECONDS * info.sample_rate:
+    if beyond > ROUNDING_SECONDS * info.sample_rate:
         warnings.warn(
             f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
             f"{info.duration:.2f} s; the stretch is cut there",

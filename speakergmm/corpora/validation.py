@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from speakergmm.audio import AudioInfo, AudioWarning, iter_audio, probe
+from speakergmm.audio.reading import ROUNDING_SECONDS
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import quoted
@@ -31,8 +32,8 @@ class Problem:
         Errors make the recording useless or a result wrong.
     kind : str
         One of ``missing``, ``empty``, ``truncated``, ``unreadable``, ``not_finite``, ``too_short``,
-        ``silent``, ``duplicate``, ``wrong_rate``, ``clipped``, ``channels``, ``one_speaker``,
-        ``single_recording``, ``skipped``, ``bad_list``.
+        ``silent``, ``duplicate``, ``wrong_rate``, ``clipped``, ``beyond_end``, ``channels``,
+        ``one_speaker``, ``single_recording``, ``skipped``, ``bad_list``.
     path : Path or None
         The recording, or the list at fault; None where the problem is the corpus's.
     utterance : str or None
@@ -159,6 +160,12 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
                 blocks = iter_audio(path, start=utterance.start, end=utterance.end)
                 found = inspect_blocks(blocks, sample_rate=info.sample_rate)
                 stretches.append((utterance, found))
+                if utterance.end is not None and utterance.end > info.duration + ROUNDING_SECONDS:
+                    message = (
+                        f"it ends at {utterance.end:g} s where the recording lasts "
+                        f"{info.duration:.2f} s, and is cut there"
+                    )
+                    refusals.append(Problem("warning", "beyond_end", path, utterance.id, message))
             except AudioError as error:
                 refusals.append(_refusal(path, utterance.id, error))
     return _Recording(path, info, tuple(stretches), tuple(refusals))

@@ -493,3 +493,34 @@ def test_rates_that_are_none_of_sound_are_refused(path, rate):
 def test_rates_of_sound_are_read(path, rate):
     path.write_bytes(encoded(PCM, "WAV", "PCM_16", rate=rate))
     np.testing.assert_array_equal(read_everywhere(path) * 32768, PCM)
+
+
+def outcome(path):
+    """Number of samples read, or the refusal; anything else is raised."""
+    try:
+        whole, _ = read_audio(path)
+    except AudioError as error:
+        return str(error)
+    assert probe(path).n_samples == len(whole)
+    return len(whole)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.filterwarnings("ignore::speakergmm.audio.AudioWarning")
+def test_damaged_headers_are_read_or_refused_and_nothing_else(path, seed):
+    rng = np.random.default_rng(seed)
+    for file_format in ("WAV", "RF64", "W64", "AIFF", "AU", "NIST", "FLAC", "OGG", "MP3", "SDS"):
+        whole = encoded(NOISE[:3000], file_format)
+        for _ in range(6):
+            content = bytearray(whole)
+            for place in rng.integers(0, 60, rng.integers(1, 4)):
+                content[place] = rng.choice([0, 255, rng.integers(256)])
+            path.write_bytes(content)
+            assert "\n" not in str(outcome(path))
+
+
+def test_flac_without_a_right_header_is_refused(path):
+    content = bytearray(FLAC)
+    content[7] = 35
+    path.write_bytes(content)
+    refused(path)

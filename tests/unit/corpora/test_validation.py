@@ -262,3 +262,19 @@ def test_one_bad_recording_among_hundreds(record, tmp_path):
 def test_real_speech(data_dir):
     background = data_dir / "protocols" / "dspspeech20" / "background.tsv"
     assert validate_corpus(read_corpus(background, data_dir=data_dir)) == ()
+
+
+@pytest.mark.parametrize(("end", "severity"), [(1.005, None), (1.4, "warning"), (1.6, "error")])
+def test_segments_that_end_beyond_their_recording(tmp_path, end, severity):
+    samples = 0.1 * np.random.default_rng(0).standard_normal(RATE)
+    soundfile.write(tmp_path / "a.wav", samples, RATE)
+    (tmp_path / "wav.scp").write_text("a a.wav\n")
+    (tmp_path / "utt2spk").write_text("one ana\n")
+    (tmp_path / "segments").write_text(f"one a 0.2 {end}\n")
+    found = [p for p in validate_corpus(read_corpus(tmp_path)) if p.utterance == "one"]
+    assert [p.severity for p in found] == ([] if severity is None else [severity])
+    if severity == "warning":
+        assert (found[0].kind, found[0].message) == (
+            "beyond_end",
+            "it ends at 1.4 s where the recording lasts 1.00 s, and is cut there",
+        )
