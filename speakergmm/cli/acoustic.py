@@ -13,6 +13,8 @@ from speakergmm.cli.corpora import (
     CorpusArgument,
     DataOption,
     SpeakerPatternOption,
+    left_out,
+    names_of,
     open_corpus,
     passed_over,
     tell_notes,
@@ -233,6 +235,7 @@ def train_hmm(
         print_json(
             {
                 "output": str(output),
+                "n_left_out": len(names_of(read)) - facts["n_utterances"],
                 **passed_over(read),
                 "problems": [problem.to_dict() for problem in problems],
                 **model.info(),
@@ -245,7 +248,7 @@ def train_hmm(
         f"{counted(facts['n_utterances'], 'utterance')} ({facts['seconds'] / 60:.1f} minutes) of "
         f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
         f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
-        f"digest {model.digest[:12]}"
+        f"digest {model.digest[:12]}{left_out(read, facts['n_utterances'])}"
     )
     if UNKNOWN_WORD in model.lexicon:
         print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")

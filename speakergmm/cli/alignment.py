@@ -10,6 +10,7 @@ import typer
 from speakergmm.cli.corpora import (
     DataOption,
     SpeakerPatternOption,
+    missing_from,
     open_corpus,
     passed_over,
     tell_notes,
@@ -131,7 +132,9 @@ def align(
     if beam is not None and not beam > 0:
         raise InvalidInputError(f"--beam must be above 0, got {beam!r}")
     loaded = AcousticModel.load(model)
-    read, said = _recordings(corpus, text, transcripts, case, data_dir, speaker_pattern)
+    read, said = _recordings(
+        corpus, text, transcripts, case, data_dir, speaker_pattern, strict=strict
+    )
     wanted = set(picture or ())
     missing = sorted(wanted - {utterance.id for utterance in read})
     if missing:
@@ -190,10 +193,12 @@ def align(
             f"warning: {others[0]}: {counted(len(others), 'TextGrid')} of no utterance of this run "
             "beside the new ones"
         )
+    missing = missing_from({item.utterance for item in found}, read, "aligned")
     if json:
-        print_json(_document(output, found, skipped, seconds, pictures) | passed_over(read))
+        document = _document(output, found, skipped, missing, seconds, pictures)
+        print_json(document | passed_over(read))
     else:
-        _print_summary(output, found, skipped, seconds, pictures)
+        _print_summary(output, found, missing, seconds, pictures)
 
 
 def _with_words(
@@ -259,6 +264,8 @@ def _recordings(
     case: Literal["asis", "upper", "lower"],
     data_dir: Path | None,
     speaker_pattern: str | None,
+    *,
+    strict: bool,
 ) -> tuple[Corpus, Transcripts]:
     """Read a corpus with its transcripts, or one recording with its own."""
     from speakergmm.audio import has_audio_suffix
@@ -271,12 +278,12 @@ def _recordings(
             raise InvalidInputError(
                 f"--text is what one recording says, {path} is a corpus; give --transcripts FILE"
             )
-        corpus = open_corpus(path, data_dir, speaker_pattern, strict=False)
+        corpus = open_corpus(path, data_dir, speaker_pattern, strict=strict)
         said = read_transcripts(
             transcripts or corpus,
             case=folded,
             data_dir=data_dir,
-            strict=False,
+            strict=strict,
         )
         tell_notes(said, corpus)
         listed = {(fault.path, fault.line) for fault in corpus.faults}
@@ -346,12 +353,15 @@ def _document(
     output: Path,
     found: tuple[Diagnosis, ...],
     skipped: list[SkippedRecording],
+    missing: list[str],
     seconds: float,
     pictures: list[Path],
 ) -> dict[str, Any]:
     return {
         "output": str(output),
+        "n_utterances": len(found) + len(missing),
         "n_aligned": len(found),
+        "not_aligned": missing,
         "seconds": round(seconds, 3),
         "left_out": [skip.to_dict() for skip in skipped],
         "pictures": [str(path) for path in pictures],
@@ -362,7 +372,7 @@ def _document(
 def _print_summary(
     output: Path,
     found: tuple[Diagnosis, ...],
-    skipped: list[SkippedRecording],
+    missing: list[str],
     seconds: float,
     pictures: list[Path],
 ) -> None:
@@ -380,7 +390,7 @@ def _print_summary(
     for path in pictures:
         print_line(f"picture: {path}")
     length = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
-    left_out = f", {counted(len(skipped), 'utterance')} left out" if skipped else ""
+    left_out = f", {counted(len(missing), 'utterance')} left out" if missing else ""
     print_line(
         f"{output}: {counted(len(found), 'utterance')} aligned ({length})"
         f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv"

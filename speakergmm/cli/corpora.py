@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from inspect import cleandoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,6 +13,7 @@ from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
+    listed,
     print_json,
     print_line,
     print_note,
@@ -89,6 +91,30 @@ def tell_notes(said: Transcripts, corpus: Corpus) -> None:
             f"warning: {said.source}: {counted(len(others), 'transcript')} of no recording of the "
             f"corpus, such as {others[0]!r}"
         )
+
+
+def names_of(corpus: Corpus) -> list[str]:
+    """Name all utterances of a corpus, those that have faults and were not read among them."""
+    faulty = [fault.utterance for fault in corpus.faults if fault.utterance is not None]
+    return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
+
+
+def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
+    """Name the utterances of a corpus that came to nothing; says so on standard error."""
+    names = names_of(corpus)
+    missing = [name for name in names if name not in done]
+    if missing:
+        print_note(
+            f"warning: {len(missing):,} of {counted(len(names), 'utterance')} not {what}: "
+            f"{listed(missing)}"
+        )
+    return missing
+
+
+def left_out(corpus: Corpus, n_used: int) -> str:
+    """Write how many utterances of a corpus were not used, for the end of a summary."""
+    total = len(names_of(corpus))
+    return f"; {total - n_used:,} of {total:,} left out" if n_used < total else ""
 
 
 def passed_over(corpus: Corpus) -> dict[str, Any]:

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from speakergmm.cli.corpora import DataOption, SpeakerPatternOption, open_corpus, passed_over
+from speakergmm.cli.corpora import (
+    DataOption,
+    SpeakerPatternOption,
+    missing_from,
+    open_corpus,
+    passed_over,
+)
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
     counted,
-    listed,
     print_json,
     print_line,
     print_note,
@@ -28,7 +33,7 @@ from speakergmm.files import check_writable
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Utterance
+    from speakergmm.corpora import Corpus
     from speakergmm.features.recordings import SkippedRecording
     from speakergmm.hmm.decoding import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
@@ -241,11 +246,12 @@ def decode(
         # Lattices of a corpus are too large to be kept.
         found.append(replace(recognition, lattice_text=None))
     silence = acoustic.silence.unit if phones else None
-    missing = _missing(corpus.utterances, found)
+    recognised = {recognition.utterance.id for recognition in found}
+    missing = missing_from(recognised, corpus, "recognised")
     document = {
         "model": str(model),
         "model_digest": acoustic.digest,
-        "n_utterances": len(corpus),
+        "n_utterances": len(found) + len(missing),
         "n_recognised": len(found),
         "not_recognised": missing,
         **passed_over(corpus),
@@ -260,25 +266,15 @@ def decode(
         for line in _text_lines(found, silence):
             print_line(line)
     else:
-        lost = f"; {len(missing):,} of {len(corpus):,} not recognised" if missing else ""
+        total = len(found) + len(missing)
+        lost = f"; {len(missing):,} of {total:,} not recognised" if missing else ""
         print_line(
             f"{output}: {counted(len(found), 'utterance')}, "
             f"{counted(sum(len(_said(r, silence)) for r in found), 'phone' if phones else 'word')}"
             f"{lost}"
         )
-    if missing:
-        print_note(
-            f"warning: {len(missing):,} of {counted(len(corpus), 'utterance')} not recognised: "
-            f"{listed(missing)}"
-        )
     if not found:
         raise typer.Exit(1)
-
-
-def _missing(utterances: Sequence[Utterance], found: Iterable[Recognition]) -> list[str]:
-    """Name the utterances for which there is no result."""
-    recognised = {recognition.utterance.id for recognition in found}
-    return [utterance.id for utterance in utterances if utterance.id not in recognised]
 
 
 def _check_modes(

@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from speakergmm.cli.corpora import FEATURES_HELP, DataOption, SpeakerPatternOption, passed_over
+from speakergmm.cli.corpora import (
+    FEATURES_HELP,
+    DataOption,
+    SpeakerPatternOption,
+    left_out,
+    names_of,
+    passed_over,
+)
 from speakergmm.cli.output import (
     JobsOption,
     JsonOption,
@@ -133,18 +140,22 @@ def train_words(
             progress=not json,
         )
     model.save(output)
+    facts = model.provenance
     if json:
-        document = {"output": str(output), "words": list(read.vocabulary)}
+        document = {
+            "output": str(output),
+            "words": list(read.vocabulary),
+            "n_left_out": len(names_of(read.corpus)) - facts["n_utterances"],
+        }
         print_json(document | passed_over(read.corpus) | model.info())
         return
-    facts = model.provenance
     print_line(
         f"{output}: {counted(len(model.lexicon), 'word')}, "
         f"{counted(model.models.n_components, 'Gaussian')}, trained on "
         f"{counted(facts['n_utterances'], 'recording')} ({facts['seconds'] / 60:.1f} minutes) of "
         f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
         f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
-        f"digest {model.digest[:12]}"
+        f"digest {model.digest[:12]}{left_out(read.corpus, facts['n_utterances'])}"
     )
 
 

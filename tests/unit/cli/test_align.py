@@ -241,6 +241,27 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
     assert not out.exists()
 
 
+def test_all_that_is_missing_is_counted(run, spoken, few, tmp_path):
+    """What can't be read of the list, what has no text, and what can't be aligned."""
+    path, ids = few
+    listed = tmp_path / "list.tsv"
+    audio = spoken.corpus.utterances[0].path
+    first, *rows = path.read_text(encoding="utf-8").splitlines()
+    rows = [f"{row}\t\t" for row in rows]
+    rows.append(f"{audio}\tback\tb001\tword\t2\t1")
+    listed.write_text("\n".join([f"{first}\tstart\tend", *rows]) + "\n", encoding="utf-8")
+    code, out, err = run(spoken.model_path, listed, "-o", tmp_path / "out")
+    assert code == 0, err
+    assert "9 utterances aligned" in out
+    assert "2 utterances left out" in out
+    assert err.splitlines()[-1] == f"warning: 2 of 11 utterances not aligned: {ids[7]}, back"
+    code, out, _ = run(spoken.model_path, listed, "-o", tmp_path / "out", "--json")
+    document = json.loads(out)
+    assert (document["n_utterances"], document["n_aligned"]) == (11, 9)
+    assert document["not_aligned"] == [ids[7], "back"]
+    assert run(spoken.model_path, listed, "-o", tmp_path / "out", "--strict")[0] == 2
+
+
 def test_a_lexicon_in_the_other_letter_case_is_hinted_at(run, spoken, few, tmp_path):
     lexicon = tmp_path / "upper.txt"
     lexicon.write_text(

@@ -338,6 +338,24 @@ def test_a_summary_counts_what_is_missing(run, world, tmp_path):
     assert "not recognised" not in run("--output", tmp_path / "b.json").stdout
 
 
+def test_a_faulty_row_costs_only_its_utterance(run, world):
+    listed = world / "faulty.tsv"
+    listed.write_text(
+        "id\tspeaker\tpath\tstart\tend\n"
+        "a\tana\tone.wav\t\t\nb b\tana\ttwo.wav\t1\t0.5\nc\tana\tthree.wav\t\t\n"
+    )
+    done = run("--json", inputs=[listed])
+    assert done.exit_code == 0
+    document = json.loads(done.stdout)
+    assert [u["utterance"] for u in document["utterances"]] == ["a", "c"]
+    assert (document["n_utterances"], document["not_recognised"]) == (3, ["b b"])
+    first, *_, last = done.stderr.splitlines()
+    assert f"not recognised: {listed}:3: " in first
+    assert last == "warning: 1 of 3 utterances not recognised: 'b b'"
+    with pytest.raises(CorpusError, match=r"faulty\.tsv:3"):
+        run("--strict", inputs=[listed])
+
+
 def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):
     copy = tmp_path / "one.wav"
     copy.write_bytes((world / "three.wav").read_bytes())

@@ -1,6 +1,7 @@
 """``speakergmm train-hmm``, as people call it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -50,6 +51,9 @@ def test_what_training_leaves_out_is_told(train, output):
     assert "left out: " in err
     assert "cut it into shorter ones" in err
     assert str(output) in out
+    n_used = AcousticModel.load(output).provenance["n_utterances"]
+    (numbers,) = re.findall(r"; (\d+) of (\d+) left out$", out.splitlines()[0])
+    assert int(numbers[1]) - int(numbers[0]) == n_used
     assert AcousticModel.load(output).provenance["n_skipped"] > 0
 
 
