@@ -205,9 +205,14 @@ class Corpus:
         return iter(self.utterances)
 
     def __repr__(self) -> str:
+        told = "".join(
+            f", {len(found)} {what}{'s' if len(found) > 1 else ''}"
+            for found, what in ((self.faults, "fault"), (self.notes, "note"))
+            if found
+        )
         return (
             f"Corpus({len(self)} utterances of {len(self.speakers)} speakers, "
-            f"source={self.source!r})"
+            f"source={self.source!r}{told})"
         )
 
     @property

@@ -198,6 +198,28 @@ def test_broken_links_are_named(folder, link):
     ]
 
 
+def test_names_in_two_normal_forms_make_one_id(folder):
+    where = folder("ana/Zoe\u0308.wav", "bea/1.wav")
+    assert ids(read_corpus(where)) == ["ana/Zo\u00eb.wav", "bea/1.wav"]
+    folder("ana/Zo\u00eb.wav")
+    with pytest.raises(CorpusError, match=r"'ana/Zo\\xeb.wav' differs .* 'ana/Zoe\\u0308.wav'"):
+        read_corpus(where)
+    corpus = read_corpus(where, strict=False)
+    assert len(corpus) == 2
+    assert len(corpus.faults) == 1
+
+
+def test_a_corpus_says_how_much_is_not_in_it(folder):
+    assert repr(read_corpus(folder("ana/1.wav"))).endswith("corpus')")
+    assert repr(read_corpus(folder("ana/2.m4a"))).endswith(", 1 note)")
+
+
+@pytest.mark.parametrize("name", ["one.m4a", "one.WMA"])
+def test_a_recording_that_cannot_be_read_is_no_corpus(folder, name):
+    with pytest.raises(CorpusError, match="a format that can't be read; convert it to WAV or FLAC"):
+        read_corpus(folder(name) / name)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_pipes_are_named(folder):
     where = folder("ana/1.wav")
