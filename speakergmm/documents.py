@@ -19,6 +19,7 @@ LARGEST_DOCUMENT = 1 << 28
 """Bytes that a document may have, unless the caller says otherwise."""
 
 _DEEPEST = 64
+_MOST_DOTS = 1000
 # A value takes some hundred bytes of memory, and one byte of text where it is an empty list.
 _MOST_VALUES = 10_000_000
 _HALF_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")
@@ -77,6 +78,9 @@ def parse_toml(text: str | bytes) -> dict[str, Any]:
     """Return the table that a TOML text holds; see `parse_json`."""
 
     def parse(text: str) -> Any:
+        # A key of many parts takes the square of their number.
+        if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+            raise DocumentError(f"has a line of more than {_MOST_DOTS} dots")
         return tomllib.loads(text, parse_float=_finite)
 
     found: dict[str, Any] = _parsed(parse, _decoded(text), "TOML")

@@ -55,12 +55,25 @@ class UnreadableFileError(SpeakerGmmError):
 
     @property
     def shown_path(self) -> str:
-        """The path on one line: escaped where it isn't printable, its middle left out if long."""
-        path = self.path if len(self.path) <= 300 else f"{self.path[:150]}...{self.path[-147:]}"
-        return path if path.isprintable() else repr(path)
+        """The path as `shown_path` has it."""
+        return shown_path(self.path)
 
     def __str__(self) -> str:
         return f"{self.shown_path}: {self.reason}"
+
+
+def shown_path(path: object, *, limit: int = 300) -> str:
+    """Return a path for a message: escaped where it isn't printable, without its middle if long.
+
+    Examples
+    --------
+    >>> shown_path("a/1.wav"), shown_path("a/" * 30 + "1.wav", limit=20)
+    ('a/1.wav', 'a/a/a/a/a/...a/1.wav')
+    """
+    text = str(path)
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}...{text[-(limit - limit // 2 - 3) :]}"
+    return text if text.isprintable() else repr(text)
 
 
 def kind_of(path: str | os.PathLike[str]) -> FileKind:
@@ -298,7 +311,7 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
             )
         # Asked of the name as given: /dev/stdout is a link to a pipe, which has no path.
         if given.exists() and not given.is_file():
-            with given.open("wb") as stream:
+            with os.fdopen(_opened_for_writing(given), "wb") as stream:
                 yield stream
             return
         with temporary_beside(target, new_file) as (temporary, descriptor):
@@ -375,11 +388,35 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     SpeakerGmmError
         If its folder doesn't exist or can't be written, or `path` is a folder or device.
     """
-    if "\0" not in os.fspath(path) and Path(path).is_file() and not os.access(path, os.W_OK):
+    kind = kind_of(path)
+    if kind == "file" and not os.access(path, os.W_OK):
         raise SpeakerGmmError(f"{os.fspath(path)}: is write-protected; give another name")
+    if kind == "pipe":  # whoever reads it would take the trial for its end
+        return
     # What could be in the way of writing is best found by going through the same steps.
     with contextlib.suppress(_NotReplaced), atomic_writer(path):
         raise _NotReplaced
+
+
+def _opened_for_writing(path: Path) -> int:
+    """Open a pipe or device; a pipe that nobody reads is not waited for without end."""
+    began = time.monotonic()
+    while True:
+        try:
+            descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO or kind_of(path) != "pipe":
+                raise
+            patience = _patience(_SECONDS_WITHOUT_WRITER)
+            if time.monotonic() - began > patience:
+                raise SpeakerGmmError(
+                    f"{path}: is a pipe that nobody has read for {patience:g} s"
+                ) from None
+            time.sleep(0.02)
+        else:
+            if hasattr(os, "set_blocking"):
+                os.set_blocking(descriptor, True)
+            return descriptor
 
 
 class _NotReplaced(Exception):

@@ -14,10 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.files import UnreadableFileError, open_stream
+from speakergmm.files import UnreadableFileError, open_stream, shown_path
 from speakergmm.words import clean
 
 _MOST_TOLD = 10
+_LONGEST_MESSAGE = 600
 _MOST_FAULTS = 100_000
 _BUFFER = 1 << 14
 _LONGEST_LINE = 1 << 20
@@ -51,9 +52,15 @@ class Fault:
     message: str
     utterance: str | None = None
 
+    def __post_init__(self) -> None:
+        # A message may quote a word, and a word of a hostile file be a megabyte long.
+        if len(self.message) > _LONGEST_MESSAGE:
+            half = _LONGEST_MESSAGE // 2
+            object.__setattr__(self, "message", f"{self.message[:half]}...{self.message[-half:]}")
+
     def __str__(self) -> str:
-        where = _shown(self.path) if self.line is None else f"{_shown(self.path)}:{self.line}"
-        return f"{where}: {self.message}"
+        line = "" if self.line is None else f":{self.line}"
+        return f"{shown_path(self.path)}{line}: {self.message}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -293,7 +300,3 @@ def _is_binary(raw: bytes) -> bool:
     """Tell a model or a recording from text in which a few bytes are wrong."""
     controls = len(raw) - len(raw.translate(None, _CONTROL_BYTES))
     return controls > max(_MOST_CONTROLS, _MOST_CONTROLS_SHARE * len(raw))
-
-
-def _shown(path: str) -> str:
-    return path if path.isprintable() else repr(path)

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from speakergmm.files import shown_path
+
 KNOWN_FORMATS = "WAV, FLAC, OGG or MP3"
 OF_SEVERAL_KINDS = (
     "holds parts of different rates or channels one after the other; split them into files"
@@ -10,8 +12,7 @@ OF_SEVERAL_KINDS = (
 
 def described(path: Path) -> str:
     """Write a path so that it stays on one line whatever characters it holds."""
-    name = str(path)
-    return name if name.isprintable() else repr(name)
+    return shown_path(path)
 
 
 def reason(error: BaseException) -> str:

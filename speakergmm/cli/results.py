@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.cli.output import print_table
-from speakergmm.errors import CorpusError
+from speakergmm.documents import read_json
+from speakergmm.errors import CorpusError, SpeakerGmmError
+from speakergmm.files import kind_of
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Protocol
     from speakergmm.metrics import Evaluation
     from speakergmm.speakers import BackgroundModel
+
+
+_LARGEST_SETTINGS = 1 << 24
 
 
 class ProtocolWarning(UserWarning):
@@ -53,7 +58,7 @@ def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
     return {
         "seed of the bootstrap": seed,
         "versions": software_versions(),
-        "sha256": {file.name: _sha256(file) for file in files},
+        "sha256": {file.name: _sha256(file) for file in files if kind_of(file) == "file"},
     }
 
 
@@ -92,8 +97,8 @@ def read_settings(scores: Path) -> dict[str, Any]:
     """Read how scores were made; empty where nothing beside them says so of this very file."""
     file = settings_file(scores)
     try:
-        run = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        run = read_json(file, limit=_LARGEST_SETTINGS)
+    except SpeakerGmmError:
         return {}
     if not isinstance(run, dict) or run.pop("scores_sha256", None) != _sha256(scores):
         return {}

@@ -149,7 +149,7 @@ def check_speaker_name(name: str) -> str:
     Returns
     -------
     str
-        The name in Unicode normal form C.
+        The name as `speakergmm.words.clean` has it.
 
     Raises
     ------
@@ -167,14 +167,14 @@ def check_speaker_name(name: str) -> str:
     """
     if not isinstance(name, str):
         raise InvalidInputError(f"a speaker name must be text, not {type(name).__name__}")
-    spelled = unicodedata.normalize("NFC", name)
+    spelled = clean(name)
     fault = None
     if not spelled:
         fault = "is empty; it must have at least one character"
     elif len(spelled) > MAX_NAME_LENGTH:
         fault = f"has {len(spelled)} characters; at most {MAX_NAME_LENGTH} are allowed"
-    elif not spelled.isprintable():
-        found = next(c for c in spelled if not c.isprintable())
+    elif not spelled.translate(_JOINERS).isprintable():
+        found = next(c for c in spelled.translate(_JOINERS) if not c.isprintable())
         fault = f"holds U+{ord(found):04X}; only printable characters are allowed"
     elif spelled in {".", ".."}:
         fault = "means a folder; choose another"
@@ -188,8 +188,12 @@ def check_speaker_name(name: str) -> str:
     return spelled
 
 
+# Spelling in Persian and other languages, and part of names there.
+_JOINERS = {0x200C: None, 0x200D: None}
+
+
 def comparison_key(name: str) -> str:
-    """Fold away letter case and Unicode normal form.
+    """Fold away letter case, Unicode normal form and joiners, which can't be seen.
 
     Two speakers of one corpus whose keys are equal are almost surely one person spelled twice, and
     can't both be folders on every file system.
@@ -210,7 +214,7 @@ def comparison_key(name: str) -> str:
     """
     # Canonical caseless matching (Unicode 3.13, D145). Its second decomposition is left out: no
     # character in normal form D folds to one that isn't.
-    return unicodedata.normalize("NFD", name).casefold()
+    return unicodedata.normalize("NFD", name.translate(_JOINERS)).casefold()
 
 
 class Spellings:

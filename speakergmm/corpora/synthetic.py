@@ -10,7 +10,8 @@ from typing import Final
 from speakergmm.corpora.protocol import Protocol, read_protocol
 from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, write_protocol
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
-from speakergmm.errors import AudioError, CorpusError, InvalidInputError
+from speakergmm.documents import read_json
+from speakergmm.errors import AudioError, CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_folder
 
 NAME: Final = "synthetic"
@@ -143,10 +144,12 @@ def _stands(target: Path, record: dict[str, object]) -> bool:
         return False
     where = target / NAME / _RECORD
     try:
-        found = json.loads(where.read_text(encoding="utf-8"))
+        found = read_json(where)
         size_of = found["n_samples"]
-        same_kind = found["kind"] == record["kind"]
-    except (OSError, ValueError, KeyError, TypeError):
+        same_kind = found["kind"] == record["kind"] and all(
+            isinstance(number, int) for number in size_of.values()
+        )
+    except (SpeakerGmmError, LookupError, TypeError, AttributeError):
         same_kind = False
     if not same_kind:
         raise CorpusError(

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
+from speakergmm.documents import DocumentError, parse_json, parse_toml
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.fields import RANGES, typed
 from speakergmm.features.presets import PRESETS
+from speakergmm.files import UnreadableFileError, read_bytes
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
 _NUMBERS_VERSION = 1
+_LARGEST_FILE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +207,7 @@ class FeatureConfig:
         float64 this one no more than the other. Those of ``librosa`` differ by less than 2e-6 of
         the largest.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:
             raise InvalidInputError(
                 f"no feature preset is called {name!r}; there are {', '.join(PRESETS)}"
             )
@@ -230,17 +232,21 @@ class FeatureConfig:
             return cls.preset(name_or_path)
         path = Path(name_or_path)
         try:
-            text = path.read_text(encoding="utf-8")
-            found = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-        except FileNotFoundError:
+            text = read_bytes(path, limit=_LARGEST_FILE)
+            found = parse_json(text) if path.suffix.lower() == ".json" else parse_toml(text)
+        except UnreadableFileError as error:
+            if error.kind == "missing":
+                raise InvalidInputError(
+                    f"{str(name_or_path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor "
+                    "a TOML or JSON file"
+                ) from None
             raise InvalidInputError(
-                f"{str(name_or_path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor a "
-                "TOML or JSON file"
+                f"{error.shown_path}: is not a readable TOML or JSON file: {error.reason}"
             ) from None
-        except (OSError, ValueError) as error:  # ValueError: bad UTF-8, TOML or JSON, or a NUL
+        except DocumentError as error:
             raise InvalidInputError(
-                f"{str(name_or_path)!r} is not a readable TOML or JSON file: {error}"
-            ) from error
+                f"{path}: is not a readable TOML or JSON file: {error}"
+            ) from None
         try:
             if not isinstance(found, dict):
                 raise InvalidInputError(f"must hold a table of fields, not {type(found).__name__}")

@@ -39,17 +39,31 @@ def typed(name: str, value: Any, hint: Any) -> Any:
     choices = get_args(hint)
     if choices and all(isinstance(choice, str) for choice in choices):
         if not (isinstance(value, str) and value in choices):
-            raise InvalidInputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+            raise InvalidInputError(
+                f"{name} must be one of {', '.join(choices)}, got {_shown(value)}"
+            )
         return value
     if type(None) in choices:
         if value is None:
             return None
         hint = choices[0]
     if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InvalidInputError(f"{name} must be finite, got {_shown(value)}") from None
     if hint is int and isinstance(value, int) and not isinstance(value, bool):
         return int(value)
     if hint in (bool, str) and isinstance(value, hint):
         return value
     wanted = {float: "a number", int: "a whole number", bool: "true or false", str: "a string"}
-    raise InvalidInputError(f"{name} must be {wanted[hint]}, got {value!r}")
+    raise InvalidInputError(f"{name} must be {wanted[hint]}, got {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    """Show a value in a message, and of a long one the beginning."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= 80 else f"{text[:80]}..."

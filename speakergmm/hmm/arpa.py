@@ -24,8 +24,9 @@ NGrams = tuple[dict[tuple[str, ...], tuple[float, float]], ...]
 LOG_ZERO = -99.0
 """What the format writes for the logarithm of zero."""
 
-_COUNT = re.compile(r"ngram\s+([0-9]+)\s*=\s*([0-9]+)$")
-_SECTION = re.compile(r"\\([0-9]+)-grams:$")
+# No model has n-grams of a thousand words, nor 10^15 of them.
+_COUNT = re.compile(r"ngram\s+([0-9]{1,3})\s*=\s*([0-9]{1,15})$")
+_SECTION = re.compile(r"\\([0-9]{1,3})-grams:$")
 # A probability that rounding has pushed above one is no fault.
 _ROUNDING = 1e-5
 

@@ -1,5 +1,6 @@
 """Scored trials, and the tab-separated file that holds them."""
 
+import io
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.files import atomic_text_writer
+from speakergmm.files import UnreadableFileError, atomic_text_writer
+from speakergmm.text_files import open_text
 
 TARGET = "target"
 NONTARGET = "nontarget"
@@ -185,7 +187,9 @@ def read_scores(path: str | Path) -> Scores:
     labels: list[str] = []
     number = 0
     try:
-        with Path(path).open(encoding="utf-8", errors="surrogateescape", newline=None) as stream:
+        with io.TextIOWrapper(
+            open_text(path), encoding="utf-8", errors="surrogateescape", newline=None
+        ) as stream:
             header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
             if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
                 raise InvalidInputError(
@@ -216,12 +220,10 @@ def read_scores(path: str | Path) -> Scores:
                 paths.append(share(fields[1], fields[1]))
                 values.append(value)
                 labels.append(label)
-    except (OSError, ValueError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        shown = str(path).replace("\0", "\\0")
-        raise InvalidInputError(f"{shown}: can't be read as a score file: {reason}") from None
+    except UnreadableFileError as error:
+        raise InvalidInputError(
+            f"{error.shown_path}: can't be read as a score file: {error.reason}"
+        ) from None
     if not values:
         raise InvalidInputError(
             f"{path}: holds no trials, only {(number and 'empty lines') or 'a header'}"

@@ -200,14 +200,14 @@ def check_header(path: Path) -> None:
     ModelFormatError
         If it is something else, damaged, or of another version.
     """
-    if path.is_dir():
-        raise StoreError(f"{path}: is a folder, not a speaker store")
     try:
         with open_regular(path) as file:
             header = file.read(100)
     except UnreadableFileError as error:
         if error.kind == "missing":
-            raise StoreError(f"{path}: no such store") from None
+            raise StoreError(f"{error.shown_path}: no such store") from None
+        if error.kind == "folder":
+            raise StoreError(f"{error.shown_path}: is a folder, not a speaker store") from None
         raise StoreError(str(error)) from None
     except (OSError, ValueError) as error:
         raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from speakergmm.documents import parse_json
 from speakergmm.speakers.values import check, damaged, is_time, parsed, shown
 
 SCHEMA = """
@@ -107,7 +108,7 @@ class Ledger:
         if seal != ledger._seal():
             raise damaged(path, "what it says about itself doesn't match its own hash")
         try:
-            for table, (count, total) in json.loads(ledger.values["rows"]).items():
+            for table, (count, total) in parse_json(ledger.values["rows"]).items():
                 ledger._counts[table], ledger._sums[table] = int(count), int(total, 16)
         except (KeyError, TypeError, ValueError):
             raise damaged(path, "its rows are not summed up") from None

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora.names import check_speaker_name
+from speakergmm.documents import parse_json
 from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config, cached_extractor
@@ -135,7 +136,7 @@ class SpeakerStore:
         if not isinstance(packed, bytes):
             raise damaged(self.path, "its background model is no blob")
         try:
-            settings = json.loads(meta["settings"])
+            settings = parse_json(meta["settings"])
             self.settings = AdaptationSettings(
                 settings["relevance_factor"], tuple(settings["parameters"])
             )

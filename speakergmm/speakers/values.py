@@ -1,11 +1,11 @@
 """Values that a store holds: what each may be, and how a wrong one is named."""
 
-import json
 import math
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from speakergmm.documents import parse_json
 from speakergmm.errors import ModelFormatError
 
 
@@ -29,7 +29,7 @@ def check(valid: bool, path: Path, found: str) -> None:
 def parsed(text: Any) -> Any:
     """Return what JSON text says, None if it is none."""
     try:
-        return json.loads(text) if isinstance(text, str) else None
+        return parse_json(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):
         return None
 
