@@ -3,6 +3,7 @@
 python recipes/phones/run.py report --data DIR         # everything, on the test part
 python recipes/phones/run.py report --synthetic FOLDER # the same on synthetic speech
 python recipes/phones/run.py train --data DIR          # stages by themselves; also align, decode
+python recipes/phones/run.py confidence --data DIR     # whether confidences tell wrong words
 python recipes/phones/run.py choose --data DIR         # settings, on held-out training speakers
 python recipes/phones/run.py scales --data DIR         # the decoder's, likewise
 """
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from confidence import judge_words
 from material import hold_out, make_synthetic, read_librispeech
 from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
 from stages import Run
 from tables import (
     ERRORS,
     boundary_cells,
+    confidence_rows,
     describe_alignment,
     heading,
     phone_cells,
@@ -107,6 +110,29 @@ def report(
             others = run.align(model, run.material.test)
             row("test", *boundary_cells(run.material, others, run.material.test))
         print_times(run)
+
+
+@app.command()
+def confidence(
+    data: DataOption = None,
+    synthetic: SyntheticOption = None,
+    output: OutputOption = OUTPUT,
+    algorithm: AlgorithmOption = BOTH,
+    jobs: JobsOption = 1,
+    count: Annotated[int, typer.Option(min=1, help="Words of the test part to exchange.")] = 100,
+    seeds: Annotated[int, typer.Option(min=1, help="How often, each time other words.")] = 3,
+) -> None:
+    """Exchange words of the test part; print how well they are told from the right ones."""
+    for run in _runs(data, synthetic, output, algorithm, jobs):
+        print(f"\n## {run.material.name}, {run.settings.algorithm}")
+        model = run.model()
+        heading("seed", "exchanged", "by", "area under the ROC", "95 % interval", "wrong above 0.9")
+        for seed in range(seeds):
+            judged = judge_words(
+                model, run.material, run.material.test, count=count, seed=seed, jobs=jobs
+            )
+            for cells in confidence_rows(judged):
+                row(seed, *cells)
 
 
 @app.command()

@@ -1,8 +1,10 @@
 """Figures of a run, as rows of a table in Markdown."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+from confidence import JudgedWords, area, calibration_error, with_interval
 from material import Material
 from settings import Search
 from stages import SILENCE, Run
@@ -75,7 +77,7 @@ def describe_alignment(run: Run, aligned: Sequence[AlignedUtterance]) -> None:
     silent = frames - round(100 * sum(spoken))
     deciles = statistics.quantiles(spoken, n=20)
     pauses = sum(p.label == SILENCE for p in phones)
-    confidence = statistics.fmean(p.confidence for p in phones)
+    posterior = statistics.fmean(p.posterior for p in phones)
     heading("alignment of the training part", "")
     row("utterances aligned", f"{len(aligned)} of {len(run.material.train)}")
     row("phones, pauses", f"{len(spoken)}, {pauses}")
@@ -84,7 +86,7 @@ def describe_alignment(run: Run, aligned: Sequence[AlignedUtterance]) -> None:
     shortest = sum(seconds <= 0.03 for seconds in spoken) / len(spoken)
     row("phones of the least duration, 30 ms", f"{100 * shortest:.1f} %")
     row("silence", f"{100 * silent / frames:.1f} % of frames")
-    row("mean confidence of phones", f"{confidence:.3f}")
+    row("mean posterior of phones", f"{posterior:.3f}")
 
 
 def boundary_cells(
@@ -103,6 +105,22 @@ def boundary_cells(
         )
         cells.append(f"{1000 * figure.value:.1f}{width}")
     return cells
+
+
+def confidence_rows(judged: JudgedWords) -> Iterator[list[str]]:
+    """Compare what an alignment says of its words; and how far confidences are from the truth."""
+    exchanged = f"{judged.wrong.sum()} of {len(judged.wrong)}"
+    for name in ("confidence", "goodness", "posterior"):
+        values = getattr(judged, name)
+        value, between = with_interval(judged, lambda w, v=values: area(v, judged.wrong, w))
+        above = "-"
+        if name != "goodness":
+            above = f"{100 * np.mean(values[judged.wrong] > 0.9):.0f} %"
+        yield [exchanged, name, f"{value:.3f}", between, above]
+    error, between = with_interval(
+        judged, lambda w: calibration_error(judged.confidence, judged.wrong, w)
+    )
+    yield [exchanged, "confidence: calibration error", f"{error:.3f}", between, ""]
 
 
 def print_times(run: Run) -> None:

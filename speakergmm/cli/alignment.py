@@ -123,7 +123,7 @@ def align(
     jobs: JobsOption = 1,
     json: JsonOption = False,
 ) -> None:
-    """Align recordings with what is said in them: times and confidences of words and phones."""
+    """Align recordings with what is said in them: times of words and phones, and how sure."""
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.aligning import align_recordings
     from speakergmm.recognition.alignment_files import AlignmentFiles, check_kind, write_diagnoses

@@ -53,12 +53,12 @@ class Aligner:
     retry_beam : float, optional
         Tried where no path is left with `beam`; by default such an utterance fails.
     confidences : bool, default=True
-        Compute posteriors; without them the work is less than half.
+        Compute `Segment.posterior`; without it the work is less than half.
     posterior_scale : float, default=0.1
         Power of emissions and transitions in posteriors; the path is that of the models as they
         are. Frames overlap and deltas span nine of them, so that neighbours tell the same thing
         several times: at 1, posteriors are nearly all 0 or 1 and say little of what is right. On
-        the synthetic corpus, of powers from 1 to 0.1, the last brought confidences nearest to the
+        the synthetic corpus, of powers from 1 to 0.1, the last brought posteriors nearest to the
         share of frames that are right, and expected edges nearest to the true ones.
     goodness : bool, default=False
         Compute `Segment.goodness`, for which all pdfs are evaluated.
@@ -195,8 +195,8 @@ class Aligner:
 def _is_doubtful(found: Alignment) -> bool:
     """Whether all paths together see something else where the best path in a beam has a unit."""
     pauses = [phone for phone in found.phones if phone.parent is None]
-    return any(item.confidence < _DOUBTFUL for item in (*found.words, *pauses)) or any(
-        phone.confidence < _DOUBTFUL_PHONE for phone in found.phones
+    return any(item.posterior < _DOUBTFUL for item in (*found.words, *pauses)) or any(
+        phone.posterior < _DOUBTFUL_PHONE for phone in found.phones
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,15 +27,19 @@ class Segment(NamedTuple):
     start_frame, end_frame : int
         First frame, and the frame after the last.
     confidence : float
-        Mean over these frames of the posterior probability, given all frames and the transcript
-        (see `Aligner`), that this word (in any pronunciation), this phone or this state is the one
-        at that frame. NaN where posteriors were not computed.
+        Probability that this was said. Of what was recognised, that among the paths of a lattice;
+        of an aligned word see `speakergmm.recognition.confidence`. NaN where nobody computed it.
     parent : int or None
         Of a phone the place of its word in `Alignment.words`, None for silence; of a state the
         place of its phone in `Alignment.phones`.
     goodness : float
         Mean over these frames of the log-likelihood ratio, in nats, of the state aligned and the
         best state of all models; 0 at best. NaN where it was not computed.
+    posterior : float
+        Of an alignment, how sure it is where the segment lies: mean over these frames of the
+        posterior probability, given all frames and the transcript (see `Aligner`), that this word
+        (in any pronunciation), this phone or this state is the one at that frame. A transcript
+        that is wrong has a surest place, too. NaN where posteriors were not computed.
     """
 
     label: str
@@ -42,7 +47,8 @@ class Segment(NamedTuple):
     end_frame: int
     confidence: float
     parent: int | None = None
-    goodness: float = float("nan")
+    goodness: float = math.nan
+    posterior: float = math.nan
 
     @property
     def n_frames(self) -> int:
@@ -82,6 +88,10 @@ class Alignment:
     phone_edges: NDArray[np.float64]
     frame_log_likelihoods: NDArray[np.float64]
 
+    def with_words(self, words: tuple[Segment, ...]) -> Alignment:
+        """Return the alignment with other values for its words."""
+        return replace(self, words=words)
+
 
 def cut_path(
     utterance: UtteranceGraph,
@@ -100,7 +110,7 @@ def cut_path(
     taken : array, shape (T,)
         Log-density of each frame in its state.
     posteriors : array, shape (T, S), or None
-        Of all states; without them there are no confidences.
+        Of all states; without them segments have none.
     ratios : array, shape (T,), or None
         Log-likelihood ratio of each frame's state and the best of all models.
 
@@ -137,9 +147,9 @@ def cut_path(
         # Sums of posteriors may end a hair above one.
         means = np.minimum(sums[:, column], 1.0).tolist()
         places = runs.tolist()
-        return tuple(
-            map(Segment, labels, places[:-1], places[1:], means, parents, sums[:, 3].tolist())
-        )
+        unknown = [math.nan] * len(labels)
+        ratio = sums[:, 3].tolist()
+        return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, means))
 
     units = [utterance.units[number] for number in passed.tolist()]
     first_states = path.states[state_runs[:-1]]

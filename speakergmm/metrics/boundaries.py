@@ -1,5 +1,6 @@
 """How far the boundaries of an alignment lie from those of a reference."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,13 +28,17 @@ class TimedLabel(NamedTuple):
     label : str
         A word, a phone or a state.
     confidence : float
-        Between 0 and 1; NaN where nobody said.
+        Probability that this was said, between 0 and 1; NaN where nobody said.
+    posterior : float
+        How sure an alignment is of the place, given that this was said, between 0 and 1; NaN where
+        it is not known.
     """
 
     start: float
     end: float
     label: str
-    confidence: float = float("nan")
+    confidence: float = math.nan
+    posterior: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
     from speakergmm.recognition.aligning import align_recording, align_recordings
+    from speakergmm.recognition.confidence import WordConfidence, fit_confidence, word_evidence
     from speakergmm.recognition.ctm import read_ctm, write_ctm
     from speakergmm.recognition.decoding import Decoder
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
@@ -29,6 +30,7 @@ _HOME_OF = {
     "FeatureNormalisation": "features",
     "SilenceModel": "acoustic_model",
     "TrainingOptions": "training",
+    "WordConfidence": "confidence",
     "WordCorpus": "word_lists",
     "WordRecogniser": "words",
     "WordTrainingOptions": "word_training",
@@ -36,6 +38,7 @@ _HOME_OF = {
     "align_recordings": "aligning",
     "diagnose": "diagnostics",
     "evaluate_words": "word_evaluation",
+    "fit_confidence": "confidence",
     "gather_evidence": "diagnostics",
     "read_ctm": "ctm",
     "read_textgrid": "textgrids",
@@ -43,6 +46,7 @@ _HOME_OF = {
     "train_acoustic_model": "training",
     "train_word_models": "word_training",
     "validate_text": "text_validation",
+    "word_evidence": "confidence",
     "write_ctm": "ctm",
     "write_textgrid": "textgrids",
 }
@@ -54,6 +58,7 @@ __all__ = [
     "FeatureNormalisation",
     "SilenceModel",
     "TrainingOptions",
+    "WordConfidence",
     "WordCorpus",
     "WordRecogniser",
     "WordTrainingOptions",
@@ -61,6 +66,7 @@ __all__ = [
     "align_recordings",
     "diagnose",
     "evaluate_words",
+    "fit_confidence",
     "gather_evidence",
     "read_ctm",
     "read_textgrid",
@@ -68,6 +74,7 @@ __all__ = [
     "train_acoustic_model",
     "train_word_models",
     "validate_text",
+    "word_evidence",
     "write_ctm",
     "write_textgrid",
 ]

@@ -19,6 +19,7 @@ from speakergmm.features.recordings import OnSkip, cached_extractor
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.inputs import AnyPath, Recordings, as_lexicon, as_utterances
 from speakergmm.serialization import load_arrays, save_arrays
@@ -97,6 +98,9 @@ class AcousticModel:
         Word of the lexicon that words outside it are taken for; None refuses them.
     provenance : dict
         When, from what and how it was trained, as JSON can hold it; no part of the identity.
+    confidence : WordConfidence or None
+        How probable it is that an aligned word was said; None where nobody fitted it, and aligned
+        words have no confidence.
 
     Raises
     ------
@@ -113,6 +117,7 @@ class AcousticModel:
     silence: SilenceModel = field(default_factory=SilenceModel)
     unknown: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+    confidence: WordConfidence | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -173,6 +178,9 @@ class AcousticModel:
         for name, array in sorted(arrays.items()):
             total.update(f"{name}{array.shape}".encode())
             total.update(np.ascontiguousarray(array).tobytes())
+        if self.confidence is not None:
+            total.update(repr(sorted(self.confidence.to_dict().items())).encode())
+            total.update(self.confidence.weights.tobytes())
         return total.hexdigest()
 
     def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
@@ -260,9 +268,12 @@ class AcousticModel:
             If the file can't be written; what stood there before is left as it was.
         """
         arrays, models = self.models.to_arrays()
+        arrays["lexicon"] = _packed_lexicon(self.lexicon)
+        if self.confidence is not None:
+            arrays["word_confidence"] = self.confidence.weights
         save_arrays(
             path,
-            {**arrays, "lexicon": _packed_lexicon(self.lexicon)},
+            arrays,
             kind=ACOUSTIC_KIND,
             metadata={
                 "models": models,
@@ -272,6 +283,7 @@ class AcousticModel:
                 "unknown": self.unknown,
                 "lexicon_source": self.lexicon.source,
                 "provenance": self.provenance,
+                "word_confidence": None if self.confidence is None else self.confidence.to_dict(),
             },
         )
 
@@ -289,6 +301,8 @@ class AcousticModel:
             provenance = metadata["provenance"]
             if not isinstance(provenance, dict):
                 raise InvalidInputError("its provenance is not a JSON object")
+            # Models of earlier versions have none.
+            judge = metadata.get("word_confidence")
             return cls(
                 PhoneModels.from_arrays(arrays, metadata["models"]),
                 _unpacked_lexicon(arrays["lexicon"], str(metadata["lexicon_source"])),
@@ -297,6 +311,9 @@ class AcousticModel:
                 SilenceModel(**metadata["silence"]),
                 metadata["unknown"],
                 provenance,
+                None
+                if judge is None
+                else WordConfidence.from_dict(judge, arrays["word_confidence"]),
             )
         except KeyError as error:
             raise ModelFormatError(f"{os.fspath(path)}: its metadata lacks {error}") from None
@@ -322,6 +339,7 @@ class AcousticModel:
             "normalisation": self.normalisation.to_dict(),
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,
+            "word_confidence": None if self.confidence is None else self.confidence.to_dict(),
             "provenance": self.provenance,
         }
 

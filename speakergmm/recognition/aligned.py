@@ -67,15 +67,21 @@ class AlignedUtterance:
         return self.recording_duration if end is None else min(end, self.recording_duration)
 
     def phones(self) -> tuple[TimedLabel, ...]:
-        """Phones and silences, without a gap from start to end."""
+        """Return phones and silences, without a gap from start to end; with posteriors."""
         times = self._phone_times()
         return tuple(
-            TimedLabel(times[place], times[place + 1], phone.label, phone.confidence)
+            TimedLabel(
+                times[place], times[place + 1], phone.label, phone.confidence, phone.posterior
+            )
             for place, phone in enumerate(self.alignment.phones)
         )
 
     def words(self) -> tuple[TimedLabel, ...]:
-        """Words as the transcript has them, with silence left out between them."""
+        """Return words as the transcript has them, with silence left out between them.
+
+        Each has a posterior, of the place where it lies, and where the model can tell a confidence
+        that it was said at all.
+        """
         times = self._phone_times()
         first: dict[int, int] = {}
         last: dict[int, int] = {}
@@ -91,7 +97,13 @@ class AlignedUtterance:
             else tuple(word.label for word in found)
         )
         return tuple(
-            TimedLabel(times[first[place]], times[last[place]], said[place], word.confidence)
+            TimedLabel(
+                times[first[place]],
+                times[last[place]],
+                said[place],
+                word.confidence,
+                word.posterior,
+            )
             for place, word in enumerate(found)
         )
 
@@ -111,11 +123,13 @@ class AlignedUtterance:
             for place, begin, stop in zip(members, edges[:-1], edges[1:], strict=True):
                 state = self.alignment.states[place]
                 if stop > begin:
-                    labels.append(TimedLabel(begin, stop, state.label, state.confidence))
+                    labels.append(
+                        TimedLabel(begin, stop, state.label, state.confidence, state.posterior)
+                    )
         return tuple(labels)
 
     def to_dict(self, *, states: bool = False) -> dict[str, Any]:
-        """Return everything as JSON can hold it; confidences that nobody computed are None."""
+        """Return everything as JSON can hold it; what nobody computed is None."""
         document: dict[str, Any] = {
             "utterance": self.utterance.id,
             "recording": str(self.utterance.path),
@@ -124,7 +138,9 @@ class AlignedUtterance:
             "end": self.end,
             "transcript": list(self.transcript),
             "log_likelihood": self.alignment.log_likelihood,
-            "words": [_item(label) for label in self.words()],
+            "words": [
+                {**_item(label), "confidence": _known(label.confidence)} for label in self.words()
+            ],
         }
         word_of = [phone.parent for phone in self.alignment.phones]
         document["phones"] = [
@@ -170,10 +186,13 @@ def _by_parent(states: Sequence[Segment]) -> Iterator[tuple[int, list[int]]]:
 
 
 def _item(label: TimedLabel) -> dict[str, Any]:
-    sure = None if np.isnan(label.confidence) else round(label.confidence, 6)
     return {
         "label": label.label,
         "start": round(label.start, 7),
         "end": round(label.end, 7),
-        "confidence": sure,
+        "posterior": _known(label.posterior),
     }
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else round(value, 6)

@@ -14,6 +14,7 @@ from speakergmm.hmm.alignment import Aligner
 from speakergmm.parallel import threaded_map
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
+from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.inputs import (
     AnyPath,
@@ -56,8 +57,14 @@ def align_recordings(
         all of a speaker's utterances should be among them.
     transcripts : mapping of str to sequence of str, or path
         Words by utterance id, or where they are written.
-    beam, retry_beam, confidences, goodness
+    beam, retry_beam
         See `speakergmm.hmm.alignment.Aligner`. By default no path is given up.
+    confidences : bool, default=True
+        Compute posteriors: how sure it is where words, phones and states lie. Where the model can
+        tell (`AcousticModel.confidence`), also the confidence of each word: how probable it is
+        that it was said. A wrong word has a posterior as high as a right one.
+    goodness : bool, default=False
+        Compute `Segment.goodness`; confidences need it, and bring it along.
     loudness : bool, default=False
         Find out which frames are loud and whether there is any speech, which takes another look
         at each recording.
@@ -91,7 +98,8 @@ def align_recordings(
         beam=beam,
         retry_beam=retry_beam,
         confidences=confidences,
-        goodness=goodness,
+        # Confidences rest on it.
+        goodness=goodness or (confidences and model.confidence is not None),
     )
     return _aligned(
         model,
@@ -104,6 +112,7 @@ def align_recordings(
         strict=strict,
         on_skip=on_skip,
         description=description,
+        judge=model.confidence if confidences else None,
     )
 
 
@@ -119,6 +128,7 @@ def _aligned(
     strict: bool,
     on_skip: OnSkip | None,
     description: str | None,
+    judge: WordConfidence | None,
 ) -> Iterator[AlignedUtterance]:
     reasons: list[str] = []
 
@@ -138,7 +148,7 @@ def _aligned(
     with model.extract(
         usable, n_jobs=n_jobs, strict=strict, on_skip=skip, description=description
     ) as archive:
-        work = _Work(model, aligner, archive, transcripts, loudness, edges)
+        work = _Work(model, aligner, archive, transcripts, loudness, edges, judge)
         aligned = threaded_map(
             work, range(len(archive)), n_jobs=n_jobs, description=description and "alignment"
         )
@@ -171,6 +181,7 @@ class _Work:
     transcripts: Mapping[str, Sequence[str]]
     loudness: bool
     edges: Edges
+    confidence: WordConfidence | None
 
     def __call__(self, place: int) -> AlignedUtterance | SpeakerGmmError:
         utterance = self.archive.utterances[place]
@@ -178,6 +189,8 @@ class _Work:
         try:
             graph = self.model.compile(words)
             alignment = self.aligner.align(graph, self.archive[place])
+            if self.confidence is not None:
+                alignment = self.confidence.applied(alignment)
             loud = has_speech = None
             if self.loudness:
                 loud = loud_frames(utterance, self.model.features)

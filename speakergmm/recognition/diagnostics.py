@@ -16,6 +16,9 @@ from speakergmm.recognition.aligning import AlignedUtterance
 # of the synthetic corpus 6 remarks on 3 % of good utterances and on all with a wrong, missing or
 # added word; 3.5 on 12 % of good ones.
 _REMARKABLE = 6.0
+# What any indicator but confidence adds to suspicion at most. Where a model has seen little but
+# digital silence, another silence is thousands of deviations from the usual.
+_MOST = _REMARKABLE
 # Seconds of speech outside words, and a word's confidence, that are remarkable by themselves.
 _OUTSIDE_SECONDS = 0.3
 _LOW_CONFIDENCE = 0.5
@@ -29,10 +32,14 @@ _LEAST_UTTERANCES = 8
 _BAD_GOODNESS = 5.0
 _LONG_PHONE = 100
 _LEAST_PHONES = 10
+# Confidences nearer to 0 or 1 than this are no surer.
+_CLIPPED = 1e-6
 # Weight of a recording in which there is nothing to align: before all others.
 _NO_SPEECH = 100.0
 # Seconds beside a word that may be loud: its onset and what rings on.
 _MARGIN = 0.05
+_UNBOUNDED = ("confidence", "no_speech")
+_WEIGHTS = {"confidence": 2.0}
 # MAD to standard deviation of a Gaussian.
 _GAUSSIAN = 1.4826
 
@@ -46,7 +53,7 @@ class WordEvidence:
     label : str
     start : float
         Seconds in the recording.
-    goodness, confidence : float
+    goodness, confidence, posterior : float
         See `speakergmm.hmm.alignment.Segment`.
     """
 
@@ -54,6 +61,7 @@ class WordEvidence:
     start: float
     goodness: float
     confidence: float
+    posterior: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ class Diagnosis:
     utterance, recording, transcript : str
     suspicion : float
         Sum over the indicators of the deviations by which each exceeds what is usual, 0 where all
-        is usual; for ranking.
+        is usual; for ranking. Confidence counts twice and whole, the others up to 6.
     reasons : tuple of str
         In words, the strongest first; empty where nothing is remarkable.
     indicators : dict of str to float
@@ -166,7 +174,7 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
         float(fitting.mean()) if len(fitting) else math.nan,
         float(goodness),
         tuple(
-            WordEvidence(word.label, time.start, word.goodness, word.confidence)
+            WordEvidence(word.label, time.start, word.goodness, word.confidence, word.posterior)
             for word, time in zip(alignment.words, aligned.words(), strict=True)
         ),
         tuple((phone.label, phone.n_frames, int(phone.parent or 0)) for phone in phones),
@@ -186,6 +194,12 @@ def diagnose(evidence: Iterable[UtteranceEvidence]) -> tuple[Diagnosis, ...]:
         outside words and low confidence, phones of a second and more, and transcripts that fit
         much worse than other phones. A recording without any speech is always named.
 
+        Where words have confidences these lead the ranking: a word that is surely wrong counts as
+        12 deviations, and words that are less sure than others' by as many as they are. A model
+        trained on a wrong transcript finds it less wrong than it is, and the less there was to
+        train on the more so; among others' it still stands out. Words with posteriors alone count
+        by the least sure of them.
+
     Returns
     -------
     tuple of Diagnosis
@@ -204,7 +218,12 @@ def diagnose(evidence: Iterable[UtteranceEvidence]) -> tuple[Diagnosis, ...]:
     for place, item in enumerate(gathered):
         values = {name: float(column[place]) for name, column in columns.items()}
         remarks = sorted(_remarks(item, values), reverse=True)
-        suspicion = sum(max(0.0, value - 1.0) for value in values.values() if value == value)
+        suspicion = sum(
+            _WEIGHTS.get(name, 1.0)
+            * max(0.0, (value if name in _UNBOUNDED else min(value, _MOST)) - 1.0)
+            for name, value in values.items()
+            if value == value
+        )
         found.append(
             Diagnosis(
                 item.utterance,
@@ -255,7 +274,6 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
         return np.maximum(-robust_deviations(np.array(values, np.float64)), 0.0)
 
     worst = [min((w.goodness for w in item.words), default=math.nan) for item in items]
-    unsure = [min((w.confidence for w in item.words), default=math.nan) for item in items]
     outside = np.array([item.loud_outside for item in items], np.float64)
     if len(items) < _LEAST_UTTERANCES:
         overall = -np.array([item.goodness for item in items], np.float64)
@@ -275,8 +293,7 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
         "duration": duration,
         # Not against the corpus: most utterances have next to nothing outside words.
         "loud_outside": outside / _OUTSIDE_SECONDS * _REMARKABLE,
-        # Nor this: nearly all words are so sure that a small doubt would be many deviations.
-        "confidence": _REMARKABLE * (1.0 - np.array(unsure, np.float64)) / (1.0 - _LOW_CONFIDENCE),
+        "confidence": _doubts(items),
         "no_speech": np.array(
             [
                 math.nan if item.has_speech is None else 0.0 if item.has_speech else _NO_SPEECH
@@ -284,6 +301,23 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
             ]
         ),
     }
+
+
+def _doubts(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
+    """Words expected to be wrong, and how much less sure words are than other utterances'."""
+    expected, mean_logit, least_sure = np.full((3, len(items)), np.nan)
+    for place, item in enumerate(items):
+        sure = np.array([word.confidence for word in item.words], np.float64)
+        if len(sure) and not np.isnan(sure).any():
+            expected[place] = np.sum(1.0 - sure)
+            sure = np.clip(sure, _CLIPPED, 1.0 - _CLIPPED)
+            mean_logit[place] = np.mean(np.log(sure / (1.0 - sure)))
+        else:
+            # Nearly all places are so sure that a small doubt would be many deviations.
+            least_sure[place] = min((word.posterior for word in item.words), default=math.nan)
+    relative = np.maximum(-robust_deviations(mean_logit), 0.0)
+    absolute = np.where(np.isnan(expected), 1.0 - least_sure, expected) / (1.0 - _LOW_CONFIDENCE)
+    return np.fmax(_REMARKABLE * absolute, relative)
 
 
 def _odd_durations(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
@@ -359,12 +393,20 @@ def _remarks(item: UtteranceEvidence, values: dict[str, float]) -> list[tuple[fl
             (values["loud_outside"], f"{item.loud_outside:.2f} s of speech outside words")
         )
     if item.words:
-        unsure = min(item.words, key=lambda word: word.confidence)
-        if unsure.confidence < _LOW_CONFIDENCE:
+        unsure = min(item.words, key=_sureness)
+        sure = _sureness(unsure)
+        if sure < _LOW_CONFIDENCE:
             remarks.append(
                 (
                     values["confidence"],
-                    f"{unsure.label!r} at {unsure.start:.2f} s is unsure ({unsure.confidence:.2f})",
+                    f"{unsure.label!r} at {unsure.start:.2f} s is unsure ({sure:.2f})",
                 )
             )
+        elif values["confidence"] > _REMARKABLE:
+            remarks.append((values["confidence"], "words are less sure than in other utterances"))
     return remarks
+
+
+def _sureness(word: WordEvidence) -> float:
+    """Return the confidence of a word, or the posterior of its place where it has none."""
+    return word.posterior if math.isnan(word.confidence) else word.confidence

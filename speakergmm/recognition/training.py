@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from speakergmm.hmm.training_state import TrainingResult, TrainingState
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition.confidence import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.inputs import AnyPath, Recordings, as_corpus, as_lexicon, as_transcripts
@@ -208,18 +209,19 @@ def train_acoustic_model(
         for failure in trained.failed:
             utterance = archive.utterances[failure.place]
             skip(_skipped(utterance, failure.reason))
-        provenance = _provenance(corpus, archive, options, trained, skipped)
-    words = modelled_words(lexicon, trained.models)
-    return AcousticModel(
-        trained.models,
-        words,
-        config,
-        options.normalisation,
-        options.silence,
-        # Where nobody said a word outside the lexicon, there is no model of noise.
-        unknown if unknown in words else None,
-        provenance,
-    )
+        words = modelled_words(lexicon, trained.models)
+        model = AcousticModel(
+            trained.models,
+            words,
+            config,
+            options.normalisation,
+            options.silence,
+            # Where nobody said a word outside the lexicon, there is no model of noise.
+            unknown if unknown in words else None,
+            _provenance(corpus, archive, options, trained, skipped),
+        )
+        confidence = fit_confidence(model, archive, transcripts, seed=options.seed, n_jobs=n_jobs)
+    return replace(model, confidence=confidence)
 
 
 def _complete_lexicon(

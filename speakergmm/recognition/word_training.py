@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from speakergmm.hmm.training_state import TrainingState
 from speakergmm.hmm.utterance_graph import compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition.confidence import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.inputs import Recordings, as_corpus
@@ -262,15 +263,25 @@ def train_word_models(
                 for h in trained.history
             ],
         }
-    return AcousticModel(
-        trained.models,
-        lexicon.restricted(set(said)),
-        config,
-        options.normalisation,
-        pauses,
-        None,
-        provenance,
-    )
+        model = AcousticModel(
+            trained.models,
+            lexicon.restricted(set(said)),
+            config,
+            options.normalisation,
+            pauses,
+            None,
+            provenance,
+        )
+        # As the recordings are, or nearest to it.
+        warps = np.abs(np.log(options.frequency_warps))
+        confidence = fit_confidence(
+            model,
+            archives[int(warps.argmin())],
+            {name: (word,) for name, word in words.items()},
+            seed=options.seed,
+            n_jobs=n_jobs,
+        )
+    return replace(model, confidence=confidence)
 
 
 class _Joined(Sequence[NDArray[np.float32]]):

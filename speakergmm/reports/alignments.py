@@ -56,8 +56,9 @@ def draw_alignment(
         Hz.
     tiers : mapping of str to sequence of TimedLabel
         From top to bottom. The edges of the first are drawn as strong lines through the
-        spectrogram, those of the second as thin ones. A label's colour shows its confidence,
-        which is written below it where there is room.
+        spectrogram, those of the second as thin ones. A label's colour shows its confidence, or
+        where it has none the posterior of its place; the number is written below where there is
+        room.
     title : str
         Stands above; by default nothing does.
     start : float, default=0.0
@@ -265,14 +266,13 @@ def _draw_tier(
         if item.end <= start or item.start >= end:
             continue
         first, last = max(item.start, start), min(item.end, end)
-        axes.axvspan(
-            first, last, facecolor=confidence_colour(item.confidence), edgecolor="#5d6d7e", lw=0.6
-        )
+        sure = item.posterior if np.isnan(item.confidence) else item.confidence
+        axes.axvspan(first, last, facecolor=confidence_colour(sure), edgecolor="#5d6d7e", lw=0.6)
         room = (last - first) * inches_per_second
         size, turned = _fitting(item.label, room)
         if size == 0:
             continue
-        with_number = not turned and not np.isnan(item.confidence) and room > 0.24
+        with_number = not turned and not np.isnan(sure) and room > 0.24
         axes.text(
             (first + last) / 2,
             0.66 if with_number else 0.5,
@@ -288,7 +288,7 @@ def _draw_tier(
             axes.text(
                 (first + last) / 2,
                 0.2,
-                f"{item.confidence:.2f}",
+                f"{sure:.2f}",
                 fontsize=5.5,
                 color="#34495e",
                 ha="center",

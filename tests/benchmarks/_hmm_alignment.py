@@ -105,7 +105,8 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
     """CPU time of alignment on one thread: what is called so, what else there is, and parts of it.
 
     The bar stands on alignment of features that are there: from words to graphs, densities, path
-    and confidences. Features are made once and serve more than this; they have a row of their own.
+    and posteriors; confidences need the densities of all states, not only of the transcript's.
+    Features are made once and serve more than this; they have a row of their own.
     """
     with model.extract(corpus.utterances) as archive, single_threaded_blas():
         seconds = sum(grid.duration for grid in archive.grids)
@@ -113,10 +114,12 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
         words = [text[utterance.id] for utterance in archive.utterances]
         graphs = [model.compile(said) for said in words]
 
-        def whole():
-            aligner = Aligner(model.models)
+        def whole(**options):
+            aligner = Aligner(model.models, **options)
             for said, X in zip(words, frames, strict=True):
-                aligner.align(model.compile(said), X)
+                found = aligner.align(model.compile(said), X)
+                if options:
+                    model.confidence.applied(found)
 
         def compiled(**options):
             aligner = Aligner(model.models, **options)
@@ -127,11 +130,12 @@ def speed(name, model, corpus, text, *, to_reach) -> list[Figure]:
             for _ in align_recordings(model, corpus, text):
                 pass
 
-        alignment = "graphs, densities, path and confidences"
+        alignment = "graphs, densities, path and posteriors"
         rates = {
             alignment: whole,
+            "these, and confidences of words": lambda: whole(goodness=True),
             "these, and features from the recordings": with_features,
-            "of it densities, path and confidences": compiled,
+            "of it densities, path and posteriors": compiled,
             "of it densities and path": lambda: compiled(confidences=False),
             f"of it densities and path within a beam of {_BEAM:g}": lambda: compiled(
                 confidences=False, beam=_BEAM, retry_beam=10 * _BEAM

@@ -5,6 +5,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -16,7 +17,7 @@ SIZES = {
     "n_enrolment_utterances": 1,
     "n_trial_utterances": 2,
 }
-MODULES = ("settings", "material", "stages", "tables")
+MODULES = ("settings", "material", "stages", "confidence", "tables")
 
 
 @pytest.fixture(scope="module")
@@ -117,6 +118,47 @@ def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch)
     done = CliRunner().invoke(run.app, ["scales", *told])
     assert done.exit_code == 0, done.output
     assert [done.output.count(f"| {unit} |") for unit in ("phones", "words")] == [2, 2]
+
+
+def test_confidences_are_counted(recipe, material, tmp_path, monkeypatch):
+    run, found = recipe[0], recipe[1]["confidence"]
+    quick = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
+    monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
+    monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
+    told = ["--synthetic", "x", "--output", str(tmp_path), "--algorithm", "viterbi"]
+    options = ["--count", "4", "--seeds", "2"]
+    done = CliRunner().invoke(run.app, ["confidence", *told, *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    rows = [line for line in done.output.splitlines() if "| 4 of" in line]
+    assert len(rows) == 8
+    said, wrong = found.exchange_words(
+        material.said(material.test), material.lexicon, count=4, seed=0
+    )
+    assert wrong == {
+        (name, place)
+        for name, words in material.said(material.test).items()
+        for place, word in enumerate(words)
+        if said[name][place] != word
+    }
+
+
+def test_figures_of_confidence_are_those_of_scikit_learn(recipe):
+    metrics = pytest.importorskip("sklearn.metrics")
+    found = recipe[1]["confidence"]
+    rng = np.random.default_rng(0)
+    wrong = rng.random(400) < 0.2
+    values = np.round(rng.random(400) * np.where(wrong, 0.8, 1.0), 2)
+    weight = rng.integers(0, 4, 400).astype(np.float64)
+    expected = metrics.roc_auc_score(~wrong, values, sample_weight=weight)
+    assert found.area(values, wrong, weight) == pytest.approx(expected, abs=1e-12)
+    # Each word as often as it weighs, bin by bin.
+    rows = np.repeat(np.column_stack([values, ~wrong]), weight.astype(int), axis=0)
+    gaps = 0.0
+    for low in np.arange(10) / 10:
+        part = rows[(rows[:, 0] >= low) & ((rows[:, 0] < low + 0.1 - 1e-9) | (low == 0.9))]
+        if len(part):
+            gaps += abs(part[:, 0].mean() - part[:, 1].mean()) * len(part) / len(rows)
+    assert found.calibration_error(values, wrong, weight) == pytest.approx(gaps, abs=1e-9)
 
 
 def test_each_setting_is_offered_once(recipe):

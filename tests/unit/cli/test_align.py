@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import re
 import sys
 from dataclasses import replace
@@ -79,6 +80,20 @@ def test_a_corpus_is_aligned_and_its_wrong_transcript_named(run, spoken, few, tm
     for name in ("words.ctm", "phones.ctm", "states.ctm"):
         assert list(read_ctm(folder / name)) == good
     assert sorted(p.stem for p in (folder / "textgrids").iterdir()) == sorted(good)
+    words, phones = (read_ctm(folder / f"{name}.ctm") for name in ("words", "phones"))
+    assert np.median([word.confidence for word in words[ids[3]]]) < 0.3
+    right = [word.confidence for name in good if name != ids[3] for word in words[name]]
+    assert np.median(right) > 0.9
+    # How sure the places of phones are is no confidence in what was said.
+    assert all(math.isnan(phone.confidence) for labels in phones.values() for phone in labels)
+    lines = (folder / "alignments.jsonl").read_text(encoding="utf-8").splitlines()
+    told = {item["utterance"]: item for item in map(json.loads, lines)}
+    for name in good:
+        for word, label in zip(told[name]["words"], words[name], strict=True):
+            assert word["confidence"] == pytest.approx(label.confidence, abs=1e-4)
+            assert 0.0 <= word["posterior"] <= 1.0
+        assert all(0.0 <= phone["posterior"] <= 1.0 for phone in told[name]["phones"])
+    assert min(word["posterior"] for word in told[ids[3]]["words"]) > 0.5
     grid = read_textgrid(folder / "textgrids" / f"{ids[0]}.TextGrid")
     assert tuple(label.label for label in grid["words"] if label.label) == tuple(
         spoken.transcripts[ids[0]]

@@ -114,7 +114,7 @@ def test_path_and_confidences_are_those_of_enumeration(case):
         state = best[start]
         unit = utterance.units[utterance.state_unit[state]].unit
         assert segment.label == f"{unit}.{utterance.state_position[state] + 1}"
-        assert segment.confidence == pytest.approx(posterior[start:end, state].mean(), abs=1e-6)
+        assert segment.posterior == pytest.approx(posterior[start:end, state].mean(), abs=1e-6)
 
     of_unit = utterance.state_unit[list(best)]
     for segment in found.phones:
@@ -123,7 +123,7 @@ def test_path_and_confidences_are_those_of_enumeration(case):
         assert segment.label == utterance.units[unit].unit
         columns = np.flatnonzero(utterance.state_unit == unit)
         expected = posterior[segment.start_frame : segment.end_frame, columns].sum(axis=1).mean()
-        assert segment.confidence == pytest.approx(expected, abs=1e-6)
+        assert segment.posterior == pytest.approx(expected, abs=1e-6)
         word = utterance.units[unit].word
         assert segment.parent == word
 
@@ -133,7 +133,7 @@ def test_path_and_confidences_are_those_of_enumeration(case):
     for number, segment in enumerate(found.words):
         columns = np.flatnonzero(word_of[utterance.state_unit] == number)
         expected = posterior[segment.start_frame : segment.end_frame, columns].sum(axis=1).mean()
-        assert segment.confidence == pytest.approx(expected, abs=1e-6)
+        assert segment.posterior == pytest.approx(expected, abs=1e-6)
 
 
 def test_segments_tile_the_frames(case):
@@ -182,7 +182,7 @@ def test_clear_frames_are_aligned_as_they_were_made():
         ("c", 9, 14),
     ]
     np.testing.assert_allclose(found.phone_edges, [0, 3, 7, 9, 14], atol=1e-6)
-    assert all(segment.confidence == pytest.approx(1.0) for segment in found.phones)
+    assert all(segment.posterior == pytest.approx(1.0) for segment in found.phones)
 
 
 def test_goodness_is_the_distance_to_the_best_state_of_all(case):
@@ -201,7 +201,9 @@ def test_goodness_is_the_distance_to_the_best_state_of_all(case):
         assert segment.goodness == pytest.approx(expected, abs=1e-4)
         assert segment.goodness <= 0
     plain = align(models, utterance, X)
-    assert [p[:5] for p in plain.phones] == [p[:5] for p in found.phones]
+    assert [(*p[:5], p.posterior) for p in plain.phones] == [
+        (*p[:5], p.posterior) for p in found.phones
+    ]
     assert np.isnan(plain.words[0].goodness)
 
 
@@ -209,7 +211,7 @@ def test_without_confidences_the_path_is_the_same(case):
     models, utterance, X = case
     with_them, without = align(models, utterance, X), align(models, utterance, X, confidences=False)
     assert [p[:3] for p in without.states] == [p[:3] for p in with_them.states]
-    assert all(np.isnan(p.confidence) for p in (*without.words, *without.phones, *without.states))
+    assert all(np.isnan(p.posterior) for p in (*without.words, *without.phones, *without.states))
     assert without.phone_edges.tolist() == [
         *(p.start_frame for p in without.phones),
         without.n_frames,
@@ -243,7 +245,9 @@ def test_a_narrow_beam_is_widened_on_demand(case, monkeypatch):
     widened = align(models, utterance, X, beam=1.0, retry_beam=1e6)
     # Posteriors are sums over all paths.
     assert tried[:3] == [1.0, 1e6, None]
-    assert [p[:5] for p in widened.phones] == [p[:5] for p in exact.phones]
+    assert [(*p[:5], p.posterior) for p in widened.phones] == [
+        (*p[:5], p.posterior) for p in exact.phones
+    ]
     for options in ({"beam": 1.0}, {"beam": 1.0, "retry_beam": 2.0}):
         with pytest.raises(NoPathError, match="in the beam"):
             align(models, utterance, X, **options)
@@ -291,7 +295,7 @@ def test_the_best_path_may_lie_thousands_of_nats_behind_at_the_start(late_winner
     soft = enumerate_all(models, utterance, X, 0.1)[0]
     columns = np.flatnonzero(utterance.state_unit == utterance.state_unit[best[0]])
     expected = soft[:5, columns].sum(axis=1).mean()
-    assert found.phones[0].confidence == pytest.approx(expected, abs=1e-6)
+    assert found.phones[0].posterior == pytest.approx(expected, abs=1e-6)
 
 
 def test_posteriors_are_over_all_paths_whatever_the_beam(late_winner, case):
@@ -300,11 +304,13 @@ def test_posteriors_are_over_all_paths_whatever_the_beam(late_winner, case):
         for beam in (3.0, 20.0, 200.0, 1e5):
             found = align(models, utterance, X, beam=beam, retry_beam=1e6)
             if [p[:3] for p in found.states] == [p[:3] for p in exact.states]:
-                assert [p[:4] for p in found.phones] == [p[:4] for p in exact.phones]
+                assert [(*p[:3], p.posterior) for p in found.phones] == [
+                    (*p[:3], p.posterior) for p in exact.phones
+                ]
                 assert found.phone_edges.tolist() == exact.phone_edges.tolist()
             else:
                 # Paths that the sum over all finds about as probable.
-                assert min(word.confidence for word in found.words) >= 0.5
+                assert min(word.posterior for word in found.words) >= 0.5
 
 
 @pytest.mark.parametrize("name", ["beam", "retry_beam", "posterior_scale"])
@@ -334,8 +340,8 @@ def test_one_aligner_serves_threads(case):
     alone = [aligner.align(utterance, X).phones for X in many]
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda X: aligner.align(utterance, X).phones, many))
-    assert [[p[:5] for p in phones] for phones in alone] == [
-        [p[:5] for p in phones] for phones in together
+    assert [[(*p[:5], p.posterior) for p in phones] for phones in alone] == [
+        [(*p[:5], p.posterior) for p in phones] for phones in together
     ]
 
 

@@ -58,7 +58,10 @@ def test_labels_tile_the_recording_to_the_sample(spoken, aligned):
         assert tuple(label.label for label in words) == item.transcript
         assert {time for label in words for time in (label.start, label.end)} <= edges
         for label in (*words, *item.phones(), *item.states()):
-            assert 0.0 <= label.confidence <= 1.0
+            assert 0.0 <= label.posterior <= 1.0
+        # A confidence is of what was said: of words.
+        assert all(0.0 <= label.confidence <= 1.0 for label in words)
+        assert all(np.isnan(label.confidence) for label in (*item.phones(), *item.states()))
 
 
 def test_boundaries_are_near_the_true_ones(spoken, aligned):

@@ -1,0 +1,209 @@
+"""Whether a word was said: confidences tell wrong words, posteriors do not pretend to."""
+
+import json
+import math
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from oracles.spoken import spoken_world
+
+from speakergmm.corpora import Corpus
+from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.hmm import Alignment, Lexicon
+from speakergmm.hmm.alignment import Segment
+from speakergmm.recognition import (
+    AcousticModel,
+    FeatureArchive,
+    WordConfidence,
+    WordTrainingOptions,
+    align_recording,
+    align_recordings,
+    fit_confidence,
+    train_word_models,
+    word_evidence,
+)
+from speakergmm.serialization import load_arrays, save_arrays
+
+
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    return spoken_world(tmp_path_factory.getbasetemp())
+
+
+def test_wrong_words_are_told_and_posteriors_do_not_tell_them(spoken):
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = random.Random(5)
+    said = {u.id: list(spoken.transcripts[u.id]) for u in spoken.corpus}
+    pool = [word for words in said.values() for word in words]
+    wrong = set()
+    for name, place in rng.sample([(n, p) for n in sorted(said) for p in range(len(said[n]))], 25):
+        ways = {way.phones for way in spoken.lexicon[said[name][place]]}
+        others = [w for w in pool if ways.isdisjoint(way.phones for way in spoken.lexicon[w])]
+        said[name][place] = rng.choice(others)
+        wrong.add((name, place))
+    rows = [
+        ((item.utterance.id, place) in wrong, word.confidence, word.posterior)
+        for item in align_recordings(spoken.model, spoken.corpus, said)
+        for place, word in enumerate(item.words())
+    ]
+    is_wrong, confidence, posterior = np.array(rows, np.float64).T
+    by_confidence = metrics.roc_auc_score(is_wrong, 1 - confidence)
+    assert by_confidence > 0.97
+    assert metrics.roc_auc_score(is_wrong, 1 - posterior) < by_confidence - 0.1
+    assert np.median(confidence[is_wrong > 0]) < 0.1 < 0.9 < np.median(confidence[is_wrong == 0])
+    # As many are wrong as confidences say, within what so few words can show.
+    assert abs(confidence.mean() - (1 - is_wrong.mean())) < 0.05
+
+
+def test_evidence_is_what_it_is_said_to_be():
+    phones = (
+        Segment("SIL", 0, 5, math.nan, None, -9.0, 0.1),
+        Segment("a", 5, 9, math.nan, 0, -1.0, 0.8),
+        Segment("b", 9, 14, math.nan, 0, -3.0, 0.4),
+        Segment("c", 14, 30, math.nan, 1, -0.5, 1.0),
+    )
+    words = (
+        Segment("ab", 5, 14, math.nan, None, -19 / 9, 0.7),
+        Segment("c", 14, 30, math.nan, None, -0.5, 1.0),
+    )
+    alignment = Alignment(
+        words, phones, (), log_likelihood=-1.0, n_frames=30,
+        phone_edges=np.zeros(5), frame_log_likelihoods=np.zeros(30),
+    )  # fmt: skip
+    np.testing.assert_allclose(
+        word_evidence(alignment),
+        [
+            [-19 / 9, -19 / 3, -19.0, -3.0, math.log(9), math.log(0.6 / 0.4)],
+            [-0.5, -2.0, -8.0, -0.5, math.log(16), math.log(99)],
+        ],
+        rtol=1e-12,
+    )
+    judge = WordConfidence(np.array([1.0, 0.0, 0.0, 0.5, 0.0, 0.0, 3.0]), 0.05, 10, 10)
+    expected = [1 / (1 + math.exp(19 / 9 + 1.5 - 3)), 1 / (1 + math.exp(0.75 - 3))]
+    assert judge.probabilities(alignment) == pytest.approx(expected)
+    assert [w.confidence for w in judge.applied(alignment).words] == pytest.approx(expected)
+    assert all(math.isnan(w.confidence) for w in alignment.words)
+
+
+@pytest.mark.parametrize("prior", [0.05, 0.5])
+def test_the_regression_is_that_of_scikit_learn(prior):
+    linear = pytest.importorskip("sklearn.linear_model")
+    rng = np.random.default_rng(0)
+    right = rng.random(500) < 0.8
+    evidence = rng.normal(size=(500, 6)) * [1, 10, 0.1, 1, 5, 1] + right[:, None]
+    judge = WordConfidence.fit(evidence, right, prior=prior)
+    assert (judge.prior, judge.n_right, judge.n_wrong) == (prior, right.sum(), 500 - right.sum())
+    scale = evidence.std(axis=0)
+    weights = np.where(right, (1 - prior) / right.mean(), prior / (1 - right.mean()))
+    other = linear.LogisticRegression(C=1.0, tol=1e-10, max_iter=10_000)
+    other.fit((evidence - evidence.mean(axis=0)) / scale, right, sample_weight=weights)
+    expected = other.coef_[0] / scale
+    np.testing.assert_allclose(judge.weights[:-1], expected, rtol=1e-3, atol=1e-6)
+    constant = other.intercept_[0] - expected @ evidence.mean(axis=0)
+    assert judge.weights[-1] == pytest.approx(constant, rel=1e-3)
+
+
+def test_a_model_keeps_it_in_its_file(spoken, tmp_path):
+    model = spoken.model
+    assert model.confidence.n_wrong >= 200
+    loaded = AcousticModel.load(spoken.model_path)
+    assert loaded.digest == model.digest
+    assert loaded.confidence.weights.tobytes() == model.confidence.weights.tobytes()
+    assert loaded.info()["word_confidence"] == model.confidence.to_dict()
+    assert replace(model, confidence=None).digest != model.digest
+    other = replace(model.confidence, weights=model.confidence.weights + 1)
+    assert replace(model, confidence=other).digest != model.digest
+    assert model.with_lexicon(spoken.lexicon).confidence is model.confidence
+
+    arrays, metadata = load_arrays(spoken.model_path, kind="acoustic model")
+    path = tmp_path / "other.safetensors"
+    for changes, message in (
+        ({"version": 2}, "version 2"),
+        ({"evidence": ["mean"]}, "word confidence"),
+        ({"prior": 1.5}, "prior"),
+    ):
+        judge = metadata["word_confidence"] | changes
+        save_arrays(
+            path, arrays, kind="acoustic model", metadata=metadata | {"word_confidence": judge}
+        )
+        with pytest.raises(ModelFormatError, match=message) as error:
+            AcousticModel.load(path)
+        assert "\n" not in str(error.value)
+    save_arrays(path, {k: v for k, v in arrays.items() if k != "word_confidence"},
+                kind="acoustic model", metadata=metadata)  # fmt: skip
+    with pytest.raises(ModelFormatError, match="lacks 'word_confidence'"):
+        AcousticModel.load(path)
+
+
+def test_a_model_of_an_earlier_version_has_posteriors_alone(spoken, tmp_path):
+    arrays, metadata = load_arrays(spoken.model_path, kind="acoustic model")
+    del arrays["word_confidence"], metadata["word_confidence"]
+    path = tmp_path / "old.safetensors"
+    save_arrays(path, arrays, kind="acoustic model", metadata=metadata)
+    model = AcousticModel.load(path)
+    assert model.confidence is None
+    utterance = spoken.corpus.utterances[0]
+    words = spoken.transcripts[utterance.id]
+    item = align_recording(model, utterance, words)
+    with_them = align_recording(spoken.model, utterance, words)
+    assert all(math.isnan(word.confidence) for word in item.words())
+    assert [w.posterior for w in item.words()] == [w.posterior for w in with_them.words()]
+    document = json.loads(json.dumps(item.to_dict(), allow_nan=False))
+    assert document["words"][0]["confidence"] is None
+    assert document["words"][0]["posterior"] == pytest.approx(item.words()[0].posterior, abs=1e-6)
+    assert "confidence" not in document["phones"][0]
+    without = align_recording(spoken.model, utterance, words, confidences=False)
+    assert all(math.isnan(w.confidence) and math.isnan(w.posterior) for w in without.words())
+
+
+def test_fitting_depends_on_the_seed_and_on_nothing_else(spoken):
+    few = spoken.corpus.utterances[:12]
+    with FeatureArchive.of(few, spoken.model.features, spoken.model.normalisation) as archive:
+        first, again, other = (
+            fit_confidence(spoken.model, archive, spoken.transcripts, **options)
+            for options in ({}, {"n_jobs": 2}, {"seed": 1})
+        )
+        assert first.weights.tobytes() == again.weights.tobytes()
+        assert first.weights.tobytes() != other.weights.tobytes()
+        assert first.n_wrong < first.n_right
+        # Nothing can be exchanged where one word is all that is said.
+        alone = {u.id: spoken.transcripts[u.id][:1] * 2 for u in few[:1]}
+        assert fit_confidence(spoken.model, archive, alone) is None
+        assert fit_confidence(spoken.model, archive, {}) is None
+
+
+def test_words_that_sound_alike_are_not_exchanged(spoken):
+    """Otherwise wrong words would be as right as any: here all words are one sound."""
+    word = next(iter(spoken.lexicon))
+    ways = spoken.lexicon[word]
+    same = dict.fromkeys(spoken.lexicon, ways)
+    model = spoken.model.with_lexicon(Lexicon(same, "alike"))
+    few = spoken.corpus.utterances[:4]
+    with FeatureArchive.of(few, model.features, model.normalisation) as archive:
+        assert fit_confidence(model, archive, spoken.transcripts) is None
+
+
+def test_models_of_words_have_it_too(spoken):
+    utterances = spoken.corpus.utterances[:24]
+    names = {u.id: str(u.speaker) for u in utterances}
+    options = WordTrainingOptions(n_states=4, n_iterations=3)
+    model = train_word_models(Corpus(utterances, source="some"), names, options)
+    assert model.confidence is not None
+    item = align_recording(model, utterances[0], [names[utterances[0].id]])
+    assert 0.0 <= item.words()[0].confidence <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"weights": np.zeros(5)}, "7 finite weights"),
+        ({"weights": np.full(7, np.nan)}, "7 finite weights"),
+        ({"prior": 0.0}, "prior"),
+    ],
+)
+def test_what_is_no_regression_is_refused(values, message):
+    good = {"weights": np.zeros(7), "prior": 0.05, "n_right": 1, "n_wrong": 1}
+    with pytest.raises(InvalidInputError, match=message):
+        WordConfidence(**good | values)
