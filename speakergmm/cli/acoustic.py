@@ -165,7 +165,9 @@ def train_hmm(
     check_output(output, "acoustic model")
     read = open_corpus(corpus, data_dir, speaker_pattern, strict=False)
     folded = None if case == "asis" else case
-    said = read_transcripts(transcripts or read, case=folded, data_dir=data_dir, strict=False)
+    said = read_transcripts(
+        transcripts or read, case=folded, data_dir=data_dir, corpus=read, strict=False
+    )
     tell_notes(said, read)
     if lexicon is None:
         spoken = {word for utterance in said.values() for word in utterance}

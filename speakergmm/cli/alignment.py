@@ -283,6 +283,7 @@ def _recordings(
             transcripts or corpus,
             case=folded,
             data_dir=data_dir,
+            corpus=corpus,
             strict=strict,
         )
         tell_notes(said, corpus)

@@ -268,7 +268,9 @@ def _text_problems(
     refused: list[Problem] = []
     said, loaded = Transcripts({}), None
     try:
-        said = read_transcripts(transcripts or corpus, case=case, data_dir=data_dir, strict=False)
+        said = read_transcripts(
+            transcripts or corpus, case=case, data_dir=data_dir, corpus=corpus, strict=False
+        )
     except SpeakerGmmError as error:  # what is wrong with a file hides nothing of the others
         refused.append(Problem("error", "bad_text", None, None, str(error)))
     try:

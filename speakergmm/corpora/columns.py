@@ -10,7 +10,10 @@ CORPUS_COLUMNS = ("path", "speaker", "start", "end", "id", "text")
 """What a list of recordings may say."""
 
 SYNONYMS = {
+    "id": ("utterance_id", "utt_id"),
     "speaker": ("speaker_id", "client_id"),
+    "start": ("start_time",),
+    "end": ("end_time",),
     "text": ("sentence", "transcript", "transcription", "word"),
 }
 """Other names of columns, as Common Voice and other corpora have them; the first found counts."""

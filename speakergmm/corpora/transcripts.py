@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from speakergmm.corpora.beside import read_beside
@@ -45,6 +46,7 @@ def read_transcripts(
     *,
     case: Case | None = None,
     data_dir: str | os.PathLike[str] | None = None,
+    corpus: Corpus | None = None,
     strict: bool = True,
 ) -> Transcripts:
     r"""Read what is said, whichever of three ways it is written.
@@ -65,6 +67,9 @@ def read_transcripts(
         Bring words to one letter case; by default they stay as they are.
     data_dir : path, optional
         Where relative paths in a list begin, as `read_corpus` has it.
+    corpus : Corpus, optional
+        What the transcripts are for, where that is not `source`. Where they call an utterance as
+        its file is called, rather than by its id, they are given to the one that is meant.
     strict : bool, default=True
         Refuse a file with faults. Without it utterances with faults are left out, and the faults
         are in the result.
@@ -94,6 +99,7 @@ def read_transcripts(
     """
     if case not in ("upper", "lower", None):
         raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
+    meant = source if isinstance(source, Corpus) else corpus
     corpus = source if isinstance(source, Corpus) else None
     path = Path(source.source if isinstance(source, Corpus) else source)
     if exists(path / "wav.scp") and not exists(path / "text"):
@@ -122,7 +128,33 @@ def read_transcripts(
             f"{shown(path)} has no transcripts: a file text, a column text, or a .txt or .lab "
             f"beside each recording is needed{columns}"
         )
-    return Transcripts(found, str(path), tuple(faults), tuple(dict.fromkeys(notes)))
+    read = Transcripts(found, str(path), tuple(faults), tuple(dict.fromkeys(notes)))
+    return read if meant is None else _by_files(read, meant)
+
+
+def _by_files(read: Transcripts, corpus: Corpus) -> Transcripts:
+    """Give what is said of a file to the whole recording that is the only one called so."""
+    known = {utterance.id for utterance in corpus}
+    called: dict[str, set[str]] = {}
+    for utterance in corpus:
+        if utterance.id not in read and not utterance.start and utterance.end is None:
+            for name in (utterance.path.stem, utterance.path.name):
+                called.setdefault(clean(name), set()).add(utterance.id)
+    ids = {
+        name: next(iter(meant))
+        for name, meant in called.items()
+        if len(meant) == 1 and name not in known
+    }
+    if ids.keys().isdisjoint(read) and not any(f.utterance in ids for f in read.faults):
+        return read
+    found: dict[str, Transcript] = {}
+    for name, said in read.items():
+        found.setdefault(ids.get(name, name), said)
+    faults = [
+        replace(fault, utterance=ids.get(fault.utterance or "", fault.utterance))
+        for fault in read.faults
+    ]
+    return Transcripts(found, read.source, tuple(faults), read.notes)
 
 
 def _unnamed(

@@ -160,6 +160,8 @@ class _Walker:
                 advice="convert them to WAV or FLAC",
                 ending=ending,
             )
+        elif parts == ("text",):
+            pass  # Kaldi's file of transcripts, which their reader takes
         elif not ending:
             passing.add(
                 "files without an ending",

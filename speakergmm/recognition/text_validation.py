@@ -160,7 +160,7 @@ def _read_text(
     if not isinstance(transcripts, Transcripts):
         source = corpus if transcripts is None else transcripts
         try:
-            transcripts = read_transcripts(source, case=case, strict=False)
+            transcripts = read_transcripts(source, case=case, corpus=corpus, strict=False)
         except FaultyFileError as error:
             problems += problems_of("bad_text", error.faults)
             return Transcripts({})

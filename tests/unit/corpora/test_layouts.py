@@ -121,6 +121,14 @@ def test_text_has_other_names(write, column):
     assert read_corpus(where / "list.csv").notes == ()
 
 
+def test_columns_have_other_names(write):
+    header = "path,speaker_id,start_time,end_time,utterance_id\n"
+    where = write({"list.csv": f"{header}1.wav,ana,0.5,2,u1\n"})
+    corpus = read_corpus(where / "list.csv")
+    assert [(u.id, u.speaker, u.start, u.end) for u in corpus] == [("u1", "ana", 0.5, 2.0)]
+    assert corpus.notes == ()
+
+
 def test_the_columns_that_were_found_are_named(write):
     where = write({"list.csv": "path,label\n1.wav,yes\n"})
     with pytest.raises(CorpusError, match="its columns are path, label"):
@@ -220,6 +228,34 @@ def test_transcripts_of_flat_folders_are_read(write):
     assert read_transcripts(where)["ana_1.wav"].words == ("hello",)
 
 
+def test_a_text_may_call_utterances_as_their_files_are_called(write):
+    text = "u1 YES\nu2.wav NO\nbea/u3.wav ON\nu4 OFF\n"
+    files = {"ana/u1.wav": "", "ana/u2.wav": "", "bea/u3.wav": "", "a/u4.wav": "", "b/u4.wav": ""}
+    where = write({**{f"corpus/{name}": "" for name in files}, "corpus/text": text, "given": text})
+    corpus = read_corpus(where / "corpus")
+    assert corpus.notes == ()
+    for said in (read_transcripts(corpus), read_transcripts(where / "given", corpus=corpus)):
+        assert {name: str(words) for name, words in said.items()} == {
+            "ana/u1.wav": "YES",
+            "ana/u2.wav": "NO",
+            "bea/u3.wav": "ON",
+            "u4": "OFF",  # two files are called so, and nobody knows which is meant
+        }
+    assert "u1" in read_transcripts(where / "given")
+
+
+def test_a_text_of_a_file_is_not_that_of_a_stretch(write):
+    where = write({"list.csv": "path,start,end,id\nu1.wav,0,1,s1\n", "text": "u1 YES\n"})
+    assert list(read_transcripts(where / "text", corpus=read_corpus(where / "list.csv"))) == ["u1"]
+
+
+def test_faults_of_a_text_name_the_utterances_that_are_meant(write):
+    where = write({"corpus/ana/u1.wav": "", "text": "u1 YES\nu1 NO\n"})
+    corpus = read_corpus(where / "corpus")
+    said = read_transcripts(where / "text", corpus=corpus, strict=False)
+    assert [fault.utterance for fault in said.faults] == ["ana/u1.wav"]
+
+
 def test_real_flat_folder(data_dir):
     corpus = read_corpus(data_dir / "fsdd/recordings", speaker_pattern="*_{speaker}_*")
     assert len(corpus) == 3000
@@ -227,3 +263,5 @@ def test_real_flat_folder(data_dir):
     assert name_speakers(corpus, r"_([a-z]+)_") == corpus
     libri = read_corpus(data_dir / "librispeech/train-clean-100", speaker_pattern="{speaker}-*")
     assert len(libri.speakers) == 251
+    said = read_transcripts(data_dir / "librispeech/text", corpus=libri)
+    assert all(u.id in said for u in libri)
