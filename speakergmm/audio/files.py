@@ -146,28 +146,29 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
     if streams is None:
         with opened(source) as sound:
             # Found behind something else, such as zeros.
-            streams = _mpeg(file, size, name) if sound.format == "MP3" else [_Stream()]
+            is_mpeg = sound.format == "MP3"
+        streams = (_mpeg(file, size, name) if is_mpeg else []) or [_Stream()]
     elif len(streams) == 1 and streams[0].mpeg is not None and streams[0].views:
         with opened(source) as sound:
             # At a constant rate of bits the guess is right, and nothing is to be put in.
             if sound.frames == streams[0].mpeg.n_samples:
                 streams = [_Stream(mpeg=streams[0].mpeg)]
-    infos = []
+    infos, parts = [], []
     for stream in streams:
         with opened(source, stream.views) as sound:
+            if stream.ogg is not None:
+                check_ogg_end(stream.ogg, sound, file, name)
             n_samples = _length(path, sound, stream)
             infos.append(
                 AudioInfo(
                     path, sound.samplerate, sound.channels, n_samples, sound.format, sound.subtype
                 )
             )
+        parts.append(Part(stream.views, n_samples))
     first = infos[0]
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
         raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
     total = replace(first, n_samples=sum(info.n_samples for info in infos))
-    parts = [
-        Part(stream.views, info.n_samples) for stream, info in zip(streams, infos, strict=True)
-    ]
     return Recording(source, total, tuple(parts))
 
 
@@ -236,9 +237,9 @@ def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
         try:
             if views or not isinstance(source, str | os.PathLike):
                 file: BinaryFile
-                file, _ = stack.enter_context(open_source(source))
-                file.seek(0)
-                for pieces in views:
+                file, size = stack.enter_context(open_source(source))
+                # An open file may be read by several at a time: each has a position of its own.
+                for pieces in views or (((0, size),),):
                     file = Spliced(file, pieces)
                 sound = stack.enter_context(_forward_file()(file))
             else:
@@ -278,8 +279,6 @@ def _length(path: Path, sound: Any, stream: _Stream) -> int:
             f"convert it to {KNOWN_FORMATS}"
         )
     n_samples: int = sound.frames
-    if stream.ogg is not None:
-        check_ogg_end(stream.ogg, sound, name)
     if stream.mpeg is not None and n_samples < stream.mpeg.n_samples - MOST_PADDING:
         raise AudioError(
             f"{name}: MP3 file of which {n_samples} of {stream.mpeg.n_samples} samples can be "

@@ -1,5 +1,6 @@
 """Ogg files: streams one after the other (chained), and whether a page is missing."""
 
+import zlib
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -13,8 +14,9 @@ _FLAC_IN_OGG = b"\x7fFLAC"
 _BEFORE_FLAC = 9
 # Junk between pages is passed over by decoders; a page is looked for in so many bytes at a time.
 _WINDOW = 1 << 20
-# Streams cut out of a broadcast go on counting; no other begins with a page of a minute.
-_LATE_START_SECONDS = 60.0
+# Pages are checked as zlib does, but for the order of bits.
+_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+_ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(slots=True)
@@ -29,8 +31,8 @@ class OggStream:
         Its number.
     bodies : list of (int, int)
         Where the content of each page lies.
-    first_position, last_position : int
-        Samples up to the end of the first page that ends a packet of audio, and of the last page.
+    before_first, last_position : int
+        Samples that are dropped at its beginning, and up to the end of its last page.
     is_flac : bool
         FLAC, which is read without its pages.
     """
@@ -40,7 +42,7 @@ class OggStream:
     serial: int
     is_flac: bool
     bodies: list[tuple[int, int]] = field(default_factory=list)
-    first_position: int = 0
+    before_first: int = 0
     last_position: int = 0
     next_number: int = 0
     ended: bool = False
@@ -51,11 +53,6 @@ class OggStream:
             return ((self.start, self.end),)
         (first, end), *others = self.bodies
         return ((first + _BEFORE_FLAC, end), *others)
-
-    def seconds(self, rate: int) -> float:
-        """Return how long its pages say that it lasts, at a number of positions a second."""
-        late = self.first_position > _LATE_START_SECONDS * rate
-        return (self.last_position - (self.first_position if late else 0)) / rate
 
 
 def ogg_streams(file: IO[bytes], size: int, name: str) -> list[OggStream]:
@@ -97,8 +94,10 @@ def ogg_streams(file: IO[bytes], size: int, name: str) -> list[OggStream]:
                         "give a file with one of sound"
                     )
                 raise _truncated(name)
-            is_flac = file.read(len(_FLAC_IN_OGG)) == _FLAC_IN_OGG
-            streams.append(OggStream(position, end, serial, is_flac))
+            head = file.read(12)
+            streams.append(OggStream(position, end, serial, head.startswith(_FLAC_IN_OGG)))
+            if head.startswith(b"OpusHead"):
+                streams[-1].before_first = int.from_bytes(head[10:12], "little")
         if streams and serial == streams[-1].serial:
             _add_page(streams[-1], header, body, end, name)
         position = end
@@ -107,7 +106,7 @@ def ogg_streams(file: IO[bytes], size: int, name: str) -> list[OggStream]:
     return streams
 
 
-def check_ogg_end(stream: OggStream, sound: Any, name: str) -> None:
+def check_ogg_end(stream: OggStream, sound: Any, file: IO[bytes], name: str) -> None:
     """Refuse a stream of which a part can't be decoded: libsndfile stops there silently.
 
     Parameters
@@ -115,22 +114,48 @@ def check_ogg_end(stream: OggStream, sound: Any, name: str) -> None:
     stream : OggStream
     sound : soundfile.SoundFile
         What it is opened as.
+    file : binary file
+        What its pages are read from.
     name : str
         What messages call it.
 
     Raises
     ------
     AudioError
-        If the last page promises more.
+        If the last page promises more, and not because the stream was cut out of a longer one,
+        which goes on counting. Of Opus such a stream is refused as well.
     """
     # The page's position counts samples, always at 48 kHz for Opus.
-    promised = stream.seconds(48000 if sound.subtype == "OPUS" else sound.samplerate)
+    rate = 48000 if sound.subtype == "OPUS" else sound.samplerate
+    promised = (stream.last_position - stream.before_first) / rate
     found = sound.frames / sound.samplerate
-    if promised > found + 0.1:
+    if promised <= found + 0.1:
+        return
+    if not _all_pages_are_right(stream, file):
         raise AudioError(
             f"{name}: damaged OGG file, {found:.2f} s can be decoded where its last page promises "
             f"{promised:.2f} s"
         )
+    if sound.subtype == "OPUS":
+        # libsndfile begins such a one with silence, and loses as much at its end.
+        raise AudioError(
+            f"{name}: Opus stream that was cut out of a longer one, its last page is at "
+            f"{promised:.2f} s where it lasts {found:.2f} s; convert it to WAV"
+        )
+
+
+def _all_pages_are_right(stream: OggStream, file: IO[bytes]) -> bool:
+    start = stream.start
+    for _, end in stream.bodies:
+        file.seek(start)
+        page = file.read(end - start)
+        given = int.from_bytes(page[22:26], "little")
+        cleared = page[:22] + bytes(4) + page[26:]
+        found = zlib.crc32(cleared.translate(_REVERSED), _ALL_BITS) ^ _ALL_BITS
+        if page[:4] != b"OggS" or int(f"{found:032b}"[::-1], 2) != given:
+            return False
+        start = end
+    return True
 
 
 def _add_page(stream: OggStream, header: bytes, body: int, end: int, name: str) -> None:
@@ -145,7 +170,6 @@ def _add_page(stream: OggStream, header: bytes, body: int, end: int, name: str) 
     stream.end = end
     position = int.from_bytes(header[6:14], "little", signed=True)
     if position > 0:
-        stream.first_position = stream.first_position or position
         stream.last_position = position
     stream.ended = stream.ended or bool(header[5] & _ENDS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_type_hints
 
 from speakergmm.documents import DocumentError, parse_json, parse_toml
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features.fields import RANGES, typed
 from speakergmm.features.presets import PRESETS
 from speakergmm.files import UnreadableFileError, read_bytes
@@ -227,7 +227,15 @@ class FeatureConfig:
         ------
         InvalidInputError
             If it is neither, can't be parsed, or holds an unknown field or a bad value.
+        InvalidTypeError
+            If it is neither a name nor a path.
         """
+        if not isinstance(name_or_path, str | os.PathLike):
+            remedy = "; give its .features" if hasattr(name_or_path, "features") else ""
+            raise InvalidTypeError(
+                f"a feature configuration is a FeatureConfig, a preset ({', '.join(PRESETS)}) or a "
+                f"TOML or JSON file, got {type(name_or_path).__name__}{remedy}"
+            )
         if isinstance(name_or_path, str) and name_or_path in PRESETS:
             return cls.preset(name_or_path)
         path = Path(name_or_path)

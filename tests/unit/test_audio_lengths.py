@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -334,17 +335,60 @@ def test_missing_pages_inside_a_chain_are_refused(path):
 
 
 def ogg_page(packet, number, flags, serial=7):
-    """A page with one packet; its checksum by the definition, a bit at a time."""
+    """A page with one packet."""
     lengths = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     page = bytearray(b"OggS\0" + bytes([flags]) + bytes(8) + serial.to_bytes(4, "little"))
     page += number.to_bytes(4, "little") + bytes(4) + bytes([len(lengths)]) + lengths + packet
+    return renewed(page)
+
+
+def ogg_checksum(page):
+    """The checksum by its definition, a bit at a time."""
     crc = 0
     for byte in page:
         crc ^= byte << 24
         for _ in range(8):
             crc = (crc << 1 ^ (0x04C11DB7 if crc >> 31 else 0)) & 0xFFFFFFFF
-    page[22:26] = crc.to_bytes(4, "little")
+    return crc
+
+
+def ogg_pages(content):
+    starts = [n for n in range(len(content)) if content[n : n + 4] == b"OggS"]
+    return [bytearray(content[a:b]) for a, b in pairwise([*starts, len(content)])]
+
+
+def renewed(page):
+    """A page with its right checksum."""
+    page[22:26] = bytes(4)
+    page[22:26] = ogg_checksum(page).to_bytes(4, "little")
     return bytes(page)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+@pytest.mark.parametrize("seconds", [5, 7200])
+def test_ogg_cut_out_of_a_longer_stream_is_read_whole_or_refused(path, subtype, seconds):
+    content = encoded(NOISE, "OGG", subtype)
+    pages = ogg_pages(content)
+    for page in pages:
+        if position := int.from_bytes(page[6:14], "little"):
+            page[6:14] = (position + seconds * 48000).to_bytes(8, "little")
+    path.write_bytes(b"".join(map(renewed, pages)))
+    if subtype == "OPUS":
+        assert "Opus stream that was cut out of a longer one" in refused(path)
+        return
+    np.testing.assert_allclose(read_everywhere(path), decoded(content), atol=1e-6)
+    # A page in it that can't be read is still found.
+    pages[-2][40] ^= 0x55
+    path.write_bytes(b"".join(map(bytes, pages)))
+    refused(path)
+
+
+def test_streams_side_by_side_are_refused(path):
+    content = encoded(NOISE[:9000], "OGG", "VORBIS")
+    other = [ogg_page(b"fishead\0" + bytes(56), 0, 2), ogg_page(b"end", 1, 4)]
+    pages = list(map(bytes, ogg_pages(content)))
+    path.write_bytes(b"".join([other[0], pages[0], *pages[1:], other[1]]))
+    assert "several streams side by side" in refused(path)
 
 
 @pytest.mark.parametrize("copies", [1, 2])

@@ -379,3 +379,23 @@ def test_features_are_a_matrix_with_names(tmp_path):
         Features(features.values, features.speech, features.grid, ("c1",))
     for part in extractor.stream(speech_like(1), sample_rate=RATE, block_frames=40):
         assert part.names == features.names
+
+
+def test_an_open_file_is_read_by_several_at_a_time(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, speech_like(3), RATE)
+    content = io.BytesIO(path.read_bytes())
+    one, other = (iter_audio(content, block_seconds=0.2) for _ in range(2))
+    for block, same in zip(one, other, strict=True):
+        np.testing.assert_array_equal(block, same)
+
+
+class _WithFeatures:
+    features = FeatureConfig()
+
+
+@pytest.mark.parametrize("given", [None, 5, ["kaldi"], _WithFeatures()])
+def test_what_is_no_configuration_is_answered_by_the_right_call(given):
+    with pytest.raises(InvalidTypeError, match=r"is a FeatureConfig, a preset .*, got") as caught:
+        FeatureExtractor(given)
+    assert ("give its .features" in str(caught.value)) == isinstance(given, _WithFeatures)
