@@ -12,7 +12,7 @@ from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, wr
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
 from speakergmm.documents import read_json
 from speakergmm.errors import AudioError, CorpusError, InvalidInputError, SpeakerGmmError
-from speakergmm.files import atomic_folder
+from speakergmm.files import atomic_folder, kind_of
 
 NAME: Final = "synthetic"
 """Folder of the recordings, and name of the protocol."""
@@ -127,6 +127,7 @@ def make_synthetic_corpus(
     )
     # Absolute, so that it can be moved there even where it is the working directory.
     target = Path(directory).absolute()
+    kind_of(target)  # refuses what the system can't be asked for
     record: dict[str, object] = {
         "kind": "speakergmm synthetic corpus",
         "format": _FORMAT,
@@ -174,8 +175,8 @@ def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n
     """Write the whole corpus beside its place, then move it there."""
     from speakergmm.parallel import parallel_map
 
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(target) as place:
             jobs = plan_jobs(seed, sizes, place / NAME)
             recorded = list(chain.from_iterable(parallel_map(record_speaker, jobs, n_jobs=n_jobs)))

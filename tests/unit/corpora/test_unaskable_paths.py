@@ -8,6 +8,7 @@ import pytest
 from speakergmm.corpora import (
     Corpus,
     Utterance,
+    make_synthetic_corpus,
     name_speakers,
     read_corpus,
     read_protocol,
@@ -55,6 +56,7 @@ def corpus(name):
         lambda name: read_protocol("lists", data_dir=name),
         read_words,
         lambda name: cut_words(corpus("a"), name),
+        make_synthetic_corpus,
         lambda name: write_corpus(name, corpus("a")),
         lambda name: write_transcripts(name, {"u1": ["yes"]}),
         lambda name: write_protocol(name, read_protocol("lists")),
