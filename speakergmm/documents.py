@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.file_kinds import recognised
 from speakergmm.files import read_bytes
 
 LARGEST_DOCUMENT = 1 << 28
@@ -111,6 +112,8 @@ def _decoded(text: str | bytes) -> str:
     try:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if (found := recognised(text[:4096])) is not None:
+            raise DocumentError(f"is {found}, no text") from None
         raise DocumentError(f"byte 0x{text[error.start]:02x} is not UTF-8") from None
 
 

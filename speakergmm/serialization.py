@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from speakergmm.documents import DocumentError, parse_json
 from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.file_kinds import describe_bytes, needed, with_article
 from speakergmm.files import UnreadableFileError, atomic_writer, open_regular
 
 FORMAT_VERSION = 1
@@ -120,7 +121,7 @@ def unpack_arrays(
     header = _header(packed, source)
     found = header["kind"]
     if found != kind:
-        raise ModelFormatError(f"{source}: is {_with_article(found)}, not {_with_article(kind)}")
+        raise ModelFormatError(f"{source}: is {with_article(found)}, not {needed(kind)}")
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -204,18 +205,6 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     return header | {"metadata": metadata}
 
 
-def describe_file(path: str | os.PathLike[str]) -> str:
-    """Say in a few words what a file looks like, such as ``"a WAV recording"``.
-
-    Raises
-    ------
-    UnreadableFileError
-        If the file can't be read.
-    """
-    with open_regular(path) as file:
-        return _describe(file.read(4096))
-
-
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
     if array.dtype.name not in _DTYPES:
@@ -245,7 +234,7 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
     length = int.from_bytes(packed[:8], "little")
     if packed[8:9] != b"{":
         raise ModelFormatError(
-            f"{source}: not a model file of speakergmm; it is {_describe(packed)}"
+            f"{source}: not a model file of speakergmm; it is {describe_bytes(packed)}"
         )
     if length > len(packed) - 8:
         raise ModelFormatError(
@@ -290,51 +279,14 @@ def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> b
             return start + file.read(max(0, (size if whole else end) - len(start)))
     except UnreadableFileError as error:
         if error.kind == "missing":
-            reason = f"no such file; {_with_article(wanted)} was expected"
+            reason = f"no such file; {needed(wanted)} was expected"
         elif error.kind == "folder":
-            reason = f"is a folder, not {_with_article(wanted)}"
+            reason = f"is a folder, not {needed(wanted)}"
         else:
             reason = error.reason
         raise ModelFormatError(f"{error.shown_path}: {reason}") from None
     except (OSError, MemoryError) as error:
         raise ModelFormatError(f"{name}: can't be read ({_one_line(error)})") from None
-
-
-_SIGNATURES = (
-    (b"RIFF", "a WAV recording"),
-    (b"fLaC", "a FLAC recording"),
-    (b"OggS", "an OGG recording"),
-    (b"ID3", "an MP3 recording"),
-    (b"\x89HDF\r\n", "an HDF5 file"),
-    (b"\x93NUMPY", "a NumPy array file"),
-    (b"PK\x03\x04", "a ZIP archive (such as .npz)"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"SQLite format 3\0", "an SQLite database (speaker stores are such)"),
-    (b"\0BFM", "a Kaldi binary archive"),
-    (b"\0BDM", "a Kaldi binary archive"),
-)
-
-
-def _describe(packed: bytes) -> str:
-    if not packed:
-        return "empty"
-    for signature, words in _SIGNATURES:
-        if packed.startswith(signature):
-            return words
-    if packed[0] == 0x80 and packed[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        return "a Python pickle, which is never loaded because it can run code"
-    try:
-        text = packed[:4096].decode("utf-8")
-    except UnicodeDecodeError as error:
-        # A character cut in two at the end of what was read doesn't make it less of a text.
-        text = packed[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
-    if all(character.isprintable() or character in "\r\n\t" for character in text):
-        return "text"
-    return "of an unknown format or damaged"
-
-
-def _with_article(kind: str) -> str:
-    return f"{'an' if kind.startswith(tuple('aeiou')) else 'a'} {kind}"
 
 
 def _one_line(error: Exception) -> str:

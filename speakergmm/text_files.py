@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.file_kinds import recognised
 from speakergmm.files import UnreadableFileError, open_stream, shown_path
 from speakergmm.words import clean
 
@@ -252,8 +253,10 @@ def read_lines(
             start = file.peek(_BUFFER)
             if start.startswith((b"\xff\xfe", b"\xfe\xff")):
                 raise UnreadableFileError(path, "UTF-16 text; save it as UTF-8")
-            if _is_binary(start):
-                raise UnreadableFileError(path, "is no text; give a text file")
+            found = recognised(start)
+            if _is_binary(start) or (found not in (None, "text") and b"\0" in start):
+                what = "is no text" if found is None else f"is {found}, no text"
+                raise UnreadableFileError(path, f"{what}; give a text file")
             for number, line in enumerate(file, start=1):
                 raw = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
                 if text := _checked(raw, number, faults):

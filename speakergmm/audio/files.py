@@ -1,5 +1,6 @@
 """Opening a recording: which streams it is made of, and whether they keep what it promises."""
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,8 @@ from speakergmm.audio.mpeg import MOST_PADDING, MpegStream, length_of_id3, mpeg_
 from speakergmm.audio.ogg import OggStream, check_ogg_end, ogg_streams
 from speakergmm.audio.sources import AudioSource, as_path, open_source
 from speakergmm.audio.splicing import BinaryFile, Pieces, Spliced
-from speakergmm.errors import AudioError
+from speakergmm.errors import AudioError, SpeakerGmmError
+from speakergmm.file_kinds import describe_file
 
 # libsndfile's answer when a stream's header leaves the length open.
 _UNKNOWN_LENGTH = 1 << 60
@@ -245,10 +247,19 @@ def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
             else:
                 sound = stack.enter_context(_forward_file()(_openable(path)))
         except (OSError, soundfile.SoundFileError, TypeError) as error:  # TypeError: bare .raw
-            raise AudioError(
-                f"{described(path)}: is not a readable {KNOWN_FORMATS} file: {reason(error)}"
-            ) from error
+            raise AudioError(f"{described(path)}: {_no_recording(path, source, error)}") from error
         yield sound
+
+
+def _no_recording(path: Path, source: Any, error: Exception) -> str:
+    """Say what a file is that can't be read, where it is something else than a recording."""
+    found = None
+    if isinstance(source, str | os.PathLike):
+        with contextlib.suppress(OSError, SpeakerGmmError):
+            found = describe_file(path)
+    if found is None or found.endswith("recording") or found.startswith("of an unknown"):
+        return f"is not a readable {KNOWN_FORMATS} file: {reason(error)}"
+    return f"is {found}, not a {KNOWN_FORMATS} file"
 
 
 @cache

@@ -104,7 +104,9 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
     for key, value in document.items():
         if isinstance(value, dict):
             rows.extend(_flatten(value, f"{prefix}{key}."))
-        elif isinstance(value, list) and len(value) > 6:
+        elif isinstance(value, list) and (
+            len(value) > 6 or any(isinstance(entry, dict | list) for entry in value)
+        ):
             rows.append((f"{prefix}{key}", f"{len(value)} values"))
         else:
             text = f"{value:.6g}" if isinstance(value, float) else str(value)
@@ -113,28 +115,43 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
 
 
 def info(
-    file: Annotated[Path, typer.Argument(help="A model file or a speaker store.")],
+    file: Annotated[Path, typer.Argument(help="Any file of speakergmm's: a model, a store.")],
     json: JsonOption = False,
 ) -> None:
     """Say what a model or store is, what it was made of, with which features, and when."""
-    from speakergmm.serialization import read_header
+    document = _describe(file)
+    if json:
+        print_json(document)
+    else:
+        print_table(str(file), ("what", "value"), _flatten(document))
+
+
+def _describe(file: Path) -> dict[str, Any]:
+    """Check a file of ours as loading it would, and return what there is to say of it."""
+    from speakergmm.serialization import load_arrays, read_header
     from speakergmm.speakers import BackgroundModel, SpeakerStore, is_store
 
     if not file.exists():
         raise ModelFormatError(f"{file}: no such file; a model or a speaker store was expected")
     if is_store(file):
         with SpeakerStore.open(file) as store:
-            document = store.info()
-    elif read_header(file)["kind"] == "acoustic model":
+            return store.info()
+    header = read_header(file)
+    kind = header["kind"]
+    if kind == "background model":
+        return BackgroundModel.load(file).info()
+    if kind == "acoustic model":
         from speakergmm.recognition.acoustic_model import AcousticModel
 
-        document = AcousticModel.load(file).info()
-    else:
-        document = BackgroundModel.load(file).info()
-    if json:
-        print_json(document)
-    else:
-        print_table(str(file), ("what", "value"), _flatten(document))
+        return AcousticModel.load(file).info()
+    # Estimators, statistics and checkpoints tell of themselves what they hold.
+    arrays, metadata = load_arrays(file, kind=kind)
+    return {
+        "kind": kind,
+        "digest": header["content_sha256"],
+        **{name: value for name, value in metadata.items() if name not in ("kind", "digest")},
+        "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
+    }
 
 
 def register(app: typer.Typer) -> None:

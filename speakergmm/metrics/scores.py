@@ -1,7 +1,9 @@
 """Scored trials, and the tab-separated file that holds them."""
 
+import contextlib
 import io
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.file_kinds import describe_file
 from speakergmm.files import UnreadableFileError, atomic_text_writer
 from speakergmm.text_files import open_text
 
@@ -193,7 +196,7 @@ def read_scores(path: str | Path) -> Scores:
             header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
             if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
                 raise InvalidInputError(
-                    f"{path}:1: the header is {' | '.join(header)[:80]!r}; a score file begins "
+                    f"{path}:1: {_found(path, header)}; a score file begins "
                     "with the tab-separated columns 'model | path | score | label'"
                 )
             columns = len(header)
@@ -300,3 +303,12 @@ def _names(values: Any, what: str) -> NDArray[Any]:
 def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:
     place = {name: index for index, name in enumerate(names)}
     return np.fromiter(map(place.__getitem__, values), dtype=np.int32, count=len(values))
+
+
+def _found(path: str | os.PathLike[str], header: list[str]) -> str:
+    """Say what stands where a header was expected: another file, or another header."""
+    with contextlib.suppress(OSError, SpeakerGmmError):
+        kind = describe_file(path)
+        if kind not in ("text", "empty") and not kind.startswith("of an unknown"):
+            return f"is {kind}"
+    return f"the header is {' | '.join(header)[:80]!r}"

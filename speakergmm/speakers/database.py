@@ -9,12 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
+from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
 from speakergmm.files import UnreadableFileError, open_regular
-from speakergmm.serialization import describe_file
 from speakergmm.speakers.integrity import SCHEMA, Ledger
-
-APPLICATION_ID = 0x53474D4D
-"""Marks our databases in the file header ("SGMM")."""
 
 SCHEMA_VERSION = 2
 
@@ -45,7 +42,7 @@ def is_store(path: str | os.PathLike[str]) -> bool:
             header = file.read(100)
     except (OSError, ValueError, SpeakerGmmError):
         return False
-    return header.startswith(_MAGIC) and _number(header, 68) == APPLICATION_ID
+    return header.startswith(_MAGIC) and _number(header, 68) == STORE_APPLICATION_ID
 
 
 class StoreExistsError(StoreError):
@@ -132,7 +129,7 @@ def _build(
         fill(connection, ledger)
     ledger.write(connection)
     connection.execute("COMMIT")
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA application_id = {STORE_APPLICATION_ID}")
     connection.execute("PRAGMA journal_mode = WAL")
 
 
@@ -212,7 +209,7 @@ def check_header(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None
     if not header.startswith(_MAGIC):
-        raise ModelFormatError(f"{path}: not a speaker store; it is {describe_file(path)}")
+        raise ModelFormatError(f"{path}: is {describe_file(path)}, not {needed('speaker store')}")
     if _is_temporary(path):
         raise ModelFormatError(
             f"{path}: not a speaker store, but what is left of one whose making was cut short; "
@@ -220,7 +217,7 @@ def check_header(path: Path) -> None:
         )
     if len(header) < 100:
         raise ModelFormatError(f"{path}: damaged store (only {len(header)} bytes long)")
-    if _number(header, 68) != APPLICATION_ID:
+    if _number(header, 68) != STORE_APPLICATION_ID:
         raise ModelFormatError(
             f"{path}: an SQLite database, but not a speaker store (or a damaged one)"
         )

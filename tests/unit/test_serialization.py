@@ -12,7 +12,6 @@ import pytest
 from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
 from speakergmm.files import atomic_writer, check_writable
 from speakergmm.serialization import (
-    describe_file,
     load_arrays,
     pack_arrays,
     read_header,
@@ -295,13 +294,6 @@ except SpeakerGmmError as error:
     assert "disk is full" in done.stdout
     assert_same(load_arrays(path, kind="k")[0], ARRAYS)
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_describe_file(tmp_path):
-    (tmp_path / "x").write_text("ä" * 4095)
-    assert describe_file(tmp_path / "x") == "text"
-    (tmp_path / "y").write_text("a" + "ä" * 4095)
-    assert describe_file(Path(tmp_path / "y")) == "text"
 
 
 def test_a_place_for_a_file_is_tried_without_touching_it(tmp_path):

@@ -1,0 +1,122 @@
+"""What a file is, told by its first bytes: the one place where a file is recognised.
+
+A file that is whole and of another kind than is needed here is never called damaged: messages say
+what it is, and what makes one that is needed.
+"""
+
+import os
+import re
+
+from speakergmm.files import open_regular
+
+STORE_APPLICATION_ID = 0x53474D4D
+"""Marks speaker stores in SQLite's header ("SGMM")."""
+
+_BYTES_LOOKED_AT = 4096
+_UNKNOWN = "of an unknown format or damaged"
+
+# A model file begins with the length of its header and the header, in which this entry is first.
+_MODEL = re.compile(
+    rb'.{8}\{"__metadata__":\{"speakergmm":"\{\\"content_sha256\\": \\"[0-9a-f]{64}\\", '
+    rb'\\"format_version\\": \d+, \\"kind\\": \\"([ -!#-\[\]-~]{1,60})\\"',
+    re.DOTALL,
+)
+_MADE_BY = {
+    "background model": "train-ubm makes one",
+    "acoustic model": "train-hmm makes one of phones, train-words one of words",
+    "speaker store": "enroll makes one",
+}
+# Files spell them small.
+_NAMES_OF_PEOPLE = {name.lower(): name for name in ("Gaussian", "Bayesian", "Dirichlet")}
+_SIGNATURES = (
+    (b"RIFF", "a WAV recording"),
+    (b"fLaC", "a FLAC recording"),
+    (b"OggS", "an OGG recording"),
+    (b"ID3", "an MP3 recording"),
+    (b"\x89HDF\r\n", "an HDF5 file"),
+    (b"\x89PNG\r\n", "a picture"),
+    (b"\x93NUMPY", "a NumPy array file"),
+    (b"PK\x03\x04", "a ZIP archive (such as .npz)"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"\0BFM", "a Kaldi binary archive"),
+    (b"\0BDM", "a Kaldi binary archive"),
+)
+
+
+def describe_file(path: str | os.PathLike[str]) -> str:
+    """Say in a few words what a file is, such as ``"a WAV recording"``.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file can't be read.
+    """
+    with open_regular(path) as file:
+        return describe_bytes(file.read(_BYTES_LOOKED_AT))
+
+
+def describe_bytes(start: bytes) -> str:
+    r"""Say in a few words what a file is that begins so.
+
+    Examples
+    --------
+    >>> describe_bytes(b"RIFF\0"), describe_bytes(b"RIFF")
+    ('a WAV recording', 'text')
+    """
+    if not start:
+        return "empty"
+    try:
+        text = start[:_BYTES_LOOKED_AT].decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut in two at the end of what was read doesn't make it less of a text.
+        text = start[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
+    # First, since a text may begin with any letters: a lexicon with the word RIFF.
+    if all(character.isprintable() or character in "\r\n\t" for character in text):
+        return "text"
+    for signature, words in _SIGNATURES:
+        if start.startswith(signature):
+            return words
+    if start.startswith(b"SQLite format 3\0"):
+        ours = int.from_bytes(start[68:72], "big") == STORE_APPLICATION_ID
+        return with_article("speaker store") if ours else "an SQLite database, no speaker store"
+    if found := _MODEL.match(start):
+        return with_article(found.group(1).decode("ascii"))
+    if start[0] == 0x80 and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        return "a Python pickle, which is never loaded because it can run code"
+    return _UNKNOWN
+
+
+def recognised(start: bytes) -> str | None:
+    r"""Say what a file is that begins so, or None if that can't be told.
+
+    Examples
+    --------
+    >>> recognised(b"RIFF\0"), recognised(b"\0\1")
+    ('a WAV recording', None)
+    """
+    found = describe_bytes(start)
+    return None if found in (_UNKNOWN, "empty") else found
+
+
+def needed(kind: str) -> str:
+    """Name a kind of file that is needed, with what makes one.
+
+    Examples
+    --------
+    >>> needed("background model")
+    'a background model (train-ubm makes one)'
+    """
+    made_by = _MADE_BY.get(kind)
+    return with_article(kind) + ("" if made_by is None else f" ({made_by})")
+
+
+def with_article(kind: str) -> str:
+    """Write a kind of file with its article.
+
+    Examples
+    --------
+    >>> with_article("acoustic model"), with_article("HMM classifier")
+    ('an acoustic model', 'an HMM classifier')
+    """
+    words = " ".join(_NAMES_OF_PEOPLE.get(word, word) for word in kind.split())
+    return f"{'an' if words.startswith((*'aeiou', 'HMM')) else 'a'} {words}"

@@ -1,0 +1,161 @@
+"""A whole file of another kind is called what it is, and `info` knows all that are ours."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from speakergmm import (
+    DirichletProcessMixture,
+    GaussianMixture,
+    GaussianMixtureHMM,
+    HMMClassifier,
+)
+from speakergmm.cli import run
+from speakergmm.errors import SpeakerGmmError
+from speakergmm.file_kinds import describe_file
+from speakergmm.mixtures import accumulate
+from speakergmm.speakers import BackgroundModel, SpeakerStore
+
+ONE_OF = {
+    "background model": "a background model",
+    "store": "a speaker store",
+    "recording": "a WAV recording",
+    "mixture": "a Gaussian mixture",
+    "text": "text",
+}
+
+
+@pytest.fixture
+def files(tmp_path, world):
+    store = tmp_path / "voices.db"
+    with SpeakerStore.create(store, BackgroundModel.load(world.ubm)) as opened:
+        opened.enroll("e001", world.enrolment("e001"))
+    mixture = tmp_path / "mixture"
+    GaussianMixture(1).fit(np.random.default_rng(0).normal(size=(20, 2))).save(mixture)
+    text = tmp_path / "text"
+    text.write_text("hello world\n")
+    return {
+        "background model": world.ubm,
+        "store": store,
+        "recording": world.test("e001"),
+        "mixture": mixture,
+        "text": text,
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        (["verify", "FILE", "ana", "WAV"], "store"),
+        (["identify", "FILE", "WAV"], "store"),
+        (["speakers", "FILE"], "store"),
+        (["remove", "FILE", "ana"], "store"),
+        (["enroll", "FILE", "ana", "WAV"], "store"),
+        (["enroll", "NEW", "ana", "WAV", "--ubm", "FILE"], "background model"),
+        (["enroll", "NEW", "ana", "FILE", "--ubm", "UBM"], "recording"),
+        (["verify", "STORE", "e001", "FILE"], "recording"),
+        (["identify", "STORE", "FILE"], "recording"),
+        (["decode", "FILE", "WAV", "--phones"], "acoustic model"),
+        (["align", "FILE", "WAV", "--text", "A", "-o", "NEW"], "acoustic model"),
+        (["train-lm", "FILE", "-o", "NEW"], "text"),
+        (["evaluate", "FILE"], "scores"),
+    ],
+)
+def test_another_kind_is_named_and_not_called_damaged(command, wanted, files, tmp_path, capsys):
+    places = {
+        "WAV": files["recording"],
+        "UBM": files["background model"],
+        "STORE": files["store"],
+        "NEW": tmp_path / "new",
+    }
+    for kind, file in files.items():
+        if kind == wanted or (kind == "text" and wanted == "scores"):
+            continue
+        words = [str(file if word == "FILE" else places.get(word, word)) for word in command]
+        assert run(words) == 2, (kind, capsys.readouterr())
+        err = capsys.readouterr().err
+        assert "damaged" not in err, err
+        assert re.search(re.escape(str(file)) + "(:1)?: ", err), err
+        assert f"is {ONE_OF[kind]}" in err, err
+        assert err.count("\n") == 1
+        assert not (tmp_path / "new").exists()
+
+
+def test_what_is_needed_is_said_with_what_makes_it(files, capsys):
+    assert run(["speakers", str(files["background model"])]) == 2
+    assert "is a background model, not a speaker store (enroll makes one)" in (
+        capsys.readouterr().err
+    )
+    assert run(["decode", str(files["background model"]), str(files["recording"])]) == 2
+    assert "not an acoustic model (train-hmm makes one" in capsys.readouterr().err
+    with pytest.raises(SpeakerGmmError, match="is a speaker store"):
+        BackgroundModel.load(files["store"])
+    with pytest.raises(SpeakerGmmError, match="is a Gaussian mixture, not a background model"):
+        BackgroundModel.load(files["mixture"])
+
+
+def checkpoint(path, X):
+    class Stop(Exception):
+        pass
+
+    def stop(iteration):
+        raise Stop
+
+    with pytest.raises(Stop):
+        GaussianMixture(
+            3, checkpoint=path, checkpoint_seconds=0, callback=stop, max_iter=5, random_state=0
+        ).fit(X)
+
+
+WRITERS = {
+    "Gaussian mixture": lambda path, X: GaussianMixture(2, random_state=0).fit(X).save(path),
+    "Gaussian mixture HMM": lambda path, X: (
+        GaussianMixtureHMM(n_components=2, n_iter=2, random_state=0).fit(X).save(path)
+    ),
+    "HMM classifier": lambda path, X: (
+        HMMClassifier(GaussianMixtureHMM(n_components=2, n_iter=2, random_state=0))
+        .fit(X, [0, 1] * 3, lengths=[10] * 6)
+        .save(path)
+    ),
+    "Dirichlet process": lambda path, X: (
+        DirichletProcessMixture(random_state=0, n_sweeps=3).fit(X).save(path)
+    ),
+    "mixture statistics": lambda path, X: accumulate(
+        GaussianMixture(2, random_state=0).fit(X).mixture_, X
+    ).save(path),
+    "training checkpoint": checkpoint,
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_info_shows_whatever_we_write(kind, tmp_path, capsys):
+    import json
+
+    path = tmp_path / "file"
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    WRITERS[kind](path, X)
+    assert run(["info", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert kind.lower() in out.lower()
+    assert "digest" in out
+    assert run(["info", str(path), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert kind.lower() in document["kind"].lower()
+    assert document["arrays"]
+    # A flipped byte is damage for `info` too.
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 0xFF
+    path.write_bytes(content)
+    assert run(["info", str(path)]) == 2
+    assert "damaged" in capsys.readouterr().err
+
+
+def test_describe_file(tmp_path):
+    (tmp_path / "x").write_text("ä" * 4095)
+    assert describe_file(tmp_path / "x") == "text"
+    (tmp_path / "z").write_text("RIFF\tR IH F\n")
+    assert describe_file(tmp_path / "z") == "text"
+    (tmp_path / "y").write_text("a" + "ä" * 4095)
+    assert describe_file(Path(tmp_path / "y")) == "text"
