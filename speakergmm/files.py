@@ -274,7 +274,10 @@ def _kind(mode: int) -> FileKind:
 
 
 def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableFileError:
-    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+    else:  # Python's own refusal
+        reason = "its name holds a NUL character"
     kind: FileKind | None = "missing" if isinstance(error, FileNotFoundError) else None
     return UnreadableFileError(path, f"can't be read: {reason}", kind)
 

@@ -155,7 +155,7 @@ def test_stretches_outside_the_recording_are_refused(wav, options, message):
 def test_paths_that_are_no_files_are_refused(tmp_path):
     assert refused(probe, tmp_path / "none.wav") == f"{tmp_path / 'none.wav'}: no such file"
     assert "is a folder, not a recording" in refused(probe, tmp_path)
-    assert "embedded null" in refused(read_audio, "a\0b.wav")
+    assert "NUL" in refused(read_audio, "a\0b.wav")
     assert "no such file" in refused(read_audio, tmp_path / "a\nb.wav")
     assert "Not a directory" in refused(read_audio, __file__ + "/a.wav")
 
