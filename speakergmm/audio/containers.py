@@ -24,6 +24,7 @@ _METADATA = re.compile(
     rb"|NAME|AUTH|ANNO|\(c\) |COMT|MARK|INST|APPL|MIDI|FVER|CHAN|strg|info|free|umid|uuid|pakt|chan"
 )
 _BEGINNINGS = {b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"NIST"}
+_MPEG_FORMATS = (b"\x50\0", b"\x55\0")
 _PRINTABLE = re.compile(rb"[ -~]{4}")
 _W64_RIFF = b"riff.\x91\xcf\x11\xa5\xd6(\xdb\x04\xc1\x00\x00"
 _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0O\x8e\xdb\x8a"
@@ -97,6 +98,22 @@ def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
             f"header promises {claim.length}"
         )
     _check_rest(file, grammar, claim, size, f"{name}: damaged {kind} file")
+    return None
+
+
+def mpeg_in_wav(file: IO[bytes], size: int) -> tuple[int, int] | None:
+    """Return where the frames of a WAV file lie that holds MPEG audio; None of any other."""
+    file.seek(0)
+    grammar = _grammar(file.read(64))
+    if grammar is None or grammar.audio != b"data" or grammar.order != "little":
+        return None
+    is_mpeg = False
+    for content, name, length in _chunks(file, grammar, grammar.first, size):
+        if name == b"fmt ":
+            file.seek(content)
+            is_mpeg = file.read(2) in _MPEG_FORMATS
+        if name == grammar.audio:
+            return (content, min(size, content + length)) if is_mpeg else None
     return None
 
 

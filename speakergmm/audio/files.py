@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from speakergmm.audio.containers import check_length
+from speakergmm.audio.containers import check_length, mpeg_in_wav
 from speakergmm.audio.flac import flac_streams
 from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, described, reason
 from speakergmm.audio.mpeg import MOST_PADDING, MpegStream, length_of_id3, mpeg_streams
@@ -30,6 +30,7 @@ _CHECKED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "NIST", "
 _CHECKED |= {"OGG", "MP3", "AVR", "WVE", "VOC", "SDS"}
 # These claim nothing, and end where they end.
 _CHECKED |= {"IRCAM", "PAF", "PVF"}
+_MOST_STREAMS = 4096
 # What a large file is made of is kept: a list may have thousands of stretches of it.
 _KEPT_FROM_BYTES = 1 << 22
 
@@ -155,6 +156,11 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
             # At a constant rate of bits the guess is right, and nothing is to be put in.
             if sound.frames == streams[0].mpeg.n_samples:
                 streams = [_Stream(mpeg=streams[0].mpeg)]
+    if len(streams) > _MOST_STREAMS:
+        raise AudioError(
+            f"{name}: holds {len(streams)} recordings one after the other, more than the "
+            f"{_MOST_STREAMS} that are read; split it"
+        )
     infos, parts = [], []
     for stream in streams:
         with opened(source, stream.views) as sound:
@@ -197,6 +203,10 @@ def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
     if head[:1] == b"\xff":
         return _mpeg(file, size, name) or None
     pieces = check_length(file, size, name)
+    if (inside := mpeg_in_wav(file, size)) is not None:
+        frames = Spliced(file, (inside,))
+        found = _mpeg(frames, inside[1] - inside[0], name)
+        return [replace(stream, views=((inside,), *stream.views)) for stream in found] or None
     return None if pieces is None else [_Stream((pieces,))]
 
 
@@ -222,7 +232,7 @@ def _ogg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
     return found
 
 
-def _mpeg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
+def _mpeg(file: BinaryFile, size: int, name: str) -> list[_Stream]:
     streams = mpeg_streams(file, size, name)
     if len(streams) == 1 and streams[0].is_exact:
         return [_Stream(mpeg=streams[0])]

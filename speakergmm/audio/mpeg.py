@@ -7,10 +7,10 @@ stops there; of two files in one it reads the length of the first.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS
-from speakergmm.audio.splicing import Pieces, replaced
+from speakergmm.audio.splicing import BinaryFile, Pieces, replaced
 from speakergmm.errors import AudioError
 
 _WINDOW = 1 << 20
@@ -92,7 +92,7 @@ class MpegStream:
         return (_xing_frame(self.header, count), (self.start + self.tag_length, self.end))
 
 
-def mpeg_streams(file: IO[bytes], size: int, name: str) -> list[MpegStream]:
+def mpeg_streams(file: BinaryFile, size: int, name: str) -> list[MpegStream]:
     """Tell the streams of an MP3 file apart and count their frames.
 
     Parameters
@@ -312,7 +312,7 @@ def _xing_frame(header: bytes, count: bytes) -> bytes:
 class _Window:
     """Bytes of a file, of which a stretch is held."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
+    def __init__(self, file: BinaryFile, size: int) -> None:
         self._file = file
         self._size = size
         self._start = 0

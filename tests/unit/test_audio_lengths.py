@@ -477,6 +477,20 @@ def test_mp3_files_in_one_are_read_one_after_the_other(path):
     assert "parts of different rates or channels" in refused(path)
 
 
+@pytest.mark.parametrize("has_header", [True, False])
+def test_mp3_in_wav_is_read_whole(path, has_header):
+    frames = mp3_frames(mp3(SPEECH_AND_SILENCE))
+    content = b"".join(frames if has_header else frames[1:])
+    form = (0x55).to_bytes(2, "little") + b"\1\0" + RATE.to_bytes(4, "little") + bytes(4)
+    form += b"\1\0\0\0" + b"\x0c\0" + b"\1\0\2\0\0\0\x20\1\1\0\0\0"
+    path.write_bytes(riff(chunk(b"fmt ", form), chunk(b"data", content), METADATA["LIST"]))
+    bare = path.with_suffix(".mp3")
+    bare.write_bytes(content)
+    np.testing.assert_array_equal(read_everywhere(path), read_audio(bare)[0])
+    path.write_bytes(riff(chunk(b"fmt ", form), chunk(b"data", content))[:-500])
+    assert "truncated WAV file" in refused(path)
+
+
 @pytest.mark.parametrize("change", [-40, 40])
 def test_a_wrong_number_of_frames_in_a_header_is_a_claim(path, change):
     content = bytearray(mp3(NOISE))
