@@ -16,7 +16,7 @@ from speakergmm.corpora.names import (
     unlistable_character,
 )
 from speakergmm.corpora.passed_over import PassedOver
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.text_files import Fault
 from speakergmm.words import clean
 
@@ -181,6 +181,12 @@ class Corpus:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "utterances", tuple(self.utterances))
+        strange = next((u for u in self.utterances if not isinstance(u, Utterance)), None)
+        if strange is not None:
+            raise InvalidTypeError(
+                f"got {type(strange).__name__} where an utterance is wanted: "
+                "Utterance(id, path, speaker), or of a whole corpus read_corpus(path)"
+            )
         object.__setattr__(self, "notes", tuple(self.notes))
         object.__setattr__(self, "faults", tuple(self.faults))
         object.__setattr__(self, "passed_over", tuple(self.passed_over))

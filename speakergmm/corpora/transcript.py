@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from speakergmm.corpora.names import escaped_name
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
 from speakergmm.text_files import Fault, FaultyFileError
 from speakergmm.words import clean, split_words
@@ -86,6 +86,11 @@ class Transcripts(Mapping[str, Transcript]):
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        if not isinstance(self.transcripts, Mapping):
+            raise InvalidTypeError(
+                f"got {type(self.transcripts).__name__} where words by utterance are wanted: "
+                "read_transcripts(path) or Transcripts({id: words})"
+            )
         kept: dict[str, Transcript] = {}
         for name, given in self.transcripts.items():
             if (known := clean(name)) in kept:

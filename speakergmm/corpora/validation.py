@@ -11,6 +11,7 @@ from typing import Any, Literal
 from speakergmm.audio import AudioInfo, AudioWarning, iter_audio, probe
 from speakergmm.audio.reading import ROUNDING_SECONDS
 from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import quoted
 from speakergmm.errors import AudioError, InvalidInputError
@@ -67,7 +68,7 @@ class _Recording:
 
 
 def validate_corpus(
-    corpus: Corpus,
+    corpus: Recordings,
     *,
     sample_rate: int | None = None,
     min_duration: float = 0.1,
@@ -80,7 +81,7 @@ def validate_corpus(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus, path, or recordings
         What to look at.
     sample_rate : int, optional
         Rate wanted, in Hz: others are errors. By default, a rate unlike that of most recordings is
@@ -114,6 +115,7 @@ def validate_corpus(
     """
     _check_options(sample_rate, min_duration, max_clipped_share, silence_level)
     groups: dict[Path, list[Utterance]] = {}
+    corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:
         groups.setdefault(utterance.path, []).append(utterance)
     recordings = list(

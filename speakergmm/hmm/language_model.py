@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.hmm.arpa import NGrams, read_arpa, write_arpa
 from speakergmm.words import clean
 
@@ -104,6 +104,11 @@ class BackoffLanguageModel:
     unknown_word: str | None = field(init=False)
 
     def __post_init__(self) -> None:
+        if isinstance(self.ngrams, str | os.PathLike):
+            raise InvalidTypeError(
+                f"got the path {os.fspath(self.ngrams)!r}; BackoffLanguageModel.read_arpa(path) "
+                "reads a model"
+            )
         object.__setattr__(self, "ngrams", _cleaned(tuple(self.ngrams)))
         _check(self.ngrams)
         words = {words[0] for words in self.ngrams[0]}

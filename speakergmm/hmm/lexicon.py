@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal, overload
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
 from speakergmm.words import Case, case_hint, clean, fold, split_words, word_fault
 
@@ -119,6 +119,8 @@ class Lexicon:
     phones: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.pronunciations, Mapping):
+            raise _no_words(self.pronunciations)
         kept: dict[str, tuple[Pronunciation, ...]] = {}
         for given, ways in self.pronunciations.items():
             word = clean(given)
@@ -229,6 +231,8 @@ class Lexicon:
         >>> Lexicon.from_dict({"no": "N OW", "a": ["AH", ["EY"]]})["a"][1].phones
         ('EY',)
         """
+        if not isinstance(pronunciations, Mapping):
+            raise _no_words(pronunciations)
         return cls(
             {
                 word: tuple(map(_pronunciation, [ways] if isinstance(ways, str) else ways))
@@ -405,6 +409,13 @@ class Lexicon:
         sentences = transcripts.values() if isinstance(transcripts, Mapping) else transcripts
         counts = Counter(clean(w) for words in sentences for w in words if w not in self)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _no_words(given: object) -> InvalidTypeError:
+    return InvalidTypeError(
+        f"got {type(given).__name__} where words and their pronunciations are wanted: "
+        "Lexicon.read(path) or Lexicon.from_dict({word: phones})"
+    )
 
 
 def _pronunciation(given: str | Sequence[str] | Pronunciation) -> Pronunciation:

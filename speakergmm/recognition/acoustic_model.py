@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
-from speakergmm.errors import IncompatibleModelError, InvalidInputError, ModelFormatError
+from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
+from speakergmm.errors import (
+    IncompatibleModelError,
+    InvalidInputError,
+    InvalidTypeError,
+    ModelFormatError,
+)
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
@@ -21,7 +27,7 @@ from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
-from speakergmm.recognition.inputs import AnyPath, Recordings, as_lexicon, as_utterances
+from speakergmm.recognition.inputs import as_lexicon
 from speakergmm.serialization import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -137,6 +143,14 @@ class AcousticModel:
             )
         if self.unknown is not None and self.unknown not in self.lexicon:
             raise InvalidInputError(f"the unknown word {self.unknown!r} is not in the lexicon")
+
+    def __new__(cls, *given: Any, **named: Any) -> AcousticModel:
+        """Name the right call where a path is given."""
+        if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
+            raise InvalidTypeError(
+                f"got the path {os.fspath(given[0])!r}; AcousticModel.load(path) reads a model"
+            )
+        return super().__new__(cls)
 
     @classmethod
     def train(

@@ -8,6 +8,7 @@ from typing import Any
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
+from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
 from speakergmm.hmm.alignment import Aligner
@@ -16,14 +17,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.inputs import (
-    AnyPath,
-    Recordings,
-    as_model,
-    as_transcripts,
-    as_utterances,
-    as_words,
-)
+from speakergmm.recognition.inputs import as_model, as_transcripts, as_words
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
 from speakergmm.words import case_hint

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
+from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
 from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
 from speakergmm.hmm.decoding import DecodingOptions, DecodingResult, decode
@@ -23,13 +24,7 @@ from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.transducer import DecodingGraph
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
-from speakergmm.recognition.inputs import (
-    AnyPath,
-    Recordings,
-    as_language_model,
-    as_model,
-    as_utterances,
-)
+from speakergmm.recognition.inputs import as_language_model, as_model
 
 if TYPE_CHECKING:
     from speakergmm.hmm.alignment import Segment
@@ -154,6 +149,15 @@ class Decoder:
     model: AcousticModel
     search: DecodingGraph | IsolatedWords
     options: DecodingOptions = field(default_factory=DecodingOptions)
+
+    def __new__(cls, *given: Any, **named: Any) -> Decoder:
+        """Name the right call where only a model is given."""
+        if len(given) + len(named) == 1 and "search" not in named:
+            raise InvalidTypeError(
+                "a decoder needs to know what can be said: Decoder.for_words(model), "
+                "Decoder.for_phones(model) or Decoder.for_isolated_words(model)"
+            )
+        return super().__new__(cls)
 
     @property
     def omitted_words(self) -> tuple[str, ...]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.corpora import Corpus
+from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm.language_model import BackoffLanguageModel
 from speakergmm.hmm.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
+from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames
 from speakergmm.recognition.text_problems import TextProblem, at_line, order, problems_of
 from speakergmm.recognition.text_words import (
@@ -31,9 +33,9 @@ AnyPath = str | os.PathLike[str]
 
 
 def validate_text(
-    corpus: Corpus,
-    transcripts: Transcripts | AnyPath | None = None,
-    lexicon: Lexicon | AnyPath | None = None,
+    corpus: Recordings,
+    transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None = None,
+    lexicon: Lexicon | Mapping[str, Any] | AnyPath | None = None,
     *,
     graphemes: bool = False,
     stress: Literal["fold", "keep"] = "fold",
@@ -52,9 +54,9 @@ def validate_text(
 
     Parameters
     ----------
-    corpus : Corpus
-        Recordings.
-    transcripts : Transcripts or path, optional
+    corpus : Corpus or path
+        Recordings, or where they lie.
+    transcripts : mapping of str to sequence of str, or path, optional
         What is said in them; by default as `read_transcripts` finds it for the corpus.
     lexicon : Lexicon or path, optional
         By default the model's, where there is one; else words are measured by their letters.
@@ -107,6 +109,7 @@ def validate_text(
     """
     if graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
+    corpus = as_corpus(corpus, strict=False)
     problems: list[TextProblem] = []
     said = _read_text(corpus, transcripts, case, problems)
     words = _read_lexicon(lexicon, stress, case, problems)
@@ -153,11 +156,14 @@ def _config(features: FeatureConfig | str) -> FeatureConfig:
 
 def _read_text(
     corpus: Corpus,
-    transcripts: Transcripts | AnyPath | None,
+    transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None,
     case: Literal["upper", "lower"] | None,
     problems: list[TextProblem],
 ) -> Transcripts:
-    if not isinstance(transcripts, Transcripts):
+    if isinstance(transcripts, Mapping):
+        given = as_transcripts(transcripts)
+        transcripts = given if isinstance(given, Transcripts) else _plain(given)
+    else:
         source = corpus if transcripts is None else transcripts
         try:
             transcripts = read_transcripts(source, case=case, corpus=corpus, strict=False)
@@ -171,14 +177,18 @@ def _read_text(
     return transcripts
 
 
+def _plain(given: Mapping[str, Sequence[str]]) -> Transcripts:
+    return Transcripts({name: Transcript(tuple(words)) for name, words in given.items()})
+
+
 def _read_lexicon(
-    lexicon: Lexicon | AnyPath | None,
+    lexicon: Lexicon | Mapping[str, Any] | AnyPath | None,
     stress: Literal["fold", "keep"],
     case: Literal["upper", "lower"] | None,
     problems: list[TextProblem],
 ) -> Lexicon | None:
-    if lexicon is None or isinstance(lexicon, Lexicon):
-        return lexicon
+    if lexicon is None or isinstance(lexicon, Lexicon | Mapping):
+        return None if lexicon is None else as_lexicon(lexicon)
     try:
         return Lexicon.read(lexicon, stress=stress, case=case)
     except FaultyFileError as error:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, warn_of_skip
 from speakergmm.hmm.lexicon import Lexicon, Pronunciation
@@ -25,7 +26,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
-from speakergmm.recognition.inputs import AnyPath, Recordings, as_corpus, as_lexicon, as_transcripts
+from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.words import case_hint
 
@@ -158,6 +159,8 @@ def train_acoustic_model(
         as_lexicon(lexicon),
     )
     options = options or TrainingOptions()
+    if not isinstance(options, TrainingOptions):
+        raise InvalidTypeError(f"got {type(options).__name__} where TrainingOptions(...) is wanted")
     short_pause = options.silence.short_pause
     if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
         raise InvalidInputError(

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import OnSkip
 from speakergmm.metrics.intervals import Interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.inputs import AnyPath, Recordings, as_corpus, as_model
+from speakergmm.recognition.inputs import as_model
 
 
 @dataclass(frozen=True, slots=True)

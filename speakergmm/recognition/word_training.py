@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
@@ -32,7 +33,6 @@ from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
-from speakergmm.recognition.inputs import Recordings, as_corpus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +173,10 @@ def train_word_models(
         )
     corpus = as_corpus(corpus)
     options = options or WordTrainingOptions()
+    if not isinstance(options, WordTrainingOptions):
+        raise InvalidTypeError(
+            f"got {type(options).__name__} where WordTrainingOptions(...) is wanted"
+        )
     skipped: list[SkippedRecording] = []
 
     def skip(found: SkippedRecording) -> None:

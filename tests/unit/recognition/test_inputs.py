@@ -6,16 +6,21 @@ from oracles.spoken import spoken_world
 
 from speakergmm import (
     AcousticModel,
+    BackoffLanguageModel,
+    Corpus,
     Decoder,
     WordRecogniser,
     align_recordings,
     read_corpus,
     train_ngram,
     train_word_models,
+    validate_corpus,
 )
+from speakergmm.corpora import Transcripts
+from speakergmm.corpora.given import as_corpus
 from speakergmm.errors import InvalidTypeError, SpeakerGmmError
 from speakergmm.hmm import Lexicon
-from speakergmm.recognition import align_recording, evaluate_words
+from speakergmm.recognition import align_recording, evaluate_words, validate_text
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +117,32 @@ def test_what_is_no_corpus_or_text_is_refused_with_the_right_call(wrong, spoken)
     if wrong is not None:
         with pytest.raises(TypeError, match=r"BackoffLanguageModel.read_arpa\(path\)"):
             Decoder.for_words(model, language_model=wrong)
+
+
+@pytest.mark.parametrize(
+    ("call", "right"),
+    [
+        (lambda: AcousticModel("am.safetensors"), r"AcousticModel.load\(path\)"),
+        (lambda: Decoder("am.safetensors"), r"Decoder.for_words\(model\)"),
+        (lambda: Lexicon("words.dict"), r"Lexicon.read\(path\)"),
+        (lambda: Lexicon.from_dict("words.dict"), r"Lexicon.read\(path\)"),
+        (lambda: BackoffLanguageModel("lm.arpa"), r"BackoffLanguageModel.read_arpa\(path\)"),
+        (lambda: Corpus(["a.wav"], source="x"), r"Utterance\(id, path, speaker\)"),
+        (lambda: Transcripts(["yes"]), r"read_transcripts\(path\)"),
+        (lambda: AcousticModel.train([], {}, {"a": "A"}, {"n_states": 3}), "TrainingOptions"),
+        (lambda: train_word_models([], {}, {"n_states": 3}), "WordTrainingOptions"),
+    ],
+)
+def test_what_has_another_constructor_names_it(call, right):
+    with pytest.raises(TypeError, match=right):
+        call()
+
+
+def test_validation_takes_paths(spoken):
+    assert validate_corpus(spoken.folder) == validate_corpus(read_corpus(spoken.folder))
+    path = spoken.corpus.utterances[0].path
+    found = validate_text(path, {path.stem: ["a"]}, {"a": "A"})
+    assert found == validate_text(as_corpus(path), {path.stem: ["a"]}, {"a": "A"})
 
 
 def test_a_text_is_no_list_of_sentences():

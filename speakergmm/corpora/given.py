@@ -1,0 +1,81 @@
+"""What people give where a corpus is wanted: often a path, or recordings."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from speakergmm.audio import has_audio_suffix
+from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.reading import read_corpus
+from speakergmm.errors import InvalidTypeError
+
+AnyPath = str | os.PathLike[str]
+Recordings = Corpus | Iterable[Utterance | AnyPath] | Utterance | AnyPath
+"""A corpus, or where it lies; or recordings, as utterances or paths."""
+
+
+def as_corpus(given: Recordings, *, strict: bool = True) -> Corpus:
+    """Return a corpus, read the one that lies at a path, or make one of recordings.
+
+    Parameters
+    ----------
+    given : Corpus, path, or iterable of Utterance or path
+        As `as_utterances` has it.
+    strict : bool, default=True
+        As `read_corpus` has it, of one that is read.
+    """
+    if isinstance(given, Corpus):
+        return given
+    if is_path(given) and not has_audio_suffix(os.fspath(given)):
+        return read_corpus(given, strict=strict)
+    source = os.fspath(given) if is_path(given) else "given"
+    return Corpus(as_utterances(given), source=source)
+
+
+def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
+    """Return the utterances of a corpus, of one that lies at a path, or of recordings.
+
+    Parameters
+    ----------
+    given : Corpus, path, or iterable of Utterance or path
+        The path of a recording stands for that alone. Recordings that are given as paths have no
+        speakers, and are called as their files without the ending, or by path where two are alike.
+    """
+    if is_path(given):
+        if not has_audio_suffix(os.fspath(given)):
+            return tuple(read_corpus(given))
+        given = [given]
+    elif isinstance(given, Utterance):
+        given = [given]
+    elif not isinstance(given, Iterable) or isinstance(given, bytes | np.ndarray):
+        raise refused(given, "recordings, read_corpus(path) or a list of utterances or paths")
+    listed = list(given)
+    stems = Counter(Path(item).stem for item in listed if is_path(item))
+    utterances = []
+    for item in listed:
+        if is_path(item):
+            path = Path(item)
+            name = path.stem if stems[path.stem] == 1 else str(path)
+            utterances.append(Utterance(name, path, None))
+        elif isinstance(item, Utterance):
+            utterances.append(item)
+        else:
+            raise refused(item, "an utterance, Utterance(id, path, speaker), or a path")
+    return tuple(utterances)
+
+
+def is_path(given: Any) -> TypeGuard[AnyPath]:
+    """Tell a path from everything else."""
+    return isinstance(given, str | os.PathLike)
+
+
+def refused(given: object, wanted: str) -> InvalidTypeError:
+    """Return the error that says what was given and what call would be right."""
+    kind = given.__name__ if isinstance(given, type) else type(given).__name__
+    return InvalidTypeError(f"got {kind} where {wanted} is wanted")
