@@ -212,7 +212,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         )
         self._keep(frames, best.model)
         self._bound_of = self.mixture_, objective
-        self._dtype = frames.dtype
+        self._set_dtype(frames.dtype)
         self.precision_ = precision
         self.convergence_ = best.convergence
         self.converged_ = best.convergence == "converged"

@@ -203,7 +203,7 @@ class DirichletProcessMixture(
         self.labels_ = labels
         self.mixture_ = mixture
         self._set_samples(samples)
-        self._dtype = frames.dtype
+        self._set_dtype(frames.dtype)
         return self
 
     # Scores average over partitions and parameters; components are those of `mixture_`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,13 +20,35 @@ if TYPE_CHECKING:
 class FittedParameters:
     """Attributes and mixtures derived from an estimator's `mixture_`, and samples of it.
 
-    Attributes are read-only and have the type, float32 or float64, of the frames of the fit;
-    `mixture_` is float64.
+    Attributes are read-only and have the type, float32 or float64, of the frames of the fit (or
+    float64, with a warning, where float32 can't hold them); `mixture_` is float64.
     """
 
     mixture_: Mixture
     random_state: Any
     _dtype: np.dtype[Any]
+
+    def _set_dtype(self, dtype: np.dtype[Any]) -> None:
+        """Choose the type of attributes: that of the frames, if it can hold them."""
+        self._dtype = dtype
+        if dtype == np.float64:
+            return
+        limits = np.finfo(np.float32)
+        variances = self.mixture_.component_variances()
+        precisions = precision_factors(self.mixture_) ** 2
+        for name, least, most in (
+            ("variances", variances.min(), variances.max()),
+            ("precisions", 1.0, precisions.max()),
+        ):
+            if not (least >= limits.tiny and most <= limits.max):
+                worst = least if least < limits.tiny else most
+                warnings.warn(
+                    f"{name} like {worst:.2g} do not fit float32, the type of the frames: "
+                    f"parameters are float64; scale the features",
+                    stacklevel=5,
+                )
+                self._dtype = np.dtype(np.float64)
+                return
 
     def _cast(self, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
         # What is written into a copy would be lost without a word.

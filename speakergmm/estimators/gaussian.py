@@ -26,7 +26,7 @@ from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps covariances from zero in the data's units, this does in any. It is far below
 # what clusters have, and float64 keeps six digits of a density there.
-_DEFAULT_FLOOR = 1e-10
+_DEFAULT_FLOOR = 1e-18
 
 
 class GaussianMixture(InformationCriteria, StepwiseFit):
@@ -82,7 +82,7 @@ default="kmeans"
         of the data in the means.
     variance_floor : float or None, default=None
         Smallest variance, as a part of the variance of all frames in that feature (of an
-        eigenvalue for matrices). None is 1e-10 where ``reg_covar > 0``; where it is 0 there is no
+        eigenvalue for matrices). None is 1e-18 where ``reg_covar > 0``; where it is 0 there is no
         floor, and a collapsing component stops the fit with an error.
     min_count : float, default=1e-3
         A component of less occupancy, in frames, is dead and shares the heaviest one's data from

@@ -44,10 +44,14 @@ class HiddenMarkovStatistics:
         Expected number of transitions.
     counts : array, shape (S, M)
         Occupancy of each component, in frames.
+    origins : array, shape (S, M, D)
+        Points that moments are about: zero, or the means of components that are far narrower than
+        the frames, so that their variances keep their digits.
     first_order : array, shape (S, M, D)
-        Sum of frames times posteriors.
+        Sum of differences to the origins times posteriors.
     second_order : array, shape (S, M), (S, M, D), (S, D, D) or (S, M, D, D)
-        Of squared lengths, squares, or products; over the components of a state if "tied".
+        Of squared lengths, squares, or products of these; over the components of a state if
+        "tied".
     log_likelihood : float
         Sum over the sequences, weighted.
     n_frames : float
@@ -57,6 +61,7 @@ class HiddenMarkovStatistics:
     starts: NDArray[np.float64]
     transitions: NDArray[np.float64]
     counts: NDArray[np.float64]
+    origins: NDArray[np.float64]
     first_order: NDArray[np.float64]
     second_order: NDArray[np.float64]
     log_likelihood: float
@@ -109,12 +114,19 @@ class ExpectationStep:
                 f"through the states needs",
             )
 
-    def natural(self, model: HiddenMarkovParameters) -> NaturalParameters:
-        """Natural parameters of all Gaussians of a model in standardised coordinates."""
+    def natural(
+        self, model: HiddenMarkovParameters, *, origins: NDArray[np.float64] | None = None
+    ) -> NaturalParameters:
+        """Natural parameters of all Gaussians of a model in standardised coordinates.
+
+        With `origins`, shape (S, M, D), moments will be about these.
+        """
         mixture, log_weights = model.flat_mixture()
+        if origins is not None:
+            origins = origins.reshape(mixture.means.shape)
         with np.errstate(over="ignore", invalid="ignore"):
             natural = standard_natural_parameters(
-                mixture, self._standardisation, log_weights=log_weights
+                mixture, self._standardisation, log_weights=log_weights, origins=origins
             )
         if not np.isfinite(natural.components).all():
             raise InvalidInputError(
@@ -178,9 +190,12 @@ class ExpectationStep:
         np.add.at(transitions, (graph.source, graph.target), total.arc_counts)
         second: NDArray[np.float64] | None
         second = natural.basis.second_order(total.moments[n_features + 1 :])
-        first, second = natural.coordinates.moments_to_standard(
-            total.moments[1 : n_features + 1].T, second
-        )
+        first = total.moments[1 : n_features + 1].T
+        if natural.centred is None:
+            origins = np.zeros((*shape, n_features))
+            first, second = natural.coordinates.moments_to_standard(first, second)
+        else:
+            origins = natural.centred.origins.reshape(*shape, n_features)
         assert second is not None
         second = second.reshape(*shape, *second.shape[1:])
         if model.covariance_type == "tied":
@@ -190,6 +205,7 @@ class ExpectationStep:
             transitions=transitions,
             # Sums of float32 products of positive numbers, but a padded product may give -0.
             counts=np.abs(total.moments[0]).reshape(shape),
+            origins=origins,
             first_order=first.reshape(*shape, n_features),
             second_order=second,
             log_likelihood=total.log_likelihood,
@@ -274,13 +290,21 @@ class _GroupEvaluator:
             for start in range(0, len(frames), work.block_frames)
         ]
         rows = None
+        centred = work.natural.centred
         for piece in pieces:
-            rows = self._expander.expand(frames[piece])
-            np.matmul(rows.T, work.columns, out=parts[piece])
+            if centred is not None:
+                # Without the volume, as the others are.
+                parts[piece] = centred.log_densities(frames[piece]) + work.log_volume
+            else:
+                rows = self._expander.expand(frames[piece])
+                np.matmul(rows.T, work.columns, out=parts[piece])
             mix(parts[piece], work.n_mix, emissions[piece])
         total = self._pass_through(sequences, numbers, weights, emissions)
         kernels.weigh_components(parts, work.n_mix, emissions)
         for piece in pieces:
+            if centred is not None:
+                total.moments += centred.moments(frames[piece], parts[piece])
+                continue
             if len(pieces) > 1 or rows is None:
                 rows = self._expander.expand(frames[piece])
             np.matmul(rows, parts[piece], out=self._product)

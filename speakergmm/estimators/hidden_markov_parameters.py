@@ -112,6 +112,19 @@ class HiddenMarkovParameters:
             return mixture, np.log(weights)
 
 
+def least_variances(min_covar: float, variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the smallest variance of each feature, shape (D,), in squared feature units.
+
+    Parameters
+    ----------
+    min_covar : float
+        In squared feature units; of a feature whose variance is less than 1, a part of that.
+    variance : array, shape (D,)
+        Of all frames; 0 for a constant feature.
+    """
+    return min_covar * np.where(variance > 0, np.minimum(variance, 1.0), 1.0)
+
+
 def check_parameters(
     covariance_type: str,
     n_states: int,

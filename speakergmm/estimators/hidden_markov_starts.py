@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.estimators.hidden_markov_parameters import least_variances
 from speakergmm.estimators.hidden_markov_sequences import Sequences
 from speakergmm.mixtures.kinds import mixture_kind
 from speakergmm.mixtures.standardisation import Standardisation
@@ -106,7 +107,7 @@ class EmissionStart:
         left_right : bool
             Whether to cut sequences into equal parts, rather than to cluster frames.
         min_covar : float
-            Smallest variance, in squared feature units.
+            Smallest variance, as `least_variances` takes it.
         random_state : numpy.random.RandomState
             Of k-means.
         """
@@ -135,7 +136,8 @@ class EmissionStart:
         weights = np.empty((n_states, n_mix))
         scale = self._standardisation.scale
         standard_variance = np.where(self._variance > 0, self._variance, 1.0) / scale**2
-        floor = np.maximum(_LEAST_VARIANCE * standard_variance, min_covar / scale**2)
+        least = least_variances(min_covar, self._variance) / scale**2
+        floor = np.maximum(_LEAST_VARIANCE * standard_variance, least)
         within = []
         for state in range(n_states):
             there = states == state

@@ -16,7 +16,10 @@ from speakergmm.estimators.hidden_markov_expectation import (
     HiddenMarkovStatistics,
 )
 from speakergmm.estimators.hidden_markov_graph import state_graph
-from speakergmm.estimators.hidden_markov_parameters import HiddenMarkovParameters
+from speakergmm.estimators.hidden_markov_parameters import (
+    HiddenMarkovParameters,
+    least_variances,
+)
 from speakergmm.estimators.hidden_markov_priors import HiddenMarkovPriors
 from speakergmm.estimators.hidden_markov_sequences import Sequences
 from speakergmm.estimators.hidden_markov_update import HiddenMarkovUpdate, update
@@ -78,7 +81,7 @@ class TrainingOptions:
     precision : {"float32", "float64"}
         Of densities, where float32 serves.
     min_covar : float
-        Smallest variance, in squared feature units.
+        Smallest variance, as `least_variances` takes it.
     variance_floor : float
         The same, as a part of the variance of all frames.
     n_jobs : int
@@ -177,7 +180,7 @@ def train(
     model = start.rescaled(*unmoved).rescaled(*to_standard)
     standard_priors = priors.rescaled(*unmoved).rescaled(*to_standard)
     floor = np.maximum(
-        options.min_covar / standardisation.scale**2,
+        least_variances(options.min_covar, variance) / standardisation.scale**2,
         options.variance_floor * variance / standardisation.scale**2,
     )
     expectation = ExpectationStep(
@@ -241,7 +244,10 @@ def _iterate(
         statistics = expectation.run(model, natural, precision=precision)
         new, report = update(statistics, model, priors=priors, floor=floor, params=options.params)
         new_natural = expectation.natural(new)
-        # A variance is the difference of two sums: of a narrow component float32 leaves little.
-        if precision == "float64" or new_natural.rounding <= _LARGEST_ROUNDING:
+        # A variance is the difference of two sums: of a narrow component float32 leaves little, and
+        # of a very narrow one float64.
+        if natural.centred is None and new_natural.centred is not None:
+            natural = expectation.natural(model, origins=new.means)
+        elif precision == "float64" or new_natural.rounding <= _LARGEST_ROUNDING:
             return _Step(statistics, new, new_natural, report, precision)
         precision = "float64"

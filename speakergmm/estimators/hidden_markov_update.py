@@ -98,9 +98,9 @@ def _update(
     if "m" in params:
         divisor = counts + priors.means_weight
         there = (divisor > _EMPTY)[:, :, None]
-        sums = statistics.first_order + priors.means_weight[:, :, None] * priors.means
-        quotients = sums / np.maximum(divisor, _EMPTY)[:, :, None]
-        new = replace(new, means=np.where(there, quotients, model.means))
+        pull = priors.means_weight[:, :, None] * (priors.means - statistics.origins)
+        quotients = (statistics.first_order + pull) / np.maximum(divisor, _EMPTY)[:, :, None]
+        new = replace(new, means=np.where(there, statistics.origins + quotients, model.means))
     n_floored = 0
     if "c" in params:
         covars, n_floored = _covariances(statistics, new, priors, floor)
@@ -134,14 +134,16 @@ def _covariances(
     """Covariances about the means of `model`, which are the new ones; how many were floored."""
     kind, counts, n_features = model.covariance_type, statistics.counts, model.n_features
     there = counts > _EMPTY
+    # Of the frames of each component, seen from the points that the moments are about.
+    means = model.means - statistics.origins
     own_means = np.where(
         there[:, :, None],
         statistics.first_order / np.maximum(counts, _EMPTY)[:, :, None],
-        model.means,
+        means,
     )
     # Squares about the mean of a component's frames, and what the distance to its mean adds: two
     # terms that are never negative, where squares about any other point would cancel.
-    moved = own_means - model.means
+    moved = own_means - means
     pulled = model.means - priors.means
     if kind in ("spherical", "diag"):
         added = counts[:, :, None] * moved**2 + priors.means_weight[:, :, None] * pulled**2
@@ -163,7 +165,10 @@ def _covariances(
     known = divisor > _EMPTY
     covars = np.where(known, sums / np.where(known, divisor, 1.0), model.covars)
     # Rounding may leave a variance of zero, or just below, even without a floor.
-    floor = np.maximum(floor, _rounding(own_means[there], kind))
+    spread = np.ones(n_features)
+    if statistics.origins.any():
+        spread = _spread(covars, kind)
+    floor = np.maximum(floor, _rounding(own_means[there], spread, kind))
     return _floored(covars, floor, kind, np.broadcast_to(known, covars.shape))
 
 
@@ -182,9 +187,23 @@ def _floored(
     return matrices.reshape(covars.shape), int(np.count_nonzero(was_floored))
 
 
-def _rounding(means: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
-    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero."""
-    # Frames are standardised: their variance is 1, or 0.
-    squares = 1.0 + np.max(np.abs(means), axis=0, initial=0.0) ** 2
+def _spread(covars: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
+    """Largest variance (D,), none less than what the frames themselves are rounded to."""
+    if kind == "spherical":
+        return np.full(1, max(float(covars.max()), _EPSILON))
+    if kind != "diag":
+        covars = np.diagonal(covars, axis1=-2, axis2=-1)
+    return np.asarray(np.maximum(covars.reshape(-1, covars.shape[-1]).max(axis=0), _EPSILON))
+
+
+def _rounding(
+    means: NDArray[np.float64], spread: NDArray[np.float64], kind: str
+) -> NDArray[np.float64]:
+    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero.
+
+    They are squares of means, and of what varies about these: of the `spread`, which is 1 of
+    standardised frames.
+    """
+    squares = spread + np.max(np.abs(means), axis=0, initial=0.0) ** 2
     operations = 8 if kind in ("spherical", "diag") else 8 * means.shape[1]
     return np.asarray(operations * _EPSILON * squares)

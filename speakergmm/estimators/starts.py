@@ -37,6 +37,8 @@ START_FRAMES = 2**16
 STARTS = ("kmeans", "k-means++", "random", "random_from_data", "splitting")
 
 _KMEANS_TOLERANCE = 1e-4
+# Of float32 numbers, with room for what is made of them.
+_LARGEST_SQUARE, _LEAST_SQUARE = 1e37, 1e-30
 _SPLITTING_STEPS = 4
 # Numbers of frames x components that are held at a time.
 _BLOCK_SIZE = 2**20
@@ -117,8 +119,19 @@ def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.f
     which clusters round. A stream is read for it once, however many restarts there are.
     """
     if isinstance(frames.source, np.ndarray):
-        return _draw_frames(frames, most)
-    return frames.once(f"{most} frames", lambda: _draw_frames(frames, most))
+        rows, weights = _draw_frames(frames, most)
+    else:
+        rows, weights = frames.once(f"{most} frames", lambda: _draw_frames(frames, most))
+    if rows.dtype == np.float32 and not _squares_fit_float32(rows, frames.survey.variance):
+        rows = rows.astype(np.float64)
+    return rows, weights
+
+
+def _squares_fit_float32(rows: Frames, variance: NDArray[np.float64]) -> bool:
+    """Tell whether sums of rows, and of squared distances of all of them, stay in range."""
+    squares = max(float(np.abs(rows).max(initial=0.0)) ** 2, float(variance.max()))
+    smallest = float(variance.min(initial=np.inf, where=variance > 0))
+    return squares * rows.size < _LARGEST_SQUARE and smallest > _LEAST_SQUARE
 
 
 def _draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.float64] | None]:

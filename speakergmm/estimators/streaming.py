@@ -165,7 +165,7 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
         )
         self.mixture_ = state.model
         self._learnt = _Past(self.mixture_, state.weight, state)
-        self._dtype = frames.dtype
+        self._set_dtype(frames.dtype)
         self.precision_ = precision
         self.convergence_ = "iteration_limit"
         self.converged_ = False

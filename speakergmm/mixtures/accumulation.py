@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.mixtures.centred import CentredComponents, CentredStatistics, about_zero
 from speakergmm.mixtures.density import (
     NaturalParameters,
     block_size,
@@ -176,6 +177,36 @@ def accumulate_standardised(
     to an offset there. The log-likelihood is that of the frames in feature units. An array that is
     `trusted` has been checked before; looking for NaN again costs a few per cent of the time.
     """
+    statistics = accumulate_for_training(
+        natural,
+        blocks,
+        covariance_type=covariance_type,
+        sample_weight=sample_weight,
+        precision=precision,
+        second_order=second_order,
+        block_frames=block_frames,
+        n_jobs=n_jobs,
+        trusted=trusted,
+    )
+    return about_zero(statistics)
+
+
+def accumulate_for_training(
+    natural: NaturalParameters,
+    blocks: FrameSource,
+    *,
+    covariance_type: CovarianceType = "diag",
+    sample_weight: NDArray[np.float64] | None = None,
+    precision: Precision = "float32",
+    second_order: bool = True,
+    block_frames: int | None = None,
+    n_jobs: int = 1,
+    trusted: bool = False,
+) -> MixtureStatistics | CentredStatistics:
+    """As `accumulate_standardised`; about their means where components are far narrower than that.
+
+    So that variances, which are differences of moments, lose no digits to it.
+    """
     check_precision(precision)
     is_float = isinstance(blocks, np.ndarray) and blocks.dtype in (np.float32, np.float64)
     if isinstance(blocks, np.ndarray) and not (trusted and is_float):
@@ -280,18 +311,20 @@ def _as_statistics(
     covariance_type: CovarianceType,
     *,
     second_order: bool,
-) -> MixtureStatistics:
+) -> MixtureStatistics | CentredStatistics:
     n_features = natural.n_features
     # Exponentials are kept from underflow, but a component of weight zero has no part in a frame.
-    total.moments[:, natural.components[0] <= _ABSENT] = 0.0
+    constants = natural.components[0] if natural.centred is None else natural.centred.constants
+    total.moments[:, constants <= _ABSENT] = 0.0
     first = total.moments[1 : n_features + 1].T
     second = None
     if second_order and total.scatter is None:
         second = natural.basis.second_order(total.moments[n_features + 1 :])
     if total.scatter is not None:
         second = total.scatter
-    first, second = natural.coordinates.moments_to_standard(first, second)
-    return MixtureStatistics(
+    if natural.centred is None:
+        first, second = natural.coordinates.moments_to_standard(first, second)
+    statistics = MixtureStatistics(
         # Sums of float32 products of positive numbers, but a padded product may give -0.
         counts=np.abs(total.moments[0]),
         first_order=first,
@@ -300,6 +333,9 @@ def _as_statistics(
         n_frames=total.n_frames,
         covariance_type=covariance_type,
     )
+    if natural.centred is None:
+        return statistics
+    return CentredStatistics(statistics, natural.centred.origins)
 
 
 def _sum_group(
@@ -320,6 +356,11 @@ def _sum_group(
         stop = start + evaluator.block_frames
         block = evaluator.evaluate(frames[start:stop])
         weights = None if sample_weight is None else sample_weight[start:stop]
+        if work.natural.centred is not None:
+            log_likelihood += _add_centred(
+                work.natural.centred, frames[start:stop], block, weights, moments, scatter
+            )
+            continue
         if scatter is not None:
             scatter += _scatter(block, weights, work.natural.n_features)
         # R^T F = E^T (F / s): dividing the few columns of F spares a pass over the wide block.
@@ -341,6 +382,23 @@ def _sum_group(
                 moments += exact @ block.exception_responsibilities
     n_frames = float(len(frames)) if sample_weight is None else float(sample_weight.sum())
     return _Partial(moments, scatter, log_likelihood, n_frames)
+
+
+def _add_centred(
+    centred: CentredComponents,
+    frames: Frames,
+    block: BlockResponsibilities,
+    weights: NDArray[np.float64] | None,
+    moments: NDArray[np.float64],
+    scatter: NDArray[np.float64] | None,
+) -> float:
+    """Add the moments of a block about the means, and return its log-likelihood."""
+    factors = np.ones(len(frames)) if weights is None else weights
+    occupancies = block.unnormalised * (factors / block.normaliser)[:, None]
+    moments += centred.moments(frames, occupancies)[: len(moments)]
+    if scatter is not None:
+        scatter += centred.scatter(frames, occupancies)
+    return float(factors @ block.log_likelihood)
 
 
 def _scatter(

@@ -12,6 +12,7 @@ from speakergmm.errors import (
     InsufficientDataError,
     InvalidInputError,
 )
+from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import AnyMixture, Mixture
 from speakergmm.mixtures.regularisation import regularisation_slack
@@ -64,7 +65,7 @@ class MaximumLikelihoodOptions:
 
 
 def update_maximum_likelihood(
-    statistics: MixtureStatistics,
+    statistics: MixtureStatistics | CentredStatistics,
     model: AnyMixture,
     *,
     options: MaximumLikelihoodOptions | None = None,
@@ -75,7 +76,7 @@ def update_maximum_likelihood(
 
     Parameters
     ----------
-    statistics : MixtureStatistics
+    statistics : MixtureStatistics or CentredStatistics
         With second-order moments, under `model`.
     model : Mixture
         The mixture that made the statistics, of any kind; what a component without data keeps.
@@ -116,6 +117,11 @@ def update_maximum_likelihood(
     (array([[2.]]), array([[1.]]), 0)
     """
     options = options or MaximumLikelihoodOptions()
+    whole = origins = None
+    if isinstance(statistics, CentredStatistics):
+        # Means and covariances about the origins until the end: no digit cancels.
+        whole, origins = statistics.about_zero(), statistics.origins
+        statistics = statistics.about
     second_order = check_statistics(statistics, model, needs_second_order=True)
     assert second_order is not None
     counts = statistics.counts
@@ -128,7 +134,8 @@ def update_maximum_likelihood(
     alive = counts > max(options.min_count * frame_weight, smallest)
     empty = counts <= smallest
     divisor = np.where(empty, 1.0, counts)[:, None]
-    means = np.where(empty[:, None], model.means, statistics.first_order / divisor)
+    old_means = model.means if origins is None else model.means - origins
+    means = np.where(empty[:, None], old_means, statistics.first_order / divisor)
     exact = model.covariances_from_moments(np.where(empty, 0.0, counts), means, second_order)
     covariances = model.regularised(exact, np.broadcast_to(options.reg_covar, (model.n_features,)))
     is_exact = not np.any(options.reg_covar)
@@ -144,26 +151,32 @@ def update_maximum_likelihood(
     if model.covariance_type != "tied":
         covariances[empty] = model.covariances[empty]
     if data_variance is None:
-        data_variance = global_variance(statistics, second_order)
+        whole = whole or statistics
+        data_variance = global_variance(whole, np.asarray(whole.second_order))
     else:
         data_variance = _checked_variance(data_variance, model.n_features)
     if model.covariance_type == "spherical":
         # Spheres have the mean variance: a constant feature has no unit of its own there.
         data_variance = np.full_like(data_variance, data_variance.mean())
     # Rounding may leave a variance of zero, or just below, even without a floor.
-    rounding = _rounding_of_variances(means, data_variance, model)
+    spread = data_variance if origins is None else _variances(exact, model).max(axis=0)
+    rounding = _rounding_of_variances(means, spread, data_variance, model)
     if options.refuse_collapse:
         _refuse_collapse(model.floored(covariances, rounding)[1])
     floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
     covariances, was_floored = model.floored(covariances, np.maximum(floor, rounding))
     if model.covariance_type != "tied":
         was_floored = was_floored[alive]
+    if origins is not None:
+        means = origins + means
     new = type(model)(counts / total, means, covariances)
     revived: tuple[int, ...] = ()
     if options.min_count > 0 and not alive.all() and alive.any():
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
+        # Where frames are all the same, halves that part would only fit them worse.
+        reach = np.sqrt(data_variance)
         for component in revived:
-            new = split_component(new, int(new.weights.argmax()), into=component)
+            new = split_component(new, int(new.weights.argmax()), into=component, reach=reach)
     return new, UpdateReport(
         n_floored=int(np.count_nonzero(was_floored)),
         revived=revived,
@@ -212,11 +225,29 @@ def global_variance(
     return np.where(variance > _LEAST_VARIANCE * square, variance, 0.0)
 
 
+def _variances(covariances: NDArray[np.float64], model: Mixture) -> NDArray[np.float64]:
+    """Variances (K, D), or (1, D), of covariances of the model's kind, none below zero."""
+    if model.covariance_type == "spherical":
+        covariances = np.repeat(covariances[:, None], model.n_features, axis=1)
+    elif model.covariance_type != "diag":
+        covariances = np.diagonal(covariances, axis1=-2, axis2=-1)
+    return np.maximum(np.atleast_2d(covariances), 0.0)
+
+
 def _rounding_of_variances(
-    means: NDArray[np.float64], data_variance: NDArray[np.float64], model: Mixture
+    means: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    data_variance: NDArray[np.float64],
+    model: Mixture,
 ) -> NDArray[np.float64]:
-    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero."""
-    squares = np.abs(means).max(axis=0) ** 2 + data_variance
+    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero.
+
+    They are squares of means, and of what varies about these: of the `spread`.
+    """
+    squares = np.abs(means).max(axis=0) ** 2 + spread
+    if spread is not data_variance:
+        # What frames themselves are rounded to.
+        squares = np.maximum(squares, _EPSILON * data_variance)
     if model.covariance_type == "spherical":
         squares = np.full_like(squares, squares.mean())
     # A constant feature around zero has no size of its own.

@@ -83,7 +83,8 @@ class BlockResponsibilities:
     normaliser : array, shape (T,)
         Sum of each row; one in the rows `exceptions`.
     expanded : array, shape (B, T)
-        The functions of the frames (`basis`), 1 first; zero in the columns `exceptions`.
+        The functions of the frames (`basis`), 1 first; zero in the columns `exceptions`. None,
+        shape (0, T), where components are evaluated about their means.
     log_likelihood : array, shape (T,)
         Of each frame, in feature units, float64.
     exceptions : array, shape (E,)
@@ -153,6 +154,8 @@ class BlockEvaluator:
 
     def evaluate(self, frames: Frames) -> BlockResponsibilities:
         """Responsibilities and log-likelihoods of checked frames, shape (T, D)."""
+        if self._natural.centred is not None:
+            return self._evaluate_centred(frames)
         densities = self._densities[: len(frames)]
         # Overflow is looked for in the sums.
         with np.errstate(over="ignore", invalid="ignore", under="ignore", divide="ignore"):
@@ -178,6 +181,18 @@ class BlockEvaluator:
         return BlockResponsibilities(
             densities, sums, expanded, log_likelihood, exceptions, exact, rows
         )
+
+    def _evaluate_centred(self, frames: Frames) -> BlockResponsibilities:
+        assert self._natural.centred is not None
+        densities = self._natural.centred.log_densities(frames)
+        highest = densities.max(axis=1, keepdims=True)
+        with np.errstate(under="ignore"):
+            np.exp(densities - highest, out=densities)
+        sums = densities.sum(axis=1)
+        log_likelihood = np.log(sums) + highest[:, 0]
+        # Moments are not made of functions of the frames.
+        nothing = np.empty((0, len(frames)))
+        return BlockResponsibilities(densities, sums, nothing, log_likelihood, _NONE)
 
     def _exponentiate_block(
         self,

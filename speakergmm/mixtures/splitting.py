@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.mixtures.parameters import AnyMixture
 
@@ -10,7 +11,13 @@ from speakergmm.mixtures.parameters import AnyMixture
 _PERTURBATION = 0.1
 
 
-def split_component(model: AnyMixture, component: int, *, into: int | None = None) -> AnyMixture:
+def split_component(
+    model: AnyMixture,
+    component: int,
+    *,
+    into: int | None = None,
+    reach: NDArray[np.float64] | None = None,
+) -> AnyMixture:
     """Replace a component by two halves, moved apart in a direction that the numbers fix.
 
     Parameters
@@ -22,6 +29,8 @@ def split_component(model: AnyMixture, component: int, *, into: int | None = Non
     into : int, optional
         The component that the second half replaces, whose weight goes to the halves; by default
         the mixture grows by one.
+    reach : array, shape (D,), optional
+        Farthest that a half may move in each feature: no farther than the data vary.
 
     Returns
     -------
@@ -41,6 +50,8 @@ def split_component(model: AnyMixture, component: int, *, into: int | None = Non
     # generator is keyed by the place, so that the same model is always split the same way.
     signs = np.random.default_rng([component, into]).choice([-1.0, 1.0], model.n_features)
     offset = _PERTURBATION * model.colour(signs[None], np.array([component]))[0]
+    if reach is not None:
+        offset = np.clip(offset, -reach, reach)
     means[into] = means[component] - offset
     means[component] += offset
     if per_component:

@@ -8,16 +8,19 @@ and the step is made anew in float64.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic
+from typing import Generic, TypeAlias
 
 import numpy as np
 
 from speakergmm.errors import CollapsedComponentError
+from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.parameters import AnyMixture, Mixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
+
+AnyStatistics: TypeAlias = MixtureStatistics | CentredStatistics
 
 # Part of a variance, roughly: the log-likelihood that a step gains changes by its square.
 _LARGEST_ROUNDING = 1e-2
@@ -83,8 +86,8 @@ class Steps(Generic[AnyMixture]):
 
     def __init__(
         self,
-        sum_statistics: Callable[[NaturalParameters, Precision], MixtureStatistics],
-        update: Callable[[MixtureStatistics, AnyMixture], tuple[AnyMixture, UpdateReport]],
+        sum_statistics: Callable[[NaturalParameters, Precision], AnyStatistics],
+        update: Callable[[AnyStatistics, AnyMixture], tuple[AnyMixture, UpdateReport]],
         *,
         standardisation: Standardisation,
         precision: Precision,
@@ -97,24 +100,42 @@ class Steps(Generic[AnyMixture]):
         self._of_moments = 0.0
         # What the last accumulation found out on its way.
         self._natural: tuple[AnyMixture, NaturalParameters] | None = None
-        self._updated: tuple[MixtureStatistics, tuple[AnyMixture, UpdateReport]] | None = None
+        self._updated: tuple[AnyStatistics, tuple[AnyMixture, UpdateReport]] | None = None
 
-    def accumulate(self, model: AnyMixture) -> MixtureStatistics:
+    def accumulate(self, model: AnyMixture) -> AnyStatistics:
         """E-step, in float32 where that serves the update."""
         natural = self._natural_of(model)
         self._rounding = natural.rounding * _FLOAT64
         self._of_moments = moment_rounding(model)
-        if self._precision == "float64" or natural.rounding > _LARGEST_ROUNDING:
-            return self._sum(natural, "float64")
-        statistics = self._sum(natural, "float32")
-        try:
-            updated = self._update(statistics, model)
-        except CollapsedComponentError:
-            # The variance may be there, below float32's rounding.
-            return self._sum(natural, "float64")
-        if self._natural_of(updated[0]).rounding > _LARGEST_ROUNDING:
-            return self._sum(natural, "float64")
-        self._rounding = natural.rounding
+        if natural.centred is not None:
+            # Neither densities nor moments lose more than the frames have lost already.
+            self._rounding = self._of_moments = 0.0
+        precision = self._precision
+        if natural.rounding > _LARGEST_ROUNDING:
+            precision = "float64"
+        while True:
+            statistics = self._sum(natural, precision)
+            if natural.centred is not None:
+                return statistics
+            try:
+                updated = self._update(statistics, model)
+            except CollapsedComponentError:
+                if precision == "float64":
+                    return statistics
+                # The variance may be there, below float32's rounding.
+                precision = "float64"
+                continue
+            following = self._natural_of(updated[0])
+            if following.centred is not None:
+                # Or even below float64's.
+                natural = standard_natural_parameters(
+                    model, self._standardisation, origins=updated[0].means
+                )
+            elif precision == "float64" or following.rounding <= _LARGEST_ROUNDING:
+                break
+            precision = "float64"
+        if precision == "float32":
+            self._rounding = natural.rounding
         self._updated = statistics, updated
         return statistics
 
@@ -123,7 +144,7 @@ class Steps(Generic[AnyMixture]):
         return max(_LEAST_ROUNDING, self._rounding, self._of_moments)
 
     def update(
-        self, statistics: MixtureStatistics, model: AnyMixture
+        self, statistics: AnyStatistics, model: AnyMixture
     ) -> tuple[AnyMixture, UpdateReport]:
         """M-step."""
         if self._updated is not None and self._updated[0] is statistics:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.centred import about_zero
 from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights
@@ -26,7 +27,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.parameters import Mixture, Precision
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.steps import Steps
+from speakergmm.mixtures.steps import AnyStatistics, Steps
 from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.parallel import effective_jobs
 
@@ -227,9 +228,9 @@ def step(
             n_jobs=n_jobs,
         )
 
-    def update(block: MixtureStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
+    def update(block: AnyStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
         return update_maximum_likelihood(
-            _mix(state.statistics, block, eta),
+            _mix(state.statistics, about_zero(block), eta),
             model,
             options=options,
             data_variance=variance / standardisation.scale**2,
@@ -237,8 +238,9 @@ def step(
         )
 
     steps = Steps(sum_statistics, update, standardisation=standardisation, precision=precision)
-    block = steps.accumulate(state.standard)
-    standard, report = steps.update(block, state.standard)
+    found = steps.accumulate(state.standard)
+    standard, report = steps.update(found, state.standard)
+    block = about_zero(found)
     statistics = _mix(state.statistics, block, eta)
     if report.revived:
         # What the heavy component's frames were has to be shared with the one that was dead.

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.accumulation import accumulate_for_training
+from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.diagonal import DiagonalMixture
@@ -292,8 +293,10 @@ def _train(
 ) -> EMResult[AnyMixture]:
     """Expectation-maximisation from a start in standardised coordinates, where it stays."""
 
-    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
-        statistics = accumulate_standardised(
+    def sum_statistics(
+        natural: NaturalParameters, precision: Precision
+    ) -> MixtureStatistics | CentredStatistics:
+        statistics = accumulate_for_training(
             natural,
             source,
             covariance_type=start.covariance_type,

@@ -237,14 +237,15 @@ def test_k_means_stops_where_it_would_with_duplicates(seed):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_is_floored_as_the_fit_is(kind):
-    # Two equal halves and a far frame: the halves have no variance, reg_covar is next to nothing.
+    # Two equal halves and a far frame: the halves have no variance but reg_covar, next to nothing.
     X = np.repeat([[0.0, 0.0], [1.0, 1.0], [1e6, 1e6]], [20, 20, 1], axis=0)
     parameters = {"covariance_type": kind, "random_state": 0, "max_iter": 0}
     variance = X.var(axis=0)[0]
-    for floor, expected in ((None, 1e-10), (1e-4, 1e-4)):
+    # The default floor is lower than that: it must not swamp clusters that lie near each other.
+    for floor, expected in ((None, 1e-6), (1e-10, 1e-10 * variance), (1e-4, 1e-4 * variance)):
         fitted = GaussianMixture(3, variance_floor=floor, **parameters).fit(X)
         smallest = np.linalg.eigvalsh(fitted.mixture_.full_covariances()).min()
-        assert_allclose(smallest, expected * variance, rtol=1e-4)
+        assert_allclose(smallest, expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
