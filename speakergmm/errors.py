@@ -17,6 +17,10 @@ class InvalidTypeError(InvalidInputError, TypeError):
     """A thing of another kind is given than what is taken; the message names the right call."""
 
 
+class ReadOnlyError(SpeakerGmmError, AttributeError):
+    """An attribute that follows from another is set; the message names the right call."""
+
+
 class AudioError(SpeakerGmmError):
     """A recording can't be read, or is not what it claims to be."""
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, ReadOnlyError
 from speakergmm.mixtures.parameters import Mixture
 
 if TYPE_CHECKING:
@@ -27,6 +27,19 @@ class FittedParameters:
     mixture_: Mixture
     random_state: Any
     _dtype: np.dtype[Any]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        found = getattr(type(self), name, None)
+        if isinstance(found, property) and found.fset is None:
+            way = "it is what the fit found"
+            if name in vars(FittedParameters):
+                maker = type(self).__name__ if hasattr(self, "from_mixture") else "GaussianMixture"
+                way = (
+                    f"build an estimator of parameters that you have by {maker}.from_mixture("
+                    f"make_mixture(covariance_type, weights, means, covariances))"
+                )
+            raise ReadOnlyError(f"{name} of a {type(self).__name__} can't be set; {way}")
+        super().__setattr__(name, value)
 
     def _set_dtype(self, dtype: np.dtype[Any]) -> None:
         """Choose the type of attributes: that of the frames, if it can hold them."""

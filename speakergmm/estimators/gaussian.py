@@ -21,7 +21,7 @@ from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.em import EMResult
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.parameters import Mixture, Precision
+from speakergmm.mixtures.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps covariances from zero in the data's units, this does in any. It is far below
@@ -104,6 +104,10 @@ default="kmeans"
         more is forgotten.
     step_offset : float, default=2
         Blocks by which these steps are ahead: the larger, the smaller the first ones are.
+    step_size : float, default=None
+        A constant step in their place, in (0, 1]: the part that each block has in what is known
+        after it, for streams that drift. After n more blocks ``(1 - step_size) ** n`` of it is
+        left.
 
     Attributes
     ----------
@@ -174,6 +178,7 @@ default="kmeans"
         checkpoint_seconds: float = DEFAULT_SECONDS,
         step_exponent: float = 0.7,
         step_offset: float = 2.0,
+        step_size: float | None = None,
     ) -> None:
         self.n_components = n_components
         self.covariance_type = covariance_type
@@ -198,6 +203,7 @@ default="kmeans"
         self.checkpoint_seconds = checkpoint_seconds
         self.step_exponent = step_exponent
         self.step_offset = step_offset
+        self.step_size = step_size
 
     @classmethod
     def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:
@@ -206,7 +212,7 @@ default="kmeans"
         Parameters
         ----------
         mixture : Mixture
-            Of any kind, in feature units.
+            Of any kind, in feature units; or what holds one, such as a `BackgroundModel`.
         **parameters
             Of the constructor; `n_components` and `covariance_type` are the mixture's. With
             ``precision="auto"`` scores are computed in float64.
@@ -223,6 +229,7 @@ default="kmeans"
         >>> GaussianMixture.from_mixture(mixture).predict([[-3.0], [2.0]])
         array([0, 1])
         """
+        mixture = mixture_of(mixture)
         estimator = cls(mixture.n_components, covariance_type=mixture.covariance_type, **parameters)
         estimator._check_parameters()
         estimator.mixture_ = mixture

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.fitted import precision_factors
 from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.mixtures.parameters import Mixture, mixture_of
 
 
 def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> Mixture:
@@ -92,7 +92,7 @@ def to_scikit_learn(mixture: Mixture) -> GaussianMixture:
     >>> to_scikit_learn(mixture).predict([[-3.0], [2.0]])
     array([0, 1])
     """
-    mixture = _as_mixture(mixture)
+    mixture = mixture_of(mixture)
     estimator = GaussianMixture(mixture.n_components, covariance_type=mixture.covariance_type)
     estimator.weights_ = mixture.weights / mixture.weights.sum()
     estimator.means_ = mixture.means.copy()
@@ -302,7 +302,7 @@ def _with_dynamics(
 
 
 def _check_states(states: Sequence[Mixture]) -> list[Mixture]:
-    mixtures = [_as_mixture(state) for state in states]
+    mixtures = [mixture_of(state) for state in states]
     if not mixtures:
         raise InvalidInputError("a hidden Markov model needs one or more states, found none")
     first = mixtures[0]
@@ -326,15 +326,6 @@ def _make(kind: str, weights: ArrayLike, means: ArrayLike, covariances: ArrayLik
     if kind in ("tied", "full"):
         matrices = (matrices + np.swapaxes(matrices, -1, -2)) / 2
     return make_mixture(kind, shares, means, matrices)
-
-
-def _as_mixture(value: Any) -> Mixture:
-    mixture = getattr(value, "mixture_", value)
-    if not isinstance(mixture, Mixture):
-        raise InvalidInputError(
-            f"expected a Mixture or a fitted estimator of ours, found {_name(value)}"
-        )
-    return mixture
 
 
 def _name(value: Any) -> str:

@@ -51,7 +51,7 @@ class StorableMixture(Storable):
 class StorableDetector(StorableMixture):
     """Adds `save` and `load` to a detector: its threshold, and how certain that is."""
 
-    threshold_: float
+    offset_: float
     threshold_interval_: tuple[float, float]
     target_: float
     false_alarm_rate_: float
@@ -62,7 +62,7 @@ class StorableDetector(StorableMixture):
     n_iter_: int
 
     def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        check_is_fitted(self, "threshold_")
+        check_is_fitted(self, "offset_")
         arrays = super()._state_arrays()
         if self.validation_indices_ is not None:
             arrays["validation_indices"] = self.validation_indices_
@@ -81,7 +81,7 @@ class StorableDetector(StorableMixture):
             "converged": bool(self.converged_),
             "n_iter": int(self.n_iter_),
             "target": self.target_,
-            "threshold": self.threshold_,
+            "threshold": self.offset_,
             "threshold_interval": ends,
             "false_alarm_rate": self.false_alarm_rate_,
             "false_alarm_interval": list(self.false_alarm_interval_),
@@ -95,7 +95,7 @@ class StorableDetector(StorableMixture):
         self.converged_ = bool(stored["converged"])
         self.n_iter_ = int(stored["n_iter"])
         self.target_ = float(stored["target"])
-        self.threshold_ = self.offset_ = float(stored["threshold"])
+        self.offset_ = float(stored["threshold"])
         lower, upper = stored["threshold_interval"]
         self.threshold_interval_ = (
             -math.inf if lower is None else float(lower),

@@ -22,7 +22,7 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
     samples_needed,
 )
-from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.mixtures.parameters import CovarianceType, Mixture, mixture_of
 from speakergmm.parallel import threaded_map
 
 _DEFAULT_FALSE_ALARM = 0.05
@@ -183,12 +183,7 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
         >>> detector.predict([[1.0], [-4.0]])
         array([ 1, -1])
         """
-        fitted: Any = getattr(mixture, "mixture_", mixture)
-        if not isinstance(fitted, Mixture):
-            raise InvalidInputError(
-                f"mixture must be a Mixture or a fitted GaussianMixture, found "
-                f"{type(mixture).__name__}"
-            )
+        fitted: Mixture = mixture_of(mixture)
         detector = cls(fitted.n_components, covariance_type=fitted.covariance_type, **parameters)
         detector.mixture_ = fitted
         detector.n_features_in_ = fitted.n_features
@@ -337,6 +332,15 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
         interval = proportion_interval(n_alarms, len(is_alarm), confidence=self.confidence)
         return n_alarms / len(is_alarm), interval
 
+    @property
+    def threshold_(self) -> float:
+        """The log-likelihood below which a sample is an anomaly: another name of `offset_`."""
+        return self.offset_
+
+    @threshold_.setter
+    def threshold_(self, threshold: float) -> None:
+        self.offset_ = threshold
+
     def _target(self, n_validation: int) -> dict[str, float | None]:
         if self.false_alarm is not None or self.quantile is not None:
             return {"false_alarm": self.false_alarm, "quantile": self.quantile}
@@ -400,7 +404,7 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
             self._score(validation), confidence=self.confidence, **target
         )
         self.target_ = float(next(rate for rate in target.values() if rate is not None))
-        self.threshold_ = self.offset_ = found.threshold
+        self.offset_ = found.threshold
         self.threshold_interval_ = found.threshold_interval
         self.false_alarm_rate_ = found.false_alarm_rate
         self.false_alarm_interval_ = found.false_alarm_interval

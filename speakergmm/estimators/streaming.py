@@ -55,6 +55,7 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
         `fit` there is none.
     """
 
+    step_size: float | None
     step_exponent: float
     step_offset: float
     n_steps_: int
@@ -65,6 +66,9 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        options.check_real(self, "step_size", least=0.0, none=True)
+        if self.step_size is not None and not 0 < self.step_size <= 1:
+            raise options.refuse(self, "step_size", "a float in the range (0, 1] or None")
         options.check_real(self, "step_exponent", least=0.0)
         options.check_real(self, "step_offset", least=0.0)
         if not 0.5 < self.step_exponent <= 1:
@@ -76,7 +80,10 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
         The first block finds a start as `fit` does (`init_params` and the like, one restart), and
         must hold `n_components` frames or more; later ones may be of any size, and count by their
         weight. The steps become smaller as `step_exponent` and `step_offset` say. One pass over a
-        stream in random order comes near to what `fit` finds; several passes come nearer.
+        stream in random order comes near to what `fit` finds; several passes come nearer. Where
+        what is streamed changes with time, a constant `step_size` forgets the past at one pace:
+        each block, however long, then has this part in the statistics, and those before it the
+        rest.
 
         After `fit` the fitted mixture counts as the first block of the stream, of the weight that
         it was fitted on: 20 frames after 100,000 hardly move it, and n frames after n count
@@ -120,6 +127,9 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
             sample_weight=frames.sample_weight,
             step_exponent=self.step_exponent,
             step_offset=self.step_offset,
+            step_size=self.step_size,
+            # A constant part is one whatever the blocks before have weighed.
+            weigh_blocks=self.step_size is None,
             options=self._update_options(),
             precision=precision,
             n_jobs=self.n_jobs,

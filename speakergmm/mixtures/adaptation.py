@@ -11,7 +11,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.diagonal import DiagonalMixture
 from speakergmm.mixtures.em import UpdateReport
 from speakergmm.mixtures.maximum_likelihood import check_statistics
-from speakergmm.mixtures.parameters import AnyMixture
+from speakergmm.mixtures.parameters import AnyMixture, mixture_of
 from speakergmm.mixtures.statistics import MixtureStatistics
 
 
@@ -31,7 +31,7 @@ def adapt(
         Of the speaker's frames under `prior`, with second-order moments where variances are
         adapted.
     prior : Mixture
-        The background model, of any kind.
+        The background model, of any kind; or what holds one.
     relevance_factor : float, default=16.0
         Occupancy, in frames, at which speaker and background weigh the same; > 0. One factor
         serves all parameters.
@@ -76,6 +76,7 @@ def adapt(
     >>> adapt(data, prior)[0].means
     array([[1.]])
     """
+    prior = mixture_of(prior)
     chosen = set(parameters)
     unknown = chosen - {"means", "weights", "variances"}
     if unknown or isinstance(parameters, str):

@@ -9,7 +9,7 @@ turns a deviation of the given features into the expected one of the remaining f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,9 +19,7 @@ from speakergmm.mixtures.conditionals import ConditionalMixtures, of_kind
 from speakergmm.mixtures.density import block_size
 from speakergmm.mixtures.frames import check_frames
 from speakergmm.mixtures.kinds import make_mixture
-
-if TYPE_CHECKING:
-    from speakergmm.mixtures.parameters import Mixture
+from speakergmm.mixtures.parameters import Mixture, mixture_of
 
 __all__ = ["ConditionalMixtures", "Dims", "condition", "conditional_mean", "marginal"]
 
@@ -58,6 +56,7 @@ def marginal(mixture: Mixture, dims: Dims) -> Mixture:
     >>> float(kept.means[0, 0]), float(kept.covariances[0, 0, 0])
     (5.0, 3.0)
     """
+    mixture = mixture_of(mixture)
     kept = _check_dims(dims, mixture.n_features)
     kind = mixture.covariance_type
     covariances = mixture.covariances
@@ -109,6 +108,7 @@ def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | Cond
     >>> float(given.means[0, 0]), round(float(given.covariances[0, 0, 0]), 6)
     (7.0, 2.5)
     """
+    mixture = mixture_of(mixture)
     split = _Split(mixture, dims)
     rows = np.asarray(values)
     if rows.ndim == 1:
@@ -166,6 +166,7 @@ class _Split:
     """A mixture with its features parted into those given and those remaining."""
 
     def __init__(self, mixture: Mixture, dims: Dims) -> None:
+        mixture = mixture_of(mixture)
         self.given = _check_dims(dims, mixture.n_features)
         self.remaining = np.setdiff1d(np.arange(mixture.n_features), self.given)
         if not len(self.remaining):

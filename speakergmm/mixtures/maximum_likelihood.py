@@ -14,7 +14,7 @@ from speakergmm.errors import (
 )
 from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.parameters import AnyMixture, Mixture
+from speakergmm.mixtures.parameters import AnyMixture, Mixture, mixture_of
 from speakergmm.mixtures.regularisation import regularisation_slack
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.mixtures.statistics import MixtureStatistics
@@ -117,6 +117,7 @@ def update_maximum_likelihood(
     (array([[2.]]), array([[1.]]), 0)
     """
     options = options or MaximumLikelihoodOptions()
+    model = mixture_of(model)
     whole = origins = None
     if isinstance(statistics, CentredStatistics):
         # Means and covariances about the origins until the end: no digit cancels.

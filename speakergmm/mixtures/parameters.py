@@ -5,14 +5,15 @@ Each kind of covariance is a module beside this one: `diagonal`, `spherical`, `t
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.mixtures.frames import check_frames
 
 if TYPE_CHECKING:
@@ -361,21 +362,66 @@ class HasMixture(Protocol):
         """What was fitted."""
 
 
-def mixture_of(model: Mixture | HasMixture) -> Mixture:
-    """Give a mixture, or that of a fitted estimator.
+@overload
+def mixture_of(model: AnyMixture, *, kind: None = None) -> AnyMixture: ...
+
+
+@overload
+def mixture_of(model: HasMixture, *, kind: None = None) -> Mixture: ...
+
+
+@overload
+def mixture_of(model: Any, *, kind: type[AnyMixture]) -> AnyMixture: ...
+
+
+def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
+    """Give a mixture, or that of a fitted estimator, a background model or a speaker's model.
+
+    Parameters
+    ----------
+    model : Mixture, or what holds one as `mixture_` or `mixture`
+    kind : class, optional
+        The kind that is needed, such as `DiagonalMixture`.
+
+    Returns
+    -------
+    Mixture
 
     Raises
     ------
-    InvalidInputError
-        If `model` is neither.
+    InvalidTypeError
+        If `model` is nothing of the sort, or the mixture of another kind; the message names the
+        right call.
     """
-    found = model if isinstance(model, Mixture) else getattr(model, "mixture_", None)
-    if not isinstance(found, Mixture):
-        raise InvalidInputError(
-            f"a mixture or a fitted estimator is needed, found {type(model).__name__}"
-            + (" that is not fitted" if hasattr(model, "fit") else "")
+    found: Any = model
+    for name in ("mixture_", "mixture"):
+        if not isinstance(found, Mixture):
+            found = getattr(model, name, found)
+    if isinstance(found, kind or Mixture):
+        return found
+    if isinstance(found, Mixture):
+        assert kind is not None
+        raise InvalidTypeError(
+            f"a mixture of covariance_type {kind.covariance_type!r} is needed, found one of "
+            f"{found.covariance_type!r}; fit it with covariance_type={kind.covariance_type!r}"
         )
-    return found
+    needed, what, way = "a mixture or a fitted estimator is needed", type(model).__name__, ""
+    if isinstance(model, (str, os.PathLike)):
+        what = f"the path {os.fspath(model)!r}"
+        way = "; read it by BackgroundModel.load(path), or GaussianMixture.load(path)"
+    elif isinstance(model, type):
+        what = f"the class {model.__name__}"
+        way = "; give a fitted object of it"
+    elif hasattr(model, "covariances_"):
+        way = " of another library; see speakergmm.estimators.interchange.from_scikit_learn"
+    elif hasattr(model, "covars_"):
+        way = "; give one of its states, model.state_mixture(0)"
+    elif hasattr(model, "fit"):
+        what += " that is not fitted"
+        way = "; call its fit(X) first"
+    else:
+        way = "; build one by make_mixture(covariance_type, weights, means, covariances)"
+    raise InvalidTypeError(f"{needed}, found {what}{way}")
 
 
 def freeze(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.parameters import AnyMixture
+from speakergmm.mixtures.parameters import AnyMixture, mixture_of
 
 # Distance of the halves from the mean, in deviations per (whitened) feature.
 _PERTURBATION = 0.1
@@ -37,6 +37,7 @@ def split_component(
     Mixture
         Of K components, or K + 1.
     """
+    model = mixture_of(model)
     weights, means, covariances = model.weights, model.means, model.covariances
     per_component = model.covariance_type != "tied"
     if into is None:
@@ -62,6 +63,7 @@ def split_component(
 
 def grow(model: AnyMixture, n_components: int) -> AnyMixture:
     """Split the heaviest component again and again until there are `n_components`."""
+    model = mixture_of(model)
     while model.n_components < n_components:
         model = split_component(model, int(model.weights.argmax()))
     return model

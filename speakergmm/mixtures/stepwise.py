@@ -24,7 +24,7 @@ from speakergmm.mixtures.maximum_likelihood import (
     average_frame_weight,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import Mixture, Precision
+from speakergmm.mixtures.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.steps import AnyStatistics, Steps
@@ -94,6 +94,7 @@ class StepwiseState:
         """
         if not 0 <= weight < np.inf:
             raise InvalidInputError(f"weight must be finite and >= 0, found {weight}")
+        start = mixture_of(start)
         mean, variance = start.global_moments()
         standardisation = _standardise(start, mean, variance)
         standard = standardisation.model_to_standard(start)

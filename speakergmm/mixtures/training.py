@@ -35,7 +35,7 @@ from speakergmm.mixtures.maximum_likelihood import (
     average_frame_weight,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.parameters import AnyMixture, Precision
+from speakergmm.mixtures.parameters import AnyMixture, Precision, mixture_of
 from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.mixtures.statistics import MixtureStatistics
 from speakergmm.mixtures.steps import Steps
@@ -132,7 +132,8 @@ def fit_mixture(
             f"{n_components} components need at least as many frames, found {survey.n_frames}"
         )
     standardisation = Standardisation.from_moments(survey.mean, survey.variance)
-    if isinstance(init, DiagonalMixture):
+    if not isinstance(init, str):
+        init = mixture_of(init, kind=DiagonalMixture)
         if init.means.shape != (n_components, len(survey.mean)):
             raise InvalidInputError(
                 f"init must have {n_components} components of {len(survey.mean)} features, found "
@@ -244,6 +245,7 @@ def train_from(
     """
     check_precision(precision)
     effective_jobs(n_jobs)
+    start = mixture_of(start)
     check_rereadable(source)
     weights = check_weights(sample_weight)
     if survey is None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.mixtures.parameters import Mixture, mixture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +86,7 @@ def draw_components(
     InvalidInputError
         If a feature does not exist.
     """
+    mixture = mixture_of(mixture)
     if not all(0 <= dim < mixture.n_features for dim in dims):
         raise InvalidInputError(
             f"dims must lie between 0 and {mixture.n_features - 1}, found {dims}"

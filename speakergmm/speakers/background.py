@@ -16,6 +16,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
     InvalidInputError,
+    InvalidTypeError,
     ModelFormatError,
 )
 from speakergmm.features import FeatureConfig
@@ -28,6 +29,7 @@ from speakergmm.features.recordings import (
     warn_of_skip,
 )
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
+from speakergmm.mixtures.parameters import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
 from speakergmm.speakers.extraction import ExtractSpeech
@@ -46,7 +48,7 @@ class BackgroundModel:
     Parameters
     ----------
     mixture : DiagonalMixture
-        K components over the features' D dimensions.
+        K components over the features' D dimensions; a fitted estimator of that kind will do.
     features : FeatureConfig
         How the features were made; scoring makes them the same way.
     provenance : dict
@@ -63,6 +65,7 @@ class BackgroundModel:
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
         n_features = cached_extractor(self.features).n_features
         if n_features != self.mixture.n_features:
             raise IncompatibleModelError(
@@ -268,6 +271,25 @@ class BackgroundModel:
             raise ModelFormatError(f"{source}: its metadata lacks {error}") from None
         except (InvalidInputError, IncompatibleModelError, TypeError, AttributeError) as error:
             raise ModelFormatError(f"{source}: not a valid background model: {error}") from None
+
+
+def require_background(background: Any) -> None:
+    """Refuse what is no background model.
+
+    Raises
+    ------
+    InvalidTypeError
+        That names the call which makes one of what was given.
+    """
+    if isinstance(background, BackgroundModel):
+        return
+    what, way = type(background).__name__, "train one by BackgroundModel.train(corpus)"
+    if isinstance(background, (str, os.PathLike)):
+        what = f"the path {os.fspath(background)!r}"
+        way = f"read it by BackgroundModel.load({os.fspath(background)!r})"
+    elif isinstance(background, Mixture) or hasattr(background, "mixture_"):
+        way = "make one of it by BackgroundModel(mixture, features)"
+    raise InvalidTypeError(f"a background model is needed, found {what}; {way}")
 
 
 def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
-from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.background import BackgroundModel, require_background
 from speakergmm.speakers.extraction import check_speech
 
 # Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
@@ -150,6 +150,7 @@ def collect_statistics(
     InsufficientDataError
         If there is less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech in it.
     """
+    require_background(background)
     mixture = background.mixture
     total = MixtureStatistics.zeros(
         mixture.n_components, mixture.n_features, second_order=second_order
@@ -201,6 +202,7 @@ def adapt_speaker(
     InsufficientDataError
         If there are no frames.
     """
+    require_background(background)
     settings = settings or AdaptationSettings()
     given = [sessions] if isinstance(sessions, MixtureStatistics) else list(sessions)
     shape = background.mixture.means.shape

@@ -21,7 +21,7 @@ from speakergmm.features.recordings import (
 )
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
-from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.background import BackgroundModel, require_background
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
     AdaptationSettings,
@@ -90,6 +90,7 @@ def run_protocol(
         If no trial can be scored.
     """
     part = protocol.split(split)
+    require_background(background)
     settings = AdaptationSettings(relevance_factor, tuple(parameters))
     options: dict[str, Any] = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     models = enrol_models(part, background, settings=settings, progress=progress, **options)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.mixtures.parameters import mixture_of
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
 
@@ -92,6 +93,8 @@ class SpeakerScorer:
     ) -> None:
         if precision not in ("float32", "float64"):
             raise InvalidInputError(f"precision is {precision!r}; it must be float32 or float64")
+        background = mixture_of(background, kind=DiagonalMixture)
+        models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
         for name, model in models.items():
             if model.means.shape != background.means.shape:
                 raise IncompatibleModelError(

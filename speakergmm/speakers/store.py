@@ -19,7 +19,7 @@ from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config, cached_extractor
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers import database, records, sessions
-from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.background import BackgroundModel, require_background
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.enrolment import (
@@ -184,11 +184,7 @@ class SpeakerStore:
         InvalidInputError
             If a setting is out of range.
         """
-        if not isinstance(background, BackgroundModel):
-            raise TypeError(
-                f"a store is made with a BackgroundModel, found {type(background).__name__}; "
-                "BackgroundModel.load(path) reads one"
-            )
+        require_background(background)
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, tuple(parameters))
         database.create_database(path, describe_store(background, settings))
