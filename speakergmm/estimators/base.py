@@ -150,7 +150,8 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         ConvergenceWarning
             If the best restart did not converge within `max_iter` iterations.
         UserWarning
-            If `reg_covar`, which is absolute, is more than the variance of a feature.
+            If `reg_covar`, which is absolute, is more than the variance of a feature; or if that
+            is too small to be a number.
         """
         self._check_parameters()
         frames = training_frames(self, X, sample_weight, n_components=self.n_components)
@@ -250,6 +251,13 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
 
     def _warn_of_regularisation(self, frames: TrainingFrames) -> None:
         variance = frames.survey.variance
+        lost = np.flatnonzero(frames.survey.lost)
+        if lost.size:
+            warnings.warn(
+                f"feature {lost[0]} varies by less than 1e-145, too little to be squared, and "
+                f"counts as constant; scale the features up",
+                stacklevel=3,
+            )
         drowned = np.flatnonzero((variance > 0) & (variance < self.reg_covar))
         if drowned.size:
             warnings.warn(

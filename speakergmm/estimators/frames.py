@@ -15,6 +15,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.frames import (
     check_blocks,
     check_matrix,
+    refuse_extreme_weights,
     refuse_infinite,
     regroup,
     weigh,
@@ -199,6 +200,7 @@ def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64
         )
     if not weights.any():
         raise InvalidInputError("sample_weight must not be zero for all frames")
+    refuse_extreme_weights(weights)
     return weights
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.frames import Frames, check_frames
+from speakergmm.mixtures.frames import Frames, check_frames, refuse_extreme_weights
+
+# As many as memory could hold: sums of weights of frames must be numbers.
+_MOST_FRAMES = 2**40
 
 
 class ImpossibleSequenceError(InsufficientDataError):
@@ -155,6 +158,7 @@ def check_sequence_weights(sample_weight: Any, n_sequences: int) -> NDArray[np.f
         )
     if not weights.any():
         raise InvalidInputError("sample_weight must not be zero for all sequences")
+    refuse_extreme_weights(weights, times=_MOST_FRAMES)
     return weights
 
 

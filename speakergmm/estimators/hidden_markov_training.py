@@ -31,6 +31,8 @@ from speakergmm.mixtures.standardisation import Standardisation
 _LARGEST_ROUNDING = 1e-2
 # Frames of which moments are summed at a time.
 _BLOCK = 65_536
+# Smaller squares have lost their digits; beside a larger mean what varies so little is rounding.
+_LEAST_SQUARE, _LARGEST_LOST = 1e-305, 1e-137
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,7 @@ def weighted_moments(
     Raises
     ------
     InvalidInputError
-        If a value is too large to be squared.
+        If a value is too large to be squared, or what varies too small.
     """
     share = np.repeat(weights / weights.max(), sequences.lengths)
     total = share.sum()
@@ -132,7 +134,14 @@ def weighted_moments(
             f"feature {overflows[0]} has values up to {worst:.3g}, too large to be squared; scale "
             "the features down"
         )
-    return mean, squares / total
+    variance = squares / total
+    lost = np.flatnonzero((sums != 0) & (variance < _LEAST_SQUARE) & (np.abs(mean) < _LARGEST_LOST))
+    if lost.size:
+        raise InvalidInputError(
+            f"feature {lost[0]} varies too little to be squared, around {mean[lost[0]]:.3g}; scale "
+            "the features up"
+        )
+    return mean, variance
 
 
 def train(

@@ -270,7 +270,38 @@ def check_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None
         raise InvalidInputError(
             f"sample_weight must be finite and >= 0, found {weights[bad[0]]} at frame {bad[0]}"
         )
+    refuse_extreme_weights(weights)
     return weights
+
+
+def refuse_extreme_weights(weights: NDArray[np.float64], *, times: int = 1) -> None:
+    """Refuse weights whose sum is no number, or that have lost their digits.
+
+    Parameters
+    ----------
+    weights : array
+        Finite and >= 0.
+    times : int, default=1
+        Most frames that a weight counts for.
+
+    Raises
+    ------
+    InvalidInputError
+        That says by what they should be scaled.
+    """
+    largest = float(weights.max(initial=0.0))
+    with np.errstate(over="ignore"):
+        total = weights.sum() * times
+    if not np.isfinite(total):
+        raise InvalidInputError(
+            f"sample_weight must have a finite sum, found weights up to {largest:.3g}; divide them "
+            f"by the largest"
+        )
+    if 0 < largest < np.finfo(np.float64).tiny:
+        raise InvalidInputError(
+            f"sample_weight must be more than 1e-307 somewhere, found {largest:.3g} at most; "
+            f"divide them by the largest"
+        )
 
 
 def weigh(

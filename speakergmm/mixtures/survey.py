@@ -15,6 +15,8 @@ _SURVEY_FRAMES = 8192
 _LEAST_DEVIATION = 1e-14
 # The square of a smaller deviation has few digits or none, and its inverse may overflow.
 _LEAST_VARIANCE = 1e-290
+# Beside a larger mean such deviations would be rounding.
+_LARGEST_LOST = 1e-131
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,14 +24,15 @@ class Survey:
     """Number, weight, mean (D,) and variance (D,) of all frames of a source, in feature units.
 
     The variance of a constant feature is 0, and its mean that constant, bit by bit. So is that of
-    one with deviations below 1e-145, whose squares are lost. The weight is the sum of the frames'
-    weights, each 1 unless given.
+    one with deviations below 1e-145, whose squares are lost: `lost` (D,) tells which. The weight
+    is the sum of the frames' weights, each 1 unless given.
     """
 
     n_frames: int
     weight: float
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
+    lost: NDArray[np.bool_]
 
 
 def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None = None) -> Survey:
@@ -50,6 +53,7 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
     n_frames = 0
     weight = 0.0
     mean = deviations = np.zeros(1)
+    moves = np.zeros(1, np.bool_)
     with np.errstate(over="ignore", invalid="ignore"):
         # Groups of one size, so that how the frames were cut changes no digit.
         groups = regroup(read_blocks(source), _SURVEY_FRAMES)
@@ -76,6 +80,8 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
             total = weight + block_weight
             difference = origin + moved_mean - mean
             deviations = deviations + block_deviations + difference**2 * lever
+            # A mean that is not that of the first frame: they are not all the same.
+            moves = moves | (moved_mean != 0) | ((difference != 0) & (weight > 0))
             mean = mean + difference * (block_weight / total)
             weight = total
     if n_frames == 0:
@@ -89,5 +95,6 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
             f"the variance of feature {feature} overflows; scale the features down"
         )
     varies = (np.sqrt(variance) > _LEAST_DEVIATION * np.abs(mean)) & (variance > _LEAST_VARIANCE)
+    lost = moves & ~(variance > _LEAST_VARIANCE) & (np.abs(mean) < _LARGEST_LOST)
     variance = np.where(varies, variance, 0.0)
-    return Survey(n_frames, weight, mean, variance)
+    return Survey(n_frames, weight, mean, variance, lost)
