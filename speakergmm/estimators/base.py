@@ -202,7 +202,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
                     callback=self._watch(restarts.number, reporter),
                     checkpoint=file,
                 )
-                bound = float(result.history[-1].objective)
+                bound = float(result.objective)
                 reporter.restart_ends(bound, result.convergence)
                 restarts.ends(result, bound, random_state)
         best = restarts.best
@@ -212,7 +212,8 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
             for number, iteration in enumerate(best.history)
         )
         self._keep(frames, best.model)
-        self._bound_of = self.mixture_, objective
+        # A fit that goes on after a fall finds the same bound again, and has not converged.
+        self._bound_of = self.mixture_, None if best.convergence == "decreased" else objective
         self._set_dtype(frames.dtype)
         self.precision_ = precision
         self.convergence_ = best.convergence

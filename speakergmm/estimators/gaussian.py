@@ -122,7 +122,8 @@ default="kmeans"
     n_iter_ : int
         Iterations of the best restart.
     lower_bound_ : float
-        Log-likelihood per frame of its last iteration, before the update.
+        Log-likelihood per frame of its last iteration, before the update; where it fell, of the
+        one before, whose mixture is kept.
     lower_bounds_ : list of float
         Of all its iterations. (scikit-learn's first one is less by ``log(T / K)`` after
         "k-means++" and "random_from_data": its weights of these starts sum to K / T.)

@@ -119,6 +119,11 @@ class EMResult(Generic[Model]):
         """Log-likelihood per frame at the start of each iteration, or the bounds reported."""
         return tuple(iteration.objective for iteration in self.history)
 
+    @property
+    def objective(self) -> float:
+        """The last objective; where it fell, the one before, which is that of `model`."""
+        return self.history[-2 if self.convergence == "decreased" else -1].objective
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EMState(Generic[Model]):

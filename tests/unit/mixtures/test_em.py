@@ -42,6 +42,13 @@ def test_ends_when_little_is_gained():
     assert result.history[-1].report is None
 
 
+def test_the_objective_is_that_of_the_model_that_is_kept():
+    assert run([-5.0, -4.0, -3.995]).objective == -3.995
+    assert run([-5.0, -4.0, -3.0, -2.0], max_iter=3).objective == -3.0
+    fell = run([-5.0, -4.0, -4.5, 0.0])
+    assert (fell.convergence, fell.model, fell.objective) == ("decreased", 1, -4.0)
+
+
 def test_ends_at_the_limit():
     result = run([-5.0, -4.0, -3.0, -2.0], max_iter=3)
     assert (result.convergence, result.model, len(result.history)) == ("iteration_limit", 3, 3)
