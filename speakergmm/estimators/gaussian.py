@@ -24,9 +24,10 @@ from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.training import train_from
 
-# Where reg_covar keeps covariances from zero in the data's units, this does in any. It is far below
-# what clusters have, and float64 keeps six digits of a density there.
-_DEFAULT_FLOOR = 1e-18
+# Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
+# lie a billion deviations apart. The second holds within a matrix, in which float64 keeps six digits
+# of a density there and few below.
+_DEFAULT_FLOOR, _LEAST_EIGENVALUE = 1e-18, 1e-10
 
 
 class GaussianMixture(InformationCriteria, StepwiseFit):
@@ -82,8 +83,9 @@ default="kmeans"
         of the data in the means.
     variance_floor : float or None, default=None
         Smallest variance, as a part of the variance of all frames in that feature (of an
-        eigenvalue for matrices). None is 1e-18 where ``reg_covar > 0``; where it is 0 there is no
-        floor, and a collapsing component stops the fit with an error.
+        eigenvalue for matrices). None is 1e-18 where ``reg_covar > 0``, and for eigenvalues of a
+        matrix 1e-10 of its own variances; where it is 0 there is no floor, and a collapsing
+        component stops the fit with an error.
     min_count : float, default=1e-3
         A component of less occupancy, in frames, is dead and shares the heaviest one's data from
         then on. At 0 none is ever dead.
@@ -264,6 +266,9 @@ default="kmeans"
             return float(self.variance_floor)
         return _DEFAULT_FLOOR if self.reg_covar > 0 else 0.0
 
+    def _least_eigenvalue(self) -> float:
+        return _LEAST_EIGENVALUE if self.variance_floor is None and self.reg_covar > 0 else 0.0
+
     def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> Mixture:
         k, d = self.n_components, frames.n_features
         weights = means = covariances = None
@@ -292,6 +297,7 @@ default="kmeans"
                     self.covariance_type,
                     reg_covar=self.reg_covar,
                     variance_floor=self._floor(),
+                    least_eigenvalue=self._least_eigenvalue(),
                     data_variance=frames.survey.variance,
                 )
         return given.make_start(self.covariance_type, weights, means, covariances)
@@ -336,7 +342,10 @@ default="kmeans"
 
     def _update_options(self) -> MaximumLikelihoodOptions:
         return MaximumLikelihoodOptions(
-            variance_floor=self._floor(), min_count=self.min_count, reg_covar=self.reg_covar
+            variance_floor=self._floor(),
+            least_eigenvalue=self._least_eigenvalue(),
+            min_count=self.min_count,
+            reg_covar=self.reg_covar,
         )
 
     def _codec(self) -> Codec[Mixture]:

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
-from speakergmm.mixtures.full import is_positive_definite
+from speakergmm.mixtures.full import conditioned, is_positive_definite
 from speakergmm.mixtures.kinds import make_mixture, mixture_kind
 from speakergmm.mixtures.parameters import Mixture
 
@@ -111,6 +111,7 @@ def regularised(
     *,
     reg_covar: float,
     variance_floor: float,
+    least_eigenvalue: float,
     data_variance: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Covariances of a start: with `reg_covar` on the diagonal, and floored as in the fit.
@@ -125,6 +126,8 @@ def regularised(
         What is added to all variances, in squared feature units.
     variance_floor : float
         As a part of the data's variance; at 0, what has no inverse is refused.
+    least_eigenvalue : float
+        Of a matrix, as a part of its own variances; at 0 there is no such floor.
     data_variance : array, shape (D,)
         Of all frames.
 
@@ -148,7 +151,10 @@ def regularised(
         return covariances
     # Single frames have no variance that a floor could be compared with: all are given the same.
     part = _ROUNDING if defined and moments.of_single_frames else variance_floor
-    return kind.floored(covariances, part * scale)[0]
+    covariances = kind.floored(covariances, part * scale)[0]
+    if least_eigenvalue > 0 and covariance_type in ("tied", "full"):
+        covariances = conditioned(covariances, least_eigenvalue)[0]
+    return covariances
 
 
 def make_start(

@@ -189,3 +189,32 @@ def floor_matrices(
         raised = (vectors * np.maximum(values, least)) @ vectors.T
         matrices[component] = (raised + raised.T) / 2 * unit
     return matrices, was_floored
+
+
+def conditioned(
+    covariances: NDArray[np.float64], least: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Raise covariance matrices until their correlations have no eigenvalue below `least`.
+
+    Parameters
+    ----------
+    covariances : array, shape (D, D) or (K, D, D)
+        Symmetric, with positive diagonals.
+    least : float
+        As a part of a matrix's own variances, > 0.
+
+    Returns
+    -------
+    covariances : array, same shape
+        Matrices that need no change are given back as they were.
+    was_floored : array of bool, shape (D,) or (K, D)
+        For each eigenvalue, whether it was raised.
+    """
+    stack = covariances.reshape(-1, *covariances.shape[-2:])
+    deviations = np.sqrt(np.einsum("kdd->kd", stack))
+    unit = deviations[:, :, None] * deviations[:, None, :]
+    raised, was_floored = floor_matrices(stack / unit, np.full(stack.shape[-1], least))
+    changed = np.flatnonzero(was_floored.any(axis=1))
+    stack = stack.copy()
+    stack[changed] = raised[changed] * unit[changed]
+    return stack.reshape(covariances.shape), was_floored.reshape(covariances.shape[:-1])

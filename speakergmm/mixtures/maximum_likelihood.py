@@ -14,6 +14,7 @@ from speakergmm.errors import (
 )
 from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.em import UpdateReport
+from speakergmm.mixtures.full import conditioned
 from speakergmm.mixtures.parameters import AnyMixture, Mixture, mixture_of
 from speakergmm.mixtures.regularisation import regularisation_slack
 from speakergmm.mixtures.splitting import split_component
@@ -42,6 +43,9 @@ class MaximumLikelihoodOptions:
         frames weigh less than 1 on average, the average weight is one frame.
     reg_covar : float or array, shape (D,), default=0.0
         Added to the variances (the diagonals of covariances), in squared feature units; >= 0.
+    least_eigenvalue : float, default=0.0
+        Smallest eigenvalue of a covariance matrix, as a part of that matrix's own variances; in
+        0..1. What is far less has no digits left in float64.
     refuse_collapse : bool, default=False
         Whether a variance that is nothing but rounding is an error rather than floored.
     """
@@ -49,6 +53,7 @@ class MaximumLikelihoodOptions:
     variance_floor: float = 1e-3
     min_count: float = 1.0
     reg_covar: float | NDArray[np.float64] = 0.0
+    least_eigenvalue: float = 0.0
     refuse_collapse: bool = False
 
     def __post_init__(self) -> None:
@@ -56,6 +61,10 @@ class MaximumLikelihoodOptions:
         if not 0 <= self.variance_floor < 1:
             raise InvalidInputError(
                 f"variance_floor must lie in 0..1 (below 1), found {self.variance_floor}"
+            )
+        if not 0 <= self.least_eigenvalue < 1:
+            raise InvalidInputError(
+                f"least_eigenvalue must lie in 0..1 (below 1), found {self.least_eigenvalue}"
             )
         if not 0 <= self.min_count < np.inf:
             raise InvalidInputError(f"min_count must be finite and >= 0, found {self.min_count}")
@@ -166,6 +175,9 @@ def update_maximum_likelihood(
         _refuse_collapse(model.floored(covariances, rounding)[1])
     floor = options.variance_floor * np.where(data_variance > 0, data_variance, 1.0)
     covariances, was_floored = model.floored(covariances, np.maximum(floor, rounding))
+    if options.least_eigenvalue > 0 and model.covariance_type in ("tied", "full"):
+        covariances, was_raised = conditioned(covariances, options.least_eigenvalue)
+        was_floored = was_floored | was_raised
     if model.covariance_type != "tied":
         was_floored = was_floored[alive]
     if origins is not None:
