@@ -25,8 +25,8 @@ from speakergmm.mixtures.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
-# lie a billion deviations apart. The second holds within a matrix, in which float64 keeps six digits
-# of a density there and few below.
+# lie a billion deviations apart. The second holds within a matrix: float64 keeps six digits of a
+# density there, and few below.
 _DEFAULT_FLOOR, _LEAST_EIGENVALUE = 1e-18, 1e-10
 
 

@@ -66,6 +66,7 @@ OF_EFFECT = {
         # Of `partial_fit` alone; refused as well, as nobody gains from an exception.
         "step_exponent": 0.8,
         "step_offset": 3.0,
+        "step_size": 0.5,
     },
     BayesianGaussianMixture: SHARED
     | {

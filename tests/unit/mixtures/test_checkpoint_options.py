@@ -87,6 +87,7 @@ TRAININGS = {
             "options": [
                 {"options": MaximumLikelihoodOptions(variance_floor=0.01)},
                 {"options": MaximumLikelihoodOptions(min_count=0.5)},
+                {"options": MaximumLikelihoodOptions(least_eigenvalue=0.5)},
                 {"options": MaximumLikelihoodOptions(reg_covar=0.5)},
                 {"options": MaximumLikelihoodOptions(reg_covar=np.array([0.5, 0.25]))},
                 {"options": MaximumLikelihoodOptions(refuse_collapse=True)},

@@ -9,6 +9,7 @@ from speakergmm.mixtures import (
     MixtureStatistics,
     UpdateReport,
     accumulate,
+    make_mixture,
     split_component,
     update_maximum_likelihood,
 )
@@ -161,3 +162,36 @@ def test_splitting_keeps_the_whole(mixture):
     np.testing.assert_array_equal(new.means[others], mixture.means[others])
     offset = np.abs(new.means[2] - new.means[6]) / np.sqrt(mixture.variances[2])
     np.testing.assert_allclose(offset, 0.2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["full", "tied"])
+def test_eigenvalues_are_held_relative_to_the_matrix_itself(kind):
+    # One feature twice, in another unit: no variance in one direction of the correlations.
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=500)
+    X = np.column_stack([x, 1e3 * x, rng.normal(size=500)])
+    model = make_mixture(
+        kind, [1.0], [X.mean(axis=0)], np.eye(3)[None] if kind == "full" else np.eye(3)
+    )
+    statistics = accumulate(model, X, precision="float64")
+    options = MaximumLikelihoodOptions(variance_floor=0.0, least_eigenvalue=1e-4)
+    new, report = update_maximum_likelihood(statistics, model, options=options)
+    covariance = new.full_covariances()[0]
+    exact = np.cov(X.T, bias=True)
+    deviations = np.sqrt(np.diag(exact))
+    values = np.linalg.eigvalsh(covariance / np.outer(deviations, deviations))
+    np.testing.assert_allclose(values[0], 1e-4, rtol=1e-6)
+    np.testing.assert_allclose(np.diag(covariance), np.diag(exact), rtol=1e-3)
+    assert report.n_floored == 1
+    # What is far from singular is left alone, bit by bit.
+    wide = X + rng.normal(size=X.shape) * [1.0, 1e3, 1.0]
+    statistics = accumulate(model, wide, precision="float64")
+    found = [
+        update_maximum_likelihood(
+            statistics, model, options=MaximumLikelihoodOptions(least_eigenvalue=least)
+        )[0]
+        for least in (0.0, 1e-4)
+    ]
+    assert found[0].covariances.tobytes() == found[1].covariances.tobytes()
+    with pytest.raises(InvalidInputError, match="least_eigenvalue"):
+        MaximumLikelihoodOptions(least_eigenvalue=1.0)
