@@ -41,7 +41,7 @@ class Claim:
         """Whether the length was left open, by a program that could not go back."""
         if self.n_size == 8:
             return self.length <= 0 or self.length >= 1 << 62
-        return self.length <= 0 or -self.length % (1 << 31) <= _LEFT_OPEN
+        return -self.length % (1 << 31) <= _LEFT_OPEN
 
     def corrected(self, size: int, length: int) -> Pieces:
         """Return what to read of a file of a size instead, so that the header has a length."""

@@ -193,6 +193,16 @@ def test_metadata_after_an_open_length_is_no_audio(path, kind, length):
     assert "holds no samples" in refused(path)
 
 
+@pytest.mark.parametrize("kind", ["iXML", "id3", "JUNK", "LIST"])
+@pytest.mark.parametrize("tail", [b"", b"?????"])
+def test_metadata_that_ends_elsewhere_than_the_file_is_no_audio(path, kind, tail):
+    # Of audio of an open length nothing was written: a recorder was killed, or the file was cut.
+    header = b"data\0\0\0\0"
+    content = METADATA[kind] + tail if tail else METADATA[kind][:-3]
+    path.write_bytes(riff(FMT, header, content))
+    assert "holds no samples" in refused(path)
+
+
 @pytest.mark.parametrize("kind", METADATA)
 def test_metadata_around_audio_of_known_length_is_passed_over(path, kind):
     path.write_bytes(riff(METADATA[kind], FMT, chunk(b"data", PCM.tobytes()), METADATA[kind]))
