@@ -114,6 +114,45 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
     return rows
 
 
+def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a person asks of a store first; all of it is in the JSON."""
+    background = document["background"]
+    made, features = background["provenance"], background["features"]
+    trained = [
+        counted(made[key], noun)
+        for key, noun in (("n_speakers", "named speaker"), ("n_utterances", "recording"))
+        if isinstance(made.get(key), int)
+    ]
+    return [
+        (
+            "speakers",
+            f"{document['n_speakers']}, {counted(document['n_sessions'], 'recording')}, "
+            f"{document['speech_seconds']:.1f} s of speech; last enrolled "
+            f"{document['last_enrolled'] or 'never'}",
+        ),
+        (
+            "adapted",
+            f"{', '.join(document['parameters'])}; relevance factor "
+            f"{document['relevance_factor']:g}",
+        ),
+        (
+            "background",
+            f"{counted(background['n_components'], 'component')}, digest "
+            f"{background['digest'][:12]}" + f"; {', '.join(trained)}" * bool(trained),
+        ),
+        (
+            "features",
+            f"{features.get('name') or 'of its own'}, {background['n_features']} a frame, digest "
+            f"{background['features_digest'][:12]}",
+        ),
+        (
+            "made",
+            f"{document['created']}, format version {document['format_version']}; all of it: "
+            "--json",
+        ),
+    ]
+
+
 def info(
     file: Annotated[Path, typer.Argument(help="Any file of speakergmm's: a model, a store.")],
     json: JsonOption = False,
@@ -123,7 +162,9 @@ def info(
     if json:
         print_json(document)
     else:
-        print_table(str(file), ("what", "value"), _flatten(document))
+        short = document["kind"] == "speaker store"
+        rows = _summary(document) if short else _flatten(document)
+        print_table(str(file), ("what", "value"), rows)
 
 
 def _describe(file: Path) -> dict[str, Any]:

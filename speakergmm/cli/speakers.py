@@ -23,7 +23,10 @@ StoreArgument = Annotated[
 SpeakerArgument = Annotated[str, typer.Argument(help="The speaker's name.", show_default=False)]
 ThresholdOption = Annotated[
     float | None,
-    typer.Option(help="Score from which on the answer is yes; without it only the score is given."),
+    typer.Option(
+        help="Score from which on the answer is yes; without it only the score is given. Measure "
+        "the error rates it has, on trials of your own kind: run-protocol, evaluate."
+    ),
 ]
 ExactOption = Annotated[
     bool, typer.Option("--exact", help="Score with all components, not only the best five.")
@@ -90,6 +93,7 @@ def enroll(
 
     if ubm is None and not store.exists():
         raise StoreError(f"{store}: no such store; to make a new one give --ubm MODEL")
+    new_store = not store.exists()
     report = enroll_into(
         store,
         speaker,
@@ -99,6 +103,11 @@ def enroll(
     )
     for warning in report.warnings:
         print_note(f"warning: {warning}")
+    if new_store:
+        print_note(
+            "a new store; no threshold is built in: measure the error rates of yours on trials of "
+            "your own kind (speakergmm run-protocol, evaluate)"
+        )
     if json:
         print_json(report.to_dict())
     else:
@@ -129,11 +138,6 @@ def verify(
     if result.decision is not None:
         decision = f"  {'yes' if result.decision else 'no'} (threshold {threshold:g})"
     print_line(f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}")
-    if threshold is not None:
-        print_note(
-            "the threshold is yours: measure its error rates on trials of your own kind "
-            "(speakergmm run-protocol, evaluate)"
-        )
 
 
 def identify(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
@@ -85,7 +85,7 @@ class BackgroundModel:
     @classmethod
     def train(
         cls,
-        corpus: Corpus,
+        corpus: Corpus | str | os.PathLike[str],
         *,
         features: FeatureConfig | str | os.PathLike[str] = "speaker",
         n_components: int = 64,
@@ -101,8 +101,9 @@ class BackgroundModel:
 
         Parameters
         ----------
-        corpus : Corpus
-            Speech of many people; whether it names them doesn't matter for the training.
+        corpus : Corpus or path
+            Speech of many people; whether it names them doesn't matter for the training. A path is
+            read by `speakergmm.corpora.read_corpus`.
         features : FeatureConfig, str or path, default="speaker"
             A configuration, the name of a preset, or a TOML or JSON file.
         n_components : int, default=64
@@ -140,6 +141,13 @@ class BackgroundModel:
         BackgroundWarning
             If the corpus is of one speaker: her model is no background to tell her apart from.
         """
+        if isinstance(corpus, str | os.PathLike):
+            corpus = read_corpus(corpus)
+        if not isinstance(corpus, Corpus):
+            raise InvalidTypeError(
+                f"a background model is trained on a Corpus or the path of one, found "
+                f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
+            )
         config = as_config(features)
         if isinstance(n_components, bool) or n_components < 1:
             raise InvalidInputError(f"n_components is {n_components!r}; it must be at least 1")

@@ -7,7 +7,7 @@ from pathlib import Path
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.speakers import database, sessions
-from speakergmm.speakers.background import BackgroundModel
+from speakergmm.speakers.background import BackgroundModel, require_background
 from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
 from speakergmm.speakers.results import EnrolmentReport
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
@@ -69,6 +69,8 @@ def enroll_into(
     >>> enroll_into("voices.db", "ana", "ana1.wav", background=background)  # doctest: +SKIP
     """
     place = Path(path)
+    if background is not None:
+        require_background(background)
     name = check_speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
     settings = AdaptationSettings(

@@ -35,9 +35,9 @@ class SpeakerScorer:
 
     Parameters
     ----------
-    background : DiagonalMixture
+    background : DiagonalMixture or BackgroundModel
         The background model, K components and D features.
-    models : mapping of str to DiagonalMixture
+    models : mapping of str to DiagonalMixture or SpeakerModel
         The speaker models by name, each K components and D features.
     precision : {"float32", "float64"}
         Arithmetic of the matrix products; sums over frames are float64 in any case.

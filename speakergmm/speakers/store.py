@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.documents import parse_json
-from speakergmm.errors import InvalidInputError, StoreError
+from speakergmm.errors import InvalidInputError, InvalidTypeError, StoreError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config, cached_extractor
 from speakergmm.provenance import software_versions, utc_now
@@ -105,14 +105,9 @@ class SpeakerStore:
         busy_timeout: float = 30.0,
     ) -> None:
         if not isinstance(path, str | os.PathLike):
-            raise TypeError(
+            raise InvalidTypeError(
                 f"a speaker store is opened by its path, found {type(path).__name__}; a new one is "
                 "made by SpeakerStore.create(path, background)"
-            )
-        if background is not None and not isinstance(background, BackgroundModel):
-            raise TypeError(
-                f"background must be a BackgroundModel, found {type(background).__name__}; "
-                "BackgroundModel.load(path) reads one"
             )
         self.path = Path(path)
         wanted = None if features is None else as_config(features)
@@ -124,6 +119,7 @@ class SpeakerStore:
             if wanted is not None:
                 check_features(self.background, wanted, what=os.fspath(path))
             if background is not None:
+                require_background(background)
                 check_background(self.background, background, what=os.fspath(path))
         except BaseException:
             self._file.close()

@@ -69,6 +69,36 @@ def test_train_info_round_trip(world, speakergmm):
     assert speakergmm("info", world.ubm).out.count("\n") > 20
 
 
+def test_a_store_is_described_in_ten_lines(store, world, speakergmm):
+    said = speakergmm("info", store).out
+    assert said.count("\n") <= 10
+    document = speakergmm("info", store, "--json").json
+    for part in (
+        f"{document['n_speakers']}, {document['n_sessions']} recordings",
+        document["background"]["digest"][:12],
+        document["last_enrolled"],
+        "relevance factor 3",
+        "format version 2",
+    ):
+        assert part in said
+
+
+def test_thresholds_are_spoken_of_once(tmp_path, world, speakergmm):
+    path = tmp_path / "new.db"
+    first, second = world.enrolment("e001")
+    done = speakergmm("enroll", path, "e001", first, "--ubm", world.ubm)
+    assert "no threshold is built in" in done.err
+    for command in (
+        ("enroll", path, "e001", second),
+        ("verify", path, "e001", second, "--threshold", 0),
+        ("identify", path, second, "--threshold", 0),
+    ):
+        done = speakergmm(*command)
+        assert (done.code, done.err) == (0, "")
+    shown = speakergmm("verify", "--help").out.replace("│", " ")
+    assert "Measure the error rates it has" in " ".join(shown.split())
+
+
 def test_training_is_reproducible_and_independent_of_jobs(tmp_path, world, speakergmm):
     corpus = world.protocol_dir / "background.tsv"
     digests = []

@@ -237,3 +237,13 @@ def test_packed_and_saved_kinds_agree(background, tmp_path):
     background.save(tmp_path / "m")
     arrays, metadata = load_arrays(tmp_path / "m", kind=background_module.BACKGROUND_KIND)
     assert pack_arrays(arrays, kind="background model", metadata=metadata) == background.to_bytes()
+
+
+def test_training_takes_the_path_of_a_corpus(tmp_path, background, voices):
+    for voice in range(100, 106):
+        folder = tmp_path / "rec" / f"b{voice}"
+        folder.mkdir(parents=True)
+        for number in range(2):
+            folder.joinpath(f"{number}.wav").write_bytes(voices(voice, number).read_bytes())
+    for path in (tmp_path / "rec", str(tmp_path / "rec")):
+        assert BackgroundModel.train(path, n_components=8, seed=1).digest == background.digest

@@ -1,5 +1,6 @@
 import sqlite3
 import threading
+import tracemalloc
 
 import numpy as np
 import oracles.speakers as oracle
@@ -15,7 +16,14 @@ from speakergmm.errors import (
     UnknownSpeakerError,
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.speakers import BackgroundModel, SpeakerStore, adapt_speaker, collect_statistics
+from speakergmm.speakers import (
+    BackgroundModel,
+    SpeakerScorer,
+    SpeakerStore,
+    adapt_speaker,
+    collect_statistics,
+    enroll_into,
+)
 from speakergmm.speakers import is_store as looks_like_store
 
 
@@ -366,3 +374,85 @@ def test_an_object_belongs_to_its_thread(three):
     thread.join()
     assert isinstance(caught[0], StoreError)
     assert "thread" in str(caught[0])
+
+
+def test_a_store_opens_as_people_write_it(three, background, tmp_path):
+    with SpeakerStore(str(three.path)) as store:
+        assert [speaker.name for speaker in store.speakers()] == ["Zoë", "ana", "bea"]
+    with SpeakerStore(three.path, background=background, features="speaker"):
+        pass
+    for call in (
+        lambda: SpeakerStore(background),
+        lambda: SpeakerStore.create(tmp_path / "y.db", background.mixture),
+        lambda: SpeakerStore.create(tmp_path / "y.db", "ubm.safetensors"),
+        lambda: SpeakerStore(three.path, background=background.mixture),
+        lambda: enroll_into(tmp_path / "y.db", "ana", "a.wav", background=background.mixture),
+        lambda: adapt_speaker(background.mixture, []),
+        lambda: collect_statistics(background.mixture, "a.wav"),
+        lambda: BackgroundModel.train(np.zeros((100, 3))),
+    ):
+        with pytest.raises(
+            TypeError, match=r"BackgroundModel\(|BackgroundModel\.load|SpeakerStore\.create|Corpus"
+        ):
+            call()
+
+
+def test_wrapped_models_are_scored_as_their_mixtures(three, voices):
+    frames = FeatureExtractor("speaker").extract(voices(2, 5)).speech_values
+    models = {name: three.model(name) for name in ("ana", "bea")}
+    wrapped = SpeakerScorer(three.background, models)
+    bare = SpeakerScorer(
+        three.background.mixture, {name: model.mixture for name, model in models.items()}
+    )
+    np.testing.assert_array_equal(wrapped.score(frames), bare.score(frames))
+
+
+@pytest.mark.parametrize(
+    "parameters", [("means",), ("weights",), ("means", "weights", "variances"), ("variances",)]
+)
+def test_kept_models_score_as_models_adapted_anew(tmp_path, background, voices, parameters):
+    with SpeakerStore.create(tmp_path / "x.db", background, parameters=parameters) as store:
+        for voice, name in enumerate(("ana", "bea", "cid", "dora", "eva"), start=1):
+            store.enroll(name, voices(voice, 0))
+        store.enroll("bea", voices(2, 1))
+        names = [speaker.name for speaker in store.speakers()]
+        models = {name: store.model(name).mixture for name in names}
+        frames = FeatureExtractor("speaker").extract(voices(2, 5)).speech_values
+        expected = dict(
+            zip(names, SpeakerScorer(background.mixture, models).score(frames), strict=True)
+        )
+        assert dict(store.identify(voices(2, 5)).ranking) == expected
+        store.check()
+
+
+def test_what_is_in_memory_follows_every_change(three, voices):
+    with SpeakerStore(three.path) as other:
+        before = dict(other.identify(voices(1, 6)).ranking)
+        three.enroll("bea", voices(2, 4))
+        three.enroll("dora", voices(4, 0))
+        three.remove("ana")
+        found = dict(other.identify(voices(1, 6)).ranking)
+        assert found == dict(three.identify(voices(1, 6)).ranking)
+        assert set(found) == {"bea", "dora", "Zoë"}
+        assert found["Zoë"] == before["Zoë"]
+        assert found["bea"] != before["bea"]
+
+
+def test_long_recordings_against_many_speakers_stay_small(background):
+    # Some arrays of 90 MB, were it done at once; blocks don't change the score.
+    rng = np.random.default_rng(0)
+    mixture = background.mixture
+    slopes = rng.normal(0, 0.01, (1500, *mixture.means.shape)).astype(np.float32)
+    offsets = rng.normal(0, 0.1, (1500, mixture.n_components)).astype(np.float32)
+    names = [str(number) for number in range(1500)]
+    frames = mixture.sample(600, rng).astype(np.float32)
+    scorer = SpeakerScorer.from_terms(mixture, names, slopes, offsets)
+    tracemalloc.start()
+    found = scorer.score(np.tile(frames, (5, 1)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 220e6
+    some = ["7", "1499"]
+    np.testing.assert_allclose(
+        found[[7, 1499]], scorer.subset(some).score(frames, top_c=5), atol=1e-5
+    )
