@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -91,9 +92,9 @@ def enroll(
     """Enrol a speaker from recordings; more recordings later add to her."""
     from speakergmm.speakers import BackgroundModel, enroll_into
 
-    if ubm is None and not store.exists():
+    new_store = not os.path.lexists(store)
+    if ubm is None and new_store:
         raise StoreError(f"{store}: no such store; to make a new one give --ubm MODEL")
-    new_store = not store.exists()
     report = enroll_into(
         store,
         speaker,

@@ -1,3 +1,4 @@
+import os
 import sqlite3
 import threading
 import tracemalloc
@@ -12,6 +13,7 @@ from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
     InvalidInputError,
+    SpeakerGmmError,
     StoreError,
     UnknownSpeakerError,
 )
@@ -456,3 +458,24 @@ def test_long_recordings_against_many_speakers_stay_small(background):
     np.testing.assert_allclose(
         found[[7, 1499]], scorer.subset(some).score(frames, top_c=5), atol=1e-5
     )
+
+
+def test_paths_that_no_store_can_have_are_refused_in_a_line(tmp_path, background, three):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link.db").symlink_to(three.path)
+    for path in (
+        tmp_path / ("x" * 300),
+        tmp_path / ("x" * 300) / "y.db",
+        tmp_path / "pipe",
+        tmp_path,
+        "/dev/zero",
+        f"{tmp_path}/a\0b",
+        "",
+    ):
+        assert not looks_like_store(path)
+        for call in (lambda: SpeakerStore(path), lambda: SpeakerStore.create(path, background)):  # noqa: B023
+            with pytest.raises(SpeakerGmmError) as caught:
+                call()
+            assert "\n" not in str(caught.value)
+    with SpeakerStore(tmp_path / "link.db") as store:
+        assert len(store.speakers()) == 3
