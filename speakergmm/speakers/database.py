@@ -65,7 +65,7 @@ def check_place(path: Path) -> None:
         raise StoreError(f"{path}: is how files are named while they are written; give another")
     if os.path.lexists(path):
         raise StoreExistsError(f"{path}: exists already; open it, or give the name of a new store")
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 (Path.is_dir raises on long names)
         raise StoreError(f"{path}: can't be made, its folder doesn't exist")
 
 

@@ -249,11 +249,15 @@ class SpeakerScorer:
 
     @cached_property
     def _slopes_by_component(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Slopes as (K, width, S) and offsets as (K, S), for one product per component."""
-        return (
-            np.ascontiguousarray(self._slopes.transpose(1, 2, 0)),
-            np.ascontiguousarray(self._offsets.T),
-        )
+        """Slopes as (K, width, S) and offsets as (K, S), for one product per component.
+
+        Products of slopes that lie apart take half as long again, but copying those of thousands
+        of speakers takes longer than scoring a recording.
+        """
+        slopes = self._slopes.transpose(1, 2, 0)
+        if slopes.size <= _LARGEST_BLOCK:
+            slopes = np.ascontiguousarray(slopes)
+        return slopes, np.ascontiguousarray(self._offsets.T)
 
     def _checked(self, X: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         frames = np.asarray(X)
