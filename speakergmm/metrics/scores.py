@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.errors import InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 from speakergmm.files import UnreadableFileError, atomic_text_writer
 from speakergmm.text_files import open_text
@@ -153,11 +153,11 @@ def check_scores(scores: object, function: str) -> None:
 
     Raises
     ------
-    TypeError
+    InvalidTypeError
         With the right call.
     """
     if not isinstance(scores, Scores):
-        raise TypeError(
+        raise InvalidTypeError(
             f"{function} takes speakergmm.metrics.Scores(models, paths, scores, labels), found "
             f"{type(scores).__name__}; for two arrays there are equal_error_rate(target, "
             "nontarget), min_dcf and identification_accuracy(matrix, true_index)"
