@@ -31,6 +31,9 @@ _CHECKED |= {"OGG", "MP3", "AVR", "WVE", "VOC", "SDS"}
 # These claim nothing, and end where they end.
 _CHECKED |= {"IRCAM", "PAF", "PVF"}
 _MOST_STREAMS = 4096
+# Digital silence has 300 in FLAC as encoders write it by default and 5,000 at the most; 3,000 in
+# Opus.
+_MOST_SAMPLES_PER_BYTE = 4000
 # What a large file is made of is kept: a list may have thousands of stretches of it.
 _KEPT_FROM_BYTES = 1 << 22
 
@@ -177,6 +180,11 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
         raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
     total = replace(first, n_samples=sum(info.n_samples for info in infos))
+    if total.n_samples * total.n_channels > _MOST_SAMPLES_PER_BYTE * size:
+        raise AudioError(
+            f"{name}: holds {total.duration / 3600:.1f} h of audio in {size} bytes, all of it the "
+            "same value; give recordings of sound"
+        )
     return Recording(source, total, tuple(parts))
 
 

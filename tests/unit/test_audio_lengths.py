@@ -592,3 +592,32 @@ def test_flac_without_a_right_header_is_refused(path):
     content[7] = 35
     path.write_bytes(content)
     refused(path)
+
+
+def remainder(data, polynomial, bits):
+    """The checksum by its definition, a bit at a time."""
+    value = 0
+    for byte in data:
+        value ^= byte << (bits - 8)
+        for _ in range(8):
+            value = (value << 1 ^ (polynomial if value >> (bits - 1) else 0)) & ((1 << bits) - 1)
+    return value.to_bytes(bits // 8, "big")
+
+
+def silent_flac(n_frames, block):
+    """FLAC of frames that say one value for a block each."""
+    fields = RATE << 44 | 15 << 36 | n_frames * block
+    content = b"fLaC\x80\0\0\x22" + 2 * block.to_bytes(2, "big") + bytes(6)
+    content += fields.to_bytes(8, "big") + bytes(16)
+    for number in range(n_frames):
+        frame = b"\xff\xf8\x70\x08" + chr(number).encode() + (block - 1).to_bytes(2, "big")
+        frame += remainder(frame, 0x07, 8) + bytes(3)
+        content += frame + remainder(frame, 0x8005, 16)
+    return content
+
+
+def test_a_small_file_of_hours_is_refused(path):
+    path.write_bytes(silent_flac(300, 4096))
+    assert not read_everywhere(path).any()
+    path.write_bytes(silent_flac(300, 65535))
+    assert "holds 0.3 h of audio in" in refused(path)
