@@ -268,12 +268,13 @@ def _recordings(
     strict: bool,
 ) -> tuple[Corpus, Transcripts]:
     """Read a corpus with its transcripts, or one recording with its own."""
-    from speakergmm.audio import has_audio_suffix
+    from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
     from speakergmm.corpora import Corpus, Utterance
     from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 
     folded = case_of(case)
-    if path.is_dir() or not has_audio_suffix(path.name):
+    named = has_audio_suffix(path.name) or has_unreadable_suffix(path.name)
+    if path.is_dir() or not named:
         if text is not None:
             raise InvalidInputError(
                 f"--text is what one recording says, {path} is a corpus; give --transcripts FILE"

@@ -179,6 +179,15 @@ def test_words_of_flat_folders_need_word_folders_or_a_pattern(command, record, t
     document = json.loads(out)
     assert (code, document["words"]) == (0, ["no", "yes"])
     assert document["provenance"]["n_speakers"] == 2
+    # A recording may be called as none that can be read; its content counts.
+    (tmp_path / "one.m4a").write_bytes((where / FLAT[0]).read_bytes())
+    (tmp_path / "two.m4a").write_bytes(b"no audio")
+    align = ("--text", "no", "--output", tmp_path / "aligned")
+    assert command("align", model, tmp_path / "one.m4a", *align)[0] == 0
+    code, _, err = command("align", model, tmp_path / "two.m4a", *align)
+    assert code == 2
+    assert "two.m4a: " in err
+    assert "corpus" not in err.splitlines()[-1].replace(str(tmp_path), "")
     # What is wrong with one recording costs that one.
     (tmp_path / "list.csv").write_text(f"path,speaker\n{FLAT[0]},ana\n{FLAT[1]},\n")
     decode = ("decode", model, tmp_path / "list.csv", "--data", where, "--isolated", "--json")
