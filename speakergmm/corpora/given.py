@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,11 @@ from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.reading import read_corpus
 from speakergmm.errors import InvalidTypeError
+
+
+class CorpusWarning(UserWarning):
+    """Something of a corpus was passed over."""
+
 
 AnyPath = str | os.PathLike[str]
 Recordings = Corpus | Iterable[Utterance | AnyPath] | Utterance | AnyPath
@@ -28,12 +34,12 @@ def as_corpus(given: Recordings, *, strict: bool = True) -> Corpus:
     given : Corpus, path, or iterable of Utterance or path
         As `as_utterances` has it.
     strict : bool, default=True
-        As `read_corpus` has it, of one that is read.
+        As `read_corpus` has it, of one that is read; what was passed over is then warned of.
     """
     if isinstance(given, Corpus):
         return given
     if is_path(given) and not has_audio_suffix(os.fspath(given)):
-        return read_corpus(given, strict=strict)
+        return _read(given) if strict else read_corpus(given, strict=False)
     source = os.fspath(given) if is_path(given) else "given"
     return Corpus(as_utterances(given), source=source)
 
@@ -49,7 +55,7 @@ def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
     """
     if is_path(given):
         if not has_audio_suffix(os.fspath(given)):
-            return tuple(read_corpus(given))
+            return tuple(_read(given))
         given = [given]
     elif isinstance(given, Utterance):
         given = [given]
@@ -68,6 +74,14 @@ def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
         else:
             raise refused(item, "an utterance, Utterance(id, path, speaker), or a path")
     return tuple(utterances)
+
+
+def _read(path: AnyPath) -> Corpus:
+    """Read a corpus that the caller never sees, so that its notes must be told here."""
+    corpus = read_corpus(path)
+    for note in corpus.notes:
+        warnings.warn(note, CorpusWarning, stacklevel=4)
+    return corpus
 
 
 def is_path(given: Any) -> TypeGuard[AnyPath]:

@@ -8,6 +8,7 @@ import soundfile
 
 from speakergmm.audio import AUDIO_SUFFIXES, read_audio
 from speakergmm.corpora import read_corpus, validate_corpus
+from speakergmm.corpora.given import CorpusWarning, as_corpus, as_utterances
 from speakergmm.errors import CorpusError
 
 RATE = 8000
@@ -212,6 +213,13 @@ def test_names_in_two_normal_forms_make_one_id(folder):
 def test_a_corpus_says_how_much_is_not_in_it(folder):
     assert repr(read_corpus(folder("ana/1.wav"))).endswith("corpus')")
     assert repr(read_corpus(folder("ana/2.m4a"))).endswith(", 1 note)")
+
+
+def test_a_corpus_that_is_given_by_its_path_warns_of_what_is_not_in_it(folder):
+    where = folder("ana/1.wav", "ana/2.m4a")
+    for read in (as_corpus, as_utterances):
+        with pytest.warns(CorpusWarning, match=r"formats that can't be read .*'ana/2.m4a'"):
+            assert len(read(where)) == 1
 
 
 @pytest.mark.parametrize("name", ["one.m4a", "one.WMA"])
