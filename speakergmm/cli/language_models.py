@@ -139,10 +139,10 @@ def _look_like_ids(first: Sequence[str]) -> bool:
 
 
 def _check_output(path: Path) -> None:
-    from speakergmm.files import check_writable
+    from speakergmm.files import check_writable, kind_of, open_regular
 
-    if path.is_file() and path.stat().st_size > 0:
-        with path.open("rb") as file:
+    if kind_of(path) == "file" and path.stat().st_size > 0:
+        with open_regular(path) as file:
             start = file.read(4096)
         if not (start.startswith(b"\x1f\x8b") or b"\\data\\" in start):
             raise InvalidInputError(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.files import check_writable
+from speakergmm.files import check_writable, kind_of, open_regular
 
 Kind = Literal[
     "model", "acoustic model", "word models", "scores", "report", "settings", "recognition"
@@ -39,7 +39,7 @@ def check_output(path: Path, kind: Kind) -> None:
     SpeakerGmmError
         If the path holds something else, what the command reads among it, or can't be written.
     """
-    if path.is_file() and path.stat().st_size > 0 and not _holds(path, kind):
+    if kind_of(path) == "file" and path.stat().st_size > 0 and not _holds(path, kind):
         raise InvalidInputError(
             f"{path}: exists and is not {_NAMES[kind]}; give another name, or remove it first"
         )
@@ -49,7 +49,7 @@ def check_output(path: Path, kind: Kind) -> None:
 def _holds(path: Path, kind: Kind) -> bool:
     if kind in ("model", "acoustic model", "word models"):
         return _model_kind(path) == kind
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(4096)
     if kind == "scores":  # a list of trials begins with the same two columns
         return start.startswith(b"model\tpath\tscore\t")

@@ -21,6 +21,7 @@ from speakergmm.cli.output import (
 )
 from speakergmm.cli.texts import CaseOption, case_of, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import kind_of
 from speakergmm.words import fold
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _mapping(name: str | None) -> PhoneMapping:
 
     if name is None or name in PHONE_MAPPINGS:
         return PHONE_MAPPINGS[name or "identity"]
-    if not Path(name).exists():
+    if kind_of(name) == "missing":
         raise InvalidInputError(
             f"--mapping {name!r}: is no file, and none of {', '.join(PHONE_MAPPINGS)}"
         )

@@ -13,7 +13,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from sklearn.base import BaseEstimator
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.files import kind_of
 from speakergmm.mixtures.checkpoint import (
     Codec,
     Context,
@@ -201,7 +201,7 @@ def open_checkpoint(
         ) as file:
             yield file
     except BaseException:
-        if before is not None and Path(path).exists():
+        if before is not None and kind_of(path) != "missing":
             numbers.set_state(before)
         raise
 

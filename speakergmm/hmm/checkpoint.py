@@ -28,7 +28,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.files import check_writable
+from speakergmm.files import check_writable, kind_of
 from speakergmm.hmm.embedded import AlignedPath
 from speakergmm.hmm.models import PhoneModels
 from speakergmm.hmm.training_state import FailedUtterance, TrainingIteration, TrainingState
@@ -76,7 +76,7 @@ class EmbeddedCheckpoint:
         self._seconds = seconds
         self._pending: TrainingState | None = None
         check_writable(self.path)
-        if Path(self.path).exists():
+        if kind_of(self.path) != "missing":
             self.state = self._restored()
         self._next_writing = time.perf_counter() + seconds
 

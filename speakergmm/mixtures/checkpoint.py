@@ -30,7 +30,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.files import check_writable
+from speakergmm.files import check_writable, kind_of
 from speakergmm.mixtures.em import EMState, Iteration, UpdateReport
 from speakergmm.mixtures.fingerprint import describe_differences, normalised
 from speakergmm.mixtures.kinds import mixture_kind
@@ -132,7 +132,7 @@ class TrainingCheckpoint(Generic[Model]):
         self._fingerprint = normalised(fingerprint)
         self._codec = codec
         check_writable(self.path)
-        if Path(self.path).exists():
+        if kind_of(self.path) != "missing":
             self._restore()
         self._is_pending = False
         self._next_writing = time.perf_counter() + seconds
@@ -233,7 +233,7 @@ class TrainingCheckpoint(Generic[Model]):
                 )
             if "context" in metadata:
                 self.context = Context(parts["context"], metadata["context"])
-        except (InvalidInputError, KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ModelFormatError(
                 f"{self.path}: a training checkpoint with a part missing or wrong ({error})"
             ) from None

@@ -25,7 +25,7 @@ def mixture_kind(covariance_type: str) -> type[Mixture]:
     InvalidInputError
         If there is none.
     """
-    if covariance_type not in MIXTURE_KINDS:
+    if not isinstance(covariance_type, str) or covariance_type not in MIXTURE_KINDS:
         raise InvalidInputError(
             f"covariance_type must be one of {', '.join(map(repr, MIXTURE_KINDS))}, found "
             f"{covariance_type!r}"

@@ -77,7 +77,7 @@ class MixtureStatistics:
         n_frames: float,
         covariance_type: CovarianceType = "diag",
     ) -> None:
-        if covariance_type not in _SECOND_ORDER:
+        if not isinstance(covariance_type, str) or covariance_type not in _SECOND_ORDER:
             raise InvalidInputError(
                 f"covariance_type must be one of {', '.join(map(repr, _SECOND_ORDER))}, found "
                 f"{covariance_type!r}"

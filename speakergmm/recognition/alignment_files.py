@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.files import atomic_text_writer, write_error
+from speakergmm.files import atomic_text_writer, kind_of, open_regular, write_error
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.recognition.aligning import AlignedUtterance
 from speakergmm.recognition.ctm import ctm_lines, read_ctm
@@ -235,11 +235,12 @@ def check_kind(path: Path) -> None:
     InvalidInputError
         If the file is there, not empty, and something else.
     """
-    if path.is_dir():
+    kind = kind_of(path)
+    if kind == "folder":
         raise InvalidInputError(f"{path}: is a folder; give another --output, or remove it first")
-    if not path.is_file() or path.stat().st_size == 0:
+    if kind != "file" or path.stat().st_size == 0:
         return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(4096)
     first = start.split(b"\n", 1)[0].removeprefix(b"\xef\xbb\xbf")
     suffix = path.suffix.lower()

@@ -438,9 +438,11 @@ def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
 
 
 @pytest.mark.parametrize("name", ["noise.wav", "model.safetensors"])
-def test_a_file_that_is_no_text_is_refused_in_a_word(speak, folder, world, name):
+def test_a_file_that_is_no_text_is_called_what_it_is(speak, folder, world, name):
     binary = folder / name
+    told = "is a background model, no text; give a text file"
     if name.endswith("wav"):
+        told = "is a WAV recording, no text; give a text file"
         soundfile.write(binary, 0.1 * np.random.default_rng(0).standard_normal(8000), 8000)
     else:
         shutil.copy(world.ubm, binary)
@@ -452,11 +454,11 @@ def test_a_file_that_is_no_text_is_refused_in_a_word(speak, folder, world, name)
     ):
         code, _, err = speak(*command)
         assert code == 2
-        assert err.splitlines()[-1] == f"speakergmm: {binary}: is no text; give a text file"
+        assert err.splitlines()[-1] == f"speakergmm: {binary}: {told}"
     code, out, _ = speak("validate", corpus, "--lexicon", binary, "--lm", binary, "--json")
     assert code == 1
-    told = [p["message"] for p in json.loads(out)["problems"] if p["severity"] == "error"]
-    assert told == ["is no text; give a text file"] * 2
+    found = [p["message"] for p in json.loads(out)["problems"] if p["severity"] == "error"]
+    assert found == [told] * 2
 
 
 def test_a_text_with_some_odd_bytes_is_told_line_by_line(speak, folder):
