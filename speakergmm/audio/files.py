@@ -195,6 +195,7 @@ class _Stream:
     views: tuple[Pieces, ...] = ()
     ogg: OggStream | None = None
     mpeg: MpegStream | None = None
+    has_end: bool = True
 
 
 def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
@@ -207,7 +208,7 @@ def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
         file.seek(length_of_id3(head))
         head = file.read(4)
     if head[:4] == b"fLaC":
-        return [_Stream(views) for views in _flac(file, size, name)]
+        return _flac(file, size, name) or None
     if head[:1] == b"\xff":
         return _mpeg(file, size, name) or None
     pieces = check_length(file, size, name)
@@ -218,9 +219,11 @@ def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
     return None if pieces is None else [_Stream((pieces,))]
 
 
-def _flac(file: BinaryFile, size: int, name: str) -> list[tuple[Pieces, ...]]:
+def _flac(file: BinaryFile, size: int, name: str) -> list[_Stream]:
     streams = flac_streams(file, size, name)
-    return [()] if streams is None else [(pieces,) for pieces in streams]
+    if len(streams) == 1 and len(streams[0].pieces) == 1:
+        return [_Stream(has_end=streams[0].ends_in_frame)]
+    return [_Stream((stream.pieces,), has_end=stream.ends_in_frame) for stream in streams]
 
 
 def _ogg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
@@ -236,7 +239,9 @@ def _ogg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
         # libsndfile reads no FLAC in Ogg, but what is in it.
         inside = Spliced(file, pieces)
         length = inside.seek(0, io.SEEK_END)
-        found += [_Stream((pieces, *views)) for views in _flac(inside, length, name)]
+        found += [
+            replace(part, views=(pieces, *part.views)) for part in _flac(inside, length, name)
+        ]
     return found
 
 
@@ -315,6 +320,8 @@ def _length(path: Path, sound: Any, stream: _Stream) -> int:
         )
     if n_samples >= _UNKNOWN_LENGTH:
         n_samples = _count_samples(path, sound)
+    if not stream.has_end:
+        _check_last_sample(path, sound)
     if n_samples <= 0 or sound.samplerate <= 0:
         raise AudioError(f"{name}: holds no samples (length 0)")
     if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
@@ -323,6 +330,22 @@ def _length(path: Path, sound: Any, stream: _Stream) -> int:
             f"{_LOWEST_RATE} to {_HIGHEST_RATE} Hz"
         )
     return n_samples
+
+
+def _check_last_sample(path: Path, file: Any) -> None:
+    """Decode the end of a file that doesn't look as if it had the one that its header promises."""
+    import soundfile
+
+    try:
+        file.seek(file.frames - 1)
+        if len(file.read(1)) == 1:
+            return
+    except soundfile.SoundFileError:
+        pass
+    raise AudioError(
+        f"{described(path)}: damaged or truncated {file.format} file, the end of the "
+        f"{file.frames / file.samplerate:.2f} s that its header promises can't be decoded"
+    )
 
 
 def _count_samples(path: Path, file: Any) -> int:

@@ -2,6 +2,7 @@
 
 import re
 from itertools import pairwise
+from typing import NamedTuple
 
 from speakergmm.audio.splicing import BinaryFile, Pieces, replaced
 from speakergmm.errors import AudioError
@@ -19,7 +20,22 @@ _MOST_TRIES = 2
 _SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}, **{n: 1 << n for n in range(8, 16)}}
 
 
-def flac_streams(file: BinaryFile, size: int, name: str) -> list[Pieces] | None:
+class FlacStream(NamedTuple):
+    """One stream of a file.
+
+    Attributes
+    ----------
+    pieces : pieces
+        What to read.
+    ends_in_frame : bool
+        Whether a frame was found that ends the stream where the header says.
+    """
+
+    pieces: Pieces
+    ends_in_frame: bool
+
+
+def flac_streams(file: BinaryFile, size: int, name: str) -> list[FlacStream]:
     """Tell the streams of a FLAC file apart, and complete their headers.
 
     Parameters
@@ -33,9 +49,8 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[Pieces] | None:
 
     Returns
     -------
-    list of pieces or None
-        What to read for each stream; None if the file is to be read as it is: it is one stream,
-        and the number of samples in its header is that of its last frame, or it is none.
+    list of FlacStream
+        One, unless files were put one after the other; none if nothing begins as a stream does.
 
     Raises
     ------
@@ -44,10 +59,7 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[Pieces] | None:
         the last frame is cut off.
     """
     bounds = [*_beginnings(file, size), size]
-    streams = [_stream(file, *bound, name) for bound in pairwise(bounds)]
-    if not streams or (len(streams) == 1 and len(streams[0]) == 1):
-        return None
-    return streams
+    return [_stream(file, *bound, name) for bound in pairwise(bounds)]
 
 
 def _beginnings(file: BinaryFile, size: int) -> list[int]:
@@ -60,7 +72,7 @@ def _beginnings(file: BinaryFile, size: int) -> list[int]:
     return found
 
 
-def _stream(file: BinaryFile, start: int, end: int, name: str) -> Pieces:
+def _stream(file: BinaryFile, start: int, end: int, name: str) -> FlacStream:
     """Return what to read for a stream, with the number of samples that its frames have."""
     file.seek(start)
     header = file.read(_TOTAL + 8)
@@ -80,9 +92,9 @@ def _stream(file: BinaryFile, start: int, end: int, name: str) -> Pieces:
             f"promises {promised / rate:.2f} s"
         )
     if found is None or found == promised:
-        return ((start, end),)
+        return FlacStream(((start, end),), found is not None)
     total = (fields & ~_TOTAL_BITS | found).to_bytes(8, "big")
-    return replaced(start, end, start + _TOTAL, total)
+    return FlacStream(replaced(start, end, start + _TOTAL, total), True)
 
 
 def _samples_of_frames(
