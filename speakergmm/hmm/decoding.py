@@ -30,7 +30,7 @@ _IMPOSSIBLE = -1e20
 _SAME_SCORE = 1e-5
 """Relative difference of the scores that two searches give one path."""
 _SMALL_GRAPH = 100_000
-"""Arcs up to which a graph is searched whole: some 2 to 5 % of real time, as with a beam."""
+"""Arcs up to which a graph is searched whole, in 2 % of real time or less."""
 
 
 @dataclass(frozen=True, slots=True)
