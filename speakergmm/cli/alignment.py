@@ -26,7 +26,6 @@ from speakergmm.cli.output import (
 )
 from speakergmm.cli.texts import ByOption, case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.text_files import read_text_lines
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
@@ -317,6 +316,8 @@ def _file_text(text: str) -> str | None:
             return None
     except UnreadableFileError:  # a sentence longer than a file's name may be
         return None
+    from speakergmm.text_files import read_text_lines
+
     return " ".join(line for _, line in read_text_lines(text, error=InvalidInputError))
 
 

@@ -101,6 +101,7 @@ def enroll(
         wavs,
         background=None if ubm is None else BackgroundModel.load(ubm),
         relevance_factor=relevance,
+        progress=not json,
     )
     for warning in report.warnings:
         print_note(f"warning: {warning}")

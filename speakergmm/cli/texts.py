@@ -11,7 +11,6 @@ import typer
 from speakergmm.cli.output import print_note
 from speakergmm.errors import CorpusError
 from speakergmm.files import kind_of
-from speakergmm.text_files import FaultList, FaultyFileError, open_text, read_lines
 from speakergmm.words import Case, clean, split_words, word_fault
 
 CaseOption = Annotated[
@@ -61,6 +60,8 @@ def _is_json(path: Path) -> bool:
         return True
     if kind_of(path) != "file":
         return False
+    from speakergmm.text_files import open_text
+
     with open_text(path) as file:
         return file.peek(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
 
@@ -99,6 +100,8 @@ def _read_decoded(path: Path) -> dict[str, list[str]]:
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
     """Read sentences, one a line, or the transcripts of utterances."""
+    from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+
     if ids or path.is_dir() or path.suffix.lower() in (".csv", ".tsv"):
         return list(read_words(path, case).values())
     faults = FaultList(str(path))

@@ -24,6 +24,7 @@ def enroll_into(
     relevance_factor: float | None = None,
     n_jobs: int = 1,
     busy_timeout: float = 30.0,
+    progress: bool = False,
 ) -> EnrolmentReport:
     """Enrol a speaker into a store; make the store if there is none.
 
@@ -46,6 +47,8 @@ def enroll_into(
         Processes that read recordings.
     busy_timeout : float, default=30
         Seconds to wait for other programs that write.
+    progress : bool, default=False
+        Show how many recordings have been read.
 
     Returns
     -------
@@ -82,7 +85,11 @@ def enroll_into(
             raise StoreError(f"{place}: no such store; give a background model to make a new one")
         database.check_place(place)
         collected = sessions.collect_sessions(
-            background, paths, second_order=settings.second_order, n_jobs=n_jobs
+            background,
+            paths,
+            second_order=settings.second_order,
+            n_jobs=n_jobs,
+            progress=progress,
         )
         try:
             return _create_with(place, background, settings, name, paths, collected)
@@ -97,7 +104,7 @@ def enroll_into(
                 f"made, not {settings.relevance_factor:g}; leave it out, or make another store"
             )
         if collected is None or found.second_order != settings.second_order:
-            return store.enroll(name, paths, n_jobs=n_jobs)
+            return store.enroll(name, paths, n_jobs=n_jobs, progress=progress)
         return store.enroll_collected(name, paths, collected)
 
 

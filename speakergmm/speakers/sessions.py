@@ -54,6 +54,7 @@ def collect_sessions(
     *,
     second_order: bool = False,
     n_jobs: int = 1,
+    progress: bool = False,
 ) -> list[Session]:
     """Collect the statistics of recordings; the first bad one is refused.
 
@@ -63,7 +64,8 @@ def collect_sessions(
         If two are the same audio.
     """
     collect = _CollectSession(background, second_order)
-    collected = list(parallel_map(collect, paths, n_jobs=n_jobs))
+    description = "recordings" if progress else None
+    collected = list(parallel_map(collect, paths, n_jobs=n_jobs, description=description))
     first_paths: dict[str, Path] = {}
     for path, session in zip(paths, collected, strict=True):
         first = first_paths.setdefault(session.audio_sha256, path)

@@ -214,7 +214,12 @@ class SpeakerStore:
         self.close()
 
     def enroll(
-        self, speaker: str, wavs: PathLike | Iterable[PathLike], *, n_jobs: int = 1
+        self,
+        speaker: str,
+        wavs: PathLike | Iterable[PathLike],
+        *,
+        n_jobs: int = 1,
+        progress: bool = False,
     ) -> EnrolmentReport:
         """Enrol a speaker, or add recordings to one who is enrolled.
 
@@ -228,6 +233,8 @@ class SpeakerStore:
             Recordings of her, and of nobody else.
         n_jobs : int, default=1
             Processes that read recordings.
+        progress : bool, default=False
+            Show how many recordings have been read.
 
         Returns
         -------
@@ -245,7 +252,11 @@ class SpeakerStore:
         name = check_speaker_name(speaker)
         paths = as_paths(wavs, "enroll")
         collected = sessions.collect_sessions(
-            self.background, paths, second_order=self.settings.second_order, n_jobs=n_jobs
+            self.background,
+            paths,
+            second_order=self.settings.second_order,
+            n_jobs=n_jobs,
+            progress=progress,
         )
         return self.enroll_collected(name, paths, collected)
 

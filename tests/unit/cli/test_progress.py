@@ -92,6 +92,10 @@ def test_commands_for_speakers(lines, world, tmp_path):
     )  # fmt: skip
     assert "train#ubm: Extracting features# # of #" in of_ubm
     assert "train#ubm: iteration # log#likelihood # per frame" in of_ubm
+    told = lines(
+        "enroll", tmp_path / "voices.db", "e001", *world.enrolment("e001"), "--ubm", world.ubm
+    )
+    assert "enroll: recordings# # of #" in told
     of_protocol = lines(
         "run-protocol", world.protocol_dir, "--data", corpus, "--ubm", world.ubm,
         "-o", tmp_path / "scores.tsv",
