@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, ReadOnlyError
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.mixtures.parameters import Mixture, mixture_of
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.conditioning import ConditionalMixtures
@@ -39,7 +39,7 @@ class FittedParameters:
                     f"make_mixture(covariance_type, weights, means, covariances))"
                 )
             raise ReadOnlyError(f"{name} of a {type(self).__name__} can't be set; {way}")
-        super().__setattr__(name, value)
+        super().__setattr__(name, mixture_of(value) if name == "mixture_" else value)
 
     def _set_dtype(self, dtype: np.dtype[Any]) -> None:
         """Choose the type of attributes: that of the frames, if it can hold them."""

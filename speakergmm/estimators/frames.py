@@ -17,6 +17,7 @@ from speakergmm.mixtures.frames import (
     check_matrix,
     refuse_extreme_weights,
     refuse_infinite,
+    refuse_path,
     regroup,
     weigh,
 )
@@ -119,6 +120,7 @@ def check_frames(
         If `X` is no such thing, holds NaN or infinity (the first row and column are named), or
         its number of features is not that of the fit.
     """
+    refuse_path(X, name="X")
     if is_blocks(X):
         blocks = Blocks(X, n_features=None if fitting else estimator.n_features_in_)
         if fitting:

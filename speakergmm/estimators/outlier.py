@@ -22,6 +22,7 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
     samples_needed,
 )
+from speakergmm.mixtures.frames import refuse_path
 from speakergmm.mixtures.parameters import CovarianceType, Mixture, mixture_of
 from speakergmm.parallel import threaded_map
 
@@ -375,6 +376,7 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
             )
 
     def _check(self, X: ArrayLike, *, fitting: bool = False) -> NDArray[np.floating[Any]]:
+        refuse_path(X, name="X")
         samples: NDArray[np.floating[Any]] = validate_data(
             self,
             X,

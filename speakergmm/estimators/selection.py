@@ -26,6 +26,7 @@ from speakergmm.estimators.selection_criteria import Judgement
 from speakergmm.estimators.selection_fits import FitOutcome, Fitting, Indices, Task
 from speakergmm.estimators.selection_folds import make_folds, number_groups, refuse_too_many
 from speakergmm.estimators.selection_path import Criterion, Selection, SelectionRow
+from speakergmm.mixtures.frames import refuse_path
 from speakergmm.parallel import parallel_map
 
 _CRITERIA = ("bic", "aic", "held_out")
@@ -242,6 +243,7 @@ def _template(
 
 
 def _as_frames(X: Any) -> NDArray[Any]:
+    refuse_path(X, name="X")
     if is_blocks(X):
         X = np.concatenate(list(Blocks(X)()))
     frames: NDArray[Any] = check_array(

@@ -23,6 +23,7 @@ from speakergmm.mixtures.frames import (
     check_frames,
     check_weights,
     read_blocks,
+    refuse_path,
     regroup,
     weigh,
 )
@@ -97,6 +98,7 @@ def accumulate(
     array([1., 2.])
     """
     model = mixture_of(model)
+    refuse_path(X)
     is_stream = callable(X) or (isinstance(X, Sequence) and len(X) > 0 and np.ndim(X[0]) == 2)
     source: Any = X if is_stream else np.asarray(X)
     return accumulate_blocks(

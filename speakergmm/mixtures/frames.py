@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 FrameSource: TypeAlias = (
@@ -46,6 +47,7 @@ def check_matrix(
     InvalidInputError
         If `X` is not a real matrix of D columns.
     """
+    refuse_path(X, name=name)
     frames = np.asarray(X)
     where = _in_block(block)
     if frames.ndim != 2 or frames.dtype.kind not in "fiub":
@@ -59,6 +61,22 @@ def check_matrix(
             f"{frames.shape[1]}"
         )
     return frames if frames.dtype in (np.float32, np.float64) else frames.astype(np.float64)
+
+
+def refuse_path(X: Any, *, name: str = "frames") -> None:
+    """Refuse a path where its contents are wanted.
+
+    Raises
+    ------
+    InvalidTypeError
+        That says how to read it.
+    """
+    if isinstance(X, (str, bytes, os.PathLike)):
+        path = os.fspath(X)
+        raise InvalidTypeError(
+            f"{name} must be an array of shape (T, D), found the path {path!r}; read it first, an "
+            f"array by numpy.load(path, mmap_mode='r'), a recording by FeatureExtractor().extract"
+        )
 
 
 def refuse_infinite(
@@ -213,6 +231,7 @@ def check_rereadable(source: FrameSource) -> None:
     InvalidInputError
         If `source` is an iterator.
     """
+    refuse_path(source)
     if not isinstance(source, np.ndarray) and not callable(source) and iter(source) is source:
         raise InvalidInputError(
             "training reads the frames several times, found an iterator that can be read once; "

@@ -66,6 +66,7 @@ class BackgroundModel:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
+        object.__setattr__(self, "features", as_config(self.features))
         n_features = cached_extractor(self.features).n_features
         if n_features != self.mixture.n_features:
             raise IncompatibleModelError(

@@ -1,5 +1,6 @@
 """What a person tries: setting attributes, and giving what holds a mixture in a mixture's place."""
 
+import pathlib
 import pickle
 
 import numpy as np
@@ -18,6 +19,7 @@ from speakergmm import (
     GaussianMixtureOutlierDetector,
     SpeakerScorer,
     SpeakerStore,
+    select_n_components,
 )
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.estimators import interchange
@@ -178,3 +180,40 @@ def test_a_threshold_that_is_set_decides():
         detector.threshold_ = threshold
         assert detector.offset_ == threshold
         assert_array_equal(detector.predict(X), np.where(scores >= threshold, 1, -1))
+
+
+def test_a_mixture_that_is_set_is_one():
+    model, (background_model, mixture) = GaussianMixture(), background()
+    model.mixture_ = background_model
+    assert model.mixture_ is mixture
+    with pytest.raises(TypeError, match="a mixture or a fitted estimator is needed, found list"):
+        model.mixture_ = [1.0]
+
+
+def test_a_background_model_takes_the_name_of_a_preset():
+    model, mixture = background()
+    assert BackgroundModel(mixture, "speaker").digest == model.digest
+
+
+FRAME_TAKERS = {
+    "GaussianMixture": lambda path: GaussianMixture(2).fit(path),
+    "BayesianGaussianMixture": lambda path: BayesianGaussianMixture(n_components=2).fit(path),
+    "GaussianMixtureHMM": lambda path: GaussianMixtureHMM(2).fit(path),
+    "partial_fit": lambda path: GaussianMixture(2).partial_fit(path),
+    "select_n_components": lambda path: select_n_components(path, [1, 2]),
+    "outliers": lambda path: GaussianMixtureOutlierDetector().fit(path),
+    "score": lambda path: fitted(GaussianMixture).score_samples(path),
+    "fit_mixture": lambda path: fit_mixture(path, n_components=2),
+    "accumulate": lambda path: accumulate(fitted(GaussianMixture), path),
+    "log_likelihood": lambda path: background()[1].log_likelihood(path),
+}
+
+
+@pytest.mark.parametrize("taker", FRAME_TAKERS)
+@pytest.mark.parametrize("kind", [str, pathlib.Path])
+def test_a_path_is_no_frames(taker, kind):
+    with pytest.raises(
+        TypeError, match=r"must be .*found the path 'x\.npy'; read it first"
+    ) as caught:
+        FRAME_TAKERS[taker](kind("x.npy"))
+    assert isinstance(caught.value, SpeakerGmmError)
