@@ -124,11 +124,10 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     Raises
     ------
     CorpusError
-        If the file can't be read or a line is wrong; it is named. So is one that gives a word of
-        an utterance again, or has another channel: those are two speakers, not one.
+        If the file can't be read or a line is wrong; it is named. So is one that has another
+        channel than those before of the same name: those are two speakers, not one.
     """
     channels: dict[str, str] = {}
-    lines: dict[tuple[str, float, float, str], int] = {}
     found: dict[str, list[TimedLabel]] = {}
     for number, line in read_text_lines(path, error=CorpusError):
         if line.startswith(";;"):
@@ -153,8 +152,6 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
                 f"{path}:{number}: {quoted(name)} has the channels {quoted(channel)} and "
                 f"{quoted(columns[1])}; give each channel an utterance or a file of its own"
             )
-        if length and (line_of := lines.setdefault((name, *label[:3]), number)) != number:
-            raise CorpusError(f"{path}:{number}: {quoted(line)} stands on line {line_of} too")
         found.setdefault(name, []).append(label)
     return {
         name: tuple(sorted(labels, key=lambda item: item[:2])) for name, labels in found.items()
