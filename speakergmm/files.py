@@ -383,6 +383,28 @@ def atomic_text_writer(
             text.detach()
 
 
+def make_folders(path: str | os.PathLike[str]) -> None:
+    """Make a folder and those that it lies in, however deep, where they are missing.
+
+    Raises
+    ------
+    SpeakerGmmError
+        If one can't be made: a file stands there, the name is too long, no permission.
+    """
+    missing: list[Path] = []
+    folder = Path(path)
+    while kind_of(folder) == "missing" and folder != folder.parent:
+        missing.append(folder)
+        folder = folder.parent
+    try:
+        # Not by Path.mkdir's own way through the parents, which is recursive.
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+        Path(path).mkdir(exist_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from None
+
+
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Check, before hours of work, that a file can be written at its end.
 

@@ -29,7 +29,7 @@ from speakergmm.cli.output import (
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.texts import ByOption
 from speakergmm.errors import InvalidInputError
-from speakergmm.files import check_writable
+from speakergmm.files import check_writable, make_folders
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def decode(
         word_penalty=word_penalty,
     )
     if lattice is not None:
-        lattice.mkdir(parents=True, exist_ok=True)
+        make_folders(lattice)
     skipped: list[SkippedRecording] = []
 
     def skip(found: SkippedRecording) -> None:

@@ -20,6 +20,7 @@ from speakergmm.cli.output import (
 )
 from speakergmm.cli.outputs import check_output
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import make_folders
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Protocol, Split
@@ -171,7 +172,7 @@ def _take_folder(output: Path) -> None:
         raise InvalidInputError(
             f"--output {output}: holds files that no demo made; give a new folder or an empty one"
         )
-    output.mkdir(parents=True, exist_ok=True)
+    make_folders(output)
     (output / _MARK).touch()
 
 

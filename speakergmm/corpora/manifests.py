@@ -9,8 +9,8 @@ from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
 from speakergmm.corpora.lists import default_id
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.protocol import Protocol
-from speakergmm.errors import CorpusError
-from speakergmm.files import atomic_text_writer
+from speakergmm.errors import CorpusError, SpeakerGmmError
+from speakergmm.files import atomic_text_writer, make_folders
 
 
 def write_corpus(
@@ -87,10 +87,9 @@ def write_protocol(
     """
     folder = Path(directory)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise CorpusError(f"{shown(folder)} can't be made: {reason}") from error
+        make_folders(folder)
+    except SpeakerGmmError as error:
+        raise CorpusError(f"{shown(folder)} can't be made: {error}") from None
     root = folder if relative_to is None else Path(relative_to)
     if protocol.background is not None:
         write_corpus(folder / "background.tsv", protocol.background, relative_to=root)

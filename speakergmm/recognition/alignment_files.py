@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.files import atomic_text_writer, kind_of, open_regular, write_error
+from speakergmm.files import atomic_text_writer, kind_of, make_folders, open_regular
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.recognition.aligning import AlignedUtterance
 from speakergmm.recognition.ctm import ctm_lines, read_ctm
@@ -87,10 +87,7 @@ class AlignmentFiles:
 
     def __enter__(self) -> Self:
         self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(self.folder, error) from None
+        make_folders(self.folder)
         with contextlib.ExitStack() as stack:
             for name in self._together():
                 self._open[name] = stack.enter_context(atomic_text_writer(self.folder / name))
@@ -162,10 +159,7 @@ class AlignmentFiles:
             return
         path = self.textgrid_path(name)
         check_kind(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise write_error(path, error) from None
+        make_folders(path.parent)
         write_textgrid(path, tiers, duration=duration)
         self._textgrids.add(path)
 

@@ -15,6 +15,7 @@ from speakergmm.errors import SpeakerGmmError
 from speakergmm.files import (
     UnreadableFileError,
     kind_of,
+    make_folders,
     open_regular,
     open_stream,
     read_bytes,
@@ -218,3 +219,18 @@ def test_the_error_survives_a_trip_between_processes(tmp_path: Path) -> None:
     copied = pickle.loads(pickle.dumps(caught.value))
     assert str(copied) == str(caught.value)
     assert copied.kind == "folder"
+
+
+def test_folders_are_made_however_deep(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["d"] * 1200)
+    make_folders(deep)
+    make_folders(deep)
+    assert kind_of(deep) == "folder"
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "file", tmp_path / "file" / "below", tmp_path / ("n" * 300) / "x"):
+        with pytest.raises(SpeakerGmmError) as caught:
+            make_folders(path)
+        assert "\n" not in str(caught.value)
+    while deep != tmp_path:  # pytest's own way of removing it is recursive
+        deep.rmdir()
+        deep = deep.parent
