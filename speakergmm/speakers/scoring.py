@@ -23,6 +23,8 @@ _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
 # Frames times components times speakers of one block, from some hundred speakers on.
 _LARGEST_BLOCK = 1 << 23
+# Numbers of all speakers' slopes up to which they are copied into another order.
+_LARGEST_COPY = 1 << 25
 # From so many speakers on, one matrix product per component beats gathering rows.
 _GROUP_FROM = 4
 
@@ -255,7 +257,7 @@ class SpeakerScorer:
         of speakers takes longer than scoring a recording.
         """
         slopes = self._slopes.transpose(1, 2, 0)
-        if slopes.size <= _LARGEST_BLOCK:
+        if slopes.size <= _LARGEST_COPY:
             slopes = np.ascontiguousarray(slopes)
         return slopes, np.ascontiguousarray(self._offsets.T)
 
