@@ -67,11 +67,27 @@ def temporary_beside(
                 os.close(descriptor)
 
 
+def is_temporary(path: Path) -> bool:
+    """Whether a name is one of a file in the making, or of what a kill left of it.
+
+    Examples
+    --------
+    >>> is_temporary(Path(".voices.db.0123456789ab.tmp")), is_temporary(Path("voices.db"))
+    (True, False)
+    """
+    return _NAME.fullmatch(path.name) is not None
+
+
 def new_file(path: Path) -> int:
     """Make an empty file, readable as the process's mask says, and open it."""
     # Not the tempfile module: its files are readable by their owner only, for good.
     binary = getattr(os, "O_BINARY", 0)
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | binary, 0o666)
+
+
+def new_private_file(path: Path) -> int:
+    """Make an empty file that only its owner can read, whatever the mask says, and open it."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
 
 
 def new_folder(path: Path) -> int | None:

@@ -12,6 +12,7 @@ from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
 from speakergmm.files import UnreadableFileError, open_regular
 from speakergmm.speakers.integrity import SCHEMA, Ledger
+from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 
 SCHEMA_VERSION = 2
 
@@ -24,8 +25,6 @@ _MAGIC = b"SQLite format 3\0"
 _PAGES = re.compile(rb"\x10\x00[\x01\x02][\x01\x02]\x00\x40\x20\x20")
 _FIXED = ((44, 4), (52, 0), (56, 1), (64, 0))
 
-_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{12}\.tmp", re.DOTALL)
-
 
 def is_store(path: str | os.PathLike[str]) -> bool:
     """Whether a file is a speaker store, by its first bytes.
@@ -35,7 +34,7 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     >>> is_store("no such file")
     False
     """
-    if _is_temporary(Path(path)):
+    if is_temporary(Path(path)):
         return False
     try:
         with open_regular(path) as file:
@@ -61,7 +60,7 @@ def check_place(path: Path) -> None:
     """
     if "\0" in os.fspath(path):
         raise StoreError("the store's name holds a NUL character; give another name")
-    if _is_temporary(path):
+    if is_temporary(path):
         raise StoreError(f"{path}: is how files are named while they are written; give another")
     if os.path.lexists(path):
         raise StoreExistsError(f"{path}: exists already; open it, or give the name of a new store")
@@ -96,17 +95,16 @@ def create_database(
     check_place(path)
     # Built beside its place and linked to it when complete: a kill leaves no half store, and of
     # two programs that make the same store one is refused.
-    temporary = path.with_name(f".{path.name[:100]}.{os.urandom(6).hex()}.tmp")
-    try:
-        with translated_errors(path):
-            # SQLite gives its journal and logs the same permissions.
-            os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    with translated_errors(path), temporary_beside(path, new_private_file) as (temporary, handle):
+        if not CAN_LOCK:
+            os.close(handle)
+        try:
             with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
                 _build(connection, meta, fill)
-        _put_in_place(temporary, path)
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
+            _put_in_place(temporary, path)
+        finally:
+            for suffix in ("-wal", "-shm"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
 def _build(
@@ -118,8 +116,9 @@ def _build(
     connection.execute("PRAGMA auto_vacuum = NONE")
     connection.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    # No write-ahead log yet: closing copies it, and says nothing where the disk is full.
-    connection.execute("PRAGMA journal_mode = DELETE")
+    # No write-ahead log yet: closing copies it, and says nothing where the disk is full. No journal
+    # either, which a kill would leave behind: what is not complete is thrown away.
+    connection.execute("PRAGMA journal_mode = MEMORY")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.executescript("BEGIN IMMEDIATE;" + SCHEMA)
@@ -210,7 +209,7 @@ def check_header(path: Path) -> None:
         raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None
     if not header.startswith(_MAGIC):
         raise ModelFormatError(f"{path}: is {describe_file(path)}, not {needed('speaker store')}")
-    if _is_temporary(path):
+    if is_temporary(path):
         raise ModelFormatError(
             f"{path}: not a speaker store, but what is left of one whose making was cut short; "
             "delete it"
@@ -236,10 +235,6 @@ def check_header(path: Path) -> None:
         _number(header, offset) != value for offset, value in _FIXED
     ):
         raise ModelFormatError(f"{path}: damaged store (its header)")
-
-
-def _is_temporary(path: Path) -> bool:
-    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
