@@ -69,8 +69,8 @@ def test_a_stopped_command_says_one_line_and_leaves_nothing(number, to_all, tmp_
         below = with_workers(process)
         time.sleep(random.uniform(0, 1))
         stop(process, number, to_all)
-        _, alive = psutil.wait_procs(below, timeout=4)
-        out, err = process.communicate(timeout=4)
+        _, alive = psutil.wait_procs(below, timeout=15)
+        out, err = process.communicate(timeout=15)
     assert not alive
     assert err == f"speakergmm: {WORDS[number]}\n"
     assert process.returncode == 128 + number
@@ -85,8 +85,8 @@ def test_workers_of_a_killed_command_end_and_what_it_left_goes_with_the_next(tmp
         while not (left := temporaries(tmp_path)):
             time.sleep(0.02)
         stop(process, signal.SIGKILL, False)
-        _, alive = psutil.wait_procs(below, timeout=5)
-        _, err = process.communicate(timeout=4)
+        _, alive = psutil.wait_procs(below, timeout=15)
+        _, err = process.communicate(timeout=15)
     assert not alive
     assert err == ""
     with started(*command) as process:
@@ -94,7 +94,7 @@ def test_workers_of_a_killed_command_end_and_what_it_left_goes_with_the_next(tmp
         while not (now := temporaries(tmp_path)) or now == left:
             time.sleep(0.02)
         stop(process, signal.SIGTERM, False)
-        process.communicate(timeout=4)
+        process.communicate(timeout=15)
     assert not set(left) & set(now)
     assert temporaries(tmp_path) == []
 
@@ -115,7 +115,7 @@ def test_a_command_is_stopped_while_it_is_loaded_too(number):
             assert process.stdout.readline() == "on\n"
             time.sleep(random.uniform(0, wait))
             stop(process, number, True)
-            out, err = process.communicate(timeout=4)
+            out, err = process.communicate(timeout=15)
         if process.returncode != 0:  # it may have been faster
             assert (process.returncode, err, out) == (
                 128 + number,
@@ -137,7 +137,7 @@ def test_what_nohup_wants_ignored_stays_ignored(tmp_path):
         assert process.poll() is None
         assert all(child.is_running() for child in below)
         stop(process, signal.SIGTERM, True)
-        assert process.communicate(timeout=4) == ("", "speakergmm: terminated\n")
+        assert process.communicate(timeout=15) == ("", "speakergmm: terminated\n")
 
 
 SLOW = """
@@ -174,8 +174,8 @@ def test_programs_keep_their_handlers_and_lose_their_workers(number, code, words
         assert process.stdout.readline() == "on\n", process.communicate()
         below = with_workers(process)
         stop(process, number, False)
-        _, alive = psutil.wait_procs(below, timeout=5)
-        _, err = process.communicate(timeout=4)
+        _, alive = psutil.wait_procs(below, timeout=15)
+        _, err = process.communicate(timeout=15)
     assert not alive
     assert process.returncode == code
     assert err.strip().splitlines()[-1:] == ([words] if words else [])
