@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
     from speakergmm.recognition.aligning import align_recording, align_recordings
-    from speakergmm.recognition.confidence import WordConfidence, fit_confidence, word_evidence
+    from speakergmm.recognition.confidence import WordConfidence, word_evidence
+    from speakergmm.recognition.confidence_fitting import fit_confidence
     from speakergmm.recognition.ctm import read_ctm, write_ctm
     from speakergmm.recognition.decoding import Decoder
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
@@ -38,7 +39,7 @@ _HOME_OF = {
     "align_recordings": "aligning",
     "diagnose": "diagnostics",
     "evaluate_words": "word_evaluation",
-    "fit_confidence": "confidence",
+    "fit_confidence": "confidence_fitting",
     "gather_evidence": "diagnostics",
     "read_ctm": "ctm",
     "read_textgrid": "textgrids",

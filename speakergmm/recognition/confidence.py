@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Utterance
-from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.hmm.alignment import Aligner
+from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.segments import Alignment, Segment
-from speakergmm.parallel import threaded_map
-
-if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel
 
 EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_posterior")
 """What a word's alignment is judged by; see `word_evidence`."""
 
 _VERSION = 1
-# Part of the words that is exchanged for others, and of the aligned words that is taken for wrong
-# when the regression is weighted: confidences are right where one word in twenty is.
-_EXCHANGED = 0.1
+# Part of the aligned words that is taken for wrong: confidences are right where one in twenty is.
 _PRIOR = 0.05
-# Passes over the utterances, words aligned and words exchanged after which there is enough.
-_MOST_PASSES = 10
-_MOST_WORDS = 5000
-_ENOUGH = 200
-# Fewer wrong words tell nothing.
-_LEAST = 5
 _RIDGE = 1.0
 _CLIPPED = 0.01
-
-
-class Frames(Protocol):
-    """Features of utterances."""
-
-    @property
-    def utterances(self) -> tuple[Utterance, ...]:
-        """Whose they are, in order."""
-
-    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
-        """Features (T, D) of one utterance."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -198,117 +173,3 @@ def word_evidence(alignment: Alignment) -> NDArray[np.float64]:
             np.log(posterior / (1.0 - posterior)),
         )
     return rows
-
-
-def fit_confidence(
-    model: AcousticModel,
-    frames: Frames,
-    transcripts: Mapping[str, Sequence[str]],
-    *,
-    seed: int = 0,
-    n_jobs: int = 1,
-) -> WordConfidence | None:
-    """Fit confidences on utterances of which some words are exchanged for others.
-
-    One word of ten is exchanged, for a word drawn from all that is said in the transcripts, so
-    that neither length nor frequency gives it away. Where the utterances are few they are aligned
-    again, with other words exchanged.
-
-    Parameters
-    ----------
-    model : AcousticModel
-    frames : Frames
-        Normalised as the model has it, such as an archive.
-    transcripts : mapping of str to sequence of str
-        What is said, by utterance.
-    seed : int, default=0
-        Of the choice.
-    n_jobs : int, default=1
-        Threads; changes nothing but the time.
-
-    Returns
-    -------
-    WordConfidence or None
-        None where there are too few words to exchange, or none to exchange them for.
-
-    Notes
-    -----
-    The utterances are those that the model was trained on, whose words fit it better than others
-    will: how much, is stated for one corpus in recipes/phones/RESULTS.md.
-    """
-    usable = [
-        (place, tuple(model.known_words(transcripts[utterance.id])))
-        for place, utterance in enumerate(frames.utterances)
-        if utterance.id in transcripts
-    ]
-    usable = [(place, words) for place, words in usable if all(w in model.lexicon for w in words)]
-    pool = [word for _, words in usable for word in words if word != model.unknown]
-    if not pool:
-        return None
-    rng = np.random.default_rng(seed)
-    work = _Align(model, Aligner(model.models, goodness=True), frames)
-    evidence: list[NDArray[np.float64]] = []
-    wrong: list[NDArray[np.bool_]] = []
-    n_words = n_wrong = 0
-    for _ in range(_MOST_PASSES):
-        chosen = []
-        for number in rng.permutation(len(usable)):
-            place, words = usable[number]
-            if n_words + len(words) > _MOST_WORDS and n_words:
-                break
-            n_words += len(words)
-            chosen.append((place, *_exchanged(words, pool, model, rng)))
-        found = threaded_map(work, [(place, said) for place, said, _ in chosen], n_jobs=n_jobs)
-        for rows, (_, _, is_wrong) in zip(found, chosen, strict=True):
-            if rows is not None:
-                evidence.append(rows)
-                wrong.append(is_wrong)
-                n_wrong += int(is_wrong.sum())
-        if n_wrong >= _ENOUGH or n_words >= _MOST_WORDS or not chosen:
-            break
-    if n_wrong < _LEAST:
-        return None
-    rows, labels = np.concatenate(evidence), np.concatenate(wrong)
-    kept = np.isfinite(rows).all(axis=1)
-    rows, labels = rows[kept], labels[kept]
-    n_wrong = int(labels.sum())
-    if min(n_wrong, len(labels) - n_wrong) < _LEAST:
-        return None
-    return WordConfidence.fit(rows, ~labels)
-
-
-@dataclass(frozen=True, slots=True)
-class _Align:
-    """What a thread does with one utterance."""
-
-    model: AcousticModel
-    aligner: Aligner
-    frames: Frames
-
-    def __call__(self, task: tuple[int, tuple[str, ...]]) -> NDArray[np.float64] | None:
-        place, words = task
-        try:
-            alignment = self.aligner.align(self.model.compile(words), self.frames[place])
-        except SpeakerGmmError:
-            # Longer words than the recording has room for, or a recording too long to align.
-            return None
-        return word_evidence(alignment)
-
-
-def _exchanged(
-    words: tuple[str, ...], pool: Sequence[str], model: AcousticModel, rng: np.random.Generator
-) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
-    """Exchange some words for others that are not pronounced alike; say which."""
-    result = list(words)
-    is_wrong = rng.random(len(words)) < _EXCHANGED
-    for place in np.flatnonzero(is_wrong):
-        ways = {way.phones for way in model.lexicon[words[place]]}
-        others = (pool[number] for number in rng.integers(len(pool), size=20))
-        other = next(
-            (w for w in others if ways.isdisjoint(way.phones for way in model.lexicon[w])), None
-        )
-        if other is None or words[place] == model.unknown:
-            is_wrong[place] = False
-        else:
-            result[place] = other
-    return tuple(result), is_wrong

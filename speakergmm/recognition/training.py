@@ -23,7 +23,7 @@ from speakergmm.hmm.training_state import TrainingResult, TrainingState
 from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.confidence import fit_confidence
+from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
@@ -223,7 +223,9 @@ def train_acoustic_model(
             unknown if unknown in words else None,
             _provenance(corpus, archive, options, trained, skipped),
         )
-        confidence = fit_confidence(model, archive, transcripts, seed=options.seed, n_jobs=n_jobs)
+        confidence = fit_confidence(
+            model, archive, transcripts, schedule=options.schedule, seed=options.seed, n_jobs=n_jobs
+        )
     return replace(model, confidence=confidence)
 
 

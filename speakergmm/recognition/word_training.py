@@ -30,7 +30,7 @@ from speakergmm.hmm.training_state import TrainingState
 from speakergmm.hmm.utterance_graph import compile_transcript
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.confidence import fit_confidence
+from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
 
@@ -282,6 +282,7 @@ def train_word_models(
             model,
             archives[int(warps.argmin())],
             {name: (word,) for name, word in words.items()},
+            schedule=schedule,
             seed=options.seed,
             n_jobs=n_jobs,
         )

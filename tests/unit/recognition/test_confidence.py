@@ -9,18 +9,20 @@ import numpy as np
 import pytest
 from oracles.spoken import spoken_world
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.hmm import Alignment, Lexicon
+from speakergmm.hmm import Alignment, Lexicon, TrainingSchedule
 from speakergmm.hmm.alignment import Segment
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,
+    TrainingOptions,
     WordConfidence,
     WordTrainingOptions,
     align_recording,
     align_recordings,
     fit_confidence,
+    train_acoustic_model,
     train_word_models,
     word_evidence,
 )
@@ -207,3 +209,43 @@ def test_what_is_no_regression_is_refused(values, message):
     good = {"weights": np.zeros(7), "prior": 0.05, "n_right": 1, "n_wrong": 1}
     with pytest.raises(InvalidInputError, match=message):
         WordConfidence(**good | values)
+
+
+class _OneVoice:
+    """The same frames, as if one speaker had said them all."""
+
+    def __init__(self, archive):
+        self._archive = archive
+        self.utterances = tuple(replace(u, speaker="one") for u in archive.utterances)
+
+    def __getitem__(self, place):
+        return self._archive[place]
+
+
+def test_where_speakers_are_enough_some_are_held_out(spoken):
+    """Right words of speakers that the model does not know: they are as right as others."""
+    few = [u for number, u in enumerate(spoken.corpus) if number % 14 < 5]
+    # A Gaussian for every few frames: the models know these recordings by heart.
+    schedule = TrainingSchedule(
+        n_iterations=8, grow_until=6, n_gaussians=900, min_count=3.0, min_occupancy=2.0
+    )
+    model = train_acoustic_model(
+        Corpus(tuple(few), source="few"),
+        spoken.transcripts,
+        spoken.lexicon,
+        TrainingOptions(schedule=schedule),
+    )
+    with FeatureArchive.of(few, model.features, model.normalisation) as archive:
+        known = fit_confidence(model, _OneVoice(archive), spoken.transcripts)
+    chosen = {u.id for u in few}
+    others = [u for u in read_corpus(spoken.folder) if u.id not in chosen]
+    aligned = list(
+        align_recordings(
+            model, others, spoken.transcripts, goodness=True, on_skip=lambda found: None
+        )
+    )
+    means = [
+        np.mean([np.mean(judge.probabilities(item.alignment)) for item in aligned])
+        for judge in (model.confidence, known)
+    ]
+    assert 1.0 - means[0] < 0.5 * (1.0 - means[1])
