@@ -59,7 +59,8 @@ def test_a_loaded_detector_decides_the_same(clusters, tmp_path, kind, target):
     loaded = round_trip(detector, tmp_path)
     assert loaded.get_params() == detector.get_params()
     fitted = {name: value for name, value in vars(detector).items() if name.endswith("_")}
-    assert {"threshold_", "offset_", "threshold_interval_", "false_alarm_interval_"} < set(fitted)
+    assert {"offset_", "threshold_interval_", "false_alarm_interval_"} < set(fitted)
+    assert loaded.threshold_ == detector.threshold_ == detector.offset_
     assert_array_equal(loaded.validation_indices_, fitted.pop("validation_indices_"))
     del fitted["mixture_"]
     for name, value in fitted.items():
