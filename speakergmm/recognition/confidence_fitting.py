@@ -83,8 +83,9 @@ def fit_confidence(
     speakers is aligned with models that were estimated once more, by one iteration of Viterbi
     training, without it: their parameters are sums over the others' frames. Further quarters
     follow until 400 words are exchanged. Of fewer than four speakers none can be spared: their
-    speech is aligned with the model as it is, and confidences are for that speech; elsewhere right
-    words get too little.
+    speech is aligned with models estimated once more on it and the exchanged words, as they are of
+    transcripts with such faults, and confidences are for that speech; elsewhere right words get
+    too little.
     """
     usable = [
         (place, tuple(model.known_words(transcripts[utterance.id])))
@@ -108,12 +109,10 @@ def fit_confidence(
     for number in [*range(len(folds))] * _MOST_PASSES:
         if n_wrong >= _ENOUGH or n_words >= _MOST_WORDS:
             break
-        if work[number] is None:
-            models = model.models
-            if len(folds) > 1:
-                held = set(folds[number])
-                others = [item for where, item in enumerate(usable) if where not in held]
-                models = _estimated_without(model, frames, others, schedule, n_jobs)
+        if work[number] is None and len(folds) > 1:
+            held = set(folds[number])
+            others = [item for where, item in enumerate(usable) if where not in held]
+            models = _estimated_on(model, frames, others, schedule, n_jobs)
             work[number] = _Align(model, Aligner(models, goodness=True), frames)
         chosen = []
         for where in rng.permutation(folds[number]):
@@ -122,6 +121,11 @@ def fit_confidence(
                 break
             n_words += len(words)
             chosen.append((place, *_exchanged(words, pool, model, rng)))
+        if len(folds) == 1:
+            # As wrong transcripts are that the model was trained on.
+            told = [(place, said) for place, said, _ in chosen]
+            models = _estimated_on(model, frames, told, schedule, n_jobs)
+            work[number] = _Align(model, Aligner(models, goodness=True), frames)
         align = work[number]
         assert align is not None
         found = threaded_map(align, [(place, said) for place, said, _ in chosen], n_jobs=n_jobs)
@@ -153,14 +157,14 @@ def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[ND
     return [np.flatnonzero(members == fold) for fold in range(_N_FOLDS)]
 
 
-def _estimated_without(
+def _estimated_on(
     model: AcousticModel,
     frames: Frames,
     others: Sequence[tuple[int, tuple[str, ...]]],
     schedule: TrainingSchedule | None,
     n_jobs: int,
 ) -> PhoneModels:
-    """Estimate the models once more, on the others alone; as they are where that can't be."""
+    """Estimate the models once more, on these alone; as they are where that can't be."""
     once = replace(
         schedule or TrainingSchedule(),
         algorithm="viterbi",
