@@ -29,7 +29,7 @@ _MADE_BY = {
 # Files spell them small.
 _NAMES_OF_PEOPLE = {name.lower(): name for name in ("Gaussian", "Bayesian", "Dirichlet")}
 _SIGNATURES = (
-    (b"RIFF", "a WAV recording"),
+    (b"RIFF", "a RIFF file"),
     (b"fLaC", "a FLAC recording"),
     (b"OggS", "an OGG recording"),
     (b"ID3", "an MP3 recording"),
@@ -60,7 +60,7 @@ def describe_bytes(start: bytes) -> str:
 
     Examples
     --------
-    >>> describe_bytes(b"RIFF\0"), describe_bytes(b"RIFF")
+    >>> describe_bytes(b"RIFF\x24\0\0\0WAVEfmt "), describe_bytes(b"RIFF")
     ('a WAV recording', 'text')
     """
     if not start:
@@ -70,7 +70,9 @@ def describe_bytes(start: bytes) -> str:
     except UnicodeDecodeError as error:
         # A character cut in two at the end of what was read doesn't make it less of a text.
         text = start[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
-    # First, since a text may begin with any letters: a lexicon with the word RIFF.
+    if start.startswith(b"RIFF") and start[8:12] == b"WAVE":
+        return "a WAV recording"
+    # Before the signatures, since a text may begin with any letters: a lexicon with the word RIFF.
     if all(character.isprintable() or character in "\r\n\t" for character in text):
         return "text"
     for signature, words in _SIGNATURES:
@@ -91,8 +93,8 @@ def recognised(start: bytes) -> str | None:
 
     Examples
     --------
-    >>> recognised(b"RIFF\0"), recognised(b"\0\1")
-    ('a WAV recording', None)
+    >>> recognised(b"fLaC\0"), recognised(b"\0\1")
+    ('a FLAC recording', None)
     """
     found = describe_bytes(start)
     return None if found in (_UNKNOWN, "empty") else found
