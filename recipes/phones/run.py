@@ -8,15 +8,15 @@ python recipes/phones/run.py choose --data DIR         # settings, on held-out t
 python recipes/phones/run.py scales --data DIR         # the decoder's, likewise
 """
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from choosing import choose, scales
 from confidence import judge_words
-from material import hold_out, make_synthetic, read_librispeech
-from settings import FACTORS, PENALTIES, SCALES, SYNTHETIC, Search, Settings
+from material import make_synthetic, read_librispeech
+from settings import OUTPUT, SYNTHETIC, OutputOption, Settings
 from stages import Run
 from tables import (
     ERRORS,
@@ -32,12 +32,9 @@ from tables import (
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder that holds librispeech/.")]
-RealOption = Annotated[Path, typer.Option("--data", help="Folder that holds librispeech/.")]
 SyntheticOption = Annotated[Path | None, typer.Option(help="Folder for synthetic speech.")]
-OutputOption = Annotated[Path, typer.Option(help="Where models and alignments are kept.")]
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")]
 AlgorithmOption = Annotated[list[str], typer.Option(help="viterbi or baum-welch; may be repeated.")]
-OUTPUT = Path(tempfile.gettempdir()) / "speakergmm-phones"
 GaussiansOption = Annotated[int | None, typer.Option(help="How many, if not as settings.py says.")]
 BOTH = ["viterbi", "baum-welch"]
 
@@ -135,40 +132,8 @@ def confidence(
                 row(seed, *cells)
 
 
-@app.command()
-def choose(
-    data: RealOption, output: OutputOption = OUTPUT, factor: list[str] | None = None, fold: int = 0
-) -> None:
-    """Compare settings on held-out training speakers; the test part is not touched."""
-    material = hold_out(read_librispeech(data), fold=fold)
-    heading("factor", "value", "phone error %", "95 % interval", "deleted", "inserted")
-    for name, variants in FACTORS.items():
-        for value, settings in variants.items() if factor is None or name in factor else ():
-            run = Run(material, settings.quick(), output)
-            model = run.model()
-            bigram = run.phone_model(run.align(model, material.train))
-            cells = phone_cells(run, model, bigram)
-            row(name, value, *cells[:2], *cells[3:5])
-
-
-@app.command()
-def scales(data: RealOption, output: OutputOption = OUTPUT, algorithm: str = "viterbi") -> None:
-    """Compare weights of the decoder on held-out training speakers."""
-    material = hold_out(read_librispeech(data))
-    run = Run(material, replace(Settings(), algorithm=algorithm), output)
-    model = run.model()
-    bigram = run.phone_model(run.align(model, material.train))
-    heading("unit", "acoustic scale", "penalty", *ERRORS)
-    for unit in ("phones", "words"):
-        for scale in SCALES[unit]:
-            for penalty in PENALTIES[unit]:
-                search = Search(scale, penalty)
-                if unit == "phones":
-                    cells = phone_cells(run, model, bigram, search)
-                else:
-                    cells = word_cells(run, model, search)
-                row(unit, scale, penalty, *cells)
-
+app.command()(choose)
+app.command()(scales)
 
 if __name__ == "__main__":
     app()

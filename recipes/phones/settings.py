@@ -1,8 +1,12 @@
 """What the recipe chooses on held-out speakers, and what it chooses among."""
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm.decoding import DecodingOptions
@@ -10,6 +14,9 @@ from speakergmm.hmm.schedule import TrainingSchedule
 from speakergmm.recognition.acoustic_model import SilenceModel
 from speakergmm.recognition.features import FeatureNormalisation
 from speakergmm.recognition.training import TrainingOptions
+
+OUTPUT = Path(tempfile.gettempdir()) / "speakergmm-phones"
+OutputOption = Annotated[Path, typer.Option(help="Where models and alignments are kept.")]
 
 
 @dataclass(frozen=True)
