@@ -62,7 +62,7 @@ class UnreadableFileError(SpeakerGmmError):
         return f"{self.shown_path}: {self.reason}"
 
 
-def shown_path(path: object, *, limit: int = 300) -> str:
+def shown_path(path: object, *, limit: int = 800) -> str:
     """Return a path for a message: escaped where it isn't printable, without its middle if long.
 
     Examples

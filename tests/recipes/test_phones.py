@@ -17,7 +17,7 @@ SIZES = {
     "n_enrolment_utterances": 1,
     "n_trial_utterances": 2,
 }
-MODULES = ("settings", "material", "stages", "confidence", "tables")
+MODULES = ("settings", "material", "stages", "confidence", "tables", "choosing")
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +103,14 @@ def test_command_reports(recipe, material, tmp_path, monkeypatch):
 
 
 def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch):
-    run, short = recipe[0], {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100}
+    run, choosing = recipe[0], recipe[1]["choosing"]
+    short = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100}
     quick = dataclasses.replace(settings, schedule=short)
-    monkeypatch.setattr(run, "read_librispeech", lambda data: material)
-    monkeypatch.setattr(run, "FACTORS", {"seed": {"0": quick}, "other": {"1": quick}})
-    monkeypatch.setattr(run, "Settings", lambda: quick)
-    monkeypatch.setattr(run, "SCALES", {"phones": (0.1, 0.2), "words": (0.1,)})
-    monkeypatch.setattr(run, "PENALTIES", {"phones": (0.0,), "words": (0.0, -1.0)})
+    monkeypatch.setattr(choosing, "read_librispeech", lambda data: material)
+    monkeypatch.setattr(choosing, "FACTORS", {"seed": {"0": quick}, "other": {"1": quick}})
+    monkeypatch.setattr(choosing, "Settings", lambda: quick)
+    monkeypatch.setattr(choosing, "SCALES", {"phones": (0.1, 0.2), "words": (0.1,)})
+    monkeypatch.setattr(choosing, "PENALTIES", {"phones": (0.0,), "words": (0.0, -1.0)})
     told = ["--data", "x", "--output", str(tmp_path)]
     done = CliRunner().invoke(run.app, ["choose", *told, "--factor", "seed"])
     assert done.exit_code == 0, done.output

@@ -68,7 +68,7 @@ def test_files_keep_all(clusters, tmp_path, kind, weights, prior_type):
     np.testing.assert_array_equal(loaded.covariance_prior_, mixture.covariance_prior_)
     np.testing.assert_array_equal(loaded.weight_concentration_, mixture.weight_concentration_)
     assert loaded.n_effective() == mixture.n_effective()
-    with pytest.raises(ModelFormatError, match="is a bayesian gaussian mixture, not a"):
+    with pytest.raises(ModelFormatError, match="is a Bayesian Gaussian mixture, not a"):
         GaussianMixture.load(tmp_path / "m.safetensors")
 
 

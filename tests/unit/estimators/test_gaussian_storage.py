@@ -64,7 +64,7 @@ def test_foreign_files_say_what_they_are(clusters, tmp_path):
     with pytest.raises(ModelFormatError, match="it is text"):
         GaussianMixture.load(path)
     save_arrays(path, {"a": np.zeros(1)}, kind="background model")
-    with pytest.raises(ModelFormatError, match="is a background model, not a gaussian mixture"):
+    with pytest.raises(ModelFormatError, match="is a background model, not a Gaussian mixture"):
         GaussianMixture.load(path)
     with pytest.raises(ModelFormatError, match="no such file"):
         GaussianMixture.load(tmp_path / "none")
