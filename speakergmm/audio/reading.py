@@ -21,6 +21,8 @@ _BLOCK_SECONDS = 20.0
 ROUNDING_SECONDS = 0.01
 # Ends may lie so far beyond that are cut with a warning, as Kaldi's extract-segments has it.
 _OVERSHOOT_SECONDS = 0.5
+# Times are bounded before they are counted in samples: an end may be infinite.
+_LATEST = 1e12
 # Floating-point files may overshoot full scale; 40 dB beyond, they hold something else.
 LARGEST_SAMPLE = 100.0
 # Power of the average, as a part of the channels' own, below which they have cancelled: 50 dB.
@@ -83,8 +85,8 @@ def read_audio(
     check_rate(sample_rate)
     recording = look_at(path)
     rate = recording.info.sample_rate if sample_rate is None else sample_rate
-    stretch = _stretch(recording.info, start, end)
-    return np.concatenate(list(_blocks(recording, *stretch, rate, _BLOCK_SECONDS))), rate
+    first, last = _stretch(recording.info, start, end)
+    return np.concatenate(list(_blocks(recording, first, last, rate, _BLOCK_SECONDS))), rate
 
 
 def iter_audio(
@@ -288,31 +290,58 @@ def _check_size(info: AudioInfo, samples: NDArray[np.float32]) -> None:
 
 
 def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int]:
-    """Turn seconds into a range of samples that lies inside the file."""
+    return find_stretch(described(info.path), info.n_samples, info.sample_rate, start, end)
+
+
+def find_stretch(
+    name: str, n_samples: int, sample_rate: int, start: float, end: float | None
+) -> tuple[int, int]:
+    """Turn seconds into a range of samples that lies inside a recording.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the recording.
+    n_samples, sample_rate : int
+        Its length and its rate, in Hz.
+    start, end : float
+        As `read_audio` has them.
+
+    Returns
+    -------
+    first, last : int
+
+    Raises
+    ------
+    AudioError
+        If the recording lacks the stretch.
+
+    Warns
+    -----
+    AudioWarning
+        If `end` lies more than 10 ms, and up to half a second, beyond the recording.
+    """
+    lasts = f"which lasts {n_samples / sample_rate:.2f} s"
     if not (isfinite(start) and start >= 0):
-        raise AudioError(f"{described(info.path)}: start must be 0 s or later, got {start!r}")
+        raise AudioError(f"{name}: start must be 0 s or later, got {start!r}")
     if end is not None and not start < end:
-        raise AudioError(
-            f"{described(info.path)}: end must lie after start, got {start!r} to {end!r} s"
-        )
+        raise AudioError(f"{name}: end must lie after start, got {start!r} to {end!r} s")
     # Compared in whole samples: times in decimals are rounded.
-    beyond = 0.0 if end is None else round(end * info.sample_rate) - info.n_samples
-    if beyond > _OVERSHOOT_SECONDS * info.sample_rate:
-        raise AudioError(
-            f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
-            f"{info.duration:.2f} s"
-        )
-    first = round(start * info.sample_rate)
-    last = info.n_samples if end is None else min(round(end * info.sample_rate), info.n_samples)
+    beyond = 0 if end is None else round(min(end, _LATEST) * sample_rate) - n_samples
+    if beyond > _OVERSHOOT_SECONDS * sample_rate:
+        raise AudioError(f"{name}: end at {end:g} s lies beyond the recording, {lasts}")
+    first = round(start * sample_rate)
+    last = n_samples + min(beyond, 0)
     if first >= last:
         raise AudioError(
-            f"{described(info.path)}: no samples between {start:g} and "
-            f"{info.duration if end is None else end:g} s; it lasts {info.duration:.2f} s"
+            f"{name}: no samples between {start:g} and "
+            f"{n_samples / sample_rate if end is None else end:g} s; it lasts "
+            f"{n_samples / sample_rate:.2f} s"
         )
-    if beyond > ROUNDING_SECONDS * info.sample_rate:
+    if beyond > ROUNDING_SECONDS * sample_rate:
         warnings.warn(
-            f"{described(info.path)}: end at {end:g} s lies beyond the recording, which lasts "
-            f"{info.duration:.2f} s; the stretch is cut there",
+            f"{name}: end at {end:g} s lies beyond the recording, {lasts}; the stretch is cut "
+            "there",
             AudioWarning,
             stacklevel=1,
         )

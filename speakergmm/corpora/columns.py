@@ -86,7 +86,7 @@ def unread_columns(header: Sequence[str], known: Sequence[str]) -> str | None:
     """
     read = set(find_columns(header, known).values())
     unread = [cell.strip() for place, cell in enumerate(header) if place not in read]
-    named = [quoted(cell) if cell else "one without a name" for cell in unread]
+    named = [quoted(cell) if cell else "(no name)" for cell in unread]
     if not named:
         return None
     several = len(named) > 1

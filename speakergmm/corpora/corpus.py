@@ -43,6 +43,8 @@ class Utterance:
     InvalidInputError
         If the name isn't allowed, the id is empty, the id or path holds a control character, or
         not ``0 <= start < end``.
+    InvalidTypeError
+        If the id is no str.
 
     Examples
     --------
@@ -58,6 +60,11 @@ class Utterance:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
+        if not isinstance(self.id, str):
+            raise InvalidTypeError(
+                f"an utterance's id is a str, got {type(self.id).__name__}; the call is "
+                "Utterance(id, path, speaker)"
+            )
         object.__setattr__(self, "id", clean(self.id))
         if not self.id:
             raise InvalidInputError(f"the utterance of {shown(self.path)} has an empty id")

@@ -24,7 +24,7 @@ Owner = Literal["speaker", "word"]
 def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool = True) -> Corpus:
     """Read a folder of speaker folders, however deep the recordings lie in them.
 
-    Where a recording lies in ``SPEAKER/CHAPTER/`` beside ``SPEAKER-CHAPTER.trans.txt``, as
+    Where a recording lies in ``SPEAKER/CHAPTER/`` and is called ``SPEAKER-CHAPTER-...``, as
     LibriSpeech has it, those folders name the speaker, however deep they are. Whatever is passed
     over stands in the notes: hidden files, recordings of formats that can't be read, other files,
     links that were not followed. Links are followed where they lead to what isn't read anyway.
@@ -56,8 +56,8 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     refusals = Refusals(strict=strict)
     _refuse_unread(walk, folder, refusals)
     contested = _refuse_contested(walk, folder, owner, refusals)
-    owner_of = _Owners(folder, owner)
-    names = {parts: owner_of(parts) for parts in walk.recordings}
+    above = Path(os.path.abspath(folder)).parts  # noqa: PTH100 - links stay as they are
+    names = {parts: _owner_of(above, parts, owner) for parts in walk.recordings}
     if owner is not None:
         _pass_empty_folders(walk)
     beside = [parts for parts in walk.recordings if owner is not None and names[parts] is None]
@@ -108,31 +108,15 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     )
 
 
-class _Owners:
+def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:
     """Say whose a recording is; None for one that lies in the corpus folder itself."""
-
-    def __init__(self, folder: Path, owner: Owner | None) -> None:
-        self._folder = os.path.abspath(folder)  # noqa: PTH100 - links stay as they are
-        self._owner = owner
-        self._told: dict[Parts, str | None] = {}
-
-    def __call__(self, parts: Parts) -> str | None:
-        if self._owner is None:
-            return None
-        above = parts[:-1]
-        if above not in self._told:
-            told = self._librispeech_speaker(above) if self._owner == "speaker" else None
-            self._told[above] = told or next(iter(above), None)
-        return self._told[above]
-
-    def _librispeech_speaker(self, parts: Parts) -> str | None:
-        place = Path(self._folder, *parts)
-        speaker, chapter = place.parent.name, place.name
-        try:
-            told = (place / f"{speaker}-{chapter}.trans.txt").is_file()
-        except OSError:  # a name that is too long
-            told = False
-        return speaker if speaker and told else None
+    if owner is None:
+        return None
+    if owner == "speaker":
+        speaker, chapter, name = ("", "", *above[-2:], *parts)[-3:]
+        if speaker and name.startswith(f"{speaker}-{chapter}-"):
+            return speaker
+    return parts[0] if len(parts) > 1 else None
 
 
 def _refuse_unread(walk: Walk, folder: Path, refusals: Refusals) -> None:

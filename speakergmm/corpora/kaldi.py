@@ -164,7 +164,7 @@ def _read_pairs(path: Path, what: str, refusals: Refusals) -> dict[str, tuple[st
         name, *rest = _BLANKS.split(text, maxsplit=1)
         name = unescaped_name(name)
         if not rest:
-            message = f"only {quoted(name)}; a line has a {what} and what belongs to it"
+            message = f"only {quoted(name)}; a line holds the {what} and what belongs to it"
             refusals.add(path, line, message, utterance=name)
         elif first.setdefault(name, line) != line:
             message = f"{what} {quoted(name)} stands on line {first[name]} too"
@@ -200,7 +200,7 @@ def _read_segments(
             refusals.add(path, line, message, utterance=name)
             segments.pop(name, None)
         elif recording not in recordings:
-            fault = "can't be used" if recording in listed else "is not in wav.scp"
+            fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
             message = f"recording {quoted(recording)} {fault}"
             refusals.add(path, line, message, utterance=name)
         else:

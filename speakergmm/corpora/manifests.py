@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
+from speakergmm.corpora.corpus import Utterance, relative_name
+from speakergmm.corpora.given import Recordings, as_corpus, is_path, refused
 from speakergmm.corpora.lists import default_id
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.protocol import Protocol
@@ -15,7 +16,7 @@ from speakergmm.files import atomic_text_writer, make_folders
 
 def write_corpus(
     path: str | os.PathLike[str],
-    corpus: Corpus,
+    corpus: Recordings,
     *,
     relative_to: str | os.PathLike[str] | None = None,
 ) -> None:
@@ -28,7 +29,7 @@ def write_corpus(
     ----------
     path : path
         The list to write.
-    corpus : Corpus
+    corpus : Corpus, path, or recordings
         At least one utterance.
     relative_to : path, optional
         Folder below which paths are written relative to it; others are written absolute. By default
@@ -38,20 +39,25 @@ def write_corpus(
     ------
     CorpusError
         If the corpus is empty.
+    InvalidTypeError
+        If something else is given, or the arguments come in another order.
     SpeakerGmmError
         If the list can't be written.
 
     Examples
     --------
     >>> import tempfile
-    >>> from speakergmm.corpora import read_corpus
+    >>> from speakergmm.corpora import Corpus, read_corpus
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     listed = Utterance("ana/1.wav", Path(folder, "ana/1.wav"), "ana", end=2.0)
     ...     write_corpus(Path(folder, "list.tsv"), Corpus((listed,), source="example"))
     ...     read_corpus(Path(folder, "list.tsv")).utterances == (listed,)
     True
     """
+    if not is_path(path):
+        raise refused(path, "a path, write_corpus(path, corpus),")
     target = Path(path)
+    corpus = as_corpus(corpus)
     if not corpus.utterances:
         raise CorpusError(f"{shown(target)}: the corpus has no utterance; there is nothing to list")
     root = target.parent if relative_to is None else Path(relative_to)
@@ -82,9 +88,14 @@ def write_protocol(
 
     Raises
     ------
+    InvalidTypeError
+        If something else is given, or the arguments come in another order.
     SpeakerGmmError
         If the folder or a list can't be written.
     """
+    if not is_path(directory) or not isinstance(protocol, Protocol):
+        wrong = directory if not is_path(directory) else protocol
+        raise refused(wrong, "a path and a protocol, write_protocol(directory, protocol),")
     folder = Path(directory)
     try:
         make_folders(folder)

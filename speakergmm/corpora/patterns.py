@@ -4,10 +4,11 @@ import re
 from dataclasses import replace
 from pathlib import PurePath
 
+from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
 from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
 from speakergmm.corpora.refusals import Refusals
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.text_files import Fault
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -20,7 +21,7 @@ class NamePattern:
 
     There are two forms. In the simple one, ``{speaker}`` stands where the speaker does,
     ``{anything}`` for other parts, ``*`` for any characters and ``?`` for one; it fits whole
-    names, with or without their ending, and each part is as short as can be. What has no
+    names, without their ending or with it, and each part is as short as can be. What has no
     ``{speaker}`` is a regular expression that is searched for in names; the group ``speaker``, or
     else the first without a name, is the speaker.
 
@@ -35,12 +36,16 @@ class NamePattern:
     ------
     InvalidInputError
         If it is no regular expression, or neither form names a speaker.
+    InvalidTypeError
+        If it is no str.
 
     Examples
     --------
     >>> digits = NamePattern("{word}_{speaker}_*.wav")
     >>> digits.groups("data/7_jackson_32.wav")
     {'word': '7', 'speaker': 'jackson'}
+    >>> NamePattern("*_{speaker}").groups("1_ana.wav")
+    {'speaker': 'ana'}
     >>> NamePattern("{speaker}/*/*.flac").groups("clean/84/121123/84-121123-0000.flac")["speaker"]
     '84'
     >>> NamePattern(r"^(\w+?)_").groups("ana_1.wav")
@@ -50,6 +55,8 @@ class NamePattern:
     """
 
     def __init__(self, text: str) -> None:
+        if not isinstance(text, str):
+            raise InvalidTypeError(f"a pattern is a str, got {type(text).__name__}")
         self.text = text
         self._simple = "{speaker}" in text
         try:
@@ -85,9 +92,10 @@ class NamePattern:
         """
         whole = PurePath(path)
         text = whole.as_posix() if "/" in self.text else whole.name
-        found = self._expression.search(text)
-        if found is None and self._simple:
+        found = None
+        if self._simple and has_audio_suffix(text):
             found = self._expression.search(text.removesuffix(whole.suffix))
+        found = found or self._expression.search(text)
         if found is None:
             return {}
         named = {name: part for name, part in found.groupdict().items() if part}
@@ -147,6 +155,8 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     ------
     InvalidInputError
         If the pattern is none.
+    InvalidTypeError
+        If `corpus` is something else than a corpus.
     CorpusError
         If the pattern fits no name, or with ``strict`` if it doesn't fit all.
 
@@ -157,6 +167,11 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     >>> name_speakers(flat, "*_{speaker}_*").speakers
     ('ana',)
     """
+    if not isinstance(corpus, Corpus):
+        raise InvalidTypeError(
+            f"got {type(corpus).__name__} where a Corpus is wanted; a folder or list is read by "
+            "read_corpus(path, speaker_pattern=...)"
+        )
     found = pattern if isinstance(pattern, NamePattern) else NamePattern(pattern)
     refusals = Refusals(strict=strict)
     spellings = Spellings()

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from speakergmm.corpora.columns import (
     find_columns,
     misspelt_columns,
     repeated_columns,
+    spelled,
     unread_columns,
 )
 from speakergmm.corpora.names import quoted, shown
@@ -18,6 +20,7 @@ from speakergmm.files import UnreadableFileError
 from speakergmm.text_files import Fault, open_text
 
 _LONGEST_ROW, _MOST_COLUMNS = 1 << 20, 10_000
+_QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def text_lines(
@@ -150,9 +153,18 @@ def read_table(
         lines, quoting is broken, or there is no row.
     """
     lines = _TableLines(path, text_lines(path, faults, opened=opened))
-    separator = _separator(path, lines.first())
+    first = lines.first()
+    separator = _separator(path, first)
     n_rows = 0
-    rows = csv.reader(lines, delimiter=separator, skipinitialspace=separator != "\t", strict=True)
+    # Common Voice quotes nothing: a sentence may begin with a quotation mark and have no other.
+    is_unquoted = separator == "\t" and "client_id" in spelled(first.split(separator))
+    rows = csv.reader(
+        lines,
+        delimiter=separator,
+        quoting=csv.QUOTE_NONE if is_unquoted else csv.QUOTE_MINIMAL,
+        skipinitialspace=separator != "\t",
+        strict=True,
+    )
     try:
         header = next((row for row in rows if row), [])
         if len(header) > _MOST_COLUMNS:
@@ -177,7 +189,8 @@ def read_table(
                     raise CorpusError(f"{shown(path)}:{rows.line_num}: {message}")
                 faults.append(Fault(str(path), rows.line_num, message))
                 continue
-            yield rows.line_num, {name: row[place] for name, place in places.items()}
+            cells = [_unquoted(cell) for cell in row] if is_unquoted else row
+            yield rows.line_num, {name: cells[place] for name, place in places.items()}
     except csv.Error as error:
         reason = str(error).replace("\t", "tab")  # it may quote the separator
         if faults is None or not n_rows:
@@ -185,6 +198,12 @@ def read_table(
         faults.append(Fault(str(path), rows.line_num, f"{reason}; the rest is not read"))
     if not n_rows:
         raise CorpusError(f"{shown(path)} has a header and no rows; a list has at least one row")
+
+
+def _unquoted(cell: str) -> str:
+    """Take the quotation marks from a cell that is quoted as a whole, as other programs write."""
+    found = _QUOTED.fullmatch(cell)
+    return cell if found is None else found.group(1).replace('""', '"')
 
 
 def read_header(path: Path) -> list[str]:

@@ -40,6 +40,8 @@ class Transcript(Sequence[str]):
     line: int | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
+            raise InvalidTypeError("words are given one by one, as in Transcript(('yes', 'no'))")
         object.__setattr__(self, "words", tuple(map(clean, self.words)))
 
     def __getitem__(self, place: Any) -> Any:

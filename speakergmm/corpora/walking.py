@@ -168,6 +168,8 @@ class _Walker:
                 _joined(parts),
                 advice="rename those that are recordings, as in 'a.wav'",
             )
+        elif len(parts) == 1 and ending in (".csv", ".tsv"):
+            passing.add("lists", _joined(parts), advice="give a list itself to read it")
         elif ending not in TRANSCRIPT_SUFFIXES:
             passing.add("other files", _joined(parts), ending=ending)
 

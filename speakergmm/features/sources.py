@@ -4,18 +4,21 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
 from typing import IO, Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import AudioSource, AudioWarning, iter_audio, resample_blocks
-from speakergmm.audio.reading import LARGEST_SAMPLE
+from speakergmm.audio.reading import LARGEST_SAMPLE, check_rate, find_stretch
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
 """A path, a binary file, an array of samples, or blocks of samples that come one by one."""
 
+# Of samples and their rate, in either order; a rate alone is refused otherwise.
+_ONE_NUMBER = ([False, True], [True, False])
 _BLOCK_SECONDS = 20.0
 _BYTES_PER_READ = 1 << 22
 
@@ -88,7 +91,9 @@ class Blocks:
         given = _given_rate(sample_rate, rate)
         if blocks is None:
             self.name = "the array of samples"
-            samples = _checked(_cut(_as_samples(audio), given, start, end))
+            samples = _as_samples(audio)
+            first, last = find_stretch(self.name, len(samples), given, start, end)
+            samples = _checked(samples[first:last])
             size = max(1, round(_BLOCK_SECONDS * given))
             starts = range(0, len(samples), size)
             self._blocks = lambda: resample_blocks(
@@ -135,12 +140,14 @@ def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
     """Return blocks that come one by one; None of an array, or what can be one."""
     if hasattr(audio, "__array__") or isinstance(audio, np.ndarray):
         return None
-    if isinstance(audio, tuple) and len(audio) == 2 and np.ndim(audio[0]) == 1:
+    if isinstance(audio, tuple) and [isinstance(each, Real) for each in audio] in _ONE_NUMBER:
         raise InvalidTypeError(
             "samples and their rate are given as two arguments: "
             "samples, rate = read_audio(path); extract(samples, sample_rate=rate)"
         )
     if isinstance(audio, list | tuple):
+        if audio and _is_recording(audio[0]):
+            raise InvalidTypeError("recordings are given one at a time, got several in a list")
         return audio if audio and isinstance(audio[0], np.ndarray) else None
     if isinstance(audio, Iterator):
         return audio
@@ -165,31 +172,21 @@ def _given_rate(sample_rate: int | None, rate: int) -> int:
             stacklevel=4,
         )
         return rate
-    is_whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
-    if not is_whole or sample_rate < 1:
-        raise InvalidInputError(f"sample_rate must be a positive integer, got {sample_rate!r}")
+    check_rate(sample_rate)
     return int(sample_rate)
 
 
 def _as_samples(given: Any) -> NDArray[Any]:
-    samples = np.asarray(given)
+    try:
+        samples = np.asarray(given)
+    except ValueError:  # lists of different lengths
+        samples = np.array(None)
     if samples.ndim != 1 or not (samples.dtype.kind == "f" or samples.dtype == np.int16):
         raise InvalidInputError(
-            "samples must be a path, or a one-dimensional array of floating point or int16, got "
+            "samples must be a one-dimensional array of floating point or int16, got "
             f"shape {samples.shape} and type {samples.dtype}"
         )
     return samples
-
-
-def _cut(samples: NDArray[Any], sample_rate: int, start: float, end: float | None) -> NDArray[Any]:
-    """Cut the stretch that was asked for."""
-    last = len(samples) / sample_rate if end is None else end
-    if not 0 <= start <= last <= len(samples) / sample_rate:
-        raise InvalidInputError(
-            f"start and end must lie in order within {len(samples) / sample_rate:g} s of samples, "
-            f"got {start!r} and {end!r}"
-        )
-    return samples[round(start * sample_rate) : round(last * sample_rate)]
 
 
 def _checked(samples: NDArray[Any]) -> NDArray[Any]:

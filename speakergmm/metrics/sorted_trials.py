@@ -308,11 +308,12 @@ def _refuse_labels(target: ArrayLike, nontarget: ArrayLike) -> None:
 
 
 def _two_valued(array: NDArray[Any]) -> bool:
-    """Whether all is 0 and 1, or -1 and 1, and both occur."""
+    """Whether all is 0 and 1, -1 and 1, or 1 and 2, and both occur."""
     if array.dtype.kind not in "iuf" or not array.size:
         return False
     low, high = array.min(), array.max()
-    return bool(high == 1 and low in (0, -1) and ((array == low) | (array == high)).all())
+    is_pair = (low, high) in ((0, 1), (-1, 1), (1, 2))
+    return bool(is_pair and ((array == low) | (array == high)).all())
 
 
 def _tells_more(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
@@ -333,7 +334,7 @@ def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
         array = np.array(scores, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidInputError(
-            f"{kind} scores: must be numbers; labels belong into speakergmm.metrics.Scores"
+            f"{kind} scores: must be numbers; labels belong in speakergmm.metrics.Scores"
         ) from None
     if array.ndim != 1:
         raise InvalidInputError(f"{kind} scores: must be a flat array, got shape {array.shape}")

@@ -127,6 +127,12 @@ def test_a_stretch_that_ends_half_a_second_too_late_is_cut_and_it_is_said(wav, e
     assert len(np.concatenate(blocks)) == 8000
 
 
+def test_a_stretch_without_end_is_refused_as_any_that_ends_too_late(wav):
+    for end in (float("inf"), 1e300):
+        with pytest.raises(AudioError, match=r"lies beyond the recording, which lasts 1.00 s"):
+            read_audio(wav, end=end)
+
+
 def test_real_speech_is_read_as_soundfile_reads_it(data_dir):
     path = sorted((data_dir / "fsdd" / "recordings").glob("*.flac"))[0]
     samples, rate = read_audio(path)

@@ -46,6 +46,12 @@ def test_librispeech_is_read_from_any_of_its_levels(write, level):
     assert set(read_transcripts(corpus)) == {u.id for u in corpus}
 
 
+def test_librispeech_without_a_transcript_names_the_same_speakers(write):
+    part = {name: text for name, text in LIBRISPEECH.items() if "121123.trans" not in name}
+    assert read_corpus(write(part)).speakers == ("174", "84")
+    assert len({u.speaker for u in read_corpus(write(part) / "clean/84")}) == 1
+
+
 def test_a_speaker_or_chapter_of_librispeech_is_one_speaker(write):
     where = write(LIBRISPEECH) / "clean/84"
     assert read_corpus(where).speakers == ("84",)
@@ -106,6 +112,32 @@ def test_common_voice_is_read_as_it_is(write):
     }
     (note,) = corpus.notes
     assert "columns 'up_votes', 'age', 'locale' are not read" in note
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        ('"Yes" she said', '"Yes" she said'),
+        ('"Never ends', '"Never ends'),
+        ('He said "no"', 'He said "no"'),
+        ('"""Yes"" she said"', '"Yes" she said'),
+        ('"Quoted as a whole"', "Quoted as a whole"),
+        ('"', '"'),
+    ],
+)
+def test_common_voice_quotes_nothing(write, sentence, said):
+    rows = COMMON_VOICE.replace("Good morning.", sentence)
+    where = write({"validated.tsv": rows, "clips/cv_1.mp3": "", "clips/cv_2.mp3": ""})
+    corpus = read_corpus(where / "validated.tsv")
+    assert len(corpus) == 2
+    found = read_transcripts(corpus)
+    assert [str(found[name]) for name in ("cv_1.mp3", "cv_2.mp3")] == [said, "Good night."]
+
+
+def test_a_list_in_a_folder_that_is_given_instead_is_named(write):
+    where = write({"validated.tsv": COMMON_VOICE, "clips/cv_1.mp3": "", "clips/a/list.tsv": ""})
+    lists = "lists are passed over (1): 'validated.tsv'; give a list itself to read it"
+    assert lists in read_corpus(where).notes
 
 
 def test_recordings_of_common_voice_may_be_given_by_their_folder(write):
@@ -170,6 +202,9 @@ def test_flat_folders_are_read_by_a_pattern(write, pattern):
         ("wav/**/{speaker}-*", "wav/a/b/c/ana-1.flac", "ana"),
         ("{speaker}_*.wav", "ana_maria_1.wav", "ana"),
         ("{speaker}.wav", "a.b.wav", "a.b"),
+        ("*_{speaker}", "1_ana.wav", "ana"),
+        ("{word}/{speaker}", "yes/ana.FLAC", "ana"),
+        ("{speaker}", "ana.1", "ana.1"),
         ("{speaker}_*.wav", "_1.wav", None),
         ("{speaker}+*.wav", "ana+1.wav", "ana"),
         ("(x)?1", "1.wav", None),

@@ -4,13 +4,16 @@ import pytest
 
 from speakergmm.corpora import (
     Corpus,
+    NamePattern,
     Utterance,
+    name_speakers,
     read_corpus,
     read_protocol,
     write_corpus,
     write_protocol,
 )
-from speakergmm.errors import CorpusError, SpeakerGmmError
+from speakergmm.corpora.transcripts import Transcript
+from speakergmm.errors import CorpusError, InvalidTypeError, SpeakerGmmError
 
 
 def corpus_of(*rows):
@@ -104,3 +107,31 @@ def test_withheld_labels_stay_withheld(tmp_path):
     write_protocol(tmp_path / "copy", protocol, relative_to=tmp_path)
     assert (tmp_path / "copy/eval_trials.tsv").read_text() == "model\tpath\na\t2.wav\n"
     assert not (tmp_path / "copy/background.tsv").exists()
+
+
+def test_what_lists_are_written_of_may_be_given_as_everywhere(tmp_path):
+    corpus = corpus_of(("a/1.wav", tmp_path / "a/1.wav", "ana"))
+    write_corpus(tmp_path / "l.tsv", corpus)
+    for given in (list(corpus), tmp_path / "l.tsv"):
+        write_corpus(tmp_path / "again.tsv", given)
+        assert read_corpus(tmp_path / "again.tsv").utterances == corpus.utterances
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda corpus: write_corpus(corpus, "l.tsv"), r"write_corpus\(path, corpus\)"),
+        (lambda corpus: write_corpus("l.tsv", 5), "got int where"),
+        (lambda corpus: write_protocol("p", corpus), r"write_protocol\(directory, protocol\)"),
+        (lambda corpus: write_protocol(corpus, "p"), r"write_protocol\(directory, protocol\)"),
+        (lambda corpus: name_speakers("folder", "{speaker}_*"), "read_corpus.*speaker_pattern"),
+        (lambda corpus: name_speakers(corpus, 5), "a pattern is a str, got int"),
+        (lambda corpus: NamePattern(Path("{speaker}_*")), "a pattern is a str, got PosixPath"),
+        (lambda corpus: Utterance(3, Path("a.wav"), None), r"Utterance\(id, path, speaker\)"),
+        (lambda corpus: Transcript("yes no"), r"as in Transcript\(\('yes', 'no'\)\)"),
+        (lambda corpus: Transcript((1, 2)), r"as in Transcript\(\('yes', 'no'\)\)"),
+    ],
+)
+def test_wrong_things_are_answered_by_the_right_call(call, message):
+    with pytest.raises(InvalidTypeError, match=message):
+        call(corpus_of(("u", Path("a.wav"), None)))

@@ -181,6 +181,7 @@ def test_silence_is_refused(tmp_path, rule):
         (np.array([0.0] * 15999 + [-1e20]), "must lie in -1..1 .*, got 1e.20; divide"),
         (np.array([101.0] * 16000), "must lie in -1..1"),
         (np.zeros(16000, complex), "complex128"),
+        ([[0.1, 0.2], [0.3]], "must be a one-dimensional array"),
     ],
 )
 def test_arrays_that_are_no_samples_are_refused(samples, message):
@@ -190,9 +191,9 @@ def test_arrays_that_are_no_samples_are_refused(samples, message):
 
 def test_bad_arguments_are_refused(tmp_path):
     extractor, samples = FeatureExtractor(), speech_like(1)
-    with pytest.raises(InvalidInputError, match=r"within 1 s of samples, got 0.5 and 1.5"):
-        extractor.extract(samples, start=0.5, end=1.5, sample_rate=RATE)
-    with pytest.raises(InvalidInputError, match="sample_rate must be a positive integer, got 0"):
+    with pytest.raises(AudioError, match=r"the array of samples: end at 1.6 s lies beyond"):
+        extractor.extract(samples, start=0.5, end=1.6, sample_rate=RATE)
+    with pytest.raises(InvalidInputError, match="sample_rate must be a positive whole number"):
         extractor.extract(samples, sample_rate=0)
     with pytest.raises(InvalidInputError, match="block_frames must be at least 1, got 0"):
         extractor.stream(samples, block_frames=0)
@@ -325,6 +326,17 @@ def test_blocks_that_are_no_samples_are_refused(blocks, message):
             list(FeatureExtractor(preset).stream(iter(blocks), sample_rate=RATE))
 
 
+def test_a_stretch_of_an_array_is_cut_where_that_of_a_file_is():
+    samples = speech_like(1)
+    whole = FeatureExtractor("kaldi").extract(samples, start=0.5, sample_rate=RATE)
+    with pytest.warns(AudioWarning, match="end at 1.4 s lies beyond .* the stretch is cut there"):
+        cut = FeatureExtractor("kaldi").extract(samples, start=0.5, end=1.4, sample_rate=RATE)
+    np.testing.assert_array_equal(cut, whole)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FeatureExtractor("kaldi").extract(samples, end=1.005, sample_rate=float(RATE))
+
+
 def test_no_blocks_are_too_short():
     with pytest.raises(InsufficientDataError, match="the blocks of samples: too short"):
         list(FeatureExtractor().stream(iter([]), sample_rate=RATE))
@@ -339,6 +351,8 @@ def test_no_blocks_are_too_short():
         ({"a": 1}, "got dict"),
         (Utterance("u", Path("a.wav"), "s"), "got Utterance; give its .path, and its .start"),
         ((np.zeros(800), 8000), r"extract\(samples, sample_rate=rate\)"),
+        ((8000, np.zeros(800)), r"extract\(samples, sample_rate=rate\)"),
+        (["a.wav", "b.wav"], "one at a time"),
         (io.StringIO("words"), "is open as text; open it with mode 'rb'"),
     ],
 )

@@ -263,6 +263,7 @@ def labelled():
         lambda labels: labels.astype(bool),
         lambda labels: labels.astype(float),
         lambda labels: labels * 2 - 1,
+        lambda labels: labels + 1,
         lambda labels: labels.tolist(),
         lambda labels: np.where(labels, "target", "nontarget"),
         lambda labels: np.where(labels, True, False).astype(object).tolist(),
