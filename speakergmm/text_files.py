@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.file_kinds import recognised
-from speakergmm.files import UnreadableFileError, open_stream, shown_path
+from speakergmm.files import UnreadableFileError, kind_of, open_stream, shown_path
 from speakergmm.words import clean
 
 _MOST_TOLD = 10
@@ -168,6 +168,27 @@ def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
         raise
 
 
+def pipe_content(path: str | os.PathLike[str]) -> bytes | None:
+    """Return what comes through a pipe, for whoever must read it twice; None of anything else.
+
+    Raises
+    ------
+    UnreadableFileError
+        As `open_text`.
+    """
+    if kind_of(path) != "pipe":
+        return None
+    with open_text(path) as file:
+        return file.read()
+
+
+def reopened(content: bytes | None) -> io.BufferedReader | None:
+    """Return a reader of what `pipe_content` gave; None where that is None."""
+    if content is None:
+        return None
+    return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(content)), _BUFFER)
+
+
 class _Text(io.RawIOBase):
     """Bytes of a text, uncompressed, whose lines and whose compression stay within bounds."""
 
@@ -266,7 +287,10 @@ def read_lines(
 
 
 def read_text_lines(
-    path: str | os.PathLike[str], *, error: type[SpeakerGmmError] = SpeakerGmmError
+    path: str | os.PathLike[str],
+    *,
+    error: type[SpeakerGmmError] = SpeakerGmmError,
+    opened: io.BufferedReader | None = None,
 ) -> Iterator[tuple[int, str]]:
     """Read a text file as `read_lines` does; the first fault is an `error` of one line.
 
@@ -277,7 +301,7 @@ def read_text_lines(
     """
     faults = FaultList(os.fspath(path))
     try:
-        for line, text in read_lines(path, faults):
+        for line, text in read_lines(path, faults, opened=opened):
             faults.refuse(FaultyFileError)
             yield line, text
         faults.refuse(FaultyFileError)

@@ -27,7 +27,7 @@ from speakergmm.cli.output import (
     print_note,
 )
 from speakergmm.cli.outputs import check_output
-from speakergmm.cli.texts import ByOption
+from speakergmm.cli.texts import ByOption, names_list
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable, make_folders
 from speakergmm.words import case_hint
@@ -330,7 +330,7 @@ def _corpus(
     """Read a corpus, or take files as recordings, of speakers whom only their names can tell."""
     from speakergmm.corpora import Corpus, Utterance, name_speakers
 
-    listed = [p for p in inputs if p.is_dir() or p.suffix.lower() in (".csv", ".tsv")]
+    listed = [p for p in inputs if p.is_dir() or names_list(p)]
     if len(inputs) == 1 and listed:
         return open_corpus(inputs[0], data_dir, speaker_pattern, strict=strict)
     if len(listed) > 1:

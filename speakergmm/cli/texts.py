@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,21 +33,24 @@ def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
     return None if option == "asis" else option
 
 
+_CTM_LINE = re.compile(rb"\S+\s+\S+\s+\d*\.\d+\s+\d*\.\d+\s+\S+(\s+[\d.eE+-]+)?\s*$")
+
+
 def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     """Read the words of each utterance: CTM, JSON of `decode`, or what `read_transcripts` reads."""
-    if path.suffix.lower() == ".ctm":
+    from speakergmm.text_files import pipe_content, reopened
+
+    content = pipe_content(path)
+    start = _start(path) if content is None else content[:4096]
+    if path.suffix.lower() == ".ctm" or _is_ctm(start):
         from speakergmm.recognition.ctm import read_ctm
 
-        found = {name: [item.label for item in items] for name, items in read_ctm(path).items()}
-    elif _is_json(path):
-        found = _read_decoded(path)
+        read = read_ctm(path, opened=reopened(content))
+        found = {name: [item.label for item in items] for name, items in read.items()}
+    elif path.suffix.lower() == ".json" or start.lstrip()[:1] == b"{":
+        found = _read_decoded(path, content)
     else:
-        from speakergmm.corpora.transcripts import read_transcripts
-
-        read = read_transcripts(path, case=case)
-        for note in read.notes:
-            print_note(f"warning: {note}")
-        return {name: said.words for name, said in read.items()}
+        return _read_transcripts(path, case, content)
     # A label that was trained as a word may hold several of a text.
     return {
         name: tuple(word for label in labels for word in split_words(label, case))
@@ -54,24 +58,52 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _is_json(path: Path) -> bool:
-    """Tell JSON by its name or its first character; of a pipe only by the name."""
-    if path.suffix.lower() == ".json":
+def _read_transcripts(
+    path: Path, case: Case | None, content: bytes | None
+) -> dict[str, tuple[str, ...]]:
+    from speakergmm.corpora import Corpus
+    from speakergmm.corpora.transcripts import read_transcripts
+
+    # What came through a pipe can't be read again.
+    source = path if content is None else Corpus((), str(path), listing=content)
+    read = read_transcripts(source, case=case)
+    for note in read.notes:
+        print_note(f"warning: {note}")
+    return {name: said.words for name, said in read.items()}
+
+
+def names_list(path: Path) -> bool:
+    """Tell a list of recordings, which may come through a pipe, from a recording or a text."""
+    from speakergmm.audio import has_audio_suffix
+    from speakergmm.corpora.transcripts import is_list
+
+    if kind_of(path) == "pipe":
         return True
-    if kind_of(path) != "file":
-        return False
+    return not has_audio_suffix(path.name) and is_list(path, _start(path))
+
+
+def _start(path: Path) -> bytes:
+    """Return the first bytes of a file's text, none of a folder's."""
     from speakergmm.text_files import open_text
 
+    if kind_of(path) != "file":
+        return b""
     with open_text(path) as file:
-        return file.peek(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{"
+        return file.peek(4096).removeprefix(b"\xef\xbb\xbf")
 
 
-def _read_decoded(path: Path) -> dict[str, list[str]]:
+def _is_ctm(start: bytes) -> bool:
+    """Tell a CTM by its first line: times have decimals, which numbers that are words rarely do."""
+    lines = (line for line in start.splitlines() if line.strip() and not line.startswith(b";;"))
+    return _CTM_LINE.match(next(lines, b"")) is not None
+
+
+def _read_decoded(path: Path, content: bytes | None) -> dict[str, list[str]]:
     """Read the best hypotheses of a JSON file that ``decode`` wrote."""
-    from speakergmm.documents import DocumentError, read_json
+    from speakergmm.documents import DocumentError, parse_json, read_json
 
     try:
-        document = read_json(path)
+        document = read_json(path) if content is None else parse_json(content)
         listed = [(utterance["utterance"], utterance) for utterance in document["utterances"]]
         # Without a hypothesis nothing was recognised.
         said = [
@@ -100,13 +132,23 @@ def _read_decoded(path: Path) -> dict[str, list[str]]:
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
     """Read sentences, one a line, or the transcripts of utterances."""
-    from speakergmm.text_files import FaultList, FaultyFileError, read_lines
+    from speakergmm.corpora.transcripts import is_list
+    from speakergmm.text_files import (
+        FaultList,
+        FaultyFileError,
+        pipe_content,
+        read_lines,
+        reopened,
+    )
 
-    if ids or path.is_dir() or path.suffix.lower() in (".csv", ".tsv"):
+    if ids or path.is_dir():
         return list(read_words(path, case).values())
+    content = pipe_content(path)
+    if is_list(path, _start(path) if content is None else content[:4096]):
+        return list(_read_transcripts(path, case, content).values())
     faults = FaultList(str(path))
     sentences: list[Sequence[str]] = []
-    for line, text in read_lines(path, faults):
+    for line, text in read_lines(path, faults, opened=reopened(content)):
         sentences.append(split_words(text, case))
         for word in sentences[-1]:
             if fault := word_fault(word):

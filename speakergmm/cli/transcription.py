@@ -19,7 +19,7 @@ from speakergmm.cli.output import (
     print_note,
     print_table,
 )
-from speakergmm.cli.texts import CaseOption, case_of, read_words
+from speakergmm.cli.texts import CaseOption, case_of, names_list, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import kind_of
 from speakergmm.words import fold
@@ -142,7 +142,8 @@ def _speakers(
             if len(words) != 1:
                 raise CorpusError(f"{given}:{words.line}: a line is an utterance and its speaker")
         return {name: words[0] for name, words in listed.items()}
-    is_corpus = reference.is_dir() or reference.suffix.lower() in (".csv", ".tsv")
+    # What came through a pipe is read already.
+    is_corpus = reference.is_dir() or (kind_of(reference) == "file" and names_list(reference))
     if speaker_pattern is not None:
         if is_corpus:
             corpus = read_corpus(reference, speaker_pattern=speaker_pattern)

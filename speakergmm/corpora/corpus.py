@@ -165,6 +165,8 @@ class Corpus:
         What is wrong with the list, and was left out in reading without ``strict``.
     passed_over : tuple of PassedOver
         What of the notes is about files and folders, with counts.
+    listing : bytes or None
+        The list, where it came through a pipe, which can't be read again for its texts.
 
     Raises
     ------
@@ -185,6 +187,7 @@ class Corpus:
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    listing: bytes | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "utterances", tuple(self.utterances))

@@ -10,6 +10,8 @@ from speakergmm.corpora.names import Spellings, quoted, shown
 from speakergmm.corpora.refusals import Refusals, without_conflicts
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import UnreadableFileError
+from speakergmm.text_files import pipe_content, reopened
 from speakergmm.words import clean
 
 
@@ -49,6 +51,10 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
     refusals = Refusals(strict=strict)
     notes: list[str] = []
     clips = folder / "clips" if is_folder(folder / "clips") else None
+    try:
+        listing = pipe_content(path)
+    except UnreadableFileError as error:
+        raise CorpusError(f"{shown(path)} {error.reason}") from None
     for line, row in read_table(
         path,
         required=("path",),
@@ -56,6 +62,7 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
         known=CORPUS_COLUMNS,
         faults=None if strict else refusals.faults,
         notes=notes,
+        opened=reopened(listing),
     ):
         if not speakers:
             row.pop("speaker", None)
@@ -73,6 +80,7 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
         root=folder,
         notes=tuple(notes),
         faults=tuple(refusals.faults),
+        listing=listing,
     )
 
 

@@ -206,15 +206,15 @@ def _unquoted(cell: str) -> str:
     return cell if found is None else found.group(1).replace('""', '"')
 
 
-def read_header(path: Path) -> list[str]:
-    """Return the names of a table's columns as they stand.
+def read_header(path: Path, *, opened: io.BufferedReader | None = None) -> list[str]:
+    """Return the names of a table's columns as they stand; of one that may be open already.
 
     Raises
     ------
     CorpusError
         If it can't be read.
     """
-    first = _TableLines(path, text_lines(path)).first().rstrip("\r\n")
+    first = _TableLines(path, text_lines(path, opened=opened)).first().rstrip("\r\n")
     try:
         cells = next(csv.reader([first], delimiter=_separator(path, first)))
     except csv.Error as error:

@@ -26,7 +26,7 @@ from speakergmm.corpora.transcript import (
 from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import UnreadableFileError
-from speakergmm.text_files import Fault, open_text
+from speakergmm.text_files import Fault, open_text, reopened
 from speakergmm.words import Case, clean, split_words
 
 __all__ = [
@@ -101,6 +101,7 @@ def read_transcripts(
         raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
     meant = source if isinstance(source, Corpus) else corpus
     corpus = source if isinstance(source, Corpus) else None
+    listing = None if corpus is None else corpus.listing
     path = Path(source.source if isinstance(source, Corpus) else source)
     if exists(path / "wav.scp") and not exists(path / "text"):
         raise CorpusError(f"{shown(path)} has no file text; transcripts stand there")
@@ -108,12 +109,12 @@ def read_transcripts(
     listed = False
     if is_file(path / "text"):
         found, faults = read_kaldi_text(path / "text", case)
-    elif is_folder(path) or (corpus is not None and not is_file(path)):
+    elif is_folder(path) or (corpus is not None and not listing and not is_file(path)):
         found, faults = read_beside(
             corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes
         )
     else:
-        opened, listed = _opened(path)
+        opened, listed = open_listed(path, listing)
         told = _read_list(path, case, strict, notes, opened) if listed else None
         if not listed:
             told = read_kaldi_text(path, case, opened)
@@ -123,7 +124,8 @@ def read_transcripts(
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:
-        columns = f"; its columns are {', '.join(read_header(path))}" if listed else ""
+        names = read_header(path, opened=reopened(listing)) if listed else ()
+        columns = f"; its columns are {', '.join(names)}" if names else ""
         raise CorpusError(
             f"{shown(path)} has no transcripts: a file text, a column text, or a .txt or .lab "
             f"beside each recording is needed{columns}"
@@ -166,16 +168,23 @@ def _unnamed(
     return corpus
 
 
-def _opened(path: Path) -> tuple[io.BufferedReader, bool]:
-    """Open a file or pipe, and say whether it is a list or, as far as that can be told, a text."""
+def open_listed(path: Path, listing: bytes | None = None) -> tuple[io.BufferedReader, bool]:
+    """Open a file or pipe, and say whether it is a list or, as far as that can be told, a text.
+
+    Parameters
+    ----------
+    path : Path
+    listing : bytes, optional
+        What came through it, if it was read already.
+    """
     try:
-        opened = open_text(path)
-        return opened, _is_list(path, opened.peek(10_000))
+        opened = reopened(listing) or open_text(path)
+        return opened, is_list(path, opened.peek(10_000))
     except UnreadableFileError as error:
         raise TranscriptError((Fault(str(path), None, error.reason),)) from None
 
 
-def _is_list(path: Path, start: bytes) -> bool:
+def is_list(path: Path, start: bytes) -> bool:
     """Tell a list from a Kaldi text: it is named so, or its first line names the columns."""
     if path.suffix.lower() in (".csv", ".tsv"):
         return True

@@ -1,5 +1,6 @@
 """CTM files: a line for each word, phone or state, with its time and confidence."""
 
+import io
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -107,7 +108,9 @@ def write_ctm(
                 file.write(line + "\n")
 
 
-def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
+def read_ctm(
+    path: str | os.PathLike[str], *, opened: io.BufferedReader | None = None
+) -> dict[str, tuple[TimedLabel, ...]]:
     """Read a CTM file, our own or another program's.
 
     Parameters
@@ -115,6 +118,8 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     path : path
         UTF-8 text, plain or compressed by gzip; lines that begin with ``;;`` are comments. Words
         are taken in as `speakergmm.words` says.
+    opened : BufferedReader, optional
+        The file, if it is open already; it is closed at the end.
 
     Returns
     -------
@@ -129,7 +134,7 @@ def read_ctm(path: str | os.PathLike[str]) -> dict[str, tuple[TimedLabel, ...]]:
     """
     channels: dict[str, str] = {}
     found: dict[str, list[TimedLabel]] = {}
-    for number, line in read_text_lines(path, error=CorpusError):
+    for number, line in read_text_lines(path, error=CorpusError, opened=opened):
         if line.startswith(";;"):
             continue
         columns = line.split()

@@ -1,5 +1,6 @@
 """``decode`` in this process: a model of noise and tones, whose words no one can mistake."""
 
+import gzip
 import json
 import math
 
@@ -102,6 +103,10 @@ def test_text_on_standard_output(run, world):
     assert done.exit_code == 0
     assert done.stdout == "one low fall\ntwo rise mid low\nthree mid\n"
     assert run("--lm", world / "lm.arpa", inputs=[world / "list.tsv"]).stdout == done.stdout
+    listing = (world / "list.tsv").read_bytes()
+    for name, content in (("list", listing), ("list.gz", gzip.compress(listing))):
+        (world / name).write_bytes(content)  # a list is one by its content, as elsewhere
+        assert run("--lm", world / "lm.arpa", inputs=[world / name]).stdout == done.stdout
     assert run().stdout == done.stdout  # any word of the lexicon
 
 

@@ -1,7 +1,10 @@
 """score-transcripts, train-lm and validate --text."""
 
+import gzip
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +138,60 @@ def test_hypotheses_from_a_ctm_and_references_from_a_list(document, folder):
     (folder / "ref.csv").write_text("id,text\nu1,THE CAT SAT\nu2,MAT\n")
     found = document("score-transcripts", folder / "ref.csv", folder / "hyp.ctm")
     assert (found["word_error_rate"], found["by_speaker"]) == (0, {})
+
+
+@pytest.fixture(params=["name", "gzip", "pipe"])
+def written(request, tmp_path):
+    """Write a text to a file of another name, a packed one, or a pipe; return its path."""
+    if request.param == "pipe" and not Path("/dev/fd").exists():
+        pytest.skip("the system gives open files no names")
+    opened = []
+
+    def written(text):
+        if request.param == "pipe":
+            reader, writer = os.pipe()
+            os.write(writer, text.encode())
+            os.close(writer)
+            opened.append(reader)
+            return f"/dev/fd/{reader}"
+        path = tmp_path / f"written{len(list(tmp_path.glob('written*')))}"
+        path.write_bytes(text.encode() if request.param == "name" else gzip.compress(text.encode()))
+        return path
+
+    yield written
+    for reader in opened:
+        os.close(reader)
+
+
+CTM = "u1 1 0.10 0.20 THE 0.9\nu1 1 0.50 0.20 CAT 0.9\nu2 1 0.00 1.00 MAT 0.9\n"
+JSON = json.dumps(
+    {
+        "utterances": [
+            {"utterance": "u1", "hypotheses": [{"words": ["THE", "CAT"]}]},
+            {"utterance": "u2", "hypotheses": [{"words": ["MAT"]}]},
+        ]
+    }
+)
+LIST = "id\tpath\tspeaker\ttext\nu1\ta.wav\tana\tTHE CAT\nu2\tb.wav\tbea\tMAT\n"
+
+
+@pytest.mark.parametrize(
+    "hypotheses", [CTM, f";; times\n{CTM}", JSON, LIST, "u1 THE CAT\nu2 MAT\n"]
+)
+def test_what_is_scored_is_told_by_its_content(document, written, hypotheses):
+    found = document("score-transcripts", written(LIST), written(hypotheses))
+    assert (found["word_error_rate"], found["n_words"]) == (0, 3)
+
+
+def test_numbers_that_are_words_are_no_times(document, written):
+    text = "u1 1 2 3 4\nu2 1 2 3 4 5\n"
+    found = document("score-transcripts", written(text), written(text))
+    assert found["n_words"] == 9
+
+
+def test_a_language_model_learns_no_paths_of_a_list(document, written, folder):
+    document("train-lm", written(LIST), "--output", folder / "lm.arpa")
+    assert BackoffLanguageModel.read_arpa(folder / "lm.arpa").vocabulary == ("CAT", "MAT", "THE")
 
 
 def test_phone_errors_against_first_pronunciations(document, folder):

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from speakergmm.corpora import read_corpus
+from speakergmm.corpora import read_corpus, read_transcripts
 from speakergmm.errors import CorpusError
 
 
@@ -159,6 +159,19 @@ def test_a_list_may_come_through_a_pipe(tmp_path, monkeypatch):
     writer.start()
     assert [u.id for u in read_corpus(tmp_path / "list.tsv")] == ["a.wav"]
     writer.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_list_through_a_pipe_keeps_its_texts(tmp_path):
+    os.mkfifo(tmp_path / "list")
+    text = "path\tspeaker\ttext\na.wav\tana\tyes no\n"
+    writer = threading.Thread(target=(tmp_path / "list").write_text, args=(text,))
+    writer.start()
+    corpus = read_corpus(tmp_path / "list", speaker_pattern="(.)")
+    writer.join()
+    for _ in range(2):
+        said = read_transcripts(corpus, corpus=corpus, case="upper")
+        assert {name: words.words for name, words in said.items()} == {"a.wav": ("YES", "NO")}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the system has no such devices")
