@@ -18,7 +18,6 @@ EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_post
 _VERSION = 1
 # Part of the aligned words that is taken for wrong: confidences are right where one in twenty is.
 _PRIOR = 0.05
-_RIDGE = 1.0
 _CLIPPED = 0.01
 
 
@@ -73,28 +72,19 @@ class WordConfidence:
         prior : float, default=0.05
             Part that the wrong words count for, however many they are.
         """
-        from scipy.optimize import minimize
+        from sklearn.linear_model import LogisticRegression
 
         centre, scale = evidence.mean(axis=0), evidence.std(axis=0)
         scale = np.where(scale > 0, scale, 1.0)
-        inputs = np.column_stack([(evidence - centre) / scale, np.ones(len(evidence))])
-        signs = np.where(right, 1.0, -1.0)
         share = right.mean()
         importance = np.where(right, (1.0 - prior) / share, prior / (1.0 - share))
-        held = np.append(np.full(len(centre), _RIDGE), 0.0)
-
-        def objective(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            margins = signs * (inputs @ weights)
-            loss = importance @ np.logaddexp(0.0, -margins) + 0.5 * held @ weights**2
-            slopes = -importance * signs / (1.0 + np.exp(np.clip(margins, -500.0, 500.0)))
-            return float(loss), inputs.T @ slopes + held * weights
-
-        found = minimize(objective, np.zeros(len(held)), jac=True, method="BFGS").x
-        weights = found[:-1] / scale
+        # The penalty is half the sum of squared weights, without the constant.
+        found = LogisticRegression(C=1.0, tol=1e-8, max_iter=10_000)
+        found.fit((evidence - centre) / scale, right, sample_weight=importance)
+        weights = found.coef_[0] / scale
         n_right = int(np.count_nonzero(right))
-        return cls(
-            np.append(weights, found[-1] - weights @ centre), prior, n_right, len(right) - n_right
-        )
+        constant = found.intercept_[0] - weights @ centre
+        return cls(np.append(weights, constant), prior, n_right, len(right) - n_right)
 
     def probabilities(self, alignment: Alignment) -> NDArray[np.float64]:
         """Return the confidence (n_words,) of each word; NaN without posteriors or goodness."""
