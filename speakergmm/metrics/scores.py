@@ -257,6 +257,7 @@ def write_scores(path: str | Path, scores: Scores) -> None:
     SpeakerGmmError
         If the file can't be written (no such folder, disk full).
     """
+    check_scores(scores, "write_scores")
     for kind, known in (("model", scores.model_names), ("path", scores.path_names)):
         for name in known:
             if not name or any(mark in name for mark in "\t\n\r"):

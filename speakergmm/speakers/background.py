@@ -74,6 +74,14 @@ class BackgroundModel:
                 f"configuration makes {n_features}"
             )
 
+    def __new__(cls, *given: Any, **named: Any) -> "BackgroundModel":
+        """Name the right call where a path is given."""
+        if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
+            raise InvalidTypeError(
+                f"found the path {os.fspath(given[0])!r}; BackgroundModel.load(path) reads a model"
+            )
+        return super().__new__(cls)
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of parameters and features: what makes scores what they are."""
@@ -282,8 +290,12 @@ class BackgroundModel:
             raise ModelFormatError(f"{source}: not a valid background model: {error}") from None
 
 
-def require_background(background: Any) -> None:
-    """Refuse what is no background model.
+AnyBackground = BackgroundModel | str | os.PathLike[str]
+"""A background model, or where its file lies."""
+
+
+def as_background(background: AnyBackground) -> BackgroundModel:
+    """Return a background model, or read the one that lies at a path.
 
     Raises
     ------
@@ -291,14 +303,15 @@ def require_background(background: Any) -> None:
         That names the call which makes one of what was given.
     """
     if isinstance(background, BackgroundModel):
-        return
-    what, way = type(background).__name__, "train one by BackgroundModel.train(corpus)"
-    if isinstance(background, (str, os.PathLike)):
-        what = f"the path {os.fspath(background)!r}"
-        way = f"read it by BackgroundModel.load({os.fspath(background)!r})"
-    elif isinstance(background, Mixture) or hasattr(background, "mixture_"):
+        return background
+    if isinstance(background, str | os.PathLike):
+        return BackgroundModel.load(background)
+    way = "train one by BackgroundModel.train(corpus)"
+    if isinstance(background, Mixture) or hasattr(background, "mixture_"):
         way = "make one of it by BackgroundModel(mixture, features)"
-    raise InvalidTypeError(f"a background model is needed, found {what}; {way}")
+    raise InvalidTypeError(
+        f"a background model or the path of one is needed, found {type(background).__name__}; {way}"
+    )
 
 
 def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:

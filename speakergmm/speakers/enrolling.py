@@ -7,7 +7,7 @@ from pathlib import Path
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.speakers import database, sessions
-from speakergmm.speakers.background import BackgroundModel, require_background
+from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
 from speakergmm.speakers.results import EnrolmentReport
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
@@ -20,7 +20,7 @@ def enroll_into(
     speaker: str,
     wavs: PathLike | Iterable[PathLike],
     *,
-    background: BackgroundModel | None = None,
+    background: AnyBackground | None = None,
     relevance_factor: float | None = None,
     n_jobs: int = 1,
     busy_timeout: float = 30.0,
@@ -39,7 +39,7 @@ def enroll_into(
         Her name.
     wavs : path or iterable of path
         Recordings of her, and of nobody else.
-    background : BackgroundModel, optional
+    background : BackgroundModel or path, optional
         Needed if the store is new; otherwise it must be the one the store was made with.
     relevance_factor : float, optional
         Of a new store, by default 3; otherwise it must be the one the store was made with.
@@ -73,7 +73,7 @@ def enroll_into(
     """
     place = Path(path)
     if background is not None:
-        require_background(background)
+        background = as_background(background)
     name = check_speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
     settings = AdaptationSettings(

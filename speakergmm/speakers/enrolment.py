@@ -10,10 +10,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.errors import (
+    IncompatibleModelError,
+    InsufficientDataError,
+    InvalidInputError,
+    InvalidTypeError,
+)
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
-from speakergmm.speakers.background import BackgroundModel, require_background
+from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.extraction import check_speech
 
 # Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
@@ -117,7 +122,7 @@ class SpeakerModel:
 
 
 def collect_statistics(
-    background: BackgroundModel,
+    background: AnyBackground,
     audio: str | os.PathLike[str] | NDArray[np.floating],
     *,
     sample_rate: int | None = None,
@@ -129,7 +134,7 @@ def collect_statistics(
 
     Parameters
     ----------
-    background : BackgroundModel
+    background : BackgroundModel or path
     audio : path or array, shape (N,)
         The recording, or its samples.
     sample_rate : int, optional
@@ -150,7 +155,7 @@ def collect_statistics(
     InsufficientDataError
         If there is less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech in it.
     """
-    require_background(background)
+    background = as_background(background)
     mixture = background.mixture
     total = MixtureStatistics.zeros(
         mixture.n_components, mixture.n_features, second_order=second_order
@@ -173,8 +178,10 @@ def collect_statistics(
 
 
 def adapt_speaker(
-    background: BackgroundModel,
-    sessions: Sequence[MixtureStatistics] | MixtureStatistics,
+    background: AnyBackground,
+    sessions: Sequence[MixtureStatistics | SessionStatistics]
+    | MixtureStatistics
+    | SessionStatistics,
     *,
     name: str = "speaker",
     settings: AdaptationSettings | None = None,
@@ -183,8 +190,8 @@ def adapt_speaker(
 
     Parameters
     ----------
-    background : BackgroundModel
-    sessions : sequence of MixtureStatistics
+    background : BackgroundModel or path
+    sessions : sequence of MixtureStatistics or SessionStatistics
         Statistics of her recordings. They are summed in order: the same recordings in the same
         order give the same model to the last bit, however they were spread over sessions.
     name : str
@@ -202,11 +209,17 @@ def adapt_speaker(
     InsufficientDataError
         If there are no frames.
     """
-    require_background(background)
+    background = as_background(background)
     settings = settings or AdaptationSettings()
-    given = [sessions] if isinstance(sessions, MixtureStatistics) else list(sessions)
+    listed = sessions if isinstance(sessions, Sequence) else [sessions]
+    given = [each.statistics if isinstance(each, SessionStatistics) else each for each in listed]
     shape = background.mixture.means.shape
     for statistics in given:
+        if not isinstance(statistics, MixtureStatistics):
+            raise InvalidTypeError(
+                f"a speaker's model is made of statistics, found {type(statistics).__name__}; "
+                "collect_statistics(background, wav) collects those of a recording"
+            )
         if statistics.first_order.shape != shape:
             raise IncompatibleModelError(
                 f"statistics of {name!r} have shape {statistics.first_order.shape}, the background "

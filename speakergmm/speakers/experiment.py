@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Protocol, Split, Utterance
-from speakergmm.errors import InsufficientDataError
+from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
+from speakergmm.errors import InsufficientDataError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
     OnSkip,
@@ -21,7 +21,7 @@ from speakergmm.features.recordings import (
 )
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
-from speakergmm.speakers.background import BackgroundModel, require_background
+from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
     AdaptationSettings,
@@ -35,8 +35,8 @@ from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 
 
 def run_protocol(
-    protocol: Protocol,
-    background: BackgroundModel,
+    protocol: Protocol | str | os.PathLike[str],
+    background: AnyBackground,
     *,
     split: str = "eval",
     relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
@@ -55,8 +55,8 @@ def run_protocol(
 
     Parameters
     ----------
-    protocol : Protocol
-    background : BackgroundModel
+    protocol : Protocol or path
+    background : BackgroundModel or path
     split : str, default="eval"
         Which part to run.
     relevance_factor : float, default=3
@@ -89,8 +89,15 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     """
+    if isinstance(protocol, str | os.PathLike):
+        protocol = read_protocol(protocol)
+    if not isinstance(protocol, Protocol):
+        raise InvalidTypeError(
+            f"a protocol or the path of one is needed, found {type(protocol).__name__}; read "
+            "one by read_protocol(folder)"
+        )
     part = protocol.split(split)
-    require_background(background)
+    background = as_background(background)
     settings = AdaptationSettings(relevance_factor, tuple(parameters))
     options: dict[str, Any] = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     models = enrol_models(part, background, settings=settings, progress=progress, **options)

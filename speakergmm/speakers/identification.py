@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus
+from speakergmm.corpora.given import as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, as_config, map_recordings
@@ -112,7 +113,7 @@ class LikelihoodScorer:
 
 
 def train_speaker_mixtures(
-    corpus: Corpus,
+    corpus: Corpus | str | os.PathLike[str],
     *,
     n_components: int = 32,
     features: FeatureConfig | str | os.PathLike[str] = "speaker",
@@ -127,7 +128,7 @@ def train_speaker_mixtures(
 
     Parameters
     ----------
-    corpus : Corpus
+    corpus : Corpus or path
         Speakers and their recordings.
     n_components : int, default=32
         Components of each mixture.
@@ -159,6 +160,7 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
+    corpus = as_corpus(corpus)
     groups = corpus.by_speaker()
     blocks: dict[str, list[NDArray[np.float32]]] = {speaker: [] for speaker in groups}
     for utterance, speech in map_recordings(

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
+from speakergmm.errors import (
+    IncompatibleModelError,
+    InsufficientDataError,
+    InvalidInputError,
+    InvalidTypeError,
+)
+from speakergmm.features import Features
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.mixtures.frames import refuse_path
 from speakergmm.mixtures.parameters import mixture_of
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
@@ -96,6 +104,11 @@ class SpeakerScorer:
         if precision not in ("float32", "float64"):
             raise InvalidInputError(f"precision is {precision!r}; it must be float32 or float64")
         background = mixture_of(background, kind=DiagonalMixture)
+        if not isinstance(models, Mapping):
+            raise InvalidTypeError(
+                f"speaker models are given by name, as {{name: model}}, found "
+                f"{type(models).__name__}; a store scores its own: SpeakerStore(path).identify(wav)"
+            )
         models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
         for name, model in models.items():
             if model.means.shape != background.means.shape:
@@ -190,8 +203,12 @@ class SpeakerScorer:
         """
         frames = self._checked(X)
         n_components = self.background.n_components
-        if top_c is not None and (isinstance(top_c, bool) or top_c < 1):
-            raise InvalidInputError(f"top_c is {top_c!r}; it must be at least 1, or None for all")
+        if top_c is not None and (
+            isinstance(top_c, bool) or not (isinstance(top_c, Integral) and top_c >= 1)
+        ):
+            raise InvalidInputError(
+                f"top_c is {top_c!r}; it must be a whole number from 1 on, or None for all"
+            )
         scores = np.empty((len(frames), len(self.names)))
         if top_c is None or top_c >= n_components:
             step = max(1, _BLOCK_NUMBERS // n_components)
@@ -232,6 +249,12 @@ class SpeakerScorer:
         InvalidInputError
             As for `frame_scores`.
         """
+        refuse_path(X)
+        if isinstance(X, Features):
+            raise InvalidTypeError(
+                "scores are of frames of speech, found Features; give features.speech_values, or "
+                "features.values for all frames"
+            )
         return self.score_blocks([X] if isinstance(X, np.ndarray) else X, top_c=top_c)[0]
 
     def score_blocks(

@@ -5,6 +5,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from numbers import Integral, Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,7 +20,7 @@ from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config, cached_extractor
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers import database, records, sessions
-from speakergmm.speakers.background import BackgroundModel, require_background
+from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.enrolment import (
@@ -58,7 +59,7 @@ class SpeakerStore:
     Parameters
     ----------
     path : path
-    background : BackgroundModel, optional
+    background : BackgroundModel or path, optional
         If given, must be the one the store was made with.
     features : FeatureConfig, str or path, optional
         If given, must be those the store was made with.
@@ -100,7 +101,7 @@ class SpeakerStore:
         self,
         path: PathLike,
         *,
-        background: BackgroundModel | None = None,
+        background: AnyBackground | None = None,
         features: FeatureConfig | str | os.PathLike[str] | None = None,
         busy_timeout: float = 30.0,
     ) -> None:
@@ -119,8 +120,7 @@ class SpeakerStore:
             if wanted is not None:
                 check_features(self.background, wanted, what=os.fspath(path))
             if background is not None:
-                require_background(background)
-                check_background(self.background, background, what=os.fspath(path))
+                check_background(self.background, as_background(background), what=os.fspath(path))
         except BaseException:
             self._file.close()
             raise
@@ -148,7 +148,7 @@ class SpeakerStore:
     def create(
         cls,
         path: PathLike,
-        background: BackgroundModel,
+        background: AnyBackground,
         *,
         relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
         parameters: Sequence[Parameter] = ("means",),
@@ -160,7 +160,7 @@ class SpeakerStore:
         ----------
         path : path
             Must not exist.
-        background : BackgroundModel
+        background : BackgroundModel or path
             Copied into the store.
         relevance_factor : float, default=3
             Occupancy, in frames, at which speaker and background weigh the same.
@@ -180,7 +180,7 @@ class SpeakerStore:
         InvalidInputError
             If a setting is out of range.
         """
-        require_background(background)
+        background = as_background(background)
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, tuple(parameters))
         database.create_database(path, describe_store(background, settings))
@@ -191,7 +191,7 @@ class SpeakerStore:
         cls,
         path: PathLike,
         *,
-        background: BackgroundModel | None = None,
+        background: AnyBackground | None = None,
         features: FeatureConfig | str | os.PathLike[str] | None = None,
         busy_timeout: float = 30.0,
     ) -> "SpeakerStore":
@@ -314,7 +314,7 @@ class SpeakerStore:
         with self._file.reading() as connection:
             row = records.find_speaker(connection, name, self.path)
             scorer = self._read_scorer(connection, [row])
-        scores, n_frames, seconds = self._score(scorer, [Path(wav)], top_c)
+        scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], top_c)
         score = float(scores[0])
         decision = None if limit is None else score >= limit
         return VerificationScore(name, score, seconds, n_frames, limit, decision)
@@ -351,8 +351,8 @@ class SpeakerStore:
         AudioError, InsufficientDataError
             If a recording can't be read or has no speech, or all have less than 0.1 s together.
         """
-        if isinstance(top, bool) or top < 1:
-            raise InvalidInputError(f"top is {top!r}; it must be at least 1")
+        if isinstance(top, bool) or not (isinstance(top, Integral) and top >= 1):
+            raise InvalidInputError(f"top is {top!r}; it must be a whole number from 1 on")
         limit = _checked_threshold(threshold)
         paths = as_paths(wavs, "identify")
         scorer = self._scorer_of_all()
@@ -360,7 +360,7 @@ class SpeakerStore:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
         scores, n_frames, seconds = self._score(scorer, paths, top_c)
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
-        ranking = tuple((scorer.names[place], float(scores[place])) for place in order[:top])
+        ranking = tuple((scorer.names[place], float(scores[place])) for place in order[: int(top)])
         return Identification(ranking, len(scores), seconds, n_frames, limit)
 
     def model(self, speaker: str) -> SpeakerModel:
@@ -538,15 +538,29 @@ def describe_store(
 
 def as_paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
     """Return one or more recordings as a list; refuse none."""
-    paths = [Path(wavs)] if isinstance(wavs, str | os.PathLike) else [Path(wav) for wav in wavs]
+    if isinstance(wavs, str | os.PathLike) or not isinstance(wavs, Iterable):
+        wavs = [wavs]
+    paths = [recording_path(wav) for wav in wavs]
     if not paths:
         raise InvalidInputError(f"no recording to {verb}; give at least one")
     return paths
 
 
+def recording_path(wav: Any) -> Path:
+    """Return the path of a recording; refuse anything else, with the call that would be right."""
+    if isinstance(wav, str | os.PathLike):
+        return Path(wav)
+    raise InvalidTypeError(
+        f"a recording is given by its path, found {type(wav).__name__}; samples become a file by "
+        "write_audio(path, samples, sample_rate), and an utterance has a path"
+    )
+
+
 def _checked_threshold(threshold: float | None) -> float | None:
     if threshold is None:
         return None
-    if isinstance(threshold, bool) or not math.isfinite(threshold):
+    if isinstance(threshold, bool) or not (
+        isinstance(threshold, Real) and math.isfinite(threshold)
+    ):
         raise InvalidInputError(f"threshold is {threshold!r}; it must be a finite number")
     return float(threshold)

@@ -386,7 +386,7 @@ def test_a_store_opens_as_people_write_it(three, background, tmp_path):
     for call in (
         lambda: SpeakerStore(background),
         lambda: SpeakerStore.create(tmp_path / "y.db", background.mixture),
-        lambda: SpeakerStore.create(tmp_path / "y.db", "ubm.safetensors"),
+        lambda: BackgroundModel("ubm.safetensors"),
         lambda: SpeakerStore(three.path, background=background.mixture),
         lambda: enroll_into(tmp_path / "y.db", "ana", "a.wav", background=background.mixture),
         lambda: adapt_speaker(background.mixture, []),
