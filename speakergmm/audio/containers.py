@@ -23,6 +23,11 @@ _METADATA = re.compile(
     rb"LIST|JUNK|junk|iXML|[iI][dD]3 |bext|fact|cue |PEAK|_PMX|smpl|inst|cart|axml|afsp|PAD |FLLR"
     rb"|NAME|AUTH|ANNO|\(c\) |COMT|MARK|INST|APPL|MIDI|FVER|CHAN|strg|info|free|umid|uuid|pakt|chan"
 )
+# These are told by what is in them, too, where their own length was left open or they have none.
+_TELLING = re.compile(
+    rb"iXML.{4}\s{0,2}<|[iI][dD]3 .{4}ID3|LIST.{4}(?:INFO|adtl)|ID3[\2-\4]\0", re.DOTALL
+)
+_LONGEST_TELLING = 16
 _BEGINNINGS = {b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"NIST"}
 _MPEG_FORMATS = (b"\x50\0", b"\x55\0")
 _PRINTABLE = re.compile(rb"[ -~]{4}")
@@ -209,7 +214,7 @@ def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: i
         first = max(lowest, window - _WINDOW)
         file.seek(first)
         # The last chunk's header may lie across the windows.
-        content = file.read(window - first + grammar.header - 1)
+        content = file.read(window - first + max(grammar.header, _LONGEST_TELLING) - 1)
         names = [found.start() for found in re.finditer(rb"(?=[ -~]{4})", content)]
         for place in reversed(names):
             header = content[place : place + grammar.header]
@@ -221,6 +226,8 @@ def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: i
             if after in ends or after + -after % grammar.alignment in ends:
                 end = first + place
                 ends.add(end)
+        if told := _TELLING.search(content):
+            end = min(end, first + told.start())
     return end
 
 

@@ -195,6 +195,15 @@ def test_metadata_after_an_open_length_is_no_audio(path, kind, length):
     assert "holds no samples" in refused(path)
 
 
+@pytest.mark.parametrize("kind", ["iXML", "id3", "LIST"])
+@pytest.mark.parametrize("own", [b"\0\0\0\0", b"\xff\xff\xff\xff", None])
+def test_metadata_of_an_open_length_is_told_by_what_is_in_it(path, kind, own):
+    content = METADATA[kind]
+    content = content[:4] + own + content[8:] if own else content + METADATA["id3"][8:]
+    path.write_bytes(riff(FMT, b"data\0\0\0\0" + PCM.tobytes(), content))
+    np.testing.assert_array_equal(read_everywhere(path) * 32768, PCM)
+
+
 @pytest.mark.parametrize("kind", ["iXML", "id3", "JUNK", "LIST"])
 @pytest.mark.parametrize("tail", [b"", b"?????"])
 def test_metadata_that_ends_elsewhere_than_the_file_is_no_audio(path, kind, tail):
