@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
+from speakergmm.audio.headers import is_left_open
 from speakergmm.audio.splicing import BinaryFile, Pieces, replaced
 from speakergmm.errors import AudioError
 
@@ -79,6 +80,10 @@ def _stream(file: BinaryFile, start: int, end: int, name: str) -> FlacStream:
     fields = int.from_bytes(header[_TOTAL:], "big")
     promised = fields & _TOTAL_BITS
     largest_block = int.from_bytes(header[10:12], "big")
+    # Encoders that are fed through a pipe copy what the header of a WAV file leaves open.
+    n_channels, n_bits = 1 + (fields >> 41 & 7), 1 + (fields >> 36 & 31)
+    if is_left_open(promised * n_channels * -(-n_bits // 8)):
+        promised = 0
     found = _samples_of_frames(file, start, end, promised, largest_block)
     if found is None and promised == 0:
         raise AudioError(
@@ -117,6 +122,7 @@ def _samples_of_frames(
     tail = file.read(end - first)
     if tail[-128:-125] == b"TAG":
         tail = tail[:-128]
+    tail = tail.partition(b"APETAGEX")[0]
     place, tries = len(tail), _MOST_TRIES
     while tries and (place := tail.rfind(b"\xff", 0, place)) >= 0:
         samples = _end_of_frame(tail, place, largest_block)

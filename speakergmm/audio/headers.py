@@ -41,12 +41,23 @@ class Claim:
         """Whether the length was left open, by a program that could not go back."""
         if self.n_size == 8:
             return self.length <= 0 or self.length >= 1 << 62
-        return -self.length % (1 << 31) <= _LEFT_OPEN
+        return is_left_open(self.length)
 
     def corrected(self, size: int, length: int) -> Pieces:
         """Return what to read of a file of a size instead, so that the header has a length."""
         value = (length + self.extra).to_bytes(self.n_size, self.order)
         return replaced(0, size, self.position, value)
+
+
+def is_left_open(n_bytes: int) -> bool:
+    """Say whether a length in 32 bits is what a program left that could not go back.
+
+    Examples
+    --------
+    >>> is_left_open(0), is_left_open(0x7FFFF000), is_left_open(0xFFFFFFFF), is_left_open(96000)
+    (True, True, True, False)
+    """
+    return -n_bytes % (1 << 31) <= _LEFT_OPEN
 
 
 def claim_of_header(file: IO[bytes], magic: bytes, size: int, name: str) -> Claim | None:

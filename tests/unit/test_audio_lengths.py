@@ -311,6 +311,16 @@ def test_flac_is_read_to_its_last_frame(path, total, tag):
     np.testing.assert_array_equal(read_everywhere(path), decoded(FLAC))
 
 
+# What `flac` writes where a WAV file comes through a pipe: its open length, in samples.
+@pytest.mark.parametrize("total", [0x7FFFFFFF // 2, 0xFFFFFFFF // 2, (0xFFFFFFFF - 36) // 2])
+@pytest.mark.parametrize("behind", [b"", b"APETAGEX" + bytes(range(256)), b"TAG" + b"t" * 125])
+def test_flac_of_the_open_length_of_a_wav_is_read(path, total, behind):
+    path.write_bytes(with_total(FLAC, total) + behind)
+    np.testing.assert_array_equal(read_everywhere(path), decoded(FLAC))
+    path.write_bytes(with_total(FLAC, total)[:-900])
+    assert "truncated FLAC file, its last frame is not whole" in refused(path)
+
+
 def test_flac_that_ends_early_is_refused(path):
     path.write_bytes(with_total(FLAC, 0)[:-900])
     assert "truncated FLAC file, its last frame is not whole" in refused(path)
