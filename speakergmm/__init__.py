@@ -5,7 +5,7 @@ The names below can be imported from here; each is loaded when it is first used,
 
 Examples
 --------
-Train a background model, enrol a speaker, ask whether a recording is hers:
+Train a background model, enrol a speaker, ask whether a recording is of the speaker:
 
 >>> from speakergmm import BackgroundModel, SpeakerStore, read_corpus
 >>> background = BackgroundModel.train(read_corpus("recordings"))     # doctest: +SKIP

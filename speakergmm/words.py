@@ -21,13 +21,19 @@ rest of Turkish needs its own rules, which text doesn't tell: ``I`` becomes ``i`
 one. German is best compared in capitals: ``STRASSE`` in small letters is ``strasse``.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
+
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 Case = Literal["upper", "lower"]
 """Letter case that words may be brought to."""
+
+Sentences = Iterable[Iterable[str] | str] | Mapping[str, Iterable[str] | str]
+"""Sentences as texts or words, or those of utterances."""
 
 _REMOVED = dict.fromkeys(
     [
@@ -99,7 +105,9 @@ def fold(text: str, case: Case | None) -> str:
     if case == "upper":
         text = text.replace("\u1e9e", "SS").upper()
     elif case == "lower":
-        text = text.replace("\u0130", "i").lower()
+        text = text.replace("\u0130", "i").lower().replace("i\u0307", "i")
+    elif case is not None:
+        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
@@ -117,10 +125,53 @@ def split_words(text: str, case: Case | None = None) -> tuple[str, ...]:
     return tuple(fold(word, case) for word in _WHITE.split(clean(text)) if word)
 
 
+def words_of(sentence: Iterable[str] | str, case: Case | None = None) -> tuple[str, ...]:
+    """Return the words of a sentence, which may be given as a text, clean and in one letter case.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is neither a text nor words.
+
+    Examples
+    --------
+    >>> words_of("go up"), words_of(["zoom in", "out"])
+    (('go', 'up'), ('zoom in', 'out'))
+    """
+    if isinstance(sentence, str):
+        return split_words(sentence, case)
+    words = tuple(sentence) if isinstance(sentence, Iterable) else (sentence,)
+    for word in words:
+        if not isinstance(word, str):
+            raise InvalidTypeError(f"got {type(word).__name__} where a word is wanted")
+    return tuple(fold(word, case) for word in words)
+
+
+def each_sentence(sentences: Sentences) -> Iterator[tuple[str, ...]]:
+    """Yield the words of each sentence, clean; of a mapping, those of its values.
+
+    Raises
+    ------
+    InvalidTypeError
+        If a single text is given, or something that holds no sentences.
+    """
+    if isinstance(sentences, str | os.PathLike):
+        raise InvalidTypeError(
+            f"got the text {str(sentences)!r} where a list of sentences is wanted; of a file, give "
+            "its lines: open(path, encoding='utf-8')"
+        )
+    if not isinstance(sentences, Iterable):
+        raise InvalidTypeError(
+            f"got {type(sentences).__name__} where a list of sentences is wanted"
+        )
+    for sentence in sentences.values() if isinstance(sentences, Mapping) else sentences:
+        yield words_of(sentence)
+
+
 def case_hint(
     outside: Iterable[str],
     known: Iterable[str],
-    remedy: str = "bring both to it, with --case {case}",
+    remedy: str = "--case {case} brings both sides to it",
 ) -> str:
     r"""Return a hint for the end of a message where words are known in another letter case.
 
@@ -141,7 +192,7 @@ def case_hint(
     Examples
     --------
     >>> case_hint(["yes", "maybe"], ["YES", "NO"])
-    "; in upper case 1 would be known, such as 'yes': bring both to it, with --case upper"
+    "; in upper case 1 would be known, such as 'yes': --case upper brings both sides to it"
     >>> case_hint(["maybe"], ["YES", "NO"])
     ''
     """

@@ -74,7 +74,9 @@ Example:
 def enroll(
     store: StoreArgument,
     speaker: SpeakerArgument,
-    wavs: Annotated[list[Path], typer.Argument(help="Recordings of her.", show_default=False)],
+    wavs: Annotated[
+        list[Path], typer.Argument(help="Recordings of the speaker.", show_default=False)
+    ],
     ubm: Annotated[
         Path | None,
         typer.Option(help="Background model; needed when the store is new, checked when it's not."),
@@ -89,7 +91,7 @@ def enroll(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Enrol a speaker from recordings; more recordings later add to her."""
+    """Enrol a speaker from recordings; more recordings can be added later."""
     from speakergmm.speakers import BackgroundModel, enroll_into
 
     new_store = not os.path.lexists(store)
@@ -128,7 +130,7 @@ def verify(
     exact: ExactOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Is this her? The score is the average log-likelihood ratio per frame of speech."""
+    """Is it this speaker? The score is the average log-likelihood ratio per frame of speech."""
     from speakergmm.speakers import SpeakerStore
 
     with SpeakerStore.open(store) as opened:
@@ -198,7 +200,7 @@ def speakers(store: StoreArgument, json: JsonOption = False) -> None:
 
 
 def remove(store: StoreArgument, speaker: SpeakerArgument, json: JsonOption = False) -> None:
-    """Erase a speaker and her data from a store for good; there is no way back."""
+    """Erase a speaker and all data of the speaker from a store for good; there is no way back."""
     from speakergmm.speakers import SpeakerStore
 
     with SpeakerStore.open(store) as opened:

@@ -178,6 +178,15 @@ class FeatureConfig:
     ] = "none"
     normalisation_window: float = 3.0
 
+    def __new__(cls, *given: object, **named: object) -> Self:
+        """Name the right call where a preset or a file is given."""
+        if given:
+            raise InvalidTypeError(
+                f"got {given[0]!r}; FeatureConfig.load(name) takes a preset "
+                f"({', '.join(PRESETS)}) or a file, FeatureConfig(name=value, ...) single values"
+            )
+        return object.__new__(cls)
+
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for field in fields(self):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.hmm.arpa import NGrams, read_arpa, write_arpa
-from speakergmm.words import clean
+from speakergmm.words import Sentences, clean, each_sentence, words_of
 
 BEGIN, END = "<s>", "</s>"
 _UNKNOWN = ("<unk>", "<UNK>")
@@ -178,13 +178,13 @@ class BackoffLanguageModel:
             context = context[1:]
 
     def log_probability(
-        self, words: Sequence[str], *, begin: bool = True, end: bool = True
+        self, words: Sequence[str] | str, *, begin: bool = True, end: bool = True
     ) -> float:
         """Natural logarithm of the probability of a sentence.
 
         Parameters
         ----------
-        words : sequence of str
+        words : sequence of str, or str
             Without ``<s>`` and ``</s>``. A word outside the vocabulary is ``<unk>`` where the model
             has that, and impossible where it hasn't.
         begin : bool, default=True
@@ -196,10 +196,10 @@ class BackoffLanguageModel:
         -------
         float
         """
-        return _LN10 * math.fsum(self._log10_factors(words, begin, end))
+        return _LN10 * math.fsum(self._log10_factors(words_of(words), begin, end))
 
     def _log10_factors(self, words: Sequence[str], begin: bool, end: bool) -> Iterator[float]:
-        known = [self._known(clean(word)) for word in words]
+        known = [self._known(word) for word in words]
         sentence = ([BEGIN] if begin else []) + known + ([END] if end else [])
         for place in range(1 if begin else 0, len(sentence)):
             yield self.log10_probability_of(sentence[place], sentence[:place][-self.order :])
@@ -210,13 +210,13 @@ class BackoffLanguageModel:
             return word
         return self.unknown_word
 
-    def perplexity(self, sentences: Iterable[Sequence[str]]) -> Perplexity:
+    def perplexity(self, sentences: Sentences) -> Perplexity:
         """Measure how well the model foretells a text.
 
         Parameters
         ----------
-        sentences : iterable of sequences of str
-            Without ``<s>`` and ``</s>``.
+        sentences : iterable of sequences of str, or of str; or mapping
+            As `train_ngram` has them.
 
         Returns
         -------
@@ -232,9 +232,9 @@ class BackoffLanguageModel:
         terms: list[float] = []
         n_sentences = n_words = n_unknown = 0
         vocabulary = set(self.vocabulary)
-        for words in sentences:
+        for words in each_sentence(sentences):
             factors = list(self._log10_factors(words, True, True))
-            outside = [clean(word) not in vocabulary for word in words]
+            outside = [word not in vocabulary for word in words]
             terms += [f for f, out in zip(factors, [*outside, False], strict=True) if not out]
             n_sentences += 1
             n_words += len(words)

@@ -10,11 +10,21 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal, overload
+from typing import Literal
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
-from speakergmm.words import Case, case_hint, clean, fold, split_words, word_fault
+from speakergmm.words import (
+    Case,
+    Sentences,
+    case_hint,
+    clean,
+    each_sentence,
+    fold,
+    split_words,
+    word_fault,
+    words_of,
+)
 
 RESERVED = frozenset({"<eps>", "<s>", "</s>"})
 """Symbols of graphs and language models, which neither words nor phones may be called."""
@@ -123,7 +133,7 @@ class Lexicon:
             raise _no_words(self.pronunciations)
         kept: dict[str, tuple[Pronunciation, ...]] = {}
         for given, ways in self.pronunciations.items():
-            word = clean(given)
+            (word,) = words_of([given])
             if fault := symbol_fault(word):
                 raise InvalidInputError(f"word {word!r} {fault}")
             if word in kept:
@@ -255,7 +265,7 @@ class Lexicon:
         from speakergmm.hmm.graphemes import grapheme_lexicon
 
         return grapheme_lexicon(
-            words, digits=digits, marks=marks, fold_case=fold_case, strict=strict
+            words_of(words), digits=digits, marks=marks, fold_case=fold_case, strict=strict
         )
 
     def write(self, path: str | os.PathLike[str]) -> None:
@@ -387,27 +397,20 @@ class Lexicon:
             self.source,
         )
 
-    @overload
-    def unknown(self, transcripts: Mapping[str, Iterable[str]]) -> dict[str, int]: ...
-    @overload
-    def unknown(self, transcripts: Iterable[Iterable[str]]) -> dict[str, int]: ...
-    def unknown(
-        self, transcripts: Mapping[str, Iterable[str]] | Iterable[Iterable[str]]
-    ) -> dict[str, int]:
+    def unknown(self, transcripts: Sentences) -> dict[str, int]:
         """Count the words that the lexicon doesn't have.
 
         Parameters
         ----------
-        transcripts : mapping or iterable of sequences of words
-            Transcripts by utterance (as `read_transcripts` gives them), or lists of words.
+        transcripts : mapping, or iterable of sequences of str or of str
+            Transcripts by utterance (as `read_transcripts` gives them), or sentences.
 
         Returns
         -------
         dict of str to int
             The most frequent first, then by name.
         """
-        sentences = transcripts.values() if isinstance(transcripts, Mapping) else transcripts
-        counts = Counter(clean(w) for words in sentences for w in words if w not in self)
+        counts = Counter(w for words in each_sentence(transcripts) for w in words if w not in self)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 

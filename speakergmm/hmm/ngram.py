@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.arpa import NGrams
 from speakergmm.hmm.language_model import BEGIN, END, BackoffLanguageModel
 from speakergmm.hmm.lexicon import symbol_fault
-from speakergmm.words import clean, split_words
+from speakergmm.words import Sentences, clean, each_sentence
 
 Counts = dict[tuple[str, ...], int]
 Method = Literal["witten-bell", "kneser-ney"]
@@ -50,7 +49,7 @@ class Discounts:
 
 
 def train_ngram(
-    sentences: Iterable[Sequence[str] | str],
+    sentences: Sentences,
     *,
     order: int = 2,
     method: Method = "witten-bell",
@@ -62,9 +61,10 @@ def train_ngram(
 
     Parameters
     ----------
-    sentences : iterable of sequences of str, or of str
+    sentences : iterable of sequences of str, or of str; or mapping
         Words without ``<s>`` and ``</s>``; a text is split at white space. Empty sentences count:
-        they say that a sentence may end at once.
+        they say that a sentence may end at once. A mapping, such as transcripts, has the sentence
+        of each utterance.
     order : int, default=2
         Words of the longest n-grams, at least 1.
     method : {"witten-bell", "kneser-ney"}, default="witten-bell"
@@ -123,12 +123,7 @@ def train_ngram(
         raise InvalidInputError(f"order {order}: must be at least 1")
     if method not in ("witten-bell", "kneser-ney"):
         raise InvalidInputError(f"method {method!r}: must be 'witten-bell' or 'kneser-ney'")
-    if isinstance(sentences, str | os.PathLike):
-        raise InvalidTypeError(
-            f"got the text {str(sentences)!r} where a list of sentences is wanted; of a file, its "
-            "lines: train_ngram(open(path, encoding='utf-8'))"
-        )
-    texts = [split_words(w) if isinstance(w, str) else tuple(map(clean, w)) for w in sentences]
+    texts = list(each_sentence(sentences))
     if not texts:
         raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")
     words = _vocabulary(texts, vocabulary, unknown_word)

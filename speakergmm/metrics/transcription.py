@@ -11,14 +11,14 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping
-from speakergmm.words import clean, fold
+from speakergmm.words import clean, fold, words_of
 
 SILENCES = ("SIL", "SP", "SPN", "sil", "sp", "spn")
 """Labels of models that are no phones, which a phone error leaves out."""
 
-Words = Mapping[str, Iterable[str]]
+Words = Mapping[str, Iterable[str] | str]
 Value = TypeVar("Value")
 
 
@@ -195,7 +195,7 @@ def word_errors(
 
     Parameters
     ----------
-    references, hypotheses : mapping of str to iterable of str
+    references, hypotheses : mapping of str to iterable of str, or to str
         Words of each utterance. Utterances without a hypothesis count as deleted whole.
     speakers : mapping of str to str, optional
         Who speaks in each utterance of the references.
@@ -223,21 +223,15 @@ def word_errors(
     >>> found.missing, found.confused[0].count
     (('u2',), 1)
     """
-    if case not in ("upper", "lower", None):
-        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
-
     dropped = {fold(word, case) for word in leave_out}
 
-    def prepare(words: Iterable[str]) -> tuple[str, ...]:
-        return tuple(word for word in (fold(word, case) for word in words) if word not in dropped)
+    def prepare(side: Words) -> dict[str, tuple[str, ...]]:
+        return {
+            name: tuple(word for word in words_of(words, case) if word not in dropped)
+            for name, words in _by_utterance(side).items()
+        }
 
-    return _count(
-        {name: prepare(words) for name, words in references.items()},
-        {name: prepare(words) for name, words in hypotheses.items()},
-        "word",
-        speakers,
-        None,
-    )
+    return _count(prepare(references), prepare(hypotheses), "word", speakers, None)
 
 
 def phone_errors(
@@ -252,7 +246,7 @@ def phone_errors(
 
     Parameters
     ----------
-    references, hypotheses : mapping of str to iterable of str
+    references, hypotheses : mapping of str to iterable of str, or to str
         Phones of each utterance.
     mapping : PhoneMapping or str, default="identity"
         One of `PHONE_MAPPINGS` by its name, or another.
@@ -286,7 +280,8 @@ def phone_errors(
     folded: list[dict[str, tuple[str, ...]]] = []
     for side in (references, hypotheses):
         kept = {
-            n: [p for p in map(clean, phones) if p not in silences] for n, phones in side.items()
+            name: [phone for phone in words_of(phones) if phone not in silences]
+            for name, phones in _by_utterance(side).items()
         }
         # All at once, so that a refusal names every phone that is missing.
         mapping.apply(dict.fromkeys(phone for phones in kept.values() for phone in phones))
@@ -297,6 +292,15 @@ def phone_errors(
             }
         )
     return _count(folded[0], folded[1], "phone", speakers, mapping.name)
+
+
+def _by_utterance(side: Words) -> Words:
+    if isinstance(side, Mapping):
+        return side
+    raise InvalidTypeError(
+        f"got {type(side).__name__} where the words of each utterance are wanted: {{id: words}}; "
+        "read_transcripts(path) reads a file"
+    )
 
 
 def _count(

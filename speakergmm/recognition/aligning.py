@@ -17,10 +17,10 @@ from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.inputs import as_model, as_transcripts, as_words
+from speakergmm.recognition.inputs import as_model, as_transcripts
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
-from speakergmm.words import case_hint
+from speakergmm.words import case_hint, words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
@@ -161,7 +161,7 @@ def align_recording(
 ) -> AlignedUtterance:
     """Align one recording; see `align_recordings`, whose `strict` this always is."""
     (recording,) = as_utterances(utterance)
-    transcripts = {recording.id: as_words(words)}
+    transcripts = {recording.id: words_of(words)}
     return next(align_recordings(model, [recording], transcripts, strict=True, **options))
 
 

@@ -5,6 +5,7 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from speakergmm.corpora.given import refused
 from speakergmm.corpora.names import escaped_name, quoted, unescaped_name
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
@@ -102,6 +103,8 @@ def write_ctm(
     SpeakerGmmError
         If the file can't be written.
     """
+    if not isinstance(alignments, Mapping):
+        raise refused(alignments, "labels by utterance, {aligned.utterance.id: aligned.words()},")
     with atomic_text_writer(path) as file:
         for utterance, labels in alignments.items():
             for line in ctm_lines(utterance, labels, leave_out=leave_out):

@@ -25,6 +25,7 @@ from speakergmm.hmm.transducer import DecodingGraph
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 from speakergmm.recognition.inputs import as_language_model, as_model
+from speakergmm.words import words_of
 
 if TYPE_CHECKING:
     from speakergmm.hmm.alignment import Segment
@@ -419,7 +420,7 @@ def _search(
 
 
 def lexicon_words(
-    words: Iterable[str] | Mapping[str, float] | None, lexicon: Container[str]
+    words: Iterable[str] | Mapping[str, float] | str | None, lexicon: Container[str]
 ) -> list[str] | dict[str, float] | None:
     """Write words as a lexicon has them: a word that was trained as one may hold white space."""
 
@@ -430,7 +431,7 @@ def lexicon_words(
         return None
     if isinstance(words, Mapping):
         return {known(word): prior for word, prior in words.items()}
-    return [known(word) for word in words]
+    return [known(word) for word in words_of(words)]
 
 
 def _silence(model: AcousticModel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora.given import refused
 from speakergmm.recognition.aligning import AlignedUtterance
 
 # Deviations from the corpus from which on something is said. Tails are heavy: on the training part
@@ -184,15 +185,26 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
     )
 
 
-def diagnose(evidence: Iterable[UtteranceEvidence]) -> tuple[Diagnosis, ...]:
+def _evidence(item: UtteranceEvidence | AlignedUtterance) -> UtteranceEvidence:
+    if isinstance(item, AlignedUtterance):
+        return gather_evidence(item)
+    if isinstance(item, UtteranceEvidence):
+        return item
+    raise refused(item, "an aligned utterance, as align_recordings(...) gives,")
+
+
+def diagnose(
+    evidence: Iterable[UtteranceEvidence | AlignedUtterance],
+) -> tuple[Diagnosis, ...]:
     """Rank utterances by how suspicious they are against all of them.
 
     Parameters
     ----------
-    evidence : iterable of UtteranceEvidence
-        Of a corpus. With fewer than 8 utterances nothing is compared, and what remains are speech
-        outside words and low confidence, phones of a second and more, and transcripts that fit
-        much worse than other phones. A recording without any speech is always named.
+    evidence : iterable of UtteranceEvidence or AlignedUtterance
+        Of a corpus, such as `align_recordings` gives. With fewer than 8 utterances nothing is
+        compared, and what remains are speech outside words and low confidence, phones of a second
+        and more, and transcripts that fit much worse than other phones. A recording without any
+        speech is always named.
 
         Where words have confidences these lead the ranking: a word that is surely wrong counts as
         12 deviations, and words that are less sure than others' by as many as they are. A model
@@ -212,7 +224,9 @@ def diagnose(evidence: Iterable[UtteranceEvidence]) -> tuple[Diagnosis, ...]:
     an utterance's three greatest deviations beyond 2 counts, so that one odd phone in a long
     utterance says less than a stretch of them.
     """
-    gathered = list(evidence)
+    if not isinstance(evidence, Iterable) or isinstance(evidence, str):
+        raise refused(evidence, "what align_recordings(...) gives")
+    gathered = [_evidence(item) for item in evidence]
     columns = _indicators(gathered)
     found = []
     for place, item in enumerate(gathered):

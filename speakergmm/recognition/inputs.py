@@ -79,8 +79,3 @@ def as_transcripts(
         name: split_words(words) if isinstance(words, str) else words
         for name, words in given.items()
     }
-
-
-def as_words(words: Sequence[str] | str) -> Sequence[str]:
-    """Return the words of a sentence, which may be given as a text."""
-    return split_words(words) if isinstance(words, str) else words

@@ -4,7 +4,8 @@ import unicodedata
 
 import pytest
 
-from speakergmm.words import clean, fold, split_words, word_fault
+from speakergmm.errors import InvalidInputError
+from speakergmm.words import clean, fold, split_words, word_fault, words_of
 
 PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"  # mi-khaham, with a non-joiner
 SINHALA = "\u0dc1\u0dca\u200d\u0dbb\u0dd3"  # sri, with a joiner
@@ -53,6 +54,7 @@ def test_joiners_that_join_nothing_are_removed() -> None:
         ("\u039f\u0394\u039f\u03a3", "lower", "\u03bf\u03b4\u03bf\u03c2"),  # final sigma
         ("\u0130STANBUL", "lower", "istanbul"),
         ("I\u0307STANBUL", "lower", "istanbul"),
+        ("i\u0307stanbul", "lower", "istanbul"),  # as other programs make it of the capital
         ("\u0131sparta", "upper", "ISPARTA"),
         ("Stra\u00dfe", "upper", "STRASSE"),
         ("STRA\u1e9eE", "upper", "STRASSE"),
@@ -67,6 +69,14 @@ def test_case_is_changed_and_normalised_again(typed: str, case: str, same: str) 
     assert folded == unicodedata.normalize("NFC", same)
     assert fold(folded, case) == folded  # type: ignore[arg-type]
     assert split_words(f"{typed} {typed}", case) == (folded, folded)  # type: ignore[arg-type]
+
+
+def test_there_are_two_letter_cases() -> None:
+    for bring in (fold, split_words, words_of):
+        with pytest.raises(
+            InvalidInputError, match="case 'Upper': must be 'upper', 'lower' or None"
+        ):
+            bring("yes", "Upper")  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("bad", ["\x07", "\x85", "\ud800", "\ufffe", "\U0010ffff", "\ufdd0"])

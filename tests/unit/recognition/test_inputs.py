@@ -1,5 +1,7 @@
 """Paths are taken where people give them; anything else is refused with the right call."""
 
+import pickle
+
 import numpy as np
 import pytest
 from oracles.spoken import spoken_world
@@ -9,6 +11,7 @@ from speakergmm import (
     BackoffLanguageModel,
     Corpus,
     Decoder,
+    FeatureConfig,
     WordRecogniser,
     align_recordings,
     read_corpus,
@@ -20,7 +23,15 @@ from speakergmm.corpora import Transcripts
 from speakergmm.corpora.given import as_corpus
 from speakergmm.errors import InvalidTypeError, SpeakerGmmError
 from speakergmm.hmm import Lexicon
-from speakergmm.recognition import align_recording, evaluate_words, validate_text
+from speakergmm.metrics import phone_errors, word_errors
+from speakergmm.recognition import (
+    align_recording,
+    diagnose,
+    evaluate_words,
+    validate_text,
+    write_ctm,
+    write_textgrid,
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +156,67 @@ def test_validation_takes_paths(spoken):
     assert found == validate_text(as_corpus(path), {path.stem: ["a"]}, {"a": "A"})
 
 
-def test_a_text_is_no_list_of_sentences():
-    with pytest.raises(TypeError, match=r"train_ngram\(open\("):
-        train_ngram("sentences.txt")
+def test_a_text_is_no_list_of_sentences(spoken, arpa):
+    for take in (
+        train_ngram,
+        BackoffLanguageModel.read_arpa(arpa).perplexity,
+        spoken.lexicon.unknown,
+    ):
+        with pytest.raises(InvalidTypeError, match="of a file, give its lines"):
+            take("sentences.txt")
+        with pytest.raises(InvalidTypeError, match="got NoneType where a list of sentences"):
+            take(None)
+        with pytest.raises(InvalidTypeError, match="got int where a word is wanted"):
+            take([["a", 1]])
+
+
+def test_sentences_are_texts_words_or_those_of_utterances(spoken, arpa):
+    """In none of the three are letters, or names of utterances, taken for words."""
+    said = dict(list(spoken.transcripts.items())[:8])
+    ways = [
+        said,
+        Transcripts(said),
+        list(said.values()),
+        [" ".join(words) for words in said.values()],
+    ]
+    model = BackoffLanguageModel.read_arpa(arpa)
+    assert len({train_ngram(way).digest for way in ways}) == 1
+    assert len({model.perplexity(way) for way in ways}) == 1
+    assert [spoken.lexicon.unknown(way) for way in ways] == [{}] * 4
+    words = ways[2][0]
+    assert model.log_probability(" ".join(words)) == model.log_probability(words)
+    few = Decoder.for_words(spoken.model, words=" ".join(words[:2]))
+    assert few.search.words == Decoder.for_words(spoken.model, words=words[:2]).search.words
+
+
+def test_errors_are_those_of_words_not_of_letters():
+    found = word_errors({"u": "go up"}, {"u": ["go", "on"]})
+    assert (found.counts.hits, found.counts.substitutions) == (1, 1)
+    assert phone_errors({"u": "G OW"}, {"u": "G OW"}).counts.hits == 2
+    for count in (word_errors, phone_errors):
+        with pytest.raises(InvalidTypeError, match=r"read_transcripts\(path\) reads a file"):
+            count("ref.txt", "hyp.txt")
+        with pytest.raises(InvalidTypeError, match="got NoneType where a word is wanted"):
+            count({"u": None}, {})
+
+
+def test_what_alignment_gives_is_diagnosed_and_written_by_the_right_call(spoken, tmp_path):
+    few = spoken.corpus.utterances[:3]
+    aligned = list(align_recordings(spoken.model, few, spoken.transcripts))
+    assert {found.utterance for found in diagnose(aligned)} == {u.id for u in few}
+    for wrong in (None, "aligned/", aligned[0], [1]):
+        with pytest.raises(InvalidTypeError, match=r"align_recordings\(\.\.\.\)"):
+            diagnose(wrong)
+    with pytest.raises(InvalidTypeError, match=r"got list where .*aligned\.words\(\)"):
+        write_ctm(tmp_path / "words.ctm", aligned)
+    with pytest.raises(InvalidTypeError, match=r"got AlignedUtterance where .*aligned\.words\(\)"):
+        write_textgrid(tmp_path / "one.TextGrid", aligned[0], duration=1.0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_configuration_is_no_preset_and_no_file():
+    for wrong in ("hmm", "features.toml", FeatureConfig()):
+        with pytest.raises(InvalidTypeError, match=r"FeatureConfig\.load\(name\) takes a preset"):
+            FeatureConfig(wrong)
+    config = FeatureConfig(sample_rate=8000)
+    assert pickle.loads(pickle.dumps(config)) == config
