@@ -1,8 +1,7 @@
 """Columns of lists: what they may be called, and what is said of those that nothing reads."""
 
 import difflib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from speakergmm.corpora.names import quoted
 
@@ -22,7 +21,7 @@ _LIKENESS = 0.8
 _SHORTEST_GUESS = 4
 
 
-def find_columns(header: Sequence[str], wanted: Sequence[str]) -> dict[str, int]:
+def find_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
     """Say where the wanted columns stand, whatever their letter case.
 
     A column that is called by its own name comes before synonyms.
@@ -46,13 +45,20 @@ def spelled(header: Sequence[str]) -> list[str]:
     return [cell.strip().lower() for cell in header]
 
 
-def repeated_columns(header: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """Name the wanted columns that stand twice, so that nobody knows which is meant."""
-    counts = Counter(spelled(header))
-    places = find_columns(header, wanted)
-    return [
-        name for name in (spelled(header)[place] for place in places.values()) if counts[name] > 1
-    ]
+def repeated_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
+    """Find the wanted columns that stand twice, so that nobody knows which is meant.
+
+    Examples
+    --------
+    >>> repeated_columns(["path", "client_id", "Client_ID", "a", "a"], CORPUS_COLUMNS)
+    {'speaker': 'client_id'}
+    """
+    names = spelled(header)
+    return {
+        name: names[place]
+        for name, place in find_columns(header, wanted).items()
+        if names.count(names[place]) > 1
+    }
 
 
 def misspelt_columns(header: Sequence[str], known: Sequence[str]) -> dict[str, str]:
@@ -84,8 +90,9 @@ def unread_columns(header: Sequence[str], known: Sequence[str]) -> str | None:
     >>> unread_columns(["path", "Speaker"], ["path", "speaker"]) is None
     True
     """
-    read = set(find_columns(header, known).values())
-    unread = [cell.strip() for place, cell in enumerate(header) if place not in read]
+    names = spelled(header)
+    read = {names[place] for place in find_columns(header, known).values()}
+    unread = [cell.strip() for cell, name in zip(header, names, strict=True) if name not in read]
     named = [quoted(cell) if cell else "(no name)" for cell in unread]
     if not named:
         return None

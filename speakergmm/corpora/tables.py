@@ -169,7 +169,7 @@ def read_table(
         header = next((row for row in rows if row), [])
         if len(header) > _MOST_COLUMNS:
             raise CorpusError(f"{shown(path)}:1: {len(header):,} columns; no list has so many")
-        places = _places(path, header, required, optional)
+        places = _places(path, header, required, optional, faults)
         read = list(dict.fromkeys([*known, *required, *optional]))
         _check_others(path, header, read, faults, notes)
         # What is wrong with a path is said where paths are looked at.
@@ -230,7 +230,11 @@ def _separator(path: Path, header: str) -> str:
 
 
 def _places(
-    path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]
+    path: Path,
+    header: list[str],
+    required: Sequence[str],
+    optional: Sequence[str],
+    faults: list[Fault] | None,
 ) -> dict[str, int]:
     places = find_columns(header, (*required, *optional))
     missing = [name for name in required if name not in places]
@@ -241,8 +245,12 @@ def _places(
             f"{shown(path)}:1: no column {wanted}; the first line must name the columns, and it is "
             f"{found}"
         )
-    if twice := repeated_columns(header, (*required, *optional)):
-        raise CorpusError(f"{shown(path)}:1: column {quoted(twice[0])} is named twice")
+    for name, column in repeated_columns(header, places).items():
+        fault = Fault(str(path), 1, f"column {quoted(column)} is named twice")
+        if faults is None or name in required:
+            raise CorpusError(str(fault))
+        faults.append(fault)
+        del places[name]
     return places
 
 

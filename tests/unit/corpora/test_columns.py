@@ -42,6 +42,18 @@ def test_columns_that_nothing_reads_are_named(write, header, told):
     assert [p.message for p in validate_corpus(corpus) if p.kind == "skipped"] == [note]
 
 
+def test_a_column_that_stands_twice_does_not_end_a_validation(write):
+    path = write("path,speaker,speaker,start\nno.wav,ana,bea,x\nlost.wav,ana,bea,0\n")
+    with pytest.raises(CorpusError, match=r"list.csv:1: column 'speaker' is named twice"):
+        read_corpus(path)
+    found = {(p.kind, p.line, p.message.split(";")[0]) for p in validate_corpus(path)}
+    assert found == {
+        ("bad_list", 1, "column 'speaker' is named twice"),
+        ("bad_list", 2, "start is 'x'"),
+        ("missing", None, "no such file"),
+    }
+
+
 @pytest.mark.parametrize("header", ["path", "path,speaker,start,end,id,text", "Path , SPEAKER"])
 def test_columns_that_are_read_are_not_named(write, header):
     cells = {"path": "1.wav", "speaker": "ana", "start": "1", "end": "2", "id": "u", "text": "x"}
