@@ -28,11 +28,21 @@ _MADE_BY = {
 }
 # Files spell them small.
 _NAMES_OF_PEOPLE = {name.lower(): name for name in ("Gaussian", "Bayesian", "Dirichlet")}
+# Their two marks are no accident, even where what lies between them could be text.
+_TWO_MARKS = (
+    (re.compile(rb"(RIFF|RF64).{4}WAVE", re.DOTALL), "a WAV recording"),
+    (re.compile(rb"FORM.{4}AIF[FC]", re.DOTALL), "an AIFF recording"),
+)
 _SIGNATURES = (
     (b"RIFF", "a RIFF file"),
+    (b"riff", "a W64 recording"),
+    (b".snd", "an AU recording"),
+    (b"NIST_1A", "a NIST SPHERE recording"),
+    (b"caff", "a CAF recording"),
     (b"fLaC", "a FLAC recording"),
     (b"OggS", "an OGG recording"),
     (b"ID3", "an MP3 recording"),
+    *((bytes((0xFF, second)), "an MP3 recording") for second in (0xF2, 0xF3, 0xFA, 0xFB)),
     (b"\x89HDF\r\n", "an HDF5 file"),
     (b"\x89PNG\r\n", "a picture"),
     (b"\x93NUMPY", "a NumPy array file"),
@@ -70,8 +80,9 @@ def describe_bytes(start: bytes) -> str:
     except UnicodeDecodeError as error:
         # A character cut in two at the end of what was read doesn't make it less of a text.
         text = start[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
-    if start.startswith(b"RIFF") and start[8:12] == b"WAVE":
-        return "a WAV recording"
+    for marks, words in _TWO_MARKS:
+        if marks.match(start):
+            return words
     # Before the signatures, since a text may begin with any letters: a lexicon with the word RIFF.
     if all(character.isprintable() or character in "\r\n\t" for character in text):
         return "text"
@@ -80,7 +91,9 @@ def describe_bytes(start: bytes) -> str:
             return words
     if start.startswith(b"SQLite format 3\0"):
         ours = int.from_bytes(start[68:72], "big") == STORE_APPLICATION_ID
-        return with_article("speaker store") if ours else "an SQLite database, no speaker store"
+        return (
+            with_article("speaker store") if ours else "an SQLite database that is no speaker store"
+        )
     if found := _MODEL.match(start):
         return with_article(found.group(1).decode("ascii"))
     if start[0] == 0x80 and start[1:2] in (b"\2", b"\3", b"\4", b"\5"):
@@ -119,6 +132,10 @@ def with_article(kind: str) -> str:
     --------
     >>> with_article("acoustic model"), with_article("HMM classifier")
     ('an acoustic model', 'an HMM classifier')
+    >>> with_article("mixture statistics")
+    'a file of mixture statistics'
     """
     words = " ".join(_NAMES_OF_PEOPLE.get(word, word) for word in kind.split())
+    if words.endswith("s"):
+        return f"a file of {words}"
     return f"{'an' if words.startswith((*'aeiou', 'HMM')) else 'a'} {words}"

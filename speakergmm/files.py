@@ -76,6 +76,23 @@ def shown_path(path: object, *, limit: int = 800) -> str:
     return text if text.isprintable() else repr(text)
 
 
+def name_fault(path: str | os.PathLike[str]) -> str | None:
+    r"""Say why no file can have a name, or None if one can.
+
+    Examples
+    --------
+    >>> name_fault("a\0"), name_fault("a\ud800"), name_fault("a")
+    ('holds a NUL character', 'holds half of a character', None)
+    """
+    if "\0" in os.fspath(path):
+        return "holds a NUL character"
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return "holds half of a character"
+    return None
+
+
 def kind_of(path: str | os.PathLike[str]) -> FileKind:
     """Return what a path is, without opening it.
 
@@ -277,7 +294,7 @@ def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> Un
     if isinstance(error, OSError):
         reason = error.strerror or str(error)
     else:  # Python's own refusal
-        reason = "its name holds a NUL character"
+        reason = f"its name {name_fault(path) or 'is none'}"
     kind: FileKind | None = "missing" if isinstance(error, FileNotFoundError) else None
     return UnreadableFileError(path, f"can't be read: {reason}", kind)
 
@@ -304,13 +321,13 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     SpeakerGmmError
         If the file can't be written: one line with the path and the reason.
     """
-    if "\0" in os.fspath(path):
-        raise SpeakerGmmError("a file name holds a NUL character; give another name")
+    if (fault := name_fault(path)) is not None:
+        raise SpeakerGmmError(f"a file name {fault}; give another name")
     given, target = Path(path), Path(os.path.realpath(path))
     try:
         if target.is_dir():
             raise SpeakerGmmError(
-                f"{os.fspath(path)}: is a folder; give the name of a file to write"
+                f"{shown_path(path)}: is a folder; give the name of a file to write"
             )
         # Asked of the name as given: /dev/stdout is a link to a pipe, which has no path.
         if given.exists() and not given.is_file():
@@ -415,7 +432,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """
     kind = kind_of(path)
     if kind == "file" and not os.access(path, os.W_OK):
-        raise SpeakerGmmError(f"{os.fspath(path)}: is write-protected; give another name")
+        raise SpeakerGmmError(f"{shown_path(path)}: is write-protected; give another name")
     if kind == "pipe":  # whoever reads it would take the trial for its end
         return
     # What could be in the way of writing is best found by going through the same steps.
@@ -450,7 +467,7 @@ class _NotReplaced(Exception):
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
     """Return the one-line error for a file that the system won't let us write."""
-    name = os.fspath(path)
+    name = shown_path(path)
     if error.errno in _FULL_DISK:
         return SpeakerGmmError(f"{name}: can't be written, the disk is full; nothing was changed")
     if error.errno == errno.ENOENT:

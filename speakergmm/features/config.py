@@ -12,7 +12,7 @@ from speakergmm.documents import DocumentError, parse_json, parse_toml
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features.fields import RANGES, typed
 from speakergmm.features.presets import PRESETS
-from speakergmm.files import UnreadableFileError, read_bytes
+from speakergmm.files import UnreadableFileError, read_bytes, shown_path
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
 _NUMBERS_VERSION = 1
@@ -254,7 +254,7 @@ class FeatureConfig:
         except UnreadableFileError as error:
             if error.kind == "missing":
                 raise InvalidInputError(
-                    f"{str(name_or_path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor "
+                    f"{shown_path(path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor "
                     "a TOML or JSON file"
                 ) from None
             raise InvalidInputError(
@@ -262,7 +262,7 @@ class FeatureConfig:
             ) from None
         except DocumentError as error:
             raise InvalidInputError(
-                f"{path}: is not a readable TOML or JSON file: {error}"
+                f"{shown_path(path)}: is not a readable TOML or JSON file: {error}"
             ) from None
         try:
             if not isinstance(found, dict):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
-from speakergmm.files import UnreadableFileError, open_regular
+from speakergmm.files import UnreadableFileError, name_fault, open_regular, shown_path
 from speakergmm.speakers.integrity import SCHEMA, Ledger
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 
@@ -58,14 +58,15 @@ def check_place(path: Path) -> None:
     StoreError
         If the name is none, or the folder doesn't exist.
     """
-    if "\0" in os.fspath(path):
-        raise StoreError("the store's name holds a NUL character; give another name")
+    if (fault := name_fault(path)) is not None:
+        raise StoreError(f"the store's name {fault}; give another name")
+    name = shown_path(path)
     if is_temporary(path):
-        raise StoreError(f"{path}: is how files are named while they are written; give another")
+        raise StoreError(f"{name}: is how files are named while they are written; give another")
     if os.path.lexists(path):
-        raise StoreExistsError(f"{path}: exists already; open it, or give the name of a new store")
+        raise StoreExistsError(f"{name}: exists already; open it, or give the name of a new store")
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 (Path.is_dir raises on long names)
-        raise StoreError(f"{path}: can't be made, its folder doesn't exist")
+        raise StoreError(f"{name}: can't be made, its folder doesn't exist")
 
 
 def create_database(
@@ -141,9 +142,11 @@ def translated_errors(path: Path) -> Iterator[None]:
         raise describe_error(path, error) from None
     except UnicodeDecodeError:
         # SQLite's own message quotes a damaged schema, and the module can't decode it.
-        raise ModelFormatError(f"{path}: damaged store (text in it is not UTF-8)") from None
+        raise ModelFormatError(
+            f"{shown_path(path)}: damaged store (text in it is not UTF-8)"
+        ) from None
     except OSError as error:
-        raise StoreError(f"{path}: can't be used ({error.strerror or error})") from None
+        raise StoreError(f"{shown_path(path)}: can't be used ({error.strerror or error})") from None
 
 
 def error_name(error: sqlite3.Error) -> str:
@@ -168,22 +171,26 @@ def describe_error(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
     name = error_name(error)
     reason = " ".join(str(error).split())
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")):
-        return ModelFormatError(f"{path}: damaged store ({reason})")
+        return ModelFormatError(f"{shown_path(path)}: damaged store ({reason})")
     if isinstance(error, sqlite3.ProgrammingError):
-        return StoreError(f"{path}: a store object can't be used that way ({reason})")
+        return StoreError(f"{shown_path(path)}: a store object can't be used that way ({reason})")
     if name == "SQLITE_ERROR" or not name:
         # Our statements are right, so a table or column is missing or text isn't text.
-        return ModelFormatError(f"{path}: damaged store, or not of this format ({reason})")
+        return ModelFormatError(
+            f"{shown_path(path)}: damaged store, or not of this format ({reason})"
+        )
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreError(f"{path}: another program keeps the store locked; try again later")
+        return StoreError(
+            f"{shown_path(path)}: another program keeps the store locked; try again later"
+        )
     if is_full(path, error):
-        return StoreError(f"{path}: the disk is full; nothing was changed")
+        return StoreError(f"{shown_path(path)}: the disk is full; nothing was changed")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreError(
-            f"{path}: can't be written ({reason}); a store and its folder must be writable to "
-            "change it"
+            f"{shown_path(path)}: can't be written ({reason}); a store and its folder must be "
+            "writable to change it"
         )
-    return StoreError(f"{path}: the store can't be read or written ({reason})")
+    return StoreError(f"{shown_path(path)}: the store can't be read or written ({reason})")
 
 
 def check_header(path: Path) -> None:
@@ -208,33 +215,35 @@ def check_header(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None
     if not header.startswith(_MAGIC):
-        raise ModelFormatError(f"{path}: is {describe_file(path)}, not {needed('speaker store')}")
+        raise ModelFormatError(
+            f"{shown_path(path)}: is {describe_file(path)}, not {needed('speaker store')}"
+        )
     if is_temporary(path):
         raise ModelFormatError(
-            f"{path}: not a speaker store, but what is left of one whose making was cut short; "
-            "delete it"
+            f"{shown_path(path)}: not a speaker store, but what is left of one whose making was "
+            "cut short; delete it"
         )
     if len(header) < 100:
-        raise ModelFormatError(f"{path}: damaged store (only {len(header)} bytes long)")
+        raise ModelFormatError(f"{shown_path(path)}: damaged store (only {len(header)} bytes long)")
     if _number(header, 68) != STORE_APPLICATION_ID:
         raise ModelFormatError(
-            f"{path}: an SQLite database, but not a speaker store (or a damaged one)"
+            f"{shown_path(path)}: an SQLite database, but not a speaker store (or a damaged one)"
         )
     version = _number(header, 60)
     if version == 1:
         raise ModelFormatError(
-            f"{path}: store format version 1, of a speakergmm before 0.1.0; enrol the recordings "
-            "again into a new store"
+            f"{shown_path(path)}: store format version 1, of a speakergmm before 0.1.0; enrol the "
+            "recordings again into a new store"
         )
     if version != SCHEMA_VERSION:
         raise ModelFormatError(
-            f"{path}: store format version {version}; this speakergmm reads version "
+            f"{shown_path(path)}: store format version {version}; this speakergmm reads version "
             f"{SCHEMA_VERSION}, a newer one may read it"
         )
     if not _PAGES.fullmatch(header[16:24]) or any(
         _number(header, offset) != value for offset, value in _FIXED
     ):
-        raise ModelFormatError(f"{path}: damaged store (its header)")
+        raise ModelFormatError(f"{shown_path(path)}: damaged store (its header)")
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:
@@ -250,10 +259,10 @@ def _put_in_place(temporary: Path, path: Path) -> None:
             temporary.rename(path)
     except FileExistsError:
         raise StoreExistsError(
-            f"{path}: another program has just made this store; open it"
+            f"{shown_path(path)}: another program has just made this store; open it"
         ) from None
     except OSError as error:
-        raise StoreError(f"{path}: can't be made ({error.strerror or error})") from None
+        raise StoreError(f"{shown_path(path)}: can't be made ({error.strerror or error})") from None
 
 
 def _number(header: bytes, offset: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
+from speakergmm.files import shown_path
 from speakergmm.speakers import database, sessions
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
@@ -82,7 +83,9 @@ def enroll_into(
     collected: list[sessions.Session] | None = None
     if not os.path.lexists(place):
         if background is None:
-            raise StoreError(f"{place}: no such store; give a background model to make a new one")
+            raise StoreError(
+                f"{shown_path(place)}: no such store; give a background model to make a new one"
+            )
         database.check_place(place)
         collected = sessions.collect_sessions(
             background,

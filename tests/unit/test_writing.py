@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+from speakergmm import BackgroundModel, GaussianMixture, Lexicon, SpeakerStore
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.files import atomic_folder, atomic_text_writer, atomic_writer
+from speakergmm.speakers import enroll_into
 
 needs_locks = pytest.mark.skipif(sys.platform == "win32", reason="no locks on open files there")
 
@@ -149,3 +152,37 @@ def test_many_kills_at_random_moments_leave_one_whole_file(tmp_path):
     with atomic_writer(target) as file:
         file.write(b"whole")
     assert names(tmp_path) == ["model"]
+
+
+IMPOSSIBLE = {
+    "long": "x" * 5000,
+    "deep": "d/" * 1200 + "x",
+    "half": "\udcff\ud800",
+    "nul": "a\0b",
+    "in no folder": "none/" + "y" * 400 + "\n\x1b[31m",
+}
+
+
+@pytest.mark.parametrize("name", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_names_that_no_file_can_have_are_refused_in_one_short_line(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames = np.random.default_rng(0).normal(size=(100, 60))
+    mixture = GaussianMixture(1, covariance_type="diag").fit(frames)
+    background = BackgroundModel(mixture, "speaker")
+    for write in (
+        mixture.save,
+        background.save,
+        Lexicon.from_dict({"a": ["A"]}).write,
+        lambda path: SpeakerStore.create(path, background),
+        lambda path: enroll_into(path, "ana", "a.wav", background=background),
+        lambda path: enroll_into(path, "ana", "a.wav"),
+        SpeakerStore,
+        BackgroundModel.load,
+    ):
+        with pytest.raises(SpeakerGmmError) as caught:
+            write(name)
+        told = str(caught.value)
+        assert len(told) <= 1000
+        assert told.isprintable()
+        assert "NUL" not in told or "\0" in name
+    assert names(tmp_path) == []

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from speakergmm import (
     DirichletProcessMixture,
@@ -159,3 +160,33 @@ def test_describe_file(tmp_path):
     assert describe_file(tmp_path / "z") == "text"
     (tmp_path / "y").write_text("a" + "ä" * 4095)
     assert describe_file(Path(tmp_path / "y")) == "text"
+
+
+@pytest.mark.parametrize(
+    ("format", "words"),
+    [
+        ("WAV", "a WAV"),
+        ("RF64", "a WAV"),
+        ("W64", "a W64"),
+        ("AIFF", "an AIFF"),
+        ("AU", "an AU"),
+        ("NIST", "a NIST SPHERE"),
+        ("CAF", "a CAF"),
+        ("FLAC", "a FLAC"),
+        ("OGG", "an OGG"),
+        ("MP3", "an MP3"),
+    ],
+)
+def test_every_recording_is_known_as_one(format, words, tmp_path, capsys):
+    noise = 0.1 * np.random.default_rng(0).normal(size=16_000)
+    soundfile.write(tmp_path / "a", noise, 16_000, format=format)
+    assert describe_file(tmp_path / "a") == f"{words} recording"
+    assert run(["speakers", str(tmp_path / "a")]) == 2
+    assert f"is {words} recording, not a speaker store" in capsys.readouterr().err
+
+
+def test_statistics_are_named_in_english(tmp_path, capsys):
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    accumulate(GaussianMixture(1).fit(X), X).save(tmp_path / "a")
+    assert run(["speakers", str(tmp_path / "a")]) == 2
+    assert "is a file of mixture statistics, not a speaker store" in capsys.readouterr().err
