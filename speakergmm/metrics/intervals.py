@@ -1,6 +1,6 @@
 """Confidence intervals by resampling speakers.
 
-Trials are not independent: one speaker's trials share her voice, and each nontarget trial hangs
+Trials are not independent: one speaker's trials share a voice, and each nontarget trial hangs
 on two speakers. Hence speakers, not trials, are drawn with replacement. If model's speaker a was
 drawn m(a) times and test speaker b m(b) times, a nontarget trial between them counts m(a) m(b)
 times and a target trial of a counts m(a) times. The set of enrolled models is held fixed in

@@ -1,7 +1,7 @@
 """Confidence intervals of error rates of words and phones, by resampling speakers.
 
-The errors of one speaker hang together by her voice, those of one utterance by its recording and by
-the language model. Hence speakers are drawn with replacement, each with all her utterances; where
+The errors of one speaker hang together by the voice, those of one utterance by its recording and by
+the language model. Hence speakers are drawn with replacement, each with all their utterances; where
 no speakers are named, utterances are drawn.
 """
 

@@ -148,7 +148,7 @@ class BackgroundModel:
         Warns
         -----
         BackgroundWarning
-            If the corpus is of one speaker: her model is no background to tell her apart from.
+            If the corpus is of one speaker, whose model is no background for telling people apart.
         """
         if isinstance(corpus, str | os.PathLike):
             corpus = read_corpus(corpus)

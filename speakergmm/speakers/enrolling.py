@@ -37,9 +37,9 @@ def enroll_into(
     path : path
         The store.
     speaker : str
-        Her name.
+        The speaker's name.
     wavs : path or iterable of path
-        Recordings of her, and of nobody else.
+        Recordings of the speaker, and of nobody else.
     background : BackgroundModel or path, optional
         Needed if the store is new; otherwise it must be the one the store was made with.
     relevance_factor : float, optional
@@ -59,7 +59,7 @@ def enroll_into(
     ------
     StoreError
         If there is no store and no background model, the store has another relevance factor, the
-        same audio is enrolled for her already, or the store can't be written.
+        same audio is enrolled for the speaker already, or the store can't be written.
     IncompatibleModelError
         If the store was made with another background model; says what differs.
     InvalidInputError

@@ -108,7 +108,7 @@ class SpeakerModel:
     name : str
         The speaker.
     mixture : DiagonalMixture
-        Component k is that of the background model, moved towards her speech.
+        Component k is that of the background model, moved towards the speaker's speech.
     background_digest : str
         Which background model it was adapted from.
     n_frames : int
@@ -192,7 +192,7 @@ def adapt_speaker(
     ----------
     background : BackgroundModel or path
     sessions : sequence of MixtureStatistics or SessionStatistics
-        Statistics of her recordings. They are summed in order: the same recordings in the same
+        Statistics of the recordings. They are summed in order: the same recordings in the same
         order give the same model to the last bit, however they were spread over sessions.
     name : str
         The speaker's name.

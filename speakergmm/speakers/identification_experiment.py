@@ -38,7 +38,7 @@ class ScoreMatrix:
     recording : array of int, shape (N,)
         Which of `paths` each row is of.
     truth : array of int, shape (N,)
-        Column of the true speaker; -1 where she is not among the models or nobody said.
+        Column of the true speaker; -1 where the speaker is not among the models or nobody said.
     """
 
     scores: NDArray[np.float64]
@@ -77,7 +77,7 @@ class ScoreMatrix:
     def accuracy_interval(
         self, *, n_bootstrap: int = 1000, confidence: float = 0.95, seed: int = 0
     ) -> Interval | None:
-        """Bootstrap the accuracy over speakers: one speaker's rows share her voice.
+        """Bootstrap the accuracy over speakers: one speaker's rows share a voice.
 
         Parameters
         ----------

@@ -33,13 +33,13 @@ class EnrolmentReport:
     speaker : str
         The name as it is stored.
     new_speaker : bool
-        Whether the store held nothing of her before.
+        Whether the store held nothing of the speaker before.
     recordings : tuple of EnrolledRecording
         What was added now.
     n_sessions : int
-        Recordings of her in the store.
+        Recordings of the speaker in the store.
     total_seconds : float
-        Seconds of speech of her in the store.
+        Seconds of the speaker's speech in the store.
     warnings : tuple of str
         What is odd, one line each: the same audio under another name, a name nearly the same.
     """
@@ -63,14 +63,14 @@ class EnrolmentReport:
 
 @dataclass(frozen=True, slots=True)
 class VerificationScore:
-    """The answer to "is this her?".
+    """The answer to "is this the speaker?".
 
     Parameters
     ----------
     speaker : str
         Who was asked about.
     score : float
-        Average over frames of speech of ``log p(x | her) - log p(x | background)``.
+        Average over frames of speech of ``log p(x | speaker) - log p(x | background)``.
     speech_seconds : float
         Seconds of speech the score rests on.
     n_frames : int
@@ -119,7 +119,7 @@ class Identification:
 
     @property
     def speaker(self) -> str | None:
-        """The best speaker, or None ("unknown") if her score lies below the threshold."""
+        """The best speaker, or None ("unknown") if the score lies below the threshold."""
         name, score = self.ranking[0]
         return name if self.threshold is None or score >= self.threshold else None
 
@@ -149,7 +149,7 @@ class EnrolledSpeaker:
     ----------
     name : str
     n_sessions : int
-        Recordings of her.
+        Recordings of the speaker.
     speech_seconds : float
         Seconds of speech in them.
     first_enrolled, last_enrolled : str

@@ -228,9 +228,9 @@ class SpeakerStore:
         Parameters
         ----------
         speaker : str
-            Her name.
+            The speaker's name.
         wavs : path or iterable of path
-            Recordings of her, and of nobody else.
+            Recordings of the speaker, and of nobody else.
         n_jobs : int, default=1
             Processes that read recordings.
         progress : bool, default=False
@@ -247,7 +247,7 @@ class SpeakerStore:
         AudioError, InsufficientDataError
             If a recording can't be read or has less than 0.1 s of speech.
         StoreError
-            If the same audio is enrolled for her already, or the store can't be written.
+            If the same audio is enrolled for the speaker already, or the store can't be written.
         """
         name = check_speaker_name(speaker)
         paths = as_paths(wavs, "enroll")
