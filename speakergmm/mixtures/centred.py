@@ -4,7 +4,7 @@ As a product of functions of z (`basis`) a log-density is a sum of terms of the 
 of the data / deviation of the component)^2, and a variance the difference of two such sums: in
 float64 some 2e-16 of that size is lost. Where that would show, frames are seen from each mean in
 turn. What is left is the rounding of the frames themselves; it costs a pass over the frames for
-each component.
+each component, though only over those that are near it where the components are a mixture.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from speakergmm.mixtures.statistics import MixtureStatistics
 _LOG_2PI = float(np.log(2 * np.pi))
 # Squared deviations of frames so far away that theirs overflow.
 _FARTHEST = 1e300
+# Nats below a frame's best component beyond which another one changes no digit of a sum.
+_NEGLIGIBLE = 60.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,16 +82,46 @@ class CentredComponents:
         """Joint log-densities (T, K) of frames (T, D), in feature units, finite."""
         z = self._standardise(frames)
         densities = np.empty((len(z), len(self.means)))
+        for k in range(len(self.means)):
+            densities[:, k] = self._densities_of(k, z)
+        return densities
+
+    def noticeable_log_densities(self, frames: Frames) -> NDArray[np.float64]:
+        """As `log_densities`, but -inf for what adds nothing to the density of a frame.
+
+        Most components are far from most frames where all are narrow; these pairs are found by
+        matrix products, whose error is allowed for, and nothing more is computed of them.
+        """
+        if self.factors.ndim == 3:
+            return self.log_densities(frames)
+        z = self._standardise(frames)
+        densities = np.full((len(z), len(self.means)), -np.inf)
+        for k, near in enumerate(self._noticeable(z)):
+            places = np.flatnonzero(near)
+            densities[places, k] = self._densities_of(k, z[places])
+        return densities
+
+    def _densities_of(self, k: int, z: NDArray[np.float64]) -> NDArray[np.float64]:
         # What is too far away to be squared is as far away as can be.
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            for k, (mean, factor) in enumerate(zip(self.means, self.factors, strict=True)):
-                moved = z - mean
-                moved = moved * factor if factor.ndim == 1 else moved @ factor.T
-                squares = np.nan_to_num(
-                    np.einsum("td,td->t", moved, moved), nan=_FARTHEST, posinf=_FARTHEST
-                )
-                densities[:, k] = self.constants[k] - 0.5 * squares
-        return densities
+            moved, factor = z - self.means[k], self.factors[k]
+            moved = moved * factor if factor.ndim == 1 else moved @ factor.T
+            squares = np.einsum("td,td->t", moved, moved)
+        squares = np.nan_to_num(squares, nan=_FARTHEST, posinf=_FARTHEST)
+        return np.asarray(self.constants[k] - 0.5 * squares)
+
+    def _noticeable(self, z: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which components (K, T) may have a part in the density of a frame."""
+        precisions = self.factors**2
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            # Sizes of what is subtracted, of which the result's error is a small part.
+            sizes = precisions @ (z * z).T + (precisions * self.means**2).sum(axis=1)[:, None]
+            squares = sizes - 2.0 * ((precisions * self.means) @ z.T)
+            densities = self.constants[:, None] - 0.5 * squares
+            error = 2.0 * z.shape[1] * np.finfo(np.float64).eps * sizes
+            least = (densities - error).max(axis=0) - _NEGLIGIBLE
+            # Comparisons with NaN, of what overflowed, are false.
+            return np.asarray(~(densities + error < least))
 
     def moments(
         self, frames: Frames, occupancies: NDArray[np.floating[Any]]
@@ -100,9 +132,11 @@ class CentredComponents:
         rows = np.ones((self.basis.n_rows, len(z)))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for k, origin in enumerate(self.origins):
-                np.subtract(z.T, origin[:, None], out=rows[1 : len(origin) + 1])
-                self.basis.fill(rows)
-                sums[:, k] = rows @ occupancies[:, k]
+                places = np.flatnonzero(occupancies[:, k])
+                some = rows[:, : len(places)]
+                np.subtract(z[places].T, origin[:, None], out=some[1 : len(origin) + 1])
+                self.basis.fill(some)
+                sums[:, k] = some @ occupancies[places, k]
         return sums
 
     def scatter(
@@ -113,8 +147,9 @@ class CentredComponents:
         total = np.zeros((z.shape[1], z.shape[1]))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             for k, origin in enumerate(self.origins):
-                moved = z - origin
-                total += (moved * occupancies[:, k, None]).T @ moved
+                places = np.flatnonzero(occupancies[:, k])
+                moved = z[places] - origin
+                total += (moved * occupancies[places, k, None]).T @ moved
         return total
 
     def _standardise(self, frames: Frames) -> NDArray[np.float64]:

@@ -184,7 +184,7 @@ class BlockEvaluator:
 
     def _evaluate_centred(self, frames: Frames) -> BlockResponsibilities:
         assert self._natural.centred is not None
-        densities = self._natural.centred.log_densities(frames)
+        densities = self._natural.centred.noticeable_log_densities(frames)
         highest = densities.max(axis=1, keepdims=True)
         with np.errstate(under="ignore"):
             np.exp(densities - highest, out=densities)

@@ -191,3 +191,29 @@ def test_narrow_components_do_not_touch_the_frames_of_others():
     assert_allclose(found.counts, [2.0, 1.0, 0.0])
     # So far away that squares overflow: numbers, all the same.
     assert np.isfinite(wide.log_likelihood(np.array([[1e200], [-1e300]]))).all()
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+def test_statistics_of_narrow_components_are_those_of_all_of_them(scale):
+    """Pairs of frame and component that add nothing are passed over, and nothing else."""
+    rng = np.random.default_rng(4)
+    means, deviation = rng.normal(size=(7, 3)) * scale, 1e-6 * scale
+    means[1] = means[0] + 3 * deviation
+    means[2] = means[0] + 30 * deviation
+    mixture = DiagonalMixture(np.arange(1.0, 8.0) / 28, means, np.full((7, 3), deviation**2))
+    between = rng.uniform(size=(40, 1)) * (means[2] - means[0]) + means[0]
+    X = np.vstack(
+        [means + deviation * rng.normal(size=means.shape), between, np.full((1, 3), 9 * scale)]
+    )
+    logs = np.stack(
+        [
+            np.log(w) + multivariate_normal(np.zeros(3), deviation**2 * np.eye(3)).logpdf(X - m)
+            for w, m in zip(mixture.weights, means, strict=True)
+        ],
+        axis=1,
+    )
+    shares = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
+    found = accumulate(mixture, X)
+    assert_allclose(found.log_likelihood, logsumexp(logs, axis=1).sum(), rtol=1e-12)
+    assert_allclose(found.counts, shares.sum(axis=0), rtol=1e-6)
+    assert_allclose(found.first_order, shares.T @ X, rtol=1e-6, atol=1e-9 * scale)
