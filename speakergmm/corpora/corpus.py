@@ -37,6 +37,8 @@ class Utterance:
         Where the stretch begins, in seconds.
     end : float or None
         Where it ends, in seconds; None for the end of the recording.
+    recording : str or None
+        What the corpus calls the recording, where it has a name for it, as Kaldi's have.
 
     Raises
     ------
@@ -57,6 +59,7 @@ class Utterance:
     speaker: str | None
     start: float = 0.0
     end: float | None = None
+    recording: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))

@@ -84,7 +84,9 @@ def read_kaldi(
             continue
         path = recordings[stretch.recording][0]
         try:
-            utterance = Utterance(name, path, named[name], stretch.start, stretch.end)
+            utterance = Utterance(
+                name, path, named[name], stretch.start, stretch.end, stretch.recording
+            )
         except InvalidInputError as error:
             refusals.take(origin, stretch.line, error, utterance=name)
             continue

@@ -64,7 +64,8 @@ class GaussianMixtureHMM(
     min_covar : float, default=1e-3
         Smallest variance, or eigenvalue of a covariance, in squared feature units; of features
         whose variance is less than 1, as a part of that. Kept in every iteration (where hmmlearn
-        looks at it only in the start).
+        looks at it only in the start): a state that deviates by less than 3 % of what the data do
+        needs a smaller one. `history_` counts the variances that it holds.
     startprob_prior, transmat_prior, weights_prior : float or array, default=1.0
         Parameters of Dirichlet priors, that broadcast to (S,), (S, S) and (S, M).
     means_prior, means_weight : float or array, default=0.0

@@ -73,9 +73,12 @@ class Timelines:
         self.spoken.setdefault(utterance.path, []).append(_Spoken(utterance, tiers, duration))
 
     def names(self) -> dict[Path, str]:
-        """Name recordings as their files without the ending, or by path where two are alike."""
-        stems = Counter(path.stem for path in self.spoken)
-        return {path: path.stem if stems[path.stem] == 1 else str(path) for path in self.spoken}
+        """Name recordings as the corpus does, else as their files, by path where two are alike."""
+        called = {
+            path: parts[0].utterance.recording or path.stem for path, parts in self.spoken.items()
+        }
+        times = Counter(called.values())
+        return {path: name if times[name] == 1 else str(path) for path, name in called.items()}
 
     def tier(self, name: str) -> dict[str, Labels]:
         """Return the labels of a tier by recording, sorted by name and time, as sclite wants."""

@@ -252,6 +252,17 @@ def test_segments_have_times_of_their_own_or_of_their_recording(run, world, tmp_
     expected = [own["b"][0].start + 0.05, own["a"][0].start + 0.7, own["a"][1].start + 0.7]
     np.testing.assert_allclose([i.start for i in found["two"]], expected, atol=1e-6)
     assert [line.split()[0] for line in out.read_text().splitlines()] == ["one"] * 2 + ["two"] * 3
+    # A Kaldi data directory has names of its own for recordings.
+    kaldi = tmp_path / "kaldi"
+    kaldi.mkdir()
+    for name, text in {
+        "wav.scp": f"talk-1 {world / 'one.wav'}\ntalk-2 {world / 'two.wav'}\n",
+        "segments": "a talk-2 0.7 1.6\nb talk-2 0.05 0.7\nc talk-1 0 -1\n",
+        "utt2spk": "a ana\nb bea\nc ana\n",
+    }.items():
+        (kaldi / name).write_text(text)
+    run("--output", out, "--by", "recording", inputs=[kaldi])
+    assert read_ctm(out) == {"talk-1": found["one"], "talk-2": found["two"]}
 
 
 def test_lattices_of_ids_that_are_no_file_names(run, world, tmp_path):
