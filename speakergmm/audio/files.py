@@ -260,7 +260,8 @@ def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
     path = as_path(source)
     with ExitStack() as stack:
         try:
-            if views or not isinstance(source, str | os.PathLike):
+            # Of a name that ends in .raw soundfile wants to know what the samples are.
+            if views or not isinstance(source, str | os.PathLike) or path.suffix.lower() == ".raw":
                 file: BinaryFile
                 file, size = stack.enter_context(open_source(source))
                 # An open file may be read by several at a time: each has a position of its own.
@@ -269,7 +270,7 @@ def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
                 sound = stack.enter_context(_forward_file()(file))
             else:
                 sound = stack.enter_context(_forward_file()(_openable(path)))
-        except (OSError, soundfile.SoundFileError, TypeError) as error:  # TypeError: bare .raw
+        except (OSError, soundfile.SoundFileError) as error:
             raise AudioError(f"{described(path)}: {_no_recording(path, source, error)}") from error
         yield sound
 

@@ -127,6 +127,12 @@ def test_a_stretch_that_ends_half_a_second_too_late_is_cut_and_it_is_said(wav, e
     assert len(np.concatenate(blocks)) == 8000
 
 
+def test_a_recording_that_is_called_raw_is_read(wav):
+    named = wav.with_suffix(".RAW")
+    named.write_bytes(wav.read_bytes())
+    np.testing.assert_array_equal(read_audio(named)[0], read_audio(wav)[0])
+
+
 def test_a_stretch_without_end_is_refused_as_any_that_ends_too_late(wav):
     for end in (float("inf"), 1e300):
         with pytest.raises(AudioError, match=r"lies beyond the recording, which lasts 1.00 s"):
