@@ -144,7 +144,7 @@ def find_recordings(
             known = ", ".join(description.parts) or "no parts"
             raise InvalidInputError(f"{description.name} has no part {part!r}; it has {known}")
     if not folder.is_dir():
-        raise CorpusError(f"{folder} is no folder; give the one that {description.name} lies in")
+        raise CorpusError(f"{folder} is not a folder; give the one that {description.name} lies in")
     pattern = re.compile(description.layout)
     utterances: list[Utterance] = []
     speakers: dict[str, set[str]] = {}

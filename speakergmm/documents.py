@@ -113,7 +113,7 @@ def _decoded(text: str | bytes) -> str:
         return text.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         if (found := recognised(text[:4096])) is not None:
-            raise DocumentError(f"is {found}, no text") from None
+            raise DocumentError(f"is {found}, not text") from None
         raise DocumentError(f"byte 0x{text[error.start]:02x} is not UTF-8") from None
 
 

@@ -276,7 +276,7 @@ def read_lines(
                 raise UnreadableFileError(path, "UTF-16 text; save it as UTF-8")
             found = recognised(start)
             if _is_binary(start) or (found not in (None, "text") and b"\0" in start):
-                what = "is no text" if found is None else f"is {found}, no text"
+                what = "is not text" if found is None else f"is {found}, not text"
                 raise UnreadableFileError(path, f"{what}; give a text file")
             for number, line in enumerate(file, start=1):
                 raw = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line

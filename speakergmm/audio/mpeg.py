@@ -216,7 +216,7 @@ def _after_junk(
         for start in range(position, end, _WINDOW)
     ):
         raise AudioError(
-            f"{name}: damaged MP3 file, {end - position} bytes from byte {position} on are no "
+            f"{name}: damaged MP3 file, {end - position} bytes from byte {position} on are not "
             "frames of audio"
         )
     if end == size:

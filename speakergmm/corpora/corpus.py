@@ -76,7 +76,7 @@ class Utterance:
             if character is not None:
                 raise InvalidInputError(
                     f"{what} {quoted(text)} holds {character}; control characters and bytes that "
-                    "are no UTF-8 are not allowed"
+                    "are not UTF-8 are not allowed"
                 )
         if self.speaker is not None:
             object.__setattr__(self, "speaker", check_speaker_name(self.speaker))

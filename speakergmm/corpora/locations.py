@@ -24,13 +24,13 @@ def data_folder(list_path: Path, data_dir: str | os.PathLike[str] | None) -> Pat
     Raises
     ------
     CorpusError
-        If ``data_dir`` is given and is no folder.
+        If ``data_dir`` is given and is not a folder.
     """
     if data_dir is None:
         return list_path.parent
     folder = Path(data_dir)
     if not is_folder(folder):
-        raise CorpusError(f"data folder {shown(folder)} is no folder")
+        raise CorpusError(f"data folder {shown(folder)} is not a folder")
     return folder
 
 

@@ -62,7 +62,9 @@ class NamePattern:
         try:
             self._expression = re.compile(_translated(text) if self._simple else text)
         except re.error as error:
-            raise InvalidInputError(f"{quoted(text)} is no regular expression: {error}") from None
+            raise InvalidInputError(
+                f"{quoted(text)} is not a regular expression: {error}"
+            ) from None
         if self._expression.groups < 1:
             raise InvalidInputError(
                 f"the pattern {quoted(text)} has no group; put the speaker's part in ( ), or write "

@@ -159,7 +159,7 @@ class Protocol:
     source : str
         The folder it was read from.
     notes : tuple of str
-        What the reader passed over: columns and lists that are none of a protocol's.
+        What the reader passed over: columns and lists that do not belong to a protocol.
     """
 
     background: Corpus | None
@@ -264,7 +264,7 @@ def read_protocol(
     """
     given = Path(directory)
     if not is_folder(given):
-        raise CorpusError(f"{shown(given)} is no folder; a protocol is a folder of lists")
+        raise CorpusError(f"{shown(given)} is not a folder; a protocol is a folder of lists")
     folder = data_folder(given / "background.tsv", data_dir)
     background = None
     notes: list[str] = []
@@ -285,7 +285,7 @@ def read_protocol(
             f"with dev_trials.tsv; a protocol needs one of the pairs{_listed(_other_lists(given))}"
         )
     if others := _other_lists(given):
-        notes.append(f"{shown(given)}: lists that are none of a protocol's{_listed(others)}")
+        notes.append(f"{shown(given)}: lists that do not belong to a protocol{_listed(others)}")
     return Protocol(background, splits, source=str(given), notes=tuple(notes))
 
 

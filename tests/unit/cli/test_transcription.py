@@ -499,9 +499,9 @@ def test_a_silent_file_is_told_once_and_one_voice_is_enough(speak, folder):
 @pytest.mark.parametrize("name", ["noise.wav", "model.safetensors"])
 def test_a_file_that_is_no_text_is_called_what_it_is(speak, folder, world, name):
     binary = folder / name
-    told = "is a background model, no text; give a text file"
+    told = "is a background model, not text; give a text file"
     if name.endswith("wav"):
-        told = "is a WAV recording, no text; give a text file"
+        told = "is a WAV recording, not text; give a text file"
         soundfile.write(binary, 0.1 * np.random.default_rng(0).standard_normal(8000), 8000)
     else:
         shutil.copy(world.ubm, binary)

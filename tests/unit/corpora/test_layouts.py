@@ -218,7 +218,7 @@ def test_patterns_fit_names_and_paths(pattern, path, speaker):
 def test_patterns_that_name_no_speaker_are_refused(write, pattern):
     with pytest.raises(InvalidInputError) as caught:
         read_corpus(write(FLAT), speaker_pattern=pattern)
-    assert "no group" in str(caught.value) or "no regular expression" in str(caught.value)
+    assert "no group" in str(caught.value) or "not a regular expression" in str(caught.value)
 
 
 def test_a_pattern_that_fits_no_name_says_so(write):

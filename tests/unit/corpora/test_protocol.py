@@ -153,9 +153,9 @@ def test_incomplete_protocols_are_refused(directory, without, reason):
 
 def test_a_protocol_is_a_folder(directory, tmp_path):
     for path in (directory() / "eval_trials.tsv", tmp_path / "nowhere", tmp_path / "\0"):
-        with pytest.raises(CorpusError, match="is no folder; a protocol is a folder of lists"):
+        with pytest.raises(CorpusError, match="is not a folder; a protocol is a folder of lists"):
             read_protocol(path)
-    with pytest.raises(CorpusError, match=r"data folder .* is no folder"):
+    with pytest.raises(CorpusError, match=r"data folder .* is not a folder"):
         read_protocol(directory(), data_dir=tmp_path / "nowhere")
 
 

@@ -170,7 +170,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
     sound(tmp_path / "ana" / "hello.wav", 0)
     with pytest.raises(CorpusError, match=r"named as FSDD names them \(1 audio files seen\)"):
         find_recordings(tmp_path, script("fsdd").DESCRIPTION)
-    with pytest.raises(CorpusError, match="is no folder"):
+    with pytest.raises(CorpusError, match="is not a folder"):
         find_recordings(tmp_path / "nowhere", script("fsdd").DESCRIPTION)
 
 

@@ -299,7 +299,7 @@ def test_lists_name_words(folder, tmp_path):
 
 def test_folders_and_patterns(folder, tmp_path):
     assert {u.speaker for u in read_words(folder).corpus} == {None}
-    with pytest.raises(InvalidInputError, match="no regular expression"):
+    with pytest.raises(InvalidInputError, match="not a regular expression"):
         read_words(folder, speaker_pattern="(")
     with pytest.raises(InvalidInputError, match="has no group"):
         read_words(folder, speaker_pattern="ana")
