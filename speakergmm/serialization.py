@@ -58,7 +58,8 @@ def pack_arrays(
     kind : str
         What the arrays are, such as ``"background model"``; loading asks for the same.
     metadata : mapping, optional
-        Whatever JSON can hold (no NaN, no infinity).
+        Whatever JSON can hold (no NaN, no infinity, whole numbers of 64 bits). Bytes of file
+        names that are not UTF-8 are kept as escapes.
 
     Returns
     -------
@@ -81,16 +82,29 @@ def pack_arrays(
 
     checked = {name: _checked(name, array) for name, array in arrays.items()}
     try:
-        text = json.dumps(dict(metadata or {}), allow_nan=False, sort_keys=True)
+        readable = _of_whole_characters(dict(metadata or {}))
+        text = json.dumps(readable, allow_nan=False, sort_keys=True)
+        parse_json(text)
+    except DocumentError as error:  # nothing is written that can't be read
+        raise InvalidInputError(f"metadata of {with_article(kind)} {error}") from None
     except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"metadata of a {kind} can't be written as JSON: {error}") from None
+        raise InvalidInputError(
+            f"metadata of {with_article(kind)} can't be written as JSON: {error}"
+        ) from None
     header = {
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "metadata": text,
         "content_sha256": _content_hash(checked, kind, text),
     }
-    return save(checked, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+    packed = save(checked, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
+    length = int.from_bytes(packed[:8], "little")
+    if 8 + length > _LARGEST_HEADER:
+        raise InvalidInputError(
+            f"metadata of {with_article(kind)} take {length:,} bytes; the most that is read is "
+            f"{_LARGEST_HEADER:,}"
+        )
+    return packed
 
 
 def unpack_arrays(
@@ -203,6 +217,17 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(metadata, dict):
         raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not a JSON object")
     return header | {"metadata": metadata}
+
+
+def _of_whole_characters(value: Any) -> Any:
+    """Return a value for JSON whose text can be written as UTF-8."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {_of_whole_characters(key): _of_whole_characters(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_of_whole_characters(item) for item in value]
+    return value
 
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:

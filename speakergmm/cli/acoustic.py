@@ -20,6 +20,7 @@ from speakergmm.cli.corpora import (
     tell_notes,
 )
 from speakergmm.cli.output import (
+    LARGEST_SEED,
     JobsOption,
     JsonOption,
     counted,
@@ -135,7 +136,9 @@ def train_hmm(
             show_default=False,
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits of Gaussians.")
+    ] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File to go on from after an interruption.", show_default=False),

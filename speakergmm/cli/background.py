@@ -16,6 +16,7 @@ from speakergmm.cli.corpora import (
     passed_over,
 )
 from speakergmm.cli.output import (
+    LARGEST_SEED,
     JobsOption,
     JsonOption,
     counted,
@@ -55,7 +56,9 @@ def train_ubm(
         int,
         typer.Option("--components", "--n-components", min=1, help="Gaussians in the mixture."),
     ] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the initialisation.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the initialisation.")
+    ] = 0,
     features: Annotated[
         str, typer.Option(help=f"{FEATURES_HELP}; 'speaker' suits speakers.")
     ] = "speaker",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from speakergmm.cli.output import (
+    LARGEST_SEED,
     JobsOption,
     JsonOption,
     print_json,
@@ -54,7 +55,9 @@ def demo(
         bool,
         typer.Option("--hmm", help="Phone models instead: train, align, recognise words."),
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of corpus, training and bootstrap.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of corpus, training and bootstrap.")
+    ] = 0,
     jobs: JobsOption = 2,
     json: JsonOption = False,
 ) -> None:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from speakergmm.hmm.training_state import TrainingState
     from speakergmm.mixtures import Iteration
 
+LARGEST_SEED = (1 << 32) - 1
+"""That every generator of random numbers takes, and every model file holds."""
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
 ]

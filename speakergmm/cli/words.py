@@ -16,6 +16,7 @@ from speakergmm.cli.corpora import (
     passed_over,
 )
 from speakergmm.cli.output import (
+    LARGEST_SEED,
     JobsOption,
     JsonOption,
     counted,
@@ -89,7 +90,9 @@ def train_words(
         ),
     ] = "1",
     speaker_pattern: SpeakerPatternOption = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the splits of Gaussians.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits of Gaussians.")
+    ] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File to go on from after an interruption.", show_default=False),

@@ -321,3 +321,34 @@ def test_messages_are_english(tmp_path):
         load_arrays(tmp_path / "a", kind="mixture")
     with pytest.raises(ModelFormatError, match="no such file; an example was expected"):
         load_arrays(tmp_path / "b", kind="example")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"seed": 10**25},
+        {"seed": -(10**25)},
+        {1: "a", "1": "b"},
+        {"a": json.loads("[" * 70 + "]" * 70)},
+        {"escaped thrice": "\\" * (1 << 23)},
+    ],
+    ids=["large", "small", "twice", "deep", "long"],
+)
+def test_what_could_not_be_read_is_not_written(metadata, tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"old")
+    with pytest.raises(InvalidInputError, match=r"^metadata of an example "):
+        save_arrays(path, {"x": np.zeros(2)}, kind="example", metadata=metadata)
+    assert path.read_bytes() == b"old"
+
+
+def test_names_of_files_that_are_no_utf8_can_be_kept(tmp_path):
+    given = {"corpus": "b\udcff", "list": ["\ud800", "\U0001f600"], "\udcfe": {"a": "\udcfd"}}
+    save_arrays(tmp_path / "a", {"x": np.zeros(2)}, kind="example", metadata=given)
+    kept = {
+        "corpus": "b\\udcff",
+        "list": ["\\ud800", "\U0001f600"],
+        "\\udcfe": {"a": "\\udcfd"},
+    }
+    assert load_arrays(tmp_path / "a", kind="example")[1] == kept
+    assert read_header(tmp_path / "a")["metadata"] == kept

@@ -1,6 +1,9 @@
 """A whole file of another kind is called what it is, and `info` knows all that are ours."""
 
+import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +193,19 @@ def test_statistics_are_named_in_english(tmp_path, capsys):
     accumulate(GaussianMixture(1).fit(X), X).save(tmp_path / "a")
     assert run(["speakers", str(tmp_path / "a")]) == 2
     assert "is a file of mixture statistics, not a speaker store" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_model_can_be_read_whatever_its_corpus_is_called(world, tmp_path, capsys):
+    corpus = tmp_path / os.fsdecode(b"M\xfcller.tsv")
+    files = {voice: world.enrolment(voice)[0] for voice in ("e001", "e002")}
+    rows = [f"{voice}\t{file}\n" for voice, file in files.items()]
+    corpus.write_text("speaker\tpath\n" + "".join(rows))
+    model = tmp_path / "ubm.safetensors"
+    arguments = ["train-ubm", str(corpus), "--components", "2", "-o", str(model)]
+    assert run([*arguments, "--seed", "9" * 26]) == 2
+    assert "--seed" in capsys.readouterr().err
+    assert run(arguments) == 0
+    capsys.readouterr()
+    assert run(["info", str(model), "--json"]) == 0
+    assert "ller.tsv" in json.loads(capsys.readouterr().out)["provenance"]["corpus"]
