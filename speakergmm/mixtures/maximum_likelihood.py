@@ -186,10 +186,15 @@ def update_maximum_likelihood(
     revived: tuple[int, ...] = ()
     if options.min_count > 0 and not alive.all() and alive.any():
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
-        # Where frames are all the same, halves that part would only fit them worse.
-        reach = np.sqrt(data_variance)
+        # Where frames are all the same, halves that part would only fit them worse; so they would
+        # where those of a component are, and all of its variance was added.
+        reach = np.tile(np.sqrt(data_variance), (model.n_components, 1))
+        if not is_exact:
+            reach = np.minimum(reach, np.sqrt(_variances(exact, model)))
         for component in revived:
-            new = split_component(new, int(new.weights.argmax()), into=component, reach=reach)
+            heaviest = int(new.weights.argmax())
+            new = split_component(new, heaviest, into=component, reach=reach[heaviest])
+            reach[component] = reach[heaviest]
     return new, UpdateReport(
         n_floored=int(np.count_nonzero(was_floored)),
         revived=revived,

@@ -146,6 +146,20 @@ def test_the_bound_does_not_fall_on_constant_frames(kind, value, n_components):
     assert model.lower_bound_ == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weights", [[25, 25], [10, 40], [5, 45]])
+def test_the_bound_does_not_fall_on_two_points(kind, weights):
+    X = np.repeat([[0.0, 0.0], [1.0, 1.0]], weights, axis=0)
+    model = GaussianMixture(5, covariance_type=kind, random_state=0, tol=1e-9).fit(X)
+    assert model.history_[0].revived
+    assert min(np.diff(model.lower_bounds_), default=0.0) >= -1e-9
+    # One Gaussian for each point, of the variance that was added.
+    part = np.asarray(weights) / 50
+    entropy = -(part * np.log(part)).sum()
+    peak = multivariate_normal(np.zeros(2), 1e-6 * np.eye(2)).logpdf(np.zeros(2))
+    assert model.lower_bound_ == pytest.approx(peak - entropy, abs=1e-6)
+
+
 def test_a_constant_feature_beside_others_does_not_lower_the_bound():
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=80).round(), np.full(80, 7.0)])
