@@ -152,6 +152,7 @@ def read_table(
         If a column is missing or named twice, a row has too many or too few cells or one of several
         lines, quoting is broken, or there is no row.
     """
+    known_faults = len(faults or ())
     lines = _TableLines(path, text_lines(path, faults, opened=opened))
     first = lines.first()
     separator = _separator(path, first)
@@ -196,7 +197,7 @@ def read_table(
         if faults is None or not n_rows:
             raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
         faults.append(Fault(str(path), rows.line_num, f"{reason}; the rest is not read"))
-    if not n_rows:
+    if not n_rows and len(faults or ()) == known_faults:
         raise CorpusError(f"{shown(path)} has a header and no rows; a list has at least one row")
 
 

@@ -209,3 +209,15 @@ def test_a_packed_list_is_read(tmp_path):
     listed.write_bytes(gzip.compress(b"path\ttext\na.wav\tyes\r\n"))
     assert [u.id for u in read_corpus(listed)] == ["a.wav"]
     assert read_transcripts(listed)["a.wav"].words == ("yes",)
+
+
+def test_a_list_of_nothing_but_faults_says_which(tmp_path):
+    path = tmp_path / "list.tsv"
+    path.write_bytes(b"speaker\tpath\na\t\xff.wav\nb\t\xfe.wav\n")
+    with pytest.raises(CorpusError, match=r"list\.tsv:2: byte 0xff"):
+        read_corpus(path)
+    told = [str(fault) for fault in read_corpus(path, strict=False).faults]
+    assert all(f"list.tsv:{n}: byte" in text for n, text in zip((2, 3), told, strict=True))
+    path.write_text("speaker\tpath\n")
+    with pytest.raises(CorpusError, match="no rows"):
+        read_corpus(path, strict=False)
