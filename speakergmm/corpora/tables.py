@@ -182,7 +182,8 @@ def read_table(
             n_rows += 1
             message = None
             if len(row) != len(header):
-                message = f"{len(row)} cells where the header has {len(header)}"
+                plural = "" if len(row) == 1 else "s"
+                message = f"{len(row)} cell{plural} where the header has {len(header)}"
             elif any("\n" in row[place] for place in texts):
                 message = "a cell holds several lines; is a quotation mark missing before it ends?"
             if message is not None:
@@ -194,6 +195,8 @@ def read_table(
             yield rows.line_num, {name: cells[place] for name, place in places.items()}
     except csv.Error as error:
         reason = str(error).replace("\t", "tab")  # it may quote the separator
+        if "limit" not in reason:
+            reason = f"a quotation mark is missing or misplaced ({reason})"
         if faults is None or not n_rows:
             raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
         faults.append(Fault(str(path), rows.line_num, f"{reason}; the rest is not read"))
