@@ -160,7 +160,12 @@ def align_recording(
     **options: Any,
 ) -> AlignedUtterance:
     """Align one recording; see `align_recordings`, whose `strict` this always is."""
-    (recording,) = as_utterances(utterance)
+    utterances = as_utterances(utterance)
+    if len(utterances) != 1:
+        raise InvalidInputError(
+            f"got {len(utterances)} utterances where one is wanted; align_recordings takes several"
+        )
+    recording = utterances[0]
     transcripts = {recording.id: words_of(words)}
     return next(align_recordings(model, [recording], transcripts, strict=True, **options))
 

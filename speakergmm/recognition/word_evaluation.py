@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
@@ -13,6 +13,7 @@ from speakergmm.features.recordings import OnSkip
 from speakergmm.metrics.intervals import Interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.inputs import as_model
+from speakergmm.recognition.word_lists import as_single_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class WordEvaluation:
 def evaluate_words(
     model: AcousticModel | AnyPath,
     corpus: Recordings,
-    words: Mapping[str, str],
+    words: Mapping[str, str | Sequence[str]],
     *,
     n_jobs: int = 1,
     on_skip: OnSkip | None = None,
@@ -150,7 +151,7 @@ def evaluate_words(
     """
     from speakergmm.recognition.decoding import Decoder
 
-    model, corpus = as_model(model), as_corpus(corpus)
+    model, corpus, words = as_model(model), as_corpus(corpus), as_single_words(words)
     missing = [u.id for u in corpus if u.id not in words]
     if missing:
         raise InvalidInputError(f"nothing says what word {missing[0]!r} is")

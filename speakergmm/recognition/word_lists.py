@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_beside, read_transcripts
-from speakergmm.errors import CorpusError, InvalidInputError
-from speakergmm.words import clean, split_words
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
+from speakergmm.text_files import reopened
+from speakergmm.words import clean, split_words, words_of
 
 COLUMNS = ("word", "text")
 """Columns of a list, the first of which that it has says what word a recording is."""
@@ -151,7 +153,13 @@ def _listed_words(
     path: Path, corpus: Corpus, data_dir: str | os.PathLike[str] | None
 ) -> dict[str, str]:
     words: dict[str, str] = {}
-    rows = read_table(path, required=("path",), optional=COLUMNS, known=CORPUS_COLUMNS)
+    rows = read_table(
+        path,
+        required=("path",),
+        optional=COLUMNS,
+        known=CORPUS_COLUMNS,
+        opened=reopened(corpus.listing),
+    )
     for utterance, (line, row) in zip(corpus, rows, strict=True):
         column = next((name for name in COLUMNS if name in row), None)
         if column is None:
@@ -228,3 +236,30 @@ def cut_words(
     kept = {word for word, _ in Counter(words.values()).most_common(most_frequent)}
     whole_corpus = WordCorpus(Corpus(tuple(cut), source=str(path)), words)
     return whole_corpus.subset([piece for piece in cut if words[piece.id] in kept])
+
+
+def as_single_words(words: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
+    """Return the word of each utterance, which transcripts of one word each may give, too.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is no mapping; names the right call.
+    InvalidInputError
+        If an utterance has no word or several.
+    """
+    if not isinstance(words, Mapping):
+        raise InvalidTypeError(
+            f"got {type(words).__name__} where words by utterance are wanted: "
+            "read = read_words(folder), then read.corpus and read.words"
+        )
+    single = {}
+    for name, said in words.items():
+        listed = (said,) if isinstance(said, str) else words_of(said)
+        if len(listed) != 1:
+            raise InvalidInputError(
+                f"utterance {quoted(name)} has {len(listed)} words; models of words need "
+                "recordings of one each"
+            )
+        single[name] = listed[0]
+    return single

@@ -33,6 +33,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
+from speakergmm.recognition.word_lists import as_single_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ class WordTrainingOptions:
 
 def train_word_models(
     corpus: Recordings,
-    words: Mapping[str, str],
+    words: Mapping[str, str | Sequence[str]],
     options: WordTrainingOptions | None = None,
     *,
     lexicon: Lexicon | None = None,
@@ -133,7 +134,7 @@ def train_word_models(
     ----------
     corpus : Corpus or path
         Recordings, or where they lie.
-    words : mapping of str to str
+    words : mapping of str to str, or to sequence of one str
         What word each is, by the id of the utterance.
     options : WordTrainingOptions, optional
     lexicon : Lexicon, optional
@@ -166,11 +167,7 @@ def train_word_models(
     InvalidInputError
         If a word has the name of silence or has no pronunciation.
     """
-    if not isinstance(words, Mapping):
-        raise InvalidTypeError(
-            f"got {type(words).__name__} where words by utterance are wanted: "
-            "read = read_words(folder); train_word_models(read.corpus, read.words)"
-        )
+    called = {name: escaped_name(word) for name, word in as_single_words(words).items()}
     corpus = as_corpus(corpus)
     options = options or WordTrainingOptions()
     if not isinstance(options, WordTrainingOptions):
@@ -186,13 +183,12 @@ def train_word_models(
             skipped.append(found)
             (on_skip or warn_of_skip)(found)
 
-    usable = [utterance for utterance in corpus if utterance.id in words]
-    words = {name: escaped_name(word) for name, word in words.items()}
+    usable = [utterance for utterance in corpus if utterance.id in called]
     for utterance in corpus:
-        if utterance.id not in words:
+        if utterance.id not in called:
             message = f"{utterance.path}: nothing says what word {utterance.id!r} is"
             skip(SkippedRecording(utterance.path, message, (utterance.id,)))
-    lexicon = _lexicon_of({words[u.id] for u in usable}, lexicon, silence)
+    lexicon = _lexicon_of({called[u.id] for u in usable}, lexicon, silence)
     config = as_config(options.features)
     with ExitStack() as stack:
         archives = [
@@ -210,7 +206,7 @@ def train_word_models(
             for warp in options.frequency_warps
         ]
         frames = _Joined(archives)
-        said = [words[u.id] for u in frames.utterances]
+        said = [called[u.id] for u in frames.utterances]
         pauses = SilenceModel(
             silence if options.silence_states else None,
             probability=0.0,
@@ -281,7 +277,7 @@ def train_word_models(
         confidence = fit_confidence(
             model,
             archives[int(warps.argmin())],
-            {name: (word,) for name, word in words.items()},
+            {name: (word,) for name, word in called.items()},
             schedule=schedule,
             seed=options.seed,
             n_jobs=n_jobs,

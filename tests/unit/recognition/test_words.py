@@ -2,14 +2,22 @@
 
 import dataclasses
 import math
+import os
+import threading
 import wave
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from speakergmm.corpora import Corpus, Utterance
-from speakergmm.errors import CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.corpora import Corpus, Transcripts, Utterance
+from speakergmm.errors import (
+    CorpusError,
+    InsufficientDataError,
+    InvalidInputError,
+    InvalidTypeError,
+)
 from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.hmm.graph import NoPathError
 from speakergmm.hmm.inference import log_likelihood
@@ -92,6 +100,28 @@ def test_units_are_words(model):
     history = [h["log_likelihood"] for h in model.provenance["history"]]
     assert history[-1] > history[1]
     assert (model.provenance["n_utterances"], model.provenance["n_speakers"]) == (18, 2)
+
+
+def test_transcripts_of_one_word_name_it(read, model):
+    said = Transcripts({name: [word] for name, word in read.words.items()})
+    found = evaluate_words(model, read.corpus, said)
+    assert found.recognised == evaluate_words(model, read.corpus, read.words).recognised
+    first = read.corpus.utterances[0]
+    for take in (train_word_models, partial(evaluate_words, model)):
+        with pytest.raises(InvalidInputError, match="has 2 words; models of words need"):
+            take([first], {first.id: ["up", "down"]})
+        with pytest.raises(InvalidTypeError, match=r"read = read_words\(folder\)"):
+            take([first], "words/")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_list_of_words_may_come_through_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "list")
+    text = "path\tword\na.wav\tup\nb.wav\tdown\n"
+    writer = threading.Thread(target=(tmp_path / "list").write_text, args=(text,))
+    writer.start()
+    assert read_words(tmp_path / "list").words == {"a.wav": "up", "b.wav": "down"}
+    writer.join()
 
 
 def test_new_recordings_are_recognised(model, tmp_path):
