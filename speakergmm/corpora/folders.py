@@ -114,7 +114,9 @@ def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:
         return None
     if owner == "speaker":
         speaker, chapter, name = ("", "", *above[-2:], *parts)[-3:]
-        if speaker and name.startswith(f"{speaker}-{chapter}-"):
+        # The corpus folder is a speaker only by number: lab/ana/lab-ana-1.wav is ana's.
+        is_near = len(parts) > 2 or (speaker.isdigit() and chapter.isdigit())
+        if is_near and name.startswith(f"{speaker}-{chapter}-"):
             return speaker
     return parts[0] if len(parts) > 1 else None
 

@@ -52,6 +52,11 @@ def test_librispeech_without_a_transcript_names_the_same_speakers(write):
     assert len({u.speaker for u in read_corpus(write(part) / "clean/84")}) == 1
 
 
+def test_names_of_recordings_that_only_resemble_librispeech_name_nobody(write):
+    files = {f"lab/{who}/lab-{who}-{n}.wav": "" for who in ("ana", "bea") for n in (1, 2)}
+    assert read_corpus(write(files) / "lab").speakers == ("ana", "bea")
+
+
 def test_a_speaker_or_chapter_of_librispeech_is_one_speaker(write):
     where = write(LIBRISPEECH) / "clean/84"
     assert read_corpus(where).speakers == ("84",)
