@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -158,8 +159,12 @@ class BackgroundModel:
                 f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
             )
         config = as_config(features)
-        if isinstance(n_components, bool) or n_components < 1:
-            raise InvalidInputError(f"n_components is {n_components!r}; it must be at least 1")
+        if isinstance(n_components, bool) or not (
+            isinstance(n_components, Integral) and n_components >= 1
+        ):
+            raise InvalidInputError(
+                f"n_components is {n_components!r}; it must be a whole number from 1 on"
+            )
         skipped: list[SkippedRecording] = []
         report = on_skip or warn_of_skip
 

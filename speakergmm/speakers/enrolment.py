@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from numbers import Real
 from operator import add
 from typing import Literal
 
@@ -54,6 +55,10 @@ class SessionStatistics:
         return round(self.statistics.n_frames)
 
 
+# More than anybody says in a life; products with statistics stay finite.
+_MOST_FRAMES = 1e12
+
+
 @dataclass(frozen=True, slots=True)
 class AdaptationSettings:
     """How speaker models are adapted from the background model.
@@ -76,20 +81,19 @@ class AdaptationSettings:
 
     def __post_init__(self) -> None:
         factor = self.relevance_factor
-        if (
-            isinstance(factor, bool)
-            or not isinstance(factor, int | float)
-            or not (0 < factor < float("inf"))
+        if isinstance(factor, bool) or not (
+            isinstance(factor, Real) and 0 < factor <= _MOST_FRAMES
         ):
             raise InvalidInputError(
-                f"relevance factor is {factor!r}; it must be a positive number of frames"
+                f"relevance factor is {factor!r}; it must be a positive number of frames, at most "
+                f"{_MOST_FRAMES:g}"
             )
         object.__setattr__(self, "relevance_factor", float(factor))
-        wanted = tuple(name for name in PARAMETERS if name in self.parameters)
-        if not wanted or len(wanted) != len(self.parameters):
+        named = as_parameters(self.parameters)
+        wanted = tuple(name for name in PARAMETERS if name in named)
+        if not wanted or len(wanted) != len(named):
             raise InvalidInputError(
-                f"parameters to adapt are {tuple(self.parameters)!r}; choose one or more of "
-                + ", ".join(PARAMETERS)
+                f"parameters to adapt are {named!r}; choose one or more of {', '.join(PARAMETERS)}"
             )
         object.__setattr__(self, "parameters", wanted)
 
@@ -97,6 +101,11 @@ class AdaptationSettings:
     def second_order(self) -> bool:
         """Whether second-order statistics are needed."""
         return "variances" in self.parameters
+
+
+def as_parameters(given: Parameter | Sequence[Parameter]) -> tuple[Parameter, ...]:
+    """Return what is to be adapted as a tuple; one name may stand alone."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

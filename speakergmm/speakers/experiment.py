@@ -28,6 +28,7 @@ from speakergmm.speakers.enrolment import (
     Parameter,
     SessionStatistics,
     adapt_speaker,
+    as_parameters,
     collect_statistics,
 )
 from speakergmm.speakers.extraction import check_speech
@@ -40,7 +41,7 @@ def run_protocol(
     *,
     split: str = "eval",
     relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
-    parameters: Sequence[Parameter] = ("means",),
+    parameters: Parameter | Sequence[Parameter] = ("means",),
     top_c: int | None = DEFAULT_TOP_C,
     n_jobs: int = 1,
     strict: bool = False,
@@ -98,7 +99,7 @@ def run_protocol(
         )
     part = protocol.split(split)
     background = as_background(background)
-    settings = AdaptationSettings(relevance_factor, tuple(parameters))
+    settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
     options: dict[str, Any] = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     models = enrol_models(part, background, settings=settings, progress=progress, **options)
     wanted: dict[Path, list[str]] = {}

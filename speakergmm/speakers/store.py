@@ -29,6 +29,7 @@ from speakergmm.speakers.enrolment import (
     Parameter,
     SpeakerModel,
     adapt_speaker,
+    as_parameters,
 )
 from speakergmm.speakers.extraction import check_speech
 from speakergmm.speakers.integrity import Ledger, check_large, check_whole
@@ -151,7 +152,7 @@ class SpeakerStore:
         background: AnyBackground,
         *,
         relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
-        parameters: Sequence[Parameter] = ("means",),
+        parameters: Parameter | Sequence[Parameter] = ("means",),
         busy_timeout: float = 30.0,
     ) -> "SpeakerStore":
         """Make a new store.
@@ -182,7 +183,7 @@ class SpeakerStore:
         """
         background = as_background(background)
         path = Path(path)
-        settings = AdaptationSettings(relevance_factor, tuple(parameters))
+        settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
         database.create_database(path, describe_store(background, settings))
         return cls.open(path, busy_timeout=busy_timeout)
 

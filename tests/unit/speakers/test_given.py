@@ -8,6 +8,7 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import write_scores
 from speakergmm.speakers import (
+    BackgroundModel,
     SpeakerScorer,
     SpeakerStore,
     adapt_speaker,
@@ -127,3 +128,24 @@ def test_protocols_and_corpora_may_be_paths(tmp_path, background, ubm, voices):
         run_protocol(5, background)
     (tmp_path / "list.tsv").write_text("speaker\tpath\n" + "".join(rows))
     assert set(train_speaker_mixtures(tmp_path / "list.tsv", n_components=2)) == {"1", "2"}
+
+
+def test_settings_of_enrolment_are_taken_as_they_are_written(tmp_path, background, voices):
+    made = {
+        "name": SpeakerStore.create(tmp_path / "1.db", background, parameters="means"),
+        "numpy": SpeakerStore.create(tmp_path / "2.db", background, relevance_factor=np.float32(3)),
+    }
+    usual = SpeakerStore.create(tmp_path / "3.db", background)
+    for store in made.values():
+        with store:
+            assert store.settings == usual.settings
+    usual.close()
+    for wrong in (1e308, "3", 0, -1.0, True, None):
+        with pytest.raises(InvalidInputError, match=r"relevance factor is .* positive number"):
+            SpeakerStore.create(tmp_path / "4.db", background, relevance_factor=wrong)
+    with pytest.raises(InvalidInputError, match=r"adapt are \('all',\); choose"):
+        SpeakerStore.create(tmp_path / "4.db", background, parameters="all")
+    assert not (tmp_path / "4.db").exists()
+    for count in ("8", 2.5, 0, True):
+        with pytest.raises(InvalidInputError, match=r"n_components is .* whole number"):
+            BackgroundModel.train(Corpus((), source="none"), n_components=count)
