@@ -172,15 +172,16 @@ def info(
 
 def _describe(file: Path) -> dict[str, Any]:
     """Check a file of ours as loading it would, and return what there is to say of it."""
+    from speakergmm.file_kinds import describe_file
     from speakergmm.files import kind_of, shown_path
     from speakergmm.serialization import load_arrays, read_header
-    from speakergmm.speakers import BackgroundModel, SpeakerStore, is_store
+    from speakergmm.speakers import BackgroundModel, SpeakerStore
 
     if kind_of(file) == "missing":
         raise ModelFormatError(
             f"{shown_path(file)}: no such file; a model or a speaker store was expected"
         )
-    if is_store(file):
+    if kind_of(file) == "file" and describe_file(file) == "a speaker store":
         with SpeakerStore.open(file) as store:
             return store.info()
     header = read_header(file)

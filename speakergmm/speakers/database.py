@@ -34,11 +34,11 @@ def is_store(path: str | os.PathLike[str]) -> bool:
     >>> is_store("no such file")
     False
     """
-    if is_temporary(Path(path)):
-        return False
     try:
         with open_regular(path) as file:
             header = file.read(100)
+        if is_temporary(Path(os.path.realpath(path))):
+            return False
     except (OSError, ValueError, SpeakerGmmError):
         return False
     return header.startswith(_MAGIC) and _number(header, 68) == STORE_APPLICATION_ID
@@ -218,7 +218,7 @@ def check_header(path: Path) -> None:
         raise ModelFormatError(
             f"{shown_path(path)}: is {describe_file(path)}, not {needed('speaker store')}"
         )
-    if is_temporary(path):
+    if is_temporary(Path(os.path.realpath(path))):
         raise ModelFormatError(
             f"{shown_path(path)}: not a speaker store, but what is left of one whose making was "
             "cut short; delete it"

@@ -209,3 +209,13 @@ def test_a_model_can_be_read_whatever_its_corpus_is_called(world, tmp_path, caps
     capsys.readouterr()
     assert run(["info", str(model), "--json"]) == 0
     assert "ller.tsv" in json.loads(capsys.readouterr().out)["provenance"]["corpus"]
+
+
+def test_a_store_in_the_making_is_called_so_by_any_name(files, tmp_path, capsys):
+    left = tmp_path / ".voices.db.0123456789ab.tmp"
+    left.write_bytes(files["store"].read_bytes())
+    (tmp_path / "link.db").symlink_to(left)
+    for path in (left, tmp_path / "link.db"):
+        for command in (["info"], ["speakers"], ["remove", "e001"]):
+            assert run([command[0], str(path), *command[1:]]) == 2
+            assert "whose making was cut short; delete it" in capsys.readouterr().err
