@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 from speakergmm.corpora.names import quoted
 
-CORPUS_COLUMNS = ("path", "speaker", "start", "end", "id", "text")
-"""What a list of recordings may say."""
+CORPUS_COLUMNS = ("path", "speaker", "start", "end", "duration", "id", "text")
+"""What a list of recordings may say; a duration stands in for the end where there is a start."""
 
 SYNONYMS = {
     "id": ("utterance_id", "utt_id"),

@@ -1,6 +1,7 @@
 """Corpora given as a CSV or TSV list of recordings."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from speakergmm.corpora.columns import CORPUS_COLUMNS
@@ -58,7 +59,7 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
     for line, row in read_table(
         path,
         required=("path",),
-        optional=("speaker", "start", "end", "id"),
+        optional=("speaker", "start", "end", "duration", "id"),
         known=CORPUS_COLUMNS,
         faults=None if strict else refusals.faults,
         notes=notes,
@@ -99,8 +100,7 @@ def _utterance(
             raise CorpusError(f"{where}: the speaker is empty; name one or drop the column")
         if clash := spellings.clash(speaker, f"line {line}"):
             raise CorpusError(f"{where}: speaker {clash}")
-    start = parse_seconds(row.get("start", "") or "0", "start", where)
-    end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+    start, end = parse_stretch(row, where)
     location = locate(row["path"], folder, where=where)
     if clips is not None and location.parent == folder and not exists(location):
         location = clips / location.name  # as Common Voice has it
@@ -120,6 +120,30 @@ def default_id(listed: str, start: float, end: float | None) -> str:
     if start == 0 and end is None:
         return listed
     return f"{listed}#{start!r}-{'' if end is None else repr(end)}"
+
+
+def parse_stretch(row: Mapping[str, str], where: str) -> tuple[float, float | None]:
+    """Read where an utterance begins and ends, in seconds; None for the end of its recording.
+
+    A duration counts where the list has a column for starts and the row no end: without starts it
+    is that of the recording.
+
+    Examples
+    --------
+    >>> parse_stretch({"start": "1.5", "duration": "2"}, "a.tsv:2")
+    (1.5, 3.5)
+    >>> parse_stretch({"duration": "2"}, "a.tsv:2"), parse_stretch({"end": "2"}, "a.tsv:2")
+    ((0.0, None), (0.0, 2.0))
+    """
+    given = {
+        what: cell for what in ("start", "end", "duration") if (cell := row.get(what, "").strip())
+    }
+    start = parse_seconds(given.get("start", "0"), "start", where)
+    if "end" in given:
+        return start, parse_seconds(given["end"], "end", where)
+    if "start" in row and "duration" in given:
+        return start, start + parse_seconds(given["duration"], "duration", where)
+    return start, None
 
 
 def parse_seconds(cell: str, what: str, where: str) -> float:

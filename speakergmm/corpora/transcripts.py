@@ -11,7 +11,7 @@ from speakergmm.corpora.beside import read_beside
 from speakergmm.corpora.columns import CORPUS_COLUMNS, find_columns
 from speakergmm.corpora.corpus import Corpus
 from speakergmm.corpora.kaldi_text import GatheredTranscripts, read_kaldi_text
-from speakergmm.corpora.lists import default_id, parse_seconds
+from speakergmm.corpora.lists import default_id, parse_stretch
 from speakergmm.corpora.locations import exists, is_file, is_folder
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.reading import read_utterances
@@ -206,7 +206,7 @@ def _read_list(
     for line, row in read_table(
         path,
         required=(),
-        optional=("path", "start", "end", "id", "text"),
+        optional=("path", "start", "end", "duration", "id", "text"),
         known=CORPUS_COLUMNS,
         faults=None if strict else gathered.faults.faults,
         notes=notes,
@@ -216,8 +216,7 @@ def _read_list(
             return None
         where = f"{shown(path)}:{line}"
         try:
-            start = parse_seconds(row.get("start", "") or "0", "start", where)
-            end = parse_seconds(row["end"], "end", where) if row.get("end", "").strip() else None
+            start, end = parse_stretch(row, where)
         except CorpusError as error:
             if strict:
                 raise

@@ -1,6 +1,8 @@
 """Columns that nothing reads are named; those that look like one that is missing are faults."""
 
+import numpy as np
 import pytest
+import soundfile
 
 from speakergmm.corpora import read_corpus, read_protocol, validate_corpus
 from speakergmm.corpora.transcripts import read_transcripts
@@ -23,7 +25,8 @@ def write(tmp_path):
     [
         (
             "path,label",
-            "column 'label' is not read; the columns that are: path, speaker, start, end, id, text",
+            "column 'label' is not read; the columns that are: path, speaker, start, end, "
+            "duration, id, text",
         ),
         ("path,Label,age", "columns 'Label', 'age' are not read"),
         ("path,", "column (no name) is not read"),
@@ -121,3 +124,27 @@ def test_lines_that_are_not_utf8_cost_only_themselves(tmp_path):
     corpus = read_corpus(path, strict=False)
     assert [u.id for u in corpus] == ["1.wav", "3.wav"]
     assert [fault.line for fault in corpus.faults] == [3, 5]
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "expected"),
+    [
+        ("start\tduration", "0.25\t0.5", (0.25, 0.75)),
+        ("start_time\tduration", "\t0.5", (0.0, 0.5)),
+        ("start\tend\tduration", "0.25\t1\t9", (0.25, 1.0)),
+        ("start\tend\tduration", "0.25\t\t0.5", (0.25, 0.75)),
+        ("duration", "0.5", (0.0, None)),
+    ],
+)
+def test_a_duration_is_counted_from_a_start(columns, cells, expected, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(16000), 16000)
+    (tmp_path / "list.tsv").write_text(f"path\t{columns}\ttext\na.wav\t{cells}\tYES\n")
+    corpus = read_corpus(tmp_path / "list.tsv")
+    (utterance,) = corpus
+    assert (utterance.start, utterance.end) == expected
+    assert not corpus.notes
+    # Texts are found by the same ids.
+    assert tuple(read_transcripts(corpus)[utterance.id]) == ("YES",)
+    (tmp_path / "list.tsv").write_text("path\tstart\tduration\na.wav\t0.5\t-1\n")
+    with pytest.raises(CorpusError):
+        read_corpus(tmp_path / "list.tsv")
