@@ -269,7 +269,7 @@ CHANGES = {
     "a topology with ragged arcs": lambda a, m: m["models"]["topologies"][0].update(
         source=[[0], [1, 2]]
     ),
-    "a topology of huge numbers": lambda a, m: m["models"]["topologies"][0].update(source=[10**30]),
+    "a topology of huge numbers": lambda a, m: m["models"]["topologies"][0].update(source=[2**62]),
     "a unit of no topology": lambda a, m: m["models"].update(topology_of_unit=[0, 0, 0, 0, 9]),
     "tied covariances": lambda a, m: m["models"].update(covariance_type="tied"),
     "unheard covariances": lambda a, m: m["models"].update(covariance_type="banded"),
