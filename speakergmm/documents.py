@@ -101,11 +101,6 @@ def read_json(path: str | os.PathLike[str], *, limit: int = LARGEST_DOCUMENT) ->
     return parse_json(read_bytes(path, limit=limit))
 
 
-def read_toml(path: str | os.PathLike[str], *, limit: int = 1 << 20) -> dict[str, Any]:
-    """Return the table that a TOML file (or pipe) holds; see `read_json`."""
-    return parse_toml(read_bytes(path, limit=limit))
-
-
 def _decoded(text: str | bytes) -> str:
     if isinstance(text, str):
         return text

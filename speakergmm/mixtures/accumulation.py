@@ -158,7 +158,7 @@ def accumulate_blocks(
         block_frames=block_frames,
         n_jobs=n_jobs,
     )
-    return natural.coordinates.standardisation.statistics_from_standard(statistics)
+    return natural.coordinates.standardisation.statistics_from_standard(about_zero(statistics))
 
 
 def accumulate_standardised(
@@ -172,42 +172,14 @@ def accumulate_standardised(
     block_frames: int | None = None,
     n_jobs: int = 1,
     trusted: bool = False,
-) -> MixtureStatistics:
+) -> MixtureStatistics | CentredStatistics:
     """As `accumulate_blocks`, but moments are those of z, the standardised features.
 
     Training stays in these coordinates: variances are differences of moments, and lose no digits
-    to an offset there. The log-likelihood is that of the frames in feature units. An array that is
-    `trusted` has been checked before; looking for NaN again costs a few per cent of the time.
-    """
-    statistics = accumulate_for_training(
-        natural,
-        blocks,
-        covariance_type=covariance_type,
-        sample_weight=sample_weight,
-        precision=precision,
-        second_order=second_order,
-        block_frames=block_frames,
-        n_jobs=n_jobs,
-        trusted=trusted,
-    )
-    return about_zero(statistics)
-
-
-def accumulate_for_training(
-    natural: NaturalParameters,
-    blocks: FrameSource,
-    *,
-    covariance_type: CovarianceType = "diag",
-    sample_weight: NDArray[np.float64] | None = None,
-    precision: Precision = "float32",
-    second_order: bool = True,
-    block_frames: int | None = None,
-    n_jobs: int = 1,
-    trusted: bool = False,
-) -> MixtureStatistics | CentredStatistics:
-    """As `accumulate_standardised`; about their means where components are far narrower than that.
-
-    So that variances, which are differences of moments, lose no digits to it.
+    to an offset there. Where components are far narrower than the data, moments are about their
+    means for the same reason (`about_zero` brings them back). The log-likelihood is that of the
+    frames in feature units. An array that is `trusted` has been checked before; looking for NaN
+    again costs a few per cent of the time.
     """
     check_precision(precision)
     is_float = isinstance(blocks, np.ndarray) and blocks.dtype in (np.float32, np.float64)

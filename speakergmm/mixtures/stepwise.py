@@ -219,7 +219,7 @@ def step(
     options = options or MaximumLikelihoodOptions()
     options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
 
-    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
+    def sum_statistics(natural: NaturalParameters, precision: Precision) -> AnyStatistics:
         return accumulate_standardised(
             natural,
             X,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate_for_training
+from speakergmm.mixtures.accumulation import accumulate_standardised
 from speakergmm.mixtures.centred import CentredStatistics
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import NaturalParameters, check_precision
@@ -298,7 +298,7 @@ def _train(
     def sum_statistics(
         natural: NaturalParameters, precision: Precision
     ) -> MixtureStatistics | CentredStatistics:
-        statistics = accumulate_for_training(
+        statistics = accumulate_standardised(
             natural,
             source,
             covariance_type=start.covariance_type,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.centred import about_zero
 from speakergmm.mixtures.density import standard_natural_parameters
 from speakergmm.mixtures.frames import FrameSource
 from speakergmm.mixtures.full import floor_matrices
@@ -64,13 +65,15 @@ def default_prior_covariance(
     standardisation = Standardisation.from_moments(survey.mean, survey.variance)
     n_features = len(survey.mean)
     one = TiedMixture([1.0], np.zeros((1, n_features)), np.eye(n_features))
-    statistics = accumulate_standardised(
-        standard_natural_parameters(one, standardisation),
-        source,
-        covariance_type="tied",
-        sample_weight=sample_weight,
-        precision="float64",
-        n_jobs=n_jobs,
+    statistics = about_zero(
+        accumulate_standardised(
+            standard_natural_parameters(one, standardisation),
+            source,
+            covariance_type="tied",
+            sample_weight=sample_weight,
+            precision="float64",
+            n_jobs=n_jobs,
+        )
     )
     assert statistics.second_order is not None
     mean = statistics.first_order[0] / statistics.n_frames

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.accumulation import accumulate_standardised
+from speakergmm.mixtures.centred import about_zero
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.density import NaturalParameters, check_precision
 from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
@@ -172,7 +173,7 @@ def train_variational(
                 f"the frames must be the same each time they are read, found {n_frames} the first "
                 f"time and {statistics.n_frames:.0f} later"
             )
-        return statistics
+        return about_zero(statistics)
 
     steps = VariationalSteps(
         sum_statistics,
