@@ -127,8 +127,8 @@ def read_transcripts(
         names = read_header(path, opened=reopened(listing)) if listed else ()
         columns = f"; its columns are {', '.join(names)}" if names else ""
         raise CorpusError(
-            f"{shown(path)} has no transcripts: a file text, a column text, or a .txt or .lab "
-            f"beside each recording is needed{columns}"
+            f"{shown(path)} has no transcripts: a file text, a column text, LibriSpeech's "
+            f".trans.txt, or a .txt or .lab beside each recording is needed{columns}"
         )
     read = Transcripts(found, str(path), tuple(faults), tuple(dict.fromkeys(notes)))
     return read if meant is None else _by_files(read, meant)
