@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.recognition.features import FeatureNormalisation
 from speakergmm.recognition.words import WordTrainingOptions
 

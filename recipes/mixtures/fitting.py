@@ -13,13 +13,13 @@ from speech import Frames
 from speakergmm.estimators.criteria import count_parameters
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.history import FitIteration
-from speakergmm.estimators.selection import select_n_components
-from speakergmm.estimators.selection_path import Selection
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.em import UpdateReport, expectation_maximisation
-from speakergmm.mixtures.parameters import Mixture
-from speakergmm.mixtures.spherical import SphericalMixture
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.estimators.selection.path import Selection
+from speakergmm.estimators.selection.search import select_n_components
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.em import UpdateReport, expectation_maximisation
+from speakergmm.gaussians.parameters import Mixture
+from speakergmm.gaussians.spherical import SphericalMixture
+from speakergmm.gaussians.statistics import MixtureStatistics
 
 KINDS = ("spherical", "diag", "tied", "full")
 STARTS = ("kmeans", "k-means++", "random_from_data", "random", "splitting")

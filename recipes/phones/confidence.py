@@ -8,7 +8,7 @@ from material import Material
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligning import align_recordings

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.decoding import DecodingOptions
-from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.decoding.search import DecodingOptions
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.recognition.acoustic_model import SilenceModel
 from speakergmm.recognition.features import FeatureNormalisation
 from speakergmm.recognition.training import TrainingOptions

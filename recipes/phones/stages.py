@@ -12,8 +12,8 @@ from settings import Search, Settings
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.ngram import train_ngram
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.ngram import train_ngram
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.aligning import AlignedUtterance, align_recordings
 from speakergmm.recognition.ctm import write_ctm

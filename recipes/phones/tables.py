@@ -10,7 +10,7 @@ from settings import Search
 from stages import SILENCE, Run
 
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
 from speakergmm.metrics.transcription import TranscriptionErrors, phone_errors, word_errors
 from speakergmm.metrics.transcription_intervals import transcription_intervals

@@ -35,7 +35,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.lexicon import Lexicon
+    from speakergmm.hmm.language.lexicon import Lexicon
     from speakergmm.recognition.text_problems import TextProblem
 
 _EXAMPLES = """
@@ -154,8 +154,8 @@ def train_hmm(
     """Train phone models on recordings and their transcripts, and write them to a file."""
     from speakergmm.corpora.transcripts import read_transcripts
     from speakergmm.features import FeatureConfig
-    from speakergmm.hmm.lexicon import Lexicon
-    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
+    from speakergmm.hmm.language.lexicon import Lexicon
+    from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
     from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
     from speakergmm.recognition.features import FeatureNormalisation, suited_rate
     from speakergmm.recognition.text_problems import unusable_utterances
@@ -267,7 +267,7 @@ def _note_skip(affected: tuple[str, ...], message: str, known: dict[str, str]) -
 
 def _note_unknown(words: Lexicon, heard: Mapping[str, Sequence[str]], mapped: str | None) -> None:
     """List the words outside the lexicon, and what becomes of them."""
-    from speakergmm.hmm.graphemes import spell
+    from speakergmm.hmm.language.graphemes import spell
     from speakergmm.recognition.text_words import with_counts
 
     found = words.unknown(heard)

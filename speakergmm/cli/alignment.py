@@ -209,8 +209,8 @@ def _with_words(
     strict: bool,
 ) -> AcousticModel:
     """Give the model the words that are said; name those for which there is no pronunciation."""
-    from speakergmm.hmm.graphemes import spell
-    from speakergmm.hmm.lexicon import Lexicon, Pronunciation
+    from speakergmm.hmm.language.graphemes import spell
+    from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
 
     spoken = {word for words in sentences for word in words}
     units = set(model.models.units)

@@ -35,7 +35,7 @@ from speakergmm.words import case_hint
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
     from speakergmm.features.recordings import SkippedRecording
-    from speakergmm.hmm.decoding import DecodingOptions
+    from speakergmm.hmm.decoding.search import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.decoding import Decoder, Recognition
     from speakergmm.recognition.file_names import FileNames
@@ -173,7 +173,7 @@ def decode(
     json: JsonOption = False,
 ) -> None:
     """Recognise the words or phones of recordings, with times, alternatives and confidences."""
-    from speakergmm.hmm.decoding import DecodingOptions
+    from speakergmm.hmm.decoding.search import DecodingOptions
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.file_names import FileNames
     from speakergmm.recognition.text_durations import Measure
@@ -202,7 +202,7 @@ def decode(
         print_note(f"not recognised: {fault}")
     acoustic = AcousticModel.load(model)
     if lexicon is not None:
-        from speakergmm.hmm.lexicon import Lexicon
+        from speakergmm.hmm.language.lexicon import Lexicon
 
         acoustic = acoustic.with_lexicon(Lexicon.read(lexicon))
     decoder = _decoder(
@@ -362,7 +362,7 @@ def _decoder(
     language_scale: float,
     word_penalty: float,
 ) -> Decoder:
-    from speakergmm.hmm.language_model import BackoffLanguageModel
+    from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.recognition.decoding import Decoder
 
     listed = None if words is None else _read_list(words, model.lexicon)

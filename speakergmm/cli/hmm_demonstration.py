@@ -43,9 +43,9 @@ def demonstrate_hmm(
     """
     from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus
     from speakergmm.corpora.transcripts import read_transcripts
-    from speakergmm.hmm.lexicon import Lexicon
-    from speakergmm.hmm.ngram import train_ngram
-    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
+    from speakergmm.hmm.language.lexicon import Lexicon
+    from speakergmm.hmm.language.ngram import train_ngram
+    from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
     from speakergmm.recognition.acoustic_model import AcousticModel
     from speakergmm.recognition.training import TrainingOptions
 

@@ -64,8 +64,8 @@ def train_lm(
     json: JsonOption = False,
 ) -> None:
     """Estimate an n-gram language model from text and write it in the ARPA format."""
-    from speakergmm.hmm.lexicon import Lexicon
-    from speakergmm.hmm.ngram import train_ngram
+    from speakergmm.hmm.language.lexicon import Lexicon
+    from speakergmm.hmm.language.ngram import train_ngram
 
     _check_output(output)
     words = None if lexicon is None else Lexicon.read(lexicon, case=case_of(case))

@@ -16,7 +16,7 @@ from speakergmm.cli.streams import one_line, visible, visible_json
 from speakergmm.progress import status
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.training_state import TrainingState
+    from speakergmm.hmm.training.state import TrainingState
     from speakergmm.mixtures import Iteration
 
 LARGEST_SEED = (1 << 32) - 1

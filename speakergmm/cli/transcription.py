@@ -102,7 +102,7 @@ def score_transcripts(
     named = _speakers(reference, speakers, speaker_pattern, said)
     if phones:
         if lexicon is not None:
-            from speakergmm.hmm.lexicon import Lexicon
+            from speakergmm.hmm.language.lexicon import Lexicon
 
             words = Lexicon.read(lexicon, case=case_of(case))
             said = {name: words.first_pronunciation(text) for name, text in said.items()}

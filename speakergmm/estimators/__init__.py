@@ -9,11 +9,11 @@ mixtures whose size the data decide (`DirichletProcessMixture`, `select_n_compon
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.hidden_markov import GaussianMixtureHMM
-from speakergmm.estimators.hmm_classifier import HMMClassifier
+from speakergmm.estimators.hmm.classifier import HMMClassifier
+from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.regression import GaussianMixtureRegressor
-from speakergmm.estimators.selection import select_n_components
+from speakergmm.estimators.selection.search import select_n_components
 
 __all__ = [
     "BayesianGaussianMixture",

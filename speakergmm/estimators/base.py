@@ -20,9 +20,9 @@ from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
+from speakergmm.gaussians.em import EMResult, Iteration
+from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.checkpoint import Codec, TrainingCheckpoint
-from speakergmm.mixtures.em import EMResult, Iteration
-from speakergmm.mixtures.parameters import Precision
 from speakergmm.parallel import effective_jobs
 
 Progress = Callable[[int, Iteration], None]

@@ -19,9 +19,9 @@ from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import Storable
+from speakergmm.gaussians.em import EMResult, Iteration
+from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.em import EMResult, Iteration
-from speakergmm.mixtures.parameters import Precision
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.training import posterior_codec, train_variational
 from speakergmm.mixtures.variational.update import posterior_from_moments

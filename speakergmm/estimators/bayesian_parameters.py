@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.estimators.fitted import FittedParameters
-from speakergmm.mixtures.parameters import CovarianceType
+from speakergmm.gaussians.parameters import CovarianceType
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,

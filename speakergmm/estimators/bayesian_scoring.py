@@ -12,7 +12,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.bayesian_parameters import PosteriorParameters
 from speakergmm.estimators.frames import Frames
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.mixtures import density
+from speakergmm.gaussians import density
 from speakergmm.mixtures.variational.predictive import predictive_log_density
 
 

@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.files import kind_of
+from speakergmm.gaussians.em import EMResult
 from speakergmm.mixtures.checkpoint import (
     Codec,
     Context,
@@ -29,7 +30,6 @@ from speakergmm.mixtures.checkpoint import (
     pack_history,
     unpack_history,
 )
-from speakergmm.mixtures.em import EMResult
 from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint, normalised
 
 # They decide how a fit is watched and how fast it is, not how it ends.

@@ -15,13 +15,13 @@ from speakergmm.estimators import options
 from speakergmm.estimators.dirichlet_process_storage import StorableSamples
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
 from speakergmm.estimators.scoring import Scoring
+from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
     NormalInverseWishart,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.parameters import Precision
 
 
 class DirichletProcessMixture(

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.estimators.mixture_storage import StorableMixture
+from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.gibbs import GammaPrior, NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
-from speakergmm.mixtures.standardisation import Standardisation
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -11,10 +11,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, ReadOnlyError
-from speakergmm.mixtures.parameters import Mixture, mixture_of
+from speakergmm.gaussians.parameters import Mixture, mixture_of
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.conditioning import ConditionalMixtures
+    from speakergmm.mixtures.operations.conditioning import ConditionalMixtures
 
 
 class FittedParameters:
@@ -103,7 +103,7 @@ class FittedParameters:
         Parameters
         ----------
         dims : int or sequence of int
-            Features that remain, in this order; see `speakergmm.mixtures.conditioning.marginal`.
+            Features that remain, in this order; see `Mixture.marginal`.
 
         Returns
         -------
@@ -119,7 +119,7 @@ class FittedParameters:
         Parameters
         ----------
         dims : int or sequence of int
-            Features that are known; see `speakergmm.mixtures.conditioning.condition`.
+            Features that are known; see `speakergmm.mixtures.operations.conditioning.condition`.
         values : array-like, shape (C,) or (T, C)
             Their values: of one frame, or of several.
 

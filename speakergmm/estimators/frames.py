@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.frames import (
+from speakergmm.gaussians.frames import (
     check_blocks,
     check_matrix,
     refuse_extreme_weights,
@@ -21,7 +21,7 @@ from speakergmm.mixtures.frames import (
     regroup,
     weigh,
 )
-from speakergmm.mixtures.survey import Survey, survey_frames
+from speakergmm.gaussians.survey import Survey, survey_frames
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 Found = TypeVar("Found")

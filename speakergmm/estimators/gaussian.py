@@ -18,10 +18,10 @@ from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.streaming import StepwiseFit
+from speakergmm.gaussians.em import EMResult
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.em import EMResult
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.parameters import Mixture, Precision, mixture_of
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
@@ -227,7 +227,7 @@ default="kmeans"
 
         Examples
         --------
-        >>> from speakergmm.mixtures.spherical import SphericalMixture
+        >>> from speakergmm.gaussians.spherical import SphericalMixture
         >>> mixture = SphericalMixture([0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
         >>> GaussianMixture.from_mixture(mixture).predict([[-3.0], [2.0]])
         array([0, 1])

@@ -11,9 +11,9 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
-from speakergmm.mixtures.full import conditioned, is_positive_definite
-from speakergmm.mixtures.kinds import make_mixture, mixture_kind
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.gaussians.full import conditioned, is_positive_definite
+from speakergmm.gaussians.kinds import make_mixture, mixture_kind
+from speakergmm.gaussians.parameters import Mixture
 
 # A variance of a smaller part of the data's is lost beside it in float64.
 _ROUNDING = 1e-14

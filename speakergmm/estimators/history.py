@@ -9,7 +9,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Any, overload
 
-from speakergmm.mixtures.em import Iteration
+from speakergmm.gaussians.em import Iteration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

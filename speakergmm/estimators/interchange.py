@@ -17,8 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.fitted import precision_factors
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.parameters import Mixture, mixture_of
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.parameters import Mixture, mixture_of
 
 
 def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> Mixture:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.estimators.storage import Storable
-from speakergmm.mixtures.kinds import mixture_kind
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.gaussians.kinds import mixture_kind
+from speakergmm.gaussians.parameters import Mixture
 
 
 class StorableMixture(Storable):

@@ -22,8 +22,8 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
     samples_needed,
 )
-from speakergmm.mixtures.frames import refuse_path
-from speakergmm.mixtures.parameters import CovarianceType, Mixture, mixture_of
+from speakergmm.gaussians.frames import refuse_path
+from speakergmm.gaussians.parameters import CovarianceType, Mixture, mixture_of
 from speakergmm.parallel import threaded_map
 
 _DEFAULT_FALSE_ALARM = 0.05
@@ -175,7 +175,7 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
 
         Examples
         --------
-        >>> from speakergmm.mixtures.diagonal import DiagonalMixture
+        >>> from speakergmm.gaussians.diagonal import DiagonalMixture
         >>> mixture = DiagonalMixture([1.0], [[0.0]], [[1.0]])
         >>> X_validation = np.random.default_rng(0).normal(size=(99, 1))
         >>> detector = GaussianMixtureOutlierDetector.from_mixture(

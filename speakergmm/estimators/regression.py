@@ -16,9 +16,13 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.mixture_storage import StorableRegressor
-from speakergmm.mixtures.conditioning import ConditionalMixtures, condition, conditional_mean
-from speakergmm.mixtures.parameters import CovarianceType
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.mixtures.operations.conditioning import (
+    ConditionalMixtures,
+    condition,
+    conditional_mean,
+)
 
 # Rows whose conditional mixtures are held together.
 _BLOCK_ROWS = 2048

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.fitted import FittedParameters
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, check_sample_weight
-from speakergmm.mixtures.parameters import Precision
+from speakergmm.gaussians.parameters import Precision
 from speakergmm.parallel import threaded_map
 
 # Frames that are scored at a time by one thread.

@@ -22,14 +22,14 @@ from speakergmm.estimators.moments import (
     moments_of_labels,
     moments_of_responsibilities,
 )
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.em import expectation_maximisation
-from speakergmm.mixtures.maximum_likelihood import (
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import expectation_maximisation
+from speakergmm.gaussians.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.splitting import grow
+from speakergmm.gaussians.splitting import grow
 
 START_FRAMES = 2**16
 """Most frames among which k-means, k-means++ and splitting look for clusters."""

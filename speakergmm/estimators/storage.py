@@ -13,8 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import ModelFormatError
 from speakergmm.estimators.history import FitHistory, FitIteration
-from speakergmm.mixtures.kinds import mixture_kind
-from speakergmm.mixtures.parameters import Mixture
+from speakergmm.gaussians.kinds import mixture_kind
+from speakergmm.gaussians.parameters import Mixture
 from speakergmm.serialization import load_arrays, save_arrays
 
 _PARAMETER = "parameter."

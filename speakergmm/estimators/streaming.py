@@ -18,10 +18,10 @@ from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.storage import Storable
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.parameters import Mixture, Precision
-from speakergmm.mixtures.stepwise import StepwiseState, step
-from speakergmm.mixtures.stepwise_storage import pack_state, unpack_state
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.parameters import Mixture, Precision
+from speakergmm.mixtures.stepwise.steps import StepwiseState, step
+from speakergmm.mixtures.stepwise.storage import pack_state, unpack_state
 
 _STREAM = "stream."
 

@@ -10,56 +10,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.alignment import Aligner, align
-    from speakergmm.hmm.bank import MixtureBank
-    from speakergmm.hmm.decoding import DecodingOptions, decode
-    from speakergmm.hmm.decoding_graph import phone_graph, word_graph
-    from speakergmm.hmm.graph import Graph, NoPathError
-    from speakergmm.hmm.inference import expected_counts, forward_backward, log_likelihood, viterbi
-    from speakergmm.hmm.isolated import IsolatedWords
-    from speakergmm.hmm.language_model import BackoffLanguageModel
-    from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-    from speakergmm.hmm.models import PhoneModels
-    from speakergmm.hmm.ngram import train_ngram
-    from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
-    from speakergmm.hmm.segments import Alignment
-    from speakergmm.hmm.topology import Topology
-    from speakergmm.hmm.training import train_embedded
-    from speakergmm.hmm.transducer import DecodingGraph
-    from speakergmm.hmm.transitions import Transitions
-    from speakergmm.hmm.tying import Tying
-    from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+    from speakergmm.hmm.decoding.alignment import Aligner, align
+    from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
+    from speakergmm.hmm.decoding.isolated import IsolatedWords
+    from speakergmm.hmm.decoding.search import DecodingOptions, decode
+    from speakergmm.hmm.decoding.segments import Alignment
+    from speakergmm.hmm.decoding.transducer import DecodingGraph
+    from speakergmm.hmm.inference.algorithms import (
+        expected_counts,
+        forward_backward,
+        log_likelihood,
+        viterbi,
+    )
+    from speakergmm.hmm.inference.graph import Graph, NoPathError
+    from speakergmm.hmm.language.language_model import BackoffLanguageModel
+    from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+    from speakergmm.hmm.language.ngram import train_ngram
+    from speakergmm.hmm.models.bank import MixtureBank
+    from speakergmm.hmm.models.phone_models import PhoneModels
+    from speakergmm.hmm.models.topology import Topology
+    from speakergmm.hmm.models.transitions import Transitions
+    from speakergmm.hmm.models.tying import Tying
+    from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
+    from speakergmm.hmm.training.phone_training import train_embedded
+    from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 
 _HOME_OF = {
-    "ANNEALED": "schedule",
-    "Aligner": "alignment",
-    "Alignment": "segments",
-    "BackoffLanguageModel": "language_model",
-    "DecodingGraph": "transducer",
-    "DecodingOptions": "decoding",
-    "Graph": "graph",
-    "IsolatedWords": "isolated",
-    "Lexicon": "lexicon",
-    "MixtureBank": "bank",
-    "NoPathError": "graph",
-    "PhoneModels": "models",
-    "Pronunciation": "lexicon",
-    "Topology": "topology",
-    "TrainingSchedule": "schedule",
-    "Transitions": "transitions",
-    "Tying": "tying",
-    "UtteranceGraph": "utterance_graph",
-    "align": "alignment",
-    "compile_transcript": "utterance_graph",
-    "decode": "decoding",
-    "expected_counts": "inference",
-    "forward_backward": "inference",
-    "log_likelihood": "inference",
-    "phone_graph": "decoding_graph",
-    "train_embedded": "training",
-    "train_ngram": "ngram",
-    "viterbi": "inference",
-    "word_graph": "decoding_graph",
+    "ANNEALED": "training.schedule",
+    "Aligner": "decoding.alignment",
+    "Alignment": "decoding.segments",
+    "BackoffLanguageModel": "language.language_model",
+    "DecodingGraph": "decoding.transducer",
+    "DecodingOptions": "decoding.search",
+    "Graph": "inference.graph",
+    "IsolatedWords": "decoding.isolated",
+    "Lexicon": "language.lexicon",
+    "MixtureBank": "models.bank",
+    "NoPathError": "inference.graph",
+    "PhoneModels": "models.phone_models",
+    "Pronunciation": "language.lexicon",
+    "Topology": "models.topology",
+    "TrainingSchedule": "training.schedule",
+    "Transitions": "models.transitions",
+    "Tying": "models.tying",
+    "UtteranceGraph": "models.utterance_graph",
+    "align": "decoding.alignment",
+    "compile_transcript": "models.utterance_graph",
+    "decode": "decoding.search",
+    "expected_counts": "inference.algorithms",
+    "forward_backward": "inference.algorithms",
+    "log_likelihood": "inference.algorithms",
+    "phone_graph": "decoding.decoding_graph",
+    "train_embedded": "training.phone_training",
+    "train_ngram": "language.ngram",
+    "viterbi": "inference.algorithms",
+    "word_graph": "decoding.decoding_graph",
 }
 
 __all__ = [

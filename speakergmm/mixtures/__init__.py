@@ -8,28 +8,28 @@ whole training. All kinds share one kernel: `basis` says of which functions of a
 log-densities are products. Another way to learn is an update beside `maximum_likelihood`.
 """
 
-from speakergmm.mixtures.accumulation import accumulate, accumulate_blocks
+from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import EMResult, Iteration, UpdateReport, expectation_maximisation
+from speakergmm.gaussians.frames import FrameSource
+from speakergmm.gaussians.full import FullMixture
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    update_maximum_likelihood,
+)
+from speakergmm.gaussians.parameters import Mixture
+from speakergmm.gaussians.spherical import SphericalMixture
+from speakergmm.gaussians.splitting import grow, split_component
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.tied import TiedMixture
 from speakergmm.mixtures.adaptation import adapt, adapt_means, adapt_weights
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.em import EMResult, Iteration, UpdateReport, expectation_maximisation
-from speakergmm.mixtures.frames import FrameSource
-from speakergmm.mixtures.full import FullMixture
-from speakergmm.mixtures.initialisation import (
+from speakergmm.mixtures.starts.initialisation import (
     initialise_kmeans,
     initialise_random,
     initialise_splitting,
 )
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.kmeans import kmeans
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    update_maximum_likelihood,
-)
-from speakergmm.mixtures.parameters import Mixture
-from speakergmm.mixtures.spherical import SphericalMixture
-from speakergmm.mixtures.splitting import grow, split_component
-from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.tied import TiedMixture
+from speakergmm.mixtures.starts.kmeans import kmeans
 from speakergmm.mixtures.training import fit_mixture, train_from
 
 __all__ = [

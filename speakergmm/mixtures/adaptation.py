@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.maximum_likelihood import check_statistics
-from speakergmm.mixtures.parameters import AnyMixture, mixture_of
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.maximum_likelihood import check_statistics
+from speakergmm.gaussians.parameters import AnyMixture, mixture_of
+from speakergmm.gaussians.statistics import MixtureStatistics
 
 
 def adapt(

@@ -31,10 +31,10 @@ from speakergmm.errors import (
     SpeakerGmmError,
 )
 from speakergmm.files import check_writable, kind_of
-from speakergmm.mixtures.em import EMState, Iteration, UpdateReport
+from speakergmm.gaussians.em import EMState, Iteration, UpdateReport
+from speakergmm.gaussians.kinds import mixture_kind
+from speakergmm.gaussians.parameters import Mixture
 from speakergmm.mixtures.fingerprint import describe_differences, normalised
-from speakergmm.mixtures.kinds import mixture_kind
-from speakergmm.mixtures.parameters import Mixture
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Model = TypeVar("Model")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.frames import Frames, FrameSource, read_blocks
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.survey import Survey
+from speakergmm.gaussians.frames import Frames, FrameSource, read_blocks
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.survey import Survey
 
 Fingerprint = dict[str, Any]
 

@@ -12,34 +12,34 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.centred import CentredStatistics
+from speakergmm.gaussians.accumulation import accumulate_standardised
+from speakergmm.gaussians.centred import CentredStatistics
+from speakergmm.gaussians.density import NaturalParameters, check_precision
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
+from speakergmm.gaussians.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    average_frame_weight,
+    update_maximum_likelihood,
+)
+from speakergmm.gaussians.parameters import AnyMixture, Precision, mixture_of
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.survey import Survey, survey_frames
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.density import NaturalParameters, check_precision
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.fingerprint import (
     Fingerprint,
     digest_arrays,
     frames_fingerprint,
     options_fingerprint,
 )
-from speakergmm.mixtures.frames import FrameSource, check_rereadable, check_weights, read_blocks
-from speakergmm.mixtures.initialisation import (
+from speakergmm.mixtures.starts.initialisation import (
     initialise_kmeans,
     initialise_random,
     initialise_splitting,
 )
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    average_frame_weight,
-    update_maximum_likelihood,
-)
-from speakergmm.mixtures.parameters import AnyMixture, Precision, mixture_of
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.steps import Steps
-from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.parallel import effective_jobs
 
 Initialisation = Literal["kmeans", "splitting", "random"]

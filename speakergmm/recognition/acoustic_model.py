@@ -22,9 +22,9 @@ from speakergmm.errors import (
 )
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.inputs import as_lexicon

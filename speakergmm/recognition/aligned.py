@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
-from speakergmm.hmm.alignment import Alignment, Segment
+from speakergmm.hmm.decoding.alignment import Alignment, Segment
 from speakergmm.metrics.boundaries import TimedLabel
 
 Edges = Literal["expected", "path"]

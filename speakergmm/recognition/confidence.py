@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.segments import Alignment, Segment
+from speakergmm.hmm.decoding.segments import Alignment, Segment
 
 EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_posterior")
 """What a word's alignment is judged by; see `word_evidence`."""

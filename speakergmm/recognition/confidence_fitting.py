@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.hmm.alignment import Aligner
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.training import train_embedded
+from speakergmm.hmm.decoding.alignment import Aligner
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
 from speakergmm.recognition.confidence import WordConfidence, word_evidence
 

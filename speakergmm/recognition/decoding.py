@@ -18,21 +18,21 @@ from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
 from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
-from speakergmm.hmm.decoding import DecodingOptions, DecodingResult, decode
-from speakergmm.hmm.decoding_graph import phone_graph, word_graph
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.transducer import DecodingGraph
+from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
+from speakergmm.hmm.decoding.search import DecodingOptions, DecodingResult, decode
+from speakergmm.hmm.decoding.transducer import DecodingGraph
+from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 from speakergmm.recognition.inputs import as_language_model, as_model
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.alignment import Segment
-    from speakergmm.hmm.hypotheses import Hypothesis
-    from speakergmm.hmm.isolated import IsolatedWords
-    from speakergmm.hmm.language_model import BackoffLanguageModel
-    from speakergmm.hmm.models import PhoneModels
+    from speakergmm.hmm.decoding.alignment import Segment
+    from speakergmm.hmm.decoding.hypotheses import Hypothesis
+    from speakergmm.hmm.decoding.isolated import IsolatedWords
+    from speakergmm.hmm.language.language_model import BackoffLanguageModel
+    from speakergmm.hmm.models.phone_models import PhoneModels
     from speakergmm.recognition.acoustic_model import AcousticModel
 
 _CHUNK = 16
@@ -269,7 +269,7 @@ class Decoder:
         options : DecodingOptions, optional
             Only the acoustic scale (for posteriors) and the number of alternatives count.
         """
-        from speakergmm.hmm.isolated import IsolatedWords
+        from speakergmm.hmm.decoding.isolated import IsolatedWords
 
         model = as_model(model)
         search = IsolatedWords(
@@ -287,7 +287,7 @@ class Decoder:
         Raises
         ------
         NoPathError
-            See `speakergmm.hmm.decoding.decode`.
+            See `speakergmm.hmm.decoding.search.decode`.
         """
         return _search(self.model.models, self.search, X, self.options)
 

@@ -55,7 +55,7 @@ class WordEvidence:
     start : float
         Seconds in the recording.
     goodness, confidence, posterior : float
-        See `speakergmm.hmm.alignment.Segment`.
+        See `speakergmm.hmm.decoding.alignment.Segment`.
     """
 
     label: str

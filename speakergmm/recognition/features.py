@@ -20,7 +20,7 @@ from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor, map_recordings
-from speakergmm.hmm.moments import Moments
+from speakergmm.hmm.training.moments import Moments
 
 Scope = Literal["none", "utterance", "speaker"]
 

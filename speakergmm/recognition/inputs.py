@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm.corpora import read_transcripts
 from speakergmm.corpora.given import AnyPath, is_path, refused
-from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.words import split_words
 
 if TYPE_CHECKING:

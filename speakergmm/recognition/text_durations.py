@@ -20,8 +20,8 @@ from speakergmm.features.voice_activity import (
     log_energy_16_bit,
     smoothed_decisions,
 )
-from speakergmm.hmm.graphemes import spell
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.graphemes import spell
+from speakergmm.hmm.language.lexicon import Lexicon
 
 
 def shortest_frames(

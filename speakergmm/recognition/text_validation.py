@@ -11,8 +11,8 @@ from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames

@@ -14,13 +14,13 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, warn_of_skip
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import train_embedded
-from speakergmm.hmm.training_state import TrainingResult, TrainingState
-from speakergmm.hmm.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence_fitting import fit_confidence
@@ -134,7 +134,7 @@ def train_acoustic_model(
     callback : callable, optional
         Called with the `TrainingState` after each iteration.
     checkpoint : path, optional
-        See `speakergmm.hmm.training.train_embedded`.
+        See `speakergmm.hmm.training.phone_training.train_embedded`.
     progress : bool, default=False
         Show a progress bar on a terminal while features are extracted.
     unusable : mapping of str to str, optional

@@ -21,13 +21,13 @@ from speakergmm.features.recordings import (
     as_config,
     warn_of_skip,
 )
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import train_embedded
-from speakergmm.hmm.training_state import TrainingState
-from speakergmm.hmm.utterance_graph import compile_transcript
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import compile_transcript
+from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.state import TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence_fitting import fit_confidence
@@ -150,7 +150,7 @@ def train_word_models(
     callback : callable, optional
         Called with the `TrainingState` after each iteration.
     checkpoint : path, optional
-        See `speakergmm.hmm.training.train_embedded`.
+        See `speakergmm.hmm.training.phone_training.train_embedded`.
     progress : bool, default=False
         Show a progress bar on a terminal while features are extracted.
 

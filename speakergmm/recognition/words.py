@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
-from speakergmm.hmm.moments import Moments
+from speakergmm.hmm.training.moments import Moments
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.decoding import lexicon_words
 from speakergmm.recognition.inputs import as_model
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.isolated import WordScore
+    from speakergmm.hmm.decoding.isolated import WordScore
 
 __all__ = ["WordRecogniser", "WordTrainingOptions", "train_word_models"]
 
@@ -47,7 +47,7 @@ class WordRecogniser:
         *,
         acoustic_scale: float = 0.1,
     ) -> None:
-        from speakergmm.hmm.isolated import IsolatedWords
+        from speakergmm.hmm.decoding.isolated import IsolatedWords
 
         self.model = model = as_model(model)
         self.acoustic_scale = acoustic_scale

@@ -29,8 +29,8 @@ from speakergmm.features.recordings import (
     map_recordings,
     warn_of_skip,
 )
+from speakergmm.gaussians.parameters import Mixture, mixture_of
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
-from speakergmm.mixtures.parameters import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
 from speakergmm.speakers.extraction import ExtractSpeech

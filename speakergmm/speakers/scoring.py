@@ -15,9 +15,9 @@ from speakergmm.errors import (
     InvalidTypeError,
 )
 from speakergmm.features import Features
+from speakergmm.gaussians.frames import refuse_path
+from speakergmm.gaussians.parameters import mixture_of
 from speakergmm.mixtures import DiagonalMixture
-from speakergmm.mixtures.frames import refuse_path
-from speakergmm.mixtures.parameters import mixture_of
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
 from speakergmm.corpora.transcripts import read_transcripts
-from speakergmm.hmm.alignment import Aligner
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
+from speakergmm.hmm.decoding.alignment import Aligner
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
 from speakergmm.parallel import single_threaded_blas
 from speakergmm.recognition.aligning import align_recordings

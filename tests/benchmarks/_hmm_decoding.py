@@ -11,11 +11,11 @@ import numpy as np
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.decoding import DecodingOptions
-from speakergmm.hmm.decoding_graph import word_graph
-from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.schedule import TrainingSchedule
+from speakergmm.hmm.decoding.decoding_graph import word_graph
+from speakergmm.hmm.decoding.search import DecodingOptions
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.decoding import Decoder
 from speakergmm.recognition.features import FeatureNormalisation

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.schedule import ANNEALED, TrainingSchedule
-from speakergmm.hmm.training_state import TrainingState
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.hmm.training.state import TrainingState
 from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
 
 from ._figure import Figure

@@ -10,10 +10,10 @@ accord; the column "in" says where densities were.
 
 import numpy as np
 
-from speakergmm.mixtures.density import evaluation_dtype, natural_parameters
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.density import evaluation_dtype, natural_parameters
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 
 KINDS = ("spherical", "diag", "tied", "full")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-COMPILED = "speakergmm.mixtures.compiled"
+COMPILED = "speakergmm.gaussians.compiled"
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from speakergmm.gaussians.density import block_size
 from speakergmm.mixtures import DiagonalMixture, accumulate, update_maximum_likelihood
-from speakergmm.mixtures.density import block_size
 
 Work = Callable[[], Any]
 
@@ -47,7 +47,7 @@ def make_model(X: np.ndarray, n_components: int, covariance_type: str = "diag", 
         shape = (n_components, n_features)
         start = DiagonalMixture(weights, means, np.broadcast_to(variance, shape))
     else:
-        from speakergmm.mixtures.kinds import make_mixture
+        from speakergmm.gaussians.kinds import make_mixture
 
         covariances = {
             "spherical": np.full(n_components, variance.mean()),
@@ -151,7 +151,7 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
-    from speakergmm.mixtures.survey import survey_frames
+    from speakergmm.gaussians.survey import survey_frames
     from speakergmm.mixtures.variational.prior import VariationalPrior
     from speakergmm.mixtures.variational.training import train_variational
     from speakergmm.mixtures.variational.update import posterior_from_moments

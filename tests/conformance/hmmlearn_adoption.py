@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from hmmlearn import hmm
 
-from speakergmm.estimators.hidden_markov_monitor import FitMonitor
+from speakergmm.estimators.hmm.monitor import FitMonitor
 
 _PACKAGE = "hmmlearn.tests"
 # Of hmmlearn 0.3.3: tests and those skipped, by module. A test that is gone must not go unnoticed.
@@ -35,7 +35,7 @@ def stand_in() -> Any:
     """Give the class that is tested: ours, or with SPEAKERGMM_CONFORMANCE=hmmlearn its own."""
     if os.environ.get("SPEAKERGMM_CONFORMANCE") == "hmmlearn":
         return hmm.GMMHMM
-    from speakergmm.estimators.hidden_markov import GaussianMixtureHMM
+    from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
 
     return GaussianMixtureHMM
 

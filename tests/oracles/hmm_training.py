@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.models import PhoneModels
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.phone_models import PhoneModels
 
 ENTRY = -1
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import digamma, logsumexp, multigammaln
 
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.gaussians.statistics import MixtureStatistics
 
 
 def expected_log_weights(concentrations):

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.decoding import best_score
 
-from speakergmm.hmm.decoding import DecodingOptions, decode_emissions
-from speakergmm.hmm.decoding_graph import build_decoding_graph
-from speakergmm.hmm.grammar import Grammar, GrammarArc, GrammarState
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
+from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
 
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "b": ["B"], "a": ["A"], "abab": ["A B A B"]})
 BEAMS = (0.5, 2.0, 13.0, 30.0, 60.0)
@@ -124,7 +124,7 @@ def test_long_recordings_are_gone_through_in_parts(monkeypatch):
     graph = make_graph(rng)
     emissions = -3.0 * rng.exponential(size=(300, len(graph.pdfs)))
     whole = search(graph, emissions), search(graph, emissions, lattice_beam=3.0)
-    monkeypatch.setattr("speakergmm.hmm.exact_search._MOST_SCORES", 100 * graph.n_states)
+    monkeypatch.setattr("speakergmm.hmm.decoding.exact_search._MOST_SCORES", 100 * graph.n_states)
     parts = search(graph, emissions), search(graph, emissions, lattice_beam=3.0)
     assert parts[0].best == whole[0].best
     assert parts[1].best == whole[1].best

@@ -5,14 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.density_uses import full, random_covariances
 
-from speakergmm.mixtures.conditioning import condition, conditional_mean, marginal
-from speakergmm.mixtures.divergence import (
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures.operations.conditioning import condition, conditional_mean, marginal
+from speakergmm.mixtures.operations.divergence import (
     component_divergences,
     kl_monte_carlo,
     kl_upper_bound,
     kl_variational,
 )
-from speakergmm.mixtures.kinds import make_mixture
 
 in_its_time = settings(deadline=None, max_examples=40)
 kinds = st.sampled_from(["spherical", "diag", "tied", "full"])

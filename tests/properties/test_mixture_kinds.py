@@ -5,10 +5,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles.mixtures import KINDS, random_parameters
 
-from speakergmm.mixtures.accumulation import accumulate, accumulate_blocks
-from speakergmm.mixtures.density import natural_parameters
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.maximum_likelihood import (
+from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
+from speakergmm.gaussians.density import natural_parameters
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )

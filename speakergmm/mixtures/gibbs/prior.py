@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.frames import check_frames
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.survey import survey_frames
 
 GibbsCovariance = Literal["full", "diag"]
 Array = NDArray[np.float64]

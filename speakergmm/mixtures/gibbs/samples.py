@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.frames import check_frames
-from speakergmm.mixtures.full import FullMixture
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.full import FullMixture
+from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.gibbs.diagnostics import effective_sample_size, r_hat
 from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
@@ -21,7 +22,6 @@ from speakergmm.mixtures.gibbs.partitions import (
     split_by_label,
 )
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
-from speakergmm.mixtures.standardisation import Standardisation
 from speakergmm.parallel import single_threaded_blas
 
 Array = NDArray[np.float64]

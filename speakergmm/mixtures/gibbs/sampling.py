@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.frames import check_frames
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
 from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishart
 from speakergmm.mixtures.gibbs.reference import ReferencePartition
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.mixtures.gibbs.state import CompiledPartition
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.survey import survey_frames
 from speakergmm.parallel import threaded_map
 from speakergmm.progress import track
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.update import centred_moments, prior_as_posterior

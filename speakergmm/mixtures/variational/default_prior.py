@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.centred import about_zero
-from speakergmm.mixtures.density import standard_natural_parameters
-from speakergmm.mixtures.frames import FrameSource
-from speakergmm.mixtures.full import floor_matrices
-from speakergmm.mixtures.parameters import CovarianceType
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.survey import Survey
-from speakergmm.mixtures.tied import TiedMixture
+from speakergmm.gaussians.accumulation import accumulate_standardised
+from speakergmm.gaussians.centred import about_zero
+from speakergmm.gaussians.density import standard_natural_parameters
+from speakergmm.gaussians.frames import FrameSource
+from speakergmm.gaussians.full import floor_matrices
+from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.survey import Survey
+from speakergmm.gaussians.tied import TiedMixture
 
 # The covariance is no smaller than this part of the variances in any direction: frames that lie in
 # a plane have no thickness of their own.

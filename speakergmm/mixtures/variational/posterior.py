@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.parameters import CovarianceType, Mixture
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.parameters import CovarianceType, Mixture
 from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     WeightConcentrationType,
@@ -26,7 +26,7 @@ from speakergmm.mixtures.variational.weights import expected_log_weights, expect
 from speakergmm.mixtures.variational.wishart import WishartFactors, wishart_factors
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.standardisation import Standardisation
+    from speakergmm.gaussians.standardisation import Standardisation
 
 _ARRAYS = ("concentrations", "means", "mean_precision", "degrees_of_freedom", "covariances")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.mixtures.frames import check_frames
+from speakergmm.gaussians.frames import check_frames
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 
 # Numbers of frames x components x features that are held at a time.

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.full import is_positive_definite
-from speakergmm.mixtures.parameters import CovarianceType
+from speakergmm.gaussians.full import is_positive_definite
+from speakergmm.gaussians.parameters import CovarianceType
 
 if TYPE_CHECKING:
-    from speakergmm.mixtures.standardisation import Standardisation
+    from speakergmm.gaussians.standardisation import Standardisation
 
 WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
 CovariancePriorType = Literal["wishart", "conjugate"]

@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.mixtures.density import NaturalParameters, standard_natural_parameters
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.parameters import Precision
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.steps import moment_rounding
+from speakergmm.gaussians.density import NaturalParameters, standard_natural_parameters
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.parameters import Precision
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.steps import moment_rounding
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior

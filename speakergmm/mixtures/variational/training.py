@@ -17,18 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate_standardised
-from speakergmm.mixtures.centred import about_zero
+from speakergmm.gaussians.accumulation import accumulate_standardised
+from speakergmm.gaussians.centred import about_zero
+from speakergmm.gaussians.density import NaturalParameters, check_precision
+from speakergmm.gaussians.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.gaussians.frames import FrameSource, check_rereadable
+from speakergmm.gaussians.kinds import mixture_kind
+from speakergmm.gaussians.parameters import CovarianceType, Precision
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.survey import Survey, survey_frames
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.density import NaturalParameters, check_precision
-from speakergmm.mixtures.em import EMResult, Iteration, expectation_maximisation
 from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
-from speakergmm.mixtures.frames import FrameSource, check_rereadable
-from speakergmm.mixtures.kinds import mixture_kind
-from speakergmm.mixtures.parameters import CovarianceType, Precision
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.survey import Survey, survey_frames
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import CovariancePriorType, VariationalPrior
 from speakergmm.mixtures.variational.steps import VariationalSteps

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.full import floor_matrices
-from speakergmm.mixtures.parameters import CovarianceType
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.full import floor_matrices
+from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.weights import posterior_concentrations

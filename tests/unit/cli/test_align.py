@@ -13,9 +13,9 @@ import soundfile
 from oracles.spoken import spoken_world
 
 from speakergmm.cli import alignment
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
 from speakergmm.recognition.acoustic_model import SilenceModel
 from speakergmm.recognition.ctm import read_ctm
 from speakergmm.recognition.textgrids import read_textgrid

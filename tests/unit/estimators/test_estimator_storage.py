@@ -13,8 +13,8 @@ from speakergmm.errors import ModelFormatError
 from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.regression import GaussianMixtureRegressor
+from speakergmm.gaussians.kinds import make_mixture
 from speakergmm.mixtures.gibbs import GammaPrior, NormalInverseWishart
-from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.serialization import load_arrays, read_header, save_arrays
 
 KINDS = ["spherical", "diag", "tied", "full"]

@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.kinds import MIXTURE_KINDS
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.kinds import MIXTURE_KINDS
 
 KINDS = ["full", "tied", "diag", "spherical"]
 

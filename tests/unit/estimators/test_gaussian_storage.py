@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.mixtures.diagonal import DiagonalMixture
+from speakergmm.gaussians.diagonal import DiagonalMixture
 from speakergmm.serialization import load_arrays, read_header, save_arrays
 
 

@@ -27,12 +27,11 @@ from speakergmm.mixtures import (
     DiagonalMixture,
     accumulate,
     adapt,
-    conditioning,
-    divergence,
     fit_mixture,
     grow,
     train_from,
 )
+from speakergmm.mixtures.operations import conditioning, divergence
 from speakergmm.speakers.enrolment import adapt_speaker, collect_statistics
 
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from oracles.hidden_markov import mix_states
 
-from speakergmm.estimators import hidden_markov_kernels as kernels
-from speakergmm.estimators.hidden_markov_sequences import as_sequences
+from speakergmm.hmm.training import dense_kernels as kernels
+from speakergmm.hmm.training.sequences import as_sequences
 
 
 @pytest.mark.parametrize("n_mix", [1, 2, 3, 8])

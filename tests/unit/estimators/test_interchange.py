@@ -18,7 +18,7 @@ from speakergmm.estimators.interchange import (
     to_hmmlearn_gaussian,
     to_scikit_learn,
 )
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians.kinds import make_mixture
 
 KINDS = ["spherical", "diag", "tied", "full"]
 

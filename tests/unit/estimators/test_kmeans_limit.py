@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.em import UpdateReport, expectation_maximisation
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.em import UpdateReport, expectation_maximisation
+from speakergmm.gaussians.kinds import make_mixture
 
 K = 5
 

@@ -14,7 +14,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.threshold import calibrate_threshold
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians.kinds import make_mixture
 
 
 @pytest.fixture

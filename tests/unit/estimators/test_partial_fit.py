@@ -10,8 +10,8 @@ from sklearn.base import clone
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.stepwise import StepwiseState, step
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.mixtures.stepwise.steps import StepwiseState, step
 from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["full", "tied", "diag", "spherical"]

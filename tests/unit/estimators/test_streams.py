@@ -11,8 +11,8 @@ from sklearn.base import clone
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.gaussians.kinds import make_mixture
 from speakergmm.mixtures import MixtureStatistics, accumulate, fit_mixture
-from speakergmm.mixtures.kinds import make_mixture
 from speakergmm.mixtures.training import train_from
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -224,7 +224,7 @@ WORKER = """
 import sys
 import numpy as np
 from speakergmm.mixtures import accumulate
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians.kinds import make_mixture
 folder, shard = sys.argv[1:]
 frames = np.load(f"{folder}/frames{shard}.npy", mmap_mode="r")
 weights = np.load(f"{folder}/weights{shard}.npy")

@@ -6,8 +6,8 @@ from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.bank import BankEvaluator, MixtureBank
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
 
 KINDS = ["spherical", "diag", "full"]
 SIZES = [1, 3, 1, 2, 5]

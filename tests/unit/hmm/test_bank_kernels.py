@@ -5,11 +5,11 @@ import pytest
 from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
-from speakergmm.hmm import bank_reference
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.bank_kernels import accumulate_aligned, accumulate_diagonal, sum_by_pdf
-from speakergmm.hmm.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.models import bank_reference
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal, sum_by_pdf
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep
 
 OFFSETS = np.array([0, 1, 4, 5, 7, 24])
 TOLERANCE = {"float32": {"rtol": 1e-6, "atol": 1e-5}, "float64": {"rtol": 1e-12, "atol": 1e-12}}

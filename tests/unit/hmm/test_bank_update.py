@@ -7,8 +7,8 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.bank_update import allot_gaussians, grow_bank, update_bank
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
 
 OFFSETS = np.array([0, 2, 3, 6])
 NO_FLOOR = np.full(2, 1e-12)

@@ -5,13 +5,13 @@ import pytest
 from oracles import decoding as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.decoding import DecodingOptions, decode_emissions
-from speakergmm.hmm.decoding_graph import isolated_word_graph
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.isolated import IsolatedWords
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.decoding.decoding_graph import isolated_word_graph
+from speakergmm.hmm.decoding.isolated import IsolatedWords
+from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
 
 LEXICON = Lexicon(
     {

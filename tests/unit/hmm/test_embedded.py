@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 from oracles import hmm_training as oracle
 
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep, equal_path
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.utterance_graph import UnitEdge, compile_transcript, compile_units
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_transcript, compile_units
+from speakergmm.hmm.training.embedded import (
+    AlignedPath,
+    EmbeddedStatistics,
+    EmbeddedStep,
+    equal_path,
+)
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),

@@ -8,9 +8,9 @@ import pytest
 from oracles.hmm import all_paths
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm import reference
-from speakergmm.hmm.graph import Graph, NoPathError
-from speakergmm.hmm.graph_structure import UNREACHABLE
+from speakergmm.hmm.inference import reference
+from speakergmm.hmm.inference.graph import Graph, NoPathError
+from speakergmm.hmm.inference.graph_structure import UNREACHABLE
 
 HALF = math.log(0.5)
 PARTS = {

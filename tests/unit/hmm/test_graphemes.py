@@ -4,8 +4,8 @@ import pytest
 
 from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.graphemes import spell
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.language.graphemes import spell
+from speakergmm.hmm.language.lexicon import Lexicon
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speakergmm.hmm.graph import Graph
-from speakergmm.hmm.inference import expected_counts, forward_backward, log_likelihood
+from speakergmm.hmm.inference.algorithms import expected_counts, forward_backward, log_likelihood
+from speakergmm.hmm.inference.graph import Graph
 
 STEP = 1e-5
 

@@ -8,9 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from speakergmm.hmm import kernels, kernels_log, kernels_smoothing, kernels_viterbi, passes
-from speakergmm.hmm.graph import Graph
-from speakergmm.hmm.inference import forward_backward, log_likelihood
+from speakergmm.hmm.inference import (
+    kernels,
+    kernels_log,
+    kernels_smoothing,
+    kernels_viterbi,
+    passes,
+)
+from speakergmm.hmm.inference.algorithms import forward_backward, log_likelihood
+from speakergmm.hmm.inference.graph import Graph
 
 
 def powers(logs, peak, lowest=-1e6):

@@ -5,8 +5,8 @@ import pytest
 
 from speakergmm.corpora.transcripts import Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.lexicon_reading import LexiconError
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.language.lexicon_reading import LexiconError
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.transitions import Transitions
-from speakergmm.hmm.tying import Tying
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.transitions import Transitions
+from speakergmm.hmm.models.tying import Tying
 
 TOPOLOGIES = {
     "A": Topology.left_right(3),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.topology import ENTRY, Topology
+from speakergmm.hmm.models.topology import ENTRY, Topology
 
 
 def arcs_of(topology):

@@ -9,17 +9,17 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.bank_update import allot_gaussians
-from speakergmm.hmm.embedded import EmbeddedStatistics, EmbeddedStep
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.trainer import EmbeddedTrainer
-from speakergmm.hmm.training import survey, train_embedded
-from speakergmm.hmm.utterance_graph import UnitEdge, compile_transcript, compile_units
-from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_transcript, compile_units
+from speakergmm.hmm.training.bank_update import allot_gaussians
+from speakergmm.hmm.training.embedded import EmbeddedStatistics, EmbeddedStep
+from speakergmm.hmm.training.phone_training import survey, train_embedded
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.trainer import EmbeddedTrainer
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),

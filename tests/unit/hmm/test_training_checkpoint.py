@@ -12,12 +12,12 @@ from oracles import hmm_training as oracle
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
-from speakergmm.hmm.checkpoint import KIND
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import train_embedded
-from speakergmm.hmm.utterance_graph import compile_transcript
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import compile_transcript
+from speakergmm.hmm.training.checkpoint import KIND
+from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.mixtures.checkpoint import CheckpointWarning
 from speakergmm.serialization import load_arrays, save_arrays
 
@@ -156,7 +156,7 @@ def test_an_interruption_within_an_iteration_leaves_the_last_one(tmp_path, world
 
 
 def test_writes_no_more_often_than_asked(tmp_path, world, monkeypatch):
-    import speakergmm.hmm.checkpoint as module
+    import speakergmm.hmm.training.checkpoint as module
 
     now, written = [0.0], []
     monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
@@ -378,7 +378,7 @@ def test_refuses_places_where_nothing_can_be_written(tmp_path, world):
 
 
 def test_a_full_disk_is_a_warning(tmp_path, world, monkeypatch):
-    import speakergmm.hmm.checkpoint as module
+    import speakergmm.hmm.training.checkpoint as module
 
     def full(*_, **__):
         raise SpeakerGmmError("no space left on device")

@@ -8,8 +8,8 @@ import pytest
 from oracles.hmm_training import transition_auxiliary
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.transitions import Transitions
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.transitions import Transitions
 
 TOPOLOGIES = [
     Topology.left_right(2),

@@ -8,11 +8,11 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.inference import forward_backward, log_likelihood, viterbi
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.utterance_graph import (
+from speakergmm.hmm.inference.algorithms import forward_backward, log_likelihood, viterbi
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import (
     UnitEdge,
     UnknownWordError,
     compile_transcript,

@@ -18,6 +18,9 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
+from speakergmm.gaussians.em import EMState, Iteration, UpdateReport, expectation_maximisation
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import MaximumLikelihoodOptions, fit_mixture
 from speakergmm.mixtures.checkpoint import (
     CheckpointWarning,
@@ -27,10 +30,7 @@ from speakergmm.mixtures.checkpoint import (
     pack_history,
     unpack_history,
 )
-from speakergmm.mixtures.em import EMState, Iteration, UpdateReport, expectation_maximisation
 from speakergmm.mixtures.fingerprint import frames_fingerprint
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 from speakergmm.serialization import load_arrays, save_arrays
 

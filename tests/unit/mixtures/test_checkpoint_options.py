@@ -11,10 +11,10 @@ import pytest
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.survey import survey_frames
-from speakergmm.mixtures.tied import TiedMixture
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians.tied import TiedMixture
 from speakergmm.mixtures.training import fit_mixture, train_from
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.training import train_variational

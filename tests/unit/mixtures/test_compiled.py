@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from speakergmm.mixtures import accumulation
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.compiled import exponentiate, standardise
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.kinds import make_mixture
+from speakergmm.gaussians import accumulation
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.compiled import exponentiate, standardise
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.kinds import make_mixture
 
 
 def test_powers_of_two_are_exact_to_rounding():

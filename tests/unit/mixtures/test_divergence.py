@@ -6,15 +6,15 @@ from oracles import density_uses as oracle
 from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures import divergence
-from speakergmm.mixtures.divergence import (
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures.operations import divergence
+from speakergmm.mixtures.operations.divergence import (
     Estimate,
     component_divergences,
     kl_monte_carlo,
     kl_upper_bound,
     kl_variational,
 )
-from speakergmm.mixtures.kinds import make_mixture
 
 KINDS = ["spherical", "diag", "tied", "full"]
 PAIRS = list(itertools.product(KINDS, KINDS))

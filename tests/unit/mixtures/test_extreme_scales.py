@@ -5,14 +5,14 @@ import pytest
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,
     MixtureStatistics,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 
 KINDS = ["spherical", "diag", "tied", "full"]

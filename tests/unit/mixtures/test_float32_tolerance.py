@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.training import train_from
 
 N_FRAMES, D, K = 6000, 7, 6

@@ -11,19 +11,19 @@ from oracles.mixtures import KINDS
 from scipy.special import logsumexp
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.full import FullMixture, floor_matrices
-from speakergmm.mixtures.kinds import MIXTURE_KINDS, make_mixture
-from speakergmm.mixtures.maximum_likelihood import (
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.full import FullMixture, floor_matrices
+from speakergmm.gaussians.kinds import MIXTURE_KINDS, make_mixture
+from speakergmm.gaussians.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.spherical import SphericalMixture
-from speakergmm.mixtures.splitting import split_component
-from speakergmm.mixtures.statistics import MixtureStatistics
-from speakergmm.mixtures.tied import TiedMixture
+from speakergmm.gaussians.spherical import SphericalMixture
+from speakergmm.gaussians.splitting import split_component
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.tied import TiedMixture
 
 NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
 COVARIANCES = {

@@ -9,17 +9,17 @@ from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.density import natural_parameters, standard_natural_parameters
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.maximum_likelihood import (
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.density import natural_parameters, standard_natural_parameters
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.standardisation import Standardisation
-from speakergmm.mixtures.steps import Steps
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 
 N_FEATURES = 4

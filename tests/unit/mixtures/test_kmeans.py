@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from speakergmm.mixtures import kmeans
-from speakergmm.mixtures.kmeans import assign
+from speakergmm.mixtures.starts import kmeans
+from speakergmm.mixtures.starts.kmeans import assign
 
 
 def inertia(X, centres):

@@ -6,8 +6,8 @@ import pytest
 from oracles import mixtures as oracle
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.density import natural_parameters
 from speakergmm.mixtures import DiagonalMixture, accumulate, density
-from speakergmm.mixtures.density import natural_parameters
 
 
 def parts(model):

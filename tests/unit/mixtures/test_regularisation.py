@@ -9,17 +9,17 @@ import speakergmm.mixtures.variational.steps
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.bayesian import BayesianGaussianMixture
 from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.regularisation import regularisation_slack
+from speakergmm.gaussians.steps import moment_rounding
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     MixtureStatistics,
     accumulate,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.em import UpdateReport
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.regularisation import regularisation_slack
-from speakergmm.mixtures.steps import moment_rounding
-from speakergmm.mixtures.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 from speakergmm.mixtures.variational import VariationalPrior, train_variational
 from speakergmm.mixtures.variational.update import posterior_from_moments, update_variational

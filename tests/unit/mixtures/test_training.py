@@ -5,8 +5,8 @@ import pytest
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
-from speakergmm.mixtures.survey import survey_frames
 
 INITS = ["kmeans", "splitting", "random"]
 

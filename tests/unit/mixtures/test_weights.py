@@ -5,11 +5,11 @@ import pytest
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.accumulation import accumulate, accumulate_blocks
-from speakergmm.mixtures.frames import check_weights
-from speakergmm.mixtures.kinds import make_mixture
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
+from speakergmm.gaussians.frames import check_weights
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.training import train_from
 
 EXACT = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=0.0)

@@ -16,10 +16,10 @@ from speakergmm.errors import (
     SpeakerGmmError,
 )
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.inference import log_likelihood
-from speakergmm.hmm.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.utterance_graph import UnknownWordError, compile_transcript
+from speakergmm.hmm.inference.algorithms import log_likelihood
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.utterance_graph import UnknownWordError, compile_transcript
 from speakergmm.recognition.acoustic_model import ACOUSTIC_KIND, AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.serialization import load_arrays, save_arrays

@@ -11,12 +11,12 @@ from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import SkippedRecordingWarning
-from speakergmm.hmm.inference import log_likelihood
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.schedule import TrainingSchedule
-from speakergmm.hmm.topology import Topology
-from speakergmm.hmm.training import survey, train_embedded
+from speakergmm.hmm.inference.algorithms import log_likelihood
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.training.phone_training import survey, train_embedded
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.training import (

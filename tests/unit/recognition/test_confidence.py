@@ -12,7 +12,7 @@ from oracles.spoken import spoken_world
 from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.hmm import Alignment, Lexicon, TrainingSchedule
-from speakergmm.hmm.alignment import Segment
+from speakergmm.hmm.decoding.alignment import Segment
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,

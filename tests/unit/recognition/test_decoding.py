@@ -14,13 +14,13 @@ from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import SkippedRecordingWarning
-from speakergmm.hmm.bank import MixtureBank
-from speakergmm.hmm.decoding import DecodingOptions, decode, decode_emissions
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.ngram import train_ngram
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.decoding.search import DecodingOptions, decode, decode_emissions
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.ngram import train_ngram
+from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
 from speakergmm.metrics.transcription import word_errors
 from speakergmm.recognition import decoding as recognition_decoding
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel

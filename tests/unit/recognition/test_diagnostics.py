@@ -14,7 +14,7 @@ from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
 from speakergmm.hmm import TrainingSchedule
-from speakergmm.hmm.alignment import Alignment, Segment
+from speakergmm.hmm.decoding.alignment import Alignment, Segment
 from speakergmm.recognition import TrainingOptions, train_acoustic_model
 from speakergmm.recognition.aligning import AlignedUtterance, align_recordings
 from speakergmm.recognition.diagnostics import (

@@ -9,7 +9,7 @@ from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm import Lexicon, PhoneModels, TrainingSchedule, log_likelihood, train_embedded
-from speakergmm.hmm.training import survey
+from speakergmm.hmm.training.phone_training import survey
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,

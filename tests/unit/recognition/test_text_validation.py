@@ -8,11 +8,11 @@ from speakergmm.corpora import read_corpus
 from speakergmm.corpora.transcripts import Transcripts, read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.language_model import BackoffLanguageModel
-from speakergmm.hmm.lexicon import Lexicon
-from speakergmm.hmm.models import PhoneModels
-from speakergmm.hmm.ngram import train_ngram
-from speakergmm.hmm.topology import Topology
+from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.ngram import train_ngram
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.topology import Topology
 from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.text_durations import shortest_frames
 from speakergmm.recognition.text_problems import unusable_utterances

@@ -19,9 +19,9 @@ from speakergmm.errors import (
     InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.hmm.graph import NoPathError
-from speakergmm.hmm.inference import log_likelihood
-from speakergmm.hmm.lexicon import Lexicon
+from speakergmm.hmm.inference.algorithms import log_likelihood
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.decoding import Decoder
 from speakergmm.recognition.features import FeatureNormalisation

@@ -3,8 +3,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.diagonal import DiagonalMixture
-from speakergmm.mixtures.full import FullMixture
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.full import FullMixture
 from speakergmm.reports.mixtures import PALETTE, draw_components, ellipse_outline
 
 

@@ -8,8 +8,8 @@ from oracles import variational as oracle
 from scipy import stats
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.density import log_density, natural_parameters
-from speakergmm.mixtures.standardisation import Standardisation
+from speakergmm.gaussians.density import log_density, natural_parameters
+from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.update import posterior_from_statistics

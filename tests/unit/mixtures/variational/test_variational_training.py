@@ -6,7 +6,7 @@ from oracles import variational as oracle
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
-from speakergmm.mixtures.survey import survey_frames
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
 from speakergmm.mixtures.variational.prior import VariationalPrior

@@ -6,7 +6,7 @@ from oracles import variational as oracle
 from sklearn.mixture import BayesianGaussianMixture
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.statistics import MixtureStatistics
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.update import (
     posterior_from_moments,

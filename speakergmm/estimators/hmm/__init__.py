@@ -1,0 +1,1 @@
+"""The interface of hmmlearn on the hidden Markov models."""

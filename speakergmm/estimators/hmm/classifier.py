@@ -1,0 +1,302 @@
+"""Classification of sequences by one hidden Markov model for each class: isolated words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.hmm.classifier_storage import StorableClassifier
+from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
+from speakergmm.hmm.training.sequences import (
+    ImpossibleSequenceError,
+    Sequences,
+    as_sequences,
+    check_sequence_weights,
+)
+from speakergmm.parallel import effective_jobs, threaded_map
+
+# Frames of a state where the number of states follows the length of a class's sequences. Spoken
+# digits, in frames every 10 ms, are told apart best with 4 or 5 (of 3 to 8; chosen by recordings
+# of their training part).
+_FRAMES_PER_STATE = 5
+
+
+class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A hidden Markov model for each class; a sequence belongs to the one that explains it best.
+
+    Parameters
+    ----------
+    estimator : GaussianMixtureHMM, optional
+        What is fitted to the sequences of each class, as a clone. By default five states from left
+        to right, of two Gaussians with diagonal covariances, with variances of at least a hundredth
+        of those of the class's frames.
+    n_components : int, "auto" or callable, optional
+        Number of states in place of the estimator's. "auto": one for each 5 frames of the median
+        length of the class's sequences, but no more than the shortest has frames. A callable is
+        given the lengths of the class's sequences, an array of int, and returns the number.
+    priors : {"empirical", "uniform"} or array, shape (C,), default="empirical"
+        Probabilities of the classes, in the order of `classes_`: those of the training sequences
+        (by weight), equal ones, or given ones.
+    scale : float or "frames", default=1.0
+        What log-likelihoods are multiplied by before priors are added. Frames that follow each
+        other are far from independent, so that with 1 nearly all probabilities are 0 or 1;
+        "frames" divides by the number of frames of the sequence.
+    n_jobs : int, default=1
+        Threads, which work on different classes; -1 for all cores. Results don't depend on it.
+
+    Attributes
+    ----------
+    classes_ : array, shape (C,)
+        Labels, sorted.
+    models_ : list of GaussianMixtureHMM
+        One for each class.
+    class_log_prior_ : array, shape (C,)
+        Logarithms of the priors.
+    n_features_in_ : int
+        Features of a frame, D.
+
+    Notes
+    -----
+    Sequences `X` are a list of arrays (T_r, D), an array (R, T, D), or, as with hmmlearn, an array
+    (T, D) with `lengths`. An array (R, D) without lengths is R sequences of one frame each.
+
+    Examples
+    --------
+    >>> rising = [np.arange(9.0)[:, None] + start for start in (0.0, 0.5, 1.0)]
+    >>> falling = [sequence[::-1] for sequence in rising]
+    >>> labels = ["up"] * 3 + ["down"] * 3
+    >>> model = HMMClassifier(GaussianMixtureHMM(3, topology="left-right", random_state=0))
+    >>> model.fit(rising + falling, labels).predict([np.arange(9.0)[:, None] + 0.2])
+    array(['up'], dtype='<U4')
+    """
+
+    file_kind = "HMM classifier"
+
+    n_features_in_: int
+
+    def __init__(
+        self,
+        estimator: GaussianMixtureHMM | None = None,
+        *,
+        n_components: int | str | Callable[[NDArray[np.intp]], int] | None = None,
+        priors: Any = "empirical",
+        scale: float | str = 1.0,
+        n_jobs: int = 1,
+    ) -> None:
+        self.estimator = estimator
+        self.n_components = n_components
+        self.priors = priors
+        self.scale = scale
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
+        """Fit a model to the sequences of each class.
+
+        Parameters
+        ----------
+        X : list of arrays, shape (T_r, D), or array
+            R sequences; see the notes of the class.
+        y : array, shape (R,)
+            Label of each sequence.
+        lengths : array of int, shape (R,), optional
+            Frames of each sequence, where `X` is one array of all frames.
+        sample_weight : array, shape (R,), optional
+            Weight of each sequence, finite and >= 0; each class needs one above zero.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or sequences, labels or weights are no such.
+        ImpossibleSequenceError
+            If a sequence has fewer frames than a path through its model needs; it is named.
+        """
+        jobs = effective_jobs(self.n_jobs)
+        self._check_scale()
+        if y is None:
+            raise InvalidInputError("requires y to be passed, but the target y is None")
+        sequences = self._sequences(X, lengths, reset=True)
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        if len(labels) != len(sequences):
+            raise InvalidInputError(
+                f"y must have one label for each of {len(sequences)} sequences, found {len(labels)}"
+            )
+        weights = check_sequence_weights(sample_weight, len(sequences))
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        totals = np.bincount(codes, weights=weights).astype(np.float64)
+        if (totals == 0).any():
+            lost = self.classes_.tolist()[int(totals.argmin())]
+            raise InvalidInputError(f"all sequences of class {lost!r} have weight zero")
+        self.class_log_prior_ = self._log_priors(totals)
+        template = self._template()
+
+        def fit_class(code: int) -> GaussianMixtureHMM:
+            numbers = np.flatnonzero(codes == code)
+            model: GaussianMixtureHMM = clone(template)
+            of_class = [sequences[int(number)] for number in numbers]
+            counted = [len(frames) for frames in of_class]
+            model.set_params(n_components=self._count_states(model, np.array(counted)), n_jobs=1)
+            try:
+                return model.fit(np.concatenate(of_class), counted, sample_weight=weights[numbers])
+            except ImpossibleSequenceError as error:
+                raise ImpossibleSequenceError(
+                    int(numbers[error.sequence]),
+                    f"(of class {self.classes_.tolist()[code]!r}) {error.reason}",
+                ) from None
+
+        codes_of_classes = range(len(self.classes_))
+        self.models_ = list(threaded_map(fit_class, codes_of_classes, n_jobs=jobs))
+        return self
+
+    def log_likelihoods(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
+        """Log-likelihood of each sequence under each class's model, shape (R, C).
+
+        Minus infinity where a sequence is too short for a model.
+        """
+        check_is_fitted(self, "models_")
+        return self._log_likelihoods(self._sequences(X, lengths))
+
+    def decision_function(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
+        """Scaled log-likelihoods plus log-priors, shape (R, C).
+
+        Parameters
+        ----------
+        X : list of arrays, shape (T_r, D), or array
+        lengths : array of int, shape (R,), optional
+
+        Returns
+        -------
+        array, shape (R, C)
+            With two classes, as in scikit-learn, the difference (R,) of the second and the first.
+        """
+        joint = self._joint(X, lengths)
+        if len(self.classes_) == 2:
+            return np.asarray(joint[:, 1] - joint[:, 0])
+        return joint
+
+    def predict_log_proba(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
+        """Logarithms of `predict_proba`, shape (R, C)."""
+        joint = self._joint(X, lengths)
+        highest = joint.max(axis=1, keepdims=True)
+        sums = np.exp(joint - highest).sum(axis=1, keepdims=True)
+        return np.asarray(joint - highest - np.log(sums))
+
+    def predict_proba(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
+        """Probability of each class given each sequence, shape (R, C).
+
+        A sequence that is too short for all models has the probabilities of the priors.
+        """
+        return np.exp(self.predict_log_proba(X, lengths))
+
+    def predict(self, X: Any, lengths: Any = None) -> NDArray[Any]:
+        """Most probable class of each sequence, shape (R,); of equal ones the first."""
+        best = self._joint(X, lengths).argmax(axis=1)
+        return np.asarray(self.classes_[best])
+
+    def score(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> float:
+        """Part of the sequences (by weight) whose class is found."""
+        from sklearn.metrics import accuracy_score
+
+        return float(accuracy_score(y, self.predict(X, lengths), sample_weight=sample_weight))
+
+    def _joint(self, X: Any, lengths: Any) -> NDArray[np.float64]:
+        check_is_fitted(self, "models_")
+        self._check_scale()
+        sequences = self._sequences(X, lengths)
+        found = self._log_likelihoods(sequences)
+        lost = np.isneginf(found).all(axis=1)
+        found[lost] = 0.0
+        if isinstance(self.scale, str):
+            found /= sequences.lengths[:, None]
+        else:
+            found *= self.scale
+        return found + self.class_log_prior_
+
+    def _log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
+        def score(model: GaussianMixtureHMM) -> NDArray[np.float64]:
+            return model.score_sequences(sequences.frames, sequences.lengths)
+
+        jobs = effective_jobs(self.n_jobs)
+        return np.stack(list(threaded_map(score, self.models_, n_jobs=jobs)), axis=1)
+
+    def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
+        n_features = None if reset else self.n_features_in_
+        if isinstance(X, np.ndarray) and X.ndim == 3:
+            X = list(X)
+        is_list = isinstance(X, (list, tuple)) and len(X) > 0 and np.ndim(X[0]) == 2
+        if is_list or lengths is not None:
+            sequences = as_sequences(X, lengths, n_features=n_features)
+            self.n_features_in_ = sequences.n_features
+            return sequences
+        # Also sets the number and names of the features.
+        frames = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        return as_sequences(frames, np.ones(len(frames), np.intp))
+
+    def _template(self) -> GaussianMixtureHMM:
+        if self.estimator is None:
+            return GaussianMixtureHMM(
+                5,
+                2,
+                topology="left-right",
+                n_iter=20,
+                variance_floor=0.01,
+                min_covar=1e-9,
+                implementation="scaling",
+                random_state=0,
+            )
+        if not isinstance(self.estimator, GaussianMixtureHMM):
+            raise InvalidInputError(
+                f"estimator must be a GaussianMixtureHMM, found {type(self.estimator).__name__}"
+            )
+        return self.estimator
+
+    def _count_states(self, model: GaussianMixtureHMM, lengths: NDArray[np.intp]) -> int:
+        if self.n_components is None:
+            return int(model.n_components)
+        if callable(self.n_components):
+            return int(self.n_components(lengths))
+        if isinstance(self.n_components, str):
+            if self.n_components != "auto":
+                raise InvalidInputError(
+                    f"n_components must be a number, 'auto' or a callable, found "
+                    f"{self.n_components!r}"
+                )
+            wanted = round(float(np.median(lengths)) / _FRAMES_PER_STATE)
+            return int(np.clip(wanted, 1, lengths.min()))
+        return int(self.n_components)
+
+    def _log_priors(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        if isinstance(self.priors, str):
+            if self.priors == "empirical":
+                return np.asarray(np.log(totals / totals.sum()))
+            if self.priors == "uniform":
+                return np.full(len(totals), -np.log(len(totals)))
+            raise InvalidInputError(
+                f"priors must be 'empirical', 'uniform' or numbers, found {self.priors!r}"
+            )
+        priors = np.asarray(self.priors, np.float64)
+        if priors.shape != totals.shape or not (priors > 0).all() or abs(priors.sum() - 1) > 1e-6:
+            raise InvalidInputError(
+                f"priors must be {len(totals)} positive numbers that sum to 1, found shape "
+                f"{priors.shape} and sum {priors.sum():g}"
+            )
+        return np.asarray(np.log(priors))
+
+    def _check_scale(self) -> None:
+        if self.scale == "frames":
+            return
+        if isinstance(self.scale, str) or not 0 < self.scale < np.inf:
+            raise InvalidInputError(
+                f"scale must be a finite number > 0 or 'frames', found {self.scale!r}"
+            )

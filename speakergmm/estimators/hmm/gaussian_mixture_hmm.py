@@ -1,0 +1,408 @@
+"""Hidden Markov models whose states emit mixtures of Gaussians, with hmmlearn's interface."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from hmmlearn.base import BaseHMM
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from speakergmm.estimators import options
+from speakergmm.estimators.hmm.inference import (
+    ARITHMETIC,
+    HiddenMarkovInference,
+    log_emissions,
+)
+from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
+from speakergmm.estimators.hmm.monitor import FitMonitor
+from speakergmm.estimators.hmm.starts import EmissionStart
+from speakergmm.estimators.hmm.storage import StorableHiddenMarkov
+from speakergmm.gaussians.density import natural_parameters
+from speakergmm.gaussians.kinds import make_mixture, mixture_kind
+from speakergmm.gaussians.parameters import Mixture
+from speakergmm.hmm.models.dense import (
+    HiddenMarkovParameters,
+    check_parameters,
+)
+from speakergmm.hmm.models.dense_graph import (
+    FINAL,
+    is_left_right,
+    start_of_topology,
+)
+from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors, make_priors
+from speakergmm.hmm.training.dense_training import (
+    HiddenMarkovIteration,
+    TrainingOptions,
+    train,
+    weighted_moments,
+)
+from speakergmm.hmm.training.sequences import (
+    Sequences,
+    as_sequences,
+    check_sequence_weights,
+)
+from speakergmm.parallel import effective_jobs
+
+
+class GaussianMixtureHMM(
+    HiddenMarkovInference,
+    InterchangeableHiddenMarkov,
+    StorableHiddenMarkov,
+    BaseHMM,  # type: ignore[misc]
+):
+    """Hidden Markov model with Gaussian mixtures as emissions, in the place of hmmlearn's GMMHMM.
+
+    Parameters
+    ----------
+    n_components : int, default=1
+        Number of states, S.
+    n_mix : int, default=1
+        Number of Gaussians of each state, M.
+    min_covar : float, default=1e-3
+        Smallest variance, or eigenvalue of a covariance, in squared feature units; of features
+        whose variance is less than 1, as a part of that. Kept in every iteration (where hmmlearn
+        looks at it only in the start): a state that deviates by less than 3 % of what the data do
+        needs a smaller one. `history_` counts the variances that it holds.
+    startprob_prior, transmat_prior, weights_prior : float or array, default=1.0
+        Parameters of Dirichlet priors, that broadcast to (S,), (S, S) and (S, M).
+    means_prior, means_weight : float or array, default=0.0
+        Mean and precision (in frames) of the normal prior of means, that broadcast to (S, M, D)
+        and (S, M).
+    covars_prior, covars_weight : float or array, optional
+        Inverse gamma ("spherical", "diag") or inverse Wishart ("tied", "full") prior of
+        covariances; see `speakergmm.hmm.models.dense_priors` for the density that is
+        maximised. By default there is none.
+    algorithm : {"viterbi", "map"}, default="viterbi"
+        How `decode` finds states: the best sequence, or the best state of each frame.
+    covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
+        Kind of covariances; "tied" shares one over the components of a state.
+    random_state : int, RandomState or None
+        Of the start, by k-means, and of `sample`.
+    n_iter : int, default=10
+        Most iterations.
+    tol : float, default=1e-2
+        Training ends when the log-likelihood of all sequences gains less.
+    verbose : bool, default=False
+        Whether each iteration is reported on standard error.
+    params, init_params : str, default="stmcw"
+        Which parameters are trained, and which ones the start sets: start, transitions, means,
+        covariances, weights. Others keep the values of their attributes.
+    implementation : {"log", "scaling"}, default="log"
+        Arithmetic of forward-backward; neither can underflow, and results are the same to
+        rounding.
+    topology : {"ergodic", "left-right", "bakis"} or array, shape (S, S), default="ergodic"
+        Which transitions the start sets ("bakis" may skip a state); a matrix gives them. What is
+        zero there stays zero.
+    final : {"any", "last"}, default="any"
+        Whether a sequence may end in any state, as in hmmlearn, or must end in the last one.
+    variance_floor : float, default=0.0
+        Smallest variance as a part of the variance of all frames; the larger of this and
+        `min_covar` holds.
+    precision : {"float32", "float64"}, default="float32"
+        In which densities are evaluated, in standardised features; float64 takes over where
+        float32 would not serve. Statistics are summed in float64.
+    n_jobs : int, default=1
+        Threads; -1 for all cores. Results don't depend on it, to the last bit.
+
+    Attributes
+    ----------
+    startprob_ : array, shape (S,)
+    transmat_ : array, shape (S, S)
+    weights_ : array, shape (S, M)
+    means_ : array, shape (S, M, D)
+    covars_ : array
+        Shape (S, M) for "spherical", (S, M, D) for "diag", (S, D, D) for "tied", (S, M, D, D) for
+        "full".
+    monitor_ : hmmlearn.base.ConvergenceMonitor
+        Convergence of the last fit; may be replaced before it. Its ``history`` holds, for each
+        iteration, the log-likelihood of all sequences plus the logarithm of the priors' density
+        (0 without priors).
+    history_ : tuple of HiddenMarkovIteration
+        What each iteration did.
+    n_features : int
+        D.
+
+    Notes
+    -----
+    Each iteration is exact expectation-maximisation: posteriors of all states and components over
+    all sequences, then the maximum of the auxiliary function plus log-priors
+    (`hidden_markov_update`). Rabiner, "A tutorial on hidden Markov models and selected
+    applications in speech recognition", Proceedings of the IEEE 77 (1989).
+
+    Unlike hmmlearn, covariances are centred on the new means, `min_covar` holds in each iteration,
+    states and components without data keep their parameters instead of turning into NaN, and
+    the start of ergodic models is uniform instead of random.
+
+    Examples
+    --------
+    >>> X = np.array([[0.0], [0.2], [0.1], [5.0], [5.1], [4.8], [5.2]])
+    >>> model = GaussianMixtureHMM(2, topology="left-right", random_state=0).fit(X)
+    >>> model.predict(X)
+    array([0, 0, 0, 1, 1, 1, 1])
+    >>> model.means_.round(2).ravel()
+    array([0.1 , 5.02])
+    """
+
+    file_kind = "Gaussian mixture HMM"
+
+    def __init__(
+        self,
+        n_components: int = 1,
+        n_mix: int = 1,
+        min_covar: float = 1e-3,
+        startprob_prior: ArrayLike = 1.0,
+        transmat_prior: ArrayLike = 1.0,
+        weights_prior: ArrayLike = 1.0,
+        means_prior: ArrayLike = 0.0,
+        means_weight: ArrayLike = 0.0,
+        covars_prior: ArrayLike | None = None,
+        covars_weight: ArrayLike | None = None,
+        algorithm: str = "viterbi",
+        covariance_type: str = "diag",
+        random_state: Any = None,
+        n_iter: int = 10,
+        tol: float = 1e-2,
+        verbose: bool = False,
+        params: str = "stmcw",
+        init_params: str = "stmcw",
+        implementation: str = "log",
+        *,
+        topology: Any = "ergodic",
+        final: str = "any",
+        variance_floor: float = 0.0,
+        precision: str = "float32",
+        n_jobs: int = 1,
+    ) -> None:
+        super().__init__(
+            n_components,
+            startprob_prior=startprob_prior,
+            transmat_prior=transmat_prior,
+            algorithm=algorithm,
+            random_state=random_state,
+            n_iter=n_iter,
+            tol=tol,
+            verbose=verbose,
+            params=params,
+            init_params=init_params,
+            implementation=implementation,
+        )
+        self.n_mix = n_mix
+        self.min_covar = min_covar
+        self.weights_prior = weights_prior
+        self.means_prior = means_prior
+        self.means_weight = means_weight
+        self.covars_prior = covars_prior
+        self.covars_weight = covars_weight
+        self.covariance_type = covariance_type
+        self.topology = topology
+        self.final = final
+        self.variance_floor = variance_floor
+        self.precision = precision
+        self.n_jobs = n_jobs
+        self.monitor_ = FitMonitor(tol, n_iter, verbose)
+
+    def fit(self, X: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
+        """Train the model by expectation-maximisation.
+
+        Parameters
+        ----------
+        X : array, shape (T, D), or list of arrays, shape (T_r, D)
+            Frames of all sequences, one after another; or a list of sequences.
+        lengths : array of int, shape (R,), optional
+            Number of frames of each sequence; by default all frames are one sequence.
+        sample_weight : array, shape (R,), optional
+            Weight of each sequence, finite, >= 0, not all zero. A weight of 2 is the sequence
+            twice (from the same start; k-means, where it is used, may find another).
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, or frames, lengths or weights are no such.
+        ImpossibleSequenceError
+            If a sequence is impossible under the model, such as one of fewer frames than states
+            that must all be passed; it is named.
+        """
+        self._check_options()
+        sequences = as_sequences(X, lengths)
+        weights = check_sequence_weights(sample_weight, len(sequences))
+        self._begin(sequences, weights)
+        start = self._parameters()
+        priors = self._priors()
+        monitor = self.monitor_
+        if isinstance(monitor, FitMonitor):
+            # Parameters may have been set since.
+            monitor.tol, monitor.n_iter, monitor.verbose = self.tol, self.n_iter, self.verbose
+        monitor._reset()
+        history: list[HiddenMarkovIteration] = []
+
+        def report(iteration: HiddenMarkovIteration, model: HiddenMarkovParameters) -> bool:
+            history.append(iteration)
+            self._set_parameters(model)
+            if isinstance(monitor, FitMonitor):
+                monitor.expect_rounding(iteration.precision, float(sequences.bounds[-1]))
+            monitor.report(iteration.objective)
+            return bool(monitor.converged)
+
+        found = train(
+            sequences, weights, start, priors=priors, options=self._options(), report=report
+        )
+        self._set_parameters(found)
+        self.history_ = tuple(history)
+        return self
+
+    def state_mixture(self, state: int) -> Mixture:
+        """Emission density of one state.
+
+        Parameters
+        ----------
+        state : int
+            Number of the state, from 0.
+
+        Returns
+        -------
+        Mixture
+            Of M components, of the model's kind.
+        """
+        model = self._parameters()
+        weights = model.weights[state] / model.weights[state].sum()
+        return make_mixture(model.covariance_type, weights, model.means[state], model.covars[state])
+
+    def _options(self) -> TrainingOptions:
+        return TrainingOptions(
+            n_iter=int(self.n_iter),
+            params=self.params,
+            final=self.final,
+            arithmetic=self._arithmetic(),
+            precision=self.precision,
+            min_covar=float(self.min_covar),
+            variance_floor=float(self.variance_floor),
+            n_jobs=effective_jobs(self.n_jobs),
+        )
+
+    def _priors(self) -> HiddenMarkovPriors:
+        return make_priors(
+            self.covariance_type,
+            self.n_components,
+            self.n_mix,
+            self.n_features,
+            startprob=self.startprob_prior,
+            transmat=self.transmat_prior,
+            weights=self.weights_prior,
+            means=self.means_prior,
+            means_weight=self.means_weight,
+            covars=self.covars_prior,
+            covars_weight=self.covars_weight,
+        )
+
+    def _check_options(self) -> None:
+        options.check_integer(self, "n_components", least=1)
+        options.check_integer(self, "n_mix", least=1)
+        options.check_integer(self, "n_iter", least=0)
+        options.check_real(self, "min_covar", least=0.0)
+        options.check_real(self, "variance_floor", least=0.0, below=1.0)
+        options.check_choice(self, "implementation", tuple(ARITHMETIC))
+        options.check_choice(self, "final", FINAL)
+        options.check_choice(self, "precision", ("float32", "float64"))
+        for name in ("params", "init_params"):
+            if not isinstance(getattr(self, name), str):
+                raise options.refuse(self, name, "a str of letters in 'stmcw'")
+        mixture_kind(self.covariance_type)
+
+    def _init(self, X: Any, lengths: Any = None) -> None:
+        """Set the parameters that `init_params` names, or that are missing."""
+        self._check_options()
+        sequences = as_sequences(X, lengths)
+        self._begin(sequences, np.ones(len(sequences)))
+
+    def _begin(self, sequences: Sequences, weights: NDArray[np.float64]) -> None:
+        self._check_and_set_n_features(sequences.frames)
+        chosen = sequences.lengths[weights > 0]
+        startprob, transmat = start_of_topology(
+            self.topology, self.n_components, mean_length=float(chosen.mean())
+        )
+        if self._needs_init("s", "startprob_"):
+            self.startprob_ = startprob
+        if self._needs_init("t", "transmat_"):
+            self.transmat_ = transmat
+        needed = [
+            name
+            for code, name in (("w", "weights_"), ("m", "means_"), ("c", "covars_"))
+            if self._needs_init(code, name)
+        ]
+        if not needed:
+            return
+        start = EmissionStart(
+            sequences,
+            weights,
+            moments=weighted_moments(sequences, weights),
+            covariance_type=self.covariance_type,
+        )
+        found = start.find(
+            self.n_components,
+            self.n_mix,
+            left_right=is_left_right(np.asarray(self.transmat_)),
+            min_covar=float(self.min_covar),
+            random_state=check_random_state(self.random_state),
+        )
+        for name, values in zip(("weights_", "means_", "covars_"), found, strict=True):
+            if name in needed:
+                setattr(self, name, values)
+
+    def _check(self) -> None:
+        """Refuse attributes that are no parameters of such a model."""
+        self._check_options()
+        model = self._parameters()
+        self.n_features = model.n_features
+
+    def _parameters(self) -> HiddenMarkovParameters:
+        """Check and give the parameters that were fitted or set."""
+        check_is_fitted(self, ["startprob_", "transmat_", "weights_", "means_", "covars_"])
+        model = check_parameters(
+            self.covariance_type,
+            self.n_components,
+            self.n_mix,
+            startprob=self.startprob_,
+            transmat=self.transmat_,
+            weights=self.weights_,
+            means=self.means_,
+            covars=self.covars_,
+        )
+        if not hasattr(self, "n_features"):
+            self.n_features = model.n_features
+        return model
+
+    def _set_parameters(self, model: HiddenMarkovParameters) -> None:
+        self.startprob_, self.transmat_ = model.startprob, model.transmat
+        self.weights_, self.means_, self.covars_ = model.weights, model.means, model.covars
+
+    def _compute_log_likelihood(self, X: Any) -> NDArray[np.float64]:
+        """Log-densities (T, S) of frames under the states: what `BaseHMM` asks of a subclass."""
+        model = self._parameters()
+        frames = as_sequences(X, n_features=model.n_features).frames
+        mixture, log_weights = model.flat_mixture()
+        natural = natural_parameters(mixture, log_weights=log_weights)
+        return log_emissions(model, natural, frames, precision=self.precision)
+
+    def _get_n_fit_scalars_per_param(self) -> dict[str, int]:
+        """Free numbers of each kind of parameter, for `aic` and `bic`; zeros stay, and are none."""
+        n_features, n_states, n_mix = self.n_features, self.n_components, self.n_mix
+        n_components, triangle = n_states * n_mix, n_features * (n_features + 1) // 2
+        return {
+            "s": max(int(np.count_nonzero(self.startprob_)) - 1, 0),
+            "t": int(np.count_nonzero(self.transmat_)) - n_states,
+            "m": n_components * n_features,
+            "c": {
+                "spherical": n_components,
+                "diag": n_components * n_features,
+                "tied": n_states * triangle,
+                "full": n_components * triangle,
+            }[self.covariance_type],
+            "w": n_states * (n_mix - 1),
+        }

@@ -1,0 +1,269 @@
+"""Choosing the number of components: by BIC, AIC, or the likelihood of frames held out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
+from sklearn.utils import check_array, check_random_state
+
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.estimators.criteria import as_counts
+from speakergmm.estimators.frames import (
+    Blocks,
+    check_sample_weight,
+    finite_chunks,
+    is_blocks,
+)
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.selection.criteria import Judgement
+from speakergmm.estimators.selection.fits import FitOutcome, Fitting, Indices, Task
+from speakergmm.estimators.selection.folds import make_folds, number_groups, refuse_too_many
+from speakergmm.estimators.selection.path import Criterion, Selection, SelectionRow
+from speakergmm.gaussians.frames import refuse_path
+from speakergmm.parallel import parallel_map
+
+_CRITERIA = ("bic", "aic", "held_out")
+
+
+def select_n_components(
+    X: Any,
+    n_components: int | Iterable[int] = range(1, 11),
+    *,
+    criterion: Criterion = "bic",
+    covariance_type: str | None = None,
+    estimator: Any = None,
+    cv: Any = 5,
+    groups: ArrayLike | None = None,
+    sample_weight: ArrayLike | None = None,
+    one_standard_error: bool = False,
+    n_jobs: int = 1,
+    random_state: Any = 0,
+    **parameters: Any,
+) -> Selection:
+    """Fit mixtures of several numbers of components and choose one.
+
+    Parameters
+    ----------
+    X : array-like of shape (T, D), or blocks of shape (T_i, D)
+        Frames. Blocks are put together in memory.
+    n_components : int or iterable of int, default=range(1, 11)
+        The numbers K to try.
+    criterion : {"bic", "aic", "held_out"}, default="bic"
+        Bayesian or Akaike information criterion of all frames, or log-likelihood per frame of
+        frames held out in cross-validation.
+    covariance_type : {"full", "tied", "diag", "spherical"}, optional
+        By default the estimator's, which is "full" where none is given.
+    estimator : estimator, optional
+        What to fit, cloned with `n_components` set; by default a `GaussianMixture`.
+    cv : int, splitter or iterable of (train, test), default=5
+        Folds for "held_out", the same ones for all K. A number makes random folds of frames, or
+        of whole groups where `groups` are given.
+    groups : array-like of shape (T,), optional
+        Group of each frame: its recording, say. Neighbouring frames of speech resemble each other,
+        so that without groups a held-out frame is hardly new and the errors are too small.
+    sample_weight : array-like of shape (T,), optional
+        Weight of each frame, in fits and criteria. BIC and AIC take integers as numbers of
+        frames; others they scale to sum to the effective number of frames,
+        ``(sum w)^2 / sum(w^2)``, so that a common factor changes nothing.
+    one_standard_error : bool, default=False
+        Choose the smallest K whose criterion is no worse than the best one's by more than the
+        best one's standard error [1]_.
+    n_jobs : int, default=1
+        Processes over K and folds; -1 for all cores. Results don't depend on it.
+    random_state : int, RandomState or None, default=0
+        Makes the folds, and every fit whose estimator has no `random_state` of its own.
+    **parameters
+        Further parameters of the estimator, as in ``n_init=3``; but neither a checkpoint nor a
+        callback.
+
+    Returns
+    -------
+    Selection
+        The chosen estimator, fitted to all frames, and the whole path. A K whose fit fails has a
+        row that says why.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range, there are fewer frames to fit than components, or the
+        estimator has a checkpoint (all fits would share the file) or a callback (which in other
+        processes nobody would hear).
+    SpeakerGmmError
+        If every K fails.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the chosen fit did not converge; the path says it of the others.
+    FitFailedWarning
+        If a number of components failed, so that the choice is among the others.
+    UserWarning
+        If BIC or AIC choose a mixture of no fewer free parameters than there are frames.
+
+    Notes
+    -----
+    Standard errors. Held out: of F folds of w_f frames (or weight) with means h_f, the value is
+    ``h = sum(w_f h_f) / W`` and its error ``sqrt(F / (F - 1) sum((w_f / W)^2 (h_f - h)^2))``; with
+    equal folds that is their standard deviation by sqrt(F). Folds share the frames they are fitted
+    to, so that it is somewhat too small. BIC and AIC: twice the error of the sum of
+    log-likelihoods, ``2 sqrt(T) sd(l_t)``, which takes frames as independent and parameters as
+    fixed; with groups it is the groups' sums that are taken as independent.
+
+    References
+    ----------
+    .. [1] Hastie, Tibshirani, Friedman, "The Elements of Statistical Learning" (2009), section
+       7.10.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(centre, 1.0, (100, 1)) for centre in (-9.0, 0.0, 9.0)])
+    >>> selection = select_n_components(X, range(1, 6))
+    >>> selection.n_components, sorted(selection.best.means_.ravel().round().astype(int).tolist())
+    (3, [-9, 0, 9])
+    """
+    if criterion not in _CRITERIA:
+        raise InvalidInputError(f"criterion must be one of {_CRITERIA}, found {criterion!r}")
+    numbers = _check_numbers(n_components)
+    seed = _seed(random_state)
+    template = _template(estimator, covariance_type, seed, parameters)
+    frames = _as_frames(X)
+    weights = None if sample_weight is None else check_sample_weight(sample_weight, len(frames))
+    group_numbers = None if groups is None else number_groups(groups, len(frames))
+    folds: list[tuple[Indices, Indices]] = []
+    if criterion == "held_out":
+        folds = make_folds(frames, cv, groups=group_numbers, sample_weight=weights, seed=seed)
+    refuse_too_many(max(numbers), len(frames), weights, folds)
+
+    fitting = Fitting(template, frames, weights, folds, group_numbers)
+    fold_numbers: list[int | None] = [*range(len(folds))] if folds else [None]
+    # The longest first: workers end at about the same time.
+    tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in fold_numbers]
+    done = parallel_map(fitting, tasks, n_jobs=n_jobs, description="Fitting mixtures")
+    outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
+    for (k, _), outcome in zip(tasks, done, strict=True):
+        outcomes[k].append(outcome)
+
+    judgement = Judgement(
+        criterion,
+        _unit_weights(len(frames), weights, group_numbers, folds),
+        repeated=not folds and group_numbers is None,
+    )
+    path = judgement.rows(outcomes)
+    chosen = judgement.choose(path, one_standard_error=one_standard_error)
+    _warn_of_failures(path)
+    found = fitting((chosen, None)) if folds else outcomes[chosen][0]
+    if found.error is not None:
+        raise SpeakerGmmError(
+            f"{chosen} components, the best on folds, fail on all frames: {found.error}"
+        )
+    if found.convergence != "converged":
+        warnings.warn(
+            f"the chosen mixture of {chosen} components did not converge ({found.convergence}); "
+            f"increase max_iter or tol",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    n_counted = len(frames) if weights is None else float(as_counts(weights).sum())
+    if not folds and found.n_parameters >= n_counted:
+        warnings.warn(
+            f"{criterion} needs many more frames than free parameters, found {n_counted:.6g} "
+            f"(effective) frames and {found.n_parameters} parameters of {chosen} components; take "
+            f"criterion='held_out', or fewer components",
+            UserWarning,
+            stacklevel=2,
+        )
+    return Selection(found.estimator, chosen, criterion, path, one_standard_error)
+
+
+def _warn_of_failures(path: Sequence[SelectionRow]) -> None:
+    failed = [row for row in path if row.error is not None]
+    if failed:
+        numbers = ", ".join(str(row.n_components) for row in failed)
+        warnings.warn(
+            f"fits of {len(failed)} of {len(path)} numbers of components failed and have no part "
+            f"in the choice ({numbers}); {failed[0].n_components} failed with {failed[0].error}",
+            FitFailedWarning,
+            stacklevel=3,
+        )
+
+
+def _check_numbers(n_components: Any) -> list[int]:
+    given = [n_components] if isinstance(n_components, Integral) else list(n_components)
+    for number in given:
+        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
+            raise InvalidInputError(f"n_components must be integers >= 1, found {number!r}")
+    if not given:
+        raise InvalidInputError("n_components must name at least one number, found none")
+    return sorted({int(number) for number in given})
+
+
+def _seed(random_state: Any) -> int:
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _template(
+    estimator: Any, covariance_type: str | None, seed: int, parameters: dict[str, Any]
+) -> Any:
+    template = GaussianMixture() if estimator is None else clone(estimator)
+    known = template.get_params(deep=False)
+    for name in ("n_components", "covariance_type"):
+        if name not in known:
+            raise InvalidInputError(
+                f"the estimator must be a mixture with a parameter {name}, found "
+                f"{type(template).__name__}"
+            )
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise InvalidInputError(
+            f"{type(template).__name__} has no parameter {unknown[0]!r}; it has "
+            f"{', '.join(sorted(known))}"
+        )
+    if covariance_type is not None:
+        parameters = {**parameters, "covariance_type": covariance_type}
+    template.set_params(**parameters)
+    for name in ("checkpoint", "callback"):
+        if getattr(template, name, None) is not None:
+            raise InvalidInputError(
+                f"a search of many fits takes no {name}, which is for one fit, found "
+                f"{getattr(template, name)!r}; give it to the fit of the chosen number"
+            )
+    if template.random_state is None:
+        template.set_params(random_state=seed)
+    return template
+
+
+def _as_frames(X: Any) -> NDArray[Any]:
+    refuse_path(X, name="X")
+    if is_blocks(X):
+        X = np.concatenate(list(Blocks(X)()))
+    frames: NDArray[Any] = check_array(
+        X, dtype=[np.float64, np.float32], ensure_all_finite=False, input_name="X"
+    )
+    for _ in finite_chunks(frames):
+        pass
+    return frames
+
+
+def _unit_weights(
+    n_frames: int,
+    weights: NDArray[np.float64] | None,
+    groups: NDArray[np.intp] | None,
+    folds: Sequence[tuple[Indices, Indices]],
+) -> NDArray[np.float64]:
+    """Weigh what counts as independent: folds, groups, or frames."""
+    of_frames = np.ones(n_frames) if weights is None else as_counts(weights)
+    if folds:
+        return np.array([of_frames[test].sum() for _, test in folds])
+    if groups is None:
+        return of_frames
+    return np.bincount(groups, weights=of_frames).astype(np.float64)

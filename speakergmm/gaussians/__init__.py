@@ -1,0 +1,1 @@
+"""Gaussians of every kind: evaluation, statistics and updates; under mixtures and HMMs."""

@@ -1,0 +1,134 @@
+"""The functions of a block of frames, of which log-densities are products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from speakergmm.gaussians.density import NaturalParameters
+    from speakergmm.gaussians.frames import Frames
+
+
+# Deviations whose squares, and these times any precision, are numbers still.
+_FARTHEST = 1e140
+
+
+class Expander:
+    """Expands blocks of up to `block_frames` frames in buffers of its own; not for two threads.
+
+    Parameters
+    ----------
+    natural : NaturalParameters
+        Whose coordinates and functions are to be used.
+    dtype : dtype
+        Of the rows.
+    block_frames : int
+        Most frames of a block.
+    compiled : bool, default=False
+        Whether compiled code may be used; it gives the same rows.
+    """
+
+    def __init__(
+        self,
+        natural: NaturalParameters,
+        *,
+        dtype: DTypeLike,
+        block_frames: int,
+        compiled: bool = False,
+    ) -> None:
+        standardisation = natural.coordinates.standardisation
+        self._basis = natural.basis
+        self._centre = standardisation.centre
+        with np.errstate(over="ignore"):
+            is_single = np.array_equal(self._centre, self._centre.astype(np.float32))
+        self._centre_dtype = np.float32 if is_single else np.float64
+        self._block_frames = block_frames
+        # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
+        # loop over 39 features would be entered a thousand times.
+        self._storage = np.empty(self._basis.n_rows * block_frames, dtype)
+        with np.errstate(over="ignore", under="ignore"):
+            factors = (1.0 / standardisation.scale).astype(dtype)
+        if not np.array_equal(factors, 1.0 / standardisation.scale):
+            # Deviations that only float64 can hold.
+            self._centre_dtype, factors = np.float64, 1.0 / standardisation.scale
+        self._factors = factors[:, None]
+        self._linear_map = natural.coordinates.linear_map
+        if self._linear_map is not None:
+            if natural.coordinates.needs_double or factors.dtype != dtype:
+                self._centre_dtype = np.float64
+            else:
+                self._linear_map = self._linear_map.astype(dtype)
+        self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._standardise: Callable[..., None] | None = None
+        is_single = self._storage.dtype == self._factors.dtype == np.float32
+        if compiled and is_single and self._linear_map is None:
+            from speakergmm.gaussians.compiled import standardise
+
+            self._standardise = standardise
+
+    def expand(self, frames: Frames) -> NDArray[np.floating[Any]]:
+        """Return the rows of frames (T, D), 1 first: a view of shape (B, T).
+
+        The next call reuses the buffer.
+        """
+        n_frames, n_features = frames.shape
+        # Without gaps also where a block is short: products may round otherwise with gaps, and the
+        # size of the buffer must not show.
+        rows = self._storage[: self._basis.n_rows * n_frames].reshape(-1, n_frames)
+        rows[0] = 1.0
+        # The difference is taken in the finest of the dtypes and only then rounded.
+        dtype = np.result_type(frames.dtype, rows.dtype, self._centre_dtype)
+        if self._standardise is not None and _is_plain(frames, dtype):
+            self._standardise(frames, self._centre.astype(dtype), self._factors[:, 0], rows)
+        else:
+            self._move(frames, rows[1 : n_features + 1], dtype)
+        self._basis.fill(rows)
+        return rows
+
+    def _move(self, frames: Frames, z: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> None:
+        tile, moved = self._buffers_for(dtype)
+        tile, moved = tile[: len(frames)], moved[: len(frames)]
+        np.subtract(frames, tile, out=moved)
+        if self._linear_map is None:
+            # Scales are powers of two, exact in either precision.
+            np.multiply(moved.T, self._factors, out=z, casting="same_kind")
+        else:
+            moved = moved.astype(self._linear_map.dtype, copy=False)
+            np.matmul(self._linear_map, moved.T, out=z, casting="same_kind")
+
+    def _buffers_for(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        # The centre once per frame, so that subtracting it is one loop over the whole block; and
+        # room for the difference.
+        if dtype not in self._buffers:
+            tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
+            self._buffers[dtype] = tile, np.empty_like(tile)
+        return self._buffers[dtype]
+
+
+def expand_exactly(natural: NaturalParameters, frames: Frames) -> NDArray[np.float64]:
+    """Return the rows (B, T) of a few frames in float64; squares may be infinite."""
+    expander = Expander(natural, dtype=np.dtype(np.float64), block_frames=len(frames))
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(expander.expand(frames), np.float64)
+
+
+def bring_nearer(natural: NaturalParameters, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows (B, T) whose log-densities are numbers, as far away as can be."""
+    if np.isfinite(rows).all():
+        return rows
+    rows = rows.copy()
+    z = rows[1 : natural.n_features + 1]
+    np.nan_to_num(z, copy=False, nan=_FARTHEST, posinf=_FARTHEST, neginf=-_FARTHEST)
+    np.clip(z, -_FARTHEST, _FARTHEST, out=z)
+    natural.basis.fill(rows)
+    return rows
+
+
+def _is_plain(frames: Frames, dtype: np.dtype[Any]) -> bool:
+    """Tell whether frames lie in memory as compiled code expects, and need no conversion."""
+    flags = frames.flags
+    return bool(frames.dtype == dtype and flags.c_contiguous and flags.aligned)

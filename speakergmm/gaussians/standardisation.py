@@ -1,0 +1,76 @@
+"""Coordinates in which float32 is safe: features moved by a centre and divided by a scale.
+
+The centre is a float32 number and the scale a power of two, so that going there and back is exact
+wherever the numbers themselves are: a mixture at an offset of 10,000 is evaluated as well as one
+around zero. Only a feature that varies by less than float32 can tell has a float64 centre.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from speakergmm.gaussians.parameters import AnyMixture
+    from speakergmm.gaussians.statistics import MixtureStatistics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standardisation:
+    """The map z = (x - centre) / scale, and its inverse for models and statistics.
+
+    Parameters
+    ----------
+    centre : array, shape (D,)
+        In feature units; a float32 number within a deviation of the mean where there is one.
+    scale : array, shape (D,)
+        In feature units; powers of two.
+    """
+
+    centre: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    @classmethod
+    def from_moments(
+        cls, mean: NDArray[np.float64], variance: NDArray[np.float64], *, isotropic: bool = False
+    ) -> Standardisation:
+        """Find the map that brings data of this mean and variance, both (D,), close to (0, 1).
+
+        A feature that does not vary keeps its scale. With `isotropic` all features have one
+        scale, that of the mean variance: what was round stays round.
+        """
+        if isotropic:
+            variance = np.full_like(variance, variance.mean())
+        deviation = np.sqrt(np.where(variance > 0, variance, 1.0))
+        with np.errstate(over="ignore"):
+            centre = mean.astype(np.float32).astype(np.float64)
+        # The nearest float32 number is never farther from the mean of float32 data than their
+        # deviation. Where it is, it would be a large offset to data that hardly vary.
+        centre = np.where(np.abs(centre - mean) <= np.sqrt(variance), centre, mean)
+        return cls(centre, np.exp2(np.round(np.log2(deviation))))
+
+    @property
+    def log_volume(self) -> float:
+        """Logarithm of the volume of a unit cube of z, in feature units."""
+        return float(np.log(self.scale).sum())
+
+    def apply(self, X: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]) -> None:
+        """Write the standardised frames of `X`, shape (T, D), into `out`."""
+        np.divide(X - self.centre, self.scale, out=out, casting="same_kind")
+
+    def model_to_standard(self, model: AnyMixture) -> AnyMixture:
+        """Give the model of z for the model of x."""
+        # Moved first and scaled then: the difference of two large numbers is exact.
+        moved = model.rescaled(np.ones_like(self.scale), -self.centre)
+        return moved.rescaled(1.0 / self.scale, np.zeros_like(self.centre))
+
+    def model_from_standard(self, model: AnyMixture) -> AnyMixture:
+        """Give the model of x for the model of z."""
+        return model.rescaled(self.scale, self.centre)
+
+    def statistics_from_standard(self, statistics: MixtureStatistics) -> MixtureStatistics:
+        """Turn moments of z into those of x; the log-likelihood stays."""
+        return statistics.rescaled(self.scale, self.centre)

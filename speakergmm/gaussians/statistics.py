@@ -1,0 +1,325 @@
+"""Sufficient statistics of a mixture: they can be added, scaled and stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.gaussians.parameters import CovarianceType
+
+# Axes of the second-order moments: components K, features D.
+_SECOND_ORDER = {"spherical": "K", "diag": "KD", "tied": "DD", "full": "KDD"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixtureStatistics:
+    """What frames say to a mixture: occupancies and moments, in float64 and feature units.
+
+    Parameters
+    ----------
+    counts : array, shape (K,)
+        Occupancy of each component in frames, sum_t w_t r_tk; not an integer. Weights of frames
+        w_t are 1 where none were given.
+    first_order : array, shape (K, D)
+        Sum of responsibility times feature, sum_t w_t r_tk x_t; not divided by the counts.
+    second_order : array, or None
+        Sum of responsibility times squared feature, shape (K, D), for diagonal covariances; times
+        squared length, (K,), for spherical ones; times x x^T, (K, D, D), for full ones; of x x^T
+        over all components, (D, D), for a tied one. None where it was not asked for.
+    log_likelihood : float
+        Sum over the frames of their log-likelihood under the model that made the statistics.
+    n_frames : float
+        Number of frames; the sum of their weights.
+    covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
+        Kind of the mixture that made the statistics.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, or a count is negative.
+
+    Notes
+    -----
+    Moments are about zero, so that statistics of any two parts of the data can be added. A variance
+    is a difference of such sums: at an offset of r deviations, some 16 - 2 log10(r) of its digits
+    are left (4 at r = 1e6). `train_from`, and with it every estimator, trains in standardised
+    coordinates and loses none; where statistics are to be kept, move the features to their mean
+    first if their offset is that large.
+
+    Examples
+    --------
+    >>> half = MixtureStatistics.zeros(2, 1) + MixtureStatistics(
+    ...     [1.0, 3.0], [[2.0], [6.0]], [[4.0], [12.0]], log_likelihood=-8.0, n_frames=4.0
+    ... ).scale(0.5)
+    >>> half.counts, half.n_frames
+    (array([0.5, 1.5]), 2.0)
+    """
+
+    counts: NDArray[np.float64]
+    first_order: NDArray[np.float64]
+    second_order: NDArray[np.float64] | None
+    log_likelihood: float
+    n_frames: float
+    covariance_type: CovarianceType
+
+    def __init__(
+        self,
+        counts: ArrayLike,
+        first_order: ArrayLike,
+        second_order: ArrayLike | None,
+        log_likelihood: float,
+        n_frames: float,
+        covariance_type: CovarianceType = "diag",
+    ) -> None:
+        if not isinstance(covariance_type, str) or covariance_type not in _SECOND_ORDER:
+            raise InvalidInputError(
+                f"covariance_type must be one of {', '.join(map(repr, _SECOND_ORDER))}, found "
+                f"{covariance_type!r}"
+            )
+        for name, value in (
+            ("counts", counts),
+            ("first_order", first_order),
+            ("second_order", second_order),
+        ):
+            array = None if value is None else np.array(value, dtype=np.float64)
+            if array is not None:
+                if not np.isfinite(array).all():
+                    raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
+                array.setflags(write=False)
+            object.__setattr__(self, name, array)
+        object.__setattr__(self, "log_likelihood", float(log_likelihood))
+        object.__setattr__(self, "n_frames", float(n_frames))
+        object.__setattr__(self, "covariance_type", covariance_type)
+        self._check_shapes()
+        if not (np.isfinite(self.log_likelihood) and 0 <= self.n_frames < np.inf):
+            raise InvalidInputError(
+                f"log_likelihood must be finite and n_frames finite and >= 0, found "
+                f"{self.log_likelihood} and {self.n_frames}"
+            )
+        if self.counts.size and self.counts.min() < 0:
+            raise InvalidInputError(f"counts must be >= 0, found {self.counts.min():g}")
+
+    def _check_shapes(self) -> None:
+        axes = _SECOND_ORDER[self.covariance_type]
+        found = [self.first_order.shape]
+        expected: list[tuple[int, ...]] = [(self.counts.size, *self.first_order.shape[1:])]
+        if self.second_order is not None:
+            found.append(self.second_order.shape)
+            sizes = dict(zip("KD", self.first_order.shape, strict=False))
+            expected.append(tuple(sizes.get(axis, -1) for axis in axes))
+        if self.counts.ndim != 1 or self.first_order.ndim != 2 or found != expected:
+            shapes = ", ".join(str(shape) for shape in found)
+            raise InvalidInputError(
+                f"statistics must have shapes (K,), (K, D), ({', '.join(axes)}"
+                f"{',' if len(axes) == 1 else ''}), found counts {self.counts.shape} with {shapes}"
+            )
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, K."""
+        return int(self.first_order.shape[0])
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return int(self.first_order.shape[1])
+
+    @classmethod
+    def zeros(
+        cls,
+        n_components: int,
+        n_features: int,
+        *,
+        second_order: bool = True,
+        covariance_type: CovarianceType = "diag",
+    ) -> MixtureStatistics:
+        """Give the statistics of no frame at all: what sums start from."""
+        sizes = {"K": n_components, "D": n_features}
+        squares = None
+        if second_order:
+            squares = np.zeros([sizes[axis] for axis in _SECOND_ORDER[covariance_type]])
+        moments = np.zeros((n_components, n_features))
+        return cls(np.zeros(n_components), moments, squares, 0.0, 0.0, covariance_type)
+
+    def __add__(self, other: MixtureStatistics) -> MixtureStatistics:
+        """Add up: the statistics of the frames of both.
+
+        Raises
+        ------
+        InvalidInputError
+            If shapes or kinds disagree, or only one of the two has second-order moments.
+        """
+        if not isinstance(other, MixtureStatistics):
+            return NotImplemented
+        if self.first_order.shape != other.first_order.shape:
+            raise InvalidInputError(
+                f"statistics of different mixtures can't be added: moments of shape "
+                f"{self.first_order.shape} and {other.first_order.shape}"
+            )
+        if self.covariance_type != other.covariance_type:
+            raise InvalidInputError(
+                f"statistics of different kinds of mixtures can't be added: "
+                f"{self.covariance_type} and {other.covariance_type}"
+            )
+        second_order = None
+        if self.second_order is not None and other.second_order is not None:
+            second_order = self.second_order + other.second_order
+        elif self.second_order is not None or other.second_order is not None:
+            raise InvalidInputError(
+                "statistics with second-order moments can't be added to statistics without"
+            )
+        return MixtureStatistics(
+            self.counts + other.counts,
+            self.first_order + other.first_order,
+            second_order,
+            self.log_likelihood + other.log_likelihood,
+            self.n_frames + other.n_frames,
+            self.covariance_type,
+        )
+
+    def __radd__(self, other: object) -> MixtureStatistics:
+        """Let `sum` begin with its 0."""
+        return self if other == 0 else NotImplemented
+
+    def scale(self, factor: float) -> MixtureStatistics:
+        """Weigh each frame by `factor`, which must be finite and >= 0."""
+        if not 0 <= factor < np.inf:
+            raise InvalidInputError(f"factor must be finite and >= 0, found {factor}")
+        return MixtureStatistics(
+            self.counts * factor,
+            self.first_order * factor,
+            None if self.second_order is None else self.second_order * factor,
+            self.log_likelihood * factor,
+            self.n_frames * factor,
+            self.covariance_type,
+        )
+
+    def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> MixtureStatistics:
+        """Give the statistics of ``x * scale + shift``, both of shape (D,); likelihoods stay.
+
+        Those of a spherical mixture need one scale for all features.
+        """
+        scaled = self.first_order * scale
+        second_order = None
+        if self.second_order is not None:
+            second_order = self._rescaled_second_order(self.second_order, scaled, scale, shift)
+        return MixtureStatistics(
+            self.counts,
+            scaled + self.counts[:, None] * shift,
+            second_order,
+            self.log_likelihood,
+            self.n_frames,
+            self.covariance_type,
+        )
+
+    def _rescaled_second_order(
+        self,
+        second_order: NDArray[np.float64],
+        scaled: NDArray[np.float64],
+        scale: NDArray[np.float64],
+        shift: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        counts = self.counts
+        if self.covariance_type == "diag":
+            return np.asarray(
+                second_order * scale**2 + 2.0 * shift * scaled + counts[:, None] * shift**2
+            )
+        if self.covariance_type == "spherical":
+            if (scale != scale[0]).any():
+                raise InvalidInputError("spherical statistics need one scale for all features")
+            return np.asarray(
+                second_order * scale[0] ** 2 + 2.0 * scaled @ shift + counts * (shift @ shift)
+            )
+        if self.covariance_type == "tied":
+            counts, scaled = counts.sum(), scaled.sum(axis=0)
+        cross = scaled[..., :, None] * shift
+        return np.asarray(
+            second_order * np.outer(scale, scale)
+            + cross
+            + np.swapaxes(cross, -1, -2)
+            + counts[..., None, None] * np.outer(shift, shift)
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the statistics to a safetensors file, whole or not at all.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written; what stood there before is left as it was.
+        """
+        from speakergmm.serialization import save_arrays
+
+        save_arrays(
+            path,
+            self.to_arrays(),
+            kind="mixture statistics",
+            metadata={"covariance_type": self.covariance_type},
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> MixtureStatistics:
+        """Read statistics that `save` wrote.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is missing, something else or damaged.
+        """
+        from speakergmm.serialization import load_arrays
+
+        arrays, metadata = load_arrays(path, kind="mixture statistics")
+        try:
+            return cls.from_arrays(arrays, covariance_type=metadata.get("covariance_type", "diag"))
+        except InvalidInputError as error:
+            raise ModelFormatError(f"{os.fspath(path)}: {error}") from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes return statistics by this way: through the checks, read-only again.
+        parts = (self.counts, self.first_order, self.second_order)
+        return type(self), (*parts, self.log_likelihood, self.n_frames, self.covariance_type)
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Give the statistics by name, ready to be stored; a missing second order is left out."""
+        arrays = {
+            "counts": self.counts,
+            "first_order": self.first_order,
+            "log_likelihood": np.array([self.log_likelihood]),
+            "n_frames": np.array([self.n_frames]),
+        }
+        if self.second_order is not None:
+            arrays["second_order"] = self.second_order
+        return arrays
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, ArrayLike], *, covariance_type: CovarianceType = "diag"
+    ) -> MixtureStatistics:
+        """Build statistics of what `to_arrays` gave, validated anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array is missing or malformed.
+        """
+        needed = ("counts", "first_order", "log_likelihood", "n_frames")
+        missing = [name for name in needed if name not in arrays]
+        if missing:
+            raise InvalidInputError(f"statistics lack the arrays: {', '.join(missing)}")
+        scalars = [np.asarray(arrays[name], dtype=np.float64) for name in needed[2:]]
+        if any(scalar.size != 1 for scalar in scalars):
+            raise InvalidInputError("log_likelihood and n_frames must hold one number each")
+        return cls(
+            arrays["counts"],
+            arrays["first_order"],
+            arrays.get("second_order"),
+            scalars[0].item(),
+            scalars[1].item(),
+            covariance_type,
+        )

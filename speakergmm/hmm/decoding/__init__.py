@@ -1,0 +1,1 @@
+"""Best paths: alignment, decoding graphs, search, lattices."""

@@ -1,0 +1,87 @@
+"""Compiled sums of posteriors along a path; `alignment_reference` has the same in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import float64, int32, int64, types
+from numpy.typing import NDArray
+
+from speakergmm.hmm.inference.compilation import compiled, constant, written
+
+
+@compiled(
+    types.void,
+    constant(float64, 2),
+    constant(int32),
+    constant(int64),
+    constant(int32),
+    constant(int64),
+    constant(int64),
+    written(float64, 2),
+)
+def posteriors_on_path(
+    posteriors: NDArray[np.float64],
+    states: NDArray[np.int32],
+    place: NDArray[np.int64],
+    state_unit: NDArray[np.int32],
+    passed: NDArray[np.int64],
+    word_of: NDArray[np.int64],
+    result: NDArray[np.float64],
+) -> None:
+    """Sum posteriors over what is on the path at each frame.
+
+    Parameters
+    ----------
+    posteriors : array, shape (T, S)
+    states : array, shape (T,)
+        The path.
+    place : array, shape (T,)
+        Which of `passed` each frame belongs to.
+    state_unit : array, shape (S,)
+        Unit of each state.
+    passed : array, shape (R,)
+        Units on the path.
+    word_of : array, shape (U,)
+        Word of each unit, -1 for none.
+    result : array, shape (T, 5)
+        Filled with the posteriors of the frame's state, unit, and word (its unit, where there is
+        none), and of the units before and after on the path (0 where there is none).
+    """
+    n_frames, n_states = posteriors.shape
+    n_units = len(word_of)
+    # Where the states of a unit, and of a word, begin and end: most are elsewhere.
+    first, stop = np.full(n_units, n_states), np.zeros(n_units, np.int64)
+    for state in range(n_states):
+        unit = state_unit[state]
+        first[unit] = min(first[unit], state)
+        stop[unit] = max(stop[unit], state + 1)
+    n_words = 0
+    for unit in range(n_units):
+        n_words = max(n_words, word_of[unit] + 1)
+    word_first, word_stop = np.full(n_words, n_states), np.zeros(n_words, np.int64)
+    for unit in range(n_units):
+        word = word_of[unit]
+        if word >= 0:
+            word_first[word] = min(word_first[word], first[unit])
+            word_stop[word] = max(word_stop[word], stop[unit])
+    for t in range(n_frames):
+        here = place[t]
+        result[t, 0] = posteriors[t, states[t]]
+        for column in range(3):
+            # The unit itself, the one before, the one after.
+            other = here if column == 0 else (here - 1 if column == 1 else here + 1)
+            total = 0.0
+            if 0 <= other < len(passed):
+                unit = passed[other]
+                for state in range(first[unit], stop[unit]):
+                    if state_unit[state] == unit:
+                        total += posteriors[t, state]
+            result[t, 1 if column == 0 else column + 2] = total
+        word = word_of[passed[here]]
+        total = result[t, 1]
+        if word >= 0:
+            total = 0.0
+            for state in range(word_first[word], word_stop[word]):
+                if word_of[state_unit[state]] == word:
+                    total += posteriors[t, state]
+        result[t, 2] = total

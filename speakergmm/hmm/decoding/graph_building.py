@@ -1,0 +1,211 @@
+"""The pieces of decoding graphs: trees of pronunciations, and the states hung along them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.decoding.transducer import BEGINNING, ENTERING, WITHIN, DecodingGraph, Labels
+from speakergmm.hmm.models.topology import ENTRY
+from speakergmm.words import case_hint
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.language.grammar import GrammarState
+    from speakergmm.hmm.models.phone_models import PhoneModels
+    from speakergmm.hmm.models.utterance_graph import HasPronunciations
+
+
+@dataclass(slots=True)
+class PronunciationTree:
+    """A place in a tree of pronunciations."""
+
+    children: dict[int, PronunciationTree] = field(default_factory=dict)
+    ends: list[tuple[int, int, float]] = field(default_factory=list)  # word, history after it
+    best: float = -math.inf
+
+
+class SpokenWords:
+    """Pronunciations of words as numbers of units."""
+
+    def __init__(
+        self,
+        models: PhoneModels,
+        numbers: Mapping[str, int],
+        lexicon: HasPronunciations,
+        words: Sequence[str],
+    ) -> None:
+        missing = [word for word in words if word not in lexicon]
+        if missing:
+            raise InvalidInputError(
+                f"{len(missing)} words of the grammar have no pronunciation: {_listed(missing)}"
+                + case_hint(missing, lexicon, "write them so")
+            )
+        self.index = {word: index for index, word in enumerate(words)}
+        self.pronunciations: dict[str, list[tuple[tuple[int, ...], float]]] = {}
+        unknown: dict[str, None] = {}
+        for word in words:
+            entries = []
+            for pronunciation in lexicon[word]:
+                unknown.update(dict.fromkeys(p for p in pronunciation.phones if p not in numbers))
+                phones = tuple(numbers.get(phone, -1) for phone in pronunciation.phones)
+                if not phones:
+                    raise InvalidInputError(f"the word {word} has a pronunciation without phones")
+                if pronunciation.probability > 0:
+                    entries.append((phones, math.log(pronunciation.probability)))
+            self.pronunciations[word] = entries
+        check_units(numbers, list(unknown))
+        for word, entries in self.pronunciations.items():
+            for phones, _ in entries:
+                skipped = [p for p in phones if models.topologies[p].is_tee]
+                if skipped:
+                    raise InvalidInputError(
+                        f"the word {word} is pronounced with {models.units[skipped[0]]}, which can "
+                        "be passed over; such a unit may stand between words only"
+                    )
+
+    def tree(self, state: GrammarState, scale: float, penalty: float) -> PronunciationTree:
+        """Lay the words that may come next into a tree, and find the best below each node."""
+        root = PronunciationTree()
+        for arc in state.arcs:
+            base, word = scale * arc.log_probability + penalty, self.index[arc.word]
+            for phones, log_probability in self.pronunciations[arc.word]:
+                weight, node = base + log_probability, root
+                for phone in phones:
+                    child = node.children.get(phone)
+                    if child is None:
+                        child = node.children[phone] = PronunciationTree()
+                    child.best = max(child.best, weight)
+                    node = child
+                node.ends.append((word, arc.target, weight))
+        return root
+
+
+class GraphBuilder:
+    """Arcs of a graph in the making.
+
+    A junction is a list of states with log-probabilities: places from which what comes next can be
+    reached. Units hang on junctions directly, so that there are no empty arcs between phones.
+    """
+
+    def __init__(self, models: PhoneModels) -> None:
+        self.units = models.units
+        self.labels = Labels.from_models(models)
+        self.n_states = 0
+        self.arcs: list[tuple[int, int, int, int, float]] = []
+        self._shapes = [self._shape(models, unit) for unit in range(len(models.units))]
+
+    def _shape(self, models: PhoneModels, unit: int) -> _Shape:
+        topology = models.topologies[unit]
+        first = models.transitions.first
+        log_probability = models.transitions.log_probability()[first[unit] : first[unit + 1]]
+        mine = np.flatnonzero(self.labels.unit == unit)
+        label = {(int(self.labels.position[i]), int(self.labels.kind[i])): int(i) + 1 for i in mine}
+        shape = _Shape(topology.n_states, [], [], [], None, label)
+        for source, target, weight in zip(
+            topology.source.tolist(), topology.target.tolist(), log_probability, strict=True
+        ):
+            if weight == -math.inf:
+                continue
+            if source == ENTRY and target == topology.n_states:
+                shape.tee = float(weight)
+            elif source == ENTRY:
+                shape.entries.append((target, float(weight)))
+            elif target == topology.n_states:
+                shape.exits.append((source, float(weight)))
+            else:
+                shape.inner.append((source, target, label[target, WITHIN], float(weight)))
+        return shape
+
+    def state(self) -> int:
+        """Add a state."""
+        self.n_states += 1
+        return self.n_states - 1
+
+    def join(
+        self, junction: Iterable[tuple[int, float]], state: int, output: int = 0, weight: float = 0
+    ) -> None:
+        """Lead a junction into a state, without a frame."""
+        for source, log_probability in junction:
+            self.arcs.append((source, state, 0, output, log_probability + weight))
+
+    def unit(
+        self, junction: list[tuple[int, float]], unit: int, weight: float, kind: int
+    ) -> list[tuple[int, float]]:
+        """Hang the states of a unit on a junction; returns the junction after it."""
+        shape, base = self._shapes[unit], self.n_states
+        self.n_states += shape.n_states
+        add = self.arcs.append
+        for source, log_probability in junction:
+            for target, entry in shape.entries:
+                label = shape.label[target, kind]
+                add((source, base + target, label, 0, log_probability + weight + entry))
+        for first, second, label, inner in shape.inner:
+            add((base + first, base + second, label, 0, inner))
+        after = [(base + state, log_probability) for state, log_probability in shape.exits]
+        if shape.tee is not None:
+            after += [(source, weight + value + shape.tee) for source, value in junction]
+        return after
+
+    def tree(
+        self, junction: list[tuple[int, float]], root: PronunciationTree, after: Mapping[int, int]
+    ) -> None:
+        """Hang a tree of pronunciations on a junction."""
+        waiting = [(junction, root, 0.0, BEGINNING)]
+        while waiting:
+            here, node, spent, kind = waiting.pop()
+            for word, history, weight in node.ends:
+                self.join(here, after[history], word + 1, weight - spent)
+            for unit, child in node.children.items():
+                beyond = self.unit(here, unit, child.best - spent, kind)
+                waiting.append((beyond, child, child.best, ENTERING))
+
+    def finish(self, final: Mapping[int, float], **fields: Any) -> DecodingGraph:
+        """Give the graph."""
+        numbers = np.array([arc[:4] for arc in self.arcs], np.int32).reshape(-1, 4)
+        source, target, inputs, outputs = np.ascontiguousarray(numbers.T)
+        ends = np.full(self.n_states, -np.inf)
+        for state, log_probability in final.items():
+            ends[state] = log_probability
+        return DecodingGraph(
+            n_states=self.n_states,
+            source=source,
+            target=target,
+            input=inputs,
+            output=outputs,
+            log_probability=np.array([arc[4] for arc in self.arcs], np.float64),
+            final_log_probability=ends,
+            units=self.units,
+            labels=self.labels,
+            **fields,
+        )
+
+
+@dataclass(slots=True)
+class _Shape:
+    """The arcs of a unit, sorted by what they do."""
+
+    n_states: int
+    entries: list[tuple[int, float]]
+    inner: list[tuple[int, int, int, float]]
+    exits: list[tuple[int, float]]
+    tee: float | None
+    label: dict[tuple[int, int], int]
+
+
+def check_units(numbers: Mapping[str, int], wanted: Sequence[str | None]) -> None:
+    """Refuse units that have no model, naming them all."""
+    missing = [unit for unit in wanted if unit is not None and unit not in numbers]
+    if missing:
+        raise InvalidInputError(
+            f"there is no model of {_listed(missing)}; there are {', '.join(numbers)}"
+        )
+
+
+def _listed(names: Sequence[str], most: int = 10) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

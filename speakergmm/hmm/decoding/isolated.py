@@ -1,0 +1,257 @@
+"""Isolated words: each recording is one word of a list, with exact likelihoods of all of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.decoding.alignment import Segment
+from speakergmm.hmm.decoding.hypotheses import Hypothesis
+from speakergmm.hmm.decoding.search import DecodingResult
+from speakergmm.hmm.inference.algorithms import log_likelihood, viterbi
+from speakergmm.hmm.inference.graph import Graph, NoPathError
+from speakergmm.hmm.language.grammar import Grammar
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.utterance_graph import (
+    HasPronunciations,
+    UtteranceGraph,
+    compile_transcript,
+)
+from speakergmm.words import case_hint
+
+
+@dataclass(frozen=True, slots=True)
+class WordScore:
+    """How well a word explains a recording.
+
+    Parameters
+    ----------
+    word : str
+        The word.
+    log_likelihood : float
+        Logarithm of the sum over all paths, silences and pronunciations; -inf where the recording
+        is too short for the word.
+    best_path_log_probability : float
+        That of the best path alone.
+    posterior : float
+        Probability of the word among those of the list.
+    """
+
+    word: str
+    log_likelihood: float
+    best_path_log_probability: float
+    posterior: float
+
+
+class IsolatedWords:
+    """Recognise recordings that are exactly one word each.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        Models of phones, or of whole words.
+    lexicon : Lexicon
+        Pronunciations of the words.
+    words : iterable of str, or mapping of str to float, optional
+        The words, with prior probabilities if they are not the same; by default the lexicon's.
+    silence : str or None, default="SIL"
+        Unit that may stand before and after the word.
+    silence_probability : float, default=0.5
+        Probability of a silence in each of the two places.
+
+    Raises
+    ------
+    InvalidInputError
+        If words have no pronunciation or phones no model, or there is no word.
+
+    Notes
+    -----
+    Words are ranked by their likelihood summed over all paths (the forward algorithm), where a
+    search for the best path counts one alignment only. Emissions are evaluated once for all words.
+    """
+
+    def __init__(
+        self,
+        models: PhoneModels,
+        lexicon: HasPronunciations,
+        words: Iterable[str] | Mapping[str, float] | None = None,
+        *,
+        silence: str | None = "SIL",
+        silence_probability: float = 0.5,
+    ) -> None:
+        grammar = Grammar.isolated(iter(lexicon) if words is None else words)
+        missing = [word for word in grammar.words if word not in lexicon]
+        if missing:
+            raise InvalidInputError(
+                f"{len(missing)} words have no pronunciation: {', '.join(missing[:10])}"
+                + case_hint(missing, lexicon, "write them so")
+            )
+        self.models = models
+        self.words = tuple(arc.word for arc in grammar.states[0].arcs)
+        self.log_priors = np.array([arc.log_probability for arc in grammar.states[0].arcs])
+        self._utterances: dict[str, UtteranceGraph] = {}
+        self._graphs: list[Graph] = []
+        for word in self.words:
+            utterance = compile_transcript(
+                [word],
+                {word: lexicon[word]},
+                models,
+                silence=silence,
+                silence_probability=silence_probability,
+            )
+            self._utterances[word] = utterance
+            self._graphs.append(utterance.graph(models.transitions))
+        self.pdfs = np.unique(np.concatenate([u.pdfs for u in self._utterances.values()]))
+        self._columns = [np.searchsorted(self.pdfs, u.pdfs) for u in self._utterances.values()]
+
+    def rank(self, X: ArrayLike, *, acoustic_scale: float = 1.0) -> tuple[WordScore, ...]:
+        """Rank all words by their posterior probability.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames.
+        acoustic_scale : float, default=1.0
+            Power of the likelihoods in the posteriors, which are near 0 and 1 at 1: frames are
+            taken for independent, though they say much the same. It does not change the likelihoods
+            themselves, nor, with equal priors, the ranking.
+
+        Returns
+        -------
+        tuple of WordScore
+            The most probable word first; of equal ones, in the order of the list.
+
+        Raises
+        ------
+        NoPathError
+            If there are fewer frames than the shortest word needs.
+        """
+        return self.rank_emissions(
+            self.models.log_emissions(X, self.pdfs), acoustic_scale=acoustic_scale
+        )
+
+    def decode(
+        self, X: ArrayLike, *, n_best: int = 1, acoustic_scale: float | None = None
+    ) -> DecodingResult:
+        """Give the most probable words as a search would, with their times.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames.
+        n_best : int, default=1
+            How many words to list at most.
+        acoustic_scale : float, optional
+            As `rank`; the default, 0.1, makes for posteriors that are not all near 0 and 1.
+
+        Returns
+        -------
+        DecodingResult
+            Hypotheses of a word each, by posterior, which is also the confidence of the word; times
+            are those of its best path. The acoustic log-likelihood is the sum over all paths,
+            transitions and silences included.
+
+        Raises
+        ------
+        NoPathError
+            As `rank`.
+        """
+        if acoustic_scale is None:
+            acoustic_scale = 0.1
+        emissions = np.asarray(self.models.log_emissions(X, self.pdfs), np.float64)
+        ranked = self.rank_emissions(emissions, acoustic_scale=acoustic_scale)
+        priors = dict(zip(self.words, self.log_priors.tolist(), strict=True))
+        hypotheses = []
+        for score in ranked[:n_best]:
+            if score.log_likelihood == -math.inf:
+                break
+            words, phones = self._segments(score, emissions)
+            hypotheses.append(
+                Hypothesis(
+                    (score.word,),
+                    words,
+                    phones,
+                    acoustic_log_likelihood=score.log_likelihood,
+                    transition_log_probability=0.0,
+                    language_log_probability=priors[score.word],
+                    score=acoustic_scale * score.log_likelihood + priors[score.word],
+                    posterior=score.posterior,
+                )
+            )
+        return DecodingResult(tuple(hypotheses), len(emissions), math.inf)
+
+    def _segments(
+        self, score: WordScore, emissions: NDArray[np.float64]
+    ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+        """Find the frames of a word and of its phones on its best path."""
+        place = self.words.index(score.word)
+        utterance = self._utterances[score.word]
+        path = viterbi(
+            self._graphs[place], np.ascontiguousarray(emissions[:, self._columns[place]])
+        )
+        units = utterance.state_unit[path.states]
+        # A unit may follow itself only as another instance, so runs of one number are segments.
+        starts = np.flatnonzero(np.diff(units, prepend=-1)).tolist()
+        phones = []
+        for start, end in itertools.pairwise([*starts, len(units)]):
+            unit = utterance.units[units[start]]
+            phones.append(Segment(unit.unit, start, end, math.nan, unit.word))
+        spoken = [phone for phone in phones if phone.parent is not None]
+        word = Segment(score.word, spoken[0].start_frame, spoken[-1].end_frame, score.posterior)
+        return (word,), tuple(phones)
+
+    def rank_emissions(
+        self, log_emissions: ArrayLike, *, acoustic_scale: float = 1.0
+    ) -> tuple[WordScore, ...]:
+        """As `rank`, from log-densities (T, P) of ``pdfs``, in their order."""
+        if not (math.isfinite(acoustic_scale) and acoustic_scale > 0):
+            raise InvalidInputError(
+                f"acoustic_scale must be finite and above 0, found {acoustic_scale}"
+            )
+        emissions = np.asarray(log_emissions, np.float64)
+        if emissions.ndim != 2 or emissions.shape[1] != len(self.pdfs):
+            raise InvalidInputError(
+                f"log_emissions must have shape (frames, {len(self.pdfs)}), found {emissions.shape}"
+            )
+        sums = np.full(len(self.words), -np.inf)
+        paths = np.full(len(self.words), -np.inf)
+        shortest: list[int] = []
+        for place, (graph, columns) in enumerate(zip(self._graphs, self._columns, strict=True)):
+            needed = graph.shortest_duration
+            if needed is not None:
+                shortest.append(needed)
+            if needed is None or needed > len(emissions):
+                continue
+            mine: NDArray[np.float64] = np.ascontiguousarray(emissions[:, columns])
+            try:
+                sums[place] = log_likelihood(graph, mine)
+                paths[place] = viterbi(graph, mine).log_probability
+            except NoPathError:
+                continue
+        weights = self.log_priors + acoustic_scale * sums
+        total = np.logaddexp.reduce(weights)
+        if total == -np.inf:
+            least = min(shortest, default=0)
+            if len(emissions) < least:
+                raise NoPathError(
+                    f"the shortest word takes {least} frames at least, found {len(emissions)}",
+                    reason="duration",
+                )
+            raise NoPathError("no word has a probability above 0")
+        posteriors = np.exp(weights - total)
+        order = np.argsort(-weights, kind="stable")
+        return tuple(
+            WordScore(
+                self.words[place],
+                float(sums[place]),
+                float(paths[place]),
+                float(posteriors[place]),
+            )
+            for place in order
+        )

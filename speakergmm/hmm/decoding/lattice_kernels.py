@@ -1,0 +1,157 @@
+"""Passes over the arcs of a lattice, compiled; each is plain Python underneath (`.py_func`).
+
+Nodes are numbered so that arcs lead upwards, and arcs stand in the order of their sources. Numbers
+are natural logarithms. A pass either sums over paths or takes the best one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import boolean, float64, int8, int32, int64
+from numpy.typing import NDArray
+
+from speakergmm.hmm.inference.compilation import compiled, constant, written
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int32]
+
+FOLLOW, BLOCKED, LEAVE = 0, 1, 2
+"""What a backward pass does at an arc: go on within, stop, or take the value outside."""
+
+
+@compiled(int64, constant(int64), constant(int32), int64, written(int32))
+def topological_order(first: NDArray[np.int64], target: Indices, start: int, order: Indices) -> int:
+    """Fill `order` with the nodes that can be reached, each after all that lead to it.
+
+    Returns how many there are, or -1 if arcs go round in a circle.
+    """
+    n_nodes = len(first) - 1
+    degree = np.zeros(n_nodes, np.int32)
+    seen = np.zeros(n_nodes, np.bool_)
+    order[0] = start
+    seen[start] = True
+    n_reached, place = 1, 0
+    while place < n_reached:
+        node = order[place]
+        place += 1
+        for arc in range(first[node], first[node + 1]):
+            degree[target[arc]] += 1
+            if not seen[target[arc]]:
+                seen[target[arc]] = True
+                order[n_reached] = target[arc]
+                n_reached += 1
+    if degree[start] > 0:
+        return -1
+    n_sorted, place = 1, 0
+    order[0] = start
+    while place < n_sorted:
+        node = order[place]
+        place += 1
+        for arc in range(first[node], first[node + 1]):
+            degree[target[arc]] -= 1
+            if degree[target[arc]] == 0:
+                order[n_sorted] = target[arc]
+                n_sorted += 1
+    return n_sorted if n_sorted == n_reached else -1
+
+
+@compiled(
+    int64,
+    constant(int64),
+    constant(int32),
+    constant(int32),
+    constant(float64),
+    int64,
+    boolean,
+    written(float64),
+    written(int32),
+)
+def forward(
+    first: NDArray[np.int64],
+    target: Indices,
+    stop: Indices,
+    weight: Floats,
+    lowest: int,
+    sums: bool,
+    alpha: Floats,
+    back: Indices,
+) -> int:
+    """Go on from the nodes where `alpha` is finite, along arcs where `stop` is 0.
+
+    `back` gets the arc of the best way into each node reached. `lowest` is the first node to go
+    on from; returns the last node that was reached.
+    """
+    n_nodes = len(first) - 1
+    highest = lowest
+    for node in range(lowest, n_nodes):
+        if alpha[node] > -np.inf and node > highest:
+            highest = node
+    node = lowest
+    while node <= highest:
+        here = alpha[node]
+        if here > -np.inf:
+            for arc in range(first[node], first[node + 1]):
+                if stop[arc] != 0:
+                    continue
+                value = here + weight[arc]
+                if value == -np.inf:
+                    continue
+                there = target[arc]
+                if there > highest:
+                    highest = there
+                old = alpha[there]
+                if value > old:
+                    back[there] = arc
+                    if sums and old > -np.inf:
+                        alpha[there] = value + math.log1p(math.exp(old - value))
+                    else:
+                        alpha[there] = value
+                elif sums:
+                    alpha[there] = old + math.log1p(math.exp(value - old))
+        node += 1
+    return highest
+
+
+@compiled(
+    int64,
+    constant(int64),
+    constant(int32),
+    constant(int8),
+    constant(float64),
+    constant(float64),
+    boolean,
+    written(float64),
+)
+def backward(
+    first: NDArray[np.int64],
+    target: Indices,
+    role: NDArray[np.int8],
+    weight: Floats,
+    outside: Floats,
+    sums: bool,
+    beta: Floats,
+) -> int:
+    """Add to `beta`, which holds the values of ending at each node, those of going on.
+
+    Arcs of role `FOLLOW` lead to `beta` of their targets, `LEAVE` to `outside`, `BLOCKED` nowhere.
+    """
+    for node in range(len(first) - 2, -1, -1):
+        total = beta[node]
+        for arc in range(first[node], first[node + 1]):
+            if role[arc] == BLOCKED:
+                continue
+            there = target[arc]
+            value = weight[arc] + (beta[there] if role[arc] == FOLLOW else outside[there])
+            if value == -np.inf:
+                continue
+            if value > total:
+                if sums and total > -np.inf:
+                    total = value + math.log1p(math.exp(total - value))
+                else:
+                    total = value
+            elif sums:
+                total += math.log1p(math.exp(value - total))
+        beta[node] = total
+    return 0

@@ -1,0 +1,204 @@
+"""The best different word sequences of a lattice, and their scores under other language models."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from speakergmm.hmm.decoding import lattice_kernels as kernels
+from speakergmm.hmm.decoding.lattice import Floats, Indices, Lattice, LatticePath
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.decoding.hypotheses import Hypothesis
+
+
+@dataclass(frozen=True, slots=True)
+class _Prefix:
+    """First words of a hypothesis, and the nodes just after them with the best score to each."""
+
+    words: tuple[int, ...]
+    nodes: Indices
+    scores: Floats
+
+
+def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
+    """Yield different word sequences, best first, with the score of the best path of each.
+
+    Search for the best first over beginnings of word sequences; what is still to come is known
+    exactly from a pass backwards, so that no beginning is taken up before its turn. This is
+    determinisation of the lattice as far as it is needed and no farther.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        With the scales that count.
+
+    Yields
+    ------
+    words : tuple of int
+        Outputs (1 + index of the word).
+    score : float
+        Log-probability of the best path with these words and no others.
+    """
+    ahead = lattice.backward_best
+    number = itertools.count()
+    start = _Prefix((), np.zeros(1, np.int32), np.zeros(1))
+    # What is complete comes before what is not at the same score; the first found, before others.
+    heap: list[tuple[float, int, int, _Prefix | None, tuple[int, ...]]] = []
+    heapq.heappush(heap, (-float(ahead[0]), 1, next(number), start, ()))
+    words_at = np.flatnonzero(lattice.output)
+    sources = lattice.source[words_at]
+    while heap:
+        negative, _, _, prefix, words = heapq.heappop(heap)
+        if prefix is None:
+            yield words, -negative
+            continue
+        alpha, _, highest = _go_on(lattice, prefix.nodes, prefix.scores, sums=False)
+        end = float((alpha + lattice.final_weight).max())
+        if end > -np.inf:
+            heapq.heappush(heap, (-end, 0, next(number), None, prefix.words))
+        low, high = np.searchsorted(sources, [int(prefix.nodes.min()), highest + 1])
+        arcs = words_at[low:high]
+        arcs = arcs[alpha[sources[low:high]] > -np.inf]
+        scores = alpha[lattice.source[arcs]] + lattice.weight[arcs]
+        targets, labels = lattice.target[arcs], lattice.output[arcs]
+        alive = ahead[targets] > -np.inf
+        scores, targets, labels = scores[alive], targets[alive], labels[alive]
+        order = np.lexsort((-scores, targets, labels))
+        scores, targets, labels = scores[order], targets[order], labels[order]
+        kept = np.ones(len(order), np.bool_)  # the best way to each node with each word
+        kept[1:] = (labels[1:] != labels[:-1]) | (targets[1:] != targets[:-1])
+        scores, targets, labels = scores[kept], targets[kept], labels[kept]
+        bounds = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
+        for begin, stop in itertools.pairwise(bounds.tolist()):
+            if begin == stop:
+                continue
+            longer = _Prefix(
+                (*prefix.words, int(labels[begin])), targets[begin:stop], scores[begin:stop]
+            )
+            best = float((longer.scores + ahead[longer.nodes]).max())
+            heapq.heappush(heap, (-best, 1, next(number), longer, longer.words))
+
+
+def path_of_words(lattice: Lattice, words: Sequence[int]) -> LatticePath | None:
+    """Find the best path of a word sequence; None if the lattice doesn't hold it."""
+    fronts: list[tuple[Floats, Indices]] = []
+    nodes, scores = np.zeros(1, np.int32), np.zeros(1)
+    crossings: list[dict[int, int]] = []
+    for word in (*words, 0):
+        alpha, back, _ = _go_on(lattice, nodes, scores, sums=False)
+        fronts.append((alpha, back))
+        if word == 0:
+            break
+        arcs = np.flatnonzero(lattice.output == word)
+        arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
+        if len(arcs) == 0:
+            return None
+        reached = alpha[lattice.source[arcs]] + lattice.weight[arcs]
+        order = np.lexsort((-reached, lattice.target[arcs]))
+        nodes, chosen = np.unique(lattice.target[arcs][order], return_index=True)
+        scores = reached[order][chosen]
+        crossings.append(dict(zip(nodes.tolist(), arcs[order][chosen].tolist(), strict=True)))
+    ends = fronts[-1][0] + lattice.final_weight
+    node = int(np.argmax(ends))
+    score = float(ends[node])
+    if score == -np.inf:
+        return None
+    pieces: list[Indices] = []
+    for place in range(len(words), -1, -1):
+        piece = lattice.trace(fronts[place][1], node)
+        pieces.append(piece)
+        node = int(lattice.source[piece[0]]) if len(piece) else node
+        if place > 0:
+            crossing = crossings[place - 1][node]
+            pieces.append(np.array([crossing], np.int32))
+            node = int(lattice.source[crossing])
+    return LatticePath(np.concatenate(pieces[::-1]), score)
+
+
+def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
+    """Logarithm of the sum over all paths with these words and no others; -inf if there is none."""
+    nodes, scores = np.zeros(1, np.int32), np.zeros(1)
+    for word in words:
+        alpha, _, _ = _go_on(lattice, nodes, scores, sums=True)
+        arcs = np.flatnonzero(lattice.output == word)
+        arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
+        if len(arcs) == 0:
+            return -np.inf
+        reached = alpha[lattice.source[arcs]] + lattice.weight[arcs]
+        nodes, place = np.unique(lattice.target[arcs], return_inverse=True)
+        highest = np.full(len(nodes), -np.inf)
+        np.maximum.at(highest, place, reached)
+        scores = highest + np.log(np.bincount(place, np.exp(reached - highest[place])))
+    alpha, _, _ = _go_on(lattice, nodes, scores, sums=True)
+    ends = alpha + lattice.final_weight
+    return float(np.logaddexp.reduce(ends))
+
+
+def rescore(
+    hypotheses: Sequence[Hypothesis],
+    *,
+    acoustic_scale: float,
+    language_scale: float = 1.0,
+    word_penalty: float = 0.0,
+    language: Callable[[Sequence[str]], float] | None = None,
+) -> tuple[Hypothesis, ...]:
+    """Rank hypotheses anew, with other scales or another language model.
+
+    Parameters
+    ----------
+    hypotheses : sequence of Hypothesis
+        Alternatives for one recording.
+    acoustic_scale, language_scale : float
+        Factors of the acoustic and of the language model's log-probabilities.
+    word_penalty : float, default=0.0
+        Added for each word.
+    language : callable, optional
+        Gives the log-probability of words, such as `BackoffLanguageModel.log_probability`; without
+        one that of the grammar stays.
+
+    Returns
+    -------
+    tuple of Hypothesis
+        The best one first, each with its new score; posteriors are not known any more (NaN).
+    """
+    result = []
+    for hypothesis in hypotheses:
+        said = (
+            hypothesis.language_log_probability if language is None else language(hypothesis.words)
+        )
+        score = (
+            acoustic_scale * hypothesis.acoustic_log_likelihood
+            + hypothesis.transition_log_probability
+            + (language_scale * said if said > -np.inf else -np.inf)
+            + word_penalty * len(hypothesis.words)
+        )
+        result.append(
+            replace(hypothesis, language_log_probability=said, score=score, posterior=float("nan"))
+        )
+    return tuple(sorted(result, key=lambda hypothesis: -hypothesis.score))
+
+
+def _go_on(
+    lattice: Lattice, nodes: Indices, scores: Floats, *, sums: bool
+) -> tuple[Floats, Indices, int]:
+    """Go on from some nodes along arcs without words."""
+    alpha = np.full(lattice.n_nodes, -np.inf)
+    back = np.full(lattice.n_nodes, -1, np.int32)
+    alpha[nodes] = scores
+    highest = kernels.forward(
+        lattice.first,
+        lattice.target,
+        lattice.output,
+        lattice.weight,
+        int(nodes.min()),
+        sums,
+        alpha,
+        back,
+    )
+    return alpha, back, highest

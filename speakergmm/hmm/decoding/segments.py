@@ -1,0 +1,219 @@
+"""Words, phones and states of an alignment: runs of frames cut out of a path."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.hmm.decoding.alignment_kernels import posteriors_on_path
+from speakergmm.hmm.inference.algorithms import ViterbiPath
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+
+# Shortest that expectation may make a phone.
+_LEAST_FRAMES = 0.5
+
+
+class Segment(NamedTuple):
+    """A word, phone or state and the frames that it takes.
+
+    Parameters
+    ----------
+    label : str
+        Word, unit, or unit and number of its state, such as ``AH.1`` (from 1).
+    start_frame, end_frame : int
+        First frame, and the frame after the last.
+    confidence : float
+        Probability that this was said. Of what was recognised, that among the paths of a lattice;
+        of an aligned word see `speakergmm.recognition.confidence`. NaN where nobody computed it.
+    parent : int or None
+        Of a phone the place of its word in `Alignment.words`, None for silence; of a state the
+        place of its phone in `Alignment.phones`.
+    goodness : float
+        Mean over these frames of the log-likelihood ratio, in nats, of the state aligned and the
+        best state of all models; 0 at best. NaN where it was not computed.
+    posterior : float
+        Of an alignment, how sure it is where the segment lies: mean over these frames of the
+        posterior probability, given all frames and the transcript (see `Aligner`), that this word
+        (in any pronunciation), this phone or this state is the one at that frame. A transcript
+        that is wrong has a surest place, too. NaN where posteriors were not computed.
+    """
+
+    label: str
+    start_frame: int
+    end_frame: int
+    confidence: float
+    parent: int | None = None
+    goodness: float = math.nan
+    posterior: float = math.nan
+
+    @property
+    def n_frames(self) -> int:
+        """Frames taken."""
+        return self.end_frame - self.start_frame
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alignment:
+    """The most probable path of an utterance through the ways to say its transcript.
+
+    Parameters
+    ----------
+    words : tuple of Segment
+        Of the transcript, in order; silence is none of them.
+    phones : tuple of Segment
+        All units passed, silence among them; each begins where the one before ends, from frame 0
+        to the last.
+    states : tuple of Segment
+        The same of states.
+    log_likelihood : float
+        Logarithm of the joint probability of path and frames, divided by the number of frames.
+    n_frames : int
+        Frames aligned.
+    phone_edges : array of float, shape (n_phones + 1,)
+        Where phones begin, and the last ends, in frames: expected values under the posterior, so
+        between frames. Equal to the path's where posteriors were not computed.
+    frame_log_likelihoods : array of float, shape (n_frames,)
+        Log-density of each frame in its state.
+    """
+
+    words: tuple[Segment, ...]
+    phones: tuple[Segment, ...]
+    states: tuple[Segment, ...]
+    log_likelihood: float
+    n_frames: int
+    phone_edges: NDArray[np.float64]
+    frame_log_likelihoods: NDArray[np.float64]
+
+    def with_words(self, words: tuple[Segment, ...]) -> Alignment:
+        """Return the alignment with other values for its words."""
+        return replace(self, words=words)
+
+
+def cut_path(
+    utterance: UtteranceGraph,
+    path: ViterbiPath,
+    taken: NDArray[np.float64],
+    posteriors: NDArray[np.float64] | None,
+    ratios: NDArray[np.float64] | None,
+) -> Alignment:
+    """Cut a path into runs of states, units and words.
+
+    Parameters
+    ----------
+    utterance : UtteranceGraph
+    path : ViterbiPath
+        Of T frames.
+    taken : array, shape (T,)
+        Log-density of each frame in its state.
+    posteriors : array, shape (T, S), or None
+        Of all states; without them segments have none.
+    ratios : array, shape (T,), or None
+        Log-likelihood ratio of each frame's state and the best of all models.
+
+    Returns
+    -------
+    Alignment
+    """
+    n_frames = len(path.states)
+    unit = utterance.state_unit[path.states]
+    unit_runs = _runs(unit)
+    state_runs = _runs(path.states)
+    passed = unit[unit_runs[:-1]].astype(np.int64)
+    word_of = np.array(
+        [-1 if item.word is None else item.word for item in utterance.units], np.int64
+    )
+    place = np.repeat(np.arange(len(passed)), np.diff(unit_runs))
+    on_path = np.full((n_frames, 5), np.nan)
+    if posteriors is not None:
+        posteriors_on_path(
+            posteriors, path.states, place, utterance.state_unit, passed, word_of, on_path
+        )
+    # Sums over any run of frames are differences of these.
+    columns = np.zeros((n_frames + 1, 4))
+    np.cumsum(on_path[:, :3], axis=0, out=columns[1:, :3])
+    if ratios is None:
+        columns[:, 3] = np.nan
+    else:
+        np.cumsum(ratios, out=columns[1:, 3])
+
+    def segments(
+        runs: NDArray[np.int64], labels: list[str], column: int, parents: list[int | None]
+    ) -> tuple[Segment, ...]:
+        sums = np.diff(columns[runs], axis=0) / np.diff(runs)[:, None]
+        # Sums of posteriors may end a hair above one.
+        means = np.minimum(sums[:, column], 1.0).tolist()
+        places = runs.tolist()
+        unknown = [math.nan] * len(labels)
+        ratio = sums[:, 3].tolist()
+        return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, means))
+
+    units = [utterance.units[number] for number in passed.tolist()]
+    first_states = path.states[state_runs[:-1]]
+    state_names = [
+        f"{units[number].unit}.{position + 1}"
+        for number, position in zip(
+            place[state_runs[:-1]].tolist(),
+            utterance.state_position[first_states].tolist(),
+            strict=True,
+        )
+    ]
+    word = word_of[passed]
+    # Runs of units of one word; silence is a run without one.
+    word_runs = _runs(word)
+    said = word[word_runs[:-1]]
+    spoken = said >= 0
+    words = segments(
+        unit_runs[word_runs],
+        [utterance.words[number] if number >= 0 else "" for number in said.tolist()],
+        2,
+        [None] * len(said),
+    )
+    number_of = np.cumsum(spoken) - 1
+    parents = np.repeat(np.where(spoken, number_of, -1), np.diff(word_runs)).tolist()
+    return Alignment(
+        words=tuple(item for item, kept in zip(words, spoken.tolist(), strict=True) if kept),
+        phones=segments(
+            unit_runs,
+            [item.unit for item in units],
+            1,
+            [None if parent < 0 else parent for parent in parents],
+        ),
+        states=segments(state_runs, state_names, 0, place[state_runs[:-1]].tolist()),
+        log_likelihood=float(path.log_probability) / n_frames,
+        n_frames=n_frames,
+        phone_edges=_edges(unit_runs, None if posteriors is None else on_path),
+        frame_log_likelihoods=taken,
+    )
+
+
+def _runs(values: NDArray[Any]) -> NDArray[np.int64]:
+    """Give where runs of equal values begin, and where the last ends, shape (R + 1,)."""
+    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+    return np.concatenate([[0], changes, [len(values)]]).astype(np.int64)
+
+
+def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Give the expected edges between units of the path.
+
+    The frames of two neighbours on the path belong to the first with its share of the posterior
+    of both; the sum of these shares is the expected place of the edge.
+    """
+    edges = runs.astype(np.float64)
+    if on_path is None or len(runs) < 3:
+        return edges
+    own, before, after = on_path[:, 1], on_path[:, 3], on_path[:, 4]
+    # Where neither of two is probable the path decides: nothing of the frame changes hands.
+    with np.errstate(invalid="ignore"):
+        to_former = np.nan_to_num(before / (before + own), nan=0.0)
+        to_latter = np.nan_to_num(after / (after + own), nan=0.0)
+    gained = np.add.reduceat(to_former, runs[1:-1])
+    lost = np.add.reduceat(to_latter, runs[:-1])[:-1]
+    edges[1:-1] += gained - lost
+    # No phone vanishes: each keeps half a frame, which there is, for the path gives it one.
+    least = _LEAST_FRAMES * np.arange(len(edges))
+    edges[:-1] = np.maximum.accumulate(edges[:-1] - least[:-1]) + least[:-1]
+    return np.asarray(np.minimum.accumulate((edges - least)[::-1])[::-1] + least)

@@ -1,0 +1,178 @@
+"""A decoding graph as plain arrays, and what its inputs and outputs stand for."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.hmm.models.topology import ENTRY
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.decoding.exact_search import ExactSearch
+    from speakergmm.hmm.language.grammar import Grammar
+    from speakergmm.hmm.models.phone_models import PhoneModels
+
+WITHIN, ENTERING, BEGINNING = 0, 1, 2
+"""What happens at a frame: a unit goes on, a unit begins, a unit begins that begins a word."""
+
+WORD_ACOUSTIC_SCALE, PHONE_ACOUSTIC_SCALE = 0.15, 0.25
+"""Gave the fewest errors on held-out speakers of LibriSpeech; see recipes/phones/RESULTS.md."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """What the inputs of a decoding graph stand for; input i + 1 is entry i of each field.
+
+    Parameters
+    ----------
+    unit : array of int, shape (L,)
+        Number of the unit, as in the models.
+    position : array of int, shape (L,)
+        State of the unit that emits.
+    kind : array of int, shape (L,)
+        `WITHIN`, `ENTERING` or `BEGINNING`: where a phone and a word begin can so be read off a
+        path, though a pdf alone would not say it.
+    pdf : array of int, shape (L,)
+        Pdf of that state.
+    """
+
+    unit: NDArray[np.int32]
+    position: NDArray[np.int32]
+    kind: NDArray[np.int8]
+    pdf: NDArray[np.int32]
+
+    @classmethod
+    def from_models(cls, models: PhoneModels) -> Labels:
+        """Give numbers to all states of all units, one for each thing that can happen.
+
+        Parameters
+        ----------
+        models : PhoneModels
+            Whose topologies and tying count.
+        """
+        rows: list[tuple[int, int, int, int]] = []
+        for unit, topology in enumerate(models.topologies):
+            pdfs = models.tying.pdfs(unit)
+            entries = set(topology.target[topology.source == ENTRY].tolist())
+            for position in range(topology.n_states):
+                kinds = (WITHIN, ENTERING, BEGINNING) if position in entries else (WITHIN,)
+                rows += [(unit, position, kind, int(pdfs[position])) for kind in kinds]
+        table = np.array(rows, np.int32)
+        return cls(table[:, 0], table[:, 1], table[:, 2].astype(np.int8), table[:, 3])
+
+
+@dataclass(frozen=True, eq=False)
+class DecodingGraph:
+    """A finite-state transducer from emitting states to words, as plain arrays.
+
+    Parameters
+    ----------
+    n_states : int
+        States; a path begins in state 0.
+    source, target : array of int, shape (A,)
+        States that each arc leads from and to.
+    input : array of int, shape (A,)
+        1 + index into `labels` of the state that emits a frame on this arc; 0 for none.
+    output : array of int, shape (A,)
+        1 + index into `words` of the word that ends on this arc; 0 for none.
+    log_probability : array, shape (A,)
+        Natural logarithms: transitions, silences, pronunciations and, scaled, the grammar.
+    final_log_probability : array, shape (n_states,)
+        Of ending in each state; -inf where a path can't end.
+    words : tuple of str
+        The words, or whatever the grammar is made of.
+    units : tuple of str
+        Names of the units of the models.
+    labels : Labels
+        What the inputs mean.
+    grammar : Grammar
+        What the words follow.
+    silence : str or None
+        Unit that may stand between words.
+    language_scale, word_penalty : float
+        With which the grammar went into the graph.
+    acoustic_scale : float, default=0.15
+        Factor of log-densities to search with where none is given.
+    """
+
+    n_states: int
+    source: NDArray[np.int32]
+    target: NDArray[np.int32]
+    input: NDArray[np.int32]
+    output: NDArray[np.int32]
+    log_probability: NDArray[np.float64]
+    final_log_probability: NDArray[np.float64]
+    words: tuple[str, ...]
+    units: tuple[str, ...]
+    labels: Labels
+    grammar: Grammar
+    silence: str | None
+    language_scale: float = 1.0
+    word_penalty: float = 0.0
+    acoustic_scale: float = WORD_ACOUSTIC_SCALE
+
+    @property
+    def n_arcs(self) -> int:
+        """Number of arcs, A."""
+        return len(self.source)
+
+    @cached_property
+    def pdfs(self) -> NDArray[np.int32]:
+        """The pdfs that occur, ascending: those that must be evaluated."""
+        used = np.unique(self.input)
+        pdfs: NDArray[np.int32] = np.unique(self.labels.pdf[used[used > 0] - 1])
+        return pdfs
+
+    @cached_property
+    def columns(self) -> NDArray[np.int64]:
+        """Column of `pdfs` that each label emits with, shape (L,); 0 for labels not used."""
+        columns = np.searchsorted(self.pdfs, self.labels.pdf)
+        return np.where(columns < len(self.pdfs), columns, 0)
+
+    @cached_property
+    def shortest_duration(self) -> int | None:
+        """Least number of frames from the start to an end; None where no path leads there."""
+        reached: dict[int, list[tuple[int, int]]] = {}
+        possible = self.log_probability > -np.inf
+        for source, target, takes in zip(
+            self.source[possible].tolist(),
+            self.target[possible].tolist(),
+            (self.input[possible] > 0).tolist(),
+            strict=True,
+        ):
+            reached.setdefault(source, []).append((target, takes))
+        distance = {0: 0}
+        waiting = deque([0])  # in order of distance: arcs take one frame or none
+        while waiting:
+            state = waiting.popleft()
+            if self.final_log_probability[state] > -np.inf:
+                return distance[state]
+            for target, takes in reached.get(state, ()):
+                if distance[state] + takes < distance.get(target, self.n_states + 1):
+                    distance[target] = distance[state] + takes
+                    (waiting.append if takes else waiting.appendleft)(target)
+        return None
+
+    @cached_property
+    def transducer(self) -> Any:
+        """The graph as the search engine's own type, made at the first use in a process."""
+        from speakergmm.hmm.decoding.fst import make_transducer
+
+        return make_transducer(self)
+
+    @cached_property
+    def exact_search(self) -> ExactSearch:
+        """The graph as a search without a beam goes through it, made at the first use."""
+        from speakergmm.hmm.decoding.exact_search import ExactSearch
+
+        return ExactSearch.of(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what was made for a search: the engine's object can't travel."""
+        made = ("transducer", "exact_search")
+        return {key: value for key, value in self.__dict__.items() if key not in made}

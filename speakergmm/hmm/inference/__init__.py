@@ -1,0 +1,1 @@
+"""Recursions over sparse graphs: forward, backward, Viterbi."""

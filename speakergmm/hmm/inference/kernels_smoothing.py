@@ -1,0 +1,210 @@
+"""The second pass of forward-backward: posteriors, handed back from the last frame to the first.
+
+It needs no backward probabilities. The posterior of a state at one frame is handed to the states
+before it in proportion to what each of them gave to its forward probability: all numbers are in
+[0, 1]. States whose posterior is below `NEGLIGIBLE` are left out for good: everything that passes
+through them is as improbable, so each frame loses no more than T S times that.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import boolean, float64, int32, int64, types, uint32
+from numpy.typing import NDArray
+
+from speakergmm.hmm.inference.compilation import compiled, constant, written
+
+Floats = NDArray[np.float64]
+Levels = NDArray[np.int32]
+Indices = NDArray[np.uint32]
+# Numbers of which mypy can't follow the kind, as the compiler does.
+Number = Any
+
+NEGLIGIBLE = 1e-30
+_UP = 2.0**512
+_DOWN = 2.0**-512
+_SMALLEST = 2.0**-256
+_LARGEST = 2.0**256
+_NOTHING = -(2**30)
+_ONE = np.uint64(1)
+
+
+@compiled()
+def _normalise(value: float, level: Number) -> tuple[float, Number]:
+    """Bring a value above zero into [2^-256, 2^256)."""
+    while value < _SMALLEST:
+        value *= _UP
+        level -= 1
+    while value >= _LARGEST:
+        value *= _DOWN
+        level += 1
+    return value, level
+
+
+@compiled()
+def _share_entries(
+    posteriors: Floats,
+    entry_state: Indices,
+    entry: Floats,
+    entry_level: Levels,
+    entry_counts: Floats,
+) -> None:
+    """Share the posteriors of the first frame between the entries into each state."""
+    highest = np.full(len(posteriors), _NOTHING)
+    sums = np.zeros(len(posteriors))
+    for e in range(len(entry_state)):
+        if entry[e] > 0.0:
+            highest[entry_state[e]] = max(highest[entry_state[e]], entry_level[e])
+    # Twice over the same: sums first.
+    for turn in range(2):
+        for e in range(len(entry_state)):
+            j = entry_state[e]
+            if posteriors[j] < NEGLIGIBLE or entry[e] == 0.0:
+                continue
+            share = entry[e]
+            if entry_level[e] < highest[j]:
+                share = share * _DOWN if entry_level[e] == highest[j] - 1 else 0.0
+            if turn == 0:
+                sums[j] += share
+            else:
+                entry_counts[e] = posteriors[j] * (share / sums[j])
+
+
+@compiled(
+    types.void,
+    constant(float64, 2),
+    constant(int32, 2),
+    constant(uint32),
+    constant(uint32),
+    constant(uint32),
+    constant(float64),
+    constant(int32),
+    boolean,
+    constant(uint32),
+    constant(float64),
+    constant(int32),
+    constant(uint32),
+    constant(float64),
+    constant(int32),
+    float64,
+    int64,
+    written(float64, 2),
+    written(float64, 2),
+    written(float64),
+    written(float64),
+    written(float64),
+)
+def smooth(
+    values: Floats,
+    levels: Levels,
+    pdf: Indices,
+    incoming: Indices,
+    source: Indices,
+    probability: Floats,
+    probability_level: Levels,
+    wide: bool,
+    entry_state: Indices,
+    entry: Floats,
+    entry_level: Levels,
+    exit_state: Indices,
+    exit_: Floats,
+    exit_level: Levels,
+    sum_value: float,
+    sum_level: int,
+    state_posteriors: Floats,
+    pdf_posteriors: Floats,
+    arc_counts: Floats,
+    entry_counts: Floats,
+    exit_counts: Floats,
+) -> None:
+    """Fill in what comes as zeros: the last five.
+
+    Parameters
+    ----------
+    values, levels : array, shape (T, S)
+        Forward probabilities.
+    sum_value, sum_level : float, int
+        Their sum over the exits.
+    state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
+    pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
+    arc_counts : array, shape (A,)
+        Sorted by target, as `source` and `probability`.
+    """
+    n_frames, n_states = values.shape
+    want_states = len(state_posteriors) > 0
+    want_pdfs = len(pdf_posteriors) > 0
+    now = np.zeros(n_states)
+    before = np.zeros(n_states)
+    first: Number = n_states
+    last: Number = -1
+    for f in range(len(exit_state)):
+        k = np.int64(exit_state[f])
+        term = values[n_frames - 1, k] * exit_[f]
+        if term > 0.0:
+            term, level = _normalise(term, np.int64(levels[n_frames - 1, k]) + exit_level[f])
+            if level < sum_level - 1:
+                continue
+            share = (term if level == sum_level else term * _DOWN) / sum_value
+            exit_counts[f] = share
+            now[k] += share
+            first, last = min(first, k), max(last, k)
+    for t in range(n_frames - 1, -1, -1):
+        before_first, before_last = np.uint64(n_states), np.uint64(0)
+        row, row_level = values[max(t - 1, 0)], levels[max(t - 1, 0)]
+        for j in range(np.uint64(first), np.uint64(last + 1)):
+            posterior = now[j]
+            if posterior == 0.0:
+                continue
+            if t:
+                now[j] = 0.0
+            if posterior < NEGLIGIBLE:
+                continue
+            if want_states:
+                state_posteriors[t, j] = posterior
+            if want_pdfs:
+                pdf_posteriors[t, pdf[j]] += posterior
+            if t == 0:
+                continue
+            begin, end = np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])
+            total, level = 0.0, np.int64(_NOTHING)
+            for a in range(begin, end):
+                i = source[a]
+                if row[i] == 0.0:
+                    continue
+                term = row[i] * probability[a]
+                term_level = np.int64(row_level[i])
+                if wide:
+                    if term == 0.0:
+                        continue
+                    term, term_level = _normalise(term, term_level + probability_level[a])
+                if term_level == level:
+                    total += term
+                elif term_level > level:
+                    total = term + total * _DOWN if term_level == level + 1 else term
+                    level = term_level
+                elif term_level == level - 1:
+                    total += term * _DOWN
+            factor = posterior / total
+            for a in range(begin, end):
+                i = np.uint64(source[a])
+                share = row[i] * probability[a]
+                if share == 0.0:
+                    continue
+                term_level = np.int64(row_level[i])
+                if wide:
+                    share, term_level = _normalise(share, term_level + probability_level[a])
+                # What is two levels lower is nothing beside the highest.
+                if term_level < level:
+                    if term_level < level - 1:
+                        continue
+                    share *= _DOWN
+                share *= factor
+                arc_counts[a] += share
+                before[i] += share
+                before_first, before_last = min(before_first, i), max(before_last, i)
+        if t:
+            now, before = before, now
+            first, last = np.int64(before_first), np.int64(before_last)
+    _share_entries(now, entry_state, entry, entry_level, entry_counts)

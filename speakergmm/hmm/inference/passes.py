@@ -1,0 +1,300 @@
+"""The passes of inference on checked arrays: which kernel, with which arrays of the graph."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.hmm.inference.graph import Floats, Graph, Indices
+
+Arithmetic = Literal["scaled", "log"]
+Implementation = Literal["compiled", "numpy"]
+Wanted = Literal["states", "pdfs", "sum"]
+
+# Logarithms of arcs for which products need no care of their range.
+_MILD = (-170.0, 120.0)
+# Largest logarithm whose level, summed over frames, is certain to fit into an integer.
+_WIDEST = 1e6
+_WIDEST_SUM = 1e11
+# Frames times states that each thread keeps memory for from one call to the next: 12 MiB.
+_MOST_KEPT = 2**20
+_rooms = threading.local()
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a pass has found; arrays are filled in in place.
+
+    Parameters
+    ----------
+    frame : int
+        The frame at which no path was left; T if some are left.
+    dropped : int
+        Number of states dropped by the beam over all frames.
+    log_likelihood : float
+    posteriors : array, shape (T, S) or (T, P)
+        Of states or of pdfs.
+    arcs, entries, exits : array, shape (A,), (E,) and (F,)
+    """
+
+    frame: int
+    dropped: int
+    log_likelihood: float
+    posteriors: Floats
+    arcs: Floats
+    entries: Floats
+    exits: Floats
+
+
+class BestPath(NamedTuple):
+    """What a Viterbi pass has found.
+
+    Parameters
+    ----------
+    frame, dropped : int
+        As in `Counts`.
+    log_probability : float
+    states, arcs : array of int, shape (T,) and (T - 1,)
+    entry, exit : int
+    """
+
+    frame: int
+    dropped: int
+    log_probability: float
+    states: Indices
+    arcs: Indices
+    entry: int
+    exit: int
+
+
+def sum_paths(
+    graph: Graph,
+    log_emissions: Floats,
+    peaks: Floats,
+    *,
+    arithmetic: Arithmetic,
+    implementation: Implementation,
+    beam: float,
+    wanted: Wanted,
+) -> Counts:
+    """Sum over all paths; with `wanted` "sum" the likelihood is all that is computed."""
+    n_frames, n_pdfs = log_emissions.shape
+    n_columns = {"states": graph.n_states, "pdfs": n_pdfs, "sum": 0}[wanted]
+    found = Counts(
+        frame=0,
+        dropped=0,
+        log_likelihood=-math.inf,
+        posteriors=np.zeros((n_frames, n_columns)),
+        arcs=np.zeros(graph.n_arcs),
+        entries=np.zeros(len(graph.entry_state)),
+        exits=np.zeros(len(graph.exit_state)),
+    )
+    if implementation == "numpy":
+        from speakergmm.hmm.inference import reference
+
+        below = log_emissions - _finite(peaks)[:, None]
+        is_far = (below < -_widest(n_frames)) & (below > -math.inf)
+        use_logs = arithmetic == "log" or is_far.any()
+        run = reference.sum_paths_log if use_logs else reference.sum_paths_scaled
+        run(graph, below, beam, wanted, found)
+        found.log_likelihood += float(peaks.sum())
+    elif arithmetic == "log" or not _sum_scaled(graph, log_emissions, peaks, beam, wanted, found):
+        _sum_log(graph, log_emissions, beam, wanted, found)
+    return found
+
+
+def _sum_scaled(
+    graph: Graph, log_emissions: Floats, peaks: Floats, beam: float, wanted: Wanted, found: Counts
+) -> bool:
+    """Sum in numbers with levels; False if their range is not enough."""
+    from speakergmm.hmm.inference.kernels import SPAN, forward
+
+    n_frames = len(log_emissions)
+    lowest = -_widest(n_frames)
+    structure = graph.structure
+    probability, level, wide, fine = _with_levels(graph.log_prob[structure.incoming_arc], lowest)
+    entry, entry_level, _, fine_entry = _with_levels(graph.entry_log_prob, lowest)
+    exit_, exit_level, _, fine_exit = _with_levels(graph.exit_log_prob, lowest)
+    if not (fine and fine_entry and fine_exit):
+        return False
+    arrays = (
+        graph.pdf.view(np.uint32),
+        structure.incoming.view(np.uint32),
+        structure.incoming_source.view(np.uint32),
+        probability,
+        level,
+        wide,
+        graph.entry_state.view(np.uint32),
+        entry,
+        entry_level,
+        graph.exit_state.view(np.uint32),
+        exit_,
+        exit_level,
+    )
+    n_rows = 2 if wanted == "sum" else n_frames
+    values, levels = _room(n_rows, graph.n_states)
+    found.frame, found.dropped, value, sum_level = forward(
+        log_emissions,
+        _finite(peaks),
+        *arrays,
+        structure.lowest_target,
+        structure.highest_target,
+        graph.arcs_to_exit,
+        beam,
+        lowest,
+        values,
+        levels,
+    )
+    if found.frame < 0:
+        return False
+    if found.frame < n_frames:
+        return True
+    found.log_likelihood = float(peaks.sum()) + sum_level * SPAN + math.log(value)
+    if wanted != "sum":
+        from speakergmm.hmm.inference.kernels_smoothing import smooth
+
+        counts = np.zeros(graph.n_arcs)
+        states, pdfs = _posteriors(graph, found, wanted)
+        smooth(values, levels, *arrays, value, sum_level, states, pdfs, counts, *_ends(found))
+        found.arcs[structure.incoming_arc] = counts
+    return True
+
+
+def _sum_log(
+    graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
+) -> None:
+    """Sum in logarithms."""
+    from speakergmm.hmm.inference.kernels_log import forward_log, smooth_log
+
+    structure = graph.structure
+    ends = (
+        graph.entry_state.view(np.uint32),
+        graph.entry_log_prob,
+        graph.exit_state.view(np.uint32),
+        graph.exit_log_prob,
+    )
+    arcs = (
+        graph.pdf.view(np.uint32),
+        structure.incoming.view(np.uint32),
+        structure.incoming_source.view(np.uint32),
+        graph.log_prob[structure.incoming_arc],
+    )
+    n_frames = len(log_emissions)
+    alpha = np.empty((2 if wanted == "sum" else n_frames, graph.n_states))
+    found.frame, found.dropped, found.log_likelihood = forward_log(
+        log_emissions,
+        *arcs,
+        *ends,
+        graph.arcs_to_exit,
+        beam,
+        alpha,
+    )
+    if found.frame < n_frames or wanted == "sum":
+        return
+    counts = np.zeros(graph.n_arcs)
+    states, pdfs = _posteriors(graph, found, wanted)
+    smooth_log(*arcs, *ends, alpha, states, pdfs, counts, *_ends(found))
+    found.arcs[structure.incoming_arc] = counts
+
+
+def best_path(
+    graph: Graph,
+    log_emissions: Floats,
+    peaks: Floats,
+    *,
+    implementation: Implementation,
+    beam: float,
+) -> BestPath:
+    """Find the most probable path."""
+    structure = graph.structure
+    taken_off = _finite(peaks)
+    n_frames = len(log_emissions)
+    # Arcs into a state are told apart by 16 bits.
+    if implementation == "numpy" or int(np.diff(structure.incoming).max()) > 2**16:
+        from speakergmm.hmm.inference import reference
+
+        path = reference.best_path(graph, log_emissions - taken_off[:, None], beam)
+        return path._replace(log_probability=path.log_probability + float(taken_off.sum()))
+    from speakergmm.hmm.inference import kernels_viterbi
+
+    states: Indices = np.empty(n_frames, dtype=np.int32)
+    arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
+    frame, dropped, log_probability, entry, exit_ = kernels_viterbi.best_path(
+        log_emissions,
+        taken_off,
+        graph.pdf.view(np.uint32),
+        structure.incoming.view(np.uint32),
+        structure.incoming_arc,
+        structure.incoming_source.view(np.uint32),
+        graph.log_prob[structure.incoming_arc],
+        graph.entry_state.view(np.uint32),
+        graph.entry_log_prob,
+        graph.exit_state.view(np.uint32),
+        graph.exit_log_prob,
+        structure.lowest_target,
+        structure.highest_target,
+        graph.arcs_to_exit,
+        beam,
+        np.empty((n_frames, graph.n_states), dtype=np.uint16),
+        states,
+        arcs,
+    )
+    log_probability += float(taken_off.sum())
+    return BestPath(frame, dropped, log_probability, states, arcs, entry, exit_)
+
+
+def _finite(peaks: Floats) -> Floats:
+    """Give what is taken off each frame; one that no pdf can emit is found to have no paths."""
+    return np.where(peaks == -math.inf, 0.0, peaks)
+
+
+def _widest(n_frames: int) -> float:
+    """Give how far below the peak the scaled arithmetic reaches."""
+    return min(_WIDEST, _WIDEST_SUM / n_frames)
+
+
+def _with_levels(log_prob: Floats, lowest: float) -> tuple[Floats, Indices, bool, bool]:
+    """Give numbers, their levels, whether any is not 0, and whether all are in range."""
+    from speakergmm.hmm.inference.kernels import SPAN
+
+    levels: Indices = np.zeros(len(log_prob), dtype=np.int32)
+    highest = log_prob.max(initial=-math.inf)
+    values = np.exp(log_prob) if highest <= _MILD[1] else np.zeros(len(log_prob))
+    if highest <= _MILD[1] and ((log_prob >= _MILD[0]) | (log_prob == -math.inf)).all():
+        return values, levels, False, True
+    finite = log_prob > -math.inf
+    if np.abs(log_prob[finite]).max(initial=0.0) > -lowest:
+        return values, levels, True, False
+    levels[finite] = np.rint(log_prob[finite] / SPAN)
+    values[finite] = np.exp(log_prob[finite] - levels[finite] * SPAN)
+    values[~finite] = 0.0
+    return values, levels, True, True
+
+
+def _room(n_rows: int, n_states: int) -> tuple[Floats, Indices]:
+    """Give room for forward probabilities, the thread's own: fresh memory costs as much as sums."""
+    size = n_rows * n_states
+    kept: tuple[Floats, Indices] | None = getattr(_rooms, "arrays", None)
+    if kept is None or len(kept[0]) < size:
+        kept = (np.empty(size), np.empty(size, dtype=np.int32))
+        if size <= _MOST_KEPT:
+            _rooms.arrays = kept
+    shape = (n_rows, n_states)
+    return kept[0][:size].reshape(shape), kept[1][:size].reshape(shape)
+
+
+def _posteriors(graph: Graph, found: Counts, wanted: Wanted) -> tuple[Floats, Floats]:
+    """Give the arrays to fill in for states and pdfs, of which one has no rows."""
+    nothing: NDArray[np.float64] = np.zeros((0, 1))
+    if wanted == "states":
+        return found.posteriors, nothing
+    return nothing, found.posteriors
+
+
+def _ends(found: Counts) -> tuple[Floats, Floats]:
+    return found.entries, found.exits

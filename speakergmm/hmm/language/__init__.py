@@ -1,0 +1,1 @@
+"""Words: lexicons, grammars, n-grams."""

@@ -1,0 +1,115 @@
+"""Grapheme lexicons: where there is no lexicon, a word's letters stand for its phones."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Literal
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.words import clean, fold
+
+_TATWEEL = "\u0640"
+# Letters by their category, and yet signs that are written for looks or in place of an apostrophe.
+_SILENT_LETTERS = {_TATWEEL, "\u02bc", "\u02bb", "\u02b9"}
+# White and format characters, separators: joiners and direction marks among them.
+_SILENT_CATEGORIES = ("P", "Z", "Cf")
+
+
+def grapheme_lexicon(
+    words: Iterable[str],
+    *,
+    digits: Literal["refuse", "keep"] = "refuse",
+    marks: Literal["attach", "drop"] = "attach",
+    fold_case: bool = True,
+    strict: bool = True,
+) -> Lexicon:
+    """Spell words out, one unit a letter.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Repeats are passed over.
+    digits : {"refuse", "keep"}, default="refuse"
+        Digits are not spoken as they are spelled: write numbers as words, or keep each digit as a
+        unit where a corpus has them said one by one.
+    marks : {"attach", "drop"}, default="attach"
+        Combining marks (accents, Arabic vowel signs, Indic vowels) make a unit with the letter
+        before them, or are left out.
+    fold_case : bool, default=True
+        Capitals and small letters are one unit, named by the small one.
+    strict : bool, default=True
+        Refuse words that can't be spelled; without it they are left out.
+
+    Returns
+    -------
+    Lexicon
+        Words sorted. Apostrophes, hyphens and other punctuation, the Arabic tatweel and invisible
+        joiners are silent.
+
+    Raises
+    ------
+    InvalidInputError
+        If a word has a digit (where refused), a symbol such as ``$``, or no letter: all such words
+        are named. Without `strict`, if no word is left.
+
+    Examples
+    --------
+    >>> lexicon = grapheme_lexicon(["Don't", "café"])
+    >>> lexicon["Don't"][0].phones, lexicon["café"][0].phones[-1]
+    (('d', 'o', 'n', 't'), 'é')
+    """
+    spelled: dict[str, tuple[Pronunciation, ...]] = {}
+    refused: list[str] = []
+    for word in sorted(set(map(clean, words))):
+        units = spell(word, digits=digits, marks=marks, fold_case=fold_case)
+        if units is None or symbol_fault(word):
+            refused.append(word)
+        else:
+            spelled[word] = (Pronunciation(units),)
+    if refused and (strict or not spelled):
+        named = ", ".join(map(repr, refused[:20]))
+        more = f" (and {len(refused) - 20} more)" if len(refused) > 20 else ""
+        raise InvalidInputError(
+            f"no letters to spell {named}{more}: words must be letters and marks; write numbers "
+            "and signs as words"
+        )
+    return Lexicon(spelled, "graphemes")
+
+
+def spell(
+    word: str,
+    *,
+    digits: Literal["refuse", "keep"] = "refuse",
+    marks: Literal["attach", "drop"] = "attach",
+    fold_case: bool = True,
+) -> tuple[str, ...] | None:
+    """Spell one word; None if it has no letter, or a character that can't be spelled.
+
+    Parameters are those of `grapheme_lexicon`.
+
+    Examples
+    --------
+    >>> spell("x-ray"), spell("7up"), spell("7up", digits="keep")
+    (('x', 'r', 'a', 'y'), None, ('7', 'u', 'p'))
+    """
+    if digits not in ("refuse", "keep") or marks not in ("attach", "drop"):
+        raise InvalidInputError(
+            f"digits {digits!r}, marks {marks!r}: must be 'refuse' or 'keep', 'attach' or 'drop'"
+        )
+    units: list[str] = []
+    text = fold(word, "lower" if fold_case else None)
+    for character in text:
+        category = unicodedata.category(character)
+        if character in _SILENT_LETTERS or category.startswith(_SILENT_CATEGORIES):
+            continue
+        if category.startswith("M"):
+            # A mark without a letter before it has nothing to sound with.
+            if marks == "attach" and units:
+                units[-1] += character
+        elif category.startswith("L") or (category.startswith("N") and digits == "keep"):
+            units.append(character)
+        else:
+            return None
+    return tuple(units) or None

@@ -1,0 +1,296 @@
+"""Back-off n-gram language models: the probability of a word after the words before it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.hmm.language.arpa import NGrams, read_arpa, write_arpa
+from speakergmm.words import Sentences, clean, each_sentence, words_of
+
+BEGIN, END = "<s>", "</s>"
+_UNKNOWN = ("<unk>", "<UNK>")
+_LN10 = math.log(10)
+
+
+@dataclass(frozen=True, slots=True)
+class Perplexity:
+    """How well a model foretells a text.
+
+    Attributes
+    ----------
+    perplexity : float
+        ``10 ** (-log10_probability / (n_words - n_unknown + n_sentences))``: ends of sentences are
+        foretold and counted, words outside the vocabulary are neither.
+    perplexity_without_ends : float
+        The same with ends of sentences foretold but not counted (SRILM's ``ppl1``).
+    log10_probability : float
+        Of all known words and the ends of sentences.
+    n_sentences, n_words, n_unknown : int
+        Sentences, words in them, and those words outside the vocabulary.
+    """
+
+    perplexity: float
+    perplexity_without_ends: float
+    log10_probability: float
+    n_sentences: int
+    n_words: int
+    n_unknown: int
+
+    def __float__(self) -> float:
+        return self.perplexity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them; figures that are not finite become None."""
+        return {
+            name: value if math.isfinite(value) else None for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class BackoffLanguageModel:
+    """An n-gram model with back-off weights; immutable.
+
+    The probability of word w after history h is that of the n-gram h w where the model has it, and
+    else the back-off weight of h times the probability of w after h without its first word.
+
+    Parameters
+    ----------
+    ngrams : tuple of dict
+        For each order, n-gram -> (log10 probability, log10 back-off weight, 0 for none). All words
+        have a unigram, all histories an n-gram, and ``<s>`` and ``</s>`` are among the unigrams.
+    source : str
+        The file it was read from, or a word on how it was made.
+
+    Attributes
+    ----------
+    order : int
+        Words of the longest n-grams.
+    vocabulary : tuple of str
+        Words that can be said, sorted: without ``<s>``, ``</s>`` and ``<unk>``.
+    unknown_word : str or None
+        ``<unk>`` or ``<UNK>`` where the model has it; it stands for words outside the vocabulary.
+
+    Raises
+    ------
+    InvalidInputError
+        If the n-grams don't hang together.
+
+    References
+    ----------
+    .. [1] Katz, "Estimation of probabilities from sparse data for the language model component of a
+       speech recognizer", IEEE Trans. ASSP 35 (1987).
+
+    Examples
+    --------
+    >>> half = math.log10(0.5)
+    >>> model = BackoffLanguageModel(
+    ...     ({("<s>",): (-math.inf, 0.0), ("yes",): (half, 0.0), ("</s>",): (half, 0.0)},)
+    ... )
+    >>> round(math.exp(model.log_probability(["yes", "yes"])), 6)
+    0.125
+    >>> round(model.perplexity([["yes"], ["yes"]]).perplexity, 6)
+    2.0
+    """
+
+    ngrams: NGrams
+    source: str = "given"
+    vocabulary: tuple[str, ...] = field(init=False)
+    unknown_word: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.ngrams, str | os.PathLike):
+            raise InvalidTypeError(
+                f"got the path {os.fspath(self.ngrams)!r}; BackoffLanguageModel.read_arpa(path) "
+                "reads a model"
+            )
+        object.__setattr__(self, "ngrams", _cleaned(tuple(self.ngrams)))
+        _check(self.ngrams)
+        words = {words[0] for words in self.ngrams[0]}
+        unknown = next((name for name in _UNKNOWN if name in words), None)
+        spoken = words - {BEGIN, END, *_UNKNOWN}
+        object.__setattr__(self, "vocabulary", tuple(sorted(spoken)))
+        object.__setattr__(self, "unknown_word", unknown)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{len(group)} {n}-grams" for n, group in enumerate(self.ngrams, 1))
+        return f"BackoffLanguageModel({counts}, source={self.source!r})"
+
+    @property
+    def order(self) -> int:
+        """Words of the longest n-grams."""
+        return len(self.ngrams)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of all n-grams and numbers, whatever their order."""
+        total = hashlib.sha256()
+        for words, probability, backoff in self:
+            total.update(f"{' '.join(words)}\t{probability!r}\t{backoff!r}\n".encode())
+        return total.hexdigest()
+
+    def __iter__(self) -> Iterator[tuple[tuple[str, ...], float, float]]:
+        """Yield n-grams, shorter ones first, sorted, with both base-10 logarithms."""
+        for group in self.ngrams:
+            for words in sorted(group):
+                yield words, *group[words]
+
+    @classmethod
+    def read_arpa(cls, path: str | os.PathLike[str]) -> BackoffLanguageModel:
+        """Read an ARPA file; see :func:`~speakergmm.hmm.language.arpa.read_arpa`."""
+        return cls(read_arpa(path), os.fspath(path))
+
+    def write_arpa(self, path: str | os.PathLike[str], *, decimals: int = 7) -> None:
+        """Write an ARPA file; see :func:`~speakergmm.hmm.language.arpa.write_arpa`."""
+        write_arpa(path, self.ngrams, decimals=decimals)
+
+    def log10_probability_of(self, word: str, history: Sequence[str]) -> float:
+        """Base-10 logarithm of the probability of one word after others.
+
+        Parameters
+        ----------
+        word : str
+            A unigram of the model; ``</s>`` for the end.
+        history : sequence of str
+            Words before it, the nearest last; those beyond the order don't matter.
+
+        Returns
+        -------
+        float
+            Minus infinity for a word that the model doesn't have.
+        """
+        start = max(0, len(history) - (self.order - 1))
+        context = tuple(history[start:]) if self.order > 1 else ()
+        backoff = 0.0
+        while True:
+            group = self.ngrams[len(context)]
+            found = group.get((*context, word))
+            if found is not None:
+                return backoff + found[0]
+            if not context:
+                return -math.inf
+            backoff += self.ngrams[len(context) - 1].get(context, (0.0, 0.0))[1]
+            context = context[1:]
+
+    def log_probability(
+        self, words: Sequence[str] | str, *, begin: bool = True, end: bool = True
+    ) -> float:
+        """Natural logarithm of the probability of a sentence.
+
+        Parameters
+        ----------
+        words : sequence of str, or str
+            Without ``<s>`` and ``</s>``. A word outside the vocabulary is ``<unk>`` where the model
+            has that, and impossible where it hasn't.
+        begin : bool, default=True
+            Whether the words begin a sentence.
+        end : bool, default=True
+            Whether they end it: the probability of ``</s>`` is a factor.
+
+        Returns
+        -------
+        float
+        """
+        return _LN10 * math.fsum(self._log10_factors(words_of(words), begin, end))
+
+    def _log10_factors(self, words: Sequence[str], begin: bool, end: bool) -> Iterator[float]:
+        known = [self._known(word) for word in words]
+        sentence = ([BEGIN] if begin else []) + known + ([END] if end else [])
+        for place in range(1 if begin else 0, len(sentence)):
+            yield self.log10_probability_of(sentence[place], sentence[:place][-self.order :])
+
+    def _known(self, word: str) -> str:
+        # A `<s>` inside a text is no word: its unigram has probability zero.
+        if (word,) in self.ngrams[0] or self.unknown_word is None:
+            return word
+        return self.unknown_word
+
+    def perplexity(self, sentences: Sentences) -> Perplexity:
+        """Measure how well the model foretells a text.
+
+        Parameters
+        ----------
+        sentences : iterable of sequences of str, or of str; or mapping
+            As `train_ngram` has them.
+
+        Returns
+        -------
+        Perplexity
+            Words outside the vocabulary are counted and not foretold; the word after one has it
+            (as ``<unk>``, or as a word no n-gram has) for its history.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no sentence.
+        """
+        terms: list[float] = []
+        n_sentences = n_words = n_unknown = 0
+        vocabulary = set(self.vocabulary)
+        for words in each_sentence(sentences):
+            factors = list(self._log10_factors(words, True, True))
+            outside = [word not in vocabulary for word in words]
+            terms += [f for f, out in zip(factors, [*outside, False], strict=True) if not out]
+            n_sentences += 1
+            n_words += len(words)
+            n_unknown += sum(outside)
+        if not n_sentences:
+            raise InvalidInputError("no sentence to measure the perplexity on; give at least one")
+        total = math.fsum(terms)
+        n_known = n_words - n_unknown
+        return Perplexity(
+            _power(-total, n_known + n_sentences),
+            _power(-total, n_known),
+            total,
+            n_sentences,
+            n_words,
+            n_unknown,
+        )
+
+
+def _power(surprise: float, count: int) -> float:
+    if count == 0 or surprise == math.inf:
+        return math.inf
+    return float(10 ** (surprise / count))
+
+
+def _cleaned(ngrams: NGrams) -> NGrams:
+    """Spell words as all readers do."""
+    spelled = {words[0]: clean(words[0]) for words in (ngrams[0] if ngrams else ()) if words}
+    if all(given == kept for given, kept in spelled.items()):
+        return ngrams
+    cleaned = tuple(
+        {tuple(spelled.get(word, word) for word in words): rest for words, rest in group.items()}
+        for group in ngrams
+    )
+    if any(len(new) < len(old) for new, old in zip(cleaned, ngrams, strict=True)):
+        raise InvalidInputError("a word stands twice, in two Unicode spellings; keep one")
+    return cleaned
+
+
+def _check(ngrams: NGrams) -> None:
+    if not ngrams or not ngrams[0]:
+        raise InvalidInputError("a language model needs unigrams; none are given")
+    for symbol in (BEGIN, END):
+        if (symbol,) not in ngrams[0]:
+            raise InvalidInputError(f"no unigram {symbol}; a language model needs one")
+    for order, group in enumerate(ngrams, start=1):
+        for words, (probability, backoff) in group.items():
+            if len(words) != order:
+                raise InvalidInputError(f"{words!r} stands among the {order}-grams")
+            if not (probability <= 0 and backoff < math.inf):
+                raise InvalidInputError(
+                    f"n-gram {' '.join(words)!r} has log probability {probability:g} and back-off "
+                    f"{backoff:g}; the first must be 0 or less, the second finite"
+                )
+            if order == 1:
+                continue
+            if words[:-1] not in ngrams[order - 2] or words[-1:] not in ngrams[0]:
+                raise InvalidInputError(
+                    f"n-gram {' '.join(words)!r} has no history or no last word among the shorter"
+                )

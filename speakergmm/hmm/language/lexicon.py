@@ -1,0 +1,427 @@
+"""Pronunciation lexicons: which phones a word may be said with, and how probable each way is."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.files import atomic_text_writer
+from speakergmm.words import (
+    Case,
+    Sentences,
+    case_hint,
+    clean,
+    each_sentence,
+    fold,
+    split_words,
+    word_fault,
+    words_of,
+)
+
+RESERVED = frozenset({"<eps>", "<s>", "</s>"})
+"""Symbols of graphs and language models, which neither words nor phones may be called."""
+
+
+VARIANT = re.compile(r"(.+)\([0-9]+\)$")
+"""A word with the number of its pronunciation behind it, as CMUdict has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pronunciation:
+    """One way to say a word.
+
+    Parameters
+    ----------
+    phones : tuple of str
+        At least one; kept as `speakergmm.words.clean` has them.
+    probability : float, default=1.0
+        Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no phone, or the probability lies outside.
+    """
+
+    phones: tuple[str, ...]
+    probability: float = 1.0
+
+    def __post_init__(self) -> None:
+        phones = tuple(map(clean, self.phones))
+        object.__setattr__(self, "phones", phones)
+        if not self.phones:
+            raise InvalidInputError("a pronunciation has no phones; it must have at least one")
+        for phone in self.phones:
+            if fault := symbol_fault(phone):
+                raise InvalidInputError(f"phone {phone!r} {fault}")
+        if not 0 < self.probability <= 1:
+            raise InvalidInputError(
+                f"probability {self.probability:g} of the pronunciation {' '.join(self.phones)}: "
+                "must be above 0 and at most 1"
+            )
+
+    def __str__(self) -> str:
+        return " ".join(self.phones)
+
+
+def symbol_fault(symbol: str) -> str | None:
+    """Say why a word or phone can't be called so; None where it can.
+
+    Examples
+    --------
+    >>> symbol_fault("</s>")
+    'is a symbol of graphs and language models; choose another name'
+    >>> symbol_fault("d'accord") is None
+    True
+    """
+    if fault := word_fault(symbol):
+        return fault
+    if symbol in RESERVED or (symbol[0] == "#" and symbol[1:].isdigit()):
+        return "is a symbol of graphs and language models; choose another name"
+    return None
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Lexicon:
+    """Words and their pronunciations; immutable.
+
+    Parameters
+    ----------
+    pronunciations : mapping of str to sequence of Pronunciation
+        At least one for each word; of one word all different. Words are kept, and looked up, as
+        `speakergmm.words.clean` has them, and their letter case as it is.
+    source : str
+        The file they were read from, or a word on how they were made.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no word, a word has no pronunciation or the same one twice, or a word or phone
+        is empty, holds white space or is one of ``<eps>``, ``<s>``, ``</s>``, ``#0``, ``#1``, ...
+
+    Notes
+    -----
+    Probabilities are used as they are given; a pronunciation without one has 1, as Kaldi has it: a
+    word with several ways to say it is not punished for them. `normalised` divides by the word's
+    greatest ("max") or by their sum ("sum", a proper distribution).
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.from_dict({"a": ["AH", "EY"], "bee": ["B IY"]})
+    >>> lexicon.phones, len(lexicon), "a" in lexicon
+    (('AH', 'B', 'EY', 'IY'), 2, True)
+    >>> lexicon["bee"][0].phones
+    ('B', 'IY')
+    >>> lexicon.unknown([["a", "sea"], ["sea"]])
+    {'sea': 2}
+    """
+
+    pronunciations: Mapping[str, tuple[Pronunciation, ...]]
+    source: str = "given"
+    phones: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pronunciations, Mapping):
+            raise _no_words(self.pronunciations)
+        kept: dict[str, tuple[Pronunciation, ...]] = {}
+        for given, ways in self.pronunciations.items():
+            (word,) = words_of([given])
+            if fault := symbol_fault(word):
+                raise InvalidInputError(f"word {word!r} {fault}")
+            if word in kept:
+                raise InvalidInputError(
+                    f"word {given!a} stands twice, in two Unicode spellings; keep one"
+                )
+            kept[word] = tuple(ways)
+            if not kept[word]:
+                raise InvalidInputError(f"word {word!r} has no pronunciation; give at least one")
+            if len({way.phones for way in kept[word]}) < len(kept[word]):
+                raise InvalidInputError(f"word {word!r} has the same pronunciation twice")
+        if not kept:
+            raise InvalidInputError("the lexicon has no word; it must have at least one")
+        phones = {phone for ways in kept.values() for way in ways for phone in way.phones}
+        object.__setattr__(self, "pronunciations", MappingProxyType(kept))
+        object.__setattr__(self, "phones", tuple(sorted(phones)))
+
+    def __repr__(self) -> str:
+        return (
+            f"Lexicon({len(self)} words, {self.n_pronunciations} pronunciations, "
+            f"{len(self.phones)} phones, source={self.source!r})"
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Lexicon) and dict(self.pronunciations) == dict(
+            other.pronunciations
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mapping proxy can't go to another process; the dictionary behind it can.
+        return Lexicon, (dict(self.pronunciations), self.source)
+
+    def __len__(self) -> int:
+        return len(self.pronunciations)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.pronunciations)
+
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and clean(word) in self.pronunciations
+
+    def __getitem__(self, word: str) -> tuple[Pronunciation, ...]:
+        return self.pronunciations[clean(word)]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in the order given."""
+        return tuple(self.pronunciations)
+
+    @property
+    def n_pronunciations(self) -> int:
+        """Pronunciations of all words."""
+        return sum(map(len, self.pronunciations.values()))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hexadecimal) of words, phones and probabilities, whatever their order."""
+        rows = sorted(
+            f"{word}\t{way.probability!r}\t{way}\n"
+            for word, ways in self.pronunciations.items()
+            for way in ways
+        )
+        return hashlib.sha256("".join(rows).encode()).hexdigest()
+
+    @classmethod
+    def read(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        stress: Literal["fold", "keep"] = "fold",
+        probabilities: Literal["auto", "yes", "no"] = "auto",
+        case: Case | None = None,
+    ) -> Lexicon:
+        """Read a lexicon file; see `speakergmm.hmm.language.lexicon_reading`."""
+        from speakergmm.hmm.language.lexicon_reading import read_lexicon
+
+        return read_lexicon(path, stress=stress, probabilities=probabilities, case=case)
+
+    @classmethod
+    def from_dict(
+        cls,
+        pronunciations: Mapping[str, str | Iterable[str | Sequence[str] | Pronunciation]],
+        *,
+        source: str = "given",
+    ) -> Lexicon:
+        """Make a lexicon of plain Python values.
+
+        Parameters
+        ----------
+        pronunciations : mapping of str
+            To each word its pronunciations: phones separated by spaces, sequences of phones, or
+            `Pronunciation`; a single text stands for one pronunciation.
+        source : str
+            Where they are from.
+
+        Returns
+        -------
+        Lexicon
+
+        Examples
+        --------
+        >>> Lexicon.from_dict({"no": "N OW", "a": ["AH", ["EY"]]})["a"][1].phones
+        ('EY',)
+        """
+        if not isinstance(pronunciations, Mapping):
+            raise _no_words(pronunciations)
+        return cls(
+            {
+                word: tuple(map(_pronunciation, [ways] if isinstance(ways, str) else ways))
+                for word, ways in pronunciations.items()
+            },
+            source,
+        )
+
+    @classmethod
+    def graphemes(
+        cls,
+        words: Iterable[str],
+        *,
+        digits: Literal["refuse", "keep"] = "refuse",
+        marks: Literal["attach", "drop"] = "attach",
+        fold_case: bool = True,
+        strict: bool = True,
+    ) -> Lexicon:
+        """Spell words out; see :func:`~speakergmm.hmm.language.graphemes.grapheme_lexicon`."""
+        from speakergmm.hmm.language.graphemes import grapheme_lexicon
+
+        return grapheme_lexicon(
+            words_of(words), digits=digits, marks=marks, fold_case=fold_case, strict=strict
+        )
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write the lexicon, whole or not at all; `read` gives it back.
+
+        One pronunciation a line: word and phones between spaces, and between them the probability
+        where any of the lexicon's is not 1 (Kaldi's ``lexiconp.txt``). A word that itself ends like
+        a variant, such as ``f(2)``, is written as one of it, ``f(2)(1)``.
+
+        Parameters
+        ----------
+        path : path
+
+        Raises
+        ------
+        InvalidInputError
+            If a word would be read as a comment.
+        SpeakerGmmError
+            If the file can't be written.
+        """
+        comments = [word for word in self if word == "#" or word.startswith(";;;")]
+        if comments or "#" in self.phones:
+            named = ", ".join(map(repr, comments)) or "phone '#'"
+            raise InvalidInputError(f"{named} would be read as a comment; choose another name")
+        # Without the column a phone that is a decimal number would be taken for one.
+        given = any(
+            way.probability != 1 or "." in way.phones[0] or way.phones[0][0].isdigit()
+            for ways in self.pronunciations.values()
+            for way in ways
+        )
+        with atomic_text_writer(path) as file:
+            for word, ways in self.pronunciations.items():
+                name = f"{word}(1)" if VARIANT.match(word) else word
+                for way in ways:
+                    column = f" {float(way.probability)!r}" if given else ""
+                    file.write(f"{name}{column} {way}\n")
+
+    def first_pronunciation(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Phones of a sentence, each word said in the first way that the lexicon has.
+
+        Parameters
+        ----------
+        words : iterable of str
+
+        Returns
+        -------
+        tuple of str
+
+        Raises
+        ------
+        InvalidInputError
+            If the lexicon doesn't have a word.
+        """
+        said = list(words)
+        if unknown := self.unknown([said]):
+            missing = sorted(unknown)
+            raise InvalidInputError(
+                f"words outside the lexicon: {', '.join(missing)}{case_hint(missing, self)}"
+            )
+        return tuple(phone for word in said for phone in self[word][0].phones)
+
+    def normalised(self, how: Literal["max", "sum"]) -> Lexicon:
+        """Scale the probabilities of each word.
+
+        Parameters
+        ----------
+        how : {"max", "sum"}
+            What becomes one: the word's most probable pronunciation, or the sum over all.
+
+        Returns
+        -------
+        Lexicon
+
+        Examples
+        --------
+        >>> lexicon = Lexicon.from_dict({"a": ["AH", "EY"]}).normalised("sum")
+        >>> [way.probability for way in lexicon["a"]]
+        [0.5, 0.5]
+        """
+        if how not in ("max", "sum"):
+            raise InvalidInputError(f"how {how!r}: must be 'max' or 'sum'")
+        total = max if how == "max" else math.fsum
+        scaled = {}
+        for word, ways in self.pronunciations.items():
+            scale = total([way.probability for way in ways])
+            scaled[word] = tuple(
+                Pronunciation(way.phones, min(1.0, way.probability / scale)) for way in ways
+            )
+        return Lexicon(scaled, self.source)
+
+    def extended(
+        self, pronunciations: Mapping[str, Sequence[Pronunciation]], *, source: str | None = None
+    ) -> Lexicon:
+        """Add words; a word that the lexicon has already keeps its pronunciations."""
+        new = {clean(w): tuple(ways) for w, ways in pronunciations.items() if w not in self}
+        return Lexicon({**self.pronunciations, **new}, source or self.source)
+
+    def folded(self, case: Case | None) -> Lexicon:
+        """Bring the words to one letter case; those that become one have the ways of all.
+
+        Where two of them have the same pronunciation, it keeps the greater probability.
+
+        Examples
+        --------
+        >>> lexicon = Lexicon.from_dict({"Polish": "P OW", "polish": ["P AA", "P OW"]})
+        >>> [str(way) for way in lexicon.folded("lower")["polish"]]
+        ['P OW', 'P AA']
+        """
+        if case is None:
+            return self
+        merged: dict[str, dict[tuple[str, ...], float]] = {}
+        for word, ways in self.pronunciations.items():
+            known = merged.setdefault(fold(word, case), {})
+            for way in ways:
+                known[way.phones] = max(way.probability, known.get(way.phones, 0.0))
+        return Lexicon(
+            {
+                word: tuple(Pronunciation(phones, p) for phones, p in ways.items())
+                for word, ways in merged.items()
+            },
+            self.source,
+        )
+
+    def restricted(self, words: Iterable[str]) -> Lexicon:
+        """Keep only some words, those of them that the lexicon has, in its order."""
+        wanted = set(map(clean, words))
+        return Lexicon(
+            {word: ways for word, ways in self.pronunciations.items() if word in wanted},
+            self.source,
+        )
+
+    def unknown(self, transcripts: Sentences) -> dict[str, int]:
+        """Count the words that the lexicon doesn't have.
+
+        Parameters
+        ----------
+        transcripts : mapping, or iterable of sequences of str or of str
+            Transcripts by utterance (as `read_transcripts` gives them), or sentences.
+
+        Returns
+        -------
+        dict of str to int
+            The most frequent first, then by name.
+        """
+        counts = Counter(w for words in each_sentence(transcripts) for w in words if w not in self)
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _no_words(given: object) -> InvalidTypeError:
+    return InvalidTypeError(
+        f"got {type(given).__name__} where words and their pronunciations are wanted: "
+        "Lexicon.read(path) or Lexicon.from_dict({word: phones})"
+    )
+
+
+def _pronunciation(given: str | Sequence[str] | Pronunciation) -> Pronunciation:
+    if isinstance(given, Pronunciation):
+        return given
+    return Pronunciation(split_words(given) if isinstance(given, str) else tuple(given))

@@ -1,0 +1,235 @@
+"""Lexicon files: CMUdict, Kaldi's lexicon and lexiconp, and the dictionaries of forced aligners."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.language.lexicon import VARIANT, Lexicon, Pronunciation, symbol_fault
+from speakergmm.metrics.phone_mappings import fold_stress
+from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
+from speakergmm.words import Case
+
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
+# Pronunciation probability alone, or followed by three on the silences around the word.
+_COLUMNS = (0, 1, 4)
+
+
+class LexiconError(FaultyFileError):
+    """A lexicon file has faults.
+
+    Parameters
+    ----------
+    faults : tuple of Fault
+        At least one.
+    rest : Lexicon, optional
+        What the lines without faults say, where there are any.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], rest: Lexicon | None = None) -> None:
+        super().__init__(faults)
+        self.rest = rest
+
+    def __reduce__(self) -> tuple[type[LexiconError], tuple[object, ...]]:
+        return LexiconError, (self.faults, self.rest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    line: int
+    word: str
+    fields: tuple[str, ...]
+    n_numbers: int
+
+
+def read_lexicon(
+    path: str | os.PathLike[str],
+    *,
+    stress: Literal["fold", "keep"] = "fold",
+    probabilities: Literal["auto", "yes", "no"] = "auto",
+    case: Case | None = None,
+) -> Lexicon:
+    """Read a lexicon, or say everything that is wrong with it.
+
+    A line is a word and its phones, separated by spaces or tabs. A word with several pronunciations
+    stands on several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the same name. Lines
+    that begin with ``;;;`` and what follows a ``#`` that stands alone are comments. Between word
+    and phones there may be the pronunciation's probability (Kaldi's ``lexiconp.txt``), or that and
+    three more numbers on the silence around the word (Kaldi's ``lexiconp_silprob.txt``, the
+    Montreal Forced Aligner), which are passed over.
+
+    Parameters
+    ----------
+    path : path
+        UTF-8 text, with or without byte order mark, plain or compressed by gzip; a file or a pipe.
+    stress : {"fold", "keep"}, default="fold"
+        Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone in
+        another phone set). Pronunciations that differ in nothing else become one, with the greater
+        probability.
+    probabilities : {"auto", "yes", "no"}, default="auto"
+        Whether the second column is a probability. "auto" takes it for one if it is a decimal
+        number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
+    case : {"upper", "lower"}, optional
+        Bring words to one letter case; by default they stay as they are. Words that become one have
+        the pronunciations of all (see `Lexicon.folded`).
+
+    Returns
+    -------
+    Lexicon
+
+    Raises
+    ------
+    LexiconError
+        With every fault and its line, and the lexicon of the other lines (`rest`): no phones, a
+        probability outside (0, 1] or missing, the same pronunciation twice, a control character,
+        bytes that are no UTF-8, a forbidden name.
+    InvalidInputError
+        If an option is none of its values.
+    """
+    for name, value, allowed in (
+        ("stress", stress, ("fold", "keep")),
+        ("probabilities", probabilities, ("auto", "yes", "no")),
+        ("case", case, ("upper", "lower", None)),
+    ):
+        if value not in allowed:
+            raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
+    faults = FaultList(os.fspath(path))
+    entries: list[_Entry] = []
+    lines: dict[tuple[str, ...], int] = {}
+    try:
+        for line, text in read_lines(path, faults):
+            if (entry := _entry(line, text)) is None:
+                continue
+            first = lines.setdefault((entry.word, *entry.fields), line)
+            if first == line:
+                entries.append(entry)
+            else:  # told at once, for a file may be full of them
+                faults.add(line, _repeated(entry, entry.fields[entry.n_numbers :], first))
+    except FaultyFileError as error:
+        raise LexiconError(error.faults) from error
+    n_columns = _number_columns(entries, probabilities, faults)
+    found: dict[str, dict[tuple[str, ...], tuple[float, int]]] = {}
+    for entry in entries:
+        _add(entry, n_columns, found, faults)
+    if not entries and not faults.faults:
+        faults.add(None, "holds no word; a line is a word and its phones")
+    words = {
+        word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
+    }
+    lexicon = Lexicon(words, os.fspath(path)).folded(case) if words else None
+    if faults.faults or lexicon is None:
+        raise LexiconError(faults.sorted(), lexicon)
+    return lexicon
+
+
+def _entry(line: int, text: str) -> _Entry | None:
+    if text.startswith(";;;"):
+        return None
+    fields = text.split()
+    if "#" in fields:
+        fields = fields[: fields.index("#")]
+    if not fields:
+        return None
+    word, *rest = fields
+    if variant := VARIANT.match(word):
+        word = variant.group(1)
+    n_numbers = 0
+    for cell in rest:
+        # Further whole numbers are phones.
+        if not (_DECIMAL.match(cell) or (n_numbers == 0 and cell in ("0", "1"))):
+            break
+        n_numbers += 1
+    return _Entry(line, word, tuple(map(sys.intern, rest)), n_numbers)
+
+
+def _repeated(entry: _Entry, phones: tuple[str, ...], first: int) -> str:
+    return (
+        f"word {entry.word!r} has the pronunciation {' '.join(phones)} on line {first} too; "
+        "remove one"
+    )
+
+
+def _number_columns(
+    entries: list[_Entry], probabilities: Literal["auto", "yes", "no"], faults: FaultList
+) -> int:
+    """Tell how many columns of numbers stand before the phones."""
+    if probabilities == "no":
+        return 0
+    # A line with nothing behind the word says nothing about columns; it is a fault of its own.
+    full = [entry for entry in entries if entry.fields]
+    if not full:
+        return 0
+    if probabilities == "auto" and not any(
+        _DECIMAL.match(cell) for entry in full for cell in entry.fields[: entry.n_numbers]
+    ):
+        return 0
+    counts = Counter(entry.n_numbers for entry in full)
+    usual = counts.most_common(1)[0][0]
+    n_columns = max(n for n in _COLUMNS if n <= usual)
+    if probabilities == "yes":
+        n_columns = max(n_columns, 1)
+    for entry in full:
+        if entry.n_numbers < n_columns:
+            faults.add(
+                entry.line,
+                f"word {entry.word!r} has {entry.n_numbers} of the {n_columns} numbers that other "
+                "lines have before the phones; give all lines a probability or none",
+            )
+        elif n_columns == 0 and entry.n_numbers and probabilities == "auto":
+            faults.add(
+                entry.line,
+                f"{entry.fields[0]!r} looks like a probability, and most lines have none; give all "
+                "lines one or none, or say that there are none",
+            )
+    return n_columns
+
+
+def _add(
+    entry: _Entry,
+    n_columns: int,
+    found: dict[str, dict[tuple[str, ...], tuple[float, int]]],
+    faults: FaultList,
+) -> None:
+    if fault := symbol_fault(entry.word):
+        faults.add(entry.line, f"word {entry.word!r} {fault}")
+        return
+    if entry.fields and entry.n_numbers < n_columns:
+        return  # said by _number_columns
+    phones = entry.fields[n_columns:]
+    if not phones:
+        faults.add(entry.line, f"word {entry.word!r} has no phones; write them behind it")
+        return
+    for phone in phones:
+        if fault := symbol_fault(phone):
+            faults.add(entry.line, f"phone {phone!r} {fault}")
+            return
+    probability = float(entry.fields[0]) if n_columns else 1.0
+    if not (math.isfinite(probability) and 0 < probability <= 1):
+        faults.add(
+            entry.line,
+            f"probability {entry.fields[0]} of word {entry.word!r}: must be above 0, at most 1",
+        )
+        return
+    ways = found.setdefault(entry.word, {})
+    if phones in ways:
+        faults.add(entry.line, _repeated(entry, phones, ways[phones][1]))
+        return
+    ways[phones] = probability, entry.line
+
+
+def _kept(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
+    return tuple(Pronunciation(phones, probability) for phones, (probability, _) in ways.items())
+
+
+def _folded(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
+    folded: dict[tuple[str, ...], float] = {}
+    for phones, (probability, _) in ways.items():
+        plain = tuple(map(fold_stress, phones))
+        folded[plain] = max(probability, folded.get(plain, 0.0))
+    return tuple(Pronunciation(phones, probability) for phones, probability in folded.items())

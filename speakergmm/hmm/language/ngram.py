@@ -1,0 +1,311 @@
+"""Estimation of n-gram models from text: interpolated Witten-Bell and modified Kneser-Ney.
+
+Both are interpolated: the probability of a word after a history mixes what was counted after it
+with the probability after the history without its first word, down to the uniform distribution over
+the vocabulary. Written as a back-off model the mixture is exact: a counted n-gram holds the whole
+sum, and the back-off weight of a history is what it gives to the shorter one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.hmm.language.arpa import NGrams
+from speakergmm.hmm.language.language_model import BEGIN, END, BackoffLanguageModel
+from speakergmm.hmm.language.lexicon import symbol_fault
+from speakergmm.words import Sentences, clean, each_sentence
+
+Counts = dict[tuple[str, ...], int]
+Method = Literal["witten-bell", "kneser-ney"]
+
+
+@dataclass(frozen=True, slots=True)
+class Discounts:
+    """What Kneser-Ney takes off the counts of one order.
+
+    Attributes
+    ----------
+    one, two, more : float
+        From counts of one, of two, and of three and more.
+    rule : {"modified", "absolute", "fixed"}
+        How they were found: from the counts of counts one to four; all the same from those of one
+        and two, where the former make no sense; or a half, where the latter don't either.
+    """
+
+    one: float
+    two: float
+    more: float
+    rule: Literal["modified", "absolute", "fixed"]
+
+    def of(self, count: int) -> float:
+        """Discount of a count."""
+        return (0.0, self.one, self.two, self.more)[min(count, 3)]
+
+
+def train_ngram(
+    sentences: Sentences,
+    *,
+    order: int = 2,
+    method: Method = "witten-bell",
+    vocabulary: Iterable[str] | None = None,
+    unknown_word: str | None = None,
+    source: str = "trained",
+) -> BackoffLanguageModel:
+    r"""Estimate an n-gram model.
+
+    Parameters
+    ----------
+    sentences : iterable of sequences of str, or of str; or mapping
+        Words without ``<s>`` and ``</s>``; a text is split at white space. Empty sentences count:
+        they say that a sentence may end at once. A mapping, such as transcripts, has the sentence
+        of each utterance.
+    order : int, default=2
+        Words of the longest n-grams, at least 1.
+    method : {"witten-bell", "kneser-ney"}, default="witten-bell"
+        Witten-Bell is steady on small texts; Kneser-Ney needs words seen once, twice, three and
+        four times, and is better on large ones.
+    vocabulary : iterable of str, optional
+        All words that the model foretells; by default those of the text. Words that the text
+        doesn't have get their share of the uniform distribution.
+    unknown_word : str, optional
+        Such as ``<unk>``: a further word, which stands for those of the text outside `vocabulary`.
+        Without it such words are refused.
+    source : str
+        Where the text is from, for the model's record.
+
+    Returns
+    -------
+    BackoffLanguageModel
+        After every history the probabilities of the vocabulary and ``</s>`` sum to one.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range, a word is a symbol of the format, or the text has words
+        outside `vocabulary` and there is no `unknown_word`.
+    InsufficientDataError
+        If there is no sentence.
+
+    Notes
+    -----
+    Let c(h w) be the count of w after h, c(h) their sum over w, T(h) the number of different w, and
+    h' the history h without its first word. Witten-Bell [1]_ is
+
+    .. math:: P(w|h) = \frac{c(h w) + T(h) P(w|h')}{c(h) + T(h)}
+
+    and modified Kneser-Ney [2]_, with a(h w) the count of h w at the highest order and after
+    ``<s>``, and elsewhere the number of different words before h w,
+
+    .. math:: P(w|h) = \frac{a(h w) - D(a(h w))}{a(h)} + \frac{\sum_v D(a(h v))}{a(h)} P(w|h').
+
+    Below the empty history lies the uniform distribution over vocabulary and ``</s>``.
+
+    References
+    ----------
+    .. [1] Witten, Bell, "The zero-frequency problem", IEEE Trans. Information Theory 37 (1991),
+       method C; interpolated.
+    .. [2] Chen, Goodman, "An empirical study of smoothing techniques for language modeling",
+       Computer Speech and Language 13 (1999), equations 4 and 17.
+
+    Examples
+    --------
+    >>> model = train_ngram(["a b", "a c"], vocabulary=["a", "b", "c", "d"])
+    >>> round(10 ** model.log10_probability_of("a", ["<s>"]), 4)
+    0.76
+    """
+    if order < 1:
+        raise InvalidInputError(f"order {order}: must be at least 1")
+    if method not in ("witten-bell", "kneser-ney"):
+        raise InvalidInputError(f"method {method!r}: must be 'witten-bell' or 'kneser-ney'")
+    texts = list(each_sentence(sentences))
+    if not texts:
+        raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")
+    words = _vocabulary(texts, vocabulary, unknown_word)
+    counts = count_ngrams(
+        [[word if word in words else str(unknown_word) for word in text] for text in texts],
+        order=order,
+    )
+    if method == "witten-bell":
+        ngrams = _interpolate(counts, words, _witten_bell)
+    else:
+        ngrams = _interpolate(continuation_counts(counts), words, _kneser_ney)
+    return BackoffLanguageModel(ngrams, source)
+
+
+def count_ngrams(sentences: Iterable[Sequence[str]], *, order: int) -> list[Counts]:
+    """Count the n-grams of each order, with one ``<s>`` before and one ``</s>`` behind a sentence.
+
+    Parameters
+    ----------
+    sentences : iterable of sequences of str
+    order : int
+
+    Returns
+    -------
+    list of dict
+        For each order from 1, n-gram -> count. ``<s>`` is no unigram: it is never foretold.
+
+    Examples
+    --------
+    >>> count_ngrams([["a"], ["a"]], order=2)[1]
+    {('<s>', 'a'): 2, ('a', '</s>'): 2}
+    """
+    counters: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(order)]
+    for words in sentences:
+        sentence = (BEGIN, *words, END)
+        for length, counter in enumerate(counters, start=1):
+            last = len(sentence) - length + 1
+            counter.update(sentence[i : i + length] for i in range(length == 1, last))
+    return [dict(counter) for counter in counters]
+
+
+def continuation_counts(counts: Sequence[Counts]) -> list[Counts]:
+    """Replace the counts below the highest order by numbers of different words before.
+
+    What begins with ``<s>`` has nothing before it and keeps its count.
+
+    Parameters
+    ----------
+    counts : sequence of dict
+        As `count_ngrams` returns them.
+
+    Returns
+    -------
+    list of dict
+
+    Examples
+    --------
+    >>> continuation_counts(count_ngrams([["a", "b"], ["b", "b"]], order=2))[0]
+    {('a',): 1, ('b',): 3, ('</s>',): 1}
+    """
+    adjusted = []
+    for shorter, longer in itertools.pairwise(counts):
+        before = Counter(words[1:] for words in longer)
+        adjusted.append(
+            {words: n if words[0] == BEGIN else before[words] for words, n in shorter.items()}
+        )
+    return [*adjusted, dict(counts[-1])]
+
+
+def kneser_ney_discounts(counts: Counts) -> Discounts:
+    """Find the discounts of one order from the counts of its counts.
+
+    Parameters
+    ----------
+    counts : dict
+        n-gram -> count, of one order.
+
+    Returns
+    -------
+    Discounts
+        Each above 0 and below the count it is taken from.
+    """
+    frequency = Counter(counts.values())
+    n = [frequency[k] for k in range(5)]
+    if n[1] and n[2]:
+        y = n[1] / (n[1] + 2 * n[2])
+        if n[3] and n[4]:
+            found = [k - (k + 1) * y * n[k + 1] / n[k] for k in (1, 2, 3)]
+            if all(0 < discount < k for k, discount in enumerate(found, start=1)):
+                one, two, more = found
+                return Discounts(one, two, more, "modified")
+        return Discounts(y, y, y, "absolute")
+    return Discounts(0.5, 0.5, 0.5, "fixed")
+
+
+@dataclass(frozen=True, slots=True)
+class _Continuations:
+    """What was counted after one history."""
+
+    words: dict[str, int]
+    total: int
+
+
+# From what follows a history: discounts by word, what is given to the shorter one, denominator.
+_Smoothing = Callable[[_Continuations], tuple[dict[str, float], float, float]]
+
+
+def _witten_bell(_: Counts) -> _Smoothing:
+    return lambda after: ({}, len(after.words), after.total + len(after.words))
+
+
+def _kneser_ney(counts: Counts) -> _Smoothing:
+    discounts = kneser_ney_discounts(counts)
+
+    def smooth(after: _Continuations) -> tuple[dict[str, float], float, float]:
+        taken = {word: discounts.of(count) for word, count in after.words.items()}
+        return taken, math.fsum(taken.values()), float(after.total)
+
+    return smooth
+
+
+def _interpolate(
+    counts: Sequence[Counts], words: set[str], method: Callable[[Counts], _Smoothing]
+) -> NGrams:
+    """Mix each order with the shorter one, and write the mixture as a back-off model."""
+    uniform = 1 / (len(words) + 1)  # </s> is foretold too
+    lower: dict[tuple[str, ...], float] = {}
+    weights: dict[tuple[str, ...], float] = {}
+    levels: list[dict[tuple[str, ...], float]] = []
+    for order, group in enumerate(counts, start=1):
+        smooth = method(group)
+        level: dict[tuple[str, ...], float] = {}
+        for history, after in _by_history(group).items():
+            discounts, given, total = smooth(after)
+            weights[history] = given / total
+            for word, count in after.words.items():
+                below = uniform if order == 1 else lower[(*history[1:], word)]
+                level[(*history, word)] = (count - discounts.get(word, 0.0) + given * below) / total
+        if order == 1:
+            # A set has another order in each process, and graphs number words as they come.
+            for word in sorted((words | {END}) - {word for (word,) in level}):
+                level[(word,)] = weights[()] * uniform
+            level[(BEGIN,)] = 0.0
+        levels.append(level)
+        lower = level
+    return tuple(
+        {
+            ngram: (_log10(probability), _log10(weights.get(ngram, 1.0)))
+            for ngram, probability in level.items()
+        }
+        for level in levels
+    )
+
+
+def _by_history(counts: Counts) -> dict[tuple[str, ...], _Continuations]:
+    grouped: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
+    for ngram, count in counts.items():
+        grouped[ngram[:-1]][ngram[-1]] = count
+    return {h: _Continuations(after, sum(after.values())) for h, after in grouped.items()}
+
+
+def _log10(value: float) -> float:
+    # Rounding may lift a probability of one above it.
+    return min(0.0, math.log10(value)) if value > 0 else -math.inf
+
+
+def _vocabulary(
+    texts: Sequence[Sequence[str]], vocabulary: Iterable[str] | None, unknown_word: str | None
+) -> set[str]:
+    spoken = Counter(word for text in texts for word in text)
+    words = set(spoken) if vocabulary is None else set(map(clean, vocabulary))
+    if unknown_word is not None:
+        words.add(unknown_word)
+    for word in sorted(words):
+        if fault := symbol_fault(word):
+            raise InvalidInputError(f"word {word!r} {fault}")
+    outside = {word: count for word, count in spoken.items() if word not in words}
+    if outside and unknown_word is None:
+        named = ", ".join(f"{word} ({outside[word]})" for word in sorted(outside)[:20])
+        more = f" and {len(outside) - 20} more" if len(outside) > 20 else ""
+        raise InvalidInputError(
+            f"words of the text outside the vocabulary: {named}{more}; add them, or give a word "
+            "that stands for them"
+        )
+    return words

@@ -1,0 +1,1 @@
+"""What a hidden Markov model is: topologies, transitions, tying, densities."""

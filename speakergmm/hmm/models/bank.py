@@ -1,0 +1,314 @@
+"""The mixtures of all pdfs, laid side by side so that one matrix product evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.kinds import make_mixture, mixture_kind
+from speakergmm.gaussians.parameters import Mixture
+
+if TYPE_CHECKING:
+    from speakergmm.gaussians.frames import Frames
+
+
+# Frames whose functions are held at a time: those of most utterances.
+_BLOCK_FRAMES = 4096
+
+
+class Emissions(NamedTuple):
+    """What frames say of some pdfs, and of each Gaussian in them.
+
+    Attributes
+    ----------
+    log_emissions : array, shape (T, P)
+        Log-density of each frame under each pdf asked for.
+    densities : array, shape (T, G)
+        Joint log-densities of the Gaussians of these pdfs, log w_g + log N(x | g).
+    offsets : array of int, shape (P + 1,)
+        Where the columns of each pdf begin in `densities`.
+    gaussians : array of int, shape (G,)
+        Which Gaussians of the bank the columns are.
+    """
+
+    log_emissions: NDArray[np.floating[Any]]
+    densities: NDArray[np.floating[Any]]
+    offsets: NDArray[np.int64]
+    gaussians: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MixtureBank:
+    """Gaussian mixtures of P pdfs, of any sizes, with covariances of one kind.
+
+    Parameters
+    ----------
+    offsets : array of int, shape (P + 1,)
+        Where the Gaussians of each pdf begin.
+    weights : array, shape (G,)
+        Of each Gaussian in its pdf; those of a pdf sum to one.
+    mixture : Mixture
+        All Gaussians as one mixture; its weights are those of the bank divided by P. Not tied:
+        pdfs with tied covariances are given as full ones.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pdf has no Gaussian, or its weights don't sum to one.
+
+    Examples
+    --------
+    >>> from speakergmm.mixtures import DiagonalMixture
+    >>> one = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+    >>> two = DiagonalMixture([0.5, 0.5], [[1.0], [2.0]], [[1.0], [1.0]])
+    >>> bank = MixtureBank.from_mixtures([one, two])
+    >>> bank.n_pdfs, bank.n_gaussians, bank.evaluate([[0.0]]).log_emissions.round(4)
+    (2, 3, array([[-0.9189, -1.9107]], dtype=float32))
+    """
+
+    offsets: NDArray[np.int64]
+    weights: NDArray[np.float64]
+    mixture: Mixture
+
+    def __post_init__(self) -> None:
+        """Freeze and check."""
+        object.__setattr__(self, "offsets", np.array(self.offsets, np.int64))
+        object.__setattr__(self, "weights", np.array(self.weights, np.float64))
+        for array in (self.offsets, self.weights):
+            array.setflags(write=False)
+        if self.mixture.covariance_type == "tied":
+            raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
+        ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []
+        if ends != [0, len(self.weights)] or (np.diff(self.offsets) < 1).any():
+            raise InvalidInputError(
+                "offsets of a bank must rise from 0 to the number of its Gaussians, "
+                f"{len(self.weights)}, by at least 1 a pdf"
+            )
+        sums = np.add.reduceat(self.weights, self.offsets[:-1])
+        # A comparison with NaN is false.
+        if not ((self.weights >= 0).all() and (np.abs(sums - 1.0) <= 1e-6).all()):
+            raise InvalidInputError("weights of each pdf must not be negative and must sum to 1")
+        if self.mixture.n_components != len(self.weights):
+            raise InvalidInputError(
+                f"{len(self.weights)} weights for {self.mixture.n_components} Gaussians"
+            )
+
+    @classmethod
+    def from_parameters(
+        cls,
+        offsets: ArrayLike,
+        weights: ArrayLike,
+        means: ArrayLike,
+        covariances: ArrayLike,
+        *,
+        covariance_type: str = "diag",
+    ) -> Self:
+        """Build from arrays; weights are those within each pdf."""
+        offsets = np.asarray(offsets, np.int64)
+        weights = np.asarray(weights, np.float64)
+        share = weights / max(len(offsets) - 1, 1)
+        share = share / share.sum()
+        return cls(offsets, weights, make_mixture(covariance_type, share, means, covariances))
+
+    @classmethod
+    def from_mixtures(cls, mixtures: Sequence[Mixture]) -> Self:
+        """Lay mixtures of one kind, one a pdf, side by side; tied ones become full ones.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is none, or they are of several kinds or numbers of features.
+        """
+        kinds = {(m.covariance_type, m.n_features) for m in mixtures}
+        if len(kinds) != 1:
+            raise InvalidInputError(
+                f"a bank needs mixtures of one kind and number of features, found {len(kinds)}"
+            )
+        kind = next(iter(kinds))[0]
+        covariances = [
+            mixture.full_covariances() if kind == "tied" else mixture.covariances
+            for mixture in mixtures
+        ]
+        return cls.from_parameters(
+            np.cumsum([0, *(mixture.n_components for mixture in mixtures)]),
+            np.concatenate([mixture.weights / mixture.weights.sum() for mixture in mixtures]),
+            np.concatenate([mixture.means for mixture in mixtures]),
+            np.concatenate(covariances),
+            covariance_type="full" if kind == "tied" else kind,
+        )
+
+    @property
+    def n_pdfs(self) -> int:
+        """Number of pdfs, P."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_gaussians(self) -> int:
+        """Number of Gaussians of all pdfs, G."""
+        return len(self.weights)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return self.mixture.n_features
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """Number of Gaussians of each pdf, shape (P,)."""
+        return np.diff(self.offsets)
+
+    def pdf(self, number: int) -> Mixture:
+        """Return the mixture of one pdf.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is no pdf of that number.
+        """
+        (number,) = self._checked_pdfs([number])
+        part = slice(self.offsets[number], self.offsets[number + 1])
+        weights = self.weights[part]
+        return make_mixture(
+            self.mixture.covariance_type,
+            weights / weights.sum(),
+            self.mixture.means[part],
+            self.mixture.covariances[part],
+        )
+
+    def evaluate(
+        self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"
+    ) -> Emissions:
+        """Evaluate frames under some pdfs, or all.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        pdfs : array of int, shape (P,), optional
+            Which pdfs; by default all.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated; see `speakergmm.gaussians.density`.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns, or there is no pdf of a number asked for.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        chosen = None if pdfs is None else self._checked_pdfs(pdfs)
+        return BankEvaluator(self, precision=precision).evaluate(frames, chosen)
+
+    def _checked_pdfs(self, pdfs: ArrayLike) -> NDArray[np.int64]:
+        chosen = np.asarray(pdfs)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size:
+            raise InvalidInputError(f"pdfs must be a list of integers, found {pdfs!r}")
+        if chosen.min() < 0 or chosen.max() >= self.n_pdfs:
+            raise InvalidInputError(
+                f"pdfs have the numbers 0 to {self.n_pdfs - 1}, found {chosen.min()} to "
+                f"{chosen.max()}"
+            )
+        return chosen.astype(np.int64)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the parameters by name, ready to be stored."""
+        return {
+            "offsets": self.offsets,
+            "weights": self.weights,
+            "means": self.mixture.means,
+            "covariances": self.mixture.covariances,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, ArrayLike], *, covariance_type: str = "diag") -> Self:
+        """Build from what `to_arrays` gave, checked anew."""
+        mixture_kind(covariance_type)
+        return cls.from_parameters(
+            arrays["offsets"],
+            arrays["weights"],
+            arrays["means"],
+            arrays["covariances"],
+            covariance_type=covariance_type,
+        )
+
+
+class BankEvaluator:
+    """A bank made ready for many utterances; may be used by several threads.
+
+    Parameters
+    ----------
+    bank : MixtureBank
+        What to evaluate.
+    precision : {"float32", "float64"}
+        As `MixtureBank.evaluate` has it.
+    """
+
+    def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
+        from speakergmm.gaussians.density import evaluation_dtype, natural_parameters
+
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(bank.weights)
+        self._bank = bank
+        self._precision = precision
+        self._natural = natural_parameters(bank.mixture, log_weights=log_weights)
+        self._single = evaluation_dtype(self._natural, precision) == np.float32
+        # A row a Gaussian, so that those of some pdfs are copied whole.
+        constants = np.zeros(len(self._natural.components))
+        constants[0] = self._natural.coordinates.log_volume
+        self._rows = np.ascontiguousarray(self._natural.components.T - constants, np.float32)
+
+    def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
+        """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
+        from speakergmm.hmm.models.bank_kernels import sum_by_pdf
+
+        offsets, gaussians = self._part(pdfs)
+        if self._single:
+            densities = self._single_densities(frames, gaussians)
+        else:
+            densities = self._densities(frames, gaussians)
+        sums = np.ascontiguousarray(sum_by_pdf(densities, offsets))
+        return Emissions(sums, densities, offsets, gaussians)
+
+    def _single_densities(
+        self, frames: Frames, gaussians: NDArray[np.int64]
+    ) -> NDArray[np.floating[Any]]:
+        """Densities (T, G) in float32, with frames along the rows in memory."""
+        from speakergmm.gaussians.expansion import Expander
+
+        rows = self._rows if len(gaussians) == len(self._rows) else self._rows[gaussians]
+        if not len(frames):
+            return np.empty((0, len(gaussians)), np.float32)
+        size = min(len(frames), _BLOCK_FRAMES)
+        expander = Expander(self._natural, dtype=np.float32, block_frames=size)
+        turned = np.empty((len(gaussians), len(frames)), np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, len(frames), size):
+                block = expander.expand(frames[start : start + size])
+                np.matmul(rows, block, out=turned[:, start : start + size])
+            lost = np.flatnonzero(~np.isfinite(turned.sum(axis=0)))
+        if lost.size:
+            # Frames so far away that squares overflow: their densities still are numbers.
+            turned[:, lost] = self._densities(frames[lost], gaussians).T
+        return turned.T
+
+    def _densities(self, frames: Frames, gaussians: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
+        """Densities (T, G) as the mixture core has them."""
+        from speakergmm.gaussians.density import log_density
+
+        columns = np.ascontiguousarray(self._natural.components[:, gaussians])
+        natural = replace(self._natural, components=columns)
+        return log_density(natural, frames, precision=self._precision)
+
+    def _part(self, pdfs: ArrayLike | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        if pdfs is None:
+            return self._bank.offsets, np.arange(self._bank.n_gaussians)
+        chosen = np.asarray(pdfs, np.int64)
+        sizes = self._bank.sizes[chosen]
+        offsets = np.concatenate([[0], np.cumsum(sizes)])
+        starts = np.repeat(self._bank.offsets[chosen] - offsets[:-1], sizes)
+        return offsets, starts + np.arange(offsets[-1])

@@ -1,0 +1,120 @@
+"""Dense matrices of start and transition probabilities as sparse graphs, and which may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.inference.graph import Graph
+
+FINAL = ("any", "last")
+
+
+def state_graph(
+    startprob: NDArray[np.float64], transmat: NDArray[np.float64], *, final: str
+) -> Graph:
+    """Give the graph of those starts and transitions whose probability is not zero.
+
+    Parameters
+    ----------
+    startprob : array, shape (S,)
+    transmat : array, shape (S, S)
+    final : {"any", "last"}
+        Whether a sequence may end in any state, or only in the last.
+    """
+    n_states = len(startprob)
+    entries = np.flatnonzero(startprob)
+    source, target = np.nonzero(transmat)
+    exits = np.arange(n_states) if final == "any" else np.array([n_states - 1])
+    return Graph(
+        pdf=np.arange(n_states, dtype=np.int32),
+        source=source.astype(np.int32),
+        target=target.astype(np.int32),
+        log_prob=np.log(transmat[source, target]),
+        entry_state=entries.astype(np.int32),
+        entry_log_prob=np.log(startprob[entries]),
+        exit_state=exits.astype(np.int32),
+        exit_log_prob=np.zeros(len(exits)),
+    )
+
+
+def with_probabilities(
+    graph: Graph, startprob: NDArray[np.float64], transmat: NDArray[np.float64]
+) -> Graph:
+    """Give a graph other probabilities, which may have become zero."""
+    with np.errstate(divide="ignore"):
+        return graph.with_log_probs(
+            np.log(transmat[graph.source, graph.target]),
+            np.log(startprob[graph.entry_state]),
+            graph.exit_log_prob,
+        )
+
+
+def start_of_topology(
+    topology: Any, n_states: int, *, mean_length: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Start and transition probabilities from which training begins.
+
+    Parameters
+    ----------
+    topology : {"ergodic", "left-right", "bakis"} or array, shape (S, S)
+        Which transitions may be: all; to the state itself and the next; to the one after that as
+        well; or those that a matrix of transition probabilities holds.
+    n_states : int
+        S.
+    mean_length : float
+        Frames of an average sequence: left-right models begin with equal durations of states.
+
+    Returns
+    -------
+    startprob : array, shape (S,)
+        Uniform; where no state leads back, all on the first.
+    transmat : array, shape (S, S)
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such topology, or the matrix is none of transition probabilities.
+    """
+    if isinstance(topology, str):
+        if topology == "ergodic":
+            uniform = np.full((n_states, n_states), 1.0 / n_states)
+            return uniform[0].copy(), uniform
+        if topology not in ("left-right", "bakis"):
+            raise InvalidInputError(
+                f"topology must be 'ergodic', 'left-right', 'bakis' or a matrix of transition "
+                f"probabilities, found {topology!r}"
+            )
+        stay = float(np.clip(1.0 - n_states / max(mean_length, 1.0), 0.5, 0.99))
+        # One skip for two steps: a third of what leaves a state.
+        steps = (1.0,) if topology == "left-right" else (2 / 3, 1 / 3)
+        transmat = stay * np.eye(n_states)
+        for distance, part in enumerate(steps, start=1):
+            transmat += (1.0 - stay) * part * np.eye(n_states, k=distance)
+        transmat /= transmat.sum(axis=1, keepdims=True)
+    else:
+        transmat = np.array(topology, np.float64)
+        if (
+            transmat.shape != (n_states, n_states)
+            or not np.isfinite(transmat).all()
+            or transmat.min() < 0
+            or not np.allclose(transmat.sum(axis=1), 1.0)
+        ):
+            raise InvalidInputError(
+                f"a topology of {n_states} states must be {n_states} x {n_states} transition "
+                f"probabilities with rows that sum to 1, found shape {transmat.shape}"
+            )
+    startprob = np.full(n_states, 1.0 / n_states)
+    if is_left_right(transmat):
+        startprob = np.eye(n_states)[0]
+    return startprob, transmat
+
+
+def is_left_right(transmat: NDArray[np.float64]) -> bool:
+    """Tell whether no state leads back to an earlier one, and one at least leads on."""
+    return bool(
+        len(transmat) > 1 and not np.tril(transmat, -1).any() and np.triu(transmat, 1).any()
+    )

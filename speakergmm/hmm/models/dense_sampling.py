@@ -1,0 +1,62 @@
+"""Sequences drawn from hidden Markov models."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.models.dense import HiddenMarkovParameters
+
+
+def draw(
+    model: HiddenMarkovParameters,
+    n_frames: int,
+    random_state: np.random.RandomState,
+    *,
+    first: int | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Draw a sequence of frames (T, D) and the states (T,) that they come from.
+
+    Parameters
+    ----------
+    model : HiddenMarkovParameters
+        In feature units.
+    n_frames : int
+        T, at least 1.
+    random_state : numpy.random.RandomState
+        Source of randomness.
+    first : int, optional
+        State of the first frame; drawn by default.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_frames` is less than 1, or there is no such state.
+    """
+    if n_frames < 1:
+        raise InvalidInputError(f"n_samples must be >= 1, found {n_frames}")
+    if first is not None and not 0 <= first < model.n_states:
+        raise InvalidInputError(f"currstate must lie in 0..{model.n_states - 1}, found {first}")
+    states = np.empty(n_frames, np.int64)
+    chance = random_state.random_sample(n_frames)
+    cumulative = _cumulative(model.transmat)
+    beginning = _cumulative(model.startprob[None])[0]
+    state = int(np.searchsorted(beginning, chance[0], side="right")) if first is None else first
+    states[0] = state
+    for t in range(1, n_frames):
+        state = int(np.searchsorted(cumulative[state], chance[t], side="right"))
+        states[t] = state
+    shares = _cumulative(model.weights)[states]
+    components = (shares <= random_state.random_sample((n_frames, 1))).sum(axis=1)
+    flat = states * model.n_mix + components
+    mixture, _ = model.flat_mixture()
+    noise = random_state.standard_normal((n_frames, model.n_features))
+    return np.asarray(mixture.means[flat] + mixture.colour(noise, flat)), states
+
+
+def _cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative sums along rows, that end in exactly 1 from the last possible outcome on."""
+    sums = np.cumsum(probabilities, axis=1)
+    sums /= sums[:, -1:]
+    return sums

@@ -1,0 +1,147 @@
+"""Probabilities of the arcs of all units: what is learned of a topology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.models.topology import ENTRY, Topology
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transitions:
+    """Probabilities of all arcs of all units, one after the other.
+
+    Parameters
+    ----------
+    first : array of int, shape (U + 1,)
+        Where the arcs of each unit begin; the last entry is their number, N. The arcs of a unit
+        stand in the order of its topology.
+    group : array of int, shape (N,)
+        Arcs with the same number leave the same state of the same unit.
+    probability : array, shape (N,)
+        Those of a group sum to one.
+    """
+
+    first: NDArray[np.int64]
+    group: NDArray[np.int64]
+    probability: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        """Copy and freeze."""
+        for name in ("first", "group", "probability"):
+            array = np.array(getattr(self, name))
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def from_topologies(cls, topologies: Sequence[Topology]) -> Self:
+        """Take the probabilities that the topologies of the units begin with."""
+        first = np.cumsum([0, *(topology.n_arcs for topology in topologies)])
+        groups, n_groups = [], 0
+        for topology in topologies:
+            # The entry is a group of its own, before those of the states.
+            groups.append(topology.source.astype(np.int64) - ENTRY + n_groups)
+            n_groups += topology.n_states + 1
+        return cls(
+            first.astype(np.int64),
+            np.concatenate(groups),
+            np.concatenate([topology.probability for topology in topologies]),
+        )
+
+    @property
+    def n_arcs(self) -> int:
+        """Number of arcs of all units, N."""
+        return len(self.probability)
+
+    def log_probability(self) -> NDArray[np.float64]:
+        """Natural logarithms, shape (N,); -inf for an arc that was never taken."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probability)
+
+    def updated(self, counts: ArrayLike, *, floor: float = 0.0) -> Transitions:
+        """Return the transitions that maximise the likelihood of counts.
+
+        States that were never left keep their probabilities.
+
+        Parameters
+        ----------
+        counts : array, shape (N,)
+            Expected number of times that each arc was taken.
+        floor : float, default=0.0
+            Least probability of an arc, at least 0 and below 1; at 0 this is maximum likelihood
+            exactly. Where n arcs leave a state, no more than 1 / (2 n).
+
+        Raises
+        ------
+        InvalidInputError
+            If the counts are negative, not finite, or of another shape, or the floor lies outside.
+
+        Notes
+        -----
+        With a floor, arcs below it are raised to it and the others share the rest in proportion,
+        again until none is below: the maximum under that constraint.
+        """
+        counts = np.asarray(counts, np.float64)
+        if counts.shape != self.probability.shape or not (
+            np.isfinite(counts).all() and (counts >= 0).all()
+        ):
+            raise InvalidInputError(
+                f"counts of transitions must be {self.n_arcs} finite numbers >= 0, found shape "
+                f"{counts.shape}"
+            )
+        if not 0 <= floor < 1:
+            raise InvalidInputError(f"a floor of transitions must lie in 0..1, found {floor}")
+        totals = np.bincount(self.group, counts)
+        seen = totals[self.group] > 0
+        probability = self.probability.copy()
+        probability[seen] = counts[seen] / totals[self.group[seen]]
+        if floor > 0:
+            probability = np.where(seen, self._raised(probability, floor), probability)
+        return Transitions(self.first, self.group, probability)
+
+    def _raised(self, probability: NDArray[np.float64], floor: float) -> NDArray[np.float64]:
+        sizes = np.bincount(self.group)[self.group]
+        least = np.minimum(floor, 0.5 / sizes)
+        at_floor = np.zeros(len(probability), np.bool_)
+        while True:
+            held = np.bincount(self.group, np.where(at_floor, least, 0.0))
+            free = np.bincount(self.group, np.where(at_floor, 0.0, probability))
+            share = (1.0 - held) / np.where(free > 0, free, 1.0)
+            result = np.where(at_floor, least, probability * share[self.group])
+            below = ~at_floor & (result < least)
+            if not below.any():
+                return result
+            at_floor |= below
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Give the probabilities by name, ready to be stored; the rest is in the topologies."""
+        return {"transition_probability": self.probability}
+
+    @classmethod
+    def from_arrays(
+        cls, topologies: Sequence[Topology], arrays: Mapping[str, NDArray[Any]]
+    ) -> Self:
+        """Build from the topologies and what `to_arrays` gave, checked anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If they don't belong together or are no probabilities.
+        """
+        start = cls.from_topologies(topologies)
+        found = np.asarray(arrays["transition_probability"], np.float64)
+        if found.shape != start.probability.shape:
+            raise InvalidInputError(
+                f"{found.shape} transition probabilities for {start.n_arcs} arcs of topologies"
+            )
+        totals = np.bincount(start.group, found)
+        used = np.bincount(start.group) > 0
+        if not (found >= 0).all() or not np.allclose(totals[used], 1.0, rtol=0, atol=1e-6):
+            raise InvalidInputError("transition probabilities do not sum to one by state")
+        return cls(start.first, start.group, found)

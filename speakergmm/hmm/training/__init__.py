@@ -1,0 +1,1 @@
+"""Training of hidden Markov models from sequences and transcripts."""

@@ -1,0 +1,202 @@
+"""Maximum-likelihood updates of a bank, with floors, and its growth by splitting."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.models.bank import MixtureBank
+
+
+@dataclass(frozen=True, slots=True)
+class BankUpdateReport:
+    """What an update did beyond the formula.
+
+    Parameters
+    ----------
+    n_floored : int
+        Variances that were raised to the floor.
+    n_removed : int
+        Gaussians that went for want of frames.
+    n_kept : int
+        Pdfs without frames, which stay as they were.
+    """
+
+    n_floored: int
+    n_removed: int
+    n_kept: int
+
+
+def update_bank(
+    bank: MixtureBank,
+    counts: NDArray[np.float64],
+    first_order: NDArray[np.float64],
+    second_order: NDArray[np.float64],
+    *,
+    variance_floor: NDArray[np.float64],
+    min_occupancy: float = 0.0,
+) -> tuple[MixtureBank, BankUpdateReport]:
+    """Find the bank of diagonal Gaussians that maximises the expected log-likelihood.
+
+    Parameters
+    ----------
+    bank : MixtureBank
+        Which made the statistics.
+    counts : array, shape (G,)
+        Occupancy of each Gaussian, in frames.
+    first_order, second_order : array, shape (G, D)
+        Sums of posterior times feature, and times squared feature.
+    variance_floor : array, shape (D,)
+        Least variances, > 0.
+    min_occupancy : float, default=0.0
+        Gaussians with less, in frames, are removed, but for the heaviest of a pdf, which keeps its
+        mean and variances. At 0 this is maximum likelihood, and only Gaussians without any
+        occupancy keep theirs.
+
+    Returns
+    -------
+    bank : MixtureBank
+        Pdfs without frames are as they were.
+    report : BankUpdateReport
+
+    Raises
+    ------
+    InvalidInputError
+        If the covariances are not diagonal.
+    """
+    if bank.mixture.covariance_type != "diag":
+        raise InvalidInputError(
+            f"training needs diagonal covariances, found {bank.mixture.covariance_type}"
+        )
+    pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
+    enough = counts > max(min_occupancy, 1e-8)
+    divisor = np.where(enough, counts, 1.0)[:, None]
+    means = np.where(enough[:, None], first_order / divisor, bank.mixture.means)
+    variances = np.where(
+        enough[:, None], second_order / divisor - means**2, bank.mixture.component_variances()
+    )
+    floored = enough[:, None] & (variances < variance_floor)
+    variances = np.where(floored, variance_floor, variances)
+    totals = np.bincount(pdf_of, counts, minlength=bank.n_pdfs)
+    unseen = totals[pdf_of] <= 0
+    weights = np.where(unseen, bank.weights, counts / np.where(unseen, 1.0, totals[pdf_of]))
+    keep = np.ones(len(counts), np.bool_)
+    if min_occupancy > 0:
+        # The heaviest of each pdf stays, so that no pdf is ever empty.
+        heaviest = np.lexsort((-weights, pdf_of))[bank.offsets[:-1]]
+        keep = enough | unseen
+        keep[heaviest] = True
+    weights = np.where(keep, weights, 0.0)
+    sums = np.bincount(pdf_of, weights, minlength=bank.n_pdfs)
+    weights = weights / sums[pdf_of]
+    new_sizes = np.bincount(pdf_of[keep], minlength=bank.n_pdfs)
+    updated = MixtureBank.from_parameters(
+        np.concatenate([[0], np.cumsum(new_sizes)]), weights[keep], means[keep], variances[keep]
+    )
+    report = BankUpdateReport(
+        n_floored=int(np.count_nonzero(floored[keep])),
+        n_removed=int(np.count_nonzero(~keep)),
+        n_kept=int(np.count_nonzero(totals <= 0)),
+    )
+    return updated, report
+
+
+def allot_gaussians(
+    occupancy: NDArray[np.float64],
+    n_gaussians: int,
+    *,
+    power: float = 0.25,
+    min_count: float = 20.0,
+    present: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Share out Gaussians over pdfs, in proportion to a power of their occupancies.
+
+    Parameters
+    ----------
+    occupancy : array, shape (P,)
+        In frames.
+    n_gaussians : int
+        How many there should be in all; there are fewer where frames are too few.
+    power : float, default=0.25
+        0 gives all pdfs the same number, 1 gives Gaussians the same occupancy.
+    min_count : float, default=20.0
+        Frames that a pdf must have for each Gaussian beyond its first.
+    present : array of int, shape (P,), optional
+        What the pdfs have; none loses any. By default one each.
+
+    Returns
+    -------
+    array of int, shape (P,)
+
+    Examples
+    --------
+    >>> allot_gaussians(np.array([10000.0, 16.0 * 10000.0, 30.0]), 7)
+    array([2, 4, 1])
+    """
+    numbers = np.ones(len(occupancy), np.int64) if present is None else present.copy()
+    if (occupancy < 0).any() or not np.isfinite(occupancy).all():
+        raise InvalidInputError("occupancies must be finite and >= 0")
+    strength = occupancy**power
+    # Who has the most strength per Gaussian is served next, until all are given.
+    queue = [
+        (-strength[p] / numbers[p], p)
+        for p in range(len(occupancy))
+        if occupancy[p] >= min_count * (numbers[p] + 1)
+    ]
+    heapq.heapify(queue)
+    left = n_gaussians - int(numbers.sum())
+    while queue and left > 0:
+        _, p = heapq.heappop(queue)
+        numbers[p] += 1
+        left -= 1
+        if occupancy[p] >= min_count * (numbers[p] + 1):
+            heapq.heappush(queue, (-strength[p] / numbers[p], p))
+    return numbers
+
+
+def grow_bank(
+    bank: MixtureBank,
+    sizes: NDArray[np.int64],
+    *,
+    perturbation: float = 0.01,
+    seed: tuple[int, ...] = (0,),
+) -> MixtureBank:
+    """Split the heaviest Gaussians of each pdf until it has as many as wanted.
+
+    Parameters
+    ----------
+    bank : MixtureBank
+        Of diagonal Gaussians.
+    sizes : array of int, shape (P,)
+        Gaussians wanted of each pdf; a pdf that has more keeps them.
+    perturbation : float, default=0.01
+        Distance that the halves move apart, in deviations times a normal number a feature.
+    seed : tuple of int
+        Fixes the directions, together with the number of the pdf.
+    """
+    weights, means, variances, new_sizes = [], [], [], []
+    for pdf in range(bank.n_pdfs):
+        part = slice(bank.offsets[pdf], bank.offsets[pdf + 1])
+        w = bank.weights[part].tolist()
+        m = list(bank.mixture.means[part])
+        v = list(bank.mixture.component_variances()[part])
+        rng = np.random.default_rng([*seed, pdf])
+        while len(w) < sizes[pdf]:
+            heaviest = int(np.argmax(w))
+            step = perturbation * np.sqrt(v[heaviest]) * rng.standard_normal(len(v[heaviest]))
+            w[heaviest] /= 2
+            w.append(w[heaviest])
+            m.append(m[heaviest] - step)
+            m[heaviest] = m[heaviest] + step
+            v.append(v[heaviest])
+        weights += w
+        means += m
+        variances += v
+        new_sizes.append(len(w))
+    return MixtureBank.from_parameters(
+        np.cumsum([0, *new_sizes]), np.array(weights), np.array(means), np.array(variances)
+    )

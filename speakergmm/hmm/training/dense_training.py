@@ -1,0 +1,262 @@
+"""Baum-Welch training of a hidden Markov model in standardised coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.density import NaturalParameters
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.hmm.models.dense import (
+    HiddenMarkovParameters,
+    least_variances,
+)
+from speakergmm.hmm.models.dense_graph import state_graph
+from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
+from speakergmm.hmm.training.dense_expectation import (
+    Arithmetic,
+    ExpectationStep,
+    HiddenMarkovStatistics,
+)
+from speakergmm.hmm.training.dense_update import HiddenMarkovUpdate, update
+from speakergmm.hmm.training.sequences import Sequences
+
+# Part of a variance that rounding may be before an iteration is made anew in float64, as in
+# `speakergmm.gaussians.steps`.
+_LARGEST_ROUNDING = 1e-2
+# Frames of which moments are summed at a time.
+_BLOCK = 65_536
+# Smaller squares have lost their digits; beside a larger mean what varies so little is rounding.
+_LEAST_SQUARE, _LARGEST_LOST = 1e-305, 1e-137
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HiddenMarkovIteration:
+    """One iteration of a fit, as `history_` holds it.
+
+    Parameters
+    ----------
+    iteration : int
+        Number, from 1.
+    log_likelihood : float
+        Of all sequences, weighted, under the model that the iteration began with.
+    objective : float
+        The same plus the logarithm of the priors' density: what never falls.
+    seconds : float
+        Wall-clock time.
+    precision : {"float32", "float64"}
+        In which densities were evaluated.
+    n_floored : int
+        Variances, or eigenvalues, that were raised to the floor.
+    empty : tuple of (int, int)
+        State and component of those without data.
+    """
+
+    iteration: int
+    log_likelihood: float
+    objective: float
+    seconds: float
+    precision: str
+    n_floored: int
+    empty: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """How a model is trained.
+
+    Parameters
+    ----------
+    n_iter : int
+        Most iterations.
+    params : str
+        What is updated, of "stmcw".
+    final : {"any", "last"}
+        In which states sequences may end.
+    arithmetic : {"log", "scaled"}
+        Of forward-backward.
+    precision : {"float32", "float64"}
+        Of densities, where float32 serves.
+    min_covar : float
+        Smallest variance, as `least_variances` takes it.
+    variance_floor : float
+        The same, as a part of the variance of all frames.
+    n_jobs : int
+        Threads.
+    """
+
+    n_iter: int
+    params: str
+    final: str
+    arithmetic: Arithmetic
+    precision: str
+    min_covar: float
+    variance_floor: float
+    n_jobs: int
+
+
+def weighted_moments(
+    sequences: Sequences, weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance (D,) of all frames, each weighing what its sequence does.
+
+    Squares are about the mean: an offset costs no digits.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is too large to be squared, or what varies too small.
+    """
+    share = np.repeat(weights / weights.max(), sequences.lengths)
+    total = share.sum()
+    frames = sequences.frames
+    starts = range(0, len(frames), _BLOCK)
+    first = frames[int(share.argmax())].astype(np.float64)
+    sums = np.zeros(sequences.n_features)
+    for start in starts:
+        block = slice(start, start + _BLOCK)
+        sums += share[block] @ (frames[block] - first)
+    mean = first + sums / total
+    squares = np.zeros(sequences.n_features)
+    for start in starts:
+        block = slice(start, start + _BLOCK)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares += share[block] @ (frames[block] - mean) ** 2
+    overflows = np.flatnonzero(~np.isfinite(squares))
+    if overflows.size:
+        worst = np.abs(frames[:, overflows[0]]).max()
+        raise InvalidInputError(
+            f"feature {overflows[0]} has values up to {worst:.3g}, too large to be squared; scale "
+            "the features down"
+        )
+    variance = squares / total
+    lost = np.flatnonzero((sums != 0) & (variance < _LEAST_SQUARE) & (np.abs(mean) < _LARGEST_LOST))
+    if lost.size:
+        raise InvalidInputError(
+            f"feature {lost[0]} varies too little to be squared, around {mean[lost[0]]:.3g}; scale "
+            "the features up"
+        )
+    return mean, variance
+
+
+def train(
+    sequences: Sequences,
+    weights: NDArray[np.float64],
+    start: HiddenMarkovParameters,
+    *,
+    priors: HiddenMarkovPriors,
+    options: TrainingOptions,
+    report: Callable[[HiddenMarkovIteration, HiddenMarkovParameters], bool],
+) -> HiddenMarkovParameters:
+    """Train by expectation-maximisation from a start.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        In feature units.
+    weights : array, shape (R,)
+        Weight of each sequence, >= 0, not all zero.
+    start : HiddenMarkovParameters
+        In feature units.
+    priors : HiddenMarkovPriors
+        In feature units.
+    options : TrainingOptions
+        How.
+    report : callable
+        Called after each iteration with what it did and the new model; whether to stop.
+
+    Returns
+    -------
+    HiddenMarkovParameters
+        In feature units.
+
+    Raises
+    ------
+    InsufficientDataError
+        If a sequence is impossible under the model; it is named.
+    """
+    isotropic = start.covariance_type == "spherical"
+    mean, variance = weighted_moments(sequences, weights)
+    standardisation = Standardisation.from_moments(mean, variance, isotropic=isotropic)
+    to_standard = 1.0 / standardisation.scale, np.zeros_like(standardisation.scale)
+    # Moved first and scaled then: the difference of two large numbers is exact.
+    unmoved = np.ones_like(standardisation.scale), -standardisation.centre
+    model = start.rescaled(*unmoved).rescaled(*to_standard)
+    standard_priors = priors.rescaled(*unmoved).rescaled(*to_standard)
+    floor = np.maximum(
+        least_variances(options.min_covar, variance) / standardisation.scale**2,
+        options.variance_floor * variance / standardisation.scale**2,
+    )
+    expectation = ExpectationStep(
+        sequences,
+        weights,
+        standardisation=standardisation,
+        graph=state_graph(start.startprob, start.transmat, final=options.final),
+        arithmetic=options.arithmetic,
+        n_jobs=options.n_jobs,
+    )
+    current = start
+    natural = expectation.natural(model)
+    for number in range(1, options.n_iter + 1):
+        began = perf_counter()
+        step = _iterate(expectation, model, natural, standard_priors, floor, options)
+        model, natural = step.model, step.natural
+        log_prior = priors.log_density(current)
+        moved = model.rescaled(standardisation.scale, standardisation.centre)
+        current = replace(
+            moved,
+            # What is not trained stays as it is to the last bit.
+            means=moved.means if "m" in options.params else start.means,
+            covars=moved.covars if "c" in options.params else start.covars,
+        )
+        iteration = HiddenMarkovIteration(
+            iteration=number,
+            log_likelihood=step.statistics.log_likelihood,
+            objective=step.statistics.log_likelihood + log_prior,
+            seconds=perf_counter() - began,
+            precision=step.precision,
+            n_floored=step.report.n_floored,
+            empty=step.report.empty,
+        )
+        if report(iteration, current):
+            break
+    return current
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    statistics: HiddenMarkovStatistics
+    model: HiddenMarkovParameters
+    natural: NaturalParameters
+    report: HiddenMarkovUpdate
+    precision: str
+
+
+def _iterate(
+    expectation: ExpectationStep,
+    model: HiddenMarkovParameters,
+    natural: NaturalParameters,
+    priors: HiddenMarkovPriors,
+    floor: NDArray[np.float64],
+    options: TrainingOptions,
+) -> _Step:
+    """One iteration, in float32 where that serves the update."""
+    precision = options.precision
+    if natural.rounding > _LARGEST_ROUNDING:
+        precision = "float64"
+    while True:
+        statistics = expectation.run(model, natural, precision=precision)
+        new, report = update(statistics, model, priors=priors, floor=floor, params=options.params)
+        new_natural = expectation.natural(new)
+        # A variance is the difference of two sums: of a narrow component float32 leaves little, and
+        # of a very narrow one float64.
+        if natural.centred is None and new_natural.centred is not None:
+            natural = expectation.natural(model, origins=new.means)
+        elif precision == "float64" or new_natural.rounding <= _LARGEST_ROUNDING:
+            return _Step(statistics, new, new_natural, report, precision)
+        precision = "float64"

@@ -1,0 +1,263 @@
+"""What one utterance says to the models: expected counts by Baum-Welch, or those of its best path.
+
+Everything here is in standardised features: `training` brings frames there and models back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.hmm.inference.algorithms import expected_counts, viterbi
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
+from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Result = TypeVar("Result")
+
+# Posteriors below this are left out of sums: a millionth of a frame in all.
+_LEAST_POSTERIOR = 1e-8
+
+
+@dataclass(slots=True, eq=False)
+class EmbeddedStatistics:
+    """Sums over utterances; they can be added, in a fixed order for the same bits.
+
+    Parameters
+    ----------
+    counts : array, shape (G,)
+        Occupancy of each Gaussian, in frames.
+    first_order, second_order : array, shape (G, D)
+        Sums of posterior times feature, and times squared feature.
+    transitions : array, shape (N,)
+        Expected number of times that each transition was taken.
+    log_likelihood : float
+        Sum over utterances, of all frames.
+    n_frames : int
+        Of utterances that were used.
+    """
+
+    counts: NDArray[np.float64]
+    first_order: NDArray[np.float64]
+    second_order: NDArray[np.float64]
+    transitions: NDArray[np.float64]
+    log_likelihood: float = 0.0
+    n_frames: int = 0
+
+    @classmethod
+    def zeros(cls, models: PhoneModels) -> Self:
+        """Return sums over no utterance."""
+        shape = (models.n_components, models.n_features)
+        return cls(
+            np.zeros(shape[0]),
+            np.zeros(shape),
+            np.zeros(shape),
+            np.zeros(models.transitions.n_arcs),
+        )
+
+    def add(self, other: EmbeddedStatistics) -> None:
+        """Add other utterances' sums to these."""
+        self.counts += other.counts
+        self.first_order += other.first_order
+        self.second_order += other.second_order
+        self.transitions += other.transitions
+        self.log_likelihood += other.log_likelihood
+        self.n_frames += other.n_frames
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedPath:
+    """The path of an utterance that Viterbi training goes on with.
+
+    Parameters
+    ----------
+    pdfs : array of int, shape (T,)
+        Pdf of each frame, as the models number them.
+    transitions : array of int, shape (N,)
+        Numbers of the transitions that were taken, each as often as it was.
+    fixed : float, default=0.0
+        Log-probability of what training does not change: pronunciations and silences.
+    """
+
+    pdfs: NDArray[np.int32]
+    transitions: NDArray[np.int64]
+    fixed: float = 0.0
+
+
+class EmbeddedStep:
+    """One iteration's models, made ready for all utterances; may be used by several threads.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        In standardised features, with diagonal covariances.
+    acoustic_scale : float, default=1.0
+        Power of the emissions; 1 is exact expectation-maximisation.
+    transition_scale : float, default=1.0
+        Power of the transition probabilities, in search for the best path.
+    beam, retry_beam : float, optional
+        Paths worse than the best by more, in nats, are given up; where none is left, once more
+        with the second one. By default none is given up.
+    boosted_pdfs : array of int, optional
+        Pdfs - those of silence - whose emissions count `boost` times in search of the best path.
+    boost : float, default=1.0
+        See there.
+    """
+
+    def __init__(
+        self,
+        models: PhoneModels,
+        *,
+        acoustic_scale: float = 1.0,
+        transition_scale: float = 1.0,
+        beam: float | None = None,
+        retry_beam: float | None = None,
+        boosted_pdfs: NDArray[np.int32] | None = None,
+        boost: float = 1.0,
+    ) -> None:
+        self.models = models
+        self._evaluator = BankEvaluator(models.bank)
+        self._logs = models.transitions.log_probability()
+        self._acoustic_scale = acoustic_scale
+        self._transition_scale = transition_scale
+        self._beams = [beam] if beam is None else [beam, retry_beam]
+        self._boosted = np.array([], np.int32) if boosted_pdfs is None else boosted_pdfs
+        self._boost = boost
+        self._columns = _columns(models.bank)
+
+    def baum_welch(
+        self, graph: UtteranceGraph, frames: NDArray[np.float32], sums: EmbeddedStatistics
+    ) -> None:
+        """Add an utterance's expected counts, over all its paths, to the sums.
+
+        Raises
+        ------
+        NoPathError
+            If no path fits; the sums are as they were.
+        """
+        emissions = self._evaluator.evaluate(frames, graph.pdfs)
+        scaled = emissions.log_emissions
+        if self._acoustic_scale != 1.0:
+            scaled = scaled * np.float32(self._acoustic_scale)
+        with_logs = graph.graph_from_logs(self._logs)
+        found = self._widening(lambda beam: expected_counts(with_logs, scaled, beam=beam))
+        accumulate_diagonal(
+            emissions.densities,
+            emissions.log_emissions,
+            emissions.offsets,
+            emissions.gaussians,
+            found.pdf_posteriors,
+            frames,
+            _LEAST_POSTERIOR,
+            sums.counts,
+            sums.first_order,
+            sums.second_order,
+        )
+        graph.add_counts(found.arc_counts, found.entry_counts, found.exit_counts, sums.transitions)
+        sums.log_likelihood += found.log_likelihood
+        sums.n_frames += len(frames)
+
+    def align(self, graph: UtteranceGraph, frames: NDArray[np.float32]) -> AlignedPath:
+        """Find an utterance's best path.
+
+        Raises
+        ------
+        NoPathError
+            If no path fits.
+        """
+        emissions = self._evaluator.evaluate(frames, graph.pdfs)
+        scaled = emissions.log_emissions
+        if self._acoustic_scale != 1.0 or self._boost != 1.0:
+            scaled = scaled * np.float32(self._acoustic_scale)
+            boosted = np.isin(graph.pdfs, self._boosted)
+            scaled[:, boosted] += np.float32(np.log(self._boost) * self._acoustic_scale)
+        with_logs = graph.graph_from_logs(self._transition_scale * self._logs)
+        found = self._widening(lambda beam: viterbi(with_logs, scaled, beam=beam))
+        arcs = np.bincount(found.arcs, minlength=with_logs.n_arcs).astype(np.float64)
+        ends = np.zeros(len(graph.entries.fixed)), np.zeros(len(graph.exits.fixed))
+        ends[0][found.entry] = ends[1][found.exit] = 1.0
+        taken = np.zeros(self.models.transitions.n_arcs)
+        graph.add_counts(arcs, *ends, taken)
+        pdfs = graph.pdfs[with_logs.pdf[found.states]]
+        fixed = graph.arcs.fixed[found.arcs].sum()
+        fixed += graph.entries.fixed[found.entry] + graph.exits.fixed[found.exit]
+        numbers = np.repeat(np.arange(len(taken)), np.rint(taken).astype(np.int64))
+        return AlignedPath(pdfs, numbers, float(fixed))
+
+    def add_aligned(
+        self, path: AlignedPath, frames: NDArray[np.float32], sums: EmbeddedStatistics
+    ) -> None:
+        """Add the counts of a known path to the sums."""
+        log_likelihood = np.zeros(1)
+        accumulate_aligned(
+            frames,
+            path.pdfs,
+            self.models.bank.offsets,
+            self._columns,
+            log_likelihood,
+            sums.counts,
+            sums.first_order,
+            sums.second_order,
+        )
+        np.add.at(sums.transitions, path.transitions, 1.0)
+        total = log_likelihood[0] + self._logs[path.transitions].sum() + path.fixed
+        sums.log_likelihood += float(total)
+        sums.n_frames += len(frames)
+
+    def _widening(self, search: Callable[[float | None], Result]) -> Result:
+        for beam in self._beams[:-1]:
+            try:
+                return search(beam)
+            except NoPathError:
+                pass
+        return search(self._beams[-1])
+
+
+def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
+    """Share out an utterance's frames equally over the states of one of its paths.
+
+    The path takes the first pronunciation of each word, silence at the ends and none between
+    words; where no unit belongs to a word, all units. It counts no transitions.
+
+    Raises
+    ------
+    NoPathError
+        If the utterance has fewer frames than the shortest of its paths needs.
+    """
+    needed = graph.skeleton.shortest_duration
+    if needed is None or n_frames < needed:
+        raise NoPathError(f"the transcript needs at least {needed} frames, found {n_frames}")
+    last = len(graph.units) - 1
+    has_words = any(unit.word is not None for unit in graph.units)
+    chosen = np.array(
+        [
+            unit.pronunciation == 0
+            and (unit.word is not None or not has_words or place in (0, last))
+            for place, unit in enumerate(graph.units)
+        ]
+    )
+    states = np.flatnonzero(chosen[graph.state_unit])
+    places = np.arange(n_frames) * len(states) // n_frames
+    pdfs = graph.pdfs[graph.skeleton.pdf[states[places]]]
+    return AlignedPath(pdfs, np.array([], np.int64))
+
+
+def _columns(bank: MixtureBank) -> NDArray[np.float32]:
+    """Natural parameters by Gaussian, as `accumulate_aligned` takes them."""
+    variances = bank.mixture.component_variances()
+    means = bank.mixture.means
+    with np.errstate(divide="ignore"):
+        log_weights = np.maximum(np.log(bank.weights), -1e30)
+    constant = log_weights - 0.5 * (
+        np.log(2 * np.pi * variances).sum(axis=1) + (means**2 / variances).sum(axis=1)
+    )
+    columns = np.concatenate([constant[:, None], means / variances, -0.5 / variances], axis=1)
+    return np.ascontiguousarray(columns, np.float32)

@@ -1,0 +1,178 @@
+"""Embedded training of phone models from a flat start, over utterances given one at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.moments import Moments
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.state import TrainingResult, TrainingState
+from speakergmm.hmm.training.trainer import EmbeddedTrainer, FrameStore
+from speakergmm.mixtures.fingerprint import digest_arrays
+
+
+class Digest(Protocol):
+    """A running digest."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take in further bytes."""
+
+
+def survey(
+    frames: FrameStore, *, digest: Digest | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Mean and variance (D,) of all frames, and their number.
+
+    Parameters
+    ----------
+    frames : FrameStore
+        Read once.
+    digest : hash object, optional
+        Such as of `hashlib.sha256`; is fed the frames, utterance by utterance in order.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are fewer than two frames.
+    InvalidInputError
+        If an utterance's are no finite matrix of as many columns as the others'.
+    """
+    moments = Moments()
+    n_features = None
+    for place in range(len(frames)):
+        found = np.asarray(frames[place])
+        if found.ndim != 2 or n_features not in (None, found.shape[1]):
+            raise InvalidInputError(
+                f"utterance {place}: frames must have shape (T, {n_features or 'D'}), found "
+                f"{found.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise InvalidInputError(f"utterance {place}: frames must be finite, found NaN or inf")
+        n_features = found.shape[1]
+        moments.add(found)
+        if digest is not None:
+            # With their shape: frames that move to the next utterance make another training.
+            digest.update(digest_arrays(found).encode())
+    if moments.count < 2:
+        raise InsufficientDataError(f"training needs frames of speech, found {moments.count}")
+    return moments.mean, moments.variance, moments.count
+
+
+def train_embedded(
+    models: PhoneModels,
+    graphs: Sequence[UtteranceGraph],
+    frames: FrameStore,
+    *,
+    schedule: TrainingSchedule | None = None,
+    silence_pdfs: NDArray[np.int32] | None = None,
+    seed: int = 0,
+    n_jobs: int = 1,
+    flat: bool = True,
+    callback: Callable[[TrainingState], None] | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_seconds: float = 5.0,
+) -> TrainingResult:
+    """Train models on utterances, from a flat start or further.
+
+    Parameters
+    ----------
+    models, graphs, frames, schedule, silence_pdfs, seed, n_jobs, flat
+        As `EmbeddedTrainer` has them.
+    callback : callable, optional
+        Called with the state after each iteration.
+    checkpoint : path, optional
+        File to write the state to after iterations; see `speakergmm.hmm.training.checkpoint`. Where
+        it is there already, training goes on from it, to the same result as if it had never
+        stopped.
+    checkpoint_seconds : float, default=5
+        Least time between two writings.
+
+    Raises
+    ------
+    InvalidInputError
+        If models, graphs and frames do not belong together, or frames are not finite.
+    InsufficientDataError
+        If there are no frames, or no utterance has a path.
+    IncompatibleModelError
+        If the checkpoint belongs to another training.
+    """
+    schedule = schedule or TrainingSchedule()
+    digest = None if checkpoint is None else hashlib.sha256()
+    mean, variance, n_frames = survey(frames, digest=digest)
+    trainer = EmbeddedTrainer(
+        models,
+        graphs,
+        frames,
+        schedule=schedule,
+        standardisation=Standardisation.from_moments(mean, variance),
+        variance=variance,
+        silence_pdfs=silence_pdfs,
+        seed=seed,
+        n_jobs=n_jobs,
+        flat=flat,
+    )
+    if checkpoint is None or digest is None:
+        return trainer.run(callback)
+    from speakergmm.hmm.training.checkpoint import EmbeddedCheckpoint
+
+    fingerprint = {
+        **schedule.to_dict(),
+        "seed": seed,
+        "flat": flat,
+        "n_utterances": len(graphs),
+        "n_frames": n_frames,
+        "frames": _named(digest),
+        "transcripts": _graphs_digest(graphs),
+        "models": _models_digest(models),
+        "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
+    }
+    with EmbeddedCheckpoint(
+        checkpoint, fingerprint=fingerprint, seconds=checkpoint_seconds
+    ) as file:
+        if file.state is not None:
+            trainer.state = file.state
+
+        def record(state: TrainingState) -> None:
+            file.record(state)
+            if callback is not None:
+                callback(state)
+
+        return trainer.run(record)
+
+
+def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
+    total = hashlib.sha256()
+    for graph in graphs:
+        total.update(json.dumps(graph.words).encode())
+        skeleton = graph.skeleton
+        states = (skeleton.pdf, skeleton.source, skeleton.target)
+        ends = (skeleton.entry_state, skeleton.exit_state)
+        credits = (
+            array
+            for part in (graph.arcs, graph.entries, graph.exits)
+            for array in (part.fixed, part.owner, part.transition)
+        )
+        total.update(digest_arrays(graph.pdfs, *states, *ends, *credits).encode())
+    return _named(total)
+
+
+def _models_digest(models: PhoneModels) -> str:
+    arrays, metadata = models.to_arrays()
+    total = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    total.update(digest_arrays(*arrays.values()).encode())
+    return _named(total)
+
+
+def _named(digest: hashlib._Hash) -> str:
+    return f"sha256:{digest.hexdigest()[:32]}"

@@ -1,0 +1,172 @@
+"""Sequences of frames as hidden Markov models take them: one matrix and lengths, or a list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.frames import Frames, check_frames, refuse_extreme_weights
+
+# As many as memory could hold: sums of weights of frames must be numbers.
+_MOST_FRAMES = 2**40
+
+
+class ImpossibleSequenceError(InsufficientDataError):
+    """A sequence that no path through a model can give, such as one that is too short.
+
+    Parameters
+    ----------
+    sequence : int
+        Its number, from 0.
+    reason : str
+        What is wrong with it.
+    """
+
+    def __init__(self, sequence: int, reason: str) -> None:
+        super().__init__(f"sequence {sequence} {reason}")
+        self.sequence, self.reason = sequence, reason
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sequences:
+    """Sequences of frames, one after another.
+
+    Parameters
+    ----------
+    frames : array, shape (T, D)
+        Float32 or float64, finite.
+    bounds : array of int, shape (R + 1,)
+        Sequence r is ``frames[bounds[r] : bounds[r + 1]]``, of one frame or more.
+    """
+
+    frames: Frames
+    bounds: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, number: int) -> Frames:
+        """Frames (T_r, D) of one sequence."""
+        return self.frames[self.bounds[number] : self.bounds[number + 1]]
+
+    @property
+    def lengths(self) -> NDArray[np.intp]:
+        """Number of frames of each sequence, shape (R,)."""
+        return np.diff(self.bounds)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return int(self.frames.shape[1])
+
+    def groups(self, n_frames: int, chosen: NDArray[np.bool_] | None = None) -> Iterator[range]:
+        """Numbers of sequences that are adjacent and have up to `n_frames` frames together.
+
+        Parameters
+        ----------
+        n_frames : int
+            Most frames of a group; a sequence with more is a group by itself.
+        chosen : array of bool, shape (R,), optional
+            Sequences to be taken; the others are in no group.
+        """
+        first = None
+        for number in range(len(self)):
+            is_chosen = chosen is None or bool(chosen[number])
+            if first is not None and (
+                not is_chosen or self.bounds[number + 1] - self.bounds[first] > n_frames
+            ):
+                yield range(first, number)
+                first = None
+            if first is None and is_chosen:
+                first = number
+        if first is not None:
+            yield range(first, len(self))
+
+
+def as_sequences(X: Any, lengths: Any = None, *, n_features: int | None = None) -> Sequences:
+    """Check frames and how they are divided.
+
+    Parameters
+    ----------
+    X : array, shape (T, D), or list of arrays, shape (T_r, D)
+        Frames. A list of matrices is a list of sequences.
+    lengths : array of int, shape (R,), optional
+        Number of frames of each sequence; by default all of `X` is one.
+    n_features : int, optional
+        D that is expected.
+
+    Raises
+    ------
+    InvalidInputError
+        If frames are no finite matrix, or lengths are not positive or don't sum to T.
+    """
+    if isinstance(X, Sequence) and len(X) and np.ndim(X[0]) == 2:
+        if lengths is not None:
+            raise InvalidInputError(
+                "a list of sequences has lengths of its own, found `lengths` beside it"
+            )
+        parts = []
+        for number, part in enumerate(X):
+            parts.append(check_frames(part, n_features=n_features, block=number))
+            n_features = parts[0].shape[1]
+        frames: Frames = np.concatenate(parts)
+        counts = np.array([len(part) for part in parts], np.intp)
+    else:
+        frames = check_frames(X, n_features=n_features)
+        counts = np.array([len(frames)], np.intp) if lengths is None else _checked(lengths)
+    if len(frames) == 0:
+        raise InsufficientDataError("a hidden Markov model needs frames, found none")
+    short = np.flatnonzero(counts < 1)
+    if short.size:
+        raise InvalidInputError(
+            f"sequences must have one or more frames, found {counts[short[0]]} in sequence "
+            f"{short[0]}"
+        )
+    if counts.sum() != len(frames):
+        raise InvalidInputError(
+            f"lengths must sum to the number of frames, {len(frames)}, found {counts.sum()}"
+        )
+    bounds = np.concatenate([np.zeros(1, np.intp), np.cumsum(counts)])
+    return Sequences(np.ascontiguousarray(frames), bounds)
+
+
+def check_sequence_weights(sample_weight: Any, n_sequences: int) -> NDArray[np.float64]:
+    """Return weights of sequences, ones by default.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are not R finite numbers >= 0, or all zero.
+    """
+    if sample_weight is None:
+        return np.ones(n_sequences)
+    weights = np.asarray(sample_weight, np.float64)
+    if weights.shape != (n_sequences,):
+        raise InvalidInputError(
+            f"sample_weight must have one entry for each of {n_sequences} sequences, found shape "
+            f"{weights.shape}"
+        )
+    bad = np.flatnonzero(~((weights >= 0) & (weights < np.inf)))
+    if bad.size:
+        raise InvalidInputError(
+            f"sample_weight must be finite and >= 0, found {weights[bad[0]]} at sequence {bad[0]}"
+        )
+    if not weights.any():
+        raise InvalidInputError("sample_weight must not be zero for all sequences")
+    refuse_extreme_weights(weights, times=_MOST_FRAMES)
+    return weights
+
+
+def _checked(lengths: Any) -> NDArray[np.intp]:
+    counts = np.asarray(lengths)
+    if counts.ndim != 1 or counts.size == 0 or counts.dtype.kind not in "iu":
+        raise InvalidInputError(
+            f"lengths must be a vector of whole numbers, found {counts.dtype} of shape "
+            f"{counts.shape}"
+        )
+    return counts.astype(np.intp)

@@ -1,0 +1,305 @@
+"""The loop of embedded training: expectations over utterances, updates, growth of mixtures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
+from speakergmm.hmm.training.embedded import (
+    AlignedPath,
+    EmbeddedStatistics,
+    EmbeddedStep,
+    equal_path,
+)
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.state import (
+    FailedUtterance,
+    TrainingIteration,
+    TrainingResult,
+    TrainingState,
+)
+from speakergmm.parallel import threaded_map
+
+# Utterances are summed up in as many parts, whatever the number of jobs: the same sums in the same
+# order give the same bits.
+_N_PARTS = 16
+
+
+class FrameStore(Protocol):
+    """Frames of utterances, held or read one utterance at a time."""
+
+    def __len__(self) -> int:
+        """Return the number of utterances."""
+
+    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
+        """Frames (T, D) of one utterance, in feature units."""
+
+
+class EmbeddedTrainer:
+    """Embedded training as a loop that can be stopped and taken up after any iteration.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        To begin with, in feature units; see `PhoneModels.flat`.
+    graphs : sequence of UtteranceGraph
+        Of the utterances.
+    frames : FrameStore
+        Of the same utterances, read as often as there are iterations.
+    schedule : TrainingSchedule
+    standardisation : Standardisation
+        Of the frames.
+    variance : array, shape (D,)
+        Of all frames, in feature units, for the floor.
+    silence_pdfs : array of int, optional
+        Which `TrainingSchedule.boost_silence` is about.
+    seed : int, default=0
+        Of the directions in which Gaussians are split.
+    n_jobs : int, default=1
+        Threads; the result does not depend on it.
+    flat : bool, default=True
+        Whether the models know nothing yet, so that the first iteration is the schedule's `start`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the models have other than diagonal covariances, or models, graphs and frames do not
+        belong together.
+    """
+
+    def __init__(
+        self,
+        models: PhoneModels,
+        graphs: Sequence[UtteranceGraph],
+        frames: FrameStore,
+        *,
+        schedule: TrainingSchedule,
+        standardisation: Standardisation,
+        variance: NDArray[np.float64],
+        silence_pdfs: NDArray[np.int32] | None = None,
+        seed: int = 0,
+        n_jobs: int = 1,
+        flat: bool = True,
+    ) -> None:
+        _check(models, graphs, frames, variance, seed)
+        self._graphs = graphs
+        self._frames = frames
+        self._schedule = schedule
+        self._standardisation = standardisation
+        floor = schedule.variance_floor * variance / standardisation.scale**2
+        # A feature that never varies is as wide as its unit.
+        self._floor = np.where(variance > 0, np.maximum(floor, 1e-10), 1.0)
+        self._silence_pdfs = silence_pdfs
+        self._seed = seed
+        self._n_jobs = n_jobs
+        self._flat = flat
+        self.state = TrainingState(
+            _mapped(models, standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
+        )
+
+    def run(self, callback: Callable[[TrainingState], None] | None = None) -> TrainingResult:
+        """Go on to the last iteration; `callback` is called after each.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no utterance has a path, or all take too much memory.
+        """
+        while self.state.iteration < self._schedule.n_iterations:
+            self.step()
+            if callback is not None:
+                callback(self.state)
+        return self.result()
+
+    def result(self) -> TrainingResult:
+        """Return what was trained so far, in feature units."""
+        return TrainingResult(
+            _mapped(self.state.models, self._standardisation.model_from_standard),
+            self.state.history,
+            self.state.failed,
+            self.state.occupancy,
+        )
+
+    def step(self) -> None:
+        """Do one iteration.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no utterance has a path, or all take too much memory.
+        """
+        state, schedule = self.state, self._schedule
+        iteration = state.iteration
+        first = iteration == 0 and self._flat and schedule.start == "equal"
+        sums = schedule.sums(iteration, flat=self._flat)
+        searches = first or sums or schedule.searches(iteration) or not state.paths
+        total, failed, paths = self._expectations(first=first, searches=searches)
+        if total.n_frames == 0:
+            reason = failed[0].reason if failed else "there is no utterance"
+            raise InsufficientDataError(f"no utterance can be used for training: {reason}")
+        models = state.models
+        transitions = models.transitions
+        if not first:
+            transitions = transitions.updated(total.transitions, floor=schedule.transition_floor)
+        bank, report = update_bank(
+            models.bank,
+            total.counts,
+            total.first_order,
+            total.second_order,
+            variance_floor=self._floor,
+            min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
+        )
+        occupancy = np.add.reduceat(total.counts, models.bank.offsets[:-1])
+        wanted = schedule.gaussians_after(iteration, bank.n_pdfs)
+        # The last update is not followed by a split, whose halves nothing would tell apart.
+        if wanted > bank.n_gaussians and iteration + 1 < schedule.n_iterations:
+            sizes = allot_gaussians(
+                occupancy,
+                wanted,
+                power=schedule.power,
+                min_count=schedule.min_count,
+                present=bank.sizes,
+            )
+            bank = grow_bank(
+                bank, sizes, perturbation=schedule.perturbation, seed=(self._seed, iteration)
+            )
+        # A density to a power is the volume to that power, too.
+        power = schedule.scale(iteration) if sums else 1.0
+        per_frame = total.log_likelihood / total.n_frames
+        per_frame -= power * self._standardisation.log_volume
+        done = TrainingIteration(
+            iteration,
+            float("nan") if first else per_frame,
+            bank.n_gaussians,
+            report.n_floored,
+            report.n_removed,
+            len(failed) if searches else state.history[-1].n_failed,
+        )
+        # One assignment, so that whoever interrupts this finds the old state or the new one.
+        self.state = TrainingState(
+            models.with_parameters(transitions=transitions, bank=bank),
+            iteration + 1,
+            occupancy,
+            tuple(paths),
+            (*state.history, done),
+            tuple(failed) if searches else state.failed,
+        )
+
+    def _expectations(
+        self, *, first: bool, searches: bool
+    ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
+        """Sum up all utterances, in parts that threads share."""
+        schedule = self._schedule
+        viterbi = not schedule.sums(self.state.iteration, flat=self._flat)
+        step = EmbeddedStep(
+            self.state.models,
+            acoustic_scale=schedule.scale(self.state.iteration),
+            transition_scale=schedule.transition_scale,
+            beam=schedule.beam,
+            retry_beam=schedule.retry_beam,
+            boosted_pdfs=self._silence_pdfs,
+            boost=schedule.boost_silence,
+        )
+
+        def part(
+            places: NDArray[np.intp],
+        ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
+            sums = EmbeddedStatistics.zeros(self.state.models)
+            failed: list[FailedUtterance] = []
+            paths: list[AlignedPath | None] = []
+            for place in places.tolist():
+                graph = self._graphs[place]
+                try:
+                    path = None if searches else self.state.paths[place]
+                    if path is None and not searches:
+                        paths.append(None)
+                        continue
+                    frames = self._standardised(place)
+                    if first:
+                        path = equal_path(graph, len(frames))
+                    elif searches:
+                        # Before memory is asked for: one recording is not to end the training.
+                        reason = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
+                        if reason is not None:
+                            failed.append(FailedUtterance(place, reason))
+                            paths.append(None)
+                            continue
+                        if viterbi:
+                            path = step.align(graph, frames)
+                    if path is None:
+                        step.baum_welch(graph, frames, sums)
+                    else:
+                        step.add_aligned(path, frames, sums)
+                    paths.append(path if viterbi and not first else None)
+                except NoPathError as error:
+                    failed.append(FailedUtterance(place, str(error)))
+                    paths.append(None)
+            return sums, failed, paths
+
+        count = len(self._graphs)
+        parts = [
+            p for p in np.array_split(np.arange(count), min(_N_PARTS, max(count, 1))) if p.size
+        ]
+        total = EmbeddedStatistics.zeros(self.state.models)
+        all_failed: list[FailedUtterance] = []
+        all_paths: list[AlignedPath | None] = []
+        for sums, failed, paths in threaded_map(part, parts, n_jobs=self._n_jobs):
+            total.add(sums)
+            all_failed += failed
+            all_paths += paths
+        return total, all_failed, [] if first or not viterbi else all_paths
+
+    def _standardised(self, place: int) -> NDArray[np.float32]:
+        frames = np.asarray(self._frames[place])
+        result = np.empty(frames.shape, np.float32)
+        self._standardisation.apply(frames, result)
+        return result
+
+
+def _check(
+    models: PhoneModels,
+    graphs: Sequence[UtteranceGraph],
+    frames: FrameStore,
+    variance: NDArray[np.float64],
+    seed: int,
+) -> None:
+    kind = models.bank.mixture.covariance_type
+    if kind != "diag":
+        raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
+    if len(graphs) != len(frames):
+        raise InvalidInputError(f"{len(graphs)} graphs for frames of {len(frames)} utterances")
+    if variance.shape != (models.n_features,):
+        raise InvalidInputError(
+            f"the models have {models.n_features} features, the frames {variance.size}"
+        )
+    n_arcs = models.transitions.n_arcs
+    for place, graph in enumerate(graphs):
+        taken = (graph.arcs.transition, graph.entries.transition, graph.exits.transition)
+        most = max(int(numbers.max(initial=-1)) for numbers in taken)
+        if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
+            raise InvalidInputError(f"the graph of utterance {place} was compiled for other models")
+    if seed < 0:
+        raise InvalidInputError(f"a seed must not be negative, found {seed}")
+
+
+def _mapped(models: PhoneModels, change: Callable[[Any], Any]) -> PhoneModels:
+    bank = models.bank
+    mixture = change(bank.mixture)
+    return models.with_parameters(
+        bank=type(bank).from_parameters(
+            bank.offsets,
+            bank.weights,
+            mixture.means,
+            mixture.covariances,
+            covariance_type=mixture.covariance_type,
+        )
+    )

@@ -1,0 +1,1 @@
+"""What mixtures are asked beside scoring: parts, conditionals, distances."""

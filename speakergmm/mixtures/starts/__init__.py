@@ -1,0 +1,1 @@
+"""Where training may begin: k-means, splitting, random frames."""

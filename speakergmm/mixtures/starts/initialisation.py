@@ -1,0 +1,166 @@
+"""Starts for expectation-maximisation: random frames, k-means, splitting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.accumulation import accumulate
+from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.em import expectation_maximisation
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    update_maximum_likelihood,
+)
+from speakergmm.gaussians.splitting import grow
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.mixtures.starts.kmeans import assign, kmeans
+
+
+def initialise_random(
+    X: ArrayLike, *, n_components: int, rng: np.random.Generator
+) -> DiagonalMixture:
+    """Means at random frames, the variance of all data, equal weights.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames.
+    n_components : int
+        K, at most T.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are fewer frames than components.
+    """
+    frames = _checked(X, n_components)
+    chosen = rng.choice(len(frames), size=n_components, replace=False)
+    variance = _spread(frames)
+    return DiagonalMixture(
+        np.full(n_components, 1.0 / n_components),
+        frames[chosen],
+        np.broadcast_to(variance, (n_components, frames.shape[1])),
+    )
+
+
+def initialise_kmeans(
+    X: ArrayLike,
+    *,
+    n_components: int,
+    rng: np.random.Generator,
+    max_iter: int = 10,
+    options: MaximumLikelihoodOptions | None = None,
+    n_jobs: int = 1,
+) -> DiagonalMixture:
+    """Weights, means and variances of the clusters of k-means.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames, on scales that may be compared (standardised).
+    n_components : int
+        K, at most T.
+    rng : numpy.random.Generator
+        Source of randomness.
+    max_iter : int, default=10
+        Most passes of Lloyd's algorithm.
+    options : MaximumLikelihoodOptions, optional
+        Whose variance floor applies.
+    n_jobs : int, default=1
+        Threads.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are fewer frames than components.
+    """
+    frames = _checked(X, n_components)
+    options = options or MaximumLikelihoodOptions()
+    centres = kmeans(frames, n_clusters=n_components, rng=rng, max_iter=max_iter, n_jobs=n_jobs)
+    labels, _ = assign(frames, centres, n_jobs=n_jobs)
+    counts = np.bincount(labels, minlength=n_components).astype(np.float64)
+    variances = np.empty(centres.shape)
+    for feature in range(frames.shape[1]):
+        squares = (frames[:, feature].astype(np.float64) - centres[labels, feature]) ** 2
+        variances[:, feature] = np.bincount(labels, squares, minlength=n_components)
+    # A cluster of a few frames has no variance to speak of: it is given that of the data, as if
+    # that many more frames had been seen.
+    spread = _spread(frames)
+    variances = (variances + spread) / (counts + 1.0)[:, None]
+    variances = np.maximum(variances, options.variance_floor * spread)
+    weights = np.maximum(counts, 0.5)
+    return DiagonalMixture(weights / weights.sum(), centres, variances)
+
+
+def initialise_splitting(
+    X: ArrayLike,
+    *,
+    n_components: int,
+    steps: int = 4,
+    options: MaximumLikelihoodOptions | None = None,
+    n_jobs: int = 1,
+) -> DiagonalMixture:
+    """Grow a mixture from one Gaussian by doubling, with a few steps of EM after each doubling.
+
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames.
+    n_components : int
+        K, at most T.
+    steps : int, default=4
+        Steps of EM between doublings.
+    options : MaximumLikelihoodOptions, optional
+        Of the updates.
+    n_jobs : int, default=1
+        Threads.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there are fewer frames than components.
+
+    Notes
+    -----
+    The algorithm of Linde, Buzo and Gray, "An Algorithm for Vector Quantizer Design", IEEE
+    Transactions on Communications 28 (1980) 84-95, with Gaussians in place of centroids. It needs
+    no random numbers.
+    """
+    frames = _checked(X, n_components)
+    survey = survey_frames(frames)
+    model = DiagonalMixture([1.0], survey.mean[None], _spread(frames)[None])
+    while model.n_components < n_components:
+        model = grow(model, min(n_components, 2 * model.n_components))
+        model = expectation_maximisation(
+            model,
+            lambda current: accumulate(current, frames, n_jobs=n_jobs),
+            lambda statistics, current: update_maximum_likelihood(
+                statistics, current, options=options, data_variance=survey.variance
+            ),
+            max_iter=steps,
+            tol=0.0,
+        ).model
+    return model
+
+
+def _checked(X: ArrayLike, n_components: int) -> NDArray[np.floating[Any]]:
+    frames = check_frames(X)
+    if n_components < 1:
+        raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
+    if len(frames) < n_components:
+        raise InsufficientDataError(
+            f"{n_components} components need at least as many frames, found {len(frames)}"
+        )
+    return frames
+
+
+def _spread(frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    variance = survey_frames(frames).variance
+    return np.where(variance > 0, variance, 1.0)

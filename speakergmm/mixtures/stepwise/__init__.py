@@ -1,0 +1,1 @@
+"""Mixtures that learn from a stream, block by block."""

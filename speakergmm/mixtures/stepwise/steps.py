@@ -1,0 +1,350 @@
+"""Stepwise EM: a mixture that learns from a stream, one update for each block of frames.
+
+Running statistics take the place of those of all frames: each block's are mixed into them with a
+weight that falls as blocks go by, and the ordinary maximum-likelihood update follows. What lies far
+back is forgotten the sooner the larger the steps are; with steps of 1/t nothing is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.accumulation import accumulate_standardised
+from speakergmm.gaussians.centred import about_zero
+from speakergmm.gaussians.density import NaturalParameters, check_precision
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights
+from speakergmm.gaussians.maximum_likelihood import (
+    MaximumLikelihoodOptions,
+    average_frame_weight,
+    update_maximum_likelihood,
+)
+from speakergmm.gaussians.parameters import Mixture, Precision, mixture_of
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.steps import AnyStatistics, Steps
+from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.parallel import effective_jobs
+
+# Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
+# coordinates: far below what float32 can bear.
+_LARGEST_MOVE = 4.0
+_LARGEST_FACTOR = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StepwiseState:
+    """A mixture, and what it has to remember of the stream.
+
+    Parameters
+    ----------
+    standard : Mixture
+        The mixture in standardised coordinates.
+    standardisation : Standardisation
+        These coordinates. They are those of the first block until the stream leaves them.
+    statistics : MixtureStatistics
+        Running statistics in these coordinates, of as many frames as the mean of statistics with
+        these weights is worth (their `n_frames`); of none at the beginning.
+    mean, variance : array, shape (D,)
+        Running moments of all features, in feature units.
+    n_steps : int
+        Blocks so far; a start that counts is one.
+    weight : float
+        Frames so far, or the sum of their weights.
+    log_likelihood : float or None
+        Per frame of the last block, under the mixture that had not seen it yet.
+    report : UpdateReport
+        Of the last update.
+    """
+
+    standard: Mixture
+    standardisation: Standardisation
+    statistics: MixtureStatistics
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    n_steps: int = 0
+    weight: float = 0.0
+    log_likelihood: float | None = None
+    report: UpdateReport = field(default_factory=UpdateReport)
+
+    @classmethod
+    def begin(cls, start: Mixture, *, weight: float = 0.0, reg_covar: float = 0.0) -> StepwiseState:
+        """Give the state before the first block.
+
+        Parameters
+        ----------
+        start : Mixture
+            Of any kind, in feature units.
+        weight : float, default=0
+            Frames that the start stands for. At 0 the first block replaces all but its
+            responsibilities; otherwise the start counts as a first block of so many frames.
+        reg_covar : float, default=0
+            What the variances of a start that counts hold of the regularisation of updates, in
+            squared feature units; the updates to come add it again.
+
+        Raises
+        ------
+        InvalidInputError
+            If `weight` is out of range.
+        """
+        if not 0 <= weight < np.inf:
+            raise InvalidInputError(f"weight must be finite and >= 0, found {weight}")
+        start = mixture_of(start)
+        mean, variance = start.global_moments()
+        standardisation = _standardise(start, mean, variance)
+        standard = standardisation.model_to_standard(start)
+        return cls(
+            standard,
+            standardisation,
+            expected_statistics(standard, weight, reg_covar=reg_covar / standardisation.scale**2),
+            mean,
+            variance,
+            n_steps=int(weight > 0),
+            weight=weight,
+        )
+
+    @property
+    def model(self) -> Mixture:
+        """The mixture in feature units."""
+        return self.standardisation.model_from_standard(self.standard)
+
+
+def step(
+    state: StepwiseState,
+    X: FrameSource,
+    *,
+    sample_weight: ArrayLike | None = None,
+    step_exponent: float = 0.7,
+    step_offset: float = 2.0,
+    step_size: float | None = None,
+    weigh_blocks: bool = True,
+    options: MaximumLikelihoodOptions | None = None,
+    precision: Precision = "float32",
+    n_jobs: int = 1,
+    survey: Survey | None = None,
+) -> StepwiseState:
+    """Learn from one block of a stream.
+
+    Parameters
+    ----------
+    state : StepwiseState
+        What came before; it stays as it is.
+    X : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
+        The block, in feature units; read twice.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame, finite and >= 0, not all 0.
+    step_exponent : float, default=0.7
+        How fast steps become smaller, in (0.5, 1]: the nearer to 0.5, the more is forgotten.
+    step_offset : float, default=2
+        Blocks by which the schedule is ahead, >= 0: the larger, the smaller the first steps.
+    step_size : float, optional
+        In (0, 1]; in place of the schedule. A constant size follows a stream that changes, with a
+        memory of 1 / size blocks; 1 is a step of EM on this block alone.
+    weigh_blocks : bool, default=True
+        Whether a block that is heavier or lighter than those before on average counts by its
+        weight; among blocks of one weight it makes no difference. False is the step of the papers,
+        which gives a block of three frames the say of any other.
+    options : MaximumLikelihoodOptions, optional
+        Floors, revival and regularisation of the update. Dead is a component by its occupancy in
+        the running statistics, in frames that weigh what those of this block do on average.
+    precision : {"float32", "float64"}, default="float32"
+        Of densities within the block; as in `train_from`.
+    n_jobs : int, default=1
+        Threads; the result does not depend on it.
+    survey : Survey, optional
+        Of the same frames and weights, if it has been made.
+
+    Returns
+    -------
+    StepwiseState
+
+    Raises
+    ------
+    InsufficientDataError
+        If the block has no frame with a weight.
+    InvalidInputError
+        If frames are no finite matrix of as many features as the mixture has, weights are no such,
+        or an option is out of range.
+
+    Notes
+    -----
+    With the statistics s of t blocks and b of the next block, both per frame, and the step size
+    eta = (t + offset)^-exponent, the new ones are (1 - eta) s + eta b [1]_, as in stepwise EM over
+    mini-batches [2]_. The first block has eta = 1. A block of r times the mean
+    weight of those before has r times the odds eta / (1 - eta), so that an exponent and an offset
+    of 1 give the plain statistics of all frames, each under the mixture of its time.
+
+    References
+    ----------
+    .. [1] Cappe, Moulines, "On-line Expectation-Maximization Algorithm for Latent Data Models",
+       Journal of the Royal Statistical Society B 71 (2009) 593-613.
+    .. [2] Liang, Klein, "Online EM for Unsupervised Models", NAACL (2009) 611-619.
+
+    Examples
+    --------
+    >>> from speakergmm.mixtures import DiagonalMixture
+    >>> rng = np.random.default_rng(0)
+    >>> state = StepwiseState.begin(DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[4.0], [4.0]]))
+    >>> for _ in range(50):
+    ...     block = np.concatenate([rng.normal(-5, 1, (40, 1)), rng.normal(5, 1, (60, 1))])
+    ...     state = step(state, block)
+    >>> state.n_steps, state.model.weights.round(2), state.model.means.round(0)
+    (50, array([0.4, 0.6]), array([[-5.],
+           [ 5.]]))
+    """
+    check_precision(precision)
+    effective_jobs(n_jobs)
+    check_rereadable(X)
+    weights = check_weights(sample_weight)
+    survey = survey or survey_frames(X, weights)
+    if len(survey.mean) != state.standard.n_features:
+        raise InvalidInputError(
+            f"frames must have {state.standard.n_features} features, found {len(survey.mean)}"
+        )
+    eta = _step_size(state, step_exponent, step_offset, step_size)
+    if weigh_blocks and state.n_steps:
+        ratio = survey.weight * state.n_steps / state.weight
+        eta = eta * ratio / (1.0 - eta + eta * ratio)
+    # From the old mean on, so that what never changes stays what it is, bit by bit.
+    mean = survey.mean if eta == 1 else state.mean + eta * (survey.mean - state.mean)
+    variance = (1.0 - eta) * (state.variance + (state.mean - mean) ** 2)
+    variance += eta * (survey.variance + (survey.mean - mean) ** 2)
+    state = _in_safe_coordinates(state, mean, variance, first=state.n_steps == 0)
+    standardisation = state.standardisation
+    options = options or MaximumLikelihoodOptions()
+    options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
+
+    def sum_statistics(natural: NaturalParameters, precision: Precision) -> AnyStatistics:
+        return accumulate_standardised(
+            natural,
+            X,
+            covariance_type=state.standard.covariance_type,
+            sample_weight=weights,
+            precision=precision,
+            n_jobs=n_jobs,
+        )
+
+    def update(block: AnyStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
+        return update_maximum_likelihood(
+            _mix(state.statistics, about_zero(block), eta),
+            model,
+            options=options,
+            data_variance=variance / standardisation.scale**2,
+            frame_weight=average_frame_weight(weights),
+        )
+
+    steps = Steps(sum_statistics, update, standardisation=standardisation, precision=precision)
+    found = steps.accumulate(state.standard)
+    standard, report = steps.update(found, state.standard)
+    block = about_zero(found)
+    statistics = _mix(state.statistics, block, eta)
+    if report.revived:
+        # What the heavy component's frames were has to be shared with the one that was dead.
+        statistics = expected_statistics(standard, statistics.n_frames, reg_covar=options.reg_covar)
+    return StepwiseState(
+        standard,
+        standardisation,
+        statistics,
+        mean,
+        variance,
+        n_steps=state.n_steps + 1,
+        weight=state.weight + survey.weight,
+        log_likelihood=block.log_likelihood / block.n_frames,
+        report=report,
+    )
+
+
+def expected_statistics(
+    model: Mixture, n_frames: float, *, reg_covar: float | NDArray[np.float64] = 0.0
+) -> MixtureStatistics:
+    """Give the statistics of so many frames of which an update makes this very mixture.
+
+    Without regularisation they are those that frames of the mixture have on average, each counted
+    for the component that it is drawn from. What the update will add to the variances,
+    `reg_covar`, a number or one for each feature, is missing in them.
+    """
+    counts = model.weights * n_frames
+    means = model.means
+    regularisation = np.broadcast_to(reg_covar, (model.n_features,))
+    covariances = model.regularised(model.covariances, -regularisation)
+    squares: Any
+    if model.covariance_type == "diag":
+        squares = counts[:, None] * (covariances + means**2)
+    elif model.covariance_type == "spherical":
+        squares = counts * (covariances * model.n_features + (means**2).sum(axis=1))
+    elif model.covariance_type == "tied":
+        squares = counts.sum() * covariances + (means * counts[:, None]).T @ means
+    else:
+        squares = counts[:, None, None] * (covariances + means[:, :, None] * means[:, None, :])
+    return MixtureStatistics(
+        counts, counts[:, None] * means, squares, 0.0, n_frames, model.covariance_type
+    )
+
+
+def _step_size(
+    state: StepwiseState, exponent: float, offset: float, step_size: float | None
+) -> float:
+    if not 0.5 < exponent <= 1:
+        raise InvalidInputError(f"step_exponent must lie in (0.5, 1], found {exponent}")
+    if not 0 <= offset < np.inf:
+        raise InvalidInputError(f"step_offset must be finite and >= 0, found {offset}")
+    if step_size is not None and not 0 < step_size <= 1:
+        raise InvalidInputError(f"step_size must lie in (0, 1], found {step_size}")
+    if state.n_steps == 0:
+        return 1.0
+    return step_size if step_size is not None else float((state.n_steps + offset) ** -exponent)
+
+
+def _mix(running: MixtureStatistics, block: MixtureStatistics, eta: float) -> MixtureStatistics:
+    """Mix means of statistics; the result's `n_frames` is how many frames such a mean is worth.
+
+    A weighted mean of independent frames has the variance of one of 1 / (sum of squared weights).
+    """
+    if eta == 1:
+        return block
+    worth = 1.0 / ((1.0 - eta) ** 2 / running.n_frames + eta**2 / block.n_frames)
+    return running.scale((1.0 - eta) * worth / running.n_frames) + block.scale(
+        eta * worth / block.n_frames
+    )
+
+
+def _standardise(
+    model: Mixture, mean: NDArray[np.float64], variance: NDArray[np.float64]
+) -> Standardisation:
+    return Standardisation.from_moments(
+        mean, variance, isotropic=model.covariance_type == "spherical"
+    )
+
+
+def _in_safe_coordinates(
+    state: StepwiseState,
+    mean: NDArray[np.float64],
+    variance: NDArray[np.float64],
+    *,
+    first: bool,
+) -> StepwiseState:
+    """Move a state to the coordinates of the stream's new moments, if the old ones are far off."""
+    old = state.standardisation
+    new = _standardise(state.standard, mean, variance)
+    factor = new.scale / old.scale
+    is_near = (
+        (np.abs(mean - old.centre) <= _LARGEST_MOVE * old.scale)
+        & (factor <= _LARGEST_FACTOR)
+        & (factor >= 1.0 / _LARGEST_FACTOR)
+    )
+    if not first and is_near.all():
+        return state
+    # Between coordinates, not by way of feature units: there a large offset would cost digits.
+    scale = old.scale / new.scale
+    shift = (old.centre - new.centre) / new.scale
+    return replace(
+        state,
+        standard=state.standard.rescaled(scale, shift),
+        standardisation=new,
+        statistics=state.statistics.rescaled(scale, shift),
+    )
