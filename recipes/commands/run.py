@@ -13,9 +13,8 @@ import typer
 from material import Material, make_synthetic, read_arabic
 from settings import CHOSEN, FACTORS, Settings
 
-from speakergmm.recognition.word_evaluation import WordEvaluation, evaluate_words
-from speakergmm.recognition.word_lists import WordCorpus
-from speakergmm.recognition.words import train_word_models
+from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
+from speakergmm.recognition.word_evaluation import WordEvaluation
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder with arabic_speech_commands/.")]

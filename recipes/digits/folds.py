@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from material import part
 from settings import Settings
 
-from speakergmm.recognition.word_evaluation import WordEvaluation, evaluate_words
-from speakergmm.recognition.word_lists import WordCorpus
-from speakergmm.recognition.words import train_word_models
+from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
+from speakergmm.recognition.word_evaluation import WordEvaluation
 
 
 def run(

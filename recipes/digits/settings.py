@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.recognition.features import FeatureNormalisation
-from speakergmm.recognition.words import WordTrainingOptions
+from speakergmm.hmm import Lexicon
+from speakergmm.recognition import FeatureNormalisation, WordTrainingOptions
 
 WARPS = (0.9, 1.0, 1.1)
 

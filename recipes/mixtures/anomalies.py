@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from settings import Settings
 from speech import LOUD, Frames, make_noises
 
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
+from speakergmm.estimators import GaussianMixture, GaussianMixtureOutlierDetector
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
 
 

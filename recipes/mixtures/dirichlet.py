@@ -9,8 +9,7 @@ from settings import Settings
 from sklearn.cluster import KMeans
 
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
+from speakergmm.estimators import BayesianGaussianMixture, DirichletProcessMixture
 
 Array = NDArray[np.float64]
 

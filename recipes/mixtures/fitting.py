@@ -10,16 +10,18 @@ from settings import Settings
 from sklearn.cluster import KMeans
 from speech import Frames
 
+from speakergmm.estimators import GaussianMixture, select_n_components
 from speakergmm.estimators.criteria import count_parameters
-from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.selection.path import Selection
-from speakergmm.estimators.selection.search import select_n_components
-from speakergmm.gaussians.accumulation import accumulate
-from speakergmm.gaussians.em import UpdateReport, expectation_maximisation
-from speakergmm.gaussians.parameters import Mixture
-from speakergmm.gaussians.spherical import SphericalMixture
-from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.mixtures import (
+    Mixture,
+    MixtureStatistics,
+    SphericalMixture,
+    UpdateReport,
+    accumulate,
+    expectation_maximisation,
+)
 
 KINDS = ("spherical", "diag", "tied", "full")
 STARTS = ("kmeans", "k-means++", "random_from_data", "random", "splitting")

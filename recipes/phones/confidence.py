@@ -8,10 +8,9 @@ from material import Material
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm import Lexicon
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.aligning import align_recordings
+from speakergmm.recognition import AcousticModel, align_recordings
 
 BINS = 10
 

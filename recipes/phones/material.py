@@ -7,12 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_transcripts
 from speakergmm.errors import CorpusError
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.ngram import train_ngram
+from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
 from speakergmm.metrics.boundaries import TimedLabel
 
 

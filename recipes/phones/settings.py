@@ -9,11 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.decoding.search import DecodingOptions
-from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.recognition.acoustic_model import SilenceModel
-from speakergmm.recognition.features import FeatureNormalisation
-from speakergmm.recognition.training import TrainingOptions
+from speakergmm.hmm import DecodingOptions, TrainingSchedule
+from speakergmm.recognition import FeatureNormalisation, SilenceModel, TrainingOptions
 
 OUTPUT = Path(tempfile.gettempdir()) / "speakergmm-phones"
 OutputOption = Annotated[Path, typer.Option(help="Where models and alignments are kept.")]

@@ -12,12 +12,9 @@ from settings import Search, Settings
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.aligning import AlignedUtterance, align_recordings
-from speakergmm.recognition.ctm import write_ctm
-from speakergmm.recognition.decoding import Decoder
+from speakergmm.hmm import BackoffLanguageModel, train_ngram
+from speakergmm.recognition import AcousticModel, Decoder, align_recordings, write_ctm
+from speakergmm.recognition.aligning import AlignedUtterance
 
 SILENCE = "SIL"
 

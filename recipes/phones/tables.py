@@ -10,11 +10,15 @@ from settings import Search
 from stages import SILENCE, Run
 
 from speakergmm.corpora import Corpus
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm import BackoffLanguageModel
+from speakergmm.metrics import (
+    TranscriptionErrors,
+    phone_errors,
+    transcription_intervals,
+    word_errors,
+)
 from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-from speakergmm.metrics.transcription import TranscriptionErrors, phone_errors, word_errors
-from speakergmm.metrics.transcription_intervals import transcription_intervals
-from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition import AcousticModel
 from speakergmm.recognition.aligning import AlignedUtterance
 
 ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")

@@ -5,15 +5,17 @@ import csv
 import tempfile
 from pathlib import Path
 
-from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
-from speakergmm.corpora.transcripts import read_transcripts
-from speakergmm.hmm.decoding.alignment import Aligner
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.corpora import (
+    Corpus,
+    Utterance,
+    make_synthetic_corpus,
+    read_corpus,
+    read_transcripts,
+)
+from speakergmm.hmm import ANNEALED, Aligner, Lexicon, TrainingSchedule
 from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
 from speakergmm.parallel import single_threaded_blas
-from speakergmm.recognition.aligning import align_recordings
-from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+from speakergmm.recognition import TrainingOptions, align_recordings, train_acoustic_model
 
 from ._figure import Figure
 from ._timing import interleaved_medians

@@ -11,15 +11,20 @@ import numpy as np
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.decoding.decoding_graph import word_graph
-from speakergmm.hmm.decoding.search import DecodingOptions
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.decoding import Decoder
-from speakergmm.recognition.features import FeatureNormalisation
-from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+from speakergmm.hmm import (
+    BackoffLanguageModel,
+    DecodingOptions,
+    Lexicon,
+    TrainingSchedule,
+    word_graph,
+)
+from speakergmm.recognition import (
+    AcousticModel,
+    Decoder,
+    FeatureNormalisation,
+    TrainingOptions,
+    train_acoustic_model,
+)
 
 from ._figure import Figure
 from ._hmm_training import corpus

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from speakergmm.hmm.inference.algorithms import expected_counts, forward_backward, viterbi
-from speakergmm.hmm.inference.graph import Graph
+from speakergmm.hmm import Graph, expected_counts, forward_backward, viterbi
 
 from ._figure import Figure
 from ._timing import interleaved_medians

@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.hmm import ANNEALED, Lexicon, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingState
-from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+from speakergmm.recognition import TrainingOptions, train_acoustic_model
 
 from ._figure import Figure
 from ._mixture_memory import ROOT, growth

@@ -11,10 +11,8 @@ accord; the column "in" says where densities were.
 import numpy as np
 
 from speakergmm.gaussians.density import evaluation_dtype, natural_parameters
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures.training import train_from
+from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
 
 KINDS = ("spherical", "diag", "tied", "full")
 # Name, offset of all features, decades over which scales vary, deviation of components relative to

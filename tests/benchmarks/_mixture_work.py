@@ -47,7 +47,7 @@ def make_model(X: np.ndarray, n_components: int, covariance_type: str = "diag", 
         shape = (n_components, n_features)
         start = DiagonalMixture(weights, means, np.broadcast_to(variance, shape))
     else:
-        from speakergmm.gaussians.kinds import make_mixture
+        from speakergmm.mixtures import make_mixture
 
         covariances = {
             "spherical": np.full(n_components, variance.mean()),
@@ -65,7 +65,7 @@ def em_iteration(X: np.ndarray, model: Any, **options: Any) -> Work:
 
 def score_samples(X: np.ndarray, model: Any) -> Work:
     """Log-likelihood of each frame, by the estimator as it is after a fit of this size."""
-    from speakergmm.estimators.gaussian import GaussianMixture
+    from speakergmm.estimators import GaussianMixture
 
     estimator = GaussianMixture.from_mixture(model, precision="float32")
     return lambda: estimator.score_samples(X)
@@ -152,8 +152,7 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
     from speakergmm.gaussians.survey import survey_frames
-    from speakergmm.mixtures.variational.prior import VariationalPrior
-    from speakergmm.mixtures.variational.training import train_variational
+    from speakergmm.mixtures.variational import VariationalPrior, train_variational
     from speakergmm.mixtures.variational.update import posterior_from_moments
 
     survey = survey_frames(X)

@@ -17,8 +17,14 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from speakergmm.metrics import Scores, bootstrap_intervals, evaluate, read_scores, write_scores
-from speakergmm.metrics.sorted_trials import SortedTrials
+from speakergmm.metrics import (
+    Scores,
+    SortedTrials,
+    bootstrap_intervals,
+    evaluate,
+    read_scores,
+    write_scores,
+)
 from speakergmm.reports import write_report
 
 

@@ -35,7 +35,7 @@ def stand_in() -> Any:
     """Give the class that is tested: ours, or with SPEAKERGMM_CONFORMANCE=hmmlearn its own."""
     if os.environ.get("SPEAKERGMM_CONFORMANCE") == "hmmlearn":
         return hmm.GMMHMM
-    from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
+    from speakergmm.estimators import GaussianMixtureHMM
 
     return GaussianMixtureHMM
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.graph import Graph
+from speakergmm.hmm import Graph
 
 Floats = NDArray[np.float64]
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.hmm import MixtureBank, PhoneModels
 
 ENTRY = -1
 

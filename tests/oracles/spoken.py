@@ -8,12 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from speakergmm.audio import read_audio, write_audio
-from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
-from speakergmm.corpora.transcripts import Transcripts, read_transcripts
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+from speakergmm.corpora import (
+    Corpus,
+    Transcripts,
+    Utterance,
+    make_synthetic_corpus,
+    read_corpus,
+    read_transcripts,
+)
+from speakergmm.hmm import Lexicon, TrainingSchedule
+from speakergmm.recognition import AcousticModel, TrainingOptions, train_acoustic_model
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import digamma, logsumexp, multigammaln
 
-from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.mixtures import MixtureStatistics
 
 
 def expected_log_weights(concentrations):

@@ -5,9 +5,15 @@ from pathlib import Path
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from speakergmm.corpora import Corpus, Utterance, read_corpus, read_protocol, write_corpus
-from speakergmm.corpora.names import (
+from speakergmm.corpora import (
+    Corpus,
+    Utterance,
     check_speaker_name,
+    read_corpus,
+    read_protocol,
+    write_corpus,
+)
+from speakergmm.corpora.names import (
     comparison_key,
     escaped_name,
     unescaped_name,

@@ -8,13 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.decoding import best_score
 
+from speakergmm.hmm import DecodingOptions, Lexicon, NoPathError, PhoneModels, Topology
 from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
-from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
 
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "b": ["B"], "a": ["A"], "abab": ["A B A B"]})
 BEAMS = (0.5, 2.0, 13.0, 30.0, 60.0)

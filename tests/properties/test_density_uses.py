@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.density_uses import full, random_covariances
 
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import make_mixture
 from speakergmm.mixtures.operations.conditioning import condition, conditional_mean, marginal
 from speakergmm.mixtures.operations.divergence import (
     component_divergences,

@@ -4,14 +4,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakergmm.mixtures.gibbs import sample_dirichlet_process
+from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
 from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
     least_squares_partition,
     name_by_appearance,
     name_by_size,
 )
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.gibbs.reference import ReferencePartition
 from speakergmm.mixtures.gibbs.state import CompiledPartition
 

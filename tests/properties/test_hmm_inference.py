@@ -8,13 +8,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles.hmm import all_paths, expectations, path_log_probability
 
-from speakergmm.hmm.inference.algorithms import (
+from speakergmm.hmm import (
+    Graph,
+    NoPathError,
     expected_counts,
     forward_backward,
     log_likelihood,
     viterbi,
 )
-from speakergmm.hmm.inference.graph import Graph, NoPathError
 
 KINDS = [("scaled", "compiled"), ("scaled", "numpy"), ("log", "compiled"), ("log", "numpy")]
 

@@ -10,16 +10,19 @@ from hypothesis import strategies as st
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.inference.algorithms import forward_backward, viterbi
-from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm import (
+    NoPathError,
+    Topology,
+    TrainingSchedule,
+    Transitions,
+    forward_backward,
+    viterbi,
+)
 from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 from speakergmm.hmm.models.bank_reference import sum_by_pdf as plain_sum_by_pdf
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
 from speakergmm.hmm.training.embedded import EmbeddedStatistics, EmbeddedStep, equal_path
-from speakergmm.hmm.training.schedule import TrainingSchedule
 
 seeds = st.integers(0, 2**32 - 1)
 

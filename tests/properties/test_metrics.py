@@ -18,6 +18,7 @@ from speakergmm.metrics import (
     identification_from_trials,
     min_dcf,
     read_scores,
+    speaker_clusters,
     write_scores,
 )
 from speakergmm.metrics.intervals import (
@@ -25,7 +26,6 @@ from speakergmm.metrics.intervals import (
     draw_multiplicities,
     eer_of_curves,
     hull_eer_of_curves,
-    speaker_clusters,
 )
 
 # Few distinct values, so that ties within and across classes are the rule.

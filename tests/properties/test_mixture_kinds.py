@@ -5,14 +5,15 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles.mixtures import KINDS, random_parameters
 
-from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
 from speakergmm.gaussians.density import natural_parameters
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
+    accumulate,
+    accumulate_blocks,
+    make_mixture,
+    train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.training import train_from
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)

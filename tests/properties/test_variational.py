@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.training import train_variational
+from speakergmm.mixtures.variational import VariationalPrior, train_variational
 from speakergmm.mixtures.variational.update import posterior_from_moments
 
 # The first call loads libraries, and a machine may be busy.

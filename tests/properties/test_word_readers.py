@@ -9,11 +9,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from speakergmm.cli.texts import read_sentences, read_words
-from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.transcripts import Transcripts, read_transcripts
+from speakergmm.corpora import Corpus, Transcripts, Utterance, read_transcripts
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
+from speakergmm.metrics import word_errors
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.metrics.transcription import word_errors
 from speakergmm.recognition import read_ctm, read_textgrid, write_textgrid
 from speakergmm.words import fold, split_words
 

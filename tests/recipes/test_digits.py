@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from speakergmm.corpora import Corpus
+from speakergmm.recognition import WordCorpus
 from speakergmm.recognition.word_evaluation import RecognisedWord, WordEvaluation
-from speakergmm.recognition.word_lists import WordCorpus
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")

@@ -13,12 +13,8 @@ import soundfile
 from oracles.spoken import spoken_world
 
 from speakergmm.cli import alignment
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.recognition.acoustic_model import SilenceModel
-from speakergmm.recognition.ctm import read_ctm
-from speakergmm.recognition.textgrids import read_textgrid
+from speakergmm.hmm import Lexicon, PhoneModels, Topology
+from speakergmm.recognition import SilenceModel, read_ctm, read_textgrid
 
 
 @pytest.fixture(scope="module")

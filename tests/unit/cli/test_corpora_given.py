@@ -58,11 +58,9 @@ def test_every_command_that_takes_a_corpus_takes_its_options():
 
 def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.corpora import read_corpus, validate_corpus
-    from speakergmm.hmm.decoding.search import DecodingOptions
-    from speakergmm.metrics import evaluate
-    from speakergmm.metrics.transcription_intervals import transcription_intervals
-    from speakergmm.recognition.training import TrainingOptions
-    from speakergmm.recognition.words import WordTrainingOptions
+    from speakergmm.hmm import DecodingOptions
+    from speakergmm.metrics import evaluate, transcription_intervals
+    from speakergmm.recognition import TrainingOptions, WordTrainingOptions
     from speakergmm.speakers import BackgroundModel, run_protocol
 
     alike = {

@@ -15,14 +15,8 @@ from speakergmm.cli.app import run as cli_run
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import cached_extractor
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.ctm import read_ctm
-from speakergmm.recognition.features import FeatureNormalisation
+from speakergmm.hmm import Lexicon, MixtureBank, PhoneModels, Topology, train_ngram
+from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceModel, read_ctm
 
 RATE = 16000
 PITCHES = {"LO": 300.0, "MI": 900.0, "HI": 2500.0}

@@ -4,7 +4,7 @@ from functools import partial
 
 import speakergmm.corpora
 from speakergmm.cli import hmm_demonstration
-from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition import AcousticModel
 
 
 class Untrained:

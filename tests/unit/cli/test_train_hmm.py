@@ -8,7 +8,7 @@ import pytest
 
 from speakergmm.cli.app import run
 from speakergmm.corpora import make_synthetic_corpus
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.recognition import AcousticModel, SilenceModel
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.words import register
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.words import WordRecogniser
+from speakergmm.recognition import AcousticModel, WordRecogniser
 
 FAST = ["--states", "3", "--gaussians", "1", "--iterations", "3"]
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from speakergmm.cli.app import run
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
+from speakergmm.hmm import BackoffLanguageModel
 
 REFERENCE = "u1 THE CAT SAT\nu2 ON THE MAT\nu3 YES\n"
 HYPOTHESIS = "u1 THE BAT SAT DOWN\nu2 ON MAT\n"

@@ -6,8 +6,8 @@ import unicodedata
 import pytest
 
 from speakergmm.cli.app import run
-from speakergmm.corpora import make_synthetic_corpus
-from speakergmm.corpora.transcripts import read_transcripts, write_transcripts
+from speakergmm.corpora import make_synthetic_corpus, read_transcripts
+from speakergmm.corpora.transcripts import write_transcripts
 from speakergmm.hmm import BackoffLanguageModel
 from speakergmm.recognition import AcousticModel
 

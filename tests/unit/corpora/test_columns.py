@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.corpora import read_corpus, read_protocol, validate_corpus
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import read_corpus, read_protocol, read_transcripts, validate_corpus
 from speakergmm.errors import CorpusError
 
 

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from speakergmm.corpora import read_corpus
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import read_corpus, read_transcripts
 from speakergmm.errors import CorpusError
 
 GOOD = {

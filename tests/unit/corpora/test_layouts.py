@@ -2,8 +2,14 @@
 
 import pytest
 
-from speakergmm.corpora import NamePattern, name_speakers, read_corpus, validate_corpus
-from speakergmm.corpora.transcripts import TranscriptError, read_transcripts
+from speakergmm.corpora import (
+    NamePattern,
+    name_speakers,
+    read_corpus,
+    read_transcripts,
+    validate_corpus,
+)
+from speakergmm.corpora.transcripts import TranscriptError
 from speakergmm.errors import CorpusError, InvalidInputError
 
 

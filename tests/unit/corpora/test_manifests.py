@@ -5,6 +5,7 @@ import pytest
 from speakergmm.corpora import (
     Corpus,
     NamePattern,
+    Transcript,
     Utterance,
     name_speakers,
     read_corpus,
@@ -12,7 +13,6 @@ from speakergmm.corpora import (
     write_corpus,
     write_protocol,
 )
-from speakergmm.corpora.transcripts import Transcript
 from speakergmm.errors import CorpusError, InvalidTypeError, SpeakerGmmError
 
 

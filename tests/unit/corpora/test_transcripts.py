@@ -3,14 +3,8 @@ import unicodedata
 
 import pytest
 
-from speakergmm.corpora import read_corpus
-from speakergmm.corpora.transcripts import (
-    Transcript,
-    TranscriptError,
-    Transcripts,
-    read_transcripts,
-    write_transcripts,
-)
+from speakergmm.corpora import Transcript, Transcripts, read_corpus, read_transcripts
+from speakergmm.corpora.transcripts import TranscriptError, write_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 
 

@@ -19,7 +19,8 @@ from speakergmm.corpora import (
 )
 from speakergmm.corpora.transcripts import write_transcripts
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.recognition.word_lists import cut_words, read_words
+from speakergmm.recognition import read_words
+from speakergmm.recognition.word_lists import cut_words
 
 NAMES = {"long": "x" * 300, "deep": "d/" * 3000, "nul": "a\0b"}
 

@@ -5,8 +5,7 @@ import pytest
 from sklearn.mixture import BayesianGaussianMixture as TheirMixture
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

@@ -12,8 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from speakergmm.errors import ModelFormatError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

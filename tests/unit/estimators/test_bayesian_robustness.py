@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture
 
 KINDS = ("full", "tied", "diag", "spherical")
 

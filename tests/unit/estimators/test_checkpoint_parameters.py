@@ -8,8 +8,7 @@ import pytest
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 
 FRAMES = np.random.default_rng(3).normal(size=(120, 2)) * [1.0, 3.0] + [5.0, 0.0]
 

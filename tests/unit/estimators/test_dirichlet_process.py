@@ -11,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
+from speakergmm.estimators import DirichletProcessMixture
 from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
 
 

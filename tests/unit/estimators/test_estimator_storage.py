@@ -10,10 +10,12 @@ from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
 from speakergmm.errors import ModelFormatError
-from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
-from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
-from speakergmm.estimators.regression import GaussianMixtureRegressor
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.estimators import (
+    DirichletProcessMixture,
+    GaussianMixtureOutlierDetector,
+    GaussianMixtureRegressor,
+)
+from speakergmm.mixtures import make_mixture
 from speakergmm.mixtures.gibbs import GammaPrior, NormalInverseWishart
 from speakergmm.serialization import load_arrays, read_header, save_arrays
 

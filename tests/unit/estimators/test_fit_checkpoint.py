@@ -16,8 +16,7 @@ from speakergmm.errors import (
     InvalidInputError,
     ModelFormatError,
 )
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["full", "tied", "diag", "spherical"]

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import mixture as reference
 
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 
 KINDS = ["full", "tied", "diag", "spherical"]
 INITS = ["kmeans", "k-means++", "random_from_data", "random"]

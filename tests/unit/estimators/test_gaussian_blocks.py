@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 from speakergmm.gaussians.survey import survey_frames
 
 KINDS = ["full", "tied", "diag", "spherical"]

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 
 
 def _expected_to_fail(estimator):

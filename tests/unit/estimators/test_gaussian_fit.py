@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.estimators import GaussianMixture
 from speakergmm.gaussians.kinds import MIXTURE_KINDS
+from speakergmm.mixtures import DiagonalMixture
 
 KINDS = ["full", "tied", "diag", "spherical"]
 

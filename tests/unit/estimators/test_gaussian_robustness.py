@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 
 KINDS = ["full", "tied", "diag", "spherical"]
 INITS = ["kmeans", "k-means++", "random_from_data", "random", "splitting"]

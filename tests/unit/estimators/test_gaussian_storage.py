@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.estimators import GaussianMixture
+from speakergmm.mixtures import DiagonalMixture
 from speakergmm.serialization import load_arrays, read_header, save_arrays
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 
 KINDS = ["full", "tied", "diag", "spherical"]
 

@@ -32,7 +32,7 @@ from speakergmm.mixtures import (
     train_from,
 )
 from speakergmm.mixtures.operations import conditioning, divergence
-from speakergmm.speakers.enrolment import adapt_speaker, collect_statistics
+from speakergmm.speakers import adapt_speaker, collect_statistics
 
 PARAMETERS = ("weights_", "means_", "covariances_", "precisions_", "precisions_cholesky_")
 X = np.random.default_rng(0).normal(size=(60, 2))

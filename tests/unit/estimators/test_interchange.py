@@ -10,7 +10,7 @@ from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as PeerMixture
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture
 from speakergmm.estimators.interchange import (
     from_hmmlearn,
     from_scikit_learn,
@@ -18,7 +18,7 @@ from speakergmm.estimators.interchange import (
     to_hmmlearn_gaussian,
     to_scikit_learn,
 )
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import make_mixture
 
 KINDS = ["spherical", "diag", "tied", "full"]
 

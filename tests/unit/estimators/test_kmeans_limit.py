@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from speakergmm.gaussians.accumulation import accumulate
-from speakergmm.gaussians.em import UpdateReport, expectation_maximisation
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import UpdateReport, accumulate, expectation_maximisation, make_mixture
 
 K = 5
 

@@ -7,9 +7,7 @@ from oracles import density_uses as oracle
 from sklearn.exceptions import NotFittedError
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, DirichletProcessMixture, GaussianMixture
 
 ESTIMATORS = {
     "gaussian": lambda: GaussianMixture(3, random_state=0),

@@ -3,8 +3,7 @@
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import options
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators import GaussianMixture, options
 
 
 @pytest.mark.parametrize("value", ["box", None, 3, ["full"]])

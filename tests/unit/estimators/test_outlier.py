@@ -11,10 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
+from speakergmm.estimators import GaussianMixture, GaussianMixtureOutlierDetector
 from speakergmm.estimators.threshold import calibrate_threshold
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import make_mixture
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 from sklearn.base import clone
 
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.estimators import GaussianMixture
+from speakergmm.mixtures import MaximumLikelihoodOptions
 from speakergmm.mixtures.stepwise.steps import StepwiseState, step
 from speakergmm.serialization import load_arrays, save_arrays
 

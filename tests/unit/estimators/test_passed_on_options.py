@@ -5,10 +5,12 @@ import threading
 import numpy as np
 import pytest
 
-from speakergmm.estimators import outlier
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
-from speakergmm.estimators.regression import GaussianMixtureRegressor
+from speakergmm.estimators import (
+    GaussianMixture,
+    GaussianMixtureOutlierDetector,
+    GaussianMixtureRegressor,
+    outlier,
+)
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import regression
-from speakergmm.estimators.regression import GaussianMixtureRegressor
+from speakergmm.estimators import GaussianMixtureRegressor, regression
 
 KINDS = ["spherical", "diag", "tied", "full"]
 

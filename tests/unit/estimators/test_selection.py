@@ -14,11 +14,9 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture, select_n_components
 from speakergmm.estimators.criteria import as_counts, count_parameters
-from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.selection.criteria import standard_error_of_sum
-from speakergmm.estimators.selection.search import select_n_components
 
 KINDS = ("full", "tied", "diag", "spherical")
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from speakergmm.estimators import starts
+from speakergmm.estimators import GaussianMixture, starts
 from speakergmm.estimators.frames import training_frames
-from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.moments import moments_of_labels, moments_of_responsibilities
 from speakergmm.estimators.starts import STARTS, draw_frames, find_start
 

@@ -9,11 +9,8 @@ import pytest
 from sklearn.base import clone
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.mixtures import MixtureStatistics, accumulate, fit_mixture
-from speakergmm.mixtures.training import train_from
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
+from speakergmm.mixtures import MixtureStatistics, accumulate, fit_mixture, make_mixture, train_from
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import (
+    Aligner,
+    Lexicon,
+    MixtureBank,
+    NoPathError,
+    PhoneModels,
+    Topology,
+    align,
+    compile_transcript,
+)
 from speakergmm.hmm.decoding import alignment, alignment_kernels, alignment_reference
-from speakergmm.hmm.decoding.alignment import Aligner, align
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import compile_transcript
 
 LEXICON = Lexicon.from_dict({"ab": ["a b", "b"], "c": "c"})
 

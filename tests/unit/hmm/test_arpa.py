@@ -4,11 +4,10 @@ import pickle
 
 import pytest
 
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
+from speakergmm.hmm import BackoffLanguageModel, train_ngram
 from speakergmm.hmm.language.arpa import LanguageModelError, read_arpa, write_arpa
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.ngram import train_ngram
 
 GOOD = r"""made by hand
 

@@ -6,8 +6,9 @@ from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
+from speakergmm.hmm import MixtureBank
+from speakergmm.hmm.models.bank import BankEvaluator
+from speakergmm.mixtures import make_mixture
 
 KINDS = ["spherical", "diag", "full"]
 SIZES = [1, 3, 1, 2, 5]

@@ -5,10 +5,9 @@ import pytest
 from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
+from speakergmm.hmm import MixtureBank, Topology
 from speakergmm.hmm.models import bank_reference
-from speakergmm.hmm.models.bank import MixtureBank
 from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal, sum_by_pdf
-from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep
 
 OFFSETS = np.array([0, 1, 4, 5, 7, 24])

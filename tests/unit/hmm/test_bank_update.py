@@ -7,7 +7,7 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.hmm import MixtureBank
 from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
 
 OFFSETS = np.array([0, 2, 3, 6])

@@ -6,21 +6,23 @@ import pytest
 from oracles import decoding as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.decoding.decoding_graph import (
-    build_decoding_graph,
-    isolated_word_graph,
+from speakergmm.hmm import (
+    DecodingOptions,
+    Lexicon,
+    NoPathError,
+    PhoneModels,
+    Pronunciation,
+    Topology,
+    Transitions,
+    decode,
     phone_graph,
+    train_ngram,
     word_graph,
 )
+from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph, isolated_word_graph
 from speakergmm.hmm.decoding.nbest import rescore
-from speakergmm.hmm.decoding.search import DecodingOptions, decode, decode_emissions
-from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.transitions import Transitions
 
 WIDE = {"beam": 1e4, "lattice_beam": 1e4}
 N_FRAMES = 5

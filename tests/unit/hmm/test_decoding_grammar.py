@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.decoding.decoding_graph import word_graph
+from speakergmm.hmm import (
+    BackoffLanguageModel,
+    Lexicon,
+    PhoneModels,
+    Topology,
+    train_ngram,
+    word_graph,
+)
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
 
 WORDS = ("a", "b", "c", "d")
 SENTENCES = [

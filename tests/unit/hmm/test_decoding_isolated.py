@@ -5,13 +5,17 @@ import pytest
 from oracles import decoding as oracle
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import (
+    DecodingOptions,
+    IsolatedWords,
+    Lexicon,
+    NoPathError,
+    PhoneModels,
+    Pronunciation,
+    Topology,
+)
 from speakergmm.hmm.decoding.decoding_graph import isolated_word_graph
-from speakergmm.hmm.decoding.isolated import IsolatedWords
-from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.decoding.search import decode_emissions
 
 LEXICON = Lexicon(
     {

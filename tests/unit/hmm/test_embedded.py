@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 from oracles import hmm_training as oracle
 
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_transcript, compile_units
+from speakergmm.hmm import (
+    Lexicon,
+    MixtureBank,
+    NoPathError,
+    PhoneModels,
+    Pronunciation,
+    Topology,
+    compile_transcript,
+)
+from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.embedded import (
     AlignedPath,
     EmbeddedStatistics,

@@ -8,8 +8,8 @@ import pytest
 from oracles.hmm import all_paths
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import Graph, NoPathError
 from speakergmm.hmm.inference import reference
-from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.inference.graph_structure import UNREACHABLE
 
 HALF = math.log(0.5)

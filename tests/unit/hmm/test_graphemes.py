@@ -2,10 +2,10 @@ import unicodedata
 
 import pytest
 
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import Lexicon
 from speakergmm.hmm.language.graphemes import spell
-from speakergmm.hmm.language.lexicon import Lexicon
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ import pytest
 from oracles.hmm import expectations
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.hmm.inference.algorithms import (
+from speakergmm.hmm import (
+    Graph,
+    NoPathError,
     expected_counts,
     forward_backward,
     log_likelihood,
-    passes,
     viterbi,
 )
-from speakergmm.hmm.inference.graph import Graph, NoPathError
+from speakergmm.hmm.inference.algorithms import passes
 
 HALF = math.log(0.5)
 FUNCTIONS = [forward_backward, expected_counts, log_likelihood, viterbi]

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from hmmlearn import _hmmc
 
-from speakergmm.hmm.inference.algorithms import forward_backward, log_likelihood, viterbi
-from speakergmm.hmm.inference.graph import Graph
+from speakergmm.hmm import Graph, forward_backward, log_likelihood, viterbi
 
 
 @pytest.fixture(params=[(1, 30, 2.0), (4, 1, 1.0), (5, 60, 1.0), (8, 200, 20.0), (3, 300, 300.0)])

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.hmm.inference.algorithms import expected_counts, forward_backward, log_likelihood
-from speakergmm.hmm.inference.graph import Graph
+from speakergmm.hmm import Graph, expected_counts, forward_backward, log_likelihood
 
 STEP = 1e-5
 

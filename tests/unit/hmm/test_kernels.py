@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from speakergmm.hmm import Graph, forward_backward, log_likelihood
 from speakergmm.hmm.inference import (
     kernels,
     kernels_log,
@@ -15,8 +16,6 @@ from speakergmm.hmm.inference import (
     kernels_viterbi,
     passes,
 )
-from speakergmm.hmm.inference.algorithms import forward_backward, log_likelihood
-from speakergmm.hmm.inference.graph import Graph
 
 
 def powers(logs, peak, lowest=-1e6):

@@ -6,15 +6,12 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm import DecodingOptions, Lexicon, PhoneModels, Topology, word_graph
 from speakergmm.hmm.decoding import lattice_kernels as kernels
-from speakergmm.hmm.decoding.decoding_graph import word_graph
 from speakergmm.hmm.decoding.fst import parse_lattice, read_lattice
 from speakergmm.hmm.decoding.lattice import Lattice
 from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
-from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.decoding.search import decode_emissions
 
 LEXICON = Lexicon.from_dict({"one": ["W AH N"], "two": ["T UW"], "won": ["W AH N", "W AH"]})
 

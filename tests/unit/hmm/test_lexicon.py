@@ -3,9 +3,9 @@ import unicodedata
 
 import pytest
 
-from speakergmm.corpora.transcripts import Transcripts, read_transcripts
+from speakergmm.corpora import Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm import Lexicon, Pronunciation
 from speakergmm.hmm.language.lexicon_reading import LexiconError
 
 

@@ -5,11 +5,7 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.transitions import Transitions
-from speakergmm.hmm.models.tying import Tying
+from speakergmm.hmm import MixtureBank, PhoneModels, Topology, Transitions, Tying
 
 TOPOLOGIES = {
     "A": Topology.left_right(3),

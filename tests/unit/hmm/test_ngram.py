@@ -7,15 +7,10 @@ import sys
 import pytest
 from oracles.ngram import discounts_of_order, kneser_ney, witten_bell
 
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.ngram import (
-    continuation_counts,
-    count_ngrams,
-    kneser_ney_discounts,
-    train_ngram,
-)
+from speakergmm.hmm import BackoffLanguageModel, train_ngram
+from speakergmm.hmm.language.ngram import continuation_counts, count_ngrams, kneser_ney_discounts
 
 TEXT = [
     line.split()

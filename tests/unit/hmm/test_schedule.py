@@ -5,7 +5,7 @@ import json
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm import TrainingSchedule
 
 
 def test_gaussians_grow_linearly_from_one_a_pdf():

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.topology import ENTRY, Topology
+from speakergmm.hmm import Topology
+from speakergmm.hmm.models.topology import ENTRY
 
 
 def arcs_of(topology):

@@ -10,15 +10,20 @@ from oracles import hmm_training as oracle
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_transcript, compile_units
+from speakergmm.hmm import (
+    Lexicon,
+    MixtureBank,
+    PhoneModels,
+    Pronunciation,
+    Topology,
+    TrainingSchedule,
+    compile_transcript,
+    train_embedded,
+)
+from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.bank_update import allot_gaussians
 from speakergmm.hmm.training.embedded import EmbeddedStatistics, EmbeddedStep
-from speakergmm.hmm.training.phone_training import survey, train_embedded
-from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.phone_training import survey
 from speakergmm.hmm.training.trainer import EmbeddedTrainer
 
 TOPOLOGIES = {

@@ -12,12 +12,8 @@ from oracles import hmm_training as oracle
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import compile_transcript
+from speakergmm.hmm import Lexicon, Topology, TrainingSchedule, compile_transcript, train_embedded
 from speakergmm.hmm.training.checkpoint import KIND
-from speakergmm.hmm.training.phone_training import train_embedded
-from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.mixtures.checkpoint import CheckpointWarning
 from speakergmm.serialization import load_arrays, save_arrays
 

@@ -8,8 +8,7 @@ import pytest
 from oracles.hmm_training import transition_auxiliary
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.transitions import Transitions
+from speakergmm.hmm import Topology, Transitions
 
 TOPOLOGIES = [
     Topology.left_right(2),

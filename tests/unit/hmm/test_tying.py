@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.tying import Tying
+from speakergmm.hmm import Topology, Tying
 
 THREE = Topology.left_right(3)
 PAUSE = Topology.short_pause()

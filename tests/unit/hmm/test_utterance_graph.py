@@ -8,14 +8,19 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.inference.algorithms import forward_backward, log_likelihood, viterbi
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm import (
+    Lexicon,
+    NoPathError,
+    Pronunciation,
+    Topology,
+    compile_transcript,
+    forward_backward,
+    log_likelihood,
+    viterbi,
+)
 from speakergmm.hmm.models.utterance_graph import (
     UnitEdge,
     UnknownWordError,
-    compile_transcript,
     compile_units,
     transcript_edges,
 )

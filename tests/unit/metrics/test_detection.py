@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import (
+    SortedTrials,
     actual_dcf,
     bootstrap_intervals,
     det_curve,
@@ -22,7 +23,6 @@ from speakergmm.metrics import (
     speaker_clusters,
     wilson_interval,
 )
-from speakergmm.metrics.sorted_trials import SortedTrials
 
 # P_miss and P_fa cross inside a step: 1/3 misses while false alarms fall from 1/2 to 0.
 TARGET, NONTARGET = [1.0, 2.0, 3.0], [0.0, 1.5]

@@ -16,13 +16,13 @@ from speakergmm.metrics import (
     equal_error_rate,
     identification_from_trials,
     speaker_clusters,
+    wilson_interval,
 )
 from speakergmm.metrics.intervals import (
     draw_multiplicities,
     eer_of_curves,
     hull_eer_of_curves,
     percentile_interval,
-    wilson_interval,
 )
 
 SPREAD = 0.9

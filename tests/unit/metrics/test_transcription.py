@@ -8,13 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping, read_phone_mapping
-from speakergmm.metrics.transcription import ErrorCounts, phone_errors, word_errors
-from speakergmm.metrics.transcription_intervals import (
-    FIGURES,
+from speakergmm.metrics import (
+    PHONE_MAPPINGS,
+    PhoneMapping,
+    phone_errors,
+    read_phone_mapping,
     transcription_intervals,
-    transcription_replicates,
+    word_errors,
 )
+from speakergmm.metrics.transcription import ErrorCounts
+from speakergmm.metrics.transcription_intervals import FIGURES, transcription_replicates
 from speakergmm.text_files import FaultyFileError
 
 

@@ -18,10 +18,17 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.gaussians.em import EMState, Iteration, UpdateReport, expectation_maximisation
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.em import EMState
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures import MaximumLikelihoodOptions, fit_mixture
+from speakergmm.mixtures import (
+    Iteration,
+    MaximumLikelihoodOptions,
+    UpdateReport,
+    expectation_maximisation,
+    fit_mixture,
+    make_mixture,
+    train_from,
+)
 from speakergmm.mixtures.checkpoint import (
     CheckpointWarning,
     Codec,
@@ -31,7 +38,6 @@ from speakergmm.mixtures.checkpoint import (
     unpack_history,
 )
 from speakergmm.mixtures.fingerprint import frames_fingerprint
-from speakergmm.mixtures.training import train_from
 from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["spherical", "diag", "tied", "full"]

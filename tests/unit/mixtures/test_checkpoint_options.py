@@ -11,13 +11,15 @@ import pytest
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.gaussians.tied import TiedMixture
-from speakergmm.mixtures.training import fit_mixture, train_from
-from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.training import train_variational
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    MaximumLikelihoodOptions,
+    TiedMixture,
+    fit_mixture,
+    train_from,
+)
+from speakergmm.mixtures.variational import VariationalPrior, train_variational
 from speakergmm.mixtures.variational.update import posterior_from_moments
 
 FRAMES = np.random.default_rng(3).normal(size=(200, 2)) * [1.0, 3.0] + [5.0, 0.0]

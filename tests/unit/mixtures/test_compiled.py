@@ -2,10 +2,8 @@ import numpy as np
 import pytest
 
 from speakergmm.gaussians import accumulation
-from speakergmm.gaussians.accumulation import accumulate
 from speakergmm.gaussians.compiled import exponentiate, standardise
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import DiagonalMixture, accumulate, make_mixture
 
 
 def test_powers_of_two_are_exact_to_rounding():

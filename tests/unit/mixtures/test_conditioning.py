@@ -7,7 +7,7 @@ from oracles import density_uses as oracle
 from scipy.integrate import quad
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import make_mixture
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,
     condition,

@@ -6,7 +6,7 @@ from oracles import density_uses as oracle
 from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures import make_mixture
 from speakergmm.mixtures.operations import divergence
 from speakergmm.mixtures.operations.divergence import (
     Estimate,

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.estimators import GaussianMixture
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,
     MixtureStatistics,
+    make_mixture,
+    train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.training import train_from
 
 KINDS = ["spherical", "diag", "tied", "full"]
 

@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.training import train_from
+from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
 
 N_FRAMES, D, K = 6000, 7, 6
 OPTIONS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)

@@ -11,19 +11,21 @@ from oracles.mixtures import KINDS
 from scipy.special import logsumexp
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.full import FullMixture, floor_matrices
-from speakergmm.gaussians.kinds import MIXTURE_KINDS, make_mixture
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.gaussians.full import floor_matrices
+from speakergmm.gaussians.kinds import MIXTURE_KINDS
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    FullMixture,
     MaximumLikelihoodOptions,
+    MixtureStatistics,
+    SphericalMixture,
+    TiedMixture,
+    UpdateReport,
+    accumulate,
+    make_mixture,
+    split_component,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.spherical import SphericalMixture
-from speakergmm.gaussians.splitting import split_component
-from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.tied import TiedMixture
 
 NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
 COVARIANCES = {

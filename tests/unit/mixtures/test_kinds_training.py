@@ -9,18 +9,18 @@ from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate
 from speakergmm.gaussians.density import natural_parameters, standard_natural_parameters
-from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    update_maximum_likelihood,
-)
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures.training import train_from
+from speakergmm.mixtures import (
+    MaximumLikelihoodOptions,
+    UpdateReport,
+    accumulate,
+    make_mixture,
+    train_from,
+    update_maximum_likelihood,
+)
 
 N_FEATURES = 4
 

@@ -6,8 +6,9 @@ import pytest
 from oracles import mixtures as oracle
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians import density
 from speakergmm.gaussians.density import natural_parameters
-from speakergmm.mixtures import DiagonalMixture, accumulate, density
+from speakergmm.mixtures import DiagonalMixture, accumulate
 
 
 def parts(model):

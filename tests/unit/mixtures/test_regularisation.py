@@ -7,22 +7,21 @@ from scipy.stats import multivariate_normal
 import speakergmm.mixtures.training
 import speakergmm.mixtures.variational.steps
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 from speakergmm.gaussians.regularisation import regularisation_slack
 from speakergmm.gaussians.steps import moment_rounding
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     MixtureStatistics,
+    UpdateReport,
     accumulate,
+    make_mixture,
+    train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.training import train_from
-from speakergmm.mixtures.variational import VariationalPrior, train_variational
-from speakergmm.mixtures.variational.update import posterior_from_moments, update_variational
+from speakergmm.mixtures.variational import VariationalPrior, train_variational, update_variational
+from speakergmm.mixtures.variational.update import posterior_from_moments
 
 KINDS = ["spherical", "diag", "tied", "full"]
 PLAIN = {"variance_floor": 0.0, "min_count": 0.0}

@@ -8,12 +8,14 @@ import pytest
 from oracles.mixtures import em_step, responsibilities
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import update_maximum_likelihood
-from speakergmm.mixtures import MaximumLikelihoodOptions
+from speakergmm.mixtures import (
+    MaximumLikelihoodOptions,
+    make_mixture,
+    train_from,
+    update_maximum_likelihood,
+)
 from speakergmm.mixtures.stepwise.steps import StepwiseState, expected_statistics, step
 from speakergmm.mixtures.stepwise.storage import pack_state, unpack_state
-from speakergmm.mixtures.training import train_from
 
 KINDS = ["spherical", "diag", "tied", "full"]
 PLAIN = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)

@@ -5,12 +5,15 @@ import pytest
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
 from speakergmm.gaussians.frames import check_weights
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures.training import train_from
+from speakergmm.mixtures import (
+    MaximumLikelihoodOptions,
+    accumulate,
+    accumulate_blocks,
+    make_mixture,
+    train_from,
+)
 
 EXACT = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=0.0)
 

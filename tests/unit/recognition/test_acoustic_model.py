@@ -16,12 +16,10 @@ from speakergmm.errors import (
     SpeakerGmmError,
 )
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.inference.algorithms import log_likelihood
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import UnknownWordError, compile_transcript
-from speakergmm.recognition.acoustic_model import ACOUSTIC_KIND, AcousticModel, SilenceModel
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.hmm import Lexicon, Pronunciation, Topology, compile_transcript, log_likelihood
+from speakergmm.hmm.models.utterance_graph import UnknownWordError
+from speakergmm.recognition import AcousticModel, FeatureArchive, FeatureNormalisation, SilenceModel
+from speakergmm.recognition.acoustic_model import ACOUSTIC_KIND
 from speakergmm.serialization import load_arrays, save_arrays
 
 TOPOLOGIES = {

@@ -6,26 +6,34 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import (
+    Corpus,
+    Utterance,
+    make_synthetic_corpus,
+    read_corpus,
+    read_transcripts,
+)
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import SkippedRecordingWarning
-from speakergmm.hmm.inference.algorithms import log_likelihood
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.training.phone_training import survey, train_embedded
-from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
-from speakergmm.recognition.training import (
-    NOISE_UNIT,
-    UNKNOWN_WORD,
+from speakergmm.hmm import (
+    Lexicon,
+    PhoneModels,
+    Topology,
+    TrainingSchedule,
+    log_likelihood,
+    train_embedded,
+)
+from speakergmm.hmm.training.phone_training import survey
+from speakergmm.recognition import (
+    AcousticModel,
+    FeatureArchive,
+    FeatureNormalisation,
+    SilenceModel,
     TrainingOptions,
-    modelled_words,
     train_acoustic_model,
 )
+from speakergmm.recognition.training import NOISE_UNIT, UNKNOWN_WORD, modelled_words
 
 SHORT = TrainingSchedule(n_iterations=4, n_gaussians=150, grow_until=3, min_count=5.0)
 

@@ -13,9 +13,11 @@ from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FrameGrid
-from speakergmm.hmm.decoding.alignment import Alignment, Segment
+from speakergmm.hmm import Alignment
+from speakergmm.hmm.decoding.alignment import Segment
 from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
-from speakergmm.recognition.aligning import AlignedUtterance, align_recording, align_recordings
+from speakergmm.recognition import align_recording, align_recordings
+from speakergmm.recognition.aligning import AlignedUtterance
 
 
 @pytest.fixture(scope="module")

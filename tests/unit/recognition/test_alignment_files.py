@@ -9,12 +9,15 @@ import pytest
 from oracles.spoken import spoken_world
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.recognition.aligning import align_recordings
+from speakergmm.recognition import (
+    align_recordings,
+    diagnose,
+    gather_evidence,
+    read_ctm,
+    read_textgrid,
+)
 from speakergmm.recognition.alignment_files import AlignmentFiles, write_diagnoses
-from speakergmm.recognition.ctm import read_ctm
-from speakergmm.recognition.diagnostics import diagnose, gather_evidence
 from speakergmm.recognition.file_names import safe_name
-from speakergmm.recognition.textgrids import read_textgrid
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from speakergmm.errors import CorpusError
-from speakergmm.recognition.ctm import read_ctm
+from speakergmm.recognition import read_ctm
 
 
 def test_channels_of_one_recording_are_not_merged(tmp_path):

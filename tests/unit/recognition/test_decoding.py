@@ -9,23 +9,30 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import SkippedRecordingWarning
-from speakergmm.hmm.decoding.search import DecodingOptions, decode, decode_emissions
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.hmm.models.bank import MixtureBank
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.metrics.transcription import word_errors
+from speakergmm.hmm import (
+    DecodingOptions,
+    Lexicon,
+    MixtureBank,
+    NoPathError,
+    PhoneModels,
+    Topology,
+    decode,
+    train_ngram,
+)
+from speakergmm.hmm.decoding.search import decode_emissions
+from speakergmm.metrics import word_errors
+from speakergmm.recognition import (
+    AcousticModel,
+    Decoder,
+    FeatureArchive,
+    FeatureNormalisation,
+    SilenceModel,
+)
 from speakergmm.recognition import decoding as recognition_decoding
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.decoding import Decoder
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 
 LATTICE = DecodingOptions(acoustic_scale=0.1, beam=40.0, lattice_beam=40.0, n_best=5)
 

@@ -13,17 +13,17 @@ from oracles.spoken import short_sentences, spoken_world
 from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
-from speakergmm.hmm import TrainingSchedule
-from speakergmm.hmm.decoding.alignment import Alignment, Segment
-from speakergmm.recognition import TrainingOptions, train_acoustic_model
-from speakergmm.recognition.aligning import AlignedUtterance, align_recordings
-from speakergmm.recognition.diagnostics import (
-    UtteranceEvidence,
-    WordEvidence,
+from speakergmm.hmm import Alignment, TrainingSchedule
+from speakergmm.hmm.decoding.alignment import Segment
+from speakergmm.recognition import (
+    TrainingOptions,
+    align_recordings,
     diagnose,
     gather_evidence,
-    robust_deviations,
+    train_acoustic_model,
 )
+from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition.diagnostics import UtteranceEvidence, WordEvidence, robust_deviations
 from speakergmm.recognition.loudness import loud_frames
 
 

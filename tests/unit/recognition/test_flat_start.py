@@ -5,8 +5,7 @@ import pytest
 from oracles.spoken import short_sentences, spoken_world
 
 from speakergmm.audio import read_audio, write_audio
-from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import Corpus, Utterance, read_transcripts
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm import Lexicon, PhoneModels, TrainingSchedule, log_likelihood, train_embedded
 from speakergmm.hmm.training.phone_training import survey

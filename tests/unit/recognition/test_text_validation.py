@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.corpora import read_corpus
-from speakergmm.corpora.transcripts import Transcripts, read_transcripts
+from speakergmm.corpora import Transcripts, read_corpus, read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.language.ngram import train_ngram
-from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+from speakergmm.hmm import BackoffLanguageModel, Lexicon, PhoneModels, Topology, train_ngram
+from speakergmm.recognition import AcousticModel, SilenceModel, validate_text
 from speakergmm.recognition.text_durations import shortest_frames
 from speakergmm.recognition.text_problems import unusable_utterances
-from speakergmm.recognition.text_validation import validate_text
 
 RATE = 16000
 LEXICON = Lexicon.from_dict({"go": "G OW", "up": "AH P", "the": ["DH AH", "DH IY"], "a": "AH"})

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.recognition.textgrids import read_textgrid, textgrid_text, write_textgrid
+from speakergmm.recognition import read_textgrid, write_textgrid
+from speakergmm.recognition.textgrids import textgrid_text
 
 
 def praat_tokens(text):

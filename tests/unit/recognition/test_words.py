@@ -19,19 +19,19 @@ from speakergmm.errors import (
     InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.hmm.inference.algorithms import log_likelihood
-from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.decoding import Decoder
-from speakergmm.recognition.features import FeatureNormalisation
-from speakergmm.recognition.word_evaluation import (
-    RecognisedWord,
-    WordEvaluation,
+from speakergmm.hmm import Lexicon, NoPathError, log_likelihood
+from speakergmm.recognition import (
+    AcousticModel,
+    Decoder,
+    FeatureNormalisation,
+    WordRecogniser,
+    WordTrainingOptions,
     evaluate_words,
+    read_words,
+    train_word_models,
 )
-from speakergmm.recognition.word_lists import cut_words, read_words
-from speakergmm.recognition.words import WordRecogniser, WordTrainingOptions, train_word_models
+from speakergmm.recognition.word_evaluation import RecognisedWord, WordEvaluation
+from speakergmm.recognition.word_lists import cut_words
 
 RATE = 8000
 # Formants of the sounds that each word is made of.

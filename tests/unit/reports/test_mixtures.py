@@ -3,8 +3,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.full import FullMixture
+from speakergmm.mixtures import DiagonalMixture, FullMixture
 from speakergmm.reports.mixtures import PALETTE, draw_components, ellipse_outline
 
 

@@ -9,7 +9,7 @@ from scipy.special import logsumexp
 from scipy.stats import invwishart, multivariate_normal
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs import NormalInverseWishart
 
 
 def plain(prior):

@@ -6,8 +6,7 @@ from oracles import gibbs as oracle
 from scipy import integrate
 from scipy.special import logsumexp
 
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.full import FullMixture
+from speakergmm.mixtures import DiagonalMixture, FullMixture
 from speakergmm.mixtures.gibbs import (
     sample_dirichlet_process,
 )

@@ -5,7 +5,7 @@ import pytest
 from oracles import gibbs as oracle
 from scipy.special import softmax
 
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs import NormalInverseWishart
 from speakergmm.mixtures.gibbs.reference import ReferencePartition
 from speakergmm.mixtures.gibbs.state import CompiledPartition, make_tables
 

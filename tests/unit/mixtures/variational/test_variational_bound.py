@@ -5,14 +5,17 @@ import pytest
 from oracles import variational as oracle
 from scipy import stats
 
-from speakergmm.mixtures.variational.bound import (
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
     evidence_lower_bound,
+    update_variational,
+)
+from speakergmm.mixtures.variational.bound import (
     expected_log_joint,
     parameter_divergence,
     responsibility_entropy,
 )
-from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.update import posterior_from_statistics, update_variational
+from speakergmm.mixtures.variational.update import posterior_from_statistics
 from speakergmm.mixtures.variational.wishart import WishartFactors
 
 KINDS = ("full", "tied", "diag", "spherical")

@@ -10,8 +10,7 @@ from scipy import stats
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.density import log_density, natural_parameters
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational import VariationalPosterior, VariationalPrior
 from speakergmm.mixtures.variational.update import posterior_from_statistics
 from speakergmm.mixtures.variational.weights import (
     expected_log_weights,

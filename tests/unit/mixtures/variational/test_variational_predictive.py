@@ -7,8 +7,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.variational.predictive import predictive_log_density
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational import VariationalPrior, predictive_log_density
 from speakergmm.mixtures.variational.update import posterior_from_statistics
 
 KINDS = ("full", "tied", "diag", "spherical")

@@ -7,11 +7,14 @@ from oracles import variational as oracle
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures.variational.bound import evidence_lower_bound
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
+    evidence_lower_bound,
+    train_variational,
+    update_variational,
+)
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
-from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.training import train_variational
-from speakergmm.mixtures.variational.update import posterior_from_moments, update_variational
+from speakergmm.mixtures.variational.update import posterior_from_moments
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

@@ -6,13 +6,12 @@ from oracles import variational as oracle
 from sklearn.mixture import BayesianGaussianMixture
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures import MixtureStatistics
+from speakergmm.mixtures.variational import VariationalPrior, update_variational
 from speakergmm.mixtures.variational.update import (
     posterior_from_moments,
     posterior_from_statistics,
     prior_as_posterior,
-    update_variational,
 )
 
 KINDS = ("full", "tied", "diag", "spherical")
