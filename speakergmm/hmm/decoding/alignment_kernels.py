@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, int32, int64, types
-from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, written
+from speakergmm.kernels import FilledMatrix, Matrix, Vector, compiled
 
 
-@compiled(
-    types.void,
-    constant(float64, 2),
-    constant(int32),
-    constant(int64),
-    constant(int32),
-    constant(int64),
-    constant(int64),
-    written(float64, 2),
-)
+@compiled()
 def posteriors_on_path(
-    posteriors: NDArray[np.float64],
-    states: NDArray[np.int32],
-    place: NDArray[np.int64],
-    state_unit: NDArray[np.int32],
-    passed: NDArray[np.int64],
-    word_of: NDArray[np.int64],
-    result: NDArray[np.float64],
+    posteriors: Matrix[np.float64],
+    states: Vector[np.int32],
+    place: Vector[np.int64],
+    state_unit: Vector[np.int32],
+    passed: Vector[np.int64],
+    word_of: Vector[np.int64],
+    result: FilledMatrix[np.float64],
 ) -> None:
     """Sum posteriors over what is on the path at each frame.
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import boolean, float64, int32, int64, uint32
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, written
+from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.uint32]
@@ -25,28 +24,17 @@ ONE: Number = np.uint32(1)
 UNREACHABLE, NO_ROOM = -1, -2
 
 
-@compiled(
-    int64,
-    constant(float64, 2),
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    written(float64, 2),
-)
+@compiled()
 def forward(
-    emissions: Floats,
-    first: Indices,
-    source: Indices,
-    column: Indices,
-    weight: Floats,
-    empty_source: Indices,
-    empty_target: Indices,
-    empty_weight: Floats,
-    alpha: Floats,
+    emissions: Matrix[np.float64],
+    first: Vector[np.uint32],
+    source: Vector[np.uint32],
+    column: Vector[np.uint32],
+    weight: Vector[np.float64],
+    empty_source: Vector[np.uint32],
+    empty_target: Vector[np.uint32],
+    empty_weight: Vector[np.float64],
+    alpha: FilledMatrix[np.float64],
 ) -> int:
     """Fill rows 1, 2, ... of `alpha`, the best score of each state after each frame, from row 0."""
     for frame in range(len(emissions)):
@@ -68,30 +56,18 @@ def forward(
     return 0
 
 
-@compiled(
-    int64,
-    constant(float64, 2),
-    constant(float64, 2),
-    constant(int64),
-    constant(int32),
-    constant(int32),
-    constant(float64),
-    constant(int32),
-    int64,
-    int64,
-    written(int32),
-)
+@compiled()
 def trace(
-    alpha: Floats,
-    emissions: Floats,
-    first: NDArray[np.int64],
-    arcs: Signed,
-    source: Signed,
-    weight: Floats,
-    column: Signed,
+    alpha: Matrix[np.float64],
+    emissions: Matrix[np.float64],
+    first: Vector[np.int64],
+    arcs: Vector[np.int32],
+    source: Vector[np.int32],
+    weight: Vector[np.float64],
+    column: Vector[np.int32],
     start: int,
     state: int,
-    path: Signed,
+    path: FilledVector[np.int32],
 ) -> int:
     """Follow the best arcs back from a state after the last frame, to one before the first.
 
@@ -127,30 +103,18 @@ def trace(
     return len(path) - 1 - place
 
 
-@compiled(
-    int64,
-    constant(float64),
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(float64),
-    constant(float64),
-    float64,
-    written(float64),
-    written(boolean),
-)
+@compiled()
 def emitting_back(
-    heard: Floats,
-    source: Indices,
-    target: Indices,
-    column: Indices,
-    weight: Floats,
-    alpha: Floats,
-    ahead: Floats,
+    heard: Vector[np.float64],
+    source: Vector[np.uint32],
+    target: Vector[np.uint32],
+    column: Vector[np.uint32],
+    weight: Vector[np.float64],
+    alpha: Vector[np.float64],
+    ahead: Vector[np.float64],
     least: float,
-    beta: Floats,
-    kept: Flags,
+    beta: FilledVector[np.float64],
+    kept: FilledVector[np.bool_],
 ) -> int:
     """Raise `beta`, before a frame, to the best scores to the end by arcs that emit it.
 
@@ -165,24 +129,15 @@ def emitting_back(
     return 0
 
 
-@compiled(
-    int64,
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(float64),
-    float64,
-    written(float64),
-    written(boolean),
-)
+@compiled()
 def empty_back(
-    source: Indices,
-    target: Indices,
-    weight: Floats,
-    alpha: Floats,
+    source: Vector[np.uint32],
+    target: Vector[np.uint32],
+    weight: Vector[np.float64],
+    alpha: Vector[np.float64],
     least: float,
-    beta: Floats,
-    kept: Flags,
+    beta: FilledVector[np.float64],
+    kept: FilledVector[np.bool_],
 ) -> int:
     """As `emitting_back`, for the empty arcs between two frames, the last of them first."""
     for arc in range(len(source) - 1, -1, -1):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import boolean, float64, int8, int32, int64
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, written
+from speakergmm.kernels import FilledVector, Vector, compiled
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
@@ -21,8 +20,13 @@ FOLLOW, BLOCKED, LEAVE = 0, 1, 2
 """What a backward pass does at an arc: go on within, stop, or take the value outside."""
 
 
-@compiled(int64, constant(int64), constant(int32), int64, written(int32))
-def topological_order(first: NDArray[np.int64], target: Indices, start: int, order: Indices) -> int:
+@compiled()
+def topological_order(
+    first: Vector[np.int64],
+    target: Vector[np.int32],
+    start: int,
+    order: FilledVector[np.int32],
+) -> int:
     """Fill `order` with the nodes that can be reached, each after all that lead to it.
 
     Returns how many there are, or -1 if arcs go round in a circle.
@@ -57,26 +61,16 @@ def topological_order(first: NDArray[np.int64], target: Indices, start: int, ord
     return n_sorted if n_sorted == n_reached else -1
 
 
-@compiled(
-    int64,
-    constant(int64),
-    constant(int32),
-    constant(int32),
-    constant(float64),
-    int64,
-    boolean,
-    written(float64),
-    written(int32),
-)
+@compiled()
 def forward(
-    first: NDArray[np.int64],
-    target: Indices,
-    stop: Indices,
-    weight: Floats,
+    first: Vector[np.int64],
+    target: Vector[np.int32],
+    stop: Vector[np.int32],
+    weight: Vector[np.float64],
     lowest: int,
     sums: bool,
-    alpha: Floats,
-    back: Indices,
+    alpha: FilledVector[np.float64],
+    back: FilledVector[np.int32],
 ) -> int:
     """Go on from the nodes where `alpha` is finite, along arcs where `stop` is 0.
 
@@ -114,24 +108,15 @@ def forward(
     return highest
 
 
-@compiled(
-    int64,
-    constant(int64),
-    constant(int32),
-    constant(int8),
-    constant(float64),
-    constant(float64),
-    boolean,
-    written(float64),
-)
+@compiled()
 def backward(
-    first: NDArray[np.int64],
-    target: Indices,
-    role: NDArray[np.int8],
-    weight: Floats,
-    outside: Floats,
+    first: Vector[np.int64],
+    target: Vector[np.int32],
+    role: Vector[np.int8],
+    weight: Vector[np.float64],
+    outside: Vector[np.float64],
     sums: bool,
-    beta: Floats,
+    beta: FilledVector[np.float64],
 ) -> int:
     """Add to `beta`, which holds the values of ending at each node, those of going on.
 

@@ -16,10 +16,9 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import boolean, float64, int32, int64, uint32
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, results, written
+from speakergmm.kernels import FilledMatrix, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
@@ -45,7 +44,7 @@ _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 _C = tuple(1.0 / math.factorial(n) for n in range(14))
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _normalise(value: float, level: Number) -> tuple[float, Number]:
     """Bring a value above zero into [2^-256, 2^256)."""
     while value < _SMALLEST:
@@ -57,7 +56,7 @@ def _normalise(value: float, level: Number) -> tuple[float, Number]:
     return value, level
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _add(total: float, level: Number, term: float, term_level: Number) -> tuple[float, Number]:
     """Add two numbers, of which either may be zero."""
     if term == 0.0:
@@ -74,7 +73,7 @@ def _add(total: float, level: Number, term: float, term_level: Number) -> tuple[
     return total, level
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _exponentiate(
     log_emissions: Floats, peak: float, values: Floats, levels: Levels, lowest: float
 ) -> bool:
@@ -104,7 +103,7 @@ def _exponentiate(
     return fine
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _prune(
     row: Floats,
     row_level: Levels,
@@ -134,52 +133,29 @@ def _prune(
     return alive_first, alive_last, dropped
 
 
-@compiled(
-    results(int64, int64, float64, int64),
-    constant(float64, 2),
-    constant(float64),
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    boolean,
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    constant(int32),
-    constant(int32),
-    constant(int32),
-    float64,
-    float64,
-    written(float64, 2),
-    written(int32, 2),
-)
+@compiled()
 def forward(
-    log_emissions: Floats,
-    peaks: Floats,
-    pdf: Indices,
-    incoming: Indices,
-    source: Indices,
-    probability: Floats,
-    probability_level: Levels,
+    log_emissions: Matrix[np.float64],
+    peaks: Vector[np.float64],
+    pdf: Vector[np.uint32],
+    incoming: Vector[np.uint32],
+    source: Vector[np.uint32],
+    probability: Vector[np.float64],
+    probability_level: Vector[np.int32],
     wide: bool,
-    entry_state: Indices,
-    entry: Floats,
-    entry_level: Levels,
-    exit_state: Indices,
-    exit_: Floats,
-    exit_level: Levels,
-    lowest_target: Levels,
-    highest_target: Levels,
-    arcs_to_exit: Levels,
+    entry_state: Vector[np.uint32],
+    entry: Vector[np.float64],
+    entry_level: Vector[np.int32],
+    exit_state: Vector[np.uint32],
+    exit_: Vector[np.float64],
+    exit_level: Vector[np.int32],
+    lowest_target: Vector[np.int32],
+    highest_target: Vector[np.int32],
+    arcs_to_exit: Vector[np.int32],
     beam: float,
     lowest: float,
-    values: Floats,
-    levels: Levels,
+    values: FilledMatrix[np.float64],
+    levels: FilledMatrix[np.int32],
 ) -> tuple[int, int, float, int]:
     """Fill in the forward probabilities, each frame divided by e^peak.
 

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import float64, int32, types
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, written
+from speakergmm.kernels import FilledVector, Vector, compiled
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
 
-@compiled(
-    types.void,
-    constant(int32),
-    constant(int32),
-    constant(float64),
-    constant(int32),
-    constant(float64),
-    written(int32),
-)
+@compiled()
 def count_arcs_to_exit(
-    incoming: Indices,
-    source: Indices,
-    log_prob: Floats,
-    exit_state: Indices,
-    exit_log_prob: Floats,
-    arcs: Indices,
+    incoming: Vector[np.int32],
+    source: Vector[np.int32],
+    log_prob: Vector[np.float64],
+    exit_state: Vector[np.int32],
+    exit_log_prob: Vector[np.float64],
+    arcs: FilledVector[np.int32],
 ) -> None:
     """Fill in the fewest arcs from each state to an exit; `arcs` comes full of a larger number.
 

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import float64, int32, int64, types, uint32
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, results, written
+from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
@@ -23,7 +22,7 @@ _NEGLIGIBLE = 1e-30
 _ONE = np.uint64(1)
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _add(a: float, b: float) -> float:
     """Logarithm of the sum of two numbers given by theirs."""
     if a < b:
@@ -31,34 +30,20 @@ def _add(a: float, b: float) -> float:
     return a if b == -np.inf else a + math.log1p(math.exp(b - a))
 
 
-@compiled(
-    results(int64, int64, float64),
-    constant(float64, 2),
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    float64,
-    written(float64, 2),
-)
+@compiled()
 def forward_log(
-    log_emissions: Floats,
-    pdf: Indices,
-    incoming: Indices,
-    source: Indices,
-    log_prob: Floats,
-    entry_state: Indices,
-    entry_log_prob: Floats,
-    exit_state: Indices,
-    exit_log_prob: Floats,
-    arcs_to_exit: Levels,
+    log_emissions: Matrix[np.float64],
+    pdf: Vector[np.uint32],
+    incoming: Vector[np.uint32],
+    source: Vector[np.uint32],
+    log_prob: Vector[np.float64],
+    entry_state: Vector[np.uint32],
+    entry_log_prob: Vector[np.float64],
+    exit_state: Vector[np.uint32],
+    exit_log_prob: Vector[np.float64],
+    arcs_to_exit: Vector[np.int32],
     beam: float,
-    alpha: Floats,
+    alpha: FilledMatrix[np.float64],
 ) -> tuple[int, int, float]:
     """Fill in logarithms of the forward probabilities, less that of the best state of each frame.
 
@@ -124,38 +109,22 @@ def forward_log(
     return n_frames if total > -np.inf else n_frames - 1, dropped, total + taken_off
 
 
-@compiled(
-    types.void,
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(float64, 2),
-    written(float64, 2),
-    written(float64, 2),
-    written(float64),
-    written(float64),
-    written(float64),
-)
+@compiled()
 def smooth_log(
-    pdf: Indices,
-    incoming: Indices,
-    source: Indices,
-    log_prob: Floats,
-    entry_state: Indices,
-    entry_log_prob: Floats,
-    exit_state: Indices,
-    exit_log_prob: Floats,
-    alpha: Floats,
-    state_posteriors: Floats,
-    pdf_posteriors: Floats,
-    arc_counts: Floats,
-    entry_counts: Floats,
-    exit_counts: Floats,
+    pdf: Vector[np.uint32],
+    incoming: Vector[np.uint32],
+    source: Vector[np.uint32],
+    log_prob: Vector[np.float64],
+    entry_state: Vector[np.uint32],
+    entry_log_prob: Vector[np.float64],
+    exit_state: Vector[np.uint32],
+    exit_log_prob: Vector[np.float64],
+    alpha: Matrix[np.float64],
+    state_posteriors: FilledMatrix[np.float64],
+    pdf_posteriors: FilledMatrix[np.float64],
+    arc_counts: FilledVector[np.float64],
+    entry_counts: FilledVector[np.float64],
+    exit_counts: FilledVector[np.float64],
 ) -> None:
     """Fill in what comes as zeros, the last five, by handing posteriors back.
 

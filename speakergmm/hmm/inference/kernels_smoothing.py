@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import boolean, float64, int32, int64, types, uint32
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, written
+from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
@@ -31,7 +30,7 @@ _NOTHING = -(2**30)
 _ONE = np.uint64(1)
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _normalise(value: float, level: Number) -> tuple[float, Number]:
     """Bring a value above zero into [2^-256, 2^256)."""
     while value < _SMALLEST:
@@ -43,7 +42,7 @@ def _normalise(value: float, level: Number) -> tuple[float, Number]:
     return value, level
 
 
-@compiled()
+@compiled(at_first_call=True)
 def _share_entries(
     posteriors: Floats,
     entry_state: Indices,
@@ -72,52 +71,29 @@ def _share_entries(
                 entry_counts[e] = posteriors[j] * (share / sums[j])
 
 
-@compiled(
-    types.void,
-    constant(float64, 2),
-    constant(int32, 2),
-    constant(uint32),
-    constant(uint32),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    boolean,
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    float64,
-    int64,
-    written(float64, 2),
-    written(float64, 2),
-    written(float64),
-    written(float64),
-    written(float64),
-)
+@compiled()
 def smooth(
-    values: Floats,
-    levels: Levels,
-    pdf: Indices,
-    incoming: Indices,
-    source: Indices,
-    probability: Floats,
-    probability_level: Levels,
+    values: Matrix[np.float64],
+    levels: Matrix[np.int32],
+    pdf: Vector[np.uint32],
+    incoming: Vector[np.uint32],
+    source: Vector[np.uint32],
+    probability: Vector[np.float64],
+    probability_level: Vector[np.int32],
     wide: bool,
-    entry_state: Indices,
-    entry: Floats,
-    entry_level: Levels,
-    exit_state: Indices,
-    exit_: Floats,
-    exit_level: Levels,
+    entry_state: Vector[np.uint32],
+    entry: Vector[np.float64],
+    entry_level: Vector[np.int32],
+    exit_state: Vector[np.uint32],
+    exit_: Vector[np.float64],
+    exit_level: Vector[np.int32],
     sum_value: float,
     sum_level: int,
-    state_posteriors: Floats,
-    pdf_posteriors: Floats,
-    arc_counts: Floats,
-    entry_counts: Floats,
-    exit_counts: Floats,
+    state_posteriors: FilledMatrix[np.float64],
+    pdf_posteriors: FilledMatrix[np.float64],
+    arc_counts: FilledVector[np.float64],
+    entry_counts: FilledVector[np.float64],
+    exit_counts: FilledVector[np.float64],
 ) -> None:
     """Fill in what comes as zeros: the last five.
 

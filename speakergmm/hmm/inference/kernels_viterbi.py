@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float64, int32, int64, uint16, uint32
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.compilation import compiled, constant, results, written
+from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
@@ -19,46 +18,26 @@ Number = Any
 _ONE = np.uint64(1)
 
 
-@compiled(
-    results(int64, int64, float64, int64, int64),
-    constant(float64, 2),
-    constant(float64),
-    constant(uint32),
-    constant(uint32),
-    constant(int32),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(uint32),
-    constant(float64),
-    constant(int32),
-    constant(int32),
-    constant(int32),
-    float64,
-    written(uint16, 2),
-    written(int32),
-    written(int32),
-)
+@compiled()
 def best_path(
-    log_emissions: Floats,
-    peaks: Floats,
-    pdf: Indices,
-    incoming: Indices,
-    arc: Levels,
-    source: Indices,
-    log_prob: Floats,
-    entry_state: Indices,
-    entry_log_prob: Floats,
-    exit_state: Indices,
-    exit_log_prob: Floats,
-    lowest_target: Levels,
-    highest_target: Levels,
-    arcs_to_exit: Levels,
+    log_emissions: Matrix[np.float64],
+    peaks: Vector[np.float64],
+    pdf: Vector[np.uint32],
+    incoming: Vector[np.uint32],
+    arc: Vector[np.int32],
+    source: Vector[np.uint32],
+    log_prob: Vector[np.float64],
+    entry_state: Vector[np.uint32],
+    entry_log_prob: Vector[np.float64],
+    exit_state: Vector[np.uint32],
+    exit_log_prob: Vector[np.float64],
+    lowest_target: Vector[np.int32],
+    highest_target: Vector[np.int32],
+    arcs_to_exit: Vector[np.int32],
     beam: float,
-    chosen: NDArray[np.uint16],
-    states: Levels,
-    arcs: Levels,
+    chosen: FilledMatrix[np.uint16],
+    states: FilledVector[np.int32],
+    arcs: FilledVector[np.int32],
 ) -> tuple[int, int, float, int, int]:
     """Fill in the states and arcs of the best path; of equal ones, that of the lowest arcs.
 

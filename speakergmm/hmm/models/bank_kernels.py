@@ -1,73 +1,39 @@
 """Compiled sums over the Gaussians of each pdf; `bank_reference` has the same in NumPy.
 
-Exponentials and logarithms are polynomials (that of `speakergmm.gaussians.compiled`) over a stretch
-of frames, which the compiler turns into vector instructions: libm's are called one at a time.
+Exponentials and logarithms are polynomials over a stretch of frames, which the compiler turns into
+vector instructions: libm's are called one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
-from numba import float32, float64, int32, int64, types
+from numba import float64
 from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from speakergmm.kernels import (
+    FAST,
+    FilledMatrix,
+    FilledVector,
+    Matrix,
+    Strided,
+    Vector,
+    binary_logarithm,
+    compiled,
+    power_of_two,
+)
 
-# As in `mixtures.compiled`: 2^f = 1 + f q(f) for f in -1/2..1/2, wrong by 2e-7 of the value.
-_NODES = 0.5 * np.cos(np.pi * (np.arange(5) + 0.5) / 5)
-_C1, _C2, _C3, _C4, _C5 = (
-    np.float32(c)
-    for c in np.linalg.solve(
-        np.vander(_NODES, increasing=True),
-        [np.expm1(f * np.log(2.0)) / f if f else np.log(2.0) for f in _NODES],
-    )
-)
-# log2(1 + f) = f q(f) for f in 0..1, wrong by 2e-7, and exact at 0.
-_LOG_NODES = 0.5 + 0.5 * np.cos(np.pi * (np.arange(8) + 0.5) / 8)
-_L0, _L1, _L2, _L3, _L4, _L5, _L6, _L7 = (
-    np.float32(c)
-    for c in np.linalg.solve(
-        np.vander(_LOG_NODES, increasing=True), np.log2(1 + _LOG_NODES) / _LOG_NODES
-    )
-)
-_ONE = np.float32(1.0)
 _LIMIT = np.float32(-125.0)
 _LOG2E = np.float32(np.log2(np.e))
 _LN2 = np.float32(np.log(2.0))
-_MANTISSA = np.int32(0x7FFFFF)
-_EXPONENT_OF_ONE = np.int32(0x3F800000)
 # Frames that are worked on at a time: a row of each Gaussian of a pdf stays in the first cache.
 _TILE = 256
 
 
-def _compiled(*signatures: Any) -> Callable[[Function], Function]:
-    """Compile for these signatures, without the interpreter's lock; keep the code on disk."""
-
-    def decorate(function: Function) -> Function:
-        options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
-        compile_function: Any = numba.njit
-        try:
-            made = compile_function(list(signatures), cache=True, **options)(function)
-        except RuntimeError:
-            # No place for the code on disk.
-            made = compile_function(list(signatures), **options)(function)
-        return cast(Function, made)
-
-    return decorate
-
-
-def _constant(dtype: Any, n_axes: int) -> Any:
-    return types.Array(dtype, n_axes, "C", readonly=True)
-
-
-@_compiled(
-    types.void(_constant(float32, 2), _constant(int64, 1), types.Array(float32, 2, "C")),
-)
+@compiled(fastmath=FAST)
 def _sum_single(
-    densities: NDArray[np.float32], offsets: NDArray[np.int64], sums: NDArray[np.float32]
+    densities: Matrix[np.float32], offsets: Vector[np.int64], sums: FilledMatrix[np.float32]
 ) -> None:
     """Sum (G, T) to (P, T): frames lie along the rows, and the loops over them are inner ones."""
     n_frames = densities.shape[1]
@@ -92,27 +58,15 @@ def _sum_single(
                 for t in range(width):
                     x = (row[t] - highest[t]) * _LOG2E
                     x = _LIMIT if x < _LIMIT else x
-                    whole = np.rint(x)
-                    f = x - whole
-                    power = np.float32(
-                        ((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _ONE
-                    )
-                    bits = power.view(np.int32) + (np.int32(whole) << np.int32(23))
-                    total[t] += np.int32(bits).view(np.float32)
+                    total[t] += power_of_two(x)
             result = sums[p, first : first + width]
             for t in range(width):
-                bits = np.float32(total[t]).view(np.int32)
-                whole = np.float32((bits >> np.int32(23)) - np.int32(127))
-                f = np.int32((bits & _MANTISSA) | _EXPONENT_OF_ONE).view(np.float32) - _ONE
-                q = ((((((_L7 * f + _L6) * f + _L5) * f + _L4) * f + _L3) * f + _L2) * f + _L1) * f
-                result[t] = highest[t] + _LN2 * np.float32(whole + f * (q + _L0))
+                result[t] = highest[t] + _LN2 * binary_logarithm(total[t])
 
 
-@_compiled(
-    types.void(_constant(float64, 2), _constant(int64, 1), types.Array(float64, 2, "C")),
-)
+@compiled(fastmath=FAST)
 def _sum_double(
-    densities: NDArray[np.float64], offsets: NDArray[np.int64], sums: NDArray[np.float64]
+    densities: Matrix[np.float64], offsets: Vector[np.int64], sums: FilledMatrix[np.float64]
 ) -> None:
     n_pdfs = len(offsets) - 1
     for t in range(len(densities)):
@@ -157,34 +111,19 @@ def sum_by_pdf(
     return sums
 
 
-def _accumulate_signature(dtype: Any) -> Any:
-    return types.void(
-        # Of these few are looked at: how they lie in memory doesn't matter.
-        types.Array(dtype, 2, "A", readonly=True),
-        _constant(dtype, 2),
-        _constant(int64, 1),
-        _constant(int64, 1),
-        _constant(float64, 2),
-        _constant(float32, 2),
-        float64,
-        types.Array(float64, 1, "C"),
-        types.Array(float64, 2, "C"),
-        types.Array(float64, 2, "C"),
-    )
-
-
-@_compiled(_accumulate_signature(float32), _accumulate_signature(float64))
+@compiled(fastmath=FAST)
 def accumulate_diagonal(
-    densities: NDArray[np.floating[Any]],
-    log_emissions: NDArray[np.floating[Any]],
-    offsets: NDArray[np.int64],
-    gaussians: NDArray[np.int64],
-    posteriors: NDArray[np.float64],
-    frames: NDArray[np.float32],
+    # Few of these are looked at: how they lie in memory doesn't matter.
+    densities: Strided[np.float32 | np.float64],
+    log_emissions: Matrix[np.float32 | np.float64],
+    offsets: Vector[np.int64],
+    gaussians: Vector[np.int64],
+    posteriors: Matrix[np.float64],
+    frames: Matrix[np.float32],
     least: float,
-    counts: NDArray[np.float64],
-    first_order: NDArray[np.float64],
-    second_order: NDArray[np.float64],
+    counts: FilledVector[np.float64],
+    first_order: FilledMatrix[np.float64],
+    second_order: FilledMatrix[np.float64],
 ) -> None:
     """Add the moments of frames (T, D), weighted by posteriors of pdfs (T, P) and Gaussians.
 
@@ -210,27 +149,16 @@ def accumulate_diagonal(
                     second_order[g, d] += weight * value * value
 
 
-@_compiled(
-    types.void(
-        _constant(float32, 2),
-        _constant(int32, 1),
-        _constant(int64, 1),
-        types.Array(float32, 2, "C", readonly=True),
-        types.Array(float64, 1, "C"),
-        types.Array(float64, 1, "C"),
-        types.Array(float64, 2, "C"),
-        types.Array(float64, 2, "C"),
-    )
-)
+@compiled(fastmath=FAST)
 def accumulate_aligned(
-    frames: NDArray[np.float32],
-    pdfs: NDArray[np.int32],
-    offsets: NDArray[np.int64],
-    columns: NDArray[np.float32],
-    log_likelihood: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    first_order: NDArray[np.float64],
-    second_order: NDArray[np.float64],
+    frames: Matrix[np.float32],
+    pdfs: Vector[np.int32],
+    offsets: Vector[np.int64],
+    columns: Matrix[np.float32],
+    log_likelihood: FilledVector[np.float64],
+    counts: FilledVector[np.float64],
+    first_order: FilledMatrix[np.float64],
+    second_order: FilledMatrix[np.float64],
 ) -> None:
     """Add the moments of frames (T, D) whose pdfs (T,) are known: only these are evaluated.
 

@@ -8,53 +8,21 @@ Importing this module compiles, or loads from disk what was compiled before.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
-from numba import float32, float64, int64, types
-from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from speakergmm.kernels import FAST, FilledMatrix, Matrix, compiled, power_of_two
 
 _LOG2_E = np.float32(1.0 / math.log(2.0))
 # Smaller powers of two are subnormal in float32; a part that small is nothing.
 _LEAST = np.float32(-125.0)
-_MANTISSA_BITS = np.int32(23)
-# 2^f = 1 + f q(f) for f in -1/2..1/2, with q the polynomial through Chebyshev nodes.
-_NODES = 0.5 * np.cos(np.pi * (np.arange(5) + 0.5) / 5)
-_C1, _C2, _C3, _C4, _C5 = (
-    np.float32(c)
-    for c in np.linalg.solve(
-        np.vander(_NODES, increasing=True),
-        [np.expm1(f * np.log(2.0)) / f if f else np.log(2.0) for f in _NODES],
-    )
-)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
 
 
-def _compiled(*signatures: Any) -> Callable[[Function], Function]:
-    """Compile for these signatures, without the interpreter's lock; keep the code on disk."""
-
-    def decorate(function: Function) -> Function:
-        # Sums may be split over lanes, products and sums joined; NaN must stay NaN.
-        options: dict[str, Any] = {"nogil": True, "fastmath": {"reassoc", "contract", "nsz"}}
-        compile_function: Any = numba.njit
-        try:
-            made = compile_function(list(signatures), cache=True, **options)(function)
-        except RuntimeError:
-            # No place for the code on disk.
-            made = compile_function(list(signatures), **options)(function)
-        return cast(Function, made)
-
-    return decorate
-
-
-@_compiled(types.void(float32[:, ::1], int64, float64[:, ::1]))
+@compiled(fastmath=FAST)
 def mix_states_single(
-    densities: NDArray[np.float32], n_mix: int, emissions: NDArray[np.float64]
+    densities: FilledMatrix[np.float32], n_mix: int, emissions: FilledMatrix[np.float64]
 ) -> None:
     """As `mix_states_double`, in float32; parts below 2^-125 are zero."""
     n_frames, n_components = densities.shape
@@ -73,13 +41,7 @@ def mix_states_single(
             x = row[k]
             kept = x > _LEAST
             x = x if kept else _ZERO
-            whole = np.rint(x)
-            f = x - whole
-            power = np.float32(((((_C5 * f + _C4) * f + _C3) * f + _C2) * f + _C1) * f + _ONE)
-            # The whole part is added to the exponent that float32 numbers have in bits 23 to 30.
-            bits = power.view(np.int32) + (np.int32(whole) << _MANTISSA_BITS)
-            value = np.int32(bits).view(np.float32)
-            row[k] = value if kept else _ZERO
+            row[k] = power_of_two(x) if kept else _ZERO
         for s in range(n_states):
             first = s * n_mix
             total = _ZERO
@@ -91,9 +53,9 @@ def mix_states_single(
                 row[k] *= factor
 
 
-@_compiled(types.void(float64[:, ::1], int64, float64[:, ::1]))
+@compiled(fastmath=FAST)
 def mix_states_double(
-    densities: NDArray[np.float64], n_mix: int, emissions: NDArray[np.float64]
+    densities: FilledMatrix[np.float64], n_mix: int, emissions: FilledMatrix[np.float64]
 ) -> None:
     """Sum components within states.
 
@@ -125,12 +87,9 @@ def mix_states_double(
                 densities[t, k] /= total
 
 
-@_compiled(
-    types.void(float32[:, ::1], int64, float64[:, ::1]),
-    types.void(float64[:, ::1], int64, float64[:, ::1]),
-)
+@compiled(fastmath=FAST)
 def weigh_components(
-    parts: NDArray[Any], n_mix: int, state_posteriors: NDArray[np.float64]
+    parts: FilledMatrix[np.float32 | np.float64], n_mix: int, state_posteriors: Matrix[np.float64]
 ) -> None:
     """Multiply the parts of components, (T, S M), by the posteriors of their states, (T, S)."""
     n_frames, n_states = state_posteriors.shape

@@ -15,20 +15,14 @@ Three things make it fast, and none changes a result beyond rounding:
   probability is certain to be below exp(-60) of the best one's, it is left out.
 - Factors change by rank-one updates; they are computed anew after each sweep, so that rounding
   can't add up, and a removal that would cancel most digits computes its cluster anew at once.
-
-All is in one file because a compiled function that is kept on disk is compiled anew when its own
-file changes, but not when that of a function it calls does.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+from speakergmm.kernels import compiled
 
 # Rows of the tables, indexed by the number of frames that a cluster has without the frame weighed.
 CONSTANT, POWER, RATIO, SHRINK = 0, 1, 2, 3
@@ -36,20 +30,7 @@ _NEGLIGIBLE = 60.0
 _MOST_CANCELLATION = 1e-6
 
 
-def compiled(function: Function) -> Function:
-    """Compile a function without the interpreter's lock; keep the code on disk where one can.
-
-    In an installation that can't be written to, with no place for caches either, it is compiled
-    once a process.
-    """
-    compile_function: Any = numba.njit
-    try:
-        return cast(Function, compile_function(cache=True, nogil=True)(function))
-    except RuntimeError:
-        return cast(Function, compile_function(nogil=True)(function))
-
-
-@compiled
+@compiled(at_first_call=True)
 def log_growth(
     x: NDArray[np.float64],
     mean: NDArray[np.float64],
@@ -90,7 +71,7 @@ def log_growth(
     return growth
 
 
-@compiled
+@compiled(at_first_call=True)
 def log_shrinkage(
     x: NDArray[np.float64],
     mean: NDArray[np.float64],
@@ -129,7 +110,7 @@ def log_shrinkage(
     return shrinkage
 
 
-@compiled
+@compiled(at_first_call=True)
 def weigh(
     x: NDArray[np.float64],
     own: int,
@@ -186,7 +167,7 @@ def weigh(
     return True
 
 
-@compiled
+@compiled(at_first_call=True)
 def choose(log_weights: NDArray[np.float64], n_choices: int, uniform: float) -> int:
     """Draw an index with probability proportional to exp(log-weight), by inversion."""
     largest = -np.inf
@@ -208,7 +189,7 @@ def choose(log_weights: NDArray[np.float64], n_choices: int, uniform: float) -> 
     return chosen
 
 
-@compiled
+@compiled(at_first_call=True)
 def change_factor(
     factor: NDArray[np.float64], full: bool, vector: NDArray[np.float64], sign: float
 ) -> bool:
@@ -241,7 +222,7 @@ def change_factor(
     return True
 
 
-@compiled
+@compiled(at_first_call=True)
 def factorise(factor: NDArray[np.float64], full: bool) -> float:
     """Turn P, in the upper triangle, into its factor; return the logarithm of its determinant."""
     n_features = factor.shape[1]
@@ -267,7 +248,7 @@ def factorise(factor: NDArray[np.float64], full: bool) -> float:
     return log_determinant
 
 
-@compiled
+@compiled(at_first_call=True)
 def rebuild(
     X: NDArray[np.float64],
     labels: NDArray[np.int64],
@@ -310,7 +291,7 @@ def rebuild(
         log_determinants[k] = factorise(factors[k], full)
 
 
-@compiled
+@compiled(at_first_call=True)
 def _add_product(
     scatter: NDArray[np.float64], full: bool, vector: NDArray[np.float64], weight: float
 ) -> None:
@@ -325,7 +306,7 @@ def _add_product(
             scatter[j, d] += scaled * vector[d]
 
 
-@compiled
+@compiled(at_first_call=True)
 def sweep(
     X: NDArray[np.float64],
     order: NDArray[np.int64],

@@ -210,19 +210,3 @@ def test_choice_by_inversion_takes_what_the_uniform_number_says():
     log_weights[1] = -np.inf
     uniforms = [0.0, 0.199, 0.201, 0.699, 0.701, 1 - 2.0**-53]
     assert [choose(log_weights, 4, u) for u in uniforms] == [0, 0, 2, 2, 3, 3]
-
-
-def test_without_a_place_for_caches_code_is_compiled_in_memory(monkeypatch):
-    import numba
-
-    from speakergmm.mixtures.gibbs import kernels
-
-    njit = numba.njit
-
-    def refuse_cache(*, cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function 'f': no locator available for file 'f.py'")
-        return njit(**options)
-
-    monkeypatch.setattr(numba, "njit", refuse_cache)
-    assert kernels.compiled(lambda x: x + 1)(1) == 2
