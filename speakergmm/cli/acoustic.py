@@ -156,8 +156,8 @@ def train_hmm(
     from speakergmm.features import FeatureConfig
     from speakergmm.hmm.language.lexicon import Lexicon
     from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
-    from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-    from speakergmm.recognition.features import FeatureNormalisation, suited_rate
+    from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceModel
+    from speakergmm.recognition.features import suited_rate
     from speakergmm.recognition.text_problems import unusable_utterances
     from speakergmm.recognition.text_validation import validate_text
     from speakergmm.recognition.text_words import spelled_out

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
+    from speakergmm.recognition.acoustic_model import AcousticModel, train_acoustic_model
     from speakergmm.recognition.aligning import align_recording, align_recordings
     from speakergmm.recognition.confidence import WordConfidence, word_evidence
     from speakergmm.recognition.confidence_fitting import fit_confidence
@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from speakergmm.recognition.decoding import Decoder
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
     from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+    from speakergmm.recognition.graphs import SilenceModel
     from speakergmm.recognition.text_validation import validate_text
     from speakergmm.recognition.textgrids import read_textgrid, write_textgrid
-    from speakergmm.recognition.training import TrainingOptions, train_acoustic_model
+    from speakergmm.recognition.training import TrainingOptions
     from speakergmm.recognition.word_evaluation import evaluate_words
     from speakergmm.recognition.word_lists import WordCorpus, read_words
     from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
@@ -29,7 +30,7 @@ _HOME_OF = {
     "Decoder": "decoding",
     "FeatureArchive": "features",
     "FeatureNormalisation": "features",
-    "SilenceModel": "acoustic_model",
+    "SilenceModel": "graphs",
     "TrainingOptions": "training",
     "WordConfidence": "confidence",
     "WordCorpus": "word_lists",
@@ -44,7 +45,7 @@ _HOME_OF = {
     "read_ctm": "ctm",
     "read_textgrid": "textgrids",
     "read_words": "word_lists",
-    "train_acoustic_model": "training",
+    "train_acoustic_model": "acoustic_model",
     "train_word_models": "word_training",
     "validate_text": "text_validation",
     "word_evidence": "confidence",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
+from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path, refused
 from speakergmm.errors import (
     IncompatibleModelError,
     InvalidInputError,
@@ -24,13 +24,14 @@ from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
 from speakergmm.recognition.inputs import as_lexicon
 from speakergmm.serialization import load_arrays, save_arrays
 
 if TYPE_CHECKING:
+    from speakergmm.hmm.training.state import TrainingState
     from speakergmm.recognition.training import TrainingOptions
 
 ACOUSTIC_KIND = "acoustic model"
@@ -39,54 +40,8 @@ ACOUSTIC_KIND = "acoustic model"
 _DAMAGES = (ValueError, TypeError, AttributeError, IndexError, OverflowError)
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceModel:
-    """How pauses enter the graphs of transcripts.
-
-    Parameters
-    ----------
-    unit : str or None
-        Name of the model of silence; None where there is none.
-    probability : float
-        Of silence between two words.
-    edge_probability : float
-        Of silence before the first word and after the last one.
-    short_pause : str or None
-        Model that follows each word but the last in place of optional silence; see
-        `transcript_edges`.
-
-    Raises
-    ------
-    InvalidInputError
-        If a name is no text or a probability lies outside 0..1.
-    """
-
-    unit: str | None = "SIL"
-    probability: float = 0.5
-    edge_probability: float = 0.5
-    short_pause: str | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what is no name or no probability."""
-        for name in (self.unit, self.short_pause):
-            if name is not None and not (isinstance(name, str) and name):
-                raise InvalidInputError(f"a model of silence needs a name, found {name!r}")
-        for value in (self.probability, self.edge_probability):
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
-                raise InvalidInputError(f"a silence has a probability of 0 to 1, found {value!r}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return {
-            "unit": self.unit,
-            "probability": self.probability,
-            "edge_probability": self.edge_probability,
-            "short_pause": self.short_pause,
-        }
-
-
 @dataclass(frozen=True, eq=False, repr=False)
-class AcousticModel:
+class AcousticModel(SpeaksWords):
     """Phone or word models and everything needed to use them on recordings.
 
     Parameters
@@ -133,9 +88,7 @@ class AcousticModel:
                 f"the models have {self.models.n_features} features per frame, the feature "
                 f"configuration makes {n_features}"
             )
-        named = [u for u in (self.silence.unit, self.silence.short_pause) if u is not None]
-        known = set(self.models.units)
-        missing = sorted({*self.lexicon.phones, *named} - known)
+        missing = sorted({*self.lexicon.phones, *self.silence.units} - set(self.models.units))
         if missing:
             raise InvalidInputError(
                 "the lexicon and the silence name units without a model: "
@@ -159,12 +112,60 @@ class AcousticModel:
         transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
         lexicon: Lexicon | AnyPath,
         options: TrainingOptions | None = None,
-        **keywords: Any,
+        *,
+        n_jobs: int = 1,
+        strict: bool = False,
+        on_skip: OnSkip | None = None,
+        callback: Callable[[TrainingState], None] | None = None,
+        checkpoint: AnyPath | None = None,
+        progress: bool = False,
+        unusable: Mapping[str, str] | None = None,
     ) -> AcousticModel:
-        """Train from a flat start; see `speakergmm.recognition.training.train_acoustic_model`."""
-        from speakergmm.recognition.training import train_acoustic_model
+        """Train phone or word models of transcribed recordings, from a flat start.
 
-        return train_acoustic_model(corpus, transcripts, lexicon, options, **keywords)
+        Parameters
+        ----------
+        corpus : Corpus or path
+            Recordings, or where they lie; of named speakers, where features are to be normalised by
+            speaker.
+        transcripts : mapping of str to sequence of str, or path
+            Words by utterance, such as `speakergmm.corpora.read_transcripts` returns.
+        lexicon : Lexicon or path
+            Words by units.
+        options : TrainingOptions, optional
+        n_jobs : int, default=1
+            Processes that extract features and threads that train; changes nothing but the time.
+        strict : bool, default=False
+            Raise an error because of the first utterance that can't be used, instead of leaving it
+            out.
+        on_skip : callable, optional
+            Called with each `SkippedRecording`; by default a warning is issued.
+        callback : callable, optional
+            Called with the `TrainingState` after each iteration.
+        checkpoint : path, optional
+            See `speakergmm.hmm.train_embedded`.
+        progress : bool, default=False
+            Show a progress bar on a terminal while features are extracted.
+        unusable : mapping of str to str, optional
+            Utterances to leave out, and why, such as
+            `speakergmm.recognition.text_problems.unusable_utterances` names them.
+
+        Returns
+        -------
+        AcousticModel
+            Its provenance holds the history, the options and the utterances that were left out.
+
+        Raises
+        ------
+        InsufficientDataError
+            If no utterance can be used.
+        InvalidInputError
+            If the short pause has the name of the silence or of a phone.
+        """
+        from speakergmm.recognition.training import TrainingRun, train_phones
+
+        run = TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress)
+        return cls(**train_phones(corpus, transcripts, lexicon, options, run, unusable=unusable))
 
     def __repr__(self) -> str:
         return (
@@ -246,32 +247,6 @@ class AcousticModel:
                 zip(archive.utterances, archive.grids, strict=True)
             ):
                 yield utterance, archive[place], grid
-
-    def known_words(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Replace words outside the lexicon by the unknown word, where the model has one."""
-        if self.unknown is None:
-            return tuple(words)
-        return tuple(word if word in self.lexicon else self.unknown for word in words)
-
-    def compile(self, words: Sequence[str]) -> UtteranceGraph:
-        """Compile the graph of a transcript: all pronunciations, optional silences.
-
-        Raises
-        ------
-        UnknownWordError
-            If a word is not in the lexicon and the model has no unknown word.
-        InvalidInputError
-            If there is no word.
-        """
-        return compile_transcript(
-            self.known_words(words),
-            self.lexicon,
-            self.models,
-            silence=self.silence.unit,
-            silence_probability=self.silence.probability,
-            edge_silence_probability=self.silence.edge_probability,
-            short_pause=self.silence.short_pause,
-        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, whole or not at all.
@@ -377,3 +352,21 @@ def _unpacked_lexicon(packed: NDArray[np.uint8], source: str) -> Lexicon:
         word, probability, phones = line.split("\t")
         ways.setdefault(word, []).append(Pronunciation(tuple(phones.split()), float(probability)))
     return Lexicon({word: tuple(found) for word, found in ways.items()}, source)
+
+
+train_acoustic_model = AcousticModel.train
+
+
+def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
+    """Return an acoustic model, or read the one that lies at a path.
+
+    Raises
+    ------
+    InvalidTypeError
+        If it is neither; names the right call.
+    """
+    if is_path(given):
+        return AcousticModel.load(given)
+    if isinstance(given, AcousticModel):
+        return given
+    raise refused(given, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +10,17 @@ from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
-from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.alignment import Aligner
 from speakergmm.parallel import threaded_map
-from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.inputs import as_model, as_transcripts
+from speakergmm.recognition.inputs import as_transcripts
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
+from speakergmm.recognition.usable import Skips
 from speakergmm.words import case_hint, words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
@@ -95,60 +96,40 @@ def align_recordings(
         # Confidences rest on it.
         goodness=goodness or (confidences and model.confidence is not None),
     )
-    return _aligned(
-        model,
-        aligner,
-        as_utterances(utterances),
-        as_transcripts(transcripts),
-        loudness=loudness,
-        edges=edges,
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-        description=description,
-        judge=model.confidence if confidences else None,
-    )
+    said = as_transcripts(transcripts)
+    work = _Work(model, aligner, said, loudness, edges, model.confidence if confidences else None)
+    skips = Skips(on_skip, strict=strict, transcripts=said)
+    return _aligned(work, as_utterances(utterances), skips, n_jobs, strict, description)
 
 
 def _aligned(
-    model: AcousticModel,
-    aligner: Aligner,
+    work: _Work,
     utterances: tuple[Utterance, ...],
-    transcripts: Mapping[str, Sequence[str]],
-    *,
-    loudness: bool,
-    edges: Edges,
+    skips: Skips,
     n_jobs: int,
     strict: bool,
-    on_skip: OnSkip | None,
     description: str | None,
-    judge: WordConfidence | None,
 ) -> Iterator[AlignedUtterance]:
-    reasons: list[str] = []
-
-    def skip(found: SkippedRecording) -> None:
-        if strict:
-            raise InsufficientDataError(found.message)
-        reasons.append(found.message)
-        (on_skip or warn_of_skip)(found)
-
-    usable = [u for u in utterances if _has_transcript(u, transcripts, model, skip)]
+    model = work.model
+    usable = skips.usable(utterances, model.lexicon, unknown=model.unknown)
     if not usable:
         raise InsufficientDataError(
             "there is nothing to align: "
-            + (reasons[0] if reasons else "the corpus is empty")
-            + case_hint(model.lexicon.unknown(transcripts), model.lexicon)
+            + (skips.found[0].message if skips.found else "the corpus is empty")
+            + case_hint(model.lexicon.unknown(work.transcripts), model.lexicon)
         )
     with model.extract(
-        usable, n_jobs=n_jobs, strict=strict, on_skip=skip, description=description
+        usable, n_jobs=n_jobs, strict=strict, on_skip=skips, description=description
     ) as archive:
-        work = _Work(model, aligner, archive, transcripts, loudness, edges, judge)
         aligned = threaded_map(
-            work, range(len(archive)), n_jobs=n_jobs, description=description and "alignment"
+            lambda place: work.align(archive, place),
+            range(len(archive)),
+            n_jobs=n_jobs,
+            description=description and "alignment",
         )
         for place, result in enumerate(aligned):
             if isinstance(result, SpeakerGmmError):
-                skip(_skipped(archive.utterances[place], transcripts, str(result)))
+                skips.leave_out(archive.utterances[place], str(result))
             else:
                 yield result
 
@@ -176,30 +157,27 @@ class _Work:
 
     model: AcousticModel
     aligner: Aligner
-    archive: FeatureArchive
     transcripts: Mapping[str, Sequence[str]]
     loudness: bool
     edges: Edges
     confidence: WordConfidence | None
 
-    def __call__(self, place: int) -> AlignedUtterance | SpeakerGmmError:
-        utterance = self.archive.utterances[place]
+    def align(self, archive: FeatureArchive, place: int) -> AlignedUtterance | SpeakerGmmError:
+        utterance = archive.utterances[place]
         words = tuple(self.transcripts[utterance.id])
         try:
-            graph = self.model.compile(words)
-            alignment = self.aligner.align(graph, self.archive[place])
+            alignment = self.aligner.align(self.model.compile(words), archive[place])
             if self.confidence is not None:
                 alignment = self.confidence.applied(alignment)
             loud = has_speech = None
             if self.loudness:
                 loud = loud_frames(utterance, self.model.features)
-                measured = Measure(self.model.features, listen=True)(utterance)
-                has_speech = measured.has_speech
+                has_speech = Measure(self.model.features, listen=True)(utterance).has_speech
             return AlignedUtterance(
                 utterance,
                 words,
                 alignment,
-                self.archive.grids[place],
+                archive.grids[place],
                 probe(utterance.path).duration,
                 self.edges,
                 loud,
@@ -207,34 +185,3 @@ class _Work:
             )
         except SpeakerGmmError as error:
             return error
-
-
-def _has_transcript(
-    utterance: Utterance,
-    transcripts: Mapping[str, Sequence[str]],
-    model: AcousticModel,
-    skip: Callable[[SkippedRecording], None],
-) -> bool:
-    reason = None
-    if utterance.id not in transcripts:
-        reason = "it has no transcript"
-    elif not tuple(transcripts[utterance.id]):
-        reason = "its transcript is empty"
-    elif model.unknown is None and (outside := model.lexicon.unknown([transcripts[utterance.id]])):
-        named = ", ".join(map(repr, outside))
-        what = f"word {named} is" if len(outside) == 1 else f"words {named} are"
-        reason = f"the {what} not in the lexicon"
-    if reason is not None:
-        skip(_skipped(utterance, transcripts, reason))
-    return reason is None
-
-
-def _skipped(
-    utterance: Utterance, transcripts: Mapping[str, Sequence[str]], reason: str
-) -> SkippedRecording:
-    """Name the recording, the utterance, and where its transcript stands."""
-    said = transcripts.get(utterance.id)
-    path, line = getattr(said, "path", None), getattr(said, "line", None)
-    where = "" if path is None else f" ({path}{'' if line is None else f':{line}'})"
-    message = f"{utterance.path}: utterance {utterance.id!r}{where}: {reason}"
-    return SkippedRecording(utterance.path, message, (utterance.id,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,8 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
-from speakergmm.recognition.confidence import WordConfidence, word_evidence
-
-if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.confidence import EVIDENCE, WordConfidence, word_evidence
+from speakergmm.recognition.graphs import SpeaksWords
 
 _EXCHANGED = 0.1
 # Parts of the utterances that are held out in turn.
@@ -44,7 +42,7 @@ class Frames(Protocol):
 
 
 def fit_confidence(
-    model: AcousticModel,
+    model: SpeaksWords,
     frames: Frames,
     transcripts: Mapping[str, Sequence[str]],
     *,
@@ -87,62 +85,67 @@ def fit_confidence(
     transcripts with such faults, and confidences are for that speech; elsewhere right words get
     too little.
     """
-    usable = [
-        (place, tuple(model.known_words(transcripts[utterance.id])))
-        for place, utterance in enumerate(frames.utterances)
-        if utterance.id in transcripts
-    ]
-    usable = [
-        (place, words)
-        for place, words in usable
-        if words and all(word in model.lexicon for word in words)
-    ]
-    pool = [word for _, words in usable for word in words if word != model.unknown]
+    usable = _usable(model, frames, transcripts)
+    pool = [word for said in usable for word in said.words if word != model.unknown]
     if not pool:
         return None
     rng = np.random.default_rng(seed)
-    folds = _folds([frames.utterances[place] for place, _ in usable], rng)
-    work: list[_Align | None] = [None] * len(folds)
-    evidence: list[NDArray[np.float64]] = []
-    wrong: list[NDArray[np.bool_]] = []
-    n_words = n_wrong = 0
+    folds = _folds([frames.utterances[said.place] for said in usable], rng)
+
+    def aligner(trained_on: Sequence[_Said]) -> Aligner:
+        models = _estimated_on(model, frames, trained_on, schedule, n_jobs)
+        return Aligner(models, goodness=True)
+
+    aligners: dict[int, Aligner] = {}
+    rows, wrong = np.empty((0, len(EVIDENCE))), np.empty(0, np.bool_)
+    n_words = 0
     for number in [*range(len(folds))] * _MOST_PASSES:
-        if n_wrong >= _ENOUGH or n_words >= _MOST_WORDS:
+        if wrong.sum() >= _ENOUGH or n_words >= _MOST_WORDS:
             break
-        if work[number] is None and len(folds) > 1:
+        if number not in aligners and len(folds) > 1:
             held = set(folds[number])
-            others = [item for where, item in enumerate(usable) if where not in held]
-            models = _estimated_on(model, frames, others, schedule, n_jobs)
-            work[number] = _Align(model, Aligner(models, goodness=True), frames)
+            aligners[number] = aligner([s for n, s in enumerate(usable) if n not in held])
         chosen = []
-        for where in rng.permutation(folds[number]):
-            place, words = usable[where]
-            if n_words and n_words + len(words) > _MOST_WORDS:
+        for said in (usable[n] for n in rng.permutation(folds[number])):
+            if n_words and n_words + len(said.words) > _MOST_WORDS:
                 break
-            n_words += len(words)
-            chosen.append((place, *_exchanged(words, pool, model, rng)))
+            n_words += len(said.words)
+            chosen.append(_exchanged(said, pool, model, rng))
         if len(folds) == 1:
             # As wrong transcripts are that the model was trained on.
-            told = [(place, said) for place, said, _ in chosen]
-            models = _estimated_on(model, frames, told, schedule, n_jobs)
-            work[number] = _Align(model, Aligner(models, goodness=True), frames)
-        align = work[number]
-        assert align is not None
-        found = threaded_map(align, [(place, said) for place, said, _ in chosen], n_jobs=n_jobs)
-        for rows, (_, _, is_wrong) in zip(found, chosen, strict=True):
-            if rows is not None:
-                evidence.append(rows)
-                wrong.append(is_wrong)
-                n_wrong += int(is_wrong.sum())
-    if n_wrong < _LEAST:
+            aligners[number] = aligner(chosen)
+        align = _Align(model, aligners[number], frames)
+        for said, found in zip(chosen, threaded_map(align, chosen, n_jobs=n_jobs), strict=True):
+            if found is not None:
+                rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
+    if wrong.sum() < _LEAST:
         return None
-    rows, labels = np.concatenate(evidence), np.concatenate(wrong)
     kept = np.isfinite(rows).all(axis=1)
-    rows, labels = rows[kept], labels[kept]
-    n_wrong = int(labels.sum())
-    if min(n_wrong, len(labels) - n_wrong) < _LEAST:
+    rows, wrong = rows[kept], wrong[kept]
+    if min(wrong.sum(), (~wrong).sum()) < _LEAST:
         return None
-    return WordConfidence.fit(rows, ~labels)
+    return WordConfidence.fit(rows, ~wrong)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """The words of an utterance, and which of them are exchanged."""
+
+    place: int
+    words: tuple[str, ...]
+    wrong: tuple[bool, ...] = ()
+
+
+def _usable(
+    model: SpeaksWords, frames: Frames, transcripts: Mapping[str, Sequence[str]]
+) -> list[_Said]:
+    """Find utterances with transcripts, all of whose words the model can say."""
+    said = [
+        _Said(place, model.known_words(transcripts[utterance.id]))
+        for place, utterance in enumerate(frames.utterances)
+        if utterance.id in transcripts
+    ]
+    return [each for each in said if each.words and set(each.words) <= set(model.lexicon)]
 
 
 def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[NDArray[np.intp]]:
@@ -158,9 +161,9 @@ def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[ND
 
 
 def _estimated_on(
-    model: AcousticModel,
+    model: SpeaksWords,
     frames: Frames,
-    others: Sequence[tuple[int, tuple[str, ...]]],
+    others: Sequence[_Said],
     schedule: TrainingSchedule | None,
     n_jobs: int,
 ) -> PhoneModels:
@@ -177,8 +180,8 @@ def _estimated_on(
     try:
         return train_embedded(
             model.models,
-            [model.compile(words) for _, words in others],
-            _Part(frames, [place for place, _ in others]),
+            [model.compile(said.words) for said in others],
+            _Part(frames, [said.place for said in others]),
             schedule=once,
             n_jobs=n_jobs,
             flat=False,
@@ -205,34 +208,34 @@ class _Part:
 class _Align:
     """What a thread does with one utterance."""
 
-    model: AcousticModel
+    model: SpeaksWords
     aligner: Aligner
     frames: Frames
 
-    def __call__(self, task: tuple[int, tuple[str, ...]]) -> NDArray[np.float64] | None:
-        place, words = task
+    def __call__(self, said: _Said) -> NDArray[np.float64] | None:
         try:
-            alignment = self.aligner.align(self.model.compile(words), self.frames[place])
+            graph = self.model.compile(said.words)
+            return word_evidence(self.aligner.align(graph, self.frames[said.place]))
         except SpeakerGmmError:
             # Longer words than the recording has room for, or a recording too long to align.
             return None
-        return word_evidence(alignment)
 
 
 def _exchanged(
-    words: tuple[str, ...], pool: Sequence[str], model: AcousticModel, rng: np.random.Generator
-) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    said: _Said, pool: Sequence[str], model: SpeaksWords, rng: np.random.Generator
+) -> _Said:
     """Exchange some words for others that are not pronounced alike; say which."""
-    result = list(words)
-    is_wrong = rng.random(len(words)) < _EXCHANGED
-    for place in np.flatnonzero(is_wrong):
-        ways = {way.phones for way in model.lexicon[words[place]]}
+    result = list(said.words)
+    wrong = rng.random(len(result)) < _EXCHANGED
+    for place in np.flatnonzero(wrong):
+        word = result[place]
+        ways = {way.phones for way in model.lexicon[word]}
         others = (pool[number] for number in rng.integers(len(pool), size=20))
         other = next(
             (w for w in others if ways.isdisjoint(way.phones for way in model.lexicon[w])), None
         )
-        if other is None or words[place] == model.unknown:
-            is_wrong[place] = False
+        if other is None or word == model.unknown:
+            wrong[place] = False
         else:
             result[place] = other
-    return tuple(result), is_wrong
+    return _Said(said.place, tuple(result), tuple(wrong.tolist()))

@@ -17,14 +17,16 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
-from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.search import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
-from speakergmm.recognition.inputs import as_language_model, as_model
+from speakergmm.recognition.acoustic_model import AcousticModel, as_model
+from speakergmm.recognition.inputs import as_language_model
+from speakergmm.recognition.usable import Skips
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from speakergmm.hmm.decoding.isolated import IsolatedWords
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.hmm.models.phone_models import PhoneModels
-    from speakergmm.recognition.acoustic_model import AcousticModel
 
 _CHUNK = 16
 """Utterances that travel to a worker at a time."""
@@ -328,13 +329,13 @@ class Decoder:
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
         ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
-        report = on_skip or warn_of_skip
+        skips = Skips(on_skip, strict=strict, error=NoPathError)
         jobs = effective_jobs(n_jobs)
         with self.model.extract(
             as_utterances(corpus),
             n_jobs=n_jobs,
             strict=strict,
-            on_skip=on_skip,
+            on_skip=skips,
             description=description and f"{description}: features",
         ) as archive:
             work = _Work(
@@ -358,12 +359,9 @@ class Decoder:
                 for place, (result, text, error) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]
                     if result is None:
-                        message = f"{utterance.path}: utterance {utterance.id!r}: {error}"
-                        if strict:
-                            raise NoPathError(message)
-                        report(SkippedRecording(utterance.path, message, (utterance.id,)))
-                        continue
-                    yield Recognition(utterance, result, archive.grids[place], text)
+                        skips.leave_out(utterance, str(error))
+                    else:
+                        yield Recognition(utterance, result, archive.grids[place], text)
 
 
 _Outcome = tuple[DecodingResult | None, str | None, str | None]

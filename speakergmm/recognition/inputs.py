@@ -1,35 +1,15 @@
-"""What people give where a model, transcripts or a lexicon is wanted: often a path."""
+"""What people give where transcripts, a lexicon or a language model is wanted: often a path."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from speakergmm.corpora import read_transcripts
 from speakergmm.corpora.given import AnyPath, is_path, refused
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.words import split_words
-
-if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel
-
-
-def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
-    """Return an acoustic model, or read the one that lies at a path.
-
-    Raises
-    ------
-    InvalidTypeError
-        If it is neither; names the right call.
-    """
-    from speakergmm.recognition.acoustic_model import AcousticModel
-
-    if is_path(given):
-        return AcousticModel.load(given)
-    if isinstance(given, AcousticModel):
-        return given
-    raise refused(given, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)")
 
 
 def as_lexicon(

@@ -132,7 +132,7 @@ def validate_text(
     elif words is not None:
         problems += unknown_words(used, words, unknown)
     if model is not None:
-        problems += missing_phones(used, words, graphemes, model)
+        problems += missing_phones(used, words, graphemes, set(model.models.units))
     problems += language_model_words(language_model, used, words)
     config = model.features if model is not None else _config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
 
 from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
@@ -15,10 +14,6 @@ from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
 from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
 from speakergmm.words import case_hint, fold
-
-if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel
-
 
 PUNCTUATION = ".,;:!?\"'()[]{}-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2013\u2014"
 
@@ -98,10 +93,12 @@ def with_counts(counts: Mapping[str, int]) -> str:
 
 
 def missing_phones(
-    used: Mapping[str, Transcript], lexicon: Lexicon | None, graphemes: bool, model: AcousticModel
+    used: Mapping[str, Transcript],
+    lexicon: Lexicon | None,
+    graphemes: bool,
+    modelled: Set[str],
 ) -> Iterator[TextProblem]:
-    """Find phones or letters that the model has no unit for."""
-    modelled = set(model.models.units)
+    """Find phones or letters that a model has no unit for."""
     missing: Counter[str] = Counter()
     for name, said in used.items():
         lacking = set()

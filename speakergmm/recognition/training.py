@@ -4,30 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora import Corpus
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config, warn_of_skip
+from speakergmm.features.recordings import OnSkip, as_config
 from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
 from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
 from speakergmm.recognition.flat_start import flat_models
+from speakergmm.recognition.graphs import SilenceModel, WordModels
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
+from speakergmm.recognition.usable import Skips
 from speakergmm.words import case_hint
 
 UNKNOWN_WORD = "<unk>"
@@ -96,68 +99,33 @@ class TrainingOptions:
             found[self.silence.short_pause] = Topology.short_pause()
         if NOISE_UNIT in found:
             found[NOISE_UNIT] = Topology.silence(max(self.silence_states, 3))
-        return {**found, **(self.topologies or {})}
+        given = self.topologies or {}
+        return {unit: given.get(unit, topology) for unit, topology in found.items()}
 
 
-def train_acoustic_model(
+@dataclass(frozen=True, slots=True)
+class TrainingRun:
+    """How a training is run, whatever it trains; see `AcousticModel.train`."""
+
+    n_jobs: int = 1
+    strict: bool = False
+    on_skip: OnSkip | None = None
+    callback: Callable[[TrainingState], None] | None = None
+    checkpoint: AnyPath | None = None
+    progress: bool = False
+
+
+def train_phones(
     corpus: Recordings,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
     lexicon: Lexicon | AnyPath,
-    options: TrainingOptions | None = None,
+    options: TrainingOptions | None,
+    run: TrainingRun,
     *,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
-    callback: Callable[[TrainingState], None] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool = False,
     unusable: Mapping[str, str] | None = None,
-) -> AcousticModel:
-    """Train phone or word models of transcribed recordings.
-
-    Parameters
-    ----------
-    corpus : Corpus or path
-        Recordings, or where they lie; of named speakers, where features are to be normalised by
-        speaker.
-    transcripts : mapping of str to sequence of str, or path
-        Words by utterance, such as `speakergmm.corpora.transcripts.read_transcripts` returns.
-    lexicon : Lexicon or path
-        Words by units.
-    options : TrainingOptions, optional
-    n_jobs : int, default=1
-        Processes that extract features and threads that train; changes nothing but the time.
-    strict : bool, default=False
-        Raise an error because of the first utterance that can't be used, instead of leaving it out.
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
-    callback : callable, optional
-        Called with the `TrainingState` after each iteration.
-    checkpoint : path, optional
-        See `speakergmm.hmm.training.phone_training.train_embedded`.
-    progress : bool, default=False
-        Show a progress bar on a terminal while features are extracted.
-    unusable : mapping of str to str, optional
-        Utterances to leave out, and why, such as
-        `speakergmm.recognition.text_problems.unusable_utterances` names them.
-
-    Returns
-    -------
-    AcousticModel
-        Its provenance holds the history, the options and the utterances that were left out.
-
-    Raises
-    ------
-    InsufficientDataError
-        If no utterance can be used.
-    InvalidInputError
-        If the short pause has the name of the silence or of a phone.
-    """
-    corpus, transcripts, lexicon = (
-        as_corpus(corpus),
-        as_transcripts(transcripts),
-        as_lexicon(lexicon),
-    )
+) -> dict[str, Any]:
+    """Train what `AcousticModel.train` makes a model of; its parts, by their names."""
+    corpus, said, lexicon = as_corpus(corpus), as_transcripts(transcripts), as_lexicon(lexicon)
     options = options or TrainingOptions()
     if not isinstance(options, TrainingOptions):
         raise InvalidTypeError(f"got {type(options).__name__} where TrainingOptions(...) is wanted")
@@ -166,202 +134,227 @@ def train_acoustic_model(
         raise InvalidInputError(
             f"the short pause is called {short_pause!r}, as another model is; rename it"
         )
-    skipped: list[SkippedRecording] = []
+    unknown = None
+    if options.unknown_words == "map":
+        unknown = UNKNOWN_WORD
+        if unknown not in lexicon:
+            lexicon = lexicon.extended({unknown: (Pronunciation((NOISE_UNIT,)),)})
+    elif options.unknown_words == "graphemes":
+        lexicon = spelled_out(lexicon, said)
+    start = FlatStart(corpus, said, lexicon, unknown, unusable or {})
+    return start.train(
+        options, run, facts={"n_states": options.n_states, "unknown_words": options.unknown_words}
+    )
 
-    def skip(found: SkippedRecording) -> None:
-        if strict:
-            raise InsufficientDataError(found.message)
-        skipped.append(found)
-        (on_skip or warn_of_skip)(found)
 
-    lexicon, unknown = _complete_lexicon(transcripts, lexicon, options)
-    known = unusable or {}
-    usable = [u for u in corpus if _is_usable(u, transcripts, lexicon, unknown, known, skip)]
-    if not usable:
-        raise InsufficientDataError(
-            f"{corpus.source}: no utterance can be used for training; the first was left out "
-            f"because: {skipped[0].message if skipped else 'there is none'}"
-            + case_hint(lexicon.unknown(transcripts), lexicon)
+@dataclass(frozen=True, slots=True)
+class FlatStart:
+    """The steps from transcribed recordings to models, whatever the models are of.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    said : mapping of str to sequence of str
+        Words by utterance.
+    lexicon : Lexicon
+        Those words by units.
+    unknown : str or None
+        Word that others are taken for.
+    unusable : mapping of str to str
+        Utterances to leave out, and why.
+    """
+
+    corpus: Corpus
+    said: Mapping[str, Sequence[str]]
+    lexicon: Lexicon
+    unknown: str | None
+    unusable: Mapping[str, str]
+
+    def train(
+        self,
+        options: TrainingOptions,
+        run: TrainingRun,
+        *,
+        facts: Mapping[str, Any],
+        schedule_of: Callable[[int], TrainingSchedule] | None = None,
+        frequency_warps: Sequence[float] = (1.0,),
+    ) -> dict[str, Any]:
+        """Train, and fit confidences.
+
+        Parameters
+        ----------
+        options : TrainingOptions
+        run : TrainingRun
+        facts : mapping
+            What the provenance holds besides.
+        schedule_of : callable, optional
+            Gives the schedule for so many pdfs, in place of the options'.
+        frequency_warps : sequence of float
+            Each utterance is trained on once with its frequencies stretched by each.
+
+        Returns
+        -------
+        dict
+            The parts of an `AcousticModel`, by their names.
+        """
+        skips = Skips(run.on_skip, strict=run.strict, transcripts=self.said)
+        usable = skips.usable(
+            self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
         )
-    config = as_config(options.features)
-    with FeatureArchive.of(
-        usable,
-        config,
-        options.normalisation,
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=skip,
-        description="features" if progress else None,
-    ) as archive:
-        flat, graphs = _flat_models(archive, transcripts, lexicon, unknown, options)
-        if strict:
+        if not usable:
+            raise InsufficientDataError(
+                f"{self.corpus.source}: no utterance can be used for training; the first was left "
+                f"out because: {skips.found[0].message if skips.found else 'there is none'}"
+                + case_hint(self.lexicon.unknown(self.said), self.lexicon)
+            )
+        config = as_config(options.features)
+        with ExitStack() as stack:
+            archives = [
+                stack.enter_context(
+                    FeatureArchive.of(
+                        usable,
+                        config.replace(frequency_warp=config.frequency_warp * warp),
+                        options.normalisation,
+                        n_jobs=run.n_jobs,
+                        strict=run.strict,
+                        on_skip=skips,
+                        description="features" if run.progress else None,
+                    )
+                )
+                for warp in frequency_warps
+            ]
+            frames = _Joined(archives)
+            start = self._flat_models(frames, options, config)
+            schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
+            trained = self._train_embedded(frames, start, schedule, options.seed, run, skips)
+            words = modelled_words(self.lexicon, trained.models)
+            made = WordModels(
+                trained.models,
+                words,
+                options.silence,
+                # Where nobody said a word outside the lexicon, there is no model of noise.
+                self.unknown if self.unknown in words else None,
+            )
+            # As the recordings are, or nearest to it.
+            plain = archives[int(np.abs(np.log(frequency_warps)).argmin())]
+            confidence = fit_confidence(
+                made, plain, self.said, schedule=schedule, seed=options.seed, n_jobs=run.n_jobs
+            )
+        lost = {failure.place for failure in trained.failed}
+        # Of those with some warp that was trained on.
+        used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
+        provenance = {
+            "trained": utc_now(),
+            "versions": software_versions(),
+            "corpus": self.corpus.source,
+            "corpus_digest": self.corpus.digest,
+            "seed": options.seed,
+            "schedule": schedule.to_dict(),
+            **facts,
+            "n_utterances": len(used),
+            "n_speakers": len({u.speaker for u in used.values()} - {None}),
+            "n_frames": frames.n_frames,
+            "n_constant_frames": frames.n_constant,
+            "seconds": round(float(sum(grid.duration for grid in plain.grids)), 3),
+            "n_skipped": len(skips.found),
+            "skipped": [found.to_dict() for found in skips.found[:1000]],
+            "occupancy": [round(float(value), 3) for value in trained.occupancy],
+            "history": [
+                {
+                    "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
+                    "n_gaussians": h.n_gaussians,
+                    "n_failed": h.n_failed,
+                }
+                for h in trained.history
+            ],
+        }
+        return {
+            **vars(made),
+            "features": config,
+            "normalisation": options.normalisation,
+            "provenance": provenance,
+            "confidence": confidence,
+        }
+
+    def _flat_models(
+        self, frames: _Joined, options: TrainingOptions, config: FeatureConfig
+    ) -> WordModels:
+        """Models to begin with, of all units that the transcripts may need."""
+        said = {word for u in frames.utterances for word in self.said[u.id]}
+        used = self.lexicon.restricted(
+            {word if word in self.lexicon else str(self.unknown) for word in said}
+        )
+        # Units of words that nobody says have no data; those of other words of the lexicon may.
+        topologies = options.topologies_of(used.phones)
+        flat = flat_models(frames, topologies, config, silences=options.silence.units)
+        return WordModels(flat, self.lexicon, options.silence, self.unknown)
+
+    def _train_embedded(
+        self,
+        frames: _Joined,
+        start: WordModels,
+        schedule: TrainingSchedule,
+        seed: int,
+        run: TrainingRun,
+        skips: Skips,
+    ) -> TrainingResult:
+        compiled = {
+            words: start.compile(words)
+            for words in dict.fromkeys(tuple(self.said[u.id]) for u in frames.utterances)
+        }
+        graphs = [compiled[tuple(self.said[u.id])] for u in frames.utterances]
+        if run.strict:
             # Training would find out, but only tells when it is done.
-            _skip_unfit(archive, graphs, options.schedule, skip)
-        silence = options.silence.unit
+            _skip_unfit(frames, graphs, schedule, skips)
+        flat, silence = start.models, start.silence.unit
         trained = train_embedded(
             flat,
             graphs,
-            archive,
-            schedule=options.schedule,
+            frames,
+            schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
-            seed=options.seed,
-            n_jobs=n_jobs,
-            callback=callback,
-            checkpoint=checkpoint,
+            seed=seed,
+            n_jobs=run.n_jobs,
+            callback=run.callback,
+            checkpoint=run.checkpoint,
         )
         for failure in trained.failed:
-            utterance = archive.utterances[failure.place]
-            skip(_skipped(utterance, failure.reason))
-        words = modelled_words(lexicon, trained.models)
-        model = AcousticModel(
-            trained.models,
-            words,
-            config,
-            options.normalisation,
-            options.silence,
-            # Where nobody said a word outside the lexicon, there is no model of noise.
-            unknown if unknown in words else None,
-            _provenance(corpus, archive, options, trained, skipped),
-        )
-        confidence = fit_confidence(
-            model, archive, transcripts, schedule=options.schedule, seed=options.seed, n_jobs=n_jobs
-        )
-    return replace(model, confidence=confidence)
+            skips.leave_out(frames.utterances[failure.place], failure.reason)
+        return trained
 
 
-def _complete_lexicon(
-    transcripts: Mapping[str, Sequence[str]], lexicon: Lexicon, options: TrainingOptions
-) -> tuple[Lexicon, str | None]:
-    """Give words outside the lexicon what the options say; return the unknown word too."""
-    if options.unknown_words == "map":
-        if UNKNOWN_WORD not in lexicon:
-            lexicon = lexicon.extended({UNKNOWN_WORD: (Pronunciation((NOISE_UNIT,)),)})
-        return lexicon, UNKNOWN_WORD
-    if options.unknown_words == "graphemes":
-        lexicon = spelled_out(lexicon, transcripts)
-    return lexicon, None
+class _Joined(Sequence[NDArray[np.float32]]):
+    """Features of several archives, one after the other; and whose they are."""
 
+    def __init__(self, archives: Sequence[FeatureArchive]) -> None:
+        self.utterances = tuple(u for archive in archives for u in archive.utterances)
+        self.grids = tuple(grid for archive in archives for grid in archive.grids)
+        self.n_frames = sum(archive.n_frames for archive in archives)
+        self.n_constant = sum(archive.n_constant for archive in archives)
+        self._places = [(a, place) for a in archives for place in range(len(a))]
 
-def _is_usable(
-    utterance: Utterance,
-    transcripts: Mapping[str, Sequence[str]],
-    lexicon: Lexicon,
-    unknown: str | None,
-    unusable: Mapping[str, str],
-    skip: Callable[[SkippedRecording], None],
-) -> bool:
-    if utterance.id in unusable:
-        skip(_skipped(utterance, unusable[utterance.id]))
-        return False
-    if utterance.id not in transcripts:
-        skip(_skipped(utterance, "it has no transcript"))
-        return False
-    words = tuple(transcripts[utterance.id])
-    if not words:
-        skip(_skipped(utterance, "its transcript is empty"))
-        return False
-    missing = [] if unknown else sorted({word for word in words if word not in lexicon})
-    if missing:
-        named = ", ".join(repr(word) for word in missing[:5])
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        skip(_skipped(utterance, f"words outside the lexicon: {named}{more}"))
-        return False
-    return True
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        archive, within = self._places[place]
+        return archive[within]
 
 
 def _skip_unfit(
-    archive: FeatureArchive,
-    graphs: Sequence[UtteranceGraph],
-    schedule: TrainingSchedule,
-    skip: Callable[[SkippedRecording], None],
+    frames: _Joined, graphs: Sequence[UtteranceGraph], schedule: TrainingSchedule, skips: Skips
 ) -> None:
     """Tell of utterances with fewer frames than their transcripts need, or too many for memory."""
     sums = schedule.algorithm == "baum-welch"
-    for utterance, grid, graph in zip(archive.utterances, archive.grids, graphs, strict=True):
+    for utterance, grid, graph in zip(frames.utterances, frames.grids, graphs, strict=True):
         needed = graph.skeleton.shortest_duration or 0
         if grid.n_frames < needed:
-            reason = f"the transcript needs at least {needed} frames, found {grid.n_frames}"
-            skip(_skipped(utterance, reason))
+            skips.leave_out(
+                utterance, f"the transcript needs at least {needed} frames, found {grid.n_frames}"
+            )
         excess = schedule.excess(grid.n_frames, graph.n_states, sums=sums)
         if excess is not None:
-            skip(_skipped(utterance, excess))
-
-
-def _skipped(utterance: Utterance, reason: str) -> SkippedRecording:
-    message = f"{utterance.path}: utterance {utterance.id!r}: {reason}"
-    return SkippedRecording(utterance.path, message, (utterance.id,))
-
-
-def _flat_models(
-    archive: FeatureArchive,
-    transcripts: Mapping[str, Sequence[str]],
-    lexicon: Lexicon,
-    unknown: str | None,
-    options: TrainingOptions,
-) -> tuple[PhoneModels, list[UtteranceGraph]]:
-    """Models to begin with, of all units that the transcripts may need, and their graphs."""
-    said = [
-        [word if word in lexicon else str(unknown) for word in transcripts[utterance.id]]
-        for utterance in archive.utterances
-    ]
-    used = lexicon.restricted({word for words in said for word in words})
-    silence = options.silence
-    flat = flat_models(
-        archive,
-        # Units of words that nobody says have no data; those of other words of the lexicon may.
-        options.topologies_of(used.phones),
-        as_config(options.features),
-        silences=[unit for unit in (silence.unit, silence.short_pause) if unit is not None],
-    )
-    graphs = [
-        compile_transcript(
-            words,
-            lexicon,
-            flat,
-            silence=silence.unit,
-            silence_probability=silence.probability,
-            edge_silence_probability=silence.edge_probability,
-            short_pause=silence.short_pause,
-        )
-        for words in said
-    ]
-    return flat, graphs
-
-
-def _provenance(
-    corpus: Corpus,
-    archive: FeatureArchive,
-    options: TrainingOptions,
-    trained: TrainingResult,
-    skipped: Sequence[SkippedRecording],
-) -> dict[str, Any]:
-    seconds = sum(grid.duration for grid in archive.grids)
-    return {
-        "trained": utc_now(),
-        "versions": software_versions(),
-        "corpus": corpus.source,
-        "corpus_digest": corpus.digest,
-        "seed": options.seed,
-        "schedule": options.schedule.to_dict(),
-        "n_states": options.n_states,
-        "unknown_words": options.unknown_words,
-        "n_utterances": len(archive) - len(trained.failed),
-        "n_speakers": len({u.speaker for u in archive.utterances if u.speaker is not None}),
-        "n_frames": archive.n_frames,
-        "n_constant_frames": archive.n_constant,
-        "seconds": round(float(seconds), 3),
-        "n_skipped": len(skipped),
-        "skipped": [found.to_dict() for found in skipped[:1000]],
-        "occupancy": [round(float(value), 3) for value in trained.occupancy],
-        "history": [
-            {
-                "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
-                "n_gaussians": h.n_gaussians,
-                "n_failed": h.n_failed,
-            }
-            for h in trained.history
-        ],
-    }
+            skips.leave_out(utterance, excess)
 
 
 def modelled_words(lexicon: Lexicon, models: PhoneModels) -> Lexicon:

@@ -11,8 +11,7 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import OnSkip
 from speakergmm.metrics.intervals import Interval, wilson_interval
-from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.inputs import as_model
+from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.word_lists import as_single_words
 
 

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import (
-    OnSkip,
-    SkippedRecording,
-    as_config,
-    warn_of_skip,
-)
+from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.models.utterance_graph import compile_transcript
-from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.hmm.training.state import TrainingState
-from speakergmm.provenance import software_versions, utc_now
-from speakergmm.recognition.acoustic_model import AcousticModel, SilenceModel
-from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
-from speakergmm.recognition.flat_start import flat_models
+from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.features import FeatureNormalisation
+from speakergmm.recognition.graphs import SilenceModel
+from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
 from speakergmm.recognition.word_lists import as_single_words
 
 
@@ -174,132 +161,34 @@ def train_word_models(
         raise InvalidTypeError(
             f"got {type(options).__name__} where WordTrainingOptions(...) is wanted"
         )
-    skipped: list[SkippedRecording] = []
-
-    def skip(found: SkippedRecording) -> None:
-        if strict:
-            raise InsufficientDataError(found.message)
-        if found not in skipped:  # once, however many warps there are
-            skipped.append(found)
-            (on_skip or warn_of_skip)(found)
-
-    usable = [utterance for utterance in corpus if utterance.id in called]
-    for utterance in corpus:
-        if utterance.id not in called:
-            message = f"{utterance.path}: nothing says what word {utterance.id!r} is"
-            skip(SkippedRecording(utterance.path, message, (utterance.id,)))
-    lexicon = _lexicon_of({called[u.id] for u in usable}, lexicon, silence)
-    config = as_config(options.features)
-    with ExitStack() as stack:
-        archives = [
-            stack.enter_context(
-                FeatureArchive.of(
-                    usable,
-                    config.replace(frequency_warp=warp),
-                    options.normalisation,
-                    n_jobs=n_jobs,
-                    strict=strict,
-                    on_skip=skip,
-                    description="features" if progress else None,
-                )
-            )
-            for warp in options.frequency_warps
-        ]
-        frames = _Joined(archives)
-        said = [called[u.id] for u in frames.utterances]
-        pauses = SilenceModel(
-            silence if options.silence_states else None,
-            probability=0.0,
-            edge_probability=options.silence_probability,
-        )
-        flat = _flat_models(frames, lexicon.restricted(set(said)), pauses, options)
-        graph_of = {
-            word: compile_transcript(
-                [word],
-                lexicon,
-                flat,
-                silence=pauses.unit,
-                edge_silence_probability=pauses.edge_probability,
-            )
-            for word in sorted(set(said))
-        }
-        schedule = options.schedule(flat.n_pdfs)
-        trained = train_embedded(
-            flat,
-            [graph_of[word] for word in said],
-            frames,
-            schedule=schedule,
+    lexicon = _lexicon_of({called[u.id] for u in corpus if u.id in called}, lexicon, silence)
+    pauses = SilenceModel(
+        silence if options.silence_states else None,
+        probability=0.0,
+        edge_probability=options.silence_probability,
+    )
+    start = FlatStart(
+        corpus,
+        {name: (word,) for name, word in called.items()},
+        lexicon,
+        None,
+        {u.id: f"nothing says what word {u.id!r} is" for u in corpus if u.id not in called},
+    )
+    parts = start.train(
+        TrainingOptions(
+            features=options.features,
+            normalisation=options.normalisation,
+            silence=pauses,
+            silence_states=max(options.silence_states, 1),
+            topologies=dict.fromkeys(lexicon.phones, Topology.left_right(options.n_states)),
             seed=options.seed,
-            n_jobs=n_jobs,
-            callback=callback,
-            checkpoint=checkpoint,
-        )
-        for failure in trained.failed:
-            utterance = frames.utterances[failure.place]
-            message = f"{utterance.path}: utterance {utterance.id!r}: {failure.reason}"
-            skip(SkippedRecording(utterance.path, message, (utterance.id,)))
-        lost = {failure.place for failure in trained.failed}
-        # Of those with some warp that was trained on.
-        used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
-        first = archives[0]
-        provenance = {
-            "trained": utc_now(),
-            "versions": software_versions(),
-            "corpus": corpus.source,
-            "corpus_digest": corpus.digest,
-            **options.to_dict(),
-            "schedule": schedule.to_dict(),
-            "n_utterances": len(used),
-            "n_speakers": len({u.speaker for u in used.values() if u.speaker is not None}),
-            "seconds": round(float(sum(grid.duration for grid in first.grids)), 3),
-            "n_skipped": len(skipped),
-            "skipped": [found.to_dict() for found in skipped[:1000]],
-            "history": [
-                {
-                    "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
-                    "n_gaussians": h.n_gaussians,
-                    "n_failed": h.n_failed,
-                }
-                for h in trained.history
-            ],
-        }
-        model = AcousticModel(
-            trained.models,
-            lexicon.restricted(set(said)),
-            config,
-            options.normalisation,
-            pauses,
-            None,
-            provenance,
-        )
-        # As the recordings are, or nearest to it.
-        warps = np.abs(np.log(options.frequency_warps))
-        confidence = fit_confidence(
-            model,
-            archives[int(warps.argmin())],
-            {name: (word,) for name, word in called.items()},
-            schedule=schedule,
-            seed=options.seed,
-            n_jobs=n_jobs,
-        )
-    return replace(model, confidence=confidence)
-
-
-class _Joined(Sequence[NDArray[np.float32]]):
-    """Features of several archives, one after the other; and whose they are."""
-
-    def __init__(self, archives: Sequence[FeatureArchive]) -> None:
-        self.utterances = tuple(u for archive in archives for u in archive.utterances)
-        self.n_frames = sum(archive.n_frames for archive in archives)
-        self.n_constant = sum(archive.n_constant for archive in archives)
-        self._places = [(a, place) for a in archives for place in range(len(a))]
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, place: Any) -> Any:
-        archive, within = self._places[place]
-        return archive[within]
+        ),
+        TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress),
+        facts=options.to_dict(),
+        schedule_of=options.schedule,
+        frequency_warps=options.frequency_warps,
+    )
+    return AcousticModel(**parts)
 
 
 def _lexicon_of(words: set[str], lexicon: Lexicon | None, silence: str) -> Lexicon:
@@ -315,22 +204,4 @@ def _lexicon_of(words: set[str], lexicon: Lexicon | None, silence: str) -> Lexic
     missing = sorted(word for word in words if word not in lexicon)
     if missing:
         raise InvalidInputError(f"words without a pronunciation: {', '.join(missing[:10])}")
-    return lexicon
-
-
-def _flat_models(
-    frames: _Joined, lexicon: Lexicon, pauses: SilenceModel, options: WordTrainingOptions
-) -> PhoneModels:
-    """Models to begin with: all states alike."""
-    topologies = dict.fromkeys(sorted(lexicon.phones), Topology.left_right(options.n_states))
-    if pauses.unit is not None:
-        n_silent = options.silence_states
-        topologies[pauses.unit] = (
-            Topology.silence(n_silent) if n_silent > 2 else Topology.left_right(n_silent)
-        )
-    return flat_models(
-        frames,
-        topologies,
-        as_config(options.features),
-        silences=[] if pauses.unit is None else [pauses.unit],
-    )
+    return lexicon.restricted(words)

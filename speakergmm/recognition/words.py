@@ -14,9 +14,8 @@ from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.hmm.training.moments import Moments
-from speakergmm.recognition.acoustic_model import AcousticModel
+from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoding import lexicon_words
-from speakergmm.recognition.inputs import as_model
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:

@@ -1,0 +1,106 @@
+"""Which utterances can be used with their transcripts, and what is told of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from speakergmm.corpora import Utterance
+from speakergmm.errors import InsufficientDataError, SpeakerGmmError
+from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.hmm.language.lexicon import Lexicon
+
+_MOST_NAMED = 5
+
+
+class Skips:
+    """What a piece of work goes on without: called with each, tells of it once and keeps it.
+
+    Parameters
+    ----------
+    on_skip : callable, optional
+        Called with each `SkippedRecording`; by default a warning is issued.
+    strict : bool
+        Raise an error instead.
+    transcripts : mapping of str to sequence of str, optional
+        What is said; messages name the file and line of a transcript that was read.
+    error : type, default=InsufficientDataError
+        What is raised then.
+
+    Attributes
+    ----------
+    found : list of SkippedRecording
+    """
+
+    def __init__(
+        self,
+        on_skip: OnSkip | None,
+        *,
+        strict: bool,
+        transcripts: Mapping[str, Sequence[str]] | None = None,
+        error: type[SpeakerGmmError] = InsufficientDataError,
+    ) -> None:
+        self.found: list[SkippedRecording] = []
+        self._told: set[SkippedRecording] = set()
+        self._report = on_skip or warn_of_skip
+        self._strict = strict
+        self._error = error
+        self._transcripts = transcripts or {}
+
+    def __call__(self, skipped: SkippedRecording) -> None:
+        """Go on without a recording."""
+        if self._strict:
+            raise self._error(skipped.message)
+        if skipped not in self._told:
+            self._told.add(skipped)
+            self.found.append(skipped)
+            self._report(skipped)
+
+    def leave_out(self, utterance: Utterance, reason: str) -> None:
+        """Go on without an utterance, and say why and where its transcript stands."""
+        said = self._transcripts.get(utterance.id)
+        path, line = getattr(said, "path", None), getattr(said, "line", None)
+        where = "" if path is None else f" ({path}{'' if line is None else f':{line}'})"
+        message = f"{utterance.path}: utterance {utterance.id!r}{where}: {reason}"
+        self(SkippedRecording(utterance.path, message, (utterance.id,)))
+
+    def usable(
+        self,
+        utterances: Sequence[Utterance],
+        lexicon: Lexicon,
+        *,
+        unknown: str | None = None,
+        unusable: Mapping[str, str] | None = None,
+    ) -> list[Utterance]:
+        """Return the utterances that have a transcript of known words; leave out the others.
+
+        Parameters
+        ----------
+        utterances : sequence of Utterance
+        lexicon : Lexicon
+        unknown : str, optional
+            Word that others are taken for; without it they must be in the lexicon.
+        unusable : mapping of str to str, optional
+            Utterances that are known to be useless, and why.
+        """
+        kept = []
+        for utterance in utterances:
+            said = self._transcripts.get(utterance.id)
+            if unusable and utterance.id in unusable:
+                self.leave_out(utterance, unusable[utterance.id])
+            elif said is None:
+                self.leave_out(utterance, "it has no transcript")
+            elif not tuple(said):
+                self.leave_out(utterance, "its transcript is empty")
+            elif unknown is None and (missing := sorted(lexicon.unknown([said]))):
+                self.leave_out(utterance, _missing_words(missing))
+            else:
+                kept.append(utterance)
+        return kept
+
+
+def _missing_words(words: Sequence[str]) -> str:
+    named = ", ".join(map(repr, words[:_MOST_NAMED]))
+    if len(words) == 1:
+        return f"the word {named} is not in the lexicon"
+    more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
+    return f"the words {named}{more} are not in the lexicon"
