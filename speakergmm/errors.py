@@ -13,6 +13,10 @@ class InvalidInputError(SpeakerGmmError, ValueError):
     """An array, option or configuration value lies outside what is allowed."""
 
 
+class MissingLibraryError(SpeakerGmmError, ImportError):
+    """A library that only some functions need is not installed; the message says how to get it."""
+
+
 class InvalidTypeError(InvalidInputError, TypeError):
     """A thing of another kind is given than what is taken; the message names the right call."""
 

@@ -11,6 +11,7 @@ from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.hmm.classifier import HMMClassifier
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
+from speakergmm.estimators.hmm.monitor import FitMonitor
 from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
 from speakergmm.estimators.regression import GaussianMixtureRegressor
 from speakergmm.estimators.selection.search import select_n_components
@@ -18,6 +19,7 @@ from speakergmm.estimators.selection.search import select_n_components
 __all__ = [
     "BayesianGaussianMixture",
     "DirichletProcessMixture",
+    "FitMonitor",
     "GaussianMixture",
     "GaussianMixtureHMM",
     "GaussianMixtureOutlierDetector",

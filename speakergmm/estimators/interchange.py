@@ -15,7 +15,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, MissingLibraryError
 from speakergmm.estimators.fitted import precision_factors
 from speakergmm.gaussians.kinds import make_mixture
 from speakergmm.gaussians.parameters import Mixture, mixture_of
@@ -173,6 +173,17 @@ def from_hmmlearn(model: Any) -> list[Mixture]:
     ]
 
 
+def _models_of_hmmlearn() -> Any:
+    try:
+        from hmmlearn import hmm
+    except ImportError:
+        raise MissingLibraryError(
+            "models of hmmlearn can't be made, for hmmlearn is not installed (there are no wheels "
+            "of it for Python 3.14 and later)"
+        ) from None
+    return hmm
+
+
 def to_hmmlearn(
     states: Sequence[Mixture],
     *,
@@ -199,7 +210,7 @@ def to_hmmlearn(
     ------
     InvalidInputError
         If there is no state, states differ in kind or shape, or probabilities have a wrong shape.
-    ImportError
+    MissingLibraryError
         If hmmlearn is not installed.
 
     Examples
@@ -208,11 +219,10 @@ def to_hmmlearn(
     >>> to_hmmlearn([state, state]).n_mix
     2
     """
-    from hmmlearn.hmm import GMMHMM
-
+    models = _models_of_hmmlearn()
     mixtures = _check_states(states)
     kind, n_mix = mixtures[0].covariance_type, mixtures[0].n_components
-    model = GMMHMM(len(mixtures), n_mix=n_mix, covariance_type=kind, init_params="")
+    model = models.GMMHMM(len(mixtures), n_mix=n_mix, covariance_type=kind, init_params="")
     model.weights_ = np.stack([state.weights / state.weights.sum() for state in mixtures])
     model.means_ = np.stack([state.means for state in mixtures])
     model.covars_ = np.stack([state.covariances for state in mixtures])
@@ -247,11 +257,10 @@ def to_hmmlearn_gaussian(
     InvalidInputError
         If there is no state, a state has several components, states differ in kind or features
         (or, tied, in their covariance), or probabilities have a wrong shape.
-    ImportError
+    MissingLibraryError
         If hmmlearn is not installed.
     """
-    from hmmlearn.hmm import GaussianHMM
-
+    models = _models_of_hmmlearn()
     mixtures = _check_states(states)
     kind = mixtures[0].covariance_type
     if mixtures[0].n_components != 1:
@@ -268,7 +277,7 @@ def to_hmmlearn_gaussian(
         covariances = covariances[0]
     else:
         covariances = covariances[:, 0]
-    model = GaussianHMM(len(mixtures), covariance_type=kind, init_params="")
+    model = models.GaussianHMM(len(mixtures), covariance_type=kind, init_params="")
     model.n_features = mixtures[0].n_features
     model.means_ = np.stack([state.means[0] for state in mixtures])
     model.covars_ = covariances

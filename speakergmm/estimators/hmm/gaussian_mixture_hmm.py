@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Self
 
 import numpy as np
-from hmmlearn.base import BaseHMM
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
-from speakergmm.estimators.hmm.inference import (
-    ARITHMETIC,
-    HiddenMarkovInference,
-    log_emissions,
-)
+from speakergmm.estimators.hmm.inference import ARITHMETIC, HiddenMarkovInference
 from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
 from speakergmm.estimators.hmm.starts import EmissionStart
 from speakergmm.estimators.hmm.storage import StorableHiddenMarkov
-from speakergmm.gaussians.density import natural_parameters
 from speakergmm.gaussians.kinds import make_mixture, mixture_kind
 from speakergmm.gaussians.parameters import Mixture
 from speakergmm.hmm.models.dense import (
@@ -46,12 +43,14 @@ from speakergmm.hmm.training.sequences import (
 )
 from speakergmm.parallel import effective_jobs
 
+_log = logging.getLogger(__name__)
+
 
 class GaussianMixtureHMM(
     HiddenMarkovInference,
     InterchangeableHiddenMarkov,
     StorableHiddenMarkov,
-    BaseHMM,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
 ):
     """Hidden Markov model with Gaussian mixtures as emissions, in the place of hmmlearn's GMMHMM.
 
@@ -116,10 +115,10 @@ class GaussianMixtureHMM(
     covars_ : array
         Shape (S, M) for "spherical", (S, M, D) for "diag", (S, D, D) for "tied", (S, M, D, D) for
         "full".
-    monitor_ : hmmlearn.base.ConvergenceMonitor
-        Convergence of the last fit; may be replaced before it. Its ``history`` holds, for each
-        iteration, the log-likelihood of all sequences plus the logarithm of the priors' density
-        (0 without priors).
+    monitor_ : FitMonitor
+        Convergence of the last fit; may be replaced before it, also by hmmlearn's own. Its
+        ``history`` holds, for each iteration, the log-likelihood of all sequences plus the
+        logarithm of the priors' density (0 without priors).
     history_ : tuple of HiddenMarkovIteration
         What each iteration did.
     n_features : int
@@ -132,9 +131,11 @@ class GaussianMixtureHMM(
     (`hidden_markov_update`). Rabiner, "A tutorial on hidden Markov models and selected
     applications in speech recognition", Proceedings of the IEEE 77 (1989).
 
-    Unlike hmmlearn, covariances are centred on the new means, `min_covar` holds in each iteration,
-    states and components without data keep their parameters instead of turning into NaN, and
-    the start of ergodic models is uniform instead of random.
+    It has the methods and attributes of hmmlearn's models, is no subclass of its `BaseHMM`, and
+    needs hmmlearn for nothing but `to_hmmlearn`. Unlike hmmlearn, covariances are centred on the
+    new means, `min_covar` holds in each iteration, states and components without data keep their
+    parameters instead of turning into NaN, and the start of ergodic models is uniform instead of
+    random.
 
     Examples
     --------
@@ -147,6 +148,8 @@ class GaussianMixtureHMM(
     """
 
     file_kind = "Gaussian mixture HMM"
+
+    n_features: int
 
     def __init__(
         self,
@@ -176,27 +179,25 @@ class GaussianMixtureHMM(
         precision: str = "float32",
         n_jobs: int = 1,
     ) -> None:
-        super().__init__(
-            n_components,
-            startprob_prior=startprob_prior,
-            transmat_prior=transmat_prior,
-            algorithm=algorithm,
-            random_state=random_state,
-            n_iter=n_iter,
-            tol=tol,
-            verbose=verbose,
-            params=params,
-            init_params=init_params,
-            implementation=implementation,
-        )
+        self.n_components = n_components
         self.n_mix = n_mix
         self.min_covar = min_covar
+        self.startprob_prior = startprob_prior
+        self.transmat_prior = transmat_prior
         self.weights_prior = weights_prior
         self.means_prior = means_prior
         self.means_weight = means_weight
         self.covars_prior = covars_prior
         self.covars_weight = covars_weight
+        self.algorithm = algorithm
         self.covariance_type = covariance_type
+        self.random_state = random_state
+        self.n_iter = n_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.params = params
+        self.init_params = init_params
+        self.implementation = implementation
         self.topology = topology
         self.final = final
         self.variance_floor = variance_floor
@@ -322,7 +323,12 @@ class GaussianMixtureHMM(
         self._begin(sequences, np.ones(len(sequences)))
 
     def _begin(self, sequences: Sequences, weights: NDArray[np.float64]) -> None:
-        self._check_and_set_n_features(sequences.frames)
+        if getattr(self, "n_features", sequences.n_features) != sequences.n_features:
+            raise InvalidInputError(
+                f"frames must have the model's {self.n_features} features, found "
+                f"{sequences.n_features}"
+            )
+        self.n_features = sequences.n_features
         chosen = sequences.lengths[weights > 0]
         startprob, transmat = start_of_topology(
             self.topology, self.n_components, mean_length=float(chosen.mean())
@@ -355,6 +361,18 @@ class GaussianMixtureHMM(
             if name in needed:
                 setattr(self, name, values)
 
+    def _needs_init(self, code: str, name: str) -> bool:
+        """Tell whether the start sets an attribute; say so where one is lost by it."""
+        if code not in self.init_params:
+            return not hasattr(self, name)
+        if hasattr(self, name):
+            _log.warning(
+                "the attribute %r is set and will be overwritten, for 'init_params' contains %r",
+                name,
+                code,
+            )
+        return True
+
     def _check(self) -> None:
         """Refuse attributes that are no parameters of such a model."""
         self._check_options()
@@ -381,28 +399,3 @@ class GaussianMixtureHMM(
     def _set_parameters(self, model: HiddenMarkovParameters) -> None:
         self.startprob_, self.transmat_ = model.startprob, model.transmat
         self.weights_, self.means_, self.covars_ = model.weights, model.means, model.covars
-
-    def _compute_log_likelihood(self, X: Any) -> NDArray[np.float64]:
-        """Log-densities (T, S) of frames under the states: what `BaseHMM` asks of a subclass."""
-        model = self._parameters()
-        frames = as_sequences(X, n_features=model.n_features).frames
-        mixture, log_weights = model.flat_mixture()
-        natural = natural_parameters(mixture, log_weights=log_weights)
-        return log_emissions(model, natural, frames, precision=self.precision)
-
-    def _get_n_fit_scalars_per_param(self) -> dict[str, int]:
-        """Free numbers of each kind of parameter, for `aic` and `bic`; zeros stay, and are none."""
-        n_features, n_states, n_mix = self.n_features, self.n_components, self.n_mix
-        n_components, triangle = n_states * n_mix, n_features * (n_features + 1) // 2
-        return {
-            "s": max(int(np.count_nonzero(self.startprob_)) - 1, 0),
-            "t": int(np.count_nonzero(self.transmat_)) - n_states,
-            "m": n_components * n_features,
-            "c": {
-                "spherical": n_components,
-                "diag": n_components * n_features,
-                "tied": n_states * triangle,
-                "full": n_components * triangle,
-            }[self.covariance_type],
-            "w": n_states * (n_mix - 1),
-        }

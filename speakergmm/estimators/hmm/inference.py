@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from hmmlearn.base import DECODER_ALGORITHMS
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.density import (
@@ -21,7 +21,7 @@ from speakergmm.gaussians.density import (
 )
 from speakergmm.gaussians.frames import Frames
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
-from speakergmm.hmm.models.dense_graph import state_graph
+from speakergmm.hmm.models.dense_graph import state_graph, stationary_distribution
 from speakergmm.hmm.models.dense_sampling import draw
 from speakergmm.hmm.training.dense_expectation import Arithmetic
 from speakergmm.hmm.training.sequences import ImpossibleSequenceError, as_sequences
@@ -43,6 +43,7 @@ class HiddenMarkovInference:
     n_jobs: int
     precision: str
     random_state: Any
+    transmat_: NDArray[np.float64]
 
     @abstractmethod
     def _check_options(self) -> None:
@@ -152,7 +153,7 @@ class HiddenMarkovInference:
         from speakergmm.hmm.inference.algorithms import viterbi
 
         algorithm = algorithm or self.algorithm
-        if algorithm not in DECODER_ALGORITHMS:
+        if algorithm not in ("viterbi", "map"):
             raise InvalidInputError(f"algorithm must be 'viterbi' or 'map', found {algorithm!r}")
         if algorithm == "map":
             posteriors = self.predict_proba(X, lengths)
@@ -193,6 +194,30 @@ class HiddenMarkovInference:
         """
         source = self.random_state if random_state is None else random_state
         return draw(self._parameters(), n_samples, check_random_state(source), first=currstate)
+
+    def aic(self, X: Any, lengths: Any = None) -> float:
+        """Akaike's information criterion on sequences, `X` and `lengths`: the lower the better."""
+        return -2.0 * self.score(X, lengths) + 2.0 * self._parameters().n_free
+
+    def bic(self, X: Any, lengths: Any = None) -> float:
+        """Bayesian information criterion on sequences, `X` and `lengths`: the lower the better."""
+        penalty = self._parameters().n_free * np.log(len(as_sequences(X, lengths).frames))
+        return float(penalty - 2.0 * self.score(X, lengths))
+
+    def get_stationary_distribution(self) -> NDArray[np.float64]:
+        """Probability of each state, shape (S,), that the transitions leave as it is.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``transmat_`` holds no transition probabilities.
+        """
+        check_is_fitted(self, "transmat_")
+        return stationary_distribution(self.transmat_)
+
+    def _compute_log_likelihood(self, X: Any) -> NDArray[np.float64]:
+        """Log-densities (T, S) of frames under the states."""
+        return np.concatenate(self._of_sequences(X, None, lambda emissions, number: emissions))
 
     def _of_sequences(
         self,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-
-from hmmlearn.base import ConvergenceMonitor
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 # Of a log-likelihood per frame, in nats.
 _ROUNDING = {"float32": 1e-5, "float64": 1e-10}
 
 
-class FitMonitor(ConvergenceMonitor):  # type: ignore[misc]
-    """What `GaussianMixtureHMM` reports to: hmmlearn's monitor, which keeps the whole history.
+@dataclass(eq=False)
+class FitMonitor:
+    """What `GaussianMixtureHMM` reports to, with the interface of hmmlearn's `ConvergenceMonitor`.
 
     Parameters
     ----------
@@ -32,17 +33,26 @@ class FitMonitor(ConvergenceMonitor):  # type: ignore[misc]
     fell : bool
         Whether the objective fell by more than rounding, as it may where the start lies below
         the variance floor.
+
+    Notes
+    -----
+    For another rule of when to stop, redefine `converged` in a subclass and set a model's
+    ``monitor_`` to an instance of it before the fit.
     """
 
-    def __init__(self, tol: float, n_iter: int, verbose: bool) -> None:
-        super().__init__(tol, n_iter, verbose)
-        self.history: deque[float] = deque()
-        self.fell = False
-        self._slack = 0.0
+    _template: ClassVar[str] = "{iter:>10d} {log_prob:>16.8f} {delta:>+16.8f}"
+
+    tol: float
+    n_iter: int
+    verbose: bool
+    history: deque[float] = field(default_factory=deque, init=False)
+    iter: int = field(default=0, init=False)
+    fell: bool = field(default=False, init=False)
+    _slack: float = field(default=0.0, init=False, repr=False)
 
     def _reset(self) -> None:
-        super()._reset()
-        self.fell = False
+        self.history.clear()
+        self.iter, self.fell = 0, False
 
     def expect_rounding(self, precision: str, n_frames: float) -> None:
         """Say in what precision the next objective was computed, of how many frames."""
@@ -58,3 +68,10 @@ class FitMonitor(ConvergenceMonitor):  # type: ignore[misc]
             self.fell = True
         self.history.append(log_prob)
         self.iter += 1
+
+    @property
+    def converged(self) -> bool:
+        """Whether the last iteration was the last that is allowed, or gained less than `tol`."""
+        if self.iter == self.n_iter:
+            return True
+        return len(self.history) > 1 and self.history[-1] - self.history[-2] < self.tol

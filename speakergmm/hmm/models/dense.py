@@ -59,6 +59,26 @@ class HiddenMarkovParameters:
         """Number of features of a frame, D."""
         return int(self.means.shape[2])
 
+    @property
+    def n_free(self) -> int:
+        """Number of parameters that training may choose; probabilities of zero stay, are none."""
+        triangle = self.n_features * (self.n_features + 1) // 2
+        of_covariance = {
+            "spherical": 1,
+            "diag": self.n_features,
+            "tied": triangle,
+            "full": triangle,
+        }
+        n_covariances = self.n_states * (1 if self.covariance_type == "tied" else self.n_mix)
+        return (
+            max(int(np.count_nonzero(self.startprob)) - 1, 0)
+            + int(np.count_nonzero(self.transmat))
+            - self.n_states
+            + self.n_states * (self.n_mix - 1)
+            + self.means.size
+            + n_covariances * of_covariance[self.covariance_type]
+        )
+
     def component_covars(self) -> NDArray[np.float64]:
         """Covariances of each component, those that are tied repeated: first axes (S, M)."""
         if self.covariance_type != "tied":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Graph
@@ -111,6 +111,28 @@ def start_of_topology(
     if is_left_right(transmat):
         startprob = np.eye(n_states)[0]
     return startprob, transmat
+
+
+def stationary_distribution(transmat: ArrayLike) -> NDArray[np.float64]:
+    """Return the distribution of states (S,) that transitions (S, S) leave as it is.
+
+    Where there are several, for no path leads from some states to others, it is the flattest one.
+
+    Raises
+    ------
+    InvalidInputError
+        If rows are no probabilities that sum to 1.
+    """
+    given = np.asarray(transmat, np.float64)
+    if given.ndim != 2 or given.shape[0] != given.shape[1] or given.size == 0:
+        raise InvalidInputError(f"transitions must be a square matrix, found shape {given.shape}")
+    if not (given >= 0).all() or not np.allclose(given.sum(axis=1), 1.0):
+        raise InvalidInputError("rows of transitions must be probabilities that sum to 1")
+    balance = np.concatenate([given.T - np.eye(len(given)), np.ones((1, len(given)))])
+    found = np.linalg.lstsq(balance, np.eye(len(balance))[-1])[0]
+    # Rounding may leave a little below zero.
+    found = np.maximum(found, 0.0)
+    return np.asarray(found / found.sum())
 
 
 def is_left_right(transmat: NDArray[np.float64]) -> bool:

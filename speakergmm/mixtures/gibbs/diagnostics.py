@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.errors import InvalidInputError, MissingLibraryError
 
 _LEAST_CHAINS, _LEAST_DRAWS = 2, 4
 
@@ -31,7 +31,7 @@ def r_hat(trace: ArrayLike) -> float:
     ------
     InvalidInputError
         If the trace has another shape or fewer chains or sweeps.
-    SpeakerGmmError
+    MissingLibraryError
         If ArviZ is not installed.
     """
     values = _checked(trace, _LEAST_CHAINS)
@@ -58,7 +58,7 @@ def effective_sample_size(trace: ArrayLike) -> float:
     ------
     InvalidInputError
         If the trace has another shape or fewer sweeps.
-    SpeakerGmmError
+    MissingLibraryError
         If ArviZ is not installed.
     """
     values = _checked(trace, 1)
@@ -82,7 +82,7 @@ def _import_arviz() -> Any:
             warnings.simplefilter("ignore", FutureWarning)
             import arviz
     except ImportError:
-        raise SpeakerGmmError(
+        raise MissingLibraryError(
             "convergence diagnostics need ArviZ, which is not installed; "
             "install speakergmm[diagnostics]"
         ) from None

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from hmmlearn.hmm import GMMHMM, GaussianHMM
+from oracles.peers import hmmlearn_module
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import GaussianMixtureHMM
+
+hmm = hmmlearn_module()
 
 KINDS = ("spherical", "diag", "tied", "full")
 FITTED = ("startprob_", "transmat_", "weights_", "means_", "covars_")
@@ -33,7 +35,7 @@ def make_pair(kind, implementation="log", n_states=3, n_mix=2, n_features=3, off
         "tied": full[:, 0],
         "full": full,
     }[kind]
-    theirs = GMMHMM(
+    theirs = hmm.GMMHMM(
         n_states, n_mix, covariance_type=kind, implementation=implementation, init_params=""
     )
     for name in FITTED:
@@ -112,7 +114,7 @@ def test_models_travel_both_ways(kind):
     # Of spherical covariances hmmlearn has set a prior that is meant to be none.
     assert taken.fit(X, lengths).score(X, lengths) > theirs.score(X, lengths) - 1e-3
     given = ours.to_hmmlearn()
-    assert isinstance(given, GMMHMM)
+    assert isinstance(given, hmm.GMMHMM)
     assert given.score(X, lengths) == pytest.approx(ours.score(X, lengths), abs=1e-8)
     assert given.implementation == ours.implementation
     back = GaussianMixtureHMM.from_hmmlearn(given)
@@ -124,7 +126,7 @@ def test_models_travel_both_ways(kind):
 def test_gaussian_models_of_hmmlearn_are_taken_over(kind):
     rng = np.random.default_rng(2)
     X = np.concatenate([rng.normal(size=(60, 2)), rng.normal(size=(60, 2)) + 4])
-    theirs = GaussianHMM(2, covariance_type=kind, random_state=0, n_iter=3).fit(X)
+    theirs = hmm.GaussianHMM(2, covariance_type=kind, random_state=0, n_iter=3).fit(X)
     ours = GaussianMixtureHMM.from_hmmlearn(theirs).set_params(precision="float64")
     assert ours.n_mix == 1
     assert ours.score(X) == pytest.approx(theirs.score(X), abs=1e-8)
@@ -134,7 +136,7 @@ def test_what_is_no_model_with_parameters_is_refused():
     with pytest.raises(InvalidInputError, match="expected a GMMHMM or GaussianHMM"):
         GaussianMixtureHMM.from_hmmlearn(object())
     with pytest.raises(InvalidInputError, match="without means_"):
-        GaussianMixtureHMM.from_hmmlearn(GMMHMM(2))
+        GaussianMixtureHMM.from_hmmlearn(hmm.GMMHMM(2))
     ours, theirs, _, _ = make_pair("diag")
     del theirs.transmat_
     with pytest.raises(InvalidInputError, match="without transmat_"):

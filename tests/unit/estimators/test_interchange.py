@@ -2,14 +2,14 @@ import sys
 
 import numpy as np
 import pytest
-from hmmlearn.hmm import GMMHMM, CategoricalHMM, GaussianHMM
 from oracles import density_uses as oracle
+from oracles.peers import hmmlearn_module
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
 from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as PeerMixture
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.estimators import GaussianMixture
 from speakergmm.estimators.interchange import (
     from_hmmlearn,
@@ -133,7 +133,9 @@ def state_scores(model, X):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore")
 def test_states_of_a_fitted_gmmhmm(X, kind):
-    model = GMMHMM(2, n_mix=3, covariance_type=kind, random_state=0, n_iter=3).fit(X)
+    model = (
+        hmmlearn_module().GMMHMM(2, n_mix=3, covariance_type=kind, random_state=0, n_iter=3).fit(X)
+    )
     states = from_hmmlearn(model)
     assert [s.covariance_type for s in states] == [kind] * 2
     found = np.stack([s.log_likelihood(X, precision="float64") for s in states], axis=1)
@@ -143,7 +145,7 @@ def test_states_of_a_fitted_gmmhmm(X, kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore")
 def test_states_of_a_fitted_gaussian_hmm(X, kind):
-    model = GaussianHMM(3, covariance_type=kind, random_state=0, n_iter=5).fit(X)
+    model = hmmlearn_module().GaussianHMM(3, covariance_type=kind, random_state=0, n_iter=5).fit(X)
     states = from_hmmlearn(model)
     assert [(s.covariance_type, s.n_components) for s in states] == [(kind, 1)] * 3
     found = np.stack([s.log_likelihood(X, precision="float64") for s in states], axis=1)
@@ -152,6 +154,7 @@ def test_states_of_a_fitted_gaussian_hmm(X, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_states_to_a_gmmhmm_and_back(rng, X, kind):
+    hmmlearn_module()
     states = [random_mixture(rng, kind) for _ in range(4)]
     transmat = rng.dirichlet(np.ones(4), 4)
     model = to_hmmlearn(states, startprob=[1, 0, 0, 0], transmat=transmat)
@@ -168,6 +171,7 @@ def test_states_to_a_gmmhmm_and_back(rng, X, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_states_to_a_gaussian_hmm_and_back(rng, X, kind):
+    hmmlearn_module()
     states = [random_mixture(rng, kind, 1) for _ in range(3)]
     if kind == "tied":
         states = [make_mixture(kind, [1.0], s.means, states[0].covariances) for s in states]
@@ -181,7 +185,7 @@ def test_states_to_a_gaussian_hmm_and_back(rng, X, kind):
 
 
 def test_reading_changes_nothing(rng):
-    model = GaussianHMM(2, covariance_type="spherical")
+    model = hmmlearn_module().GaussianHMM(2, covariance_type="spherical")
     model.means_, model.covars_ = rng.normal(size=(2, 3)), np.array([1.0, 2.0])
     before = set(vars(model))
     assert [float(s.covariances[0]) for s in from_hmmlearn(model)] == [1.0, 2.0]
@@ -196,26 +200,36 @@ def test_other_objects_are_no_mixtures_of_scikit_learn(other):
     assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("other", [CategoricalHMM(2), PeerMixture(), [1, 2], "model"])
+@pytest.mark.parametrize("other", [PeerMixture(), [1, 2], "model"])
 def test_other_objects_are_no_models_of_hmmlearn(other):
     with pytest.raises(InvalidInputError, match=r"expected a GMMHMM or GaussianHMM .* found"):
         from_hmmlearn(other)
 
 
+def test_other_models_of_hmmlearn_are_refused():
+    with pytest.raises(InvalidInputError, match=r"GMMHMM or GaussianHMM .* found .*CategoricalHMM"):
+        from_hmmlearn(hmmlearn_module().CategoricalHMM(2))
+
+
 def test_objects_without_parameters_are_refused():
     with pytest.raises(InvalidInputError, match="a BayesianGaussianMixture that is not fitted"):
         from_scikit_learn(BayesianGaussianMixture())
-    with pytest.raises(InvalidInputError, match="without means_, weights_, covars_"):
-        from_hmmlearn(GMMHMM(2))
-    with pytest.raises(InvalidInputError, match="without means_, covars_"):
-        from_hmmlearn(GaussianHMM(2))
     with pytest.raises(InvalidInputError, match="GaussianMixture that is not fitted"):
         to_scikit_learn(GaussianMixture())
     with pytest.raises(InvalidInputError, match=r"a mixture .* is needed, found dict"):
         to_scikit_learn({})
 
 
+def test_models_of_hmmlearn_without_parameters_are_refused():
+    theirs = hmmlearn_module()
+    with pytest.raises(InvalidInputError, match="without means_, weights_, covars_"):
+        from_hmmlearn(theirs.GMMHMM(2))
+    with pytest.raises(InvalidInputError, match="without means_, covars_"):
+        from_hmmlearn(theirs.GaussianHMM(2))
+
+
 def test_states_that_do_not_go_together_are_refused(rng):
+    hmmlearn_module()
     a, b, c = (random_mixture(rng, kind, n) for kind, n in (("diag", 2), ("full", 2), ("diag", 3)))
     with pytest.raises(InvalidInputError, match=r"diag \(2, 3\) in state 0 and full \(2, 3\) in"):
         to_hmmlearn([a, a, b])
@@ -238,7 +252,10 @@ def test_states_that_do_not_go_together_are_refused(rng):
 
 def test_hmmlearn_is_needed_only_to_make_its_objects(monkeypatch, rng, X):
     peer = PeerMixture(2).fit(X)
-    monkeypatch.setitem(sys.modules, "hmmlearn.hmm", None)
+    monkeypatch.setitem(sys.modules, "hmmlearn", None)
     from_scikit_learn(peer)
-    with pytest.raises(ImportError):
+    with pytest.raises(ImportError, match="hmmlearn is not installed") as refused:
         to_hmmlearn([random_mixture(rng, "diag")])
+    assert isinstance(refused.value, SpeakerGmmError)
+    with pytest.raises(SpeakerGmmError, match="hmmlearn is not installed"):
+        to_hmmlearn_gaussian([random_mixture(rng, "diag")])

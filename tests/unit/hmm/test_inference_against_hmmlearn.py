@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from hmmlearn import _hmmc
+from oracles.peers import hmmlearn_module
 
 from speakergmm.hmm import Graph, forward_backward, log_likelihood, viterbi
+
+_hmmc = hmmlearn_module("_hmmc")
 
 
 @pytest.fixture(params=[(1, 30, 2.0), (4, 1, 1.0), (5, 60, 1.0), (8, 200, 20.0), (3, 300, 300.0)])
