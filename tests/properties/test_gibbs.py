@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.gibbs_partition import ReferencePartition
 
 from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
 from speakergmm.mixtures.gibbs.partitions import (
@@ -11,7 +12,6 @@ from speakergmm.mixtures.gibbs.partitions import (
     name_by_appearance,
     name_by_size,
 )
-from speakergmm.mixtures.gibbs.reference import ReferencePartition
 from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 seeds = st.integers(0, 2**32 - 1)

@@ -1,4 +1,4 @@
-"""Compiled sums of posteriors along a path; `alignment_reference` has the same in NumPy."""
+"""Compiled sums of posteriors along a path."""
 
 from __future__ import annotations
 

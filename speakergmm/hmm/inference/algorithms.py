@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from speakergmm.hmm.inference import passes
 from speakergmm.hmm.inference.checks import checked_emissions, checked_options, explained
 from speakergmm.hmm.inference.graph import Floats, Graph, Indices
-from speakergmm.hmm.inference.passes import Arithmetic, Implementation
+from speakergmm.hmm.inference.passes import Arithmetic
 
 
 class ForwardBackward(NamedTuple):
@@ -92,7 +92,6 @@ def forward_backward(
     *,
     arithmetic: Arithmetic = "scaled",
     beam: float | None = None,
-    implementation: Implementation = "compiled",
 ) -> ForwardBackward:
     """Compute posteriors of states, and expected counts of arcs, entries and exits.
 
@@ -108,8 +107,6 @@ def forward_backward(
     beam : float or None
         States whose forward probability is below e^-beam of the best one of their frame are
         dropped; only states that can still reach an exit in time are compared. None drops none.
-    implementation : {"compiled", "numpy"}
-        "numpy" is the slow and plain twin.
 
     Returns
     -------
@@ -133,7 +130,7 @@ def forward_backward(
     >>> counts.arc_counts.round(3)
     array([0.743, 0.262, 0.114, 0.88 ])
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, implementation, "states")
+    found = _sum_paths(graph, log_emissions, arithmetic, beam, "states")
     return ForwardBackward(
         found.log_likelihood, found.posteriors, found.arcs, found.entries, found.exits
     )
@@ -145,7 +142,6 @@ def expected_counts(
     *,
     arithmetic: Arithmetic = "scaled",
     beam: float | None = None,
-    implementation: Implementation = "compiled",
 ) -> ExpectedCounts:
     """Compute posteriors of pdfs in place of those of states: `forward_backward` for training.
 
@@ -163,7 +159,7 @@ def expected_counts(
     >>> expected_counts(graph, [[-1.0], [-2.0]]).pdf_posteriors.tolist()
     [[1.0], [1.0]]
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, implementation, "pdfs")
+    found = _sum_paths(graph, log_emissions, arithmetic, beam, "pdfs")
     return ExpectedCounts(
         found.log_likelihood, found.posteriors, found.arcs, found.entries, found.exits
     )
@@ -175,13 +171,12 @@ def log_likelihood(
     *,
     arithmetic: Arithmetic = "scaled",
     beam: float | None = None,
-    implementation: Implementation = "compiled",
 ) -> float:
     """Compute the logarithm of the sum over all paths: the forward pass, in little memory.
 
     Parameters, and what is raised, are those of `forward_backward`.
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, implementation, "sum")
+    found = _sum_paths(graph, log_emissions, arithmetic, beam, "sum")
     return found.log_likelihood
 
 
@@ -190,7 +185,6 @@ def viterbi(
     log_emissions: ArrayLike,
     *,
     beam: float | None = None,
-    implementation: Implementation = "compiled",
 ) -> ViterbiPath:
     """Find the most probable path.
 
@@ -210,10 +204,10 @@ def viterbi(
     array([1, 1, 1], dtype=int32)
     """
     frames, peaks = checked_emissions(graph, log_emissions)
-    width = checked_options(beam, "scaled", implementation)
+    width = checked_options(beam)
 
     def run(width: float) -> passes.BestPath:
-        return passes.best_path(graph, frames, peaks, implementation=implementation, beam=width)
+        return passes.best_path(graph, frames, peaks, width)
 
     found = run(width)
     if found.frame < len(frames):
@@ -226,23 +220,14 @@ def _sum_paths(
     log_emissions: ArrayLike,
     arithmetic: Arithmetic,
     beam: float | None,
-    implementation: Implementation,
     wanted: passes.Wanted,
 ) -> passes.Counts:
     """Check what is given, sum over all paths, and refuse if there is none."""
     frames, peaks = checked_emissions(graph, log_emissions)
-    width = checked_options(beam, arithmetic, implementation)
+    width = checked_options(beam, arithmetic)
 
     def run(width: float, wanted: passes.Wanted) -> passes.Counts:
-        return passes.sum_paths(
-            graph,
-            frames,
-            peaks,
-            arithmetic=arithmetic,
-            implementation=implementation,
-            beam=width,
-            wanted=wanted,
-        )
+        return passes.sum_paths(graph, frames, peaks, width, arithmetic, wanted)
 
     found = run(width, wanted)
     if found.frame < len(frames):

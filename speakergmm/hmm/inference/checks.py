@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Floats, Graph, NoPathError
-from speakergmm.hmm.inference.passes import Arithmetic, BestPath, Counts, Implementation
+from speakergmm.hmm.inference.passes import Arithmetic, BestPath, Counts
 
 
 def checked_emissions(graph: Graph, log_emissions: ArrayLike) -> tuple[Floats, Floats]:
@@ -40,14 +40,12 @@ def checked_emissions(graph: Graph, log_emissions: ArrayLike) -> tuple[Floats, F
     return frames, peaks
 
 
-def checked_options(beam: float | None, arithmetic: str, implementation: str) -> float:
+def checked_options(beam: float | None, arithmetic: str = "scaled") -> float:
     """Give the width of the beam, inf for none."""
-    for name, value, kind in (
-        ("arithmetic", arithmetic, Arithmetic),
-        ("implementation", implementation, Implementation),
-    ):
-        if value not in get_args(kind):
-            raise InvalidInputError(f"{name} must be one of {get_args(kind)}, found {value!r}")
+    if arithmetic not in get_args(Arithmetic):
+        raise InvalidInputError(
+            f"arithmetic must be one of {get_args(Arithmetic)}, found {arithmetic!r}"
+        )
     if beam is None:
         return math.inf
     if not beam > 0:

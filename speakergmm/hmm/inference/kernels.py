@@ -7,7 +7,7 @@ usual, loses a path that is 10^-308 of another one, even where the other one com
 
 Indices are unsigned: otherwise every one of them would be checked for counting from the end. All
 that a compiled function calls is in its own file, because one that is kept on disk is compiled
-anew when its own file changes, but not when another one does. `reference` holds the twins in NumPy.
+anew when its own file changes, but not when another one does.
 """
 
 from __future__ import annotations

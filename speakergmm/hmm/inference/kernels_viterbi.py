@@ -35,7 +35,7 @@ def best_path(
     highest_target: Vector[np.int32],
     arcs_to_exit: Vector[np.int32],
     beam: float,
-    chosen: FilledMatrix[np.uint16],
+    chosen: FilledMatrix[np.uint16 | np.uint32],
     states: FilledVector[np.int32],
     arcs: FilledVector[np.int32],
 ) -> tuple[int, int, float, int, int]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from speakergmm.hmm.inference.graph import Floats, Graph, Indices
 
 Arithmetic = Literal["scaled", "log"]
-Implementation = Literal["compiled", "numpy"]
 Wanted = Literal["states", "pdfs", "sum"]
 
 # Logarithms of arcs for which products need no care of their range.
@@ -76,10 +75,8 @@ def sum_paths(
     graph: Graph,
     log_emissions: Floats,
     peaks: Floats,
-    *,
-    arithmetic: Arithmetic,
-    implementation: Implementation,
     beam: float,
+    arithmetic: Arithmetic,
     wanted: Wanted,
 ) -> Counts:
     """Sum over all paths; with `wanted` "sum" the likelihood is all that is computed."""
@@ -94,16 +91,7 @@ def sum_paths(
         entries=np.zeros(len(graph.entry_state)),
         exits=np.zeros(len(graph.exit_state)),
     )
-    if implementation == "numpy":
-        from speakergmm.hmm.inference import reference
-
-        below = log_emissions - _finite(peaks)[:, None]
-        is_far = (below < -_widest(n_frames)) & (below > -math.inf)
-        use_logs = arithmetic == "log" or is_far.any()
-        run = reference.sum_paths_log if use_logs else reference.sum_paths_scaled
-        run(graph, below, beam, wanted, found)
-        found.log_likelihood += float(peaks.sum())
-    elif arithmetic == "log" or not _sum_scaled(graph, log_emissions, peaks, beam, wanted, found):
+    if arithmetic == "log" or not _sum_scaled(graph, log_emissions, peaks, beam, wanted, found):
         _sum_log(graph, log_emissions, beam, wanted, found)
     return found
 
@@ -202,26 +190,15 @@ def _sum_log(
     found.arcs[structure.incoming_arc] = counts
 
 
-def best_path(
-    graph: Graph,
-    log_emissions: Floats,
-    peaks: Floats,
-    *,
-    implementation: Implementation,
-    beam: float,
-) -> BestPath:
+def best_path(graph: Graph, log_emissions: Floats, peaks: Floats, beam: float) -> BestPath:
     """Find the most probable path."""
+    from speakergmm.hmm.inference import kernels_viterbi
+
     structure = graph.structure
     taken_off = _finite(peaks)
     n_frames = len(log_emissions)
-    # Arcs into a state are told apart by 16 bits.
-    if implementation == "numpy" or int(np.diff(structure.incoming).max()) > 2**16:
-        from speakergmm.hmm.inference import reference
-
-        path = reference.best_path(graph, log_emissions - taken_off[:, None], beam)
-        return path._replace(log_probability=path.log_probability + float(taken_off.sum()))
-    from speakergmm.hmm.inference import kernels_viterbi
-
+    # Arcs into a state are told apart by 16 bits, where that is enough.
+    many = int(np.diff(structure.incoming).max()) > 2**16
     states: Indices = np.empty(n_frames, dtype=np.int32)
     arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
     frame, dropped, log_probability, entry, exit_ = kernels_viterbi.best_path(
@@ -240,7 +217,7 @@ def best_path(
         structure.highest_target,
         graph.arcs_to_exit,
         beam,
-        np.empty((n_frames, graph.n_states), dtype=np.uint16),
+        np.empty((n_frames, graph.n_states), dtype=np.uint32 if many else np.uint16),
         states,
         arcs,
     )

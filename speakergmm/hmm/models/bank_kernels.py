@@ -1,4 +1,4 @@
-"""Compiled sums over the Gaussians of each pdf; `bank_reference` has the same in NumPy.
+"""Compiled sums over the Gaussians of each pdf.
 
 Exponentials and logarithms are polynomials over a stretch of frames, which the compiler turns into
 vector instructions: libm's are called one at a time.

@@ -1,8 +1,8 @@
 """Dirichlet-process mixtures by collapsed Gibbs sampling: the data say how many clusters there are.
 
 `sampling` is the entrance; `prior` the conjugate priors and marginal likelihoods, `state` a
-partition whose factors are kept up to date, `kernels` its compiled sweeps and `reference` their
-plain twin, `chain` one chain, `samples`, `partitions` and `diagnostics` what is made of several.
+partition whose factors are kept up to date, `kernels` its compiled sweeps, `chain` one chain,
+`samples`, `partitions` and `diagnostics` what is made of several.
 """
 
 from speakergmm.mixtures.gibbs.chain import GammaPrior

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.gibbs.partitions import log_partition_prior
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
-from speakergmm.mixtures.gibbs.state import CompiledPartition, Partition
+from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -128,7 +128,7 @@ class Chain:
     sweeps from `burn_in` on is kept besides.
     """
 
-    partition: Partition
+    partition: CompiledPartition
     rng: np.random.Generator
     concentration: float
     concentration_prior: GammaPrior | None
@@ -184,12 +184,11 @@ def start_chain(
     keep: Collection[int],
     burn_in: int,
     seed: np.random.SeedSequence,
-    partition_type: type[Partition] = CompiledPartition,
 ) -> Chain:
     """Make a chain over the frames `X`, shape (T, D), that has done no sweep yet."""
     rng = np.random.default_rng(seed)
     concentration_prior = concentration if isinstance(concentration, GammaPrior) else None
     value = concentration.mean if isinstance(concentration, GammaPrior) else concentration
     labels = initial_labels(X, start, value, rng)
-    partition = partition_type(X, prior, labels)  # type: ignore[call-arg]
+    partition = CompiledPartition(X, prior, labels)
     return Chain(partition, rng, value, concentration_prior, keep, burn_in)

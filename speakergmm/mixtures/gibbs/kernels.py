@@ -3,8 +3,8 @@
 A cluster is kept as the number of its frames, the posterior mean of its mean, and the posterior
 scale matrix P = U^T U of its covariance as an upper Cholesky factor, whose last row holds the
 reciprocals of U's diagonal; with diagonal covariances the two rows are P and 1 / P. What depends on
-the number of frames alone comes from tables (`CompiledPartition` makes them). `reference` is
-the same in a few lines of NumPy, and gives the same chain.
+the number of frames alone comes from tables (`CompiledPartition` makes them). The tests' oracles
+have the same in a few lines of NumPy, which gives the same chain.
 
 Three things make it fast, and none changes a result beyond rounding:
 

@@ -23,9 +23,7 @@ from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
 from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishart
-from speakergmm.mixtures.gibbs.reference import ReferencePartition
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
-from speakergmm.mixtures.gibbs.state import CompiledPartition
 from speakergmm.parallel import threaded_map
 from speakergmm.progress import track
 
@@ -69,7 +67,6 @@ def sample_dirichlet_process(
     init: Start = 20,
     seed: int = 0,
     n_jobs: int = 1,
-    compiled: bool = True,
     callback: Callable[[GibbsSweep], None] | None = None,
     description: str | None = None,
 ) -> DirichletProcessSamples:
@@ -109,9 +106,6 @@ def sample_dirichlet_process(
         Same seed, same chains, whatever `n_jobs` is.
     n_jobs : int, default=1
         Chains that run at once, on threads; -1 for all cores.
-    compiled : bool, default=True
-        Run the compiled sampler. The other one is the same in plain NumPy: the same chain, but
-        hundreds of times slower.
     callback : callable, optional
         Receives a `GibbsSweep` for each sweep, in an order that depends on nothing but the
         arguments; what it raises ends the sampling.
@@ -179,7 +173,6 @@ def sample_dirichlet_process(
             keep=frozenset(kept_sweeps.tolist()),
             burn_in=burn_in,
             seed=chain_seed,
-            partition_type=CompiledPartition if compiled else ReferencePartition,
         )
         for chain_seed in np.random.SeedSequence(seed).spawn(n_chains)
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,31 +11,6 @@ from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
-
-
-class Partition(Protocol):
-    """What a chain needs of a partition, compiled or not.
-
-    `labels` are 0..`n_clusters` - 1 for frames in a cluster, -1 for frames in none yet.
-    """
-
-    @property
-    def labels(self) -> Labels:
-        """Cluster of each frame, shape (T,)."""
-        ...
-
-    @property
-    def n_clusters(self) -> int:
-        """Number of clusters that hold a frame."""
-        ...
-
-    def sweep(self, order: Labels, uniforms: Array, concentration: float) -> None:
-        """Draw the cluster of each frame in `order` given all others, one uniform for each."""
-        ...
-
-    def log_likelihood(self) -> float:
-        """Logarithm of p(frames | partition), parameters integrated out."""
-        ...
 
 
 class CompiledPartition:
@@ -113,35 +87,6 @@ class CompiledPartition:
                 break
             self._grow()
         self._rebuild()
-
-    def log_weights(self, frame: int, concentration: float) -> Array:
-        """Log-weights of the clusters for one frame, and of a new one in the end.
-
-        Up to a constant they are the logarithms of what a sweep draws from. The frame's own
-        cluster has -inf if the frame is alone in it: it is then the new one.
-        """
-        weights = np.empty(self._n_clusters + 1)
-        arguments = (
-            self._n_clusters,
-            math.log(concentration) + self._log_empty[frame],
-            self._counts,
-            self._means,
-            self._factors,
-            self._log_determinants,
-            self._full,
-            self._tables,
-            weights,
-            np.empty(self._n_clusters + 1),
-            np.empty(self._prior.n_features),
-        )
-        own = int(self._labels[frame])
-        if not self._kernels.weigh(self._frames[frame], own, *arguments):
-            self._labels[frame] = -1
-            self._rebuild()
-            self._kernels.weigh(self._frames[frame], -1, *arguments)
-            self._labels[frame] = own
-            self._rebuild()
-        return weights
 
     def log_likelihood(self) -> float:
         """Logarithm of p(frames | partition), parameters integrated out."""

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from oracles import hmm_kernels as twin
 from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
 from speakergmm.hmm import MixtureBank, Topology
-from speakergmm.hmm.models import bank_reference
 from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal, sum_by_pdf
 from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep
 
@@ -25,9 +25,7 @@ def test_sums_are_those_of_numpy_and_of_scipy(dtype, spread):
     densities = make_densities(dtype, spread=spread)
     found = sum_by_pdf(densities, OFFSETS)
     assert found.dtype == dtype
-    np.testing.assert_allclose(
-        found, bank_reference.sum_by_pdf(densities, OFFSETS), **TOLERANCE[dtype]
-    )
+    np.testing.assert_allclose(found, twin.sum_by_pdf(densities, OFFSETS), **TOLERANCE[dtype])
     exact = [logsumexp(densities[:, p].astype(np.float64), axis=1) for p in oracle.parts(OFFSETS)]
     np.testing.assert_allclose(found, np.stack(exact, axis=1), **TOLERANCE[dtype])
 
@@ -87,7 +85,7 @@ def test_moments_are_products_of_matrices(precision, pdfs):
     posteriors = rng.dirichlet(np.full(len(emissions.offsets) - 1, 0.3), len(frames))
     counts, first, second = accumulated(emissions, posteriors, frames, bank.n_gaussians)
     gamma = np.zeros((len(frames), bank.n_gaussians))
-    gamma[:, emissions.gaussians] = bank_reference.component_posteriors(
+    gamma[:, emissions.gaussians] = twin.component_posteriors(
         emissions.densities, emissions.log_emissions, emissions.offsets, posteriors
     )
     wide = frames.astype(np.float64)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from oracles import gibbs as oracle
+from oracles.gibbs_partition import ReferencePartition
 from scipy.special import softmax
 
 from speakergmm.mixtures.gibbs import NormalInverseWishart
-from speakergmm.mixtures.gibbs.reference import ReferencePartition
+from speakergmm.mixtures.gibbs.kernels import weigh
 from speakergmm.mixtures.gibbs.state import CompiledPartition, make_tables
 
 KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 11)]
@@ -18,6 +19,34 @@ def make(covariance_type, n_features, n_frames, seed=0):
     X = rng.standard_normal((n_frames, n_features)) + 3 * rng.integers(0, 3, n_frames)[:, None]
     prior = NormalInverseWishart.from_data(X, covariance_type=covariance_type)
     return X, prior
+
+
+def log_weights(partition, frame, concentration):
+    """What a sweep draws from, as logarithms up to a constant."""
+    if isinstance(partition, ReferencePartition):
+        return partition.log_weights(frame, concentration)
+    weights = np.empty(partition.n_clusters + 1)
+    arguments = (
+        partition.n_clusters,
+        np.log(concentration) + partition._log_empty[frame],
+        partition._counts,
+        partition._means,
+        partition._factors,
+        partition._log_determinants,
+        partition._full,
+        partition._tables,
+        weights,
+        np.empty(partition.n_clusters + 1),
+        np.empty(partition._prior.n_features),
+    )
+    own = int(partition.labels[frame])
+    if not weigh(partition._frames[frame], own, *arguments):
+        partition.labels[frame] = -1
+        partition._rebuild()
+        weigh(partition._frames[frame], -1, *arguments)
+        partition.labels[frame] = own
+        partition._rebuild()
+    return weights
 
 
 def plain(prior):
@@ -34,7 +63,7 @@ def test_conditional_of_a_frame_is_the_ratio_of_joint_probabilities(
         partition = partition_type(X, prior, np.array(labels))
         for frame in range(6):
             expected = oracle.conditional(frame, labels, X, plain(prior), 1.7)
-            found = softmax(partition.log_weights(frame, 1.7))
+            found = softmax(log_weights(partition, frame, 1.7))
             np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-24)
 
 
@@ -50,7 +79,7 @@ def test_moves_of_one_frame_leave_the_posterior_as_it_is(covariance_type):
         transitions = np.zeros((15, 15))
         for labels, row in number.items():
             partition = CompiledPartition(X, prior, np.array(labels))
-            for k, p in enumerate(softmax(partition.log_weights(frame, 0.8))):
+            for k, p in enumerate(softmax(log_weights(partition, frame, 0.8))):
                 moved = np.array(labels)
                 moved[frame] = k
                 order = {label: i for i, label in enumerate(dict.fromkeys(moved.tolist()))}
@@ -124,7 +153,7 @@ def test_after_a_sweep_clusters_are_counted_anew(covariance_type):
     fresh = CompiledPartition(X, prior, partition.labels)
     # To the last bit: no rounding of the sweeps is left.
     assert partition.log_likelihood() == fresh.log_likelihood()
-    np.testing.assert_array_equal(partition.log_weights(7, 1.0), fresh.log_weights(7, 1.0))
+    np.testing.assert_array_equal(log_weights(partition, 7, 1.0), log_weights(fresh, 7, 1.0))
 
 
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
@@ -137,8 +166,8 @@ def test_frames_that_carry_a_cluster_are_removed_without_cancellation(covariance
     scale = np.eye(2) * 1e-8 if covariance_type == "full" else np.full(2, 1e-8)
     prior = NormalInverseWishart([0.0, 0.0], 0.1, 4.0, scale)
     for labels in (np.zeros(6, int), np.array([0, 0, 0, 1, 1, 1])):
-        found = CompiledPartition(X, prior, labels).log_weights(0, 1e-80)
-        expected = ReferencePartition(X, prior, labels).log_weights(0, 1e-80)
+        found = log_weights(CompiledPartition(X, prior, labels), 0, 1e-80)
+        expected = log_weights(ReferencePartition(X, prior, labels), 0, 1e-80)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     compiled, twin = (kind(X, prior, np.zeros(6, int)) for kind in BOTH)
     for _ in range(20):
@@ -155,7 +184,7 @@ def test_only_negligible_clusters_are_left_out(covariance_type, n_features):
     labels = np.repeat(np.arange(4), 10)
     compiled, twin = (kind(X, prior, labels) for kind in BOTH)
     for frame in range(40):
-        found, expected = compiled.log_weights(frame, 1.0), twin.log_weights(frame, 1.0)
+        found, expected = log_weights(compiled, frame, 1.0), log_weights(twin, frame, 1.0)
         left_out = np.isinf(found)
         assert (expected[left_out] < expected.max() - 50).all()
         np.testing.assert_allclose(found[~left_out], expected[~left_out], rtol=1e-9)

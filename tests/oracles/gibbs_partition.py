@@ -2,7 +2,7 @@
 
 Every frame is taken out of its cluster, weighed against each cluster and against a new one with
 densities computed from the clusters' frames, and put where a random number says. The compiled
-sampler of `state` gives the same chain for the same random numbers.
+sampler gives the same chain for the same random numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs import NormalInverseWishart
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]

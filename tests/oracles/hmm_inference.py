@@ -1,20 +1,22 @@
-"""The kernels of inference in plain NumPy: slow, short, and the same results.
+"""Inference over graphs in plain NumPy: slow, short, and the same results.
 
-Numbers of the scaled arithmetic are pairs here too, mantissa * 2^exponent, each with an exponent
-of its own.
+The functions are those of `speakergmm.hmm`, and take and return the same. Numbers of the scaled
+arithmetic are pairs here too, mantissa * 2^exponent, each with an exponent of its own.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.graph import Floats, Graph, Indices
-from speakergmm.hmm.inference.graph_structure import UNREACHABLE
-from speakergmm.hmm.inference.passes import BestPath, Counts, Wanted
+from speakergmm.hmm import Graph, NoPathError
 
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int32]
 Integers = NDArray[np.int64]
 # A mantissa in [1/2, 1) or 0, and an exponent.
 Pair = tuple[Floats, Integers]
@@ -23,11 +25,128 @@ _NEGLIGIBLE = 1e-30
 _LN2 = math.log(2.0)
 # Exponent of zero.
 _NOTHING = -(2**60)
+# Stands for a distance without end.
+_UNREACHABLE = int(np.iinfo(np.int32).max)
+
+
+class Sums(NamedTuple):
+    """Of states, or of pdfs, and of arcs, entries and exits."""
+
+    log_likelihood: float
+    posteriors: Floats
+    arc_counts: Floats
+    entry_counts: Floats
+    exit_counts: Floats
+
+    @property
+    def state_posteriors(self) -> Floats:
+        """Of `forward_backward`."""
+        return self.posteriors
+
+
+class Path(NamedTuple):
+    """The best path."""
+
+    log_probability: float
+    states: Indices
+    arcs: Indices
+    entry: int
+    exit: int
+
+
+@dataclass
+class Counts:
+    """What a pass fills in; `frame` is the one at which no path was left."""
+
+    posteriors: Floats
+    arcs: Floats
+    entries: Floats
+    exits: Floats
+    frame: int = 0
+    dropped: int = 0
+    log_likelihood: float = -math.inf
+
+
+def forward_backward(graph, log_emissions, *, arithmetic="scaled", beam=None) -> Sums:
+    """Posteriors of states."""
+    return _sums(graph, log_emissions, arithmetic, beam, "states")
+
+
+def expected_counts(graph, log_emissions, *, arithmetic="scaled", beam=None) -> Sums:
+    """Posteriors of pdfs."""
+    return _sums(graph, log_emissions, arithmetic, beam, "pdfs")
+
+
+def log_likelihood(graph, log_emissions, *, arithmetic="scaled", beam=None) -> float:
+    """The sum over all paths alone."""
+    return _sums(graph, log_emissions, arithmetic, beam, "sum").log_likelihood
+
+
+def viterbi(graph, log_emissions, *, beam=None) -> Path:
+    """The most probable path."""
+    frames = np.asarray(log_emissions, np.float64)
+    _, taken_off = _peaks(frames)
+
+    def run(beam):
+        frame, dropped, *path = best_path(graph, frames - taken_off[:, None], beam)
+        return frame, dropped, Path(*path)
+
+    path = _checked(graph, len(frames), beam, run)
+    return path._replace(log_probability=path.log_probability + float(taken_off.sum()))
+
+
+def _sums(graph, log_emissions, arithmetic, beam, wanted) -> Sums:
+    frames = np.asarray(log_emissions, np.float64)
+    n_frames, n_pdfs = frames.shape
+    n_columns = {"states": graph.n_states, "pdfs": n_pdfs, "sum": 0}[wanted]
+    peaks, taken_off = _peaks(frames)
+    below = frames - taken_off[:, None]
+    is_far = (below < -min(1e6, 1e11 / n_frames)) & (below > -math.inf)
+    use_logs = arithmetic == "log" or is_far.any()
+
+    def run(beam):
+        found = Counts(
+            np.zeros((n_frames, n_columns)),
+            np.zeros(graph.n_arcs),
+            np.zeros(len(graph.entry_state)),
+            np.zeros(len(graph.exit_state)),
+        )
+        (sum_paths_log if use_logs else sum_paths_scaled)(graph, below, beam, wanted, found)
+        total = found.log_likelihood + float(peaks.sum())
+        sums = Sums(total, found.posteriors, found.arcs, found.entries, found.exits)
+        return found.frame, found.dropped, sums
+
+    return _checked(graph, n_frames, beam, run)
+
+
+def _peaks(frames):
+    """Largest log-emission of each frame, and what is taken off it."""
+    peaks = frames.max(axis=1)
+    return peaks, np.where(peaks == -math.inf, 0.0, peaks)
+
+
+def _checked(graph, n_frames, beam, run):
+    """Run with a beam, and say why no path is left where none is."""
+    frame, dropped, result = run(math.inf if beam is None else beam)
+    if frame >= n_frames:
+        return result
+    fewest = arcs_to_exit(graph)[graph.entry_state[np.isfinite(graph.entry_log_prob)]]
+    shortest = int(fewest.min(initial=_UNREACHABLE))
+    if shortest == _UNREACHABLE:
+        raise NoPathError("no path", frame=None)
+    if n_frames <= shortest:
+        raise NoPathError("too short", reason="duration")
+    if dropped:
+        lost_at = frame
+        frame, _, _ = run(math.inf)
+        if frame >= n_frames:
+            raise NoPathError("beam", reason="beam", frame=lost_at)
+    raise NoPathError("probability 0", frame=frame)
 
 
 def arcs_to_exit(graph: Graph) -> Indices:
     """Fewest arcs of finite probability from each state to an exit."""
-    arcs: Indices = np.full(graph.n_states, UNREACHABLE, dtype=np.int32)
+    arcs: Indices = np.full(graph.n_states, _UNREACHABLE, dtype=np.int32)
     arcs[graph.exit_state[np.isfinite(graph.exit_log_prob)]] = 0
     possible = np.isfinite(graph.log_prob)
     source, target = graph.source[possible], graph.target[possible]
@@ -38,7 +157,7 @@ def arcs_to_exit(graph: Graph) -> Indices:
 
 
 def sum_paths_scaled(
-    graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
+    graph: Graph, log_emissions: Floats, beam: float, wanted: str, found: Counts
 ) -> None:
     """Fill in `found` by a forward pass, and by handing posteriors back."""
     n_frames = len(log_emissions)
@@ -92,7 +211,7 @@ def sum_paths_scaled(
 
 
 def sum_paths_log(
-    graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted, found: Counts
+    graph: Graph, log_emissions: Floats, beam: float, wanted: str, found: Counts
 ) -> None:
     """Fill in `found` in logarithms, the best state of each frame at 0; posteriors as above."""
     n_frames, n_states = len(log_emissions), graph.n_states
@@ -145,7 +264,7 @@ def sum_paths_log(
     found.entries[:] = now[graph.entry_state] * shares
 
 
-def best_path(graph: Graph, log_emissions: Floats, beam: float) -> BestPath:
+def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple:
     """Find the most probable path; of equal ones that of the lowest arcs."""
     n_frames, n_states = len(log_emissions), graph.n_states
     reach = graph.arcs_to_exit
@@ -167,21 +286,21 @@ def best_path(graph: Graph, log_emissions: Floats, beam: float) -> BestPath:
         best = scores.max()
         states: Indices = np.zeros(n_frames, dtype=np.int32)
         if best == -np.inf:
-            return BestPath(t, dropped, best, states, states[1:], 0, 0)
+            return t, dropped, best, states, states[1:], 0, 0
         lost = (scores < best - beam) & (scores > -np.inf)
         dropped += int(lost.sum())
         scores[lost] = -np.inf
     leaving = scores[graph.exit_state] + graph.exit_log_prob
     exit_ = int(np.argmax(leaving))
     if leaving[exit_] == -np.inf:
-        return BestPath(n_frames - 1, dropped, -np.inf, states, states[1:], 0, 0)
+        return n_frames - 1, dropped, -np.inf, states, states[1:], 0, 0
     states[-1] = graph.exit_state[exit_]
     for t in range(n_frames - 1, 0, -1):
         states[t - 1] = graph.source[arcs[t, states[t]]]
     here = graph.entry_state == states[0]
     entry = int(np.argmax(np.where(here, graph.entry_log_prob, -np.inf)))
     taken = arcs[np.arange(1, n_frames), states[1:]]
-    return BestPath(n_frames, dropped, float(leaving[exit_]), states, taken, entry, exit_)
+    return n_frames, dropped, float(leaving[exit_]), states, taken, entry, exit_
 
 
 def _from_log(log_values: Floats) -> Pair:

@@ -1,9 +1,33 @@
-"""The sums of `alignment_kernels` in plain NumPy: what the compiled ones are tested against."""
+"""What the kernels of banks of pdfs and of alignment compute, in plain NumPy."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
+
+def sum_by_pdf(
+    densities: NDArray[np.floating[Any]], offsets: NDArray[np.int64]
+) -> NDArray[np.floating[Any]]:
+    """Logarithm of the sum of the Gaussians' densities in each pdf."""
+    highest = np.maximum.reduceat(densities, offsets[:-1], axis=1)
+    sizes = np.diff(offsets)
+    shares = np.exp(densities - np.repeat(highest, sizes, axis=1))
+    return np.asarray(highest + np.log(np.add.reduceat(shares, offsets[:-1], axis=1)))
+
+
+def component_posteriors(
+    densities: NDArray[np.floating[Any]],
+    log_emissions: NDArray[np.floating[Any]],
+    offsets: NDArray[np.int64],
+    posteriors: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Probability (T, G) of each Gaussian, given those (T, P) of the pdfs."""
+    sizes = np.diff(offsets)
+    shares = np.exp(densities - np.repeat(log_emissions, sizes, axis=1))
+    return np.asarray(np.repeat(posteriors, sizes, axis=1) * shares)
 
 
 def posteriors_on_path(
@@ -15,7 +39,7 @@ def posteriors_on_path(
     word_of: NDArray[np.int64],
     result: NDArray[np.float64],
 ) -> None:
-    """As `alignment_kernels.posteriors_on_path`."""
+    """Sum posteriors over what is on the path at each frame; see the kernel of that name."""
     frames = np.arange(len(states))
     by_unit = np.zeros((len(states), len(word_of)))
     np.add.at(by_unit.T, state_unit, posteriors.T)
