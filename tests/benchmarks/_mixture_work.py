@@ -4,16 +4,24 @@ Everything here returns a function without arguments that does one unit of work,
 can be timed by turns.
 """
 
+import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from speakergmm.gaussians.density import block_size
-from speakergmm.mixtures import DiagonalMixture, accumulate, update_maximum_likelihood
+from speakergmm.estimators import GaussianMixture
+from speakergmm.mixtures import (
+    DiagonalMixture,
+    accumulate,
+    update_maximum_likelihood,
+)
 
 Work = Callable[[], Any]
+
+# Float32 numbers of a block of densities: 2 MiB, a core's share of cache.
+_BLOCK = 2**19
 
 
 def make_frames(n_frames: int, n_components: int, n_features: int, *, seed: int = 0) -> np.ndarray:
@@ -72,8 +80,8 @@ def score_samples(X: np.ndarray, model: Any) -> Work:
 
 
 def bare_products(n_frames: int, n_components: int, n_features: int) -> Work:
-    """The two float32 products of a diagonal iteration, over blocks of ours, and no more."""
-    size = block_size(n_components)
+    """The two float32 products of a diagonal iteration, over blocks that fit a core's cache."""
+    size = int(np.clip(_BLOCK // n_components, 256, 4096))
     rng = np.random.default_rng(1)
     rows = rng.standard_normal((size, 2 * n_features), dtype=np.float32)
     columns = rng.standard_normal((2 * n_features, n_components), dtype=np.float32)
@@ -90,11 +98,66 @@ def bare_products(n_frames: int, n_components: int, n_features: int) -> Work:
     return run
 
 
+def make_clusters(
+    n_frames: int, n_features: int, deviation: float, *, n_clusters: int = 300, seed: int = 0
+) -> np.ndarray:
+    """Float32 frames in clusters of variance 1, around centres of this deviation."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(0.0, deviation, (n_clusters, n_features)).astype(np.float32)
+    X = rng.standard_normal((n_frames, n_features), dtype=np.float32)
+    for start in range(0, n_frames, 16_384):
+        piece = X[start : start + 16_384]
+        piece += centres[rng.integers(n_clusters, size=len(piece))]
+    return X
+
+
+def iterations_and_products(
+    X: np.ndarray, n_components: int, *, n_iterations: int = 10, seed: int = 1
+) -> tuple[list[float], float]:
+    """CPU seconds of each iteration of a fit, and of its bare products, which run between them.
+
+    The fit starts at random frames with precision 0.5, which serves no cluster: components fight
+    for clusters, lose them, and some end with a few frames, far narrower than the others.
+    """
+    rng = np.random.default_rng(seed)
+    products = bare_products(len(X), n_components, X.shape[1])
+    products()
+    spent: list[float] = []
+    bare: list[float] = []
+    clocks = [time.process_time(), time.perf_counter()]
+
+    def watch(iteration: Any) -> None:
+        cpu, wall = time.process_time() - clocks[0], time.perf_counter() - clocks[1]
+        # The first is preceded by what a fit does once: its part of the time is known by the wall.
+        spent.append(cpu * min(1.0, iteration.seconds / wall))
+        before = time.process_time()
+        products()
+        bare.append(time.process_time() - before)
+        clocks[:] = time.process_time(), time.perf_counter()
+
+    estimator = GaussianMixture(
+        n_components,
+        covariance_type="diag",
+        weights_init=np.full(n_components, 1.0 / n_components),
+        means_init=X[rng.choice(len(X), n_components, replace=False)],
+        precisions_init=np.full((n_components, X.shape[1]), 0.5),
+        precision="float32",
+        max_iter=n_iterations,
+        tol=0.0,
+        callback=watch,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        clocks[:] = time.process_time(), time.perf_counter()
+        estimator.fit(X)
+    return spent, float(np.median(bare))
+
+
 def peer(X: np.ndarray, model: Any, dtype: type) -> tuple[Any, np.ndarray]:
     """scikit-learn's estimator with the parameters of `model`, and frames of this dtype."""
-    from sklearn.mixture import GaussianMixture
+    from sklearn.mixture import GaussianMixture as ScikitLearnMixture
 
-    estimator = GaussianMixture(model.n_components, covariance_type=model.covariance_type)
+    estimator = ScikitLearnMixture(model.n_components, covariance_type=model.covariance_type)
     covariances = np.asarray(model.covariances)
     if model.covariance_type in ("full", "tied"):
         # Upper triangular U with precision = U U^T.

@@ -5,6 +5,7 @@
     python -m tests.benchmarks.mixtures --only diag-512 --only memory
     python -m tests.benchmarks.mixtures --accuracy       # float32 against float64
     python -m tests.benchmarks.mixtures --json table.json
+    python -m tests.benchmarks.mixtures --source DIR     # of the package in another tree
 
 Every figure is a ratio of CPU seconds on one thread, medians of runs by turns in one process, on
 the same frames and from the same model; an iteration of scikit-learn is its own `_e_step` and
@@ -33,6 +34,7 @@ from threadpoolctl import threadpool_limits
 from . import _mixture_work as work
 from ._figure import Figure, show
 from ._mixture_memory import measure
+from ._source import run_on
 from ._timing import interleaved_medians
 
 
@@ -48,6 +50,7 @@ class Sizes:
     rows: tuple[str, ...] = (
         "diag-512",
         "diag-64",
+        "data",
         "full",
         "tied",
         "spherical",
@@ -64,7 +67,17 @@ QUICK = Sizes(
     some=32_768,
     part=16_384,
     rounds=2,
-    rows=("diag-512", "diag-64", "full", "tied", "spherical", "variational", "score", "threads"),
+    rows=(
+        "diag-512",
+        "diag-64",
+        "data",
+        "full",
+        "tied",
+        "spherical",
+        "variational",
+        "score",
+        "threads",
+    ),
 )
 
 
@@ -110,6 +123,28 @@ def diagonal(sizes: Sizes, n_components: int, row: str) -> list[Figure]:
             note,
         ),
     ]
+
+
+def data(sizes: Sizes) -> list[Figure]:
+    """Compare iterations with their bare products where clusters overlap and where they don't.
+
+    The speed of an iteration must not depend on the data, nor on what an iteration finds out.
+    """
+    figures = []
+    for n_frames in (sizes.some, sizes.many):
+        for name, deviation, limit in (("overlapping", 0.5, 1.15), ("separated", 3.0, 1.25)):
+            X = work.make_clusters(n_frames, 39, deviation)
+            spent, bare = work.iterations_and_products(X, sizes.components)
+            ratios = np.array(spent) / bare
+            case = f"EM iterations, diagonal, {name} clusters, N = {n_frames:,}, D = 39, K = "
+            case += f"{sizes.components}: ours / two bare float32 products"
+            note = f"{len(ratios)} iterations: {' '.join(f'{ratio:.2f}' for ratio in ratios)}"
+            median, slowest = float(np.median(ratios)), float(ratios.max())
+            figures += [
+                Figure("data", f"{case}, median", median, f"<= {limit}", f"bare {bare:.3f} s"),
+                Figure("data", f"{case}, slowest", slowest, "<= 1.5", note),
+            ]
+    return figures
 
 
 def against_peer(
@@ -281,6 +316,7 @@ def sweep(sizes: Sizes) -> list[Figure]:
 ROWS: dict[str, Callable[[Sizes], list[Figure]]] = {
     "diag-512": lambda sizes: diagonal(sizes, 512, "diag-512"),
     "diag-64": lambda sizes: diagonal(sizes, 64, "diag-64"),
+    "data": data,
     "full": lambda sizes: covariance(sizes, "full"),
     "tied": lambda sizes: covariance(sizes, "tied"),
     "spherical": lambda sizes: covariance(sizes, "spherical"),
@@ -312,7 +348,13 @@ def main() -> None:
         action="store_true",
         help="instead of times, the worst error of float32 on hard data",
     )
+    parser.add_argument(
+        "--source", type=Path, metavar="DIR", help="measure the package that lies in this folder"
+    )
     options = parser.parse_args()
+    if options.source:
+        run_on(options.source, "tests.benchmarks.mixtures", sys.argv[1:])
+        return
     if options.accuracy:
         from ._mixture_accuracy import print_table
 
