@@ -325,8 +325,8 @@ class GaussianMixtureHMM(
     def _begin(self, sequences: Sequences, weights: NDArray[np.float64]) -> None:
         if getattr(self, "n_features", sequences.n_features) != sequences.n_features:
             raise InvalidInputError(
-                f"frames must have the model's {self.n_features} features, found "
-                f"{sequences.n_features}"
+                f"Unexpected number of dimensions, got {sequences.n_features} but expected "
+                f"{self.n_features}"
             )
         self.n_features = sequences.n_features
         chosen = sequences.lengths[weights > 0]
