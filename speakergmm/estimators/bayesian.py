@@ -22,9 +22,9 @@ from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
+from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.training import posterior_codec, train_variational
-from speakergmm.mixtures.variational.update import posterior_from_moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)

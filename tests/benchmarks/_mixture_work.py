@@ -216,7 +216,7 @@ def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
     from speakergmm.gaussians.survey import survey_frames
     from speakergmm.mixtures.variational import VariationalPrior, train_variational
-    from speakergmm.mixtures.variational.update import posterior_from_moments
+    from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 
     survey = survey_frames(X)
     prior = VariationalPrior(

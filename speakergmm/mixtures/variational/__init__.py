@@ -1,8 +1,9 @@
 """Variational inference of Gaussian mixtures: a distribution over mixtures instead of one.
 
-`prior` and `posterior` are its two ends, `update` the step between them, `bound` the evidence lower
-bound, `training` the whole fit, `predictive` the density of new frames; `wishart` and `weights` are
-the distributions of precisions and weights that the others are made of.
+`prior` and `posterior` are its two ends, `update` the step between them with the formulas of
+`closed_form`, `bound` the evidence lower bound, `training` the whole fit, `predictive` the density
+of new frames; `wishart` and `weights` are the distributions of precisions and weights that the
+others are made of.
 """
 
 from speakergmm.mixtures.variational.bound import evidence_lower_bound

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.mixtures.variational.closed_form import centred_moments, prior_as_posterior
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.update import centred_moments, prior_as_posterior
 from speakergmm.mixtures.variational.weights import log_normaliser, weight_divergence
 
 
@@ -162,7 +162,7 @@ def evidence_lower_bound(
     With one component and a Dirichlet prior of its weight the posterior is exact, and the bound is
     the evidence:
 
-    >>> from speakergmm.mixtures.variational.update import posterior_from_statistics
+    >>> from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
     >>> prior = VariationalPrior("full", concentration=1.0, mean=[0.0], mean_precision=1.0,
     ...     degrees_of_freedom=1.0, covariance=[[1.0]],
     ...     weight_concentration_type="dirichlet_distribution")

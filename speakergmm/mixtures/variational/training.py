@@ -141,7 +141,7 @@ def train_variational(
     >>> prior = VariationalPrior("diag", concentration=0.01, mean=[0.0], mean_precision=1.0,
     ...     degrees_of_freedom=1.0, covariance=[1.0])
     >>> far = np.linspace(-9.0, 9.0, 6)[:, None]
-    >>> from speakergmm.mixtures.variational.update import posterior_from_moments
+    >>> from speakergmm.mixtures.variational.closed_form import posterior_from_moments
     >>> start = posterior_from_moments(np.full(6, 9.0), far, np.full((6, 1), 9.0), prior=prior)
     >>> result = train_variational(X, start, prior=prior, max_iter=300, tol=1e-6)
     >>> int((result.model.weights > 0.01).sum())

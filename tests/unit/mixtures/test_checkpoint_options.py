@@ -20,7 +20,7 @@ from speakergmm.mixtures import (
     train_from,
 )
 from speakergmm.mixtures.variational import VariationalPrior, train_variational
-from speakergmm.mixtures.variational.update import posterior_from_moments
+from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 
 FRAMES = np.random.default_rng(3).normal(size=(200, 2)) * [1.0, 3.0] + [5.0, 0.0]
 OTHER_FRAMES = FRAMES[::-1].copy()

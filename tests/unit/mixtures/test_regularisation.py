@@ -21,7 +21,7 @@ from speakergmm.mixtures import (
     update_maximum_likelihood,
 )
 from speakergmm.mixtures.variational import VariationalPrior, train_variational, update_variational
-from speakergmm.mixtures.variational.update import posterior_from_moments
+from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 
 KINDS = ["spherical", "diag", "tied", "full"]
 PLAIN = {"variance_floor": 0.0, "min_count": 0.0}

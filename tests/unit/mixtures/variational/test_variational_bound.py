@@ -15,7 +15,7 @@ from speakergmm.mixtures.variational.bound import (
     parameter_divergence,
     responsibility_entropy,
 )
-from speakergmm.mixtures.variational.update import posterior_from_statistics
+from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.wishart import WishartFactors
 
 KINDS = ("full", "tied", "diag", "spherical")

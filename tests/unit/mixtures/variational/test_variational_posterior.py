@@ -11,7 +11,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.density import log_density, natural_parameters
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.variational import VariationalPosterior, VariationalPrior
-from speakergmm.mixtures.variational.update import posterior_from_statistics
+from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.weights import (
     expected_log_weights,
     expected_weights,

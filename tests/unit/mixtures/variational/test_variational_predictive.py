@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.variational import VariationalPrior, predictive_log_density
-from speakergmm.mixtures.variational.update import posterior_from_statistics
+from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 
 KINDS = ("full", "tied", "diag", "spherical")
 

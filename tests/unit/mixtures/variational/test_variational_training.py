@@ -13,8 +13,8 @@ from speakergmm.mixtures.variational import (
     train_variational,
     update_variational,
 )
+from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
-from speakergmm.mixtures.variational.update import posterior_from_moments
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

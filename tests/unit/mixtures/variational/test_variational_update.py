@@ -8,7 +8,7 @@ from sklearn.mixture import BayesianGaussianMixture
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.mixtures.variational import VariationalPrior, update_variational
-from speakergmm.mixtures.variational.update import (
+from speakergmm.mixtures.variational.closed_form import (
     posterior_from_moments,
     posterior_from_statistics,
     prior_as_posterior,

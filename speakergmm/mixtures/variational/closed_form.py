@@ -1,0 +1,173 @@
+"""The best posterior of weights, means and precisions for given responsibilities."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.full import floor_matrices
+from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.weights import posterior_concentrations
+
+# An inverse scale is never below the prior's but for rounding; it is kept from falling below this
+# part of it.
+_LEAST_OF_PRIOR = 0.5
+
+
+def prior_as_posterior(prior: VariationalPrior, n_components: int) -> VariationalPosterior:
+    """Give the prior of K components in the form of a posterior: that of no frame at all."""
+    statistics = MixtureStatistics.zeros(
+        n_components, prior.n_features, covariance_type=prior.covariance_type
+    )
+    return posterior_from_statistics(statistics, prior=prior)
+
+
+def posterior_from_statistics(
+    statistics: MixtureStatistics,
+    *,
+    prior: VariationalPrior,
+    reg_covar: float | ArrayLike = 0.0,
+) -> VariationalPosterior:
+    """Find the best posterior of weights, means and precisions for given responsibilities.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        With second-order moments of the prior's kind; in the prior's units.
+    prior : VariationalPrior
+        What is believed beforehand.
+    reg_covar : float or array of shape (D,), default=0
+        Added to the variance of each feature of the frames of each component; >= 0. At 0 the
+        bound never falls.
+
+    Returns
+    -------
+    VariationalPosterior
+        Of as many components as the statistics have; one without frames has the prior.
+
+    Raises
+    ------
+    InvalidInputError
+        If the statistics are of another kind or dimension than the prior, or have no second order.
+    """
+    moments = centred_moments(statistics, prior.covariance_type, prior.mean)
+    return posterior_from_moments(*moments, prior=prior, reg_covar=reg_covar)
+
+
+def posterior_from_moments(
+    counts: NDArray[np.float64],
+    means: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    *,
+    prior: VariationalPrior,
+    reg_covar: float | ArrayLike = 0.0,
+) -> VariationalPosterior:
+    """Find the best posterior for moments about the means: `posterior_from_statistics` in parts.
+
+    Parameters
+    ----------
+    counts : array, shape (K,)
+        Frames of each component.
+    means : array, shape (K, D)
+        Of these frames; anything finite where there are none.
+    scatter : array, shape (K,), (K, D), (D, D) or (K, D, D)
+        Sum of squared distances from the means (spherical), of squared deviations, or of products
+        of deviations, over all components if tied.
+    prior, reg_covar
+        As in `posterior_from_statistics`.
+    """
+    n_components, d = means.shape
+    regularisation = np.broadcast_to(np.asarray(reg_covar, np.float64), (d,))
+    if not (np.isfinite(regularisation) & (regularisation >= 0)).all():
+        raise InvalidInputError(f"reg_covar must be finite and >= 0, found {reg_covar!r}")
+    mean_precision = prior.mean_precision + counts
+    posterior_means = (
+        prior.mean_precision * prior.mean + counts[:, None] * means
+    ) / mean_precision[:, None]
+    shrinkage = prior.mean_precision * counts / mean_precision
+    degrees_of_freedom = prior.degrees_of_freedom + counts
+    deviation = means - prior.mean
+    if prior.covariance_type == "full":
+        inverse_scale = scatter + shrinkage[:, None, None] * (
+            deviation[:, :, None] * deviation[:, None, :]
+        )
+        inverse_scale += counts[:, None, None] * np.diag(regularisation)
+        covariances = _at_least_prior(inverse_scale, prior) / degrees_of_freedom[:, None, None]
+    elif prior.covariance_type == "tied":
+        # What scikit-learn has: the sum over the components, shared out equally.
+        degrees_of_freedom = np.asarray(prior.degrees_of_freedom + counts.sum() / n_components)
+        inverse_scale = scatter + (shrinkage[:, None] * deviation).T @ deviation
+        inverse_scale += counts.sum() * np.diag(regularisation)
+        inverse_scale = _at_least_prior(inverse_scale[None] / n_components, prior)[0]
+        covariances = inverse_scale / degrees_of_freedom
+    elif prior.covariance_type == "diag":
+        squares = scatter + counts[:, None] * regularisation + shrinkage[:, None] * deviation**2
+        covariances = (prior.covariance + squares) / degrees_of_freedom[:, None]
+    else:
+        squares = scatter / d + counts * regularisation.mean()
+        squares = squares + shrinkage * (deviation**2).mean(axis=1)
+        covariances = (prior.covariance + squares) / degrees_of_freedom
+    return VariationalPosterior(
+        prior.covariance_type,
+        posterior_concentrations(counts, prior.concentration, prior.weight_concentration_type),
+        posterior_means,
+        mean_precision,
+        degrees_of_freedom,
+        covariances,
+        prior.covariance_prior_type,
+    )
+
+
+def centred_moments(
+    statistics: MixtureStatistics, covariance_type: CovarianceType, empty: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Give counts (K,), means (K, D) and scatter about these means, not divided by the counts.
+
+    The scatter has the shape of the statistics' second order. A component without frames has the
+    mean `empty`, (D,) or (K, D).
+    """
+    if statistics.second_order is None:
+        raise InvalidInputError(
+            "precisions need second-order statistics; accumulate them with second_order=True"
+        )
+    if statistics.covariance_type != covariance_type or statistics.n_features != empty.shape[-1]:
+        raise InvalidInputError(
+            f"statistics of {statistics.covariance_type} covariances and {statistics.n_features} "
+            f"features do not suit a {covariance_type} model of {empty.shape[-1]} features"
+        )
+    counts, first, second = statistics.counts, statistics.first_order, statistics.second_order
+    # Below, a quotient of two sums is no mean.
+    seen = counts > 1e-300
+    means = np.where(seen[:, None], first / np.where(seen, counts, 1.0)[:, None], empty)
+    if covariance_type == "full":
+        scatter = second - first[:, :, None] * means[:, None, :]
+        scatter = (scatter + scatter.transpose(0, 2, 1)) / 2
+    elif covariance_type == "tied":
+        scatter = second - first.T @ means
+        scatter = (scatter + scatter.T) / 2
+    elif covariance_type == "diag":
+        scatter = np.maximum(second - first * means, 0.0)
+    else:
+        scatter = np.maximum(second - (first * means).sum(axis=1), 0.0)
+    return counts, means, scatter
+
+
+def _at_least_prior(
+    inverse_scales: NDArray[np.float64], prior: VariationalPrior
+) -> NDArray[np.float64]:
+    """Add the prior's inverse scale to matrices (K, D, D), and undo what rounding made negative."""
+    total = prior.covariance + inverse_scales
+    factor = np.linalg.cholesky(prior.covariance)
+    inverse = np.linalg.inv(factor)
+    # In these coordinates the prior is the identity.
+    whitened = inverse @ total @ inverse.T
+    raised, was_floored = floor_matrices(whitened, np.full(prior.n_features, _LEAST_OF_PRIOR))
+    if not was_floored.any():
+        return np.asarray(total)
+    rows = was_floored.any(axis=1)
+    total[rows] = factor @ raised[rows] @ factor.T
+    return (total + total.transpose(0, 2, 1)) / 2
