@@ -210,7 +210,8 @@ def _with_words(
 ) -> AcousticModel:
     """Give the model the words that are said; name those for which there is no pronunciation."""
     from speakergmm.hmm.language.graphemes import spell
-    from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+    from speakergmm.hmm.language.lexicon import Lexicon
+    from speakergmm.hmm.language.pronunciation import Pronunciation
 
     spoken = {word for words in sentences for word in words}
     units = set(model.models.units)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     )
     from speakergmm.hmm.inference.graph import Graph, NoPathError
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
-    from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+    from speakergmm.hmm.language.lexicon import Lexicon
     from speakergmm.hmm.language.ngram import train_ngram
+    from speakergmm.hmm.language.pronunciation import Pronunciation
     from speakergmm.hmm.models.bank import MixtureBank
     from speakergmm.hmm.models.phone_models import PhoneModels
     from speakergmm.hmm.models.topology import Topology
@@ -48,7 +49,7 @@ _HOME_OF = {
     "MixtureBank": "models.bank",
     "NoPathError": "inference.graph",
     "PhoneModels": "models.phone_models",
-    "Pronunciation": "language.lexicon",
+    "Pronunciation": "language.pronunciation",
     "Topology": "models.topology",
     "TrainingSchedule": "training.schedule",
     "Transitions": "models.transitions",

@@ -22,7 +22,8 @@ from speakergmm.errors import (
 )
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation

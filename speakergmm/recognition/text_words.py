@@ -10,7 +10,8 @@ from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
 from speakergmm.words import case_hint, fold

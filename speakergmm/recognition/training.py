@@ -16,7 +16,8 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import OnSkip, as_config
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation
+from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph

@@ -19,7 +19,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.decoding.transducer import ENTERING, PHONE_ACOUSTIC_SCALE, DecodingGraph
 from speakergmm.hmm.language.grammar import Grammar
-from speakergmm.hmm.language.lexicon import Pronunciation
+from speakergmm.hmm.language.pronunciation import Pronunciation
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language.language_model import BackoffLanguageModel

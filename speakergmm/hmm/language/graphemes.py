@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.language.lexicon import Lexicon, Pronunciation, symbol_fault
+from speakergmm.hmm.language.pronunciation import Pronunciation, symbol_fault
 from speakergmm.words import clean, fold
 
 _TATWEEL = "\u0640"
@@ -17,49 +17,15 @@ _SILENT_LETTERS = {_TATWEEL, "\u02bc", "\u02bb", "\u02b9"}
 _SILENT_CATEGORIES = ("P", "Z", "Cf")
 
 
-def grapheme_lexicon(
+def spell_words(
     words: Iterable[str],
     *,
     digits: Literal["refuse", "keep"] = "refuse",
     marks: Literal["attach", "drop"] = "attach",
     fold_case: bool = True,
     strict: bool = True,
-) -> Lexicon:
-    """Spell words out, one unit a letter.
-
-    Parameters
-    ----------
-    words : iterable of str
-        Repeats are passed over.
-    digits : {"refuse", "keep"}, default="refuse"
-        Digits are not spoken as they are spelled: write numbers as words, or keep each digit as a
-        unit where a corpus has them said one by one.
-    marks : {"attach", "drop"}, default="attach"
-        Combining marks (accents, Arabic vowel signs, Indic vowels) make a unit with the letter
-        before them, or are left out.
-    fold_case : bool, default=True
-        Capitals and small letters are one unit, named by the small one.
-    strict : bool, default=True
-        Refuse words that can't be spelled; without it they are left out.
-
-    Returns
-    -------
-    Lexicon
-        Words sorted. Apostrophes, hyphens and other punctuation, the Arabic tatweel and invisible
-        joiners are silent.
-
-    Raises
-    ------
-    InvalidInputError
-        If a word has a digit (where refused), a symbol such as ``$``, or no letter: all such words
-        are named. Without `strict`, if no word is left.
-
-    Examples
-    --------
-    >>> lexicon = grapheme_lexicon(["Don't", "café"])
-    >>> lexicon["Don't"][0].phones, lexicon["café"][0].phones[-1]
-    (('d', 'o', 'n', 't'), 'é')
-    """
+) -> dict[str, tuple[Pronunciation, ...]]:
+    """Give each word that can be spelled its pronunciation; see `Lexicon.graphemes`."""
     spelled: dict[str, tuple[Pronunciation, ...]] = {}
     refused: list[str] = []
     for word in sorted(set(map(clean, words))):
@@ -75,7 +41,7 @@ def grapheme_lexicon(
             f"no letters to spell {named}{more}: words must be letters and marks; write numbers "
             "and signs as words"
         )
-    return Lexicon(spelled, "graphemes")
+    return spelled
 
 
 def spell(
@@ -87,7 +53,7 @@ def spell(
 ) -> tuple[str, ...] | None:
     """Spell one word; None if it has no letter, or a character that can't be spelled.
 
-    Parameters are those of `grapheme_lexicon`.
+    Parameters are those of `Lexicon.graphemes`.
 
     Examples
     --------

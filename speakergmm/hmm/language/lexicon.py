@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,10 @@ from typing import Literal
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
+from speakergmm.hmm.language.graphemes import spell_words
+from speakergmm.hmm.language.lexicon_reading import read_pronunciations
+from speakergmm.hmm.language.pronunciation import VARIANT, Pronunciation, symbol_fault
+from speakergmm.text_files import Fault, FaultyFileError
 from speakergmm.words import (
     Case,
     Sentences,
@@ -22,71 +25,8 @@ from speakergmm.words import (
     each_sentence,
     fold,
     split_words,
-    word_fault,
     words_of,
 )
-
-RESERVED = frozenset({"<eps>", "<s>", "</s>"})
-"""Symbols of graphs and language models, which neither words nor phones may be called."""
-
-
-VARIANT = re.compile(r"(.+)\([0-9]+\)$")
-"""A word with the number of its pronunciation behind it, as CMUdict has it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pronunciation:
-    """One way to say a word.
-
-    Parameters
-    ----------
-    phones : tuple of str
-        At least one; kept as `speakergmm.words.clean` has them.
-    probability : float, default=1.0
-        Above 0 and at most 1. Those of a word need not sum to one: see `Lexicon.normalised`.
-
-    Raises
-    ------
-    InvalidInputError
-        If there is no phone, or the probability lies outside.
-    """
-
-    phones: tuple[str, ...]
-    probability: float = 1.0
-
-    def __post_init__(self) -> None:
-        phones = tuple(map(clean, self.phones))
-        object.__setattr__(self, "phones", phones)
-        if not self.phones:
-            raise InvalidInputError("a pronunciation has no phones; it must have at least one")
-        for phone in self.phones:
-            if fault := symbol_fault(phone):
-                raise InvalidInputError(f"phone {phone!r} {fault}")
-        if not 0 < self.probability <= 1:
-            raise InvalidInputError(
-                f"probability {self.probability:g} of the pronunciation {' '.join(self.phones)}: "
-                "must be above 0 and at most 1"
-            )
-
-    def __str__(self) -> str:
-        return " ".join(self.phones)
-
-
-def symbol_fault(symbol: str) -> str | None:
-    """Say why a word or phone can't be called so; None where it can.
-
-    Examples
-    --------
-    >>> symbol_fault("</s>")
-    'is a symbol of graphs and language models; choose another name'
-    >>> symbol_fault("d'accord") is None
-    True
-    """
-    if fault := word_fault(symbol):
-        return fault
-    if symbol in RESERVED or (symbol[0] == "#" and symbol[1:].isdigit()):
-        return "is a symbol of graphs and language models; choose another name"
-    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -210,10 +150,59 @@ class Lexicon:
         probabilities: Literal["auto", "yes", "no"] = "auto",
         case: Case | None = None,
     ) -> Lexicon:
-        """Read a lexicon file; see `speakergmm.hmm.language.lexicon_reading`."""
-        from speakergmm.hmm.language.lexicon_reading import read_lexicon
+        """Read a lexicon, or say everything that is wrong with it.
 
-        return read_lexicon(path, stress=stress, probabilities=probabilities, case=case)
+        A line is a word and its phones, separated by spaces or tabs. A word with several
+        pronunciations stands on several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the
+        same name. Lines that begin with ``;;;`` and what follows a ``#`` that stands alone are
+        comments. Between word and phones there may be the pronunciation's probability (Kaldi's
+        ``lexiconp.txt``), or that and three more numbers on the silence around the word (Kaldi's
+        ``lexiconp_silprob.txt``, the Montreal Forced Aligner), which are passed over.
+
+        Parameters
+        ----------
+        path : path
+            UTF-8 text, with or without byte order mark, plain or compressed by gzip; a file or a
+            pipe.
+        stress : {"fold", "keep"}, default="fold"
+            Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone
+            in another phone set). Pronunciations that differ in nothing else become one, with the
+            greater probability.
+        probabilities : {"auto", "yes", "no"}, default="auto"
+            Whether the second column is a probability. "auto" takes it for one if it is a decimal
+            number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
+        case : {"upper", "lower"}, optional
+            Bring words to one letter case; by default they stay as they are. Words that become one
+            have the pronunciations of all (see `Lexicon.folded`).
+
+        Returns
+        -------
+        Lexicon
+
+        Raises
+        ------
+        LexiconError
+            With every fault and its line, and the lexicon of the other lines (`rest`): no phones, a
+            probability outside (0, 1] or missing, the same pronunciation twice, a control
+            character, bytes that are no UTF-8, a forbidden name.
+        InvalidInputError
+            If an option is none of its values.
+        """
+        for name, value, allowed in (
+            ("stress", stress, ("fold", "keep")),
+            ("probabilities", probabilities, ("auto", "yes", "no")),
+            ("case", case, ("upper", "lower", None)),
+        ):
+            if value not in allowed:
+                raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
+        try:
+            words, faults = read_pronunciations(path, stress=stress, probabilities=probabilities)
+        except FaultyFileError as error:
+            raise LexiconError(error.faults) from error
+        lexicon = cls(words, os.fspath(path)).folded(case) if words else None
+        if faults.faults or lexicon is None:
+            raise LexiconError(faults.sorted(), lexicon)
+        return lexicon
 
     @classmethod
     def from_dict(
@@ -261,12 +250,45 @@ class Lexicon:
         fold_case: bool = True,
         strict: bool = True,
     ) -> Lexicon:
-        """Spell words out; see :func:`~speakergmm.hmm.language.graphemes.grapheme_lexicon`."""
-        from speakergmm.hmm.language.graphemes import grapheme_lexicon
+        """Spell words out, one unit a letter.
 
-        return grapheme_lexicon(
+        Parameters
+        ----------
+        words : iterable of str
+            Repeats are passed over.
+        digits : {"refuse", "keep"}, default="refuse"
+            Digits are not spoken as they are spelled: write numbers as words, or keep each digit as
+            a unit where a corpus has them said one by one.
+        marks : {"attach", "drop"}, default="attach"
+            Combining marks (accents, Arabic vowel signs, Indic vowels) make a unit with the letter
+            before them, or are left out.
+        fold_case : bool, default=True
+            Capitals and small letters are one unit, named by the small one.
+        strict : bool, default=True
+            Refuse words that can't be spelled; without it they are left out.
+
+        Returns
+        -------
+        Lexicon
+            Words sorted. Apostrophes, hyphens and other punctuation, the Arabic tatweel and
+            invisible joiners are silent.
+
+        Raises
+        ------
+        InvalidInputError
+            If a word has a digit (where refused), a symbol such as ``$``, or no letter: all such
+            words are named. Without `strict`, if no word is left.
+
+        Examples
+        --------
+        >>> lexicon = Lexicon.graphemes(["Don't", "café"])
+        >>> lexicon["Don't"][0].phones, lexicon["café"][0].phones[-1]
+        (('d', 'o', 'n', 't'), 'é')
+        """
+        spelled = spell_words(
             words_of(words), digits=digits, marks=marks, fold_case=fold_case, strict=strict
         )
+        return cls(spelled, "graphemes")
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the lexicon, whole or not at all; `read` gives it back.
@@ -412,6 +434,25 @@ class Lexicon:
         """
         counts = Counter(w for words in each_sentence(transcripts) for w in words if w not in self)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+class LexiconError(FaultyFileError):
+    """A lexicon file has faults.
+
+    Parameters
+    ----------
+    faults : tuple of Fault
+        At least one.
+    rest : Lexicon, optional
+        What the lines without faults say, where there are any.
+    """
+
+    def __init__(self, faults: tuple[Fault, ...], rest: Lexicon | None = None) -> None:
+        super().__init__(faults)
+        self.rest = rest
+
+    def __reduce__(self) -> tuple[type[LexiconError], tuple[object, ...]]:
+        return LexiconError, (self.faults, self.rest)
 
 
 def _no_words(given: object) -> InvalidTypeError:

@@ -10,34 +10,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.language.lexicon import VARIANT, Lexicon, Pronunciation, symbol_fault
+from speakergmm.hmm.language.pronunciation import VARIANT, Pronunciation, symbol_fault
 from speakergmm.metrics.phone_mappings import fold_stress
-from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
-from speakergmm.words import Case
+from speakergmm.text_files import FaultList, read_lines
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][+-]?[0-9]+)?$")
 # Pronunciation probability alone, or followed by three on the silences around the word.
 _COLUMNS = (0, 1, 4)
-
-
-class LexiconError(FaultyFileError):
-    """A lexicon file has faults.
-
-    Parameters
-    ----------
-    faults : tuple of Fault
-        At least one.
-    rest : Lexicon, optional
-        What the lines without faults say, where there are any.
-    """
-
-    def __init__(self, faults: tuple[Fault, ...], rest: Lexicon | None = None) -> None:
-        super().__init__(faults)
-        self.rest = rest
-
-    def __reduce__(self) -> tuple[type[LexiconError], tuple[object, ...]]:
-        return LexiconError, (self.faults, self.rest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,84 +27,32 @@ class _Entry:
     n_numbers: int
 
 
-def read_lexicon(
+def read_pronunciations(
     path: str | os.PathLike[str],
     *,
     stress: Literal["fold", "keep"] = "fold",
     probabilities: Literal["auto", "yes", "no"] = "auto",
-    case: Case | None = None,
-) -> Lexicon:
-    """Read a lexicon, or say everything that is wrong with it.
-
-    A line is a word and its phones, separated by spaces or tabs. A word with several pronunciations
-    stands on several lines, as ``WORD``, ``WORD(2)``, ``WORD(3)`` or under the same name. Lines
-    that begin with ``;;;`` and what follows a ``#`` that stands alone are comments. Between word
-    and phones there may be the pronunciation's probability (Kaldi's ``lexiconp.txt``), or that and
-    three more numbers on the silence around the word (Kaldi's ``lexiconp_silprob.txt``, the
-    Montreal Forced Aligner), which are passed over.
-
-    Parameters
-    ----------
-    path : path
-        UTF-8 text, with or without byte order mark, plain or compressed by gzip; a file or a pipe.
-    stress : {"fold", "keep"}, default="fold"
-        Drop the digits 0, 1, 2 at the end of ARPAbet vowels (only there: a digit may be a tone in
-        another phone set). Pronunciations that differ in nothing else become one, with the greater
-        probability.
-    probabilities : {"auto", "yes", "no"}, default="auto"
-        Whether the second column is a probability. "auto" takes it for one if it is a decimal
-        number (with a point or an exponent; ``0`` and ``1`` pass beside others) on every line.
-    case : {"upper", "lower"}, optional
-        Bring words to one letter case; by default they stay as they are. Words that become one have
-        the pronunciations of all (see `Lexicon.folded`).
-
-    Returns
-    -------
-    Lexicon
-
-    Raises
-    ------
-    LexiconError
-        With every fault and its line, and the lexicon of the other lines (`rest`): no phones, a
-        probability outside (0, 1] or missing, the same pronunciation twice, a control character,
-        bytes that are no UTF-8, a forbidden name.
-    InvalidInputError
-        If an option is none of its values.
-    """
-    for name, value, allowed in (
-        ("stress", stress, ("fold", "keep")),
-        ("probabilities", probabilities, ("auto", "yes", "no")),
-        ("case", case, ("upper", "lower", None)),
-    ):
-        if value not in allowed:
-            raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
+) -> tuple[dict[str, tuple[Pronunciation, ...]], FaultList]:
+    """Read what the lines without faults say, and list the faults; see `Lexicon.read`."""
     faults = FaultList(os.fspath(path))
     entries: list[_Entry] = []
     lines: dict[tuple[str, ...], int] = {}
-    try:
-        for line, text in read_lines(path, faults):
-            if (entry := _entry(line, text)) is None:
-                continue
-            first = lines.setdefault((entry.word, *entry.fields), line)
-            if first == line:
-                entries.append(entry)
-            else:  # told at once, for a file may be full of them
-                faults.add(line, _repeated(entry, entry.fields[entry.n_numbers :], first))
-    except FaultyFileError as error:
-        raise LexiconError(error.faults) from error
+    for line, text in read_lines(path, faults):
+        if (entry := _entry(line, text)) is None:
+            continue
+        first = lines.setdefault((entry.word, *entry.fields), line)
+        if first == line:
+            entries.append(entry)
+        else:  # told at once, for a file may be full of them
+            faults.add(line, _repeated(entry, entry.fields[entry.n_numbers :], first))
     n_columns = _number_columns(entries, probabilities, faults)
     found: dict[str, dict[tuple[str, ...], tuple[float, int]]] = {}
     for entry in entries:
         _add(entry, n_columns, found, faults)
     if not entries and not faults.faults:
         faults.add(None, "holds no word; a line is a word and its phones")
-    words = {
-        word: _folded(ways) if stress == "fold" else _kept(ways) for word, ways in found.items()
-    }
-    lexicon = Lexicon(words, os.fspath(path)).folded(case) if words else None
-    if faults.faults or lexicon is None:
-        raise LexiconError(faults.sorted(), lexicon)
-    return lexicon
+    folded = stress == "fold"
+    return {word: _pronunciations(ways, folded) for word, ways in found.items()}, faults
 
 
 def _entry(line: int, text: str) -> _Entry | None:
@@ -223,13 +150,11 @@ def _add(
     ways[phones] = probability, entry.line
 
 
-def _kept(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
-    return tuple(Pronunciation(phones, probability) for phones, (probability, _) in ways.items())
-
-
-def _folded(ways: dict[tuple[str, ...], tuple[float, int]]) -> tuple[Pronunciation, ...]:
-    folded: dict[tuple[str, ...], float] = {}
+def _pronunciations(
+    ways: dict[tuple[str, ...], tuple[float, int]], folded: bool
+) -> tuple[Pronunciation, ...]:
+    kept: dict[tuple[str, ...], float] = {}
     for phones, (probability, _) in ways.items():
-        plain = tuple(map(fold_stress, phones))
-        folded[plain] = max(probability, folded.get(plain, 0.0))
-    return tuple(Pronunciation(phones, probability) for phones, probability in folded.items())
+        plain = tuple(map(fold_stress, phones)) if folded else phones
+        kept[plain] = max(probability, kept.get(plain, 0.0))
+    return tuple(Pronunciation(phones, probability) for phones, probability in kept.items())

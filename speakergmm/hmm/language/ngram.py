@@ -18,7 +18,7 @@ from typing import Literal
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.language.arpa import NGrams
 from speakergmm.hmm.language.language_model import BEGIN, END, BackoffLanguageModel
-from speakergmm.hmm.language.lexicon import symbol_fault
+from speakergmm.hmm.language.pronunciation import symbol_fault
 from speakergmm.words import Sentences, clean, each_sentence
 
 Counts = dict[tuple[str, ...], int]
