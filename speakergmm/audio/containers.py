@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO, Literal
 
-from speakergmm.audio.headers import Claim, claim_of_header
-from speakergmm.audio.splicing import Pieces
+from speakergmm.audio import headers
+from speakergmm.audio.headers import Claim
+from speakergmm.audio.mpeg import mpeg_streams
+from speakergmm.audio.splicing import Pieces, Spliced, Stream
 from speakergmm.errors import AudioError
 
 # Real files have a dozen chunks.
@@ -53,25 +55,43 @@ class _Grammar:
         return self.n_id + self.n_size
 
 
-def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
-    """Check that a file holds the audio that its header claims.
+_RIFF = _Grammar("little", 12, b"data")
+_W64 = _Grammar("little", 40, b"data" + _W64_TAIL, 16, 8, 8, size_counts_header=True)
+
+# How files begin, what may stand at byte 8, what they are, and how their length is read.
+_LAYOUTS = (
+    (b"RIFF", b"WAVE", "WAV", _RIFF),
+    (b"RIFX", b"WAVE", "WAV", _Grammar("big", 12, b"data")),
+    ((b"RF64", b"BW64"), b"WAVE", "RF64", _RIFF),
+    (b"FORM", (b"AIFF", b"AIFC"), "AIFF", _Grammar("big", 12, b"SSND", preamble=8)),
+    (b"FORM", (b"8SVX", b"16SV"), "SVX", _Grammar("big", 12, b"BODY")),
+    (_W64_RIFF, b"", "W64", _W64),
+    (b"caff", b"", "CAF", _Grammar("big", 8, b"data", 4, 8, 1, preamble=4)),
+    ((b".snd", b"dns."), b"", "AU", headers.of_au),
+    (b"2BIT", b"", "AVR", headers.of_avr),
+    (b"ALawSoundFile**\0", b"", "WVE", headers.of_wve),
+    (b"\xf0\x7e", b"", "SDS", headers.of_sample_dump),
+    (b"Creative Voice File", b"", "VOC", headers.of_voice_blocks),
+    (b"NIST_1A", b"", "NIST", headers.of_sphere),
+)
+
+
+def container_streams(file: IO[bytes], size: int) -> list[Stream]:
+    """Check that a file holds the audio that its header claims; see `flac_streams`.
 
     Parameters
     ----------
     file : binary file
-        WAV, RF64, W64, AIFF, 8SVX, CAF, AU, NIST, AVR, WVE, VOC or SDS; what is none of these is
-        passed over.
+        Of a kind that is in the table of layouts; what is none of these is passed over.
     size : int
         Its length in bytes.
-    name : str
-        What messages call it.
 
     Returns
     -------
-    pieces or None
-        What to read instead, where the header leaves the length open: as programs do that stream
-        and can't go back, or were killed while recording. Chunks of metadata are not taken for
-        audio.
+    list of Stream
+        Empty where the file is read as it is. Where the header leaves the length open, as programs
+        do that stream and can't go back, or were killed while recording, what to read instead:
+        chunks of metadata are not taken for audio. Of MPEG audio in WAV its frames.
 
     Raises
     ------
@@ -81,11 +101,29 @@ def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
     """
     file.seek(0)
     magic = file.read(64)
-    grammar = _grammar(magic)
-    if grammar is None:
-        claim = claim_of_header(file, magic, size, name)
-    else:
-        claim = _claim_of_chunks(file, grammar, size)
+    fitting = (
+        (kind, layout)
+        for start, form, kind, layout in _LAYOUTS
+        if magic.startswith(start) and magic[8:].startswith(form)
+    )
+    kind, layout = next(fitting, ("", None))
+    if layout is None:
+        return []
+    if not isinstance(layout, _Grammar):
+        pieces = _checked(file, kind, None, layout(file, magic, size), size)
+        return [] if pieces is None else [Stream((pieces,))]
+    pieces = _checked(file, kind, layout, _claim_of_chunks(file, layout, size), size)
+    inside = _mpeg_inside(file, size) if layout is _RIFF else None
+    if inside is not None:
+        frames = Spliced(file, (inside,))
+        return [s.within((inside,)) for s in mpeg_streams(frames, inside[1] - inside[0])]
+    return [] if pieces is None else [Stream((pieces,))]
+
+
+def _checked(
+    file: IO[bytes], kind: str, grammar: _Grammar | None, claim: Claim | None, size: int
+) -> Pieces | None:
+    """Hold a claim against the file; return what to read instead where it is open."""
     if claim is None:
         return None
     present = size - claim.audio
@@ -94,68 +132,26 @@ def check_length(file: IO[bytes], size: int, name: str) -> Pieces | None:
         if grammar is not None:
             length = _audio_before_chunks(file, grammar, claim.audio, size) - claim.audio
         if length <= 0:
-            raise AudioError(f"{name}: holds no samples (length 0)")
+            raise AudioError("holds no samples (length 0)")
         return claim.corrected(size, length)
-    kind = _kind(magic)
     if claim.length > present:
         raise AudioError(
-            f"{name}: truncated {kind} file, holds {max(0, present)} bytes of audio where its "
-            f"header promises {claim.length}"
+            f"truncated {kind} file, holds {max(0, present)} bytes of audio where its header "
+            f"promises {claim.length}"
         )
-    _check_rest(file, grammar, claim, size, f"{name}: damaged {kind} file")
+    _check_rest(file, grammar, claim, size, f"damaged {kind} file")
     return None
 
 
-def mpeg_in_wav(file: IO[bytes], size: int) -> tuple[int, int] | None:
+def _mpeg_inside(file: IO[bytes], size: int) -> tuple[int, int] | None:
     """Return where the frames of a WAV file lie that holds MPEG audio; None of any other."""
-    file.seek(0)
-    grammar = _grammar(file.read(64))
-    if grammar is None or grammar.audio != b"data" or grammar.order != "little":
-        return None
     is_mpeg = False
-    for content, name, length in _chunks(file, grammar, grammar.first, size):
+    for content, name, length in _chunks(file, _RIFF, _RIFF.first, size):
         if name == b"fmt ":
             file.seek(content)
             is_mpeg = file.read(2) in _MPEG_FORMATS
-        if name == grammar.audio:
+        if name == _RIFF.audio:
             return (content, min(size, content + length)) if is_mpeg else None
-    return None
-
-
-def _kind(magic: bytes) -> str:
-    for start, kind in (
-        (b"RIF", "WAV"),
-        (b"FORM", "SVX" if magic[8:12] in (b"8SVX", b"16SV") else "AIFF"),
-        (b"riff", "W64"),
-        (b"caff", "CAF"),
-        (b"NIST", "NIST"),
-        (b"2BIT", "AVR"),
-        (b"ALaw", "WVE"),
-        (b"Crea", "VOC"),
-        (b"\xf0\x7e", "SDS"),
-        (b"RF64", "RF64"),
-        (b"BW64", "RF64"),
-    ):
-        if magic.startswith(start):
-            return kind
-    return "AU"
-
-
-def _grammar(magic: bytes) -> _Grammar | None:
-    """Return how the chunks of a file are written; None if it isn't made of chunks."""
-    kind, form = magic[:4], magic[8:12]
-    if form == b"WAVE" and kind in (b"RIFF", b"RF64", b"BW64"):
-        return _Grammar("little", 12, b"data")
-    if form == b"WAVE" and kind == b"RIFX":
-        return _Grammar("big", 12, b"data")
-    if kind == b"FORM" and form in (b"AIFF", b"AIFC"):
-        return _Grammar("big", 12, b"SSND", preamble=8)
-    if kind == b"FORM" and form in (b"8SVX", b"16SV"):
-        return _Grammar("big", 12, b"BODY")
-    if magic[:16] == _W64_RIFF:
-        return _Grammar("little", 40, b"data" + _W64_TAIL, 16, 8, 8, size_counts_header=True)
-    if kind == b"caff":
-        return _Grammar("big", 8, b"data", 4, 8, 1, preamble=4)
     return None
 
 

@@ -1,7 +1,6 @@
 """Opening a recording: which streams it is made of, and whether they keep what it promises."""
 
 import contextlib
-import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -10,16 +9,18 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from speakergmm.audio.containers import check_length, mpeg_in_wav
+from speakergmm.audio.containers import container_streams
 from speakergmm.audio.flac import flac_streams
-from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, described, reason
-from speakergmm.audio.mpeg import MOST_PADDING, MpegStream, length_of_id3, mpeg_streams
-from speakergmm.audio.ogg import OggStream, check_ogg_end, ogg_streams
+from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, reason, refusing
+from speakergmm.audio.mpeg import length_of_id3, mpeg_streams
+from speakergmm.audio.ogg import ogg_streams
 from speakergmm.audio.sources import AudioSource, as_path, open_source
-from speakergmm.audio.splicing import BinaryFile, Pieces, Spliced
+from speakergmm.audio.splicing import BinaryFile, Pieces, Spliced, Stream
 from speakergmm.errors import AudioError, SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 
+# What streams begin with that are no containers, behind a tag or without one.
+_WALKERS = ((b"OggS", ogg_streams), (b"fLaC", flac_streams), (b"\xff", mpeg_streams))
 # libsndfile's answer when a stream's header leaves the length open.
 _UNKNOWN_LENGTH = 1 << 60
 _VALUES_PER_READ = 1 << 20
@@ -70,22 +71,6 @@ class AudioInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A stream of a recording; most recordings are one.
-
-    Attributes
-    ----------
-    views : tuple of pieces
-        What of the file is read, and of that again; none where the file is read as it is.
-    n_samples : int
-        Its samples per channel.
-    """
-
-    views: tuple[Pieces, ...]
-    n_samples: int
-
-
-@dataclass(frozen=True, slots=True)
 class Recording:
     """A recording that was looked at: what it says of itself, and what there is to decode.
 
@@ -93,13 +78,13 @@ class Recording:
     ----------
     source : path or binary file
     info : AudioInfo
-    parts : tuple of Part
-        Decoded one after the other.
+    streams : tuple of Stream
+        Decoded one after the other; most recordings are one.
     """
 
     source: AudioSource
     info: AudioInfo
-    parts: tuple[Part, ...]
+    streams: tuple[Stream, ...]
 
 
 def probe(path: AudioSource) -> AudioInfo:
@@ -130,9 +115,9 @@ def probe(path: AudioSource) -> AudioInfo:
 def look_at(source: AudioSource) -> Recording:
     """Find the streams of a recording; see `probe`."""
     path = as_path(source)
-    with open_source(source) as (file, size):
+    with refusing(path), open_source(source) as (file, size):
         if size == 0:
-            raise AudioError(f"{described(path)}: is empty (0 bytes), not a {KNOWN_FORMATS} file")
+            raise AudioError(f"is empty (0 bytes), not a {KNOWN_FORMATS} file")
         if size < _KEPT_FROM_BYTES or source is file:
             return _looked_at(source, file, size)
         found = path.stat()
@@ -146,115 +131,54 @@ def _kept(path: Path, size: int, times: tuple[int, ...]) -> Recording:
 
 
 def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
-    path = as_path(source)
-    name = described(path)
-    streams = _streams(file, size, name)
-    if streams is None:
-        with opened(source) as sound:
-            # Found behind something else, such as zeros.
-            is_mpeg = sound.format == "MP3"
-        streams = (_mpeg(file, size, name) if is_mpeg else []) or [_Stream()]
-    elif len(streams) == 1 and streams[0].mpeg is not None and streams[0].views:
-        with opened(source) as sound:
-            # At a constant rate of bits the guess is right, and nothing is to be put in.
-            if sound.frames == streams[0].mpeg.n_samples:
-                streams = [_Stream(mpeg=streams[0].mpeg)]
+    streams = _streams(source, file, size)
     if len(streams) > _MOST_STREAMS:
         raise AudioError(
-            f"{name}: holds {len(streams)} recordings one after the other, more than the "
-            f"{_MOST_STREAMS} that are read; split it"
+            f"holds {len(streams)} recordings one after the other, more than the {_MOST_STREAMS} "
+            "that are read; split it"
         )
-    infos, parts = [], []
+    infos, whole = [], []
     for stream in streams:
         with opened(source, stream.views) as sound:
-            if stream.ogg is not None:
-                check_ogg_end(stream.ogg, sound, file, name)
-            n_samples = _length(path, sound, stream)
-            infos.append(
-                AudioInfo(
-                    path, sound.samplerate, sound.channels, n_samples, sound.format, sound.subtype
-                )
-            )
-        parts.append(Part(stream.views, n_samples))
-    first = infos[0]
+            n_samples = _length(sound, stream)
+            told = (sound.samplerate, sound.channels, n_samples, sound.format, sound.subtype)
+        infos.append(AudioInfo(as_path(source), *told))
+        whole.append(Stream(stream.views, n_samples))
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
-        raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
-    total = replace(first, n_samples=sum(info.n_samples for info in infos))
+        raise AudioError(OF_SEVERAL_KINDS)
+    total = replace(infos[0], n_samples=sum(info.n_samples for info in infos))
     if total.n_samples * total.n_channels > _MOST_SAMPLES_PER_BYTE * size:
         raise AudioError(
-            f"{name}: holds {total.duration / 3600:.1f} h of audio in {size} bytes, all of it the "
-            "same value; give recordings of sound"
+            f"holds {total.duration / 3600:.1f} h of audio in {size} bytes, all of it the same "
+            "value; give recordings of sound"
         )
-    return Recording(source, total, tuple(parts))
+    return Recording(source, total, tuple(whole))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    """What is to be read, and what is known of its length before it is opened."""
-
-    views: tuple[Pieces, ...] = ()
-    ogg: OggStream | None = None
-    mpeg: MpegStream | None = None
-    has_end: bool = True
-
-
-def _streams(file: IO[bytes], size: int, name: str) -> list[_Stream] | None:
-    """Find the streams of a file by what it begins with; None if that says nothing."""
+def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[Stream]:
+    """Find the streams of a file by what it begins with, or by what libsndfile takes it for."""
     file.seek(0)
     head = file.read(10)
-    if head[:4] == b"OggS":
-        return _ogg(file, size, name)
     if head[:3] == b"ID3":
         file.seek(length_of_id3(head))
         head = file.read(4)
-    if head[:4] == b"fLaC":
-        return _flac(file, size, name) or None
-    if head[:1] == b"\xff":
-        return _mpeg(file, size, name) or None
-    pieces = check_length(file, size, name)
-    if (inside := mpeg_in_wav(file, size)) is not None:
-        frames = Spliced(file, (inside,))
-        found = _mpeg(frames, inside[1] - inside[0], name)
-        return [replace(stream, views=((inside,), *stream.views)) for stream in found] or None
-    return None if pieces is None else [_Stream((pieces,))]
-
-
-def _flac(file: BinaryFile, size: int, name: str) -> list[_Stream]:
-    streams = flac_streams(file, size, name)
-    if len(streams) == 1 and len(streams[0].pieces) == 1:
-        return [_Stream(has_end=streams[0].ends_in_frame)]
-    return [_Stream((stream.pieces,), has_end=stream.ends_in_frame) for stream in streams]
-
-
-def _ogg(file: IO[bytes], size: int, name: str) -> list[_Stream]:
-    streams = ogg_streams(file, size, name)
-    if len(streams) == 1 and not streams[0].is_flac:
-        return [_Stream(ogg=streams[0])]
-    found = []
-    for stream in streams:
-        pieces = stream.pieces()
-        if not stream.is_flac:
-            found.append(_Stream((pieces,), ogg=stream))
-            continue
-        # libsndfile reads no FLAC in Ogg, but what is in it.
-        inside = Spliced(file, pieces)
-        length = inside.seek(0, io.SEEK_END)
-        found += [
-            replace(part, views=(pieces, *part.views)) for part in _flac(inside, length, name)
-        ]
-    return found
-
-
-def _mpeg(file: BinaryFile, size: int, name: str) -> list[_Stream]:
-    streams = mpeg_streams(file, size, name)
-    if len(streams) == 1 and streams[0].is_exact:
-        return [_Stream(mpeg=streams[0])]
-    return [_Stream((stream.pieces(),), mpeg=stream) for stream in streams]
+    walk = next((walk for start, walk in _WALKERS if head.startswith(start)), container_streams)
+    streams = walk(file, size)
+    if not streams:
+        with opened(source) as sound:
+            is_mpeg = sound.format == "MP3"  # behind something else, such as zeros
+        return (mpeg_streams(file, size) if is_mpeg else []) or [Stream()]
+    if walk is mpeg_streams and len(streams) == 1 and streams[0].views:
+        with opened(source) as sound:
+            # At a constant rate of bits the guess is right, and nothing is to be put in.
+            if sound.frames == streams[0].n_samples:
+                return [replace(streams[0], views=())]
+    return streams
 
 
 @contextmanager
 def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
-    """Open an audio file, or what is to be read of it, or say in one line why it is none."""
+    """Open an audio file, or what is to be read of it, or say why it is none."""
     import soundfile
 
     path = as_path(source)
@@ -269,9 +193,11 @@ def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
                     file = Spliced(file, pieces)
                 sound = stack.enter_context(_forward_file()(file))
             else:
-                sound = stack.enter_context(_forward_file()(_openable(path)))
+                # Names are bytes there and need not be UTF-8, as soundfile makes of a text.
+                named = os.fsencode(path) if os.name == "posix" else path
+                sound = stack.enter_context(_forward_file()(named))
         except (OSError, soundfile.SoundFileError) as error:
-            raise AudioError(f"{described(path)}: {_no_recording(path, source, error)}") from error
+            raise AudioError(_no_recording(path, source, error)) from error
         yield sound
 
 
@@ -300,56 +226,29 @@ def _forward_file() -> Any:
     return ForwardFile
 
 
-def _openable(path: Path) -> Path | bytes:
-    # Names are bytes there and need not be UTF-8, which is what soundfile makes of a text.
-    return os.fsencode(path) if os.name == "posix" else path
-
-
-def _length(path: Path, sound: Any, stream: _Stream) -> int:
+def _length(sound: Any, stream: Stream) -> int:
     """Return how many samples there are; refuse promises that the file can't keep."""
-    name = described(path)
     if sound.format not in _CHECKED:
         raise AudioError(
-            f"{name}: is a {sound.format} file, of which it can't be known whether it is whole; "
-            f"convert it to {KNOWN_FORMATS}"
+            f"is a {sound.format} file, of which it can't be known whether it is whole; convert it "
+            f"to {KNOWN_FORMATS}"
         )
     n_samples: int = sound.frames
-    if stream.mpeg is not None and n_samples < stream.mpeg.n_samples - MOST_PADDING:
-        raise AudioError(
-            f"{name}: MP3 file of which {n_samples} of {stream.mpeg.n_samples} samples can be "
-            "decoded; convert it to WAV"
-        )
+    if stream.check is not None:
+        stream.check(sound)
     if n_samples >= _UNKNOWN_LENGTH:
-        n_samples = _count_samples(path, sound)
-    if not stream.has_end:
-        _check_last_sample(path, sound)
+        n_samples = _count_samples(sound)
     if n_samples <= 0 or sound.samplerate <= 0:
-        raise AudioError(f"{name}: holds no samples (length 0)")
+        raise AudioError("holds no samples (length 0)")
     if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
         raise AudioError(
-            f"{name}: its header gives a rate of {sound.samplerate} Hz; recordings have "
-            f"{_LOWEST_RATE} to {_HIGHEST_RATE} Hz"
+            f"its header gives a rate of {sound.samplerate} Hz; recordings have {_LOWEST_RATE} to "
+            f"{_HIGHEST_RATE} Hz"
         )
     return n_samples
 
 
-def _check_last_sample(path: Path, file: Any) -> None:
-    """Decode the end of a file that doesn't look as if it had the one that its header promises."""
-    import soundfile
-
-    try:
-        file.seek(file.frames - 1)
-        if len(file.read(1)) == 1:
-            return
-    except soundfile.SoundFileError:
-        pass
-    raise AudioError(
-        f"{described(path)}: damaged or truncated {file.format} file, the end of the "
-        f"{file.frames / file.samplerate:.2f} s that its header promises can't be decoded"
-    )
-
-
-def _count_samples(path: Path, file: Any) -> int:
+def _count_samples(file: Any) -> int:
     """Count by decoding, for streams whose header leaves the length open."""
     import soundfile
 
@@ -358,7 +257,5 @@ def _count_samples(path: Path, file: Any) -> int:
         while n := len(file.read(_VALUES_PER_READ // file.channels, dtype="float32")):
             count += n
     except soundfile.SoundFileError as error:
-        raise AudioError(
-            f"{described(path)}: damaged {file.format} file: {reason(error)}"
-        ) from error
+        raise AudioError(f"damaged {file.format} file: {reason(error)}") from error
     return count

@@ -1,11 +1,12 @@
 """FLAC files: streams one after the other, and their lengths, which a header may leave open."""
 
 import re
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 from speakergmm.audio.headers import is_left_open
-from speakergmm.audio.splicing import BinaryFile, Pieces, replaced
+from speakergmm.audio.splicing import BinaryFile, Stream, replaced, windows
 from speakergmm.errors import AudioError
 
 # A stream begins with this, a block of type 0 (the last or not) and its length, 34 bytes.
@@ -14,29 +15,13 @@ _LENGTH_OF_BEGINNING = 8
 # Where the number of samples stands: the lower 36 bits of 8 bytes.
 _TOTAL = 18
 _TOTAL_BITS = (1 << 36) - 1
-_WINDOW = 1 << 20
 # The largest frame of speech is far below; the last one begins so far from the end at most.
 _LARGEST_FRAME = 1 << 18
 _MOST_TRIES = 2
 _SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}, **{n: 1 << n for n in range(8, 16)}}
 
 
-class FlacStream(NamedTuple):
-    """One stream of a file.
-
-    Attributes
-    ----------
-    pieces : pieces
-        What to read.
-    ends_in_frame : bool
-        Whether a frame was found that ends the stream where the header says.
-    """
-
-    pieces: Pieces
-    ends_in_frame: bool
-
-
-def flac_streams(file: BinaryFile, size: int, name: str) -> list[FlacStream]:
+def flac_streams(file: BinaryFile, size: int) -> list[Stream]:
     """Tell the streams of a FLAC file apart, and complete their headers.
 
     Parameters
@@ -45,12 +30,10 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[FlacStream]:
         What begins as FLAC does, after an ID3 tag or without one.
     size : int
         Its length in bytes.
-    name : str
-        What messages call it.
 
     Returns
     -------
-    list of FlacStream
+    list of Stream
         One, unless files were put one after the other; none if nothing begins as a stream does.
 
     Raises
@@ -59,21 +42,19 @@ def flac_streams(file: BinaryFile, size: int, name: str) -> list[FlacStream]:
         If a header promises more samples than the frames have, or leaves their number open and
         the last frame is cut off.
     """
-    bounds = [*_beginnings(file, size), size]
-    return [_stream(file, *bound, name) for bound in pairwise(bounds)]
+    # The first is looked for as well, behind a tag.
+    bounds = [
+        start + match.start()
+        for start, window in windows(file, 0, size, _LENGTH_OF_BEGINNING - 1)
+        for match in _BEGINNING.finditer(window)
+    ]
+    streams = [_stream(file, *bound) for bound in pairwise([*bounds, size])]
+    if len(streams) == 1 and len(streams[0].views[0]) == 1:
+        return [Stream(check=streams[0].check)]
+    return streams
 
 
-def _beginnings(file: BinaryFile, size: int) -> list[int]:
-    """Return where streams begin; the first is looked for as well, behind a tag."""
-    found = []
-    for start in range(0, size, _WINDOW):
-        file.seek(start)
-        window = file.read(_WINDOW + _LENGTH_OF_BEGINNING - 1)
-        found += [start + match.start() for match in _BEGINNING.finditer(window)]
-    return found
-
-
-def _stream(file: BinaryFile, start: int, end: int, name: str) -> FlacStream:
+def _stream(file: BinaryFile, start: int, end: int) -> Stream:
     """Return what to read for a stream, with the number of samples that its frames have."""
     file.seek(start)
     header = file.read(_TOTAL + 8)
@@ -87,19 +68,35 @@ def _stream(file: BinaryFile, start: int, end: int, name: str) -> FlacStream:
     found = _samples_of_frames(file, start, end, promised, largest_block)
     if found is None and promised == 0:
         raise AudioError(
-            f"{name}: truncated FLAC file, its last frame is not whole, and its header leaves its "
-            "length open"
+            "truncated FLAC file, its last frame is not whole, and its header leaves its length "
+            "open"
         )
     if found is not None and found < promised:
         rate = fields >> 44
         raise AudioError(
-            f"{name}: truncated FLAC file, holds {found / rate:.2f} s of audio where its header "
-            f"promises {promised / rate:.2f} s"
+            f"truncated FLAC file, holds {found / rate:.2f} s of audio where its header promises "
+            f"{promised / rate:.2f} s"
         )
     if found is None or found == promised:
-        return FlacStream(((start, end),), found is not None)
+        return Stream((((start, end),),), check=_check_end if found is None else None)
     total = (fields & ~_TOTAL_BITS | found).to_bytes(8, "big")
-    return FlacStream(replaced(start, end, start + _TOTAL, total), True)
+    return Stream((replaced(start, end, start + _TOTAL, total),))
+
+
+def _check_end(sound: Any) -> None:
+    """Decode the end of a file that doesn't look as if it had the one that its header promises."""
+    import soundfile
+
+    try:
+        sound.seek(sound.frames - 1)
+        if len(sound.read(1)) == 1:
+            return
+    except soundfile.SoundFileError:
+        pass
+    raise AudioError(
+        f"damaged or truncated {sound.format} file, the end of the "
+        f"{sound.frames / sound.samplerate:.2f} s that its header promises can't be decoded"
+    )
 
 
 def _samples_of_frames(
@@ -160,22 +157,19 @@ def _end_of_frame(data: bytes, place: int, largest_block: int) -> int | None:
 
 def _checksum(data: bytes, polynomial: int, bits: int) -> int:
     """Return the remainder that FLAC's checksums have; 0 of data that end in their own."""
-    remainder = 0
+    remainder, table = 0, _table(polynomial, bits)
     for byte in data:
-        remainder = remainder << 8 ^ _table(polynomial, bits)[remainder >> (bits - 8) ^ byte]
+        remainder = remainder << 8 ^ table[remainder >> (bits - 8) ^ byte]
         remainder &= (1 << bits) - 1
     return remainder
 
 
-_TABLES: dict[int, list[int]] = {}
-
-
+@cache
 def _table(polynomial: int, bits: int) -> list[int]:
-    if bits not in _TABLES:
-        _TABLES[bits] = table = []
-        for byte in range(256):
-            value = byte << (bits - 8)
-            for _ in range(8):
-                value = value << 1 ^ (polynomial if value >> (bits - 1) & 1 else 0)
-            table.append(value & ((1 << bits) - 1))
-    return _TABLES[bits]
+    table = []
+    for byte in range(256):
+        value = byte << (bits - 8)
+        for _ in range(8):
+            value = value << 1 ^ (polynomial if value >> (bits - 1) & 1 else 0)
+        table.append(value & ((1 << bits) - 1))
+    return table

@@ -60,8 +60,11 @@ def is_left_open(n_bytes: int) -> bool:
     return -n_bytes % (1 << 31) <= _LEFT_OPEN
 
 
-def claim_of_header(file: IO[bytes], magic: bytes, size: int, name: str) -> Claim | None:
-    """Read the length of the audio from a header that is not made of chunks.
+def of_au(file: IO[bytes], magic: bytes, size: int) -> Claim:
+    """Read the length of the audio as AU has it.
+
+    All readers of headers that are not made of chunks take the same, and return None where the
+    header says nothing of the length.
 
     Parameters
     ----------
@@ -70,38 +73,29 @@ def claim_of_header(file: IO[bytes], magic: bytes, size: int, name: str) -> Clai
         Its first 64 bytes.
     size : int
         Its length in bytes.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    Claim or None
-        None where the header says nothing of it.
 
     Raises
     ------
     AudioError
         If the header leaves open where the audio is.
     """
-    order: Literal["little", "big"] = "little" if magic[:4] == b"dns." else "big"
-    if magic[:4] in (b".snd", b"dns."):
-        start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
-        return Claim(start, length, 8, 4, order)
-    if magic[:4] == b"2BIT":
-        frames, bits = int.from_bytes(magic[26:30], "big"), int.from_bytes(magic[14:16], "big")
-        return Claim(128, frames * (2 if any(magic[12:14]) else 1) * bits // 8, 26, 4, "big")
-    if magic[:16] == b"ALawSoundFile**\0":
-        return Claim(32, int.from_bytes(magic[18:22], "big"), 18, 4, "big")
-    if magic[:2] == b"\xf0\x7e" and magic[3:4] == b"\1":
-        return _of_sample_dump(file, magic, size, name)
-    if magic[:19] == b"Creative Voice File":
-        return _of_voice_blocks(file, int.from_bytes(magic[20:22], "little"), size, name)
-    if magic[:7] == b"NIST_1A":
-        return _of_sphere(file, magic)
-    return None
+    order: Literal["little", "big"] = "little" if magic.startswith(b"dns.") else "big"
+    start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
+    return Claim(start, length, 8, 4, order)
 
 
-def _of_sphere(file: IO[bytes], magic: bytes) -> Claim | None:
+def of_avr(file: IO[bytes], magic: bytes, size: int) -> Claim:
+    """Multiply the number of frames by what one has."""
+    frames, bits = int.from_bytes(magic[26:30], "big"), int.from_bytes(magic[14:16], "big")
+    return Claim(128, frames * (2 if any(magic[12:14]) else 1) * bits // 8, 26, 4, "big")
+
+
+def of_wve(file: IO[bytes], magic: bytes, size: int) -> Claim:
+    """Read the length, of samples of one byte."""
+    return Claim(32, int.from_bytes(magic[18:22], "big"), 18, 4, "big")
+
+
+def of_sphere(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
     """Multiply the numbers of NIST's header, which has a word for each."""
     start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
     file.seek(0)
@@ -115,8 +109,10 @@ def _of_sphere(file: IO[bytes], magic: bytes) -> Claim | None:
     return Claim(start, count * width * channels, 0, 8, "big") if count else None
 
 
-def _of_sample_dump(file: IO[bytes], magic: bytes, size: int, name: str) -> Claim:
+def of_sample_dump(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
     """Count the packets of a MIDI sample dump: 127 bytes each, 120 of them samples of 7 bits."""
+    if magic[3:4] != b"\1":
+        return None
     bits, count = magic[6], magic[10] | magic[11] << 7 | magic[12] << 14
     per_packet = 120 // max(1, -(-bits // 7))
     length = 127 * -(-count // max(1, per_packet))
@@ -125,13 +121,14 @@ def _of_sample_dump(file: IO[bytes], magic: bytes, size: int, name: str) -> Clai
     # libsndfile tells of others on standard output.
     for place, byte in ((0, 0xF0), (1, 0x7E), (3, 0x02), (126, 0xF7)):
         if packets[place::127].strip(bytes([byte])):
-            raise AudioError(f"{name}: damaged SDS file, it does not hold packets of 127 bytes")
+            raise AudioError("damaged SDS file, it does not hold packets of 127 bytes")
     return Claim(21, length, 0, 8, "big")
 
 
-def _of_voice_blocks(file: IO[bytes], start: int, size: int, name: str) -> Claim:
+def of_voice_blocks(file: IO[bytes], magic: bytes, size: int) -> Claim:
     """Sum the blocks of a VOC file, which ends in a block of type 0 or without one."""
-    position, n_sound = start, 0
+    position = start = int.from_bytes(magic[20:22], "little")
+    n_sound = 0
     for _ in range(_MOST_BLOCKS):
         file.seek(position)
         header = file.read(4)
@@ -141,7 +138,6 @@ def _of_voice_blocks(file: IO[bytes], start: int, size: int, name: str) -> Claim
         position += 4 + int.from_bytes(header[1:], "little")
     if n_sound > 1:
         raise AudioError(
-            f"{name}: VOC file of {n_sound} blocks of sound, of which one would be read; convert "
-            "it to WAV"
+            f"VOC file of {n_sound} blocks of sound, of which one would be read; convert it to WAV"
         )
     return Claim(start, position - start, 0, 8, "little")

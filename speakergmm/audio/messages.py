@@ -1,7 +1,10 @@
-"""Words that messages about files share."""
+"""How a recording is refused: in one line that begins with its name."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
+from speakergmm.errors import AudioError
 from speakergmm.files import shown_path
 
 KNOWN_FORMATS = "WAV, FLAC, OGG or MP3"
@@ -10,9 +13,22 @@ OF_SEVERAL_KINDS = (
 )
 
 
-def described(path: Path) -> str:
-    """Write a path so that it stays on one line whatever characters it holds."""
-    return shown_path(path)
+@contextlib.contextmanager
+def refusing(path: Path | str) -> Iterator[None]:
+    """Put the name of a recording before whatever it is refused for, however deep inside.
+
+    Examples
+    --------
+    >>> with refusing("ana.wav"):
+    ...     raise AudioError("holds no samples (length 0)")
+    Traceback (most recent call last):
+    ...
+    speakergmm.errors.AudioError: ana.wav: holds no samples (length 0)
+    """
+    try:
+        yield
+    except AudioError as error:
+        raise AudioError(f"{shown_path(path)}: {error}") from error
 
 
 def reason(error: BaseException) -> str:

@@ -7,10 +7,11 @@ stops there; of two files in one it reads the length of the first.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS
-from speakergmm.audio.splicing import BinaryFile, Pieces, replaced
+from speakergmm.audio.splicing import BinaryFile, Pieces, Stream, replaced, windows
 from speakergmm.errors import AudioError
 
 _WINDOW = 1 << 20
@@ -25,9 +26,8 @@ _BIT_RATES = {
     (2, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-MOST_PADDING = 8190
-"""Samples that an encoder may have added before and after, and a decoder takes away."""
-
+# Samples that an encoder may have added before and after, and a decoder takes away.
+_MOST_PADDING = 8190
 # What may follow the last frame without a tag: padding of archives and old players.
 _LARGEST_REST = 4096
 
@@ -41,7 +41,7 @@ class _Header(NamedTuple):
 
 
 @dataclass(slots=True)
-class MpegStream:
+class _Frames:
     """Frames of one kind, with what the first of them says of their number.
 
     Attributes
@@ -82,8 +82,9 @@ class MpegStream:
         """Whether a Xing header has the right number of frames."""
         return self.promised == self.n_frames
 
+    @property
     def pieces(self) -> Pieces:
-        """Return what to read: the frames, after a header with their number."""
+        """What to read: the frames, after a header with their number."""
         if self.is_exact or self.kind[3] != 3:
             return ((self.start, self.end),)
         count = self.n_frames.to_bytes(4, "big")
@@ -92,48 +93,56 @@ class MpegStream:
         return (_xing_frame(self.header, count), (self.start + self.tag_length, self.end))
 
 
-def mpeg_streams(file: BinaryFile, size: int, name: str) -> list[MpegStream]:
-    """Tell the streams of an MP3 file apart and count their frames.
-
-    Parameters
-    ----------
-    file : binary file
-    size : int
-        Its length in bytes.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    list of MpegStream
-        One, unless files were put one after the other; none if nothing is a frame.
+def mpeg_streams(file: BinaryFile, size: int) -> list[Stream]:
+    """Tell the streams of an MP3 file apart and count their frames; see `flac_streams`.
 
     Raises
     ------
     AudioError
         If a frame is cut off or damaged, or fewer are there than a header promises.
     """
+    found = _counted_frames(file, size)
+    for frames in found:
+        _check_promise(frames, found[-1] is frames, size)
+    if len({frames.kind for frames in found}) > 1:
+        raise AudioError(OF_SEVERAL_KINDS)
+    is_whole = len(found) == 1 and found[0].is_exact
+    return [
+        Stream(
+            () if is_whole else (frames.pieces,),
+            frames.n_samples,
+            partial(_check_decodable, frames.n_samples),
+        )
+        for frames in found
+    ]
+
+
+def _check_decodable(n_samples: int, sound: Any) -> None:
+    if sound.frames < n_samples - _MOST_PADDING:
+        raise AudioError(
+            f"MP3 file of which {sound.frames} of {n_samples} samples can be decoded; convert it "
+            "to WAV"
+        )
+
+
+def _counted_frames(file: BinaryFile, size: int) -> list[_Frames]:
     data = _Window(file, size)
     streams = []
-    for start, end, n_frames in _runs(data, size, name):
+    for start, end, n_frames in _runs(data, size):
         head = data[start : start + 58]
         found = _parsed(head[:4])
         assert found is not None
-        stream = MpegStream(start, end, head[:4], found.kind, n_frames)
+        stream = _Frames(start, end, head[:4], found.kind, n_frames)
         if _is_tag(head, found):
             stream.n_frames -= 1
             stream.tag_length = found.length
             _read_tag(stream, head[found.tag :], found.tag)
         if stream.n_frames:
             streams.append(stream)
-    for stream in streams:
-        _check_promise(stream, streams[-1] is stream, size, name)
-    if len({stream.kind for stream in streams}) > 1:
-        raise AudioError(f"{name}: {OF_SEVERAL_KINDS}")
     return streams
 
 
-def _check_promise(stream: MpegStream, is_last: bool, size: int, name: str) -> None:
+def _check_promise(stream: _Frames, is_last: bool, size: int) -> None:
     if stream.promised is None or stream.promised <= stream.n_frames:
         return
     # Some encoders count the frame of the header itself.
@@ -142,12 +151,12 @@ def _check_promise(stream: MpegStream, is_last: bool, size: int, name: str) -> N
         return
     seconds = [n * stream.kind[0] / stream.kind[1] for n in (stream.n_frames, stream.promised)]
     raise AudioError(
-        f"{name}: truncated MP3 file, holds {seconds[0]:.2f} s of audio where its header promises "
+        f"truncated MP3 file, holds {seconds[0]:.2f} s of audio where its header promises "
         f"{seconds[1]:.2f} s"
     )
 
 
-def _runs(data: "_Window", size: int, name: str) -> Iterator[tuple[int, int, int]]:
+def _runs(data: "_Window", size: int) -> Iterator[tuple[int, int, int]]:
     """Yield where runs of frames of one kind begin and end, and how many frames they have.
 
     A run ends at a tag, and before a frame that holds a Xing header: there another file began.
@@ -159,13 +168,13 @@ def _runs(data: "_Window", size: int, name: str) -> Iterator[tuple[int, int, int
         if found is None or not _is_followed(data, position, found, size):
             after = _after_tag(data, position, size)
             if after is None:
-                after = _after_junk(data, position, size, n_runs > 0, name)
+                after = _after_junk(data, position, size, n_runs > 0)
             position = after
             continue
         start = position
         position, n_frames = _end_of_run(data, start, found.kind)
         if position > size:
-            raise AudioError(f"{name}: truncated MP3 file, its last frame is not whole")
+            raise AudioError("truncated MP3 file, its last frame is not whole")
         yield start, position, n_frames
         n_runs += 1
 
@@ -199,9 +208,7 @@ def _is_followed(data: "_Window", position: int, found: _Header, size: int) -> b
     return following is not None or _after_tag(data, after, size) is not None
 
 
-def _after_junk(
-    data: "_Window", position: int, size: int, is_behind_frames: bool, name: str
-) -> int:
+def _after_junk(data: "_Window", position: int, size: int, is_behind_frames: bool) -> int:
     """Return where frames go on, or the end."""
     place = position
     while (place := data.find(0xFF, place + 1)) >= 0:
@@ -211,16 +218,13 @@ def _after_junk(
     end = place if place >= 0 else size
     if not is_behind_frames or (end - position <= _LARGEST_REST and end == size):
         return end
-    if any(
-        data[start : min(start + _WINDOW, end)].strip(b"\0")
-        for start in range(position, end, _WINDOW)
-    ):
+    if any(part.strip(b"\0") for _, part in windows(data.file, position, end)):
         raise AudioError(
-            f"{name}: damaged MP3 file, {end - position} bytes from byte {position} on are not "
-            "frames of audio"
+            f"damaged MP3 file, {end - position} bytes from byte {position} on are not frames of "
+            "audio"
         )
     if end == size:
-        raise AudioError(f"{name}: truncated MP3 file, its last {end - position} bytes are zeros")
+        raise AudioError(f"truncated MP3 file, its last {end - position} bytes are zeros")
     return end
 
 
@@ -287,7 +291,7 @@ def _is_tag(head: bytes, found: _Header) -> bool:
     return head[36:40] == b"VBRI"
 
 
-def _read_tag(stream: MpegStream, tag: bytes, place: int) -> None:
+def _read_tag(stream: _Frames, tag: bytes, place: int) -> None:
     """Take over what a Xing header promises; others are replaced by one."""
     flags = tag[7] if tag[:4] in (b"Xing", b"Info") else 0
     if flags & 1:
@@ -313,7 +317,7 @@ class _Window:
     """Bytes of a file, of which a stretch is held."""
 
     def __init__(self, file: BinaryFile, size: int) -> None:
-        self._file = file
+        self.file = file
         self._size = size
         self._start = 0
         self._held = b""
@@ -321,8 +325,8 @@ class _Window:
     def __getitem__(self, place: slice) -> bytes:
         start, stop = place.start, min(place.stop, self._size)
         if start < self._start or stop > self._start + len(self._held):
-            self._file.seek(start)
-            self._start, self._held = start, self._file.read(max(_WINDOW, stop - start))
+            self.file.seek(start)
+            self._start, self._held = start, self.file.read(max(_WINDOW, stop - start))
         return self._held[start - self._start : stop - self._start]
 
     def find(self, byte: int, start: int) -> int:

@@ -1,10 +1,13 @@
 """Ogg files: streams one after the other (chained), and whether a page is missing."""
 
+import io
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 from typing import IO, Any
 
-from speakergmm.audio.splicing import Pieces
+from speakergmm.audio.flac import flac_streams
+from speakergmm.audio.splicing import Spliced, Stream, windows
 from speakergmm.errors import AudioError
 
 _HEADER = 27
@@ -12,16 +15,14 @@ _CONTINUED, _BEGINS, _ENDS = 1, 2, 4
 _FLAC_IN_OGG = b"\x7fFLAC"
 # What stands before a FLAC stream in its first packet.
 _BEFORE_FLAC = 9
-# Junk between pages is passed over by decoders; a page is looked for in so many bytes at a time.
-_WINDOW = 1 << 20
 # Pages are checked as zlib does, but for the order of bits.
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _ALL_BITS = 0xFFFFFFFF
 
 
 @dataclass(slots=True)
-class OggStream:
-    """One stream of a file.
+class _Pages:
+    """The pages of one stream.
 
     Attributes
     ----------
@@ -47,35 +48,36 @@ class OggStream:
     next_number: int = 0
     ended: bool = False
 
-    def pieces(self) -> Pieces:
-        """Return what to read."""
-        if not self.is_flac:
-            return ((self.start, self.end),)
-        (first, end), *others = self.bodies
-        return ((first + _BEFORE_FLAC, end), *others)
 
-
-def ogg_streams(file: IO[bytes], size: int, name: str) -> list[OggStream]:
-    """Tell the streams of an Ogg file apart.
-
-    Parameters
-    ----------
-    file : binary file
-    size : int
-        Its length in bytes.
-    name : str
-        What messages call it.
-
-    Returns
-    -------
-    list of OggStream
+def ogg_streams(file: IO[bytes], size: int) -> list[Stream]:
+    """Tell the streams of an Ogg file apart; see `flac_streams`.
 
     Raises
     ------
     AudioError
         If a page is missing, a stream has no end, or several run side by side.
     """
-    streams: list[OggStream] = []
+    found = _read_pages(file, size)
+    if len(found) == 1 and not found[0].is_flac:
+        return [Stream(check=partial(_check_end, found[0], file))]
+    streams = []
+    for pages in found:
+        if not pages.is_flac:
+            check = partial(_check_end, pages, file)
+            streams.append(Stream((((pages.start, pages.end),),), check=check))
+            continue
+        # libsndfile reads no FLAC in Ogg, but what is in it.
+        (first, end), *others = pages.bodies
+        pieces = ((first + _BEFORE_FLAC, end), *others)
+        inside = Spliced(file, pieces)
+        length = inside.seek(0, io.SEEK_END)
+        streams += [stream.within(pieces) for stream in flac_streams(inside, length)]
+    return streams
+
+
+def _read_pages(file: IO[bytes], size: int) -> list[_Pages]:
+    """Return the pages of each stream."""
+    streams: list[_Pages] = []
     position = 0
     while (position := _next_page(file, position, size)) >= 0:
         file.seek(position)
@@ -90,40 +92,27 @@ def ogg_streams(file: IO[bytes], size: int, name: str) -> list[OggStream]:
             if streams and not streams[-1].ended:
                 if len(streams[-1].bodies) == 1:
                     raise AudioError(
-                        f"{name}: holds several streams side by side, such as sound and pictures; "
-                        "give a file with one of sound"
+                        "holds several streams side by side, such as sound and pictures; give a "
+                        "file with one of sound"
                     )
-                raise _truncated(name)
+                raise _truncated()
             head = file.read(12)
-            streams.append(OggStream(position, end, serial, head.startswith(_FLAC_IN_OGG)))
+            streams.append(_Pages(position, end, serial, head.startswith(_FLAC_IN_OGG)))
             if head.startswith(b"OpusHead"):
                 streams[-1].before_first = int.from_bytes(head[10:12], "little")
         if streams and serial == streams[-1].serial:
-            _add_page(streams[-1], header, body, end, name)
+            _add_page(streams[-1], header, body, end)
         position = end
     if not streams or not streams[-1].ended:
-        raise _truncated(name)
+        raise _truncated()
     return streams
 
 
-def check_ogg_end(stream: OggStream, sound: Any, file: IO[bytes], name: str) -> None:
+def _check_end(stream: _Pages, file: IO[bytes], sound: Any) -> None:
     """Refuse a stream of which a part can't be decoded: libsndfile stops there silently.
 
-    Parameters
-    ----------
-    stream : OggStream
-    sound : soundfile.SoundFile
-        What it is opened as.
-    file : binary file
-        What its pages are read from.
-    name : str
-        What messages call it.
-
-    Raises
-    ------
-    AudioError
-        If the last page promises more, and not because the stream was cut out of a longer one,
-        which goes on counting. Of Opus such a stream is refused as well.
+    Its last page then promises more, and not because the stream was cut out of a longer one, which
+    goes on counting. Of Opus such a stream is refused as well.
     """
     # The page's position counts samples, always at 48 kHz for Opus.
     rate = 48000 if sound.subtype == "OPUS" else sound.samplerate
@@ -133,18 +122,18 @@ def check_ogg_end(stream: OggStream, sound: Any, file: IO[bytes], name: str) -> 
         return
     if not _all_pages_are_right(stream, file):
         raise AudioError(
-            f"{name}: damaged OGG file, {found:.2f} s can be decoded where its last page promises "
+            f"damaged OGG file, {found:.2f} s can be decoded where its last page promises "
             f"{promised:.2f} s"
         )
     if sound.subtype == "OPUS":
         # libsndfile begins such a one with silence, and loses as much at its end.
         raise AudioError(
-            f"{name}: Opus stream that was cut out of a longer one, its last page is at "
-            f"{promised:.2f} s where it lasts {found:.2f} s; convert it to WAV"
+            f"Opus stream that was cut out of a longer one, its last page is at {promised:.2f} s "
+            f"where it lasts {found:.2f} s; convert it to WAV"
         )
 
 
-def _all_pages_are_right(stream: OggStream, file: IO[bytes]) -> bool:
+def _all_pages_are_right(stream: _Pages, file: IO[bytes]) -> bool:
     start = stream.start
     for _, end in stream.bodies:
         file.seek(start)
@@ -158,12 +147,12 @@ def _all_pages_are_right(stream: OggStream, file: IO[bytes]) -> bool:
     return True
 
 
-def _add_page(stream: OggStream, header: bytes, body: int, end: int, name: str) -> None:
+def _add_page(stream: _Pages, header: bytes, body: int, end: int) -> None:
     number = int.from_bytes(header[18:22], "little")
     if stream.bodies and number != stream.next_number:
         raise AudioError(
-            f"{name}: damaged or truncated OGG file, after page {stream.next_number - 1} comes "
-            f"page {number}"
+            f"damaged or truncated OGG file, after page {stream.next_number - 1} comes page "
+            f"{number}"
         )
     stream.next_number = number + 1
     stream.bodies.append((body, end))
@@ -174,8 +163,8 @@ def _add_page(stream: OggStream, header: bytes, body: int, end: int, name: str) 
     stream.ended = stream.ended or bool(header[5] & _ENDS)
 
 
-def _truncated(name: str) -> AudioError:
-    return AudioError(f"{name}: truncated OGG file, its last page is not an end of stream")
+def _truncated() -> AudioError:
+    return AudioError("truncated OGG file, its last page is not an end of stream")
 
 
 def _next_page(file: IO[bytes], position: int, size: int) -> int:
@@ -183,9 +172,8 @@ def _next_page(file: IO[bytes], position: int, size: int) -> int:
     file.seek(position)
     if file.read(4) == b"OggS":
         return position
-    for start in range(position, size, _WINDOW):
-        file.seek(start)
-        found = file.read(_WINDOW + 3).find(b"OggS")
-        if found >= 0:
+    # Decoders pass over junk between pages.
+    for start, window in windows(file, position, size, 3):
+        if (found := window.find(b"OggS")) >= 0:
             return start + found
     return -1

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.audio.files import AudioInfo, Part, Recording, look_at, opened
-from speakergmm.audio.messages import described, reason
+from speakergmm.audio.files import AudioInfo, Recording, look_at, opened
+from speakergmm.audio.messages import reason, refusing
 from speakergmm.audio.sources import AudioSource
+from speakergmm.audio.splicing import Stream
 from speakergmm.errors import AudioError, InvalidInputError
+from speakergmm.files import shown_path
 
 # Bounds one read whatever the rate and the number of channels are: 4 MiB of float32.
 _VALUES_PER_READ = 1 << 20
@@ -82,11 +84,8 @@ def read_audio(
         If channels are averaged, if the file's rate is below `sample_rate`, or if `end` lies more
         than 10 ms beyond the recording.
     """
-    check_rate(sample_rate)
-    recording = look_at(path)
-    rate = recording.info.sample_rate if sample_rate is None else sample_rate
-    first, last = _stretch(recording.info, start, end)
-    return np.concatenate(list(_blocks(recording, first, last, rate, _BLOCK_SECONDS))), rate
+    blocks, rate = _opened(path, sample_rate, start, end, _BLOCK_SECONDS)
+    return np.concatenate(list(blocks)), rate
 
 
 def iter_audio(
@@ -117,13 +116,21 @@ def iter_audio(
         As `read_audio`; damage inside the file is found when the reading comes to it, and that
         channels cancel at the end.
     """
-    check_rate(sample_rate)
     if not block_seconds > 0:
         raise InvalidInputError(f"block_seconds must be positive, got {block_seconds!r}")
+    return _opened(path, sample_rate, start, end, block_seconds)[0]
+
+
+def _opened(
+    path: AudioSource, sample_rate: int | None, start: float, end: float | None, seconds: float
+) -> tuple[Iterator[NDArray[np.float32]], int]:
+    """Return the blocks of a stretch, of so many seconds at most, and their rate."""
+    check_rate(sample_rate)
     recording = look_at(path)
-    first, last = _stretch(recording.info, start, end)
-    rate = sample_rate or recording.info.sample_rate
-    return _blocks(recording, first, last, rate, block_seconds)
+    info = recording.info
+    first, last = find_stretch(shown_path(info.path), info.n_samples, info.sample_rate, start, end)
+    rate = sample_rate or info.sample_rate
+    return _blocks(recording, first, last, rate, seconds), rate
 
 
 def resample_blocks(
@@ -182,17 +189,14 @@ def _blocks(
     block = max(1, min(int(block_seconds * info.sample_rate), _VALUES_PER_READ // info.n_channels))
     if info.n_channels > 1:
         warnings.warn(
-            f"{described(info.path)}: has {info.n_channels} channels; recordings of several "
+            f"{shown_path(info.path)}: has {info.n_channels} channels; recordings of several "
             "channels are averaged to one",
             AudioWarning,
             stacklevel=1,
         )
-    yield from resample_blocks(
-        _averaged(info, _decoded(recording, first, last, block)),
-        info.sample_rate,
-        sample_rate,
-        name=described(info.path),
-    )
+    mono = _averaged(info, _decoded(recording, first, last, block))
+    with refusing(info.path):
+        yield from resample_blocks(mono, info.sample_rate, sample_rate, name=shown_path(info.path))
 
 
 def _averaged(
@@ -202,7 +206,7 @@ def _averaged(
     average = np.full(info.n_channels, 1 / info.n_channels, np.float32)
     power, common_power = 0.0, 0.0
     for samples in blocks:
-        _check_size(info, samples)
+        _check_size(samples)
         mono = samples[:, 0]
         if info.n_channels > 1:
             mono = samples @ average
@@ -211,31 +215,31 @@ def _averaged(
         yield mono
     if common_power < _LEAST_COMMON_POWER * power:
         raise AudioError(
-            f"{described(info.path)}: averaging its {info.n_channels} channels cancels the signal, "
-            "they are of opposite polarity; give a file with one of them"
+            f"averaging its {info.n_channels} channels cancels the signal, they are of opposite "
+            "polarity; give a file with one of them"
         )
 
 
 def _decoded(
     recording: Recording, first: int, last: int, block: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield samples first:last of a file at its own rate, shape (n, n_channels), part by part."""
+    """Yield samples first:last of a file at its own rate, shape (n, n_channels)."""
     before = 0
-    for part in recording.parts:
-        start, stop = max(0, first - before), min(part.n_samples, last - before)
+    for stream in recording.streams:
+        start, stop = max(0, first - before), min(stream.n_samples, last - before)
         if start < stop:
-            yield from _decoded_part(recording, part, before, start, stop, block)
-        before += part.n_samples
+            yield from _decoded_stream(recording, stream, before, start, stop, block)
+        before += stream.n_samples
 
 
-def _decoded_part(
-    recording: Recording, part: Part, before: int, first: int, last: int, block: int
+def _decoded_stream(
+    recording: Recording, stream: Stream, before: int, first: int, last: int, block: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield samples first:last of a part; refuse what can't be decoded."""
+    """Yield samples first:last of a stream; refuse what can't be decoded."""
     import soundfile
 
     info = recording.info
-    with opened(recording.source, part.views) as file:
+    with opened(recording.source, stream.views) as file:
         position = 0
         try:
             if begin := max(0, first - _lead(info, first)):
@@ -253,13 +257,13 @@ def _decoded_part(
                     yield samples
         except (soundfile.SoundFileError, OSError) as error:
             raise AudioError(
-                f"{described(info.path)}: damaged {info.format} file, decoding fails after "
+                f"damaged {info.format} file, decoding fails after "
                 f"{(before + position) / info.sample_rate:.2f} s of {info.duration:.2f} s: "
                 f"{reason(error)}"
             ) from error
     if position < last:
         raise AudioError(
-            f"{described(info.path)}: damaged or truncated {info.format} file, ends after "
+            f"damaged or truncated {info.format} file, ends after "
             f"{(before + position) / info.sample_rate:.2f} s where its header promises "
             f"{info.duration:.2f} s"
         )
@@ -273,24 +277,18 @@ def _lead(info: AudioInfo, first: int) -> int:
     return 0 if is_exact else first
 
 
-def _check_size(info: AudioInfo, samples: NDArray[np.float32]) -> None:
+def _check_size(samples: NDArray[np.float32]) -> None:
     """Refuse samples that are no numbers, or in other units than full scale."""
     peak = float(max(samples.max(), -samples.min()))
     if np.isfinite(peak) and peak > LARGEST_SAMPLE:
         raise AudioError(
-            f"{described(info.path)}: holds samples of up to {peak:.3g} times full scale; "
-            f"floating-point audio must lie in -1..1 (overshoot up to {LARGEST_SAMPLE:g} is read), "
-            "divide integers by theirs"
+            f"holds samples of up to {peak:.3g} times full scale; floating-point audio must lie in "
+            f"-1..1 (overshoot up to {LARGEST_SAMPLE:g} is read), divide integers by theirs"
         )
     if not np.isfinite(peak):
         raise AudioError(
-            f"{described(info.path)}: holds samples that are NaN or infinite; "
-            "every sample must be a finite number"
+            "holds samples that are NaN or infinite; every sample must be a finite number"
         )
-
-
-def _stretch(info: AudioInfo, start: float, end: float | None) -> tuple[int, int]:
-    return find_stretch(described(info.path), info.n_samples, info.sample_rate, start, end)
 
 
 def find_stretch(
@@ -348,21 +346,12 @@ def find_stretch(
     return first, last
 
 
-def check_rate(sample_rate: int | None) -> None:
-    """Refuse a sampling rate that is not a positive whole number."""
-    if sample_rate is not None:
-        check_given_rate(sample_rate)
-
-
-def check_given_rate(sample_rate: Any) -> None:
-    """Refuse a sampling rate that is not a positive whole number, None among them."""
+def check_rate(sample_rate: Any, *, optional: bool = True) -> None:
+    """Refuse a sampling rate that is not a positive whole number; None stands for the file's."""
+    if sample_rate is None and optional:
+        return
     is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
-    if (
-        not is_number
-        or not isfinite(sample_rate)
-        or sample_rate != int(sample_rate)
-        or sample_rate < 1
-    ):
+    if not is_number or not isfinite(sample_rate) or sample_rate < 1 or sample_rate % 1:
         raise InvalidInputError(
             f"sample_rate must be a positive whole number of Hz, got {sample_rate!r}"
         )

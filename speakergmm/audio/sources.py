@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from speakergmm.audio.messages import described, reason
+from speakergmm.audio.messages import reason
 from speakergmm.errors import AudioError, InvalidTypeError
-from speakergmm.files import UnreadableFileError, open_regular
+from speakergmm.files import UnreadableFileError, open_regular, shown_path
 
 AudioSource = str | os.PathLike[str] | IO[bytes]
 """A path, or a binary file that can be sought in, such as `io.BytesIO`."""
@@ -62,16 +62,15 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
             with open_regular(path) as file:
                 yield file, os.fstat(file.fileno()).st_size
         except UnreadableFileError as error:
-            raise _refusal(path, error) from None
+            raise AudioError(_refusal(path, error)) from None
         return
-    as_text = InvalidTypeError(f"{described(path)}: is open as text; open it with mode 'rb'")
+    as_text = InvalidTypeError(f"{shown_path(path)}: is open as text; open it with mode 'rb'")
     if isinstance(source, io.TextIOBase):
         raise as_text
     try:
         if not source.seekable():
             raise AudioError(
-                f"{described(path)}: is a file that can't be sought in, such as a pipe; give "
-                "io.BytesIO(file.read())"
+                "is a file that can't be sought in, such as a pipe; give io.BytesIO(file.read())"
             )
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
@@ -80,11 +79,11 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
     except (OSError, ValueError, AttributeError) as error:
         if isinstance(error, InvalidTypeError):
             raise
-        raise AudioError(f"{described(path)}: can't be read: {error}") from error
+        raise AudioError(f"can't be read: {error}") from error
     yield source, size
 
 
-def _refusal(path: Path, error: UnreadableFileError) -> AudioError:
+def _refusal(path: Path, error: UnreadableFileError) -> str:
     found = error.reason.removeprefix("can't be read: ")
     if error.kind == "folder":
         found = "is a folder, not a recording"
@@ -100,7 +99,7 @@ def _refusal(path: Path, error: UnreadableFileError) -> AudioError:
             f"is not a regular file but a {error.kind}, and recordings are read by seeking; copy "
             "it to a file first"
         )
-    return AudioError(f"{described(path)}: {found}")
+    return found
 
 
 def _remedy(source: Any) -> str:

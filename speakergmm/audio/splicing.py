@@ -1,16 +1,51 @@
-"""A file read as if parts of it were cut out, or put in."""
+"""A file read in parts, and as if parts of it were cut out, or put in: the streams in it."""
 
 import io
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import IO
+from typing import IO, Any
 
 BinaryFile = IO[bytes] | io.RawIOBase
 Piece = bytes | tuple[int, int]
 """Bytes that are put in, or a range of the file, from its first byte to the one after its last."""
 
 Pieces = tuple[Piece, ...]
+
+_WINDOW = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream of a recording: most are one, those that were put one after the other several.
+
+    Attributes
+    ----------
+    views : tuple of pieces
+        What of the file is read, and of that again; none where the file is read as it is.
+    n_samples : int
+        Samples per channel, where they were counted; a decoder may drop some.
+    check : callable or None
+        Takes the stream as soundfile opened it, and refuses one that lacks what was promised.
+    """
+
+    views: tuple[Pieces, ...] = ()
+    n_samples: int = 0
+    check: Callable[[Any], None] | None = None
+
+    def within(self, pieces: Pieces) -> "Stream":
+        """Return the same stream of a file, of which it was found in these pieces."""
+        return replace(self, views=(pieces, *self.views))
+
+
+def windows(
+    file: BinaryFile, start: int, end: int, overlap: int = 0
+) -> Iterator[tuple[int, bytes]]:
+    """Yield a file from `start` to `end` in parts, each with its place and some bytes beyond it."""
+    for first in range(start, end, _WINDOW):
+        file.seek(first)
+        yield first, file.read(min(_WINDOW, end - first) + overlap)
 
 
 def replaced(start: int, end: int, position: int, value: bytes) -> Pieces:

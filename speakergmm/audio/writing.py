@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.audio.messages import described, reason
-from speakergmm.audio.reading import check_given_rate
+from speakergmm.audio.messages import reason
+from speakergmm.audio.reading import check_rate
 from speakergmm.errors import AudioError, InvalidInputError, InvalidTypeError, SpeakerGmmError
-from speakergmm.files import atomic_writer
+from speakergmm.files import atomic_writer, shown_path
 
 
 def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
@@ -46,22 +46,22 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
     file_format = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
     if file_format is None:
         raise InvalidInputError(
-            f"{described(path)}: can write .wav and .flac, not {path.suffix or 'this'!r}"
+            f"{shown_path(path)}: can write .wav and .flac, not {path.suffix or 'this'!r}"
         )
-    check_given_rate(sample_rate)
+    check_rate(sample_rate, optional=False)
     try:
         values = np.asarray(samples, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidTypeError(
-            f"{described(path)}: samples must be an array of numbers, got {type(samples).__name__}"
+            f"{shown_path(path)}: samples must be an array of numbers, got {type(samples).__name__}"
         ) from None
     if values.ndim != 1 or values.size == 0:
         raise InvalidInputError(
-            f"{described(path)}: samples to write must have shape (n,), n > 0, got {values.shape}"
+            f"{shown_path(path)}: samples to write must have shape (n,), n > 0, got {values.shape}"
         )
     if not np.isfinite(values).all():
         raise InvalidInputError(
-            f"{described(path)}: samples to write must be finite, got NaN or infinity"
+            f"{shown_path(path)}: samples to write must be finite, got NaN or infinity"
         )
     pcm = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
     # To memory first: of a full disk libsndfile says no more than "System error".
@@ -72,6 +72,6 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
         with atomic_writer(path, durable=False) as file:
             file.write(encoded.getbuffer())
     except soundfile.SoundFileError as error:
-        raise AudioError(f"{described(path)}: can't be written ({reason(error)})") from error
+        raise AudioError(f"{shown_path(path)}: can't be written ({reason(error)})") from error
     except SpeakerGmmError as error:
         raise AudioError(str(error)) from error
