@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -76,10 +76,8 @@ def train_words(
         ),
     ] = None,
     normalisation: Annotated[
-        str,
-        typer.Option(
-            help="What cepstral means and variances are taken over: utterance, speaker or none."
-        ),
+        Literal["speaker", "utterance", "none"],
+        typer.Option(help="What cepstral means and variances are taken over."),
     ] = "utterance",
     warps: Annotated[
         str,
@@ -105,8 +103,8 @@ def train_words(
     json: JsonOption = False,
 ) -> None:
     """Train a model for each word on recordings of one word each, and write them to a file."""
-    from speakergmm.features import FeatureConfig
-    from speakergmm.recognition.features import FeatureNormalisation, suited_rate
+    from speakergmm.features import FeatureConfig, FeatureNormalisation
+    from speakergmm.recognition.features import suited_rate
     from speakergmm.recognition.word_lists import read_words
     from speakergmm.recognition.words import WordTrainingOptions, train_word_models
 
@@ -123,7 +121,7 @@ def train_words(
         )
     options = WordTrainingOptions(
         features=config,
-        normalisation=FeatureNormalisation(normalisation),  # type: ignore[arg-type] # it checks
+        normalisation=FeatureNormalisation(normalisation),
         n_states=states,
         n_gaussians=gaussians,
         n_iterations=iterations,

@@ -7,13 +7,14 @@ from speakergmm.features.deltas import deltas, with_deltas
 from speakergmm.features.extractor import FeatureExtractor
 from speakergmm.features.filterbank import hertz_to_mel, mel_to_hertz, triangular_filters
 from speakergmm.features.grid import FrameGrid
-from speakergmm.features.normalisation import normalise_sliding
+from speakergmm.features.normalisation import FeatureNormalisation, normalise_sliding
 from speakergmm.features.voice_activity import smoothed_decisions
 from speakergmm.features.warping import warp
 
 __all__ = [
     "FeatureConfig",
     "FeatureExtractor",
+    "FeatureNormalisation",
     "Features",
     "FrameGrid",
     "cosine_transform",

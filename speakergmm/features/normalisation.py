@@ -1,80 +1,119 @@
-"""Mean and variance normalisation, over a recording or over a window that slides along it.
+"""Mean and variance normalisation: over an utterance, a speaker, or a window that slides along.
 
-Statistics are of speech frames only: pauses say nothing about the voice, and how long they are
-must not matter. All frames are normalised with them.
+Statistics are of speech frames only, where speech is told apart: pauses say nothing about the
+voice, and how long they are must not matter. All frames are normalised with them.
 """
+
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora import Utterance
 from speakergmm.errors import InvalidInputError
+from speakergmm.moments import Moments, divisor
 
-# A feature that does not vary is left at its mean instead of being divided by nothing.
+Scope = Literal["none", "utterance", "speaker", "window"]
+
+# Features are float32 numbers of up to some hundreds: smaller deviations are their rounding. What
+# does not vary is left as far from its mean as it is: to divide by next to nothing would make
+# an outlier of the first frame that differs.
 _LEAST_DEVIATION = 1e-5
 
 
-class FeatureMoments:
-    """Mean and standard deviation of speech frames, accumulated block by block in float64.
+@dataclass(frozen=True, slots=True)
+class FeatureNormalisation:
+    """Cepstral mean and variance normalisation over a speaker, an utterance or a window.
 
     Parameters
     ----------
-    n_features : int
-        Columns.
-    """
-
-    def __init__(self, n_features: int) -> None:
-        self.n_frames = 0
-        self._mean = np.zeros(n_features)
-        self._squares = np.zeros(n_features)
-
-    def add(self, values: NDArray[np.float32]) -> None:
-        """Take in the speech frames of a block, shape (T, D)."""
-        if len(values) == 0:
-            return
-        # Merged about the means: squares of large values would drown their differences.
-        n = len(values)
-        block = values.astype(np.float64)
-        mean = block.mean(axis=0)
-        step = mean - self._mean
-        total = self.n_frames + n
-        self._squares += ((block - mean) ** 2).sum(axis=0) + step**2 * self.n_frames * n / total
-        self._mean += step * n / total
-        self.n_frames = total
-
-    @property
-    def mean(self) -> NDArray[np.float64]:
-        """Mean, shape (D,)."""
-        return self._mean
-
-    @property
-    def deviation(self) -> NDArray[np.float64]:
-        """Standard deviation (divided by the number of frames), shape (D,), never 0."""
-        return np.maximum(np.sqrt(self._squares / max(self.n_frames, 1)), _LEAST_DEVIATION)
-
-
-def normalise(
-    values: NDArray[np.float32], moments: FeatureMoments, *, variance: bool
-) -> NDArray[np.float32]:
-    """Subtract a mean and, if asked for, divide by a standard deviation.
-
-    Parameters
-    ----------
-    values : array of float32, shape (T, D)
-        Features.
-    moments : FeatureMoments
-        Of the whole recording.
+    scope : {"none", "utterance", "speaker", "window"}
+        Over what means (and variances) are taken. An utterance whose speaker nobody named is
+        a speaker of its own.
     variance : bool
-        Whether to divide by the deviation.
+        Divide by the deviation too.
+    window : int
+        Frames of the window of scope "window", which moves along with the frame.
 
-    Returns
-    -------
-    array of float32, shape (T, D)
-        New array.
+    Raises
+    ------
+    InvalidInputError
+        If the scope is none of these, `variance` neither true nor false, or `window` no length.
+
+    Examples
+    --------
+    >>> normalisation = FeatureNormalisation("utterance")
+    >>> normalisation(np.array([[1.0, 5.0], [3.0, 5.0]])).tolist()
+    [[-1.0, 0.0], [1.0, 0.0]]
     """
-    centred = values - moments.mean.astype(np.float32)
-    if variance:
-        centred /= moments.deviation.astype(np.float32)
-    return centred
+
+    scope: Scope = "speaker"
+    variance: bool = True
+    window: int = 300
+
+    def __post_init__(self) -> None:
+        """Refuse what is none of these."""
+        if self.scope not in ("none", "utterance", "speaker", "window"):
+            raise InvalidInputError(
+                "normalisation must be 'none', 'utterance', 'speaker' or 'window', found "
+                f"{self.scope!r}"
+            )
+        if not isinstance(self.variance, bool):
+            raise InvalidInputError(f"variance must be true or false, found {self.variance!r}")
+        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
+            raise InvalidInputError(f"window must be 1 frame or more, found {self.window!r}")
+
+    @property
+    def needs_moments(self) -> bool:
+        """Whether all frames of the scope must have been seen before the first is normalised."""
+        return self.scope in ("utterance", "speaker")
+
+    def group(self, utterance: Utterance) -> str:
+        """Name what an utterance is normalised together with."""
+        if self.scope == "speaker" and utterance.speaker is not None:
+            return f"speaker {utterance.speaker}"
+        return f"utterance {utterance.id}"
+
+    def __call__(
+        self,
+        values: NDArray[np.floating[Any]],
+        *,
+        speech: NDArray[np.bool_] | None = None,
+        moments: Moments | None = None,
+    ) -> NDArray[np.float32]:
+        """Normalise consecutive frames.
+
+        Parameters
+        ----------
+        values : array, shape (T, D)
+            Features, in whose precision the work is done.
+        speech : array of bool, shape (T,), optional
+            Frames to take statistics of; by default all.
+        moments : Moments, optional
+            Statistics that are given, such as those of all that a speaker said; by default those
+            of `values`. A window takes none.
+
+        Returns
+        -------
+        array of float32, shape (T, D)
+            A feature that does not vary loses its mean and is not divided by anything.
+        """
+        if self.scope == "none":
+            return values.astype(np.float32, copy=False)
+        if self.scope == "window":
+            return normalise_sliding(values, speech, window=self.window, variance=self.variance)
+        if moments is None:
+            moments = Moments.of(values if speech is None else values[speech])
+        centred = values - moments.mean.astype(values.dtype)
+        if self.variance:
+            centred /= moments.deviation(least=_LEAST_DEVIATION).astype(values.dtype)
+        return centred.astype(np.float32, copy=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that have a say, as JSON can hold them."""
+        fields = {"scope": self.scope, "variance": self.variance}
+        return fields | {"window": self.window} if self.scope == "window" else fields
 
 
 def window_bounds(n_frames: int, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -103,20 +142,25 @@ def window_bounds(n_frames: int, window: int) -> tuple[NDArray[np.int64], NDArra
 
 
 def normalise_sliding(
-    values: NDArray[np.float32], speech: NDArray[np.bool_], *, window: int, variance: bool
+    values: NDArray[np.floating[Any]],
+    speech: NDArray[np.bool_] | None = None,
+    *,
+    window: int,
+    variance: bool,
 ) -> NDArray[np.float32]:
     """Normalise each frame by the speech frames in a window about it.
 
     Parameters
     ----------
-    values : array of float32, shape (T, D)
+    values : array, shape (T, D)
         Features.
-    speech : array of bool, shape (T,)
-        Frames to take statistics of; where a window holds none, all its frames serve.
+    speech : array of bool, shape (T,), optional
+        Frames to take statistics of, by default all; where a window holds none, all its frames
+        serve.
     window : int
         Frames, placed as `window_bounds` has it; a frame depends on `window` frames on each side.
     variance : bool
-        Whether to divide by the standard deviation.
+        Whether to divide by the standard deviation, where there is one.
 
     Returns
     -------
@@ -128,6 +172,8 @@ def normalise_sliding(
     InvalidInputError
         If shapes disagree or `window` is less than 1.
     """
+    if speech is None:
+        speech = np.ones(len(values), np.bool_)
     if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
         raise InvalidInputError(
             "sliding normalisation needs values (T, D), speech (T,) and window >= 1, got "
@@ -147,7 +193,7 @@ def normalise_sliding(
     centred = block - mean
     if variance:
         square = _window_mean(block**2, mask, none, count, first, last) - mean**2
-        centred /= np.maximum(np.sqrt(np.maximum(square, 0.0)), _LEAST_DEVIATION)
+        centred /= divisor(np.sqrt(np.maximum(square, 0.0)), least=_LEAST_DEVIATION)
     return np.asarray(centred, dtype=np.float32)
 
 

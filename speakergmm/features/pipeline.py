@@ -16,7 +16,7 @@ from speakergmm.features.blocks import with_context
 from speakergmm.features.cepstra import CepstralTransform
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.deltas import with_deltas
-from speakergmm.features.normalisation import FeatureMoments, normalise, normalise_sliding
+from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.features.rasta import RastaFilter
 from speakergmm.features.spectra import Spectra
 from speakergmm.features.voice_activity import (
@@ -27,12 +27,10 @@ from speakergmm.features.voice_activity import (
     two_gaussian_threshold,
 )
 from speakergmm.features.warping import warp
+from speakergmm.moments import Moments
 
 # Features, shape (T, D), and a mark on frames: the loud ones, later those of speech.
 FeatureBlock = tuple[NDArray[np.float32], NDArray[np.bool_]]
-
-
-_SLIDING = ("sliding_mean", "sliding_mean_variance", "warping")
 
 
 @dataclass(slots=True)
@@ -41,7 +39,7 @@ class _Recording:
 
     loud_above: float = -np.inf
     least_log_filter: float = -np.inf
-    moments: FeatureMoments | None = None
+    moments: Moments | None = None
 
 
 class Pipeline:
@@ -65,13 +63,18 @@ class Pipeline:
         self.names = tuple(prefix + name for prefix in prefixes for name in self._cepstra.names)
         shift = config.shift_samples / config.sample_rate
         self._hangover = round(config.vad_hangover / shift)
-        self._window = max(1, round(config.normalisation_window / shift))
+        kind = config.normalisation
+        self._normalisation = FeatureNormalisation(
+            "window" if kind.startswith("sliding") else "utterance" if "mean" in kind else "none",
+            variance=kind.endswith("variance"),
+            window=max(1, round(config.normalisation_window / shift)),
+        )
         # Frames on each side that a result depends on.
         self._context = max(
             config.deltas * config.delta_window, config.vad_context + self._hangover
         )
-        if config.normalisation in _SLIDING:
-            self._context += self._window
+        if self._normalisation.scope == "window" or kind == "warping":
+            self._context += self._normalisation.window
 
     @property
     def n_passes(self) -> int:
@@ -81,7 +84,7 @@ class Pipeline:
             (
                 config.dynamic_range is not None,
                 config.voice_activity != "none",
-                config.normalisation in ("mean", "mean_variance"),
+                self._normalisation.needs_moments,
             )
         )
 
@@ -118,8 +121,8 @@ class Pipeline:
                 histogram.add(self._log_energy(energy))
             if histogram.n_frames:
                 recording.loud_above = self._threshold(histogram)
-        if config.normalisation in ("mean", "mean_variance"):
-            moments = FeatureMoments(len(self.names))
+        if self._normalisation.needs_moments:
+            moments = Moments()
             for values, speech in self._blocks(spectra(), recording, block_frames):
                 moments.add(values[speech])
             recording.moments = moments
@@ -175,21 +178,9 @@ class Pipeline:
                     proportion=config.vad_proportion,
                     hangover=self._hangover,
                 )
-            values = self._normalised(values, speech, recording.moments)
+            if config.normalisation == "warping":
+                values = warp(values, speech, window=self._normalisation.window)
+            elif recording.moments is not None or not self._normalisation.needs_moments:
+                # Otherwise this is the pass that measures them.
+                values = self._normalisation(values, speech=speech, moments=recording.moments)
             yield values[window.wanted], speech[window.wanted]
-
-    def _normalised(
-        self,
-        values: NDArray[np.float32],
-        speech: NDArray[np.bool_],
-        moments: FeatureMoments | None,
-    ) -> NDArray[np.float32]:
-        kind = self.config.normalisation
-        if kind == "warping":
-            return warp(values, speech, window=self._window)
-        if kind in _SLIDING:
-            variance = kind == "sliding_mean_variance"
-            return normalise_sliding(values, speech, window=self._window, variance=variance)
-        if moments is not None:
-            return normalise(values, moments, variance=kind == "mean_variance")
-        return values

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from speakergmm.features import FeatureNormalisation
     from speakergmm.recognition.acoustic_model import AcousticModel, train_acoustic_model
     from speakergmm.recognition.aligning import align_recording, align_recordings
     from speakergmm.recognition.confidence import WordConfidence, word_evidence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.ctm import read_ctm, write_ctm
     from speakergmm.recognition.decoding import Decoder
     from speakergmm.recognition.diagnostics import diagnose, gather_evidence
-    from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+    from speakergmm.recognition.features import FeatureArchive
     from speakergmm.recognition.graphs import SilenceModel
     from speakergmm.recognition.text_validation import validate_text
     from speakergmm.recognition.textgrids import read_textgrid, write_textgrid

@@ -20,13 +20,13 @@ from speakergmm.errors import (
     InvalidTypeError,
     ModelFormatError,
 )
-from speakergmm.features import FeatureConfig, FrameGrid
+from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
 from speakergmm.features.recordings import OnSkip, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.recognition.confidence import WordConfidence
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
 from speakergmm.recognition.inputs import as_lexicon
 from speakergmm.serialization import load_arrays, save_arrays

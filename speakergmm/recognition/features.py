@@ -10,63 +10,21 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Literal, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
-from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
+from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
 from speakergmm.features import FeatureConfig, FrameGrid
+from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.features.recordings import OnSkip, cached_extractor, map_recordings
-from speakergmm.hmm.training.moments import Moments
-
-Scope = Literal["none", "utterance", "speaker"]
+from speakergmm.moments import Moments
 
 # Two frames of sound are never so near each other: what repeats is a constant signal.
 _SAME = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureNormalisation:
-    """Cepstral mean and variance normalisation over a speaker or an utterance.
-
-    Parameters
-    ----------
-    scope : {"none", "utterance", "speaker"}
-        Over what means (and variances) are taken. An utterance whose speaker nobody named is
-        a speaker of its own.
-    variance : bool
-        Divide by the deviation too.
-
-    Raises
-    ------
-    InvalidInputError
-        If the scope is none of these, or `variance` neither true nor false.
-    """
-
-    scope: Scope = "speaker"
-    variance: bool = True
-
-    def __post_init__(self) -> None:
-        """Refuse what is none of these."""
-        if self.scope not in ("none", "utterance", "speaker"):
-            raise InvalidInputError(
-                f"normalisation must be 'none', 'utterance' or 'speaker', found {self.scope!r}"
-            )
-        if not isinstance(self.variance, bool):
-            raise InvalidInputError(f"variance must be true or false, found {self.variance!r}")
-
-    def group(self, utterance: Utterance) -> str:
-        """Name what an utterance is normalised together with."""
-        if self.scope == "speaker" and utterance.speaker is not None:
-            return f"speaker {utterance.speaker}"
-        return f"utterance {utterance.id}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return {"scope": self.scope, "variance": self.variance}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +150,8 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
             raise CorpusError("the archive of features has been closed")
         place = range(len(self))[place]
         raw = self._map[self._first[place] : self._first[place + 1]]
-        return self._normalised(np.asarray(raw), self.normalisation.group(self.utterances[place]))
+        moments = self._moments.get(self.normalisation.group(self.utterances[place]))
+        return self.normalisation(raw.astype(np.float64), moments=moments)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         for place in range(len(self)):
@@ -217,17 +176,8 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
     def _append(self, values: NDArray[np.float32], group: str) -> None:
         self._file.write(np.ascontiguousarray(values, np.float32).tobytes())
         self._first.append(self._first[-1] + len(values))
-        if self.normalisation.scope != "none":
+        if self.normalisation.needs_moments:
             self._moments.setdefault(group, Moments()).add(values)
-
-    def _normalised(self, values: NDArray[np.float32], group: str) -> NDArray[np.float32]:
-        if self.normalisation.scope == "none":
-            return values.copy()
-        moments = self._moments[group]
-        moved = values - moments.mean
-        if self.normalisation.variance:
-            moved /= moments.deviation
-        return moved.astype(np.float32)
 
 
 def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> int:

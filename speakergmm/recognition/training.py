@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Corpus
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.features import FeatureConfig
+from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.features.recordings import OnSkip, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
@@ -26,7 +26,7 @@ from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.features import FeatureArchive, FeatureNormalisation
+from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.graphs import SilenceModel, WordModels
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts

@@ -10,14 +10,13 @@ from typing import Any, Literal
 from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
-from speakergmm.features import FeatureConfig
+from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.hmm.training.state import TrainingState
 from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.features import FeatureNormalisation
 from speakergmm.recognition.graphs import SilenceModel
 from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
 from speakergmm.recognition.word_lists import as_single_words

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
-from speakergmm.hmm.training.moments import Moments
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoding import lexicon_words
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
@@ -92,15 +91,7 @@ class WordRecogniser:
             return self._rank(source)
         extractor = cached_extractor(self.model.features)
         values = extractor.extract(source, sample_rate=sample_rate).values
-        normalisation = self.model.normalisation
-        if normalisation.scope != "none":
-            moments = Moments()
-            moments.add(values)
-            moved = values - moments.mean
-            if normalisation.variance:
-                moved /= moments.deviation
-            values = moved.astype(np.float32)
-        return self._rank(values)
+        return self._rank(self.model.normalisation(values.astype(np.float64)))
 
     def _rank(self, X: NDArray[Any]) -> tuple[WordScore, ...]:
         ranked = self._search.rank(X, acoustic_scale=self.acoustic_scale)

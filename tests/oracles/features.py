@@ -129,7 +129,8 @@ def sliding(values, speech, window, variance):
         used = values[speech_of(window_of(t, len(values), window), speech)].astype(float)
         found[t] = values[t] - used.mean(axis=0)
         if variance:
-            found[t] /= np.maximum(used.std(axis=0), 1e-5)
+            deviation = used.std(axis=0)
+            found[t] /= np.where(deviation > 1e-5, deviation, 1.0)
     return found
 
 

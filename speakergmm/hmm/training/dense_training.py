@@ -25,14 +25,13 @@ from speakergmm.hmm.training.dense_expectation import (
 )
 from speakergmm.hmm.training.dense_update import HiddenMarkovUpdate, update
 from speakergmm.hmm.training.sequences import Sequences
+from speakergmm.moments import Moments
 
 # Part of a variance that rounding may be before an iteration is made anew in float64, as in
 # `speakergmm.gaussians.steps`.
 _LARGEST_ROUNDING = 1e-2
 # Frames of which moments are summed at a time.
 _BLOCK = 65_536
-# Smaller squares have lost their digits; beside a larger mean what varies so little is rounding.
-_LEAST_SQUARE, _LARGEST_LOST = 1e-305, 1e-137
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,36 +111,19 @@ def weighted_moments(
     InvalidInputError
         If a value is too large to be squared, or what varies too small.
     """
-    share = np.repeat(weights / weights.max(), sequences.lengths)
-    total = share.sum()
-    frames = sequences.frames
-    starts = range(0, len(frames), _BLOCK)
-    first = frames[int(share.argmax())].astype(np.float64)
-    sums = np.zeros(sequences.n_features)
-    for start in starts:
+    moments = Moments()
+    shares = np.repeat(weights, sequences.lengths)
+    for start in range(0, len(shares), _BLOCK):
         block = slice(start, start + _BLOCK)
-        sums += share[block] @ (frames[block] - first)
-    mean = first + sums / total
-    squares = np.zeros(sequences.n_features)
-    for start in starts:
-        block = slice(start, start + _BLOCK)
-        with np.errstate(over="ignore", invalid="ignore"):
-            squares += share[block] @ (frames[block] - mean) ** 2
-    overflows = np.flatnonzero(~np.isfinite(squares))
-    if overflows.size:
-        worst = np.abs(frames[:, overflows[0]]).max()
-        raise InvalidInputError(
-            f"feature {overflows[0]} has values up to {worst:.3g}, too large to be squared; scale "
-            "the features down"
-        )
-    variance = squares / total
-    lost = np.flatnonzero((sums != 0) & (variance < _LEAST_SQUARE) & (np.abs(mean) < _LARGEST_LOST))
+        moments.add(sequences.frames[block], shares[block])
+    moments.refuse_overflow()
+    lost = np.flatnonzero(moments.lost)
     if lost.size:
         raise InvalidInputError(
-            f"feature {lost[0]} varies too little to be squared, around {mean[lost[0]]:.3g}; scale "
-            "the features up"
+            f"feature {lost[0]} varies too little to be squared, around "
+            f"{moments.mean[lost[0]]:.3g}; scale the features up"
         )
-    return mean, variance
+    return moments.mean, moments.variance
 
 
 def train(

@@ -15,11 +15,11 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-from speakergmm.hmm.training.moments import Moments
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.hmm.training.trainer import EmbeddedTrainer, FrameStore
 from speakergmm.mixtures.fingerprint import digest_arrays
+from speakergmm.moments import Moments
 
 
 class Digest(Protocol):
@@ -64,9 +64,9 @@ def survey(
         if digest is not None:
             # With their shape: frames that move to the next utterance make another training.
             digest.update(digest_arrays(found).encode())
-    if moments.count < 2:
-        raise InsufficientDataError(f"training needs frames of speech, found {moments.count}")
-    return moments.mean, moments.variance, moments.count
+    if moments.n_frames < 2:
+        raise InsufficientDataError(f"training needs frames of speech, found {moments.n_frames}")
+    return moments.mean, moments.variance, moments.n_frames
 
 
 def train_embedded(

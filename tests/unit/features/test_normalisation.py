@@ -1,14 +1,24 @@
 """Normalisation, warping and RASTA against the formulas, window by window."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.signal
 from oracles import features as oracle
 
+from speakergmm.corpora import Utterance
 from speakergmm.errors import InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureExtractor, normalise_sliding, warp
-from speakergmm.features.normalisation import FeatureMoments, normalise
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureExtractor,
+    FeatureNormalisation,
+    normalise_sliding,
+    warp,
+)
 from speakergmm.features.rasta import RastaFilter
+from speakergmm.moments import Moments
 
 
 @pytest.fixture
@@ -58,15 +68,17 @@ def test_warped_features_are_standard_normal():
     assert np.abs(found.std(axis=0) - 1).max() < 0.03
 
 
-def test_moments_of_blocks_equal_those_of_all():
+def test_statistics_that_are_given_are_used():
     values = (1e4 + np.random.default_rng(4).normal(size=(1000, 3))).astype(np.float32)
-    moments = FeatureMoments(3)
+    moments = Moments()
     for block in np.split(values, [1, 1, 400, 990]):
         moments.add(block)
     exact = values.astype(np.float64)
-    np.testing.assert_allclose(moments.mean, exact.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(moments.deviation, exact.std(axis=0), rtol=1e-9)
-    found = normalise(values, moments, variance=True)
+    normalisation = FeatureNormalisation("speaker")
+    found = normalisation(values[:100].astype(np.float64), moments=moments)
+    expected = (exact[:100] - exact.mean(axis=0)) / exact.std(axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+    found = normalisation(values, moments=moments)
     assert np.abs(found.mean(axis=0)).max() < 1e-2
     np.testing.assert_allclose(found.std(axis=0), 1, rtol=1e-2)
 
@@ -88,9 +100,60 @@ def test_statistics_of_a_recording_are_those_of_its_speech(data_dir, kind):
 def test_a_constant_feature_becomes_zero_not_infinite(matrix):
     speech = np.ones(90, np.bool_)
     assert (normalise_sliding(matrix, speech, window=9, variance=True)[:, 3] == 0).all()
-    moments = FeatureMoments(4)
-    moments.add(matrix)
-    assert (normalise(matrix, moments, variance=True)[:, 3] == 0).all()
+    assert (FeatureNormalisation("utterance")(matrix)[:, 3] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("scope", ["utterance", "speaker", "window"])
+def test_what_does_not_vary_is_divided_by_one(matrix, scope, dtype):
+    """By 1e-5, the frame that is no speech would be seen 3e5 deviations away."""
+    speech = np.arange(90) % 9 != 4
+    values = matrix.astype(dtype)
+    values[:, 3] = np.where(speech, 7.0, 10.0)
+    # The rounding of a large float32 number is no variation either.
+    values[:, 2] = 100.0 + 8e-6 * (np.arange(90) % 2)
+    normalisation = FeatureNormalisation(scope, window=9)
+    found = normalisation(values, speech=speech)
+    np.testing.assert_allclose(found[:, 3], np.where(speech, 0.0, 3.0), atol=1e-12)
+    assert np.abs(found[:, 2]).max() < 1e-4
+    np.testing.assert_array_equal(
+        FeatureNormalisation(scope, False, window=9)(values, speech=speech)[:, 2:], found[:, 2:]
+    )
+
+
+def test_scopes_without_speech_take_all_frames(matrix):
+    everything = np.ones(90, np.bool_)
+    for scope in ("utterance", "window"):
+        normalisation = FeatureNormalisation(scope, window=30)
+        np.testing.assert_array_equal(
+            normalisation(matrix), normalisation(matrix, speech=everything)
+        )
+    none = FeatureNormalisation("none")(matrix.astype(np.float64))
+    np.testing.assert_array_equal(none, matrix)
+    assert none.dtype == np.float32
+
+
+def test_a_speaker_is_normalised_together_and_who_is_unknown_alone():
+    named = Utterance(id="1", path=Path("1.wav"), speaker="ana")
+    unnamed = Utterance(id="2", path=Path("2.wav"), speaker=None)
+    by_speaker, by_utterance = FeatureNormalisation("speaker"), FeatureNormalisation("utterance")
+    assert by_speaker.group(named) == by_speaker.group(replace(named, id="3"))
+    assert by_utterance.group(named) != by_utterance.group(replace(named, id="3"))
+    assert by_speaker.group(unnamed) != by_speaker.group(replace(unnamed, id="3"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scope": "all"}, "'speaker' or 'window', found 'all'"),
+        ({"variance": 1}, "true or false, found 1"),
+        ({"scope": "window", "window": 0}, "1 frame or more, found 0"),
+        ({"window": True}, "1 frame or more, found True"),
+    ],
+)
+def test_impossible_normalisations_are_refused(options, message):
+    with pytest.raises(InvalidInputError, match=message):
+        FeatureNormalisation(**options)
 
 
 @pytest.mark.parametrize("function", [warp, lambda *a, **k: normalise_sliding(*a, **k, variance=0)])
