@@ -14,7 +14,6 @@ from typing import Literal
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
 from speakergmm.hmm.language.graphemes import spell_words
-from speakergmm.hmm.language.lexicon_reading import read_pronunciations
 from speakergmm.hmm.language.pronunciation import VARIANT, Pronunciation, symbol_fault
 from speakergmm.text_files import Fault, FaultyFileError
 from speakergmm.words import (
@@ -188,6 +187,9 @@ class Lexicon:
         InvalidInputError
             If an option is none of its values.
         """
+        # With the mappings of phones it loads all metrics, which takes its time.
+        from speakergmm.hmm.language.lexicon_reading import read_pronunciations
+
         for name, value, allowed in (
             ("stress", stress, ("fold", "keep")),
             ("probabilities", probabilities, ("auto", "yes", "no")),
