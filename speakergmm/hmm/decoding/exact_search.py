@@ -10,17 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.hmm.decoding import exact_search_kernels as kernels
-from speakergmm.hmm.decoding.fst import LatticeArrays
+from speakergmm.hmm.decoding.lattice import LatticeArrays
 from speakergmm.hmm.decoding.lattice_kernels import topological_order
-
-if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.transducer import DecodingGraph
+from speakergmm.hmm.decoding.transducer import DecodingGraph
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]

@@ -5,42 +5,16 @@ from __future__ import annotations
 import struct
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import kaldifst
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.transducer import DecodingGraph
+from speakergmm.hmm.decoding.lattice import LatticeArrays
+from speakergmm.hmm.decoding.transducer import DecodingGraph
 
 _HEADER_END = struct.Struct("<iiQqqq")
 """Version, flags, properties, start, numbers of states and arcs: after the two names."""
-
-
-class LatticeArrays(NamedTuple):
-    """Arcs of a lattice in the order of their states.
-
-    Attributes
-    ----------
-    first : array of int, shape (S + 1,)
-        Where the arcs of each state begin.
-    target, input, output : array of int, shape (A,)
-    graph_cost, acoustic_cost : array, shape (A,)
-        Negative log-probabilities.
-    final_cost : array, shape (S, 2)
-        Graph and acoustic cost of ending; inf where a path can't end.
-    start : int
-    """
-
-    first: NDArray[np.int64]
-    target: NDArray[np.int32]
-    input: NDArray[np.int32]
-    output: NDArray[np.int32]
-    graph_cost: NDArray[np.floating[Any]]
-    acoustic_cost: NDArray[np.floating[Any]]
-    final_cost: NDArray[np.floating[Any]]
-    start: int
 
 
 def make_transducer(graph: DecodingGraph) -> Any:

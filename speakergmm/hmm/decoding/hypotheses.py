@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.decoding.alignment import Segment
+from speakergmm.hmm.decoding.lattice import Lattice, LatticeArrays
+from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
+from speakergmm.hmm.decoding.segments import Segment
 from speakergmm.hmm.decoding.transducer import BEGINNING, WITHIN, DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
-
-if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.fst import LatticeArrays
-    from speakergmm.hmm.decoding.lattice import Lattice
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +64,6 @@ class Hypothesis:
 
 def list_hypotheses(lattice: Lattice, n_best: int) -> Iterator[Hypothesis]:
     """Yield the best different word sequences of a lattice, with confidences; the best first."""
-    from speakergmm.hmm.decoding.nbest import (
-        log_probability_of_words,
-        path_of_words,
-        word_sequences,
-    )
-
     posteriors: dict[str, NDArray[np.float64]] = {}
     for place, (outputs, score) in enumerate(word_sequences(lattice)):
         if place == n_best:
@@ -206,3 +198,47 @@ def _hypothesis(
         language,
         score,
     )
+
+
+def rescore(
+    hypotheses: Sequence[Hypothesis],
+    *,
+    acoustic_scale: float,
+    language_scale: float = 1.0,
+    word_penalty: float = 0.0,
+    language: Callable[[Sequence[str]], float] | None = None,
+) -> tuple[Hypothesis, ...]:
+    """Rank hypotheses anew, with other scales or another language model.
+
+    Parameters
+    ----------
+    hypotheses : sequence of Hypothesis
+        Alternatives for one recording.
+    acoustic_scale, language_scale : float
+        Factors of the acoustic and of the language model's log-probabilities.
+    word_penalty : float, default=0.0
+        Added for each word.
+    language : callable, optional
+        Gives the log-probability of words, such as `BackoffLanguageModel.log_probability`; without
+        one that of the grammar stays.
+
+    Returns
+    -------
+    tuple of Hypothesis
+        The best one first, each with its new score; posteriors are not known any more (NaN).
+    """
+    result = []
+    for hypothesis in hypotheses:
+        said = (
+            hypothesis.language_log_probability if language is None else language(hypothesis.words)
+        )
+        score = (
+            acoustic_scale * hypothesis.acoustic_log_likelihood
+            + hypothesis.transition_log_probability
+            + (language_scale * said if said > -np.inf else -np.inf)
+            + word_penalty * len(hypothesis.words)
+        )
+        result.append(
+            replace(hypothesis, language_log_probability=said, score=score, posterior=float("nan"))
+        )
+    return tuple(sorted(result, key=lambda hypothesis: -hypothesis.score))

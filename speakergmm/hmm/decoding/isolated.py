@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.decoding.alignment import Segment
 from speakergmm.hmm.decoding.hypotheses import Hypothesis
 from speakergmm.hmm.decoding.search import DecodingResult
+from speakergmm.hmm.decoding.segments import Segment
 from speakergmm.hmm.inference.algorithms import log_likelihood, viterbi
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.language.grammar import Grammar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,33 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding import lattice_kernels as kernels
 from speakergmm.hmm.decoding.transducer import BEGINNING, DecodingGraph
 
-if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.fst import LatticeArrays
-
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
+
+
+class LatticeArrays(NamedTuple):
+    """Arcs of a lattice in the order of their states.
+
+    Attributes
+    ----------
+    first : array of int, shape (S + 1,)
+        Where the arcs of each state begin.
+    target, input, output : array of int, shape (A,)
+    graph_cost, acoustic_cost : array, shape (A,)
+        Negative log-probabilities.
+    final_cost : array, shape (S, 2)
+        Graph and acoustic cost of ending; inf where a path can't end.
+    start : int
+    """
+
+    first: NDArray[np.int64]
+    target: NDArray[np.int32]
+    input: NDArray[np.int32]
+    output: NDArray[np.int32]
+    graph_cost: NDArray[np.floating[Any]]
+    acoustic_cost: NDArray[np.floating[Any]]
+    final_cost: NDArray[np.floating[Any]]
+    start: int
 
 
 class LatticePath(NamedTuple):

@@ -1,20 +1,16 @@
-"""The best different word sequences of a lattice, and their scores under other language models."""
+"""The best different word sequences of a lattice."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from speakergmm.hmm.decoding import lattice_kernels as kernels
 from speakergmm.hmm.decoding.lattice import Floats, Indices, Lattice, LatticePath
-
-if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.hypotheses import Hypothesis
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,50 +134,6 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
     alpha, _, _ = _go_on(lattice, nodes, scores, sums=True)
     ends = alpha + lattice.final_weight
     return float(np.logaddexp.reduce(ends))
-
-
-def rescore(
-    hypotheses: Sequence[Hypothesis],
-    *,
-    acoustic_scale: float,
-    language_scale: float = 1.0,
-    word_penalty: float = 0.0,
-    language: Callable[[Sequence[str]], float] | None = None,
-) -> tuple[Hypothesis, ...]:
-    """Rank hypotheses anew, with other scales or another language model.
-
-    Parameters
-    ----------
-    hypotheses : sequence of Hypothesis
-        Alternatives for one recording.
-    acoustic_scale, language_scale : float
-        Factors of the acoustic and of the language model's log-probabilities.
-    word_penalty : float, default=0.0
-        Added for each word.
-    language : callable, optional
-        Gives the log-probability of words, such as `BackoffLanguageModel.log_probability`; without
-        one that of the grammar stays.
-
-    Returns
-    -------
-    tuple of Hypothesis
-        The best one first, each with its new score; posteriors are not known any more (NaN).
-    """
-    result = []
-    for hypothesis in hypotheses:
-        said = (
-            hypothesis.language_log_probability if language is None else language(hypothesis.words)
-        )
-        score = (
-            acoustic_scale * hypothesis.acoustic_log_likelihood
-            + hypothesis.transition_log_probability
-            + (language_scale * said if said > -np.inf else -np.inf)
-            + word_penalty * len(hypothesis.words)
-        )
-        result.append(
-            replace(hypothesis, language_log_probability=said, score=score, posterior=float("nan"))
-        )
-    return tuple(sorted(result, key=lambda hypothesis: -hypothesis.score))
 
 
 def _go_on(

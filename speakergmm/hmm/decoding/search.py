@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.decoding.exact_search import ExactSearch
 from speakergmm.hmm.decoding.hypotheses import (
     Hypothesis,
     list_hypotheses,
     read_path,
     read_single_path,
 )
+from speakergmm.hmm.decoding.lattice import Lattice, LatticeArrays
+from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.fst import LatticeArrays
-    from speakergmm.hmm.decoding.lattice import Lattice
-    from speakergmm.hmm.decoding.transducer import DecodingGraph
     from speakergmm.hmm.models.phone_models import PhoneModels
 
 _IMPOSSIBLE = -1e20
@@ -205,7 +205,7 @@ def decode_emissions(
         found = _pruned(graph, densities, scaled, options)
         if found is not None:
             return found
-        if not graph.exact_search.fits(len(densities)):
+        if not graph.kept(ExactSearch.of).fits(len(densities)):
             raise NoPathError(
                 f"no path within a beam of {options.beam:g} reaches an end of the grammar; widen "
                 "the beam, or the words may be others",
@@ -226,7 +226,7 @@ def _exact(
     options: DecodingOptions,
 ) -> DecodingResult:
     """Search the whole graph."""
-    search, scaled = graph.exact_search, np.ascontiguousarray(scaled)
+    search, scaled = graph.kept(ExactSearch.of), np.ascontiguousarray(scaled)
     if options.lattice_beam is not None:
         arrays = search.lattice(scaled, options.lattice_beam)
         if arrays is not None:
@@ -270,7 +270,7 @@ def _pruned(
     wanted = found.best
     if result.best.score >= wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score)):
         return result
-    if graph.exact_search.fits(len(densities)):
+    if graph.kept(ExactSearch.of).fits(len(densities)):
         return None
     # The lattice has too little around this path to say how probable it is.
     others = [h for h in result.hypotheses if h.words != wanted.words][: options.n_best - 1]
@@ -286,13 +286,13 @@ def _engine(
     """Let the engine search for the best path or a lattice; None where no end is reached."""
     import kaldi_decoder
 
-    from speakergmm.hmm.decoding.fst import read_lattice
+    from speakergmm.hmm.decoding.fst import make_transducer, read_lattice
 
     scores = kaldi_decoder.DecodableCtc(inputs)
     if options.lattice_beam is None:
         most = options.max_active
         decoder = kaldi_decoder.FasterDecoder(
-            graph.transducer,
+            graph.kept(make_transducer),
             kaldi_decoder.FasterDecoderOptions(
                 beam=options.beam,
                 max_active=most,
@@ -308,7 +308,7 @@ def _engine(
         config = kaldi_decoder.LatticeSimpleDecoderConfig(
             beam=options.beam, lattice_beam=options.lattice_beam
         )
-        decoder = kaldi_decoder.LatticeSimpleDecoder(graph.transducer, config)
+        decoder = kaldi_decoder.LatticeSimpleDecoder(graph.kept(make_transducer), config)
         if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
             return None
         found, path = decoder.get_raw_lattice(True)
@@ -331,8 +331,6 @@ def _result(
     if options.lattice_beam is None:
         hypothesis = read_single_path(graph, densities, arrays, acoustic_scale=scale)
         return DecodingResult((hypothesis,), len(densities), beam)
-    from speakergmm.hmm.decoding.lattice import Lattice
-
     lattice = Lattice.from_arrays(arrays, graph, densities, acoustic_scale=scale)
     hypotheses = tuple(list_hypotheses(lattice, options.n_best))
     return DecodingResult(hypotheses, len(densities), beam, lattice)

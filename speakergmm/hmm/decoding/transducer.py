@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from speakergmm.hmm.models.topology import ENTRY
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.exact_search import ExactSearch
     from speakergmm.hmm.language.grammar import Grammar
     from speakergmm.hmm.models.phone_models import PhoneModels
+
+Made = TypeVar("Made")
 
 WITHIN, ENTERING, BEGINNING = 0, 1, 2
 """What happens at a frame: a unit goes on, a unit begins, a unit begins that begins a word."""
@@ -158,21 +160,14 @@ class DecodingGraph:
                     (waiting.append if takes else waiting.appendleft)(target)
         return None
 
-    @cached_property
-    def transducer(self) -> Any:
-        """The graph as the search engine's own type, made at the first use in a process."""
-        from speakergmm.hmm.decoding.fst import make_transducer
-
-        return make_transducer(self)
-
-    @cached_property
-    def exact_search(self) -> ExactSearch:
-        """The graph as a search without a beam goes through it, made at the first use."""
-        from speakergmm.hmm.decoding.exact_search import ExactSearch
-
-        return ExactSearch.of(self)
+    def kept(self, make: Callable[[DecodingGraph], Made]) -> Made:
+        """Return what `make` makes of the graph for a search: at the first use in a process."""
+        made: dict[Any, Any] = self.__dict__.setdefault("_made", {})
+        if make not in made:
+            made[make] = make(self)
+        found: Made = made[make]
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what was made for a search: the engine's object can't travel."""
-        made = ("transducer", "exact_search")
-        return {key: value for key, value in self.__dict__.items() if key not in made}
+        return {key: value for key, value in self.__dict__.items() if key != "_made"}

@@ -20,7 +20,8 @@ from speakergmm.hmm import (
     word_graph,
 )
 from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph, isolated_word_graph
-from speakergmm.hmm.decoding.nbest import rescore
+from speakergmm.hmm.decoding.exact_search import ExactSearch
+from speakergmm.hmm.decoding.hypotheses import rescore
 from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
 
@@ -427,7 +428,7 @@ def test_a_beam_of_a_large_graph_is_one():
 
 def test_a_graph_too_large_to_be_searched_whole_says_that_the_beam_is_narrow(monkeypatch):
     graph, emissions = trap()
-    monkeypatch.setattr(type(graph.exact_search), "fits", lambda self, n_frames: False)
+    monkeypatch.setattr(ExactSearch, "fits", lambda self, n_frames: False)
     options = DecodingOptions(acoustic_scale=1.0, beam=2.0, small_graph=0)
     with pytest.raises(NoPathError, match="no path within a beam of 2 reaches an end") as error:
         decode_emissions(graph, emissions, options=options)

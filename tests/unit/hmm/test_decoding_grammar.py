@@ -16,6 +16,7 @@ from speakergmm.hmm import (
     train_ngram,
     word_graph,
 )
+from speakergmm.hmm.decoding.fst import make_transducer
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
 
 WORDS = ("a", "b", "c", "d")
@@ -92,7 +93,7 @@ def test_a_grammar_in_a_graph_gives_the_same_probabilities(model):
     topology = Topology.left_right(1)
     models = PhoneModels.flat({"X": topology, "Y": topology}, mean=[0.0], variance=[1.0])
     graph = word_graph(models, lexicon, language_model=model, silence=None)
-    fst = graph.transducer
+    fst = graph.kept(make_transducer)
     exit_log_probability = math.log(0.25)
     rng = np.random.default_rng(0)
     for _ in range(30):

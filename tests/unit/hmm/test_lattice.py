@@ -8,7 +8,7 @@ import pytest
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import DecodingOptions, Lexicon, PhoneModels, Topology, word_graph
 from speakergmm.hmm.decoding import lattice_kernels as kernels
-from speakergmm.hmm.decoding.fst import parse_lattice, read_lattice
+from speakergmm.hmm.decoding.fst import make_transducer, parse_lattice, read_lattice
 from speakergmm.hmm.decoding.lattice import Lattice
 from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
 from speakergmm.hmm.decoding.search import decode_emissions
@@ -33,7 +33,7 @@ def emissions(graph):
 def raw(graph, emissions):
     inputs = np.take(emissions.astype(np.float32), graph.columns, axis=1)
     config = kaldi_decoder.LatticeSimpleDecoderConfig(beam=100.0, lattice_beam=25.0)
-    decoder = kaldi_decoder.LatticeSimpleDecoder(graph.transducer, config)
+    decoder = kaldi_decoder.LatticeSimpleDecoder(graph.kept(make_transducer), config)
     scores = kaldi_decoder.DecodableCtc(inputs)
     assert decoder.decode(scores)
     found, lattice = decoder.get_raw_lattice(True)
@@ -47,7 +47,7 @@ def lattice(raw, graph, emissions):
 
 
 def test_the_graph_of_the_engine_has_the_arcs_of_the_arrays(graph):
-    fst = graph.transducer
+    fst = graph.kept(make_transducer)
     rows = []
     for state in range(fst.num_states):
         iterator = kaldifst.ArcIterator(fst, state)
