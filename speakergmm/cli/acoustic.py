@@ -2,282 +2,233 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from speakergmm.cli.corpora import (
+from speakergmm.cli.corpora import open_corpus, place_of, tell_notes
+from speakergmm.cli.options import (
     FEATURES_HELP,
+    CaseOption,
+    CheckpointOption,
     CorpusArgument,
     DataOption,
-    SpeakerPatternOption,
-    left_out,
-    names_of,
-    open_corpus,
-    passed_over,
-    tell_notes,
-)
-from speakergmm.cli.output import (
-    LARGEST_SEED,
+    IterationsOption,
     JobsOption,
     JsonOption,
-    counted,
-    hmm_training_status,
-    print_json,
-    print_line,
-    print_note,
-    print_table,
+    ModelOutput,
+    NormalisationOption,
+    RateOption,
+    SpeakerPatternOption,
+    SplitSeedOption,
+    StressOption,
+    TranscriptsOption,
+    command,
+    option,
 )
+from speakergmm.cli.output import counted, print_first_notes, print_line, print_note, print_table
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.texts import case_of
+from speakergmm.cli.training import features_of, hmm_training_status, tell_trained
 from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.language.lexicon import Lexicon
+    from speakergmm.corpora import Corpus
+    from speakergmm.corpora.transcripts import Transcripts
+    from speakergmm.features import FeatureConfig
+    from speakergmm.hmm import Lexicon
+    from speakergmm.recognition import TrainingOptions
     from speakergmm.recognition.text_problems import TextProblem
 
-_EXAMPLES = """
 
-Examples:
+@command
+class TrainHmm:
+    """Train phone models on recordings and their transcripts, and write them to a file.
 
-  speakergmm train-hmm corpus/ --lexicon cmudict.txt --output am.safetensors
+    Examples:
 
-  speakergmm train-hmm list.tsv --graphemes --gaussians 500 --output am.safetensors -j 2
-"""
-_SHOWN_PROBLEMS = 20
+      speakergmm train-hmm corpus/ --lexicon cmudict.txt --output am.safetensors
 
+      speakergmm train-hmm list.tsv --graphemes --gaussians 500 --output am.safetensors -j 2
+    """
 
-def train_hmm(
-    corpus: CorpusArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
-    ],
-    lexicon: Annotated[
-        Path | None,
-        typer.Option(help="Pronunciations in CMUdict format.", show_default=False),
-    ] = None,
-    graphemes: Annotated[
-        bool, typer.Option("--graphemes", help="Spell words out instead: no lexicon is needed.")
-    ] = False,
-    transcripts: Annotated[
-        Path | None,
-        typer.Option(help="File with the transcripts, where they are not with the corpus."),
-    ] = None,
-    unknown: Annotated[
-        Literal["skip", "map", "graphemes"],
-        typer.Option(
-            "--unknown",
-            "--unknown-words",
-            help="Words outside the lexicon: leave out, spoken noise, or spell.",
-        ),
-    ] = "skip",
-    stress: Annotated[
-        Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
-    ] = "fold",
-    case: Annotated[
-        Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
-    ] = "asis",
-    gaussians: Annotated[
-        int, typer.Option("--gaussians", "--n-gaussians", min=1, help="Gaussians of all phones.")
-    ] = 1000,
-    iterations: Annotated[
-        int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
-    ] = 40,
-    algorithm: Annotated[
-        Literal["baum-welch", "viterbi"],
-        typer.Option(help="Sums over all paths, or the best path alone (faster)."),
-    ] = "baum-welch",
-    beam: Annotated[
-        float | None,
-        typer.Option(
-            help="Give up paths this many nats worse than the best; ten times as many are tried "
-            "where none is left (default: none is given up)."
-        ),
-    ] = None,
-    states: Annotated[
-        int, typer.Option("--states", "--n-states", min=1, help="States of each phone.")
-    ] = 3,
-    variance_floor: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Least variance, as a part of that of all frames."),
-    ] = 0.01,
-    min_occupancy: Annotated[
-        float, typer.Option(min=0, help="Frames that a Gaussian needs to be kept.")
-    ] = 10.0,
-    memory: Annotated[
-        float,
-        typer.Option(help="Gigabytes that one utterance may take; longer ones are left out."),
-    ] = 2.0,
-    features: Annotated[str, typer.Option(help=f"{FEATURES_HELP}; 'hmm' suits phones.")] = "hmm",
-    rate: Annotated[
-        int | None,
-        typer.Option(
-            "--rate",
-            "--sample-rate",
-            min=4000,
-            help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
-        ),
-    ] = None,
-    normalisation: Annotated[
-        Literal["speaker", "utterance", "none"],
-        typer.Option(help="What cepstral means and variances are taken over."),
-    ] = "speaker",
-    silence: Annotated[str, typer.Option(help="Name of the model of silence.")] = "SIL",
-    silence_probability: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Of silence between words, and at either end."),
-    ] = 0.5,
-    short_pause: Annotated[
-        str | None,
-        typer.Option(
-            help="Name of a pause that may last no time, in place of silence between words.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits of Gaussians.")
-    ] = 0,
-    checkpoint: Annotated[
-        Path | None,
-        typer.Option(help="File to go on from after an interruption.", show_default=False),
-    ] = None,
-    data_dir: DataOption = None,
-    speaker_pattern: SpeakerPatternOption = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse the corpus if one utterance is bad.")
-    ] = False,
-    jobs: JobsOption = 1,
-    json: JsonOption = False,
-) -> None:
-    """Train phone models on recordings and their transcripts, and write them to a file."""
-    from speakergmm.corpora.transcripts import read_transcripts
-    from speakergmm.features import FeatureConfig
-    from speakergmm.hmm.language.lexicon import Lexicon
-    from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
-    from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceModel
-    from speakergmm.recognition.features import suited_rate
-    from speakergmm.recognition.text_problems import unusable_utterances
-    from speakergmm.recognition.text_validation import validate_text
-    from speakergmm.recognition.text_words import spelled_out
-    from speakergmm.recognition.training import UNKNOWN_WORD, TrainingOptions
-
-    if (lexicon is None) == (not graphemes):
-        raise InvalidInputError("give either --lexicon FILE or --graphemes")
-    check_output(output, "acoustic model")
-    read = open_corpus(corpus, data_dir, speaker_pattern, strict=False)
-    folded = None if case == "asis" else case
-    said = read_transcripts(
-        transcripts or read, case=folded, data_dir=data_dir, corpus=read, strict=False
+    corpus: CorpusArgument
+    output: ModelOutput
+    lexicon: Path | None = option(None, "Pronunciations in CMUdict format.")
+    graphemes: bool = option(False, "Spell words out instead: no lexicon is needed.")
+    transcripts: TranscriptsOption = None
+    unknown: Literal["skip", "map", "graphemes"] = option(
+        "skip",
+        "Words outside the lexicon: leave out, spoken noise, or spell.",
+        "--unknown-words",
     )
-    tell_notes(said, read)
-    if lexicon is None:
+    stress: StressOption = "fold"
+    case: CaseOption = "asis"
+    gaussians: int = option(1000, "Gaussians of all phones.", "--n-gaussians", min=1)
+    iterations: IterationsOption = 40
+    algorithm: Literal["baum-welch", "viterbi"] = option(
+        "baum-welch", "Sums over all paths, or the best path alone (faster)."
+    )
+    beam: float | None = option(
+        None,
+        "Give up paths this many nats worse than the best; ten times as many are tried "
+        "where none is left (default: none is given up).",
+    )
+    states: int = option(3, "States of each phone.", "--n-states", min=1)
+    variance_floor: float = option(
+        0.01, "Least variance, as a part of that of all frames.", min=0, max=1
+    )
+    min_occupancy: float = option(10.0, "Frames that a Gaussian needs to be kept.", min=0)
+    memory: float = option(2.0, "Gigabytes that one utterance may take; longer ones are left out.")
+    features: str = option("hmm", f"{FEATURES_HELP}; 'hmm' suits phones.")
+    rate: RateOption = None
+    normalisation: NormalisationOption = "speaker"
+    silence: str = option("SIL", "Name of the model of silence.")
+    silence_probability: float = option(
+        0.5, "Of silence between words, and at either end.", min=0, max=1
+    )
+    short_pause: str | None = option(
+        None, "Name of a pause that may last no time, in place of silence between words."
+    )
+    seed: SplitSeedOption = 0
+    checkpoint: CheckpointOption = None
+    data_dir: DataOption = None
+    speaker_pattern: SpeakerPatternOption = None
+    strict: bool = option(False, "Refuse the corpus if one utterance is bad.")
+    jobs: JobsOption = 1
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Check recordings and texts, train on the good ones, write the model and tell of it."""
+        from speakergmm.corpora.transcripts import read_transcripts
+        from speakergmm.recognition import AcousticModel
+        from speakergmm.recognition.text_problems import unusable_utterances
+        from speakergmm.recognition.training import UNKNOWN_WORD
+
+        if (self.lexicon is None) == (not self.graphemes):
+            raise InvalidInputError("give either --lexicon FILE or --graphemes")
+        check_output(self.output, "acoustic model")
+        read = open_corpus(self.corpus, self.data_dir, self.speaker_pattern, strict=False)
+        said = read_transcripts(
+            self.transcripts or read,
+            case=case_of(self.case),
+            data_dir=self.data_dir,
+            corpus=read,
+            strict=False,
+        )
+        tell_notes(said, read)
+        words = self._lexicon(said)
+        features = features_of(self.features, self.rate, read)
+        problems = self._problems(read, said, words, features)
+        unusable = unusable_utterances(problems)
+
+        def note_skip(affected: tuple[str, ...], message: str) -> None:
+            if unusable.keys().isdisjoint(affected):  # the list of problems has not said it
+                print_note(f"left out: {message}")
+
+        with hmm_training_status(self.iterations) as callback:
+            model = AcousticModel.train(
+                read,
+                said,
+                words,
+                self._options(features),
+                n_jobs=self.jobs,
+                strict=self.strict,
+                unusable=unusable,
+                on_skip=lambda skipped: note_skip(skipped.affected, skipped.message),
+                callback=callback,
+                checkpoint=self.checkpoint,
+                progress=not self.json,
+            )
+        model.save(self.output)
+        tell_trained(
+            model,
+            read,
+            self.output,
+            modelled=counted(len(model.models.units), "unit"),
+            heard="utterance",
+            json=self.json,
+            problems=[problem.to_dict() for problem in problems],
+        )
+        if UNKNOWN_WORD in model.lexicon and not self.json:
+            print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
+
+    def _lexicon(self, said: Transcripts) -> Lexicon:
+        from speakergmm.hmm import Lexicon
+
+        if self.lexicon is not None:
+            return Lexicon.read(self.lexicon, stress=self.stress, case=case_of(self.case))
         spoken = {word for utterance in said.values() for word in utterance}
-        words = Lexicon.graphemes(spoken, strict=False)
-    else:
-        words = Lexicon.read(lexicon, stress=stress, case=folded)
-    config = FeatureConfig.load(features)
-    if rate is not None or features == "hmm":
-        config = config.replace(sample_rate=rate or suited_rate(read.utterances))
-    heard = {u.id: said[u.id] for u in read if u.id in said}
-    checked = words
-    if lexicon is not None and unknown == "graphemes":
-        checked = spelled_out(words, heard)
-    problems = validate_text(
-        read,
-        said,
-        None if lexicon is None else checked,
-        graphemes=lexicon is None,
-        features=config,
-        n_jobs=jobs,
-        description=None if json else "checking",
-    )
-    if unknown == "map":
-        problems = tuple(p for p in problems if p.kind != "unknown_word")
-    unusable = unusable_utterances(problems)
-    _report(problems, strict=strict)
-    if lexicon is not None and unknown != "skip":
-        _note_unknown(words, heard, UNKNOWN_WORD if unknown == "map" else None)
-    options = TrainingOptions(
-        features=config,
-        normalisation=FeatureNormalisation(normalisation),
-        schedule=TrainingSchedule(
-            algorithm=algorithm,
-            # A short training has no time to be annealed.
-            annealing=ANNEALED[: iterations // 4],
-            n_iterations=iterations,
-            grow_until=max(0, iterations * 3 // 4),
-            n_gaussians=gaussians,
-            beam=beam,
-            retry_beam=None if beam is None else 10 * beam,
-            variance_floor=variance_floor,
-            min_occupancy=min_occupancy,
-            memory=memory * 1e9,
-        ),
-        silence=SilenceModel(silence, silence_probability, silence_probability, short_pause),
-        n_states=states,
-        unknown_words=unknown,
-        seed=seed,
-    )
-    with hmm_training_status(iterations) as callback:
-        model = AcousticModel.train(
+        return Lexicon.graphemes(spoken, strict=False)
+
+    def _problems(
+        self, read: Corpus, said: Transcripts, words: Lexicon, features: FeatureConfig
+    ) -> tuple[TextProblem, ...]:
+        """Find what is wrong with the corpus, and say it; with ``strict``, refuse errors."""
+        from speakergmm.recognition.text_validation import validate_text
+        from speakergmm.recognition.text_words import spelled_out
+
+        heard = {u.id: said[u.id] for u in read if u.id in said}
+        spelled = not self.graphemes and self.unknown == "graphemes"
+        checked = spelled_out(words, heard) if spelled else words
+        problems = validate_text(
             read,
             said,
-            words,
-            options,
-            n_jobs=jobs,
-            strict=strict,
-            unusable=unusable,
-            on_skip=lambda skipped: _note_skip(skipped.affected, skipped.message, unusable),
-            callback=callback,
-            checkpoint=checkpoint,
-            progress=not json,
+            None if self.graphemes else checked,
+            graphemes=self.graphemes,
+            features=features,
+            n_jobs=self.jobs,
+            description=None if self.json else "checking",
         )
-    model.save(output)
-    facts = model.provenance
-    if json:
-        print_json(
-            {
-                "output": str(output),
-                "n_left_out": len(names_of(read)) - facts["n_utterances"],
-                **passed_over(read),
-                "problems": [problem.to_dict() for problem in problems],
-                **model.info(),
-            }
+        if self.unknown == "map":
+            problems = tuple(p for p in problems if p.kind != "unknown_word")
+        _report(problems, strict=self.strict)
+        if not self.graphemes and self.unknown != "skip":
+            self._note_unknown(words, words.unknown(heard))
+        return problems
+
+    def _note_unknown(self, words: Lexicon, found: dict[str, int]) -> None:
+        """List the words outside the lexicon, and what becomes of them."""
+        from speakergmm.hmm.language.graphemes import spell
+        from speakergmm.recognition.text_words import with_counts
+        from speakergmm.recognition.training import UNKNOWN_WORD
+
+        what = f"taken for {UNKNOWN_WORD}"
+        if self.unknown == "graphemes":
+            what = "spelled"
+            found = {word: count for word, count in found.items() if spell(word)}
+        if found:
+            print_note(
+                f"warning: words not in the lexicon, {what}: {with_counts(found)}"
+                f"{case_hint(found, words)}"
+            )
+
+    def _options(self, features: FeatureConfig) -> TrainingOptions:
+        from speakergmm.hmm import ANNEALED, TrainingSchedule
+        from speakergmm.recognition import FeatureNormalisation, SilenceModel, TrainingOptions
+
+        schedule = TrainingSchedule(
+            algorithm=self.algorithm,
+            # A short training has no time to be annealed.
+            annealing=ANNEALED[: self.iterations // 4],
+            n_iterations=self.iterations,
+            grow_until=max(0, self.iterations * 3 // 4),
+            n_gaussians=self.gaussians,
+            beam=self.beam,
+            retry_beam=None if self.beam is None else 10 * self.beam,
+            variance_floor=self.variance_floor,
+            min_occupancy=self.min_occupancy,
+            memory=self.memory * 1e9,
         )
-        return
-    print_line(
-        f"{output}: {counted(len(model.models.units), 'unit')}, "
-        f"{counted(model.models.n_components, 'Gaussian')}, trained on "
-        f"{counted(facts['n_utterances'], 'utterance')} ({facts['seconds'] / 60:.1f} minutes) of "
-        f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
-        f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
-        f"digest {model.digest[:12]}{left_out(read, facts['n_utterances'])}"
-    )
-    if UNKNOWN_WORD in model.lexicon:
-        print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
-
-
-def _note_skip(affected: tuple[str, ...], message: str, known: dict[str, str]) -> None:
-    """Say what was left out, unless the list of problems said it."""
-    if not any(utterance in known for utterance in affected):
-        print_note(f"left out: {message}")
-
-
-def _note_unknown(words: Lexicon, heard: Mapping[str, Sequence[str]], mapped: str | None) -> None:
-    """List the words outside the lexicon, and what becomes of them."""
-    from speakergmm.hmm.language.graphemes import spell
-    from speakergmm.recognition.text_words import with_counts
-
-    found = words.unknown(heard)
-    if mapped is None:
-        found = {word: count for word, count in found.items() if spell(word)}
-    if found:
-        what = "spelled" if mapped is None else f"taken for {mapped}"
-        print_note(
-            f"warning: words not in the lexicon, {what}: {with_counts(found)}"
-            f"{case_hint(found, words)}"
+        between = self.silence_probability
+        return TrainingOptions(
+            features=features,
+            normalisation=FeatureNormalisation(self.normalisation),
+            schedule=schedule,
+            silence=SilenceModel(self.silence, between, between, self.short_pause),
+            n_states=self.states,
+            unknown_words=self.unknown,
+            seed=self.seed,
         )
 
 
@@ -290,31 +241,21 @@ def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
         for problem in problems:
             if problem.kind == "unknown_word" and problem.utterance is None:
                 print_note(f"warning: {problem.message}")
-        for problem in errors[:_SHOWN_PROBLEMS]:
-            what = "warning" if problem.utterance is None else "left out"
-            print_note(f"{what}: {_place(problem)}{problem.message}")
-        if len(errors) > _SHOWN_PROBLEMS:
-            print_note(f"and {len(errors) - _SHOWN_PROBLEMS} more; 'validate --text' lists them")
+        print_first_notes(
+            [
+                f"{'warning' if problem.utterance is None else 'left out'}: "
+                f"{place_of(problem, ': ')}{problem.message}"
+                for problem in errors
+            ],
+            hint="; 'validate --text' lists them",
+        )
         return
     print_table(
         "Problems of the corpus",
         ("kind", "file", "what"),
-        [(p.kind, _place(p).rstrip(": "), p.message) for p in errors],
+        [(p.kind, place_of(p), p.message) for p in errors],
     )
     raise InvalidInputError(
         f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "
         "without --strict, which leaves the utterances out"
     )
-
-
-def _place(problem: TextProblem) -> str:
-    """Write file and line before a message, as far as they are known."""
-    if problem.path is None:
-        return ""
-    line = "" if problem.line is None else f":{problem.line}"
-    return f"{problem.path}{line}: "
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command("train-hmm", help=(train_hmm.__doc__ or "") + _EXAMPLES)(train_hmm)

@@ -20,11 +20,13 @@ from speakergmm.cli import (
     decoding,
     demonstration,
     interruption,
+    language_models,
     protocols,
     speakers,
     transcription,
     words,
 )
+from speakergmm.cli.options import add_command
 from speakergmm.cli.output import print_note
 from speakergmm.cli.streams import guarded_streams, system_reason
 from speakergmm.errors import SpeakerGmmError
@@ -59,16 +61,30 @@ def _options(
 
 
 _PANELS = {
-    "Corpora and demonstrations": (corpora, demonstration),
-    "Speakers": (background, speakers, protocols),
-    "Phones and words": (acoustic, words, alignment, decoding, transcription),
+    "Corpora and demonstrations": (corpora.Validate, demonstration.Demo),
+    "Speakers": (
+        background.TrainUbm,
+        background.Info,
+        speakers.Enroll,
+        speakers.Verify,
+        speakers.Identify,
+        speakers.Speakers,
+        speakers.Remove,
+        protocols.RunProtocol,
+        protocols.Evaluate,
+    ),
+    "Phones and words": (
+        acoustic.TrainHmm,
+        words.TrainWords,
+        alignment.Align,
+        decoding.Decode,
+        transcription.ScoreTranscripts,
+        language_models.TrainLm,
+    ),
 }
-for _panel, _groups in _PANELS.items():
-    for _group in _groups:
-        _known = len(app.registered_commands)
-        _group.register(app)
-        for _command in app.registered_commands[_known:]:
-            _command.rich_help_panel = _panel
+for _panel, _commands in _PANELS.items():
+    for _command in _commands:
+        add_command(app, _command, panel=_panel)
 
 
 _MOST_WARNINGS = 5

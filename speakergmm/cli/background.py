@@ -3,103 +3,107 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from speakergmm.cli.corpora import (
+from speakergmm.cli.corpora import open_corpus, passed_over
+from speakergmm.cli.options import (
     FEATURES_HELP,
+    LARGEST_SEED,
     CorpusArgument,
     DataOption,
-    SpeakerPatternOption,
-    open_corpus,
-    passed_over,
-)
-from speakergmm.cli.output import (
-    LARGEST_SEED,
     JobsOption,
     JsonOption,
-    counted,
-    print_json,
-    print_line,
-    print_table,
-    training_status,
+    ModelOutput,
+    SpeakerPatternOption,
+    argument,
+    command,
+    option,
 )
+from speakergmm.cli.output import counted, print_json, print_line, print_table
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.training import training_status
 from speakergmm.errors import ModelFormatError
 
-_TRAIN_EXAMPLES = """
 
-Examples:
+@command
+class TrainUbm:
+    """Train a background model (UBM) on a corpus of many speakers and write it to a file.
 
-  speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
+    Examples:
 
-  speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
-"""
+      speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
 
-_INFO_EXAMPLES = """
+      speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
+    """
 
-Examples:
+    corpus: CorpusArgument
+    output: ModelOutput
+    components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
+    seed: int = option(0, "Seed of the initialisation.", min=0, max=LARGEST_SEED)
+    features: str = option("speaker", f"{FEATURES_HELP}; 'speaker' suits speakers.")
+    data_dir: DataOption = None
+    speaker_pattern: SpeakerPatternOption = None
+    strict: bool = option(False, "Refuse the corpus if one recording is bad.")
+    jobs: JobsOption = 1
+    json: JsonOption = False
 
-  speakergmm info ubm.safetensors
+    def run(self) -> None:
+        """Train, write the model and tell of it."""
+        from speakergmm.features import FeatureConfig
+        from speakergmm.speakers import BackgroundModel
 
-  speakergmm info voices.db --json
-"""
-
-
-def train_ubm(
-    corpus: CorpusArgument,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Model file to write.", show_default=False)
-    ],
-    components: Annotated[
-        int,
-        typer.Option("--components", "--n-components", min=1, help="Gaussians in the mixture."),
-    ] = 64,
-    seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the initialisation.")
-    ] = 0,
-    features: Annotated[
-        str, typer.Option(help=f"{FEATURES_HELP}; 'speaker' suits speakers.")
-    ] = "speaker",
-    data_dir: DataOption = None,
-    speaker_pattern: SpeakerPatternOption = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse the corpus if one recording is bad.")
-    ] = False,
-    jobs: JobsOption = 1,
-    json: JsonOption = False,
-) -> None:
-    """Train a background model (UBM) on a corpus of many speakers and write it to a file."""
-    from speakergmm.features import FeatureConfig
-    from speakergmm.speakers import BackgroundModel
-
-    check_output(output, "model")
-    read = open_corpus(corpus, data_dir, speaker_pattern)
-    with training_status() as callback:
-        background = BackgroundModel.train(
-            read,
-            features=FeatureConfig.load(features),
-            n_components=components,
-            seed=seed,
-            n_jobs=jobs,
-            strict=strict,
-            progress=not json,
-            callback=callback,
+        check_output(self.output, "model")
+        read = open_corpus(self.corpus, self.data_dir, self.speaker_pattern)
+        with training_status() as callback:
+            background = BackgroundModel.train(
+                read,
+                features=FeatureConfig.load(self.features),
+                n_components=self.components,
+                seed=self.seed,
+                n_jobs=self.jobs,
+                strict=self.strict,
+                progress=not self.json,
+                callback=callback,
+            )
+        background.save(self.output)
+        if self.json:
+            print_json({"output": str(self.output), **passed_over(read), **background.info()})
+            return
+        facts = background.provenance
+        print_line(
+            f"{self.output}: {counted(self.components, 'component')}, "
+            f"{counted(background.mixture.n_features, 'feature')}, trained on "
+            f"{counted(facts['n_frames'], 'frame')} of "
+            f"{counted(facts['n_utterances'], 'recording')}, "
+            f"{counted(facts['n_speakers'], 'named speaker')}; "
+            f"{counted(len(facts['history']), 'iteration')} "
+            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}"
         )
-    background.save(output)
-    if json:
-        print_json({"output": str(output), **passed_over(read), **background.info()})
-        return
-    facts = background.provenance
-    print_line(
-        f"{output}: {counted(components, 'component')}, "
-        f"{counted(background.mixture.n_features, 'feature')}, trained on "
-        f"{counted(facts['n_frames'], 'frame')} of {counted(facts['n_utterances'], 'recording')}, "
-        f"{counted(facts['n_speakers'], 'named speaker')}; "
-        f"{counted(len(facts['history']), 'iteration')} "
-        f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}"
-    )
+
+
+@command
+class Info:
+    """Say what a model or store is, what it was made of, with which features, and when.
+
+    Examples:
+
+      speakergmm info ubm.safetensors
+
+      speakergmm info voices.db --json
+    """
+
+    file: Path = argument("Any file of speakergmm's: a model, a store.")
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Load the file and print what it says of itself."""
+        document = _describe(self.file)
+        if self.json:
+            print_json(document)
+        else:
+            short = document["kind"] == "speaker store"
+            rows = _summary(document) if short else _flatten(document)
+            print_table(str(self.file), ("what", "value"), rows)
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -156,20 +160,6 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def info(
-    file: Annotated[Path, typer.Argument(help="Any file of speakergmm's: a model, a store.")],
-    json: JsonOption = False,
-) -> None:
-    """Say what a model or store is, what it was made of, with which features, and when."""
-    document = _describe(file)
-    if json:
-        print_json(document)
-    else:
-        short = document["kind"] == "speaker store"
-        rows = _summary(document) if short else _flatten(document)
-        print_table(str(file), ("what", "value"), rows)
-
-
 def _describe(file: Path) -> dict[str, Any]:
     """Check a file of ours as loading it would, and return what there is to say of it."""
     from speakergmm.file_kinds import describe_file
@@ -200,9 +190,3 @@ def _describe(file: Path) -> dict[str, Any]:
         **{name: value for name, value in metadata.items() if name not in ("kind", "digest")},
         "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
     }
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command("train-ubm", help=(train_ubm.__doc__ or "") + _TRAIN_EXAMPLES)(train_ubm)
-    app.command(help=(info.__doc__ or "") + _INFO_EXAMPLES)(info)

@@ -2,70 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
-from inspect import cleandoc
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from speakergmm.cli.output import (
+from speakergmm.cli.options import (
+    CaseOption,
+    CorpusArgument,
+    DataOption,
     JobsOption,
     JsonOption,
+    SpeakerPatternOption,
+    StressOption,
+    command,
+    option,
+)
+from speakergmm.cli.output import (
     counted,
     listed,
     print_json,
     print_line,
     print_note,
     print_table,
+    print_warnings,
 )
-from speakergmm.cli.texts import CaseOption, case_of
+from speakergmm.cli.texts import case_of
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.words import Case
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem, Transcripts
-
-CorpusArgument = Annotated[
-    Path,
-    typer.Argument(
-        help="A folder of speaker folders, a Kaldi data directory, or a CSV/TSV list.",
-        show_default=False,
-    ),
-]
-DataOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        "--data",
-        help="Folder that relative paths in a list start from (default: the list's own).",
-    ),
-]
-SpeakerPatternOption = Annotated[
-    str | None,
-    typer.Option(
-        help="How file names say who speaks, as in '{speaker}_*.wav'; with a / how paths do, as in "
-        "'{speaker}/*/*.wav'; or a regular expression whose group is the speaker.",
-        show_default=False,
-    ),
-]
-
-PRESET_NAMES = ("speaker", "hmm", "kaldi", "htk", "librosa")
-"""Those of `speakergmm.features.presets`, which is not loaded for a help text; a test compares."""
-FEATURES_HELP = f"Preset ({', '.join(PRESET_NAMES)}) or a TOML/JSON file"
-
-_EXAMPLES = """
-
-Examples:
-
-  speakergmm validate recordings/
-
-  speakergmm validate flat/ --speaker-pattern '{speaker}_*.wav'
-
-  speakergmm validate corpus.tsv --data-dir /media/corpus --rate 16000 --json
-
-  speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
-"""
+    from speakergmm.recognition.text_problems import TextProblem
 
 
 def open_corpus(
@@ -75,16 +44,13 @@ def open_corpus(
     from speakergmm.corpora import read_corpus
 
     corpus = read_corpus(path, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=strict)
-    for note in corpus.notes:
-        print_note(f"warning: {note}")
+    print_warnings(corpus.notes)
     return corpus
 
 
 def tell_notes(said: Transcripts, corpus: Corpus) -> None:
     """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
-    for note in said.notes:
-        if note not in corpus.notes:
-            print_note(f"warning: {note}")
+    print_warnings(note for note in said.notes if note not in corpus.notes)
     known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
     if others := [name for name in said if name not in known]:
         print_note(
@@ -111,12 +77,6 @@ def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
     return missing
 
 
-def left_out(corpus: Corpus, n_used: int) -> str:
-    """Write how many utterances of a corpus were not used, for the end of a summary."""
-    total = len(names_of(corpus))
-    return f"; {total - n_used:,} of {total:,} left out" if n_used < total else ""
-
-
 def passed_over(corpus: Corpus) -> dict[str, Any]:
     """Return what JSON says of what was not read of a corpus."""
     return {
@@ -126,191 +86,169 @@ def passed_over(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def validate(
-    corpus: CorpusArgument,
-    data_dir: DataOption = None,
-    speaker_pattern: SpeakerPatternOption = None,
-    rate: Annotated[
-        int | None,
-        typer.Option(
-            "--rate",
-            "--sample-rate",
-            help="Sample rate wanted, in Hz (default: that of most recordings).",
-        ),
-    ] = None,
-    text: Annotated[
-        bool, typer.Option("--text", help="Check what is said in the recordings too.")
-    ] = False,
-    transcripts: Annotated[
-        Path | None,
-        typer.Option(
-            help="File with the transcripts (default: text, a column text, or .txt and .lab files "
-            "of the corpus).",
-        ),
-    ] = None,
-    lexicon: Annotated[
-        Path | None, typer.Option(help="Pronunciations that all words must have.")
-    ] = None,
-    unknown: Annotated[
-        Literal["skip", "map", "graphemes"],
-        typer.Option(
-            help="Words outside the lexicon: errors, warnings (train-hmm maps them), or spelled."
-        ),
-    ] = "skip",
-    stress: Annotated[
-        Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
-    ] = "fold",
-    case: CaseOption = "asis",
-    graphemes: Annotated[
-        bool, typer.Option("--graphemes", help="Words are to be spelled; there is no lexicon.")
-    ] = False,
-    unknown_word: Annotated[
-        str | None, typer.Option(help="Word of the lexicon that stands for all others.")
-    ] = None,
-    lm: Annotated[
-        Path | None, typer.Option(help="Language model (ARPA) to compare with the text.")
-    ] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="Acoustic model whose phones and features count.")
-    ] = None,
-    jobs: JobsOption = 1,
-    json: JsonOption = False,
-) -> None:
+def place_of(problem: Problem | TextProblem, end: str = "") -> str:
+    """Write the file and line that a problem lies in, as far as they are known."""
+    if problem.path is None:
+        return ""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{problem.path}{line}{end}"
+
+
+@command
+class Validate:
     """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
 
     With --text, or an option about what is said, transcripts and what goes with them are checked.
-    """
-    from speakergmm.corpora import read_corpus, validate_corpus
 
-    if graphemes and lexicon is not None:
-        raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
-    found = read_corpus(corpus, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=False)
-    checking = None if json else "checking"
-    problems: list[Problem] = list(
-        validate_corpus(found, sample_rate=rate, n_jobs=jobs, description=checking)
+    Examples:
+
+      speakergmm validate recordings/
+
+      speakergmm validate flat/ --speaker-pattern '{speaker}_*.wav'
+
+      speakergmm validate corpus.tsv --data-dir /media/corpus --rate 16000 --json
+
+      speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
+    """
+
+    corpus: CorpusArgument
+    data_dir: DataOption = None
+    speaker_pattern: SpeakerPatternOption = None
+    rate: int | None = option(
+        None, "Sample rate wanted, in Hz (default: that of most recordings).", "--sample-rate"
     )
-    spoken = (transcripts, lexicon, lm, model, unknown_word)
-    if text or graphemes or any(given is not None for given in spoken):
+    text: bool = option(False, "Check what is said in the recordings too.")
+    transcripts: Path | None = option(
+        None,
+        "File with the transcripts (default: text, a column text, or .txt and .lab files "
+        "of the corpus).",
+    )
+    lexicon: Path | None = option(None, "Pronunciations that all words must have.")
+    unknown: Literal["skip", "map", "graphemes"] = option(
+        "skip", "Words outside the lexicon: errors, warnings (train-hmm maps them), or spelled."
+    )
+    stress: StressOption = "fold"
+    case: CaseOption = "asis"
+    graphemes: bool = option(False, "Words are to be spelled; there is no lexicon.")
+    unknown_word: str | None = option(None, "Word of the lexicon that stands for all others.")
+    lm: Path | None = option(None, "Language model (ARPA) to compare with the text.")
+    model: Path | None = option(None, "Acoustic model whose phones and features count.")
+    jobs: JobsOption = 1
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Check what is asked for, list the problems and count them."""
+        from speakergmm.corpora import read_corpus, validate_corpus
+
+        if self.graphemes and self.lexicon is not None:
+            raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
+        corpus = read_corpus(
+            self.corpus,
+            data_dir=self.data_dir,
+            speaker_pattern=self.speaker_pattern,
+            strict=False,
+        )
+        problems: list[Problem] = list(
+            validate_corpus(
+                corpus,
+                sample_rate=self.rate,
+                n_jobs=self.jobs,
+                description=None if self.json else "checking",
+            )
+        )
+        spoken = (self.transcripts, self.lexicon, self.lm, self.model, self.unknown_word)
+        if self.text or self.graphemes or any(given is not None for given in spoken):
+            problems = self._with_text_problems(corpus, problems)
+        errors = sum(problem.severity == "error" for problem in problems)
+        if self.json:
+            print_json(
+                {
+                    "corpus": str(self.corpus),
+                    "n_utterances": len(corpus),
+                    "n_speakers": len(corpus.speakers),
+                    "n_errors": errors,
+                    **passed_over(corpus),
+                    "problems": [problem.to_dict() for problem in problems],
+                }
+            )
+        else:
+            if problems:
+                print_table(
+                    f"Problems of {self.corpus}",
+                    ("severity", "kind", "file", "what"),
+                    [(p.severity, p.kind, place_of(p), p.message) for p in problems],
+                )
+            print_line(
+                f"{counted(len(corpus), 'utterance')}, "
+                f"{counted(len(corpus.speakers), 'named speaker')}: "
+                f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}"
+            )
+        if errors:
+            raise typer.Exit(1)
+
+    def _with_text_problems(self, corpus: Corpus, problems: list[Problem]) -> list[Problem]:
+        """Join the problems of recordings and of what is said in them, each told once."""
         # One voice is enough for what is said.
         problems = [problem for problem in problems if problem.kind != "one_speaker"]
         silent = {problem.utterance for problem in problems if problem.kind == "silent"}
-        said = _text_problems(
-            found,
-            data_dir,
-            transcripts,
-            lexicon,
-            unknown,
-            stress,
-            case_of(case),
-            graphemes,
-            unknown_word,
-            lm,
-            model,
-            jobs,
-            checking and f"{checking} what is said",
-        )
         told = {problem.message for problem in problems}
         problems += [
-            p
-            for p in said
-            if not (p.kind == "no_speech" and p.utterance in silent) and p.message not in told
+            problem
+            for problem in self._text_problems(corpus)
+            if not (problem.kind == "no_speech" and problem.utterance in silent)
+            and problem.message not in told
         ]
-        problems.sort(key=lambda problem: problem.severity != "error")
-    errors = sum(problem.severity == "error" for problem in problems)
-    if json:
-        print_json(
-            {
-                "corpus": str(corpus),
-                "n_utterances": len(found),
-                "n_speakers": len(found.speakers),
-                "n_errors": errors,
-                **passed_over(found),
-                "problems": [problem.to_dict() for problem in problems],
-            }
-        )
-    else:
-        if problems:
-            print_table(
-                f"Problems of {corpus}",
-                ("severity", "kind", "file", "what"),
-                [(p.severity, p.kind, _place(p), p.message) for p in problems],
+        return sorted(problems, key=lambda problem: problem.severity != "error")
+
+    def _text_problems(self, corpus: Corpus) -> list[Problem]:
+        from dataclasses import replace
+
+        from speakergmm.corpora import Problem, Transcripts, read_transcripts
+        from speakergmm.recognition import AcousticModel, validate_text
+
+        refused: list[Problem] = []
+
+        @contextmanager
+        def noted(kind: str, refusal: type[SpeakerGmmError] = SpeakerGmmError) -> Iterator[None]:
+            """Note what is wrong with a file: it hides nothing of the others."""
+            try:
+                yield
+            except refusal as error:
+                refused.append(Problem("error", kind, None, None, str(error)))
+
+        said, model = Transcripts({}), None
+        found: tuple[TextProblem, ...] = ()
+        case = case_of(self.case)
+        with noted("bad_text"):
+            said = read_transcripts(
+                self.transcripts or corpus,
+                case=case,
+                data_dir=self.data_dir,
+                corpus=corpus,
+                strict=False,
             )
-        print_line(
-            f"{counted(len(found), 'utterance')}, {counted(len(found.speakers), 'named speaker')}: "
-            f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}"
-        )
-    if errors:
-        raise typer.Exit(1)
-
-
-def _text_problems(
-    corpus: Corpus,
-    data_dir: Path | None,
-    transcripts: Path | None,
-    lexicon: Path | None,
-    unknown: Literal["skip", "map", "graphemes"],
-    stress: Literal["fold", "keep"],
-    case: Case | None,
-    graphemes: bool,
-    unknown_word: str | None,
-    lm: Path | None,
-    model: Path | None,
-    jobs: int,
-    description: str | None,
-) -> list[Problem]:
-    from dataclasses import replace
-
-    from speakergmm.corpora import Problem
-    from speakergmm.corpora.transcripts import Transcripts, read_transcripts
-    from speakergmm.recognition.acoustic_model import AcousticModel
-    from speakergmm.recognition.text_validation import validate_text
-
-    refused: list[Problem] = []
-    said, loaded = Transcripts({}), None
-    try:
-        said = read_transcripts(
-            transcripts or corpus, case=case, data_dir=data_dir, corpus=corpus, strict=False
-        )
-    except SpeakerGmmError as error:  # what is wrong with a file hides nothing of the others
-        refused.append(Problem("error", "bad_text", None, None, str(error)))
-    try:
-        loaded = None if model is None else AcousticModel.load(model)
-    except SpeakerGmmError as error:
-        refused.append(Problem("error", "bad_model", None, None, str(error)))
-    try:
-        found = validate_text(
-            corpus,
-            said,
-            lexicon,
-            graphemes=graphemes,
-            stress=stress,
-            case=case,
-            unknown=unknown_word,
-            spell_unknown=unknown == "graphemes",
-            language_model=lm,
-            model=loaded,
-            n_jobs=jobs,
-            description=description,
-        )
-    except InvalidInputError as error:
-        refused.append(Problem("error", "bad_option", None, None, str(error)))
-        found = ()
-    if refused and not said:
-        found = tuple(problem for problem in found if problem.kind != "no_text")
-    if unknown == "map":
-        found = tuple(
-            replace(problem, severity="warning") if problem.kind == "unknown_word" else problem
+        with noted("bad_model"):
+            model = None if self.model is None else AcousticModel.load(self.model)
+        with noted("bad_option", InvalidInputError):
+            found = validate_text(
+                corpus,
+                said,
+                self.lexicon,
+                graphemes=self.graphemes,
+                stress=self.stress,
+                case=case,
+                unknown=self.unknown_word,
+                spell_unknown=self.unknown == "graphemes",
+                language_model=self.lm,
+                model=model,
+                n_jobs=self.jobs,
+                description=None if self.json else "checking what is said",
+            )
+        # Recordings that can't be read and faults of the list have been told.
+        told = {"unreadable", "bad_list"} | ({"no_text"} if refused and not said else set())
+        mapped = {"unknown_word"} if self.unknown == "map" else set()
+        return refused + [
+            replace(problem, severity="warning") if problem.kind in mapped else problem
             for problem in found
-        )
-    # Recordings that can't be read and faults of the list have been told.
-    return [*refused, *(p for p in found if p.kind not in ("unreadable", "bad_list"))]
-
-
-def _place(problem: Problem) -> str:
-    path = "" if problem.path is None else str(problem.path)
-    return path if problem.line is None else f"{path}:{problem.line}"
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command(help=cleandoc(validate.__doc__ or "") + _EXAMPLES)(validate)
+            if problem.kind not in told
+        ]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.output import hmm_training_status, print_line, print_table
+from speakergmm.cli.output import print_line, print_table
+from speakergmm.cli.training import hmm_training_status
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Utterance

@@ -4,129 +4,117 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-import typer
-
-from speakergmm.cli.output import JsonOption, counted, print_json, print_line, print_note
-from speakergmm.cli.texts import CaseOption, case_of, read_sentences
+from speakergmm.cli.options import CaseOption, JsonOption, argument, command, option
+from speakergmm.cli.output import counted, print_json, print_line, print_note
+from speakergmm.cli.outputs import check_output
+from speakergmm.cli.texts import case_of, read_sentences
 from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
-_EXAMPLES = """
-
-Examples:
-
-  speakergmm train-lm sentences.txt --order 3 --method kneser-ney --output lm.arpa
-
-  speakergmm train-lm data/text --ids --lexicon lexicon.txt --output lm.arpa --test test/text
-"""
+if TYPE_CHECKING:
+    from speakergmm.hmm import Lexicon
 
 
-def train_lm(
-    text: Annotated[
-        Path,
-        typer.Argument(
-            help="A sentence a line, or a corpus, or a list with a column text.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="What to write: NAME.arpa, or NAME.arpa.gz."),
-    ],
-    order: Annotated[int, typer.Option(min=1, help="Words of the longest n-grams.")] = 2,
-    method: Annotated[
-        Literal["witten-bell", "kneser-ney"], typer.Option(help="Smoothing.")
-    ] = "witten-bell",
-    ids: Annotated[
-        bool, typer.Option("--ids", help="The first word of each line is an utterance id.")
-    ] = False,
-    lexicon: Annotated[
-        Path | None,
-        typer.Option(help="Lexicon whose words the model foretells, beside the text's."),
-    ] = None,
-    phones: Annotated[
-        bool,
-        typer.Option("--phones", help="Model phones: first pronunciations of --lexicon."),
-    ] = False,
-    silence: Annotated[
-        str, typer.Option(help="With --phones: token at both ends of a sentence; '' for none.")
-    ] = "SIL",
-    unknown_word: Annotated[
-        str | None,
-        typer.Option(help="Such as <unk>: a word for those of the text outside --lexicon."),
-    ] = None,
-    case: CaseOption = "asis",
-    test: Annotated[
-        Path | None, typer.Option(help="Text, as TEXT, to measure the perplexity on.")
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Estimate an n-gram language model from text and write it in the ARPA format."""
-    from speakergmm.hmm.language.lexicon import Lexicon
-    from speakergmm.hmm.language.ngram import train_ngram
+@command
+class TrainLm:
+    """Estimate an n-gram language model from text and write it in the ARPA format.
 
-    _check_output(output)
-    words = None if lexicon is None else Lexicon.read(lexicon, case=case_of(case))
-    sentences = read_sentences(text, ids, case_of(case))
-    if text.is_file() and not ids and _look_like_ids([s[0] for s in sentences if s]):
-        print_note(
-            f"{text}: every line begins with another word that has digits: give --ids if those "
-            "are names of utterances"
+    Examples:
+
+      speakergmm train-lm sentences.txt --order 3 --method kneser-ney --output lm.arpa
+
+      speakergmm train-lm data/text --ids --lexicon lexicon.txt --output lm.arpa --test test/text
+    """
+
+    text: Path = argument("A sentence a line, or a corpus, or a list with a column text.")
+    output: Path = option(..., "What to write: NAME.arpa, or NAME.arpa.gz.", "-o")
+    order: int = option(2, "Words of the longest n-grams.", min=1)
+    method: Literal["witten-bell", "kneser-ney"] = option("witten-bell", "Smoothing.")
+    ids: bool = option(False, "The first word of each line is an utterance id.")
+    lexicon: Path | None = option(
+        None, "Lexicon whose words the model foretells, beside the text's."
+    )
+    phones: bool = option(False, "Model phones: first pronunciations of --lexicon.")
+    silence: str = option("SIL", "With --phones: token at both ends of a sentence; '' for none.")
+    unknown_word: str | None = option(
+        None, "Such as <unk>: a word for those of the text outside --lexicon."
+    )
+    case: CaseOption = "asis"
+    test: Path | None = option(None, "Text, as TEXT, to measure the perplexity on.")
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Count the n-grams, write the model, and measure it where there is a text for that."""
+        from speakergmm.hmm import Lexicon, train_ngram
+
+        check_output(self.output, "language model")
+        case = case_of(self.case)
+        words = None if self.lexicon is None else Lexicon.read(self.lexicon, case=case)
+        sentences = read_sentences(self.text, self.ids, case)
+        if self.text.is_file() and not self.ids and _look_like_ids([s[0] for s in sentences if s]):
+            print_note(
+                f"{self.text}: every line begins with another word that has digits: give --ids "
+                "if those are names of utterances"
+            )
+        tested = None if self.test is None else read_sentences(self.test, self.ids, case)
+        vocabulary: set[str] | None = None
+        if self.phones:
+            if words is None:
+                raise InvalidInputError(
+                    "--phones needs --lexicon, which says what phones words have"
+                )
+            ends = [self.silence] if self.silence else []
+            vocabulary = {*words.phones, *ends}
+            sentences = [[*ends, *words.first_pronunciation(s), *ends] for s in sentences]
+            if tested is not None:
+                tested = [[*ends, *words.first_pronunciation(s), *ends] for s in tested]
+        elif words is not None:
+            vocabulary = self._vocabulary(words, sentences)
+        model = train_ngram(
+            sentences,
+            order=self.order,
+            method=self.method,
+            vocabulary=vocabulary,
+            unknown_word=self.unknown_word,
+            source=str(self.text),
         )
-    tested = None if test is None else read_sentences(test, ids, case_of(case))
-    vocabulary: set[str] | None = None
-    if phones:
-        if words is None:
-            raise InvalidInputError("--phones needs --lexicon, which says what phones words have")
-        ends = [silence] if silence else []
-        vocabulary = {*words.phones, *ends}
-        sentences = [[*ends, *words.first_pronunciation(s), *ends] for s in sentences]
-        if tested is not None:
-            tested = [[*ends, *words.first_pronunciation(s), *ends] for s in tested]
-    elif words is not None:
-        vocabulary = set(words)
-        strange = list(dict.fromkeys(w for s in sentences for w in s if w not in vocabulary))
+        model.write_arpa(self.output)
+        measured = None if tested is None else model.perplexity(tested)
+        if self.json:
+            print_json(
+                {
+                    "output": str(self.output),
+                    "order": self.order,
+                    "method": self.method,
+                    "n_sentences": len(sentences),
+                    "n_words": sum(map(len, sentences)),
+                    "n_ngrams": [len(group) for group in model.ngrams],
+                    "vocabulary_size": len(model.vocabulary),
+                    "digest": model.digest,
+                    "test": None if measured is None else measured.to_dict(),
+                }
+            )
+            return
+        counts = ", ".join(f"{len(group):,} {n}-grams" for n, group in enumerate(model.ngrams, 1))
+        print_line(f"{self.output}: {counts} from {counted(len(sentences), 'sentence')}")
+        if measured is not None:
+            print_line(
+                f"perplexity {measured.perplexity:.2f} on {counted(measured.n_words, 'word')}, "
+                f"{measured.n_unknown} outside the vocabulary"
+            )
+
+    def _vocabulary(self, words: Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:
+        """Take the words of the lexicon, and the text's others unless one word stands for them."""
+        used = dict.fromkeys(word for sentence in sentences for word in sentence)
+        strange = [word for word in used if word not in words]
         if hint := case_hint(strange, words):
             print_note(
-                f"warning: {counted(len(strange), 'word')} of {text} not in the lexicon "
-                f"{lexicon}{hint}"
+                f"warning: {counted(len(strange), 'word')} of {self.text} not in the lexicon "
+                f"{self.lexicon}{hint}"
             )
-        if unknown_word is None:
-            vocabulary |= {word for sentence in sentences for word in sentence}
-    model = train_ngram(
-        sentences,
-        order=order,
-        method=method,
-        vocabulary=vocabulary,
-        unknown_word=unknown_word,
-        source=str(text),
-    )
-    model.write_arpa(output)
-    measured = None if tested is None else model.perplexity(tested)
-    if json:
-        print_json(
-            {
-                "output": str(output),
-                "order": order,
-                "method": method,
-                "n_sentences": len(sentences),
-                "n_words": sum(map(len, sentences)),
-                "n_ngrams": [len(group) for group in model.ngrams],
-                "vocabulary_size": len(model.vocabulary),
-                "digest": model.digest,
-                "test": None if measured is None else measured.to_dict(),
-            }
-        )
-        return
-    counts = ", ".join(f"{len(group):,} {n}-grams" for n, group in enumerate(model.ngrams, 1))
-    print_line(f"{output}: {counts} from {counted(len(sentences), 'sentence')}")
-    if measured is not None:
-        print_line(
-            f"perplexity {measured.perplexity:.2f} on {counted(measured.n_words, 'word')}, "
-            f"{measured.n_unknown} outside the vocabulary"
-        )
+        return {*words, *(used if self.unknown_word is None else ())}
 
 
 def _look_like_ids(first: Sequence[str]) -> bool:
@@ -136,21 +124,3 @@ def _look_like_ids(first: Sequence[str]) -> bool:
         and len(set(first)) == len(first)
         and all(any(character.isdigit() for character in word) for word in first)
     )
-
-
-def _check_output(path: Path) -> None:
-    from speakergmm.files import check_writable, kind_of, open_regular
-
-    if kind_of(path) == "file" and path.stat().st_size > 0:
-        with open_regular(path) as file:
-            start = file.read(4096)
-        if not (start.startswith(b"\x1f\x8b") or b"\\data\\" in start):
-            raise InvalidInputError(
-                f"{path}: exists and is not a language model; give another name, or remove it first"
-            )
-    check_writable(path)
-
-
-def register_language_models(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command(help=(train_lm.__doc__ or "") + _EXAMPLES)(train_lm)

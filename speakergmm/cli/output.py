@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import json as json_module
-import os
+import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from speakergmm.cli.streams import one_line, visible, visible_json
-from speakergmm.progress import status
 
-if TYPE_CHECKING:
-    from speakergmm.hmm.training.state import TrainingState
-    from speakergmm.mixtures import Iteration
-
-LARGEST_SEED = (1 << 32) - 1
-"""That every generator of random numbers takes, and every model file holds."""
-
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
-]
-
-
-def _at_most_cores(jobs: int) -> int:
-    return min(jobs, os.cpu_count() or 1)
-
-
-JobsOption = Annotated[
-    int,
-    typer.Option(
-        "--jobs",
-        "-j",
-        "--n-jobs",
-        min=1,
-        callback=_at_most_cores,
-        help="Processes that read recordings in parallel, at most one a core.",
-    ),
-]
+_MOST_NOTES = 20
 
 
 def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write one JSON document to standard output."""
     # Whole before the first byte goes out, and readable in a stream of any encoding.
     plain = "utf" not in (sys.stdout.encoding or "").lower()
-    text = json_module.dumps(document, indent=2, ensure_ascii=plain, allow_nan=False)
+    text = json.dumps(document, indent=2, ensure_ascii=plain, allow_nan=False)
     sys.stdout.write(visible_json(text) + "\n")
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write one JSON document to a file, whole or not at all."""
+    from speakergmm.files import atomic_text_writer
+
+    with atomic_text_writer(path) as file:
+        json.dump(document, file, indent=1, ensure_ascii=False, allow_nan=False)
+        file.write("\n")
 
 
 def print_table(
@@ -87,6 +66,20 @@ def print_note(text: str) -> None:
     sys.stderr.write(one_line(text) + "\n")
 
 
+def print_warnings(notes: Iterable[str]) -> None:
+    """Print a line for each thing that a person should know, and that ends nothing."""
+    for note in notes:
+        print_note(f"warning: {note}")
+
+
+def print_first_notes(lines: Sequence[str], *, hint: str = "") -> None:
+    """Print the first lines of many, and how many more there are."""
+    for line in lines[:_MOST_NOTES]:
+        print_note(line)
+    if len(lines) > _MOST_NOTES:
+        print_note(f"and {len(lines) - _MOST_NOTES} more{hint}")
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number and what it counts, such as ``1 recording`` or ``2,000 frames``.
 
@@ -109,27 +102,3 @@ def listed(names: Sequence[str], *, most: int = 20) -> str:
         for name in names[:most]
     )
     return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
-
-
-@contextlib.contextmanager
-def training_status() -> Iterator[Callable[[int, Iteration], None]]:
-    """Show how EM goes on; yields what to call after each iteration."""
-    with status("training") as tell:
-        yield lambda number, iteration: tell(
-            f"iteration {number + 1}, log-likelihood {iteration.objective:.2f} per frame"
-        )
-
-
-@contextlib.contextmanager
-def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState], None]]:
-    """Show how a training of hidden Markov models goes on; yields what to call after each step."""
-    with status("training") as tell:
-
-        def show(state: TrainingState) -> None:
-            last = state.history[-1]
-            tell(
-                f"iteration {state.iteration} of {n_iterations}, log-likelihood "
-                f"{last.log_likelihood:.2f} per frame, {last.n_gaussians:,} Gaussians"
-            )
-
-        yield show

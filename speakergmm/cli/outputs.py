@@ -9,12 +9,20 @@ from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import check_writable, kind_of, open_regular
 
 Kind = Literal[
-    "model", "acoustic model", "word models", "scores", "report", "settings", "recognition"
+    "model",
+    "acoustic model",
+    "word models",
+    "language model",
+    "scores",
+    "report",
+    "settings",
+    "recognition",
 ]
 _NAMES: dict[Kind, str] = {
     "model": "a background model",
     "acoustic model": "an acoustic model of phones",
     "word models": "an acoustic model of words",
+    "language model": "a language model",
     "scores": "scores",
     "report": "a report",
     "settings": "the settings of scores",
@@ -29,7 +37,7 @@ def check_output(path: Path, kind: Kind) -> None:
     ----------
     path : Path
         What the command would write.
-    kind : {"model", "acoustic model", "word models", "scores", "report", "settings", "recognition"}
+    kind : Kind
         What it would write there; an older file of that kind, or an empty one, is replaced.
         Acoustic models of phones, from ``train-hmm``, and of words, from ``train-words``, don't
         replace each other.
@@ -53,6 +61,8 @@ def _holds(path: Path, kind: Kind) -> bool:
         start = file.read(4096)
     if kind == "scores":  # a list of trials begins with the same two columns
         return start.startswith(b"model\tpath\tscore\t")
+    if kind == "language model":  # compressed or not
+        return start.startswith(b"\x1f\x8b") or b"\\data\\" in start
     if kind == "recognition":
         return start.startswith(b'{\n "model": ') and b'"model_digest"' in start
     return {"report": b'content="speakergmm"', "settings": b'"scores_sha256"'}[kind] in start

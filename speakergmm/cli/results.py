@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.output import print_table
+from speakergmm.cli.output import print_table, write_json
 from speakergmm.documents import read_json
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.files import kind_of
@@ -84,13 +83,8 @@ def settings_file(scores: Path) -> Path:
 
 def write_settings(file: Path, scores: Path, run: dict[str, Any]) -> None:
     """Write how scores were made, with their hash, so that it can't describe others."""
-    from speakergmm.files import atomic_text_writer
-
-    if not scores.is_file():  # standard output, a pipe: nothing stands beside it
-        return
-    with atomic_text_writer(file) as text:
-        json.dump({"scores_sha256": _sha256(scores), **run}, text, indent=1, ensure_ascii=False)
-        text.write("\n")
+    if scores.is_file():  # beside standard output or a pipe stands nothing
+        write_json(file, {"scores_sha256": _sha256(scores), **run})
 
 
 def read_settings(scores: Path) -> dict[str, Any]:

@@ -4,217 +4,213 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from speakergmm.cli.output import (
+from speakergmm.cli.options import (
+    ExactOption,
     JsonOption,
+    SpeakerArgument,
+    StoreArgument,
+    argument,
+    command,
+    option,
+)
+from speakergmm.cli.output import (
     counted,
     print_json,
     print_line,
     print_note,
     print_table,
+    print_warnings,
 )
 from speakergmm.errors import StoreError
 
-StoreArgument = Annotated[
-    Path, typer.Argument(help="The speaker store, one SQLite file.", show_default=False)
-]
-SpeakerArgument = Annotated[str, typer.Argument(help="The speaker's name.", show_default=False)]
-ThresholdOption = Annotated[
-    float | None,
-    typer.Option(
-        help="Score from which on the answer is yes; without it only the score is given. Measure "
-        "the error rates it has, on trials of your own kind: run-protocol, evaluate."
-    ),
-]
-ExactOption = Annotated[
-    bool, typer.Option("--exact", help="Score with all components, not only the best five.")
-]
 
-_ENROLL_EXAMPLES = """
+@command
+class Enroll:
+    """Enrol a speaker from recordings; more recordings can be added later.
 
-Examples:
+    Examples:
 
-  speakergmm enroll voices.db alice a1.wav a2.wav --ubm ubm.safetensors
+      speakergmm enroll voices.db alice a1.wav a2.wav --ubm ubm.safetensors
 
-  speakergmm enroll voices.db alice next-week.wav
-"""
-_VERIFY_EXAMPLES = """
+      speakergmm enroll voices.db alice next-week.wav
+    """
 
-Examples:
-
-  speakergmm verify voices.db alice unknown.wav
-
-  speakergmm verify voices.db alice unknown.wav --threshold 0.5 --json
-"""
-_IDENTIFY_EXAMPLES = """
-
-Examples:
-
-  speakergmm identify voices.db unknown.wav --top 3
-
-  speakergmm identify voices.db part1.wav part2.wav --threshold 0.5
-"""
-_SPEAKERS_EXAMPLES = """
-
-Example:
-
-  speakergmm speakers voices.db --json
-"""
-_REMOVE_EXAMPLES = """
-
-Example:
-
-  speakergmm remove voices.db alice
-"""
-
-
-def enroll(
-    store: StoreArgument,
-    speaker: SpeakerArgument,
-    wavs: Annotated[
-        list[Path], typer.Argument(help="Recordings of the speaker.", show_default=False)
-    ],
-    ubm: Annotated[
-        Path | None,
-        typer.Option(help="Background model; needed when the store is new, checked when it's not."),
-    ] = None,
-    relevance: Annotated[
-        float | None,
-        typer.Option(
-            "--relevance",
-            "--relevance-factor",
-            help="Relevance factor of a new store, in frames (default: 3).",
-        ),
-    ] = None,
-    json: JsonOption = False,
-) -> None:
-    """Enrol a speaker from recordings; more recordings can be added later."""
-    from speakergmm.speakers import BackgroundModel, enroll_into
-
-    new_store = not os.path.lexists(store)
-    if ubm is None and new_store:
-        raise StoreError(f"{store}: no such store; to make a new one give --ubm MODEL")
-    report = enroll_into(
-        store,
-        speaker,
-        wavs,
-        background=None if ubm is None else BackgroundModel.load(ubm),
-        relevance_factor=relevance,
-        progress=not json,
+    store: StoreArgument
+    speaker: SpeakerArgument
+    wavs: list[Path] = argument("Recordings of the speaker.")
+    ubm: Path | None = option(
+        None, "Background model; needed when the store is new, checked when it's not."
     )
-    for warning in report.warnings:
-        print_note(f"warning: {warning}")
-    if new_store:
-        print_note(
-            "a new store; no threshold is built in: measure the error rates of yours on trials of "
-            "your own kind (speakergmm run-protocol, evaluate)"
+    relevance: float | None = option(
+        None, "Relevance factor of a new store, in frames (default: 3).", "--relevance-factor"
+    )
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Add the recordings to the store, which is made where there is none."""
+        from speakergmm.speakers import BackgroundModel, enroll_into
+
+        new_store = not os.path.lexists(self.store)
+        if self.ubm is None and new_store:
+            raise StoreError(f"{self.store}: no such store; to make a new one give --ubm MODEL")
+        report = enroll_into(
+            self.store,
+            self.speaker,
+            self.wavs,
+            background=None if self.ubm is None else BackgroundModel.load(self.ubm),
+            relevance_factor=self.relevance,
+            progress=not self.json,
         )
-    if json:
-        print_json(report.to_dict())
-    else:
-        print_line(
-            f"{report.speaker}: added {counted(len(wavs), 'recording')}, "
-            f"{report.added_seconds:.1f} s of speech; {report.total_seconds:.1f} s in "
-            f"{counted(report.n_sessions, 'recording')} in all"
+        print_warnings(report.warnings)
+        if new_store:
+            print_note(
+                "a new store; no threshold is built in: measure the error rates of yours on "
+                "trials of your own kind (speakergmm run-protocol, evaluate)"
+            )
+        if self.json:
+            print_json(report.to_dict())
+        else:
+            print_line(
+                f"{report.speaker}: added {counted(len(self.wavs), 'recording')}, "
+                f"{report.added_seconds:.1f} s of speech; {report.total_seconds:.1f} s in "
+                f"{counted(report.n_sessions, 'recording')} in all"
+            )
+
+
+@command
+class Verify:
+    """Is it this speaker? The score is the average log-likelihood ratio per frame of speech.
+
+    Examples:
+
+      speakergmm verify voices.db alice unknown.wav
+
+      speakergmm verify voices.db alice unknown.wav --threshold 0.5 --json
+    """
+
+    store: StoreArgument
+    speaker: SpeakerArgument
+    wav: Path = argument("The recording in question.")
+    threshold: float | None = option(
+        None,
+        "Score from which on the answer is yes; without it only the score is given. Measure "
+        "the error rates it has, on trials of your own kind: run-protocol, evaluate.",
+    )
+    exact: ExactOption = False
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Score the recording, and decide where a threshold is given."""
+        from speakergmm.speakers import SpeakerStore
+
+        top_c = None if self.exact else 5
+        with SpeakerStore.open(self.store) as store:
+            result = store.verify(self.speaker, self.wav, top_c=top_c, threshold=self.threshold)
+        if self.json:
+            print_json(result.to_dict())
+            return
+        decision = ""
+        if result.decision is not None:
+            decision = f"  {'yes' if result.decision else 'no'} (threshold {self.threshold:g})"
+        print_line(f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}")
+
+
+@command
+class Identify:
+    """Who is this? Ranks the store's speakers by average log-likelihood ratio.
+
+    Examples:
+
+      speakergmm identify voices.db unknown.wav --top 3
+
+      speakergmm identify voices.db part1.wav part2.wav --threshold 0.5
+    """
+
+    store: StoreArgument
+    wavs: list[Path] = argument("Recordings of one unknown speaker.")
+    top: int = option(5, "How many of the best speakers to list.", min=1)
+    threshold: float | None = option(None, "Answer 'unknown' if the best score lies below this.")
+    exact: ExactOption = False
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Score the recordings against all speakers, and answer where a threshold is given."""
+        from speakergmm.speakers import SpeakerStore
+
+        top_c = None if self.exact else 5
+        with SpeakerStore.open(self.store) as store:
+            result = store.identify(self.wavs, top=self.top, threshold=self.threshold, top_c=top_c)
+        if self.json:
+            print_json(result.to_dict())
+            return
+        print_table(
+            f"{result.speech_seconds:.2f} s of speech against "
+            f"{counted(result.n_speakers, 'speaker')}",
+            ("rank", "speaker", "score"),
+            [
+                (str(rank), name, f"{score:+.4f}")
+                for rank, (name, score) in enumerate(result.ranking, start=1)
+            ],
+            right=(0, 2),
+        )
+        if self.threshold is not None:
+            answer = "unknown" if result.speaker is None else result.speaker
+            print_line(f"answer: {answer} (threshold {self.threshold:g})")
+
+
+@command
+class Speakers:
+    """List the speakers of a store.
+
+    Example:
+
+      speakergmm speakers voices.db --json
+    """
+
+    store: StoreArgument
+    json: JsonOption = False
+
+    def run(self) -> None:
+        """Print a row for each speaker."""
+        from speakergmm.speakers import SpeakerStore
+
+        with SpeakerStore.open(self.store) as store:
+            enrolled = store.speakers()
+        if self.json:
+            print_json([entry.to_dict() for entry in enrolled])
+            return
+        print_table(
+            f"{counted(len(enrolled), 'speaker')} in {self.store}",
+            ("speaker", "recordings", "seconds of speech", "last enrolled"),
+            [
+                (e.name, str(e.n_sessions), f"{e.speech_seconds:.1f}", e.last_enrolled[:10])
+                for e in enrolled
+            ],
+            right=(1, 2),
         )
 
 
-def verify(
-    store: StoreArgument,
-    speaker: SpeakerArgument,
-    wav: Annotated[Path, typer.Argument(help="The recording in question.", show_default=False)],
-    threshold: ThresholdOption = None,
-    exact: ExactOption = False,
-    json: JsonOption = False,
-) -> None:
-    """Is it this speaker? The score is the average log-likelihood ratio per frame of speech."""
-    from speakergmm.speakers import SpeakerStore
+@command
+class Remove:
+    """Erase a speaker and all data of the speaker from a store for good; there is no way back.
 
-    with SpeakerStore.open(store) as opened:
-        result = opened.verify(speaker, wav, top_c=None if exact else 5, threshold=threshold)
-    if json:
-        print_json(result.to_dict())
-        return
-    decision = ""
-    if result.decision is not None:
-        decision = f"  {'yes' if result.decision else 'no'} (threshold {threshold:g})"
-    print_line(f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}")
+    Example:
 
+      speakergmm remove voices.db alice
+    """
 
-def identify(
-    store: StoreArgument,
-    wavs: Annotated[
-        list[Path], typer.Argument(help="Recordings of one unknown speaker.", show_default=False)
-    ],
-    top: Annotated[int, typer.Option(min=1, help="How many of the best speakers to list.")] = 5,
-    threshold: Annotated[
-        float | None, typer.Option(help="Answer 'unknown' if the best score lies below this.")
-    ] = None,
-    exact: ExactOption = False,
-    json: JsonOption = False,
-) -> None:
-    """Who is this? Ranks the store's speakers by average log-likelihood ratio."""
-    from speakergmm.speakers import SpeakerStore
+    store: StoreArgument
+    speaker: SpeakerArgument
+    json: JsonOption = False
 
-    with SpeakerStore.open(store) as opened:
-        result = opened.identify(wavs, top=top, threshold=threshold, top_c=None if exact else 5)
-    if json:
-        print_json(result.to_dict())
-        return
-    rows = [
-        (str(rank), name, f"{score:+.4f}")
-        for rank, (name, score) in enumerate(result.ranking, start=1)
-    ]
-    print_table(
-        f"{result.speech_seconds:.2f} s of speech against {counted(result.n_speakers, 'speaker')}",
-        ("rank", "speaker", "score"),
-        rows,
-        right=(0, 2),
-    )
-    if threshold is not None:
-        answer = "unknown" if result.speaker is None else result.speaker
-        print_line(f"answer: {answer} (threshold {threshold:g})")
+    def run(self) -> None:
+        """Erase the speaker."""
+        from speakergmm.speakers import SpeakerStore
 
-
-def speakers(store: StoreArgument, json: JsonOption = False) -> None:
-    """List the speakers of a store."""
-    from speakergmm.speakers import SpeakerStore
-
-    with SpeakerStore.open(store) as opened:
-        enrolled = opened.speakers()
-    if json:
-        print_json([entry.to_dict() for entry in enrolled])
-        return
-    print_table(
-        f"{counted(len(enrolled), 'speaker')} in {store}",
-        ("speaker", "recordings", "seconds of speech", "last enrolled"),
-        [
-            (e.name, str(e.n_sessions), f"{e.speech_seconds:.1f}", e.last_enrolled[:10])
-            for e in enrolled
-        ],
-        right=(1, 2),
-    )
-
-
-def remove(store: StoreArgument, speaker: SpeakerArgument, json: JsonOption = False) -> None:
-    """Erase a speaker and all data of the speaker from a store for good; there is no way back."""
-    from speakergmm.speakers import SpeakerStore
-
-    with SpeakerStore.open(store) as opened:
-        opened.remove(speaker)
-    if json:
-        print_json({"removed": speaker})
-    else:
-        print_line(f"{speaker}: erased from {store}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command(help=(enroll.__doc__ or "") + _ENROLL_EXAMPLES)(enroll)
-    app.command(help=(verify.__doc__ or "") + _VERIFY_EXAMPLES)(verify)
-    app.command(help=(identify.__doc__ or "") + _IDENTIFY_EXAMPLES)(identify)
-    app.command(help=(speakers.__doc__ or "") + _SPEAKERS_EXAMPLES)(speakers)
-    app.command(help=(remove.__doc__ or "") + _REMOVE_EXAMPLES)(remove)
+        with SpeakerStore.open(self.store) as store:
+            store.remove(self.speaker)
+        if self.json:
+            print_json({"removed": self.speaker})
+        else:
+            print_line(f"{self.speaker}: erased from {self.store}")

@@ -5,27 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-import typer
-
-from speakergmm.cli.output import print_note
+from speakergmm.cli.output import print_warnings
 from speakergmm.errors import CorpusError
 from speakergmm.files import kind_of
 from speakergmm.words import Case, clean, split_words, word_fault
-
-CaseOption = Annotated[
-    Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
-]
-
-ByOption = Annotated[
-    Literal["utterance", "recording"],
-    typer.Option(
-        help="What a CTM names: utterances, with times from where each begins, or recordings, with "
-        "times from their beginning, as sclite wants. TextGrids are of the same, those of "
-        "recordings with tiers for each speaker."
-    ),
-]
 
 
 def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
@@ -67,8 +52,7 @@ def _read_transcripts(
     # What came through a pipe can't be read again.
     source = path if content is None else Corpus((), str(path), listing=content)
     read = read_transcripts(source, case=case)
-    for note in read.notes:
-        print_note(f"warning: {note}")
+    print_warnings(read.notes)
     return {name: said.words for name, said in read.items()}
 
 

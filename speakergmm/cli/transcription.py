@@ -3,181 +3,158 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from inspect import cleandoc
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from speakergmm.cli.corpora import SpeakerPatternOption
-from speakergmm.cli.language_models import register_language_models
-from speakergmm.cli.output import (
+from speakergmm.cli.options import (
+    CaseOption,
     JsonOption,
-    counted,
-    print_json,
-    print_line,
-    print_note,
-    print_table,
+    SpeakerPatternOption,
+    argument,
+    command,
+    option,
 )
-from speakergmm.cli.texts import CaseOption, case_of, names_list, read_words
+from speakergmm.cli.output import counted, print_json, print_line, print_note, print_table
+from speakergmm.cli.texts import case_of, names_list, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import kind_of
 from speakergmm.words import fold
 
 if TYPE_CHECKING:
-    from speakergmm.metrics.intervals import Interval
-    from speakergmm.metrics.phone_mappings import PhoneMapping
-    from speakergmm.metrics.transcription import TranscriptionErrors
-
-_SCORE_EXAMPLES = """
-
-Examples:
-
-  speakergmm score-transcripts data/text recognised.txt --speakers data/utt2spk
-
-  speakergmm score-transcripts data/ recognised.json
-
-  speakergmm score-transcripts data/ phones.ctm --phones --lexicon lexicon.txt --mapping cmu-39
-"""
+    from speakergmm.metrics import Interval, PhoneMapping, TranscriptionErrors
 
 
-def score_transcripts(
-    reference: Annotated[
-        Path,
-        typer.Argument(
-            metavar="REF",
-            help="What was said: a Kaldi text, a list with a column text, or a corpus.",
-            show_default=False,
-        ),
-    ],
-    hypothesis: Annotated[
-        Path,
-        typer.Argument(
-            metavar="HYP",
-            help="What was recognised: the same, or what decode wrote (.json, .ctm or text).",
-            show_default=False,
-        ),
-    ],
-    speakers: Annotated[
-        Path | None,
-        typer.Option(help="Kaldi utt2spk (default: the speakers of REF, where it is a corpus)."),
-    ] = None,
-    phones: Annotated[
-        bool, typer.Option("--phones", help="Count phones, without silence.")
-    ] = False,
-    lexicon: Annotated[
-        Path | None,
-        typer.Option(help="With --phones: REF has words, said by their first pronunciation here."),
-    ] = None,
-    speaker_pattern: SpeakerPatternOption = None,
-    mapping: Annotated[
-        str | None,
-        typer.Option(
-            help="With --phones: identity, stress, cmu-39, timit-39, or a file with a phone and "
-            "what it becomes on each line."
-        ),
-    ] = None,
-    case: CaseOption = "asis",
-    confidence: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
-    bootstrap: Annotated[
-        int, typer.Option("--bootstrap", "--n-bootstrap", min=2, help="Resamples.")
-    ] = 1000,
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
-    confusions: Annotated[int, typer.Option(min=0, help="How many confusions to list.")] = 20,
-    json: JsonOption = False,
-) -> None:
+@command
+class ScoreTranscripts:
     """Count word or phone errors, with intervals over speakers.
 
     Nothing is normalised unless asked. Utterances that HYP lacks count as deleted whole.
+
+    Examples:
+
+      speakergmm score-transcripts data/text recognised.txt --speakers data/utt2spk
+
+      speakergmm score-transcripts data/ recognised.json
+
+      speakergmm score-transcripts data/ phones.ctm --phones --lexicon lexicon.txt --mapping cmu-39
     """
-    from speakergmm.metrics.transcription import phone_errors, word_errors
-    from speakergmm.metrics.transcription_intervals import transcription_intervals
 
-    if not phones and (lexicon is not None or mapping is not None):
-        raise InvalidInputError("--lexicon and --mapping go with --phones")
-    said: Mapping[str, Sequence[str]] = read_words(
-        reference, case_of(case) if lexicon or not phones else None
+    reference: Path = argument(
+        "What was said: a Kaldi text, a list with a column text, or a corpus.", metavar="REF"
     )
-    heard = read_words(hypothesis, None if phones else case_of(case))
-    named = _speakers(reference, speakers, speaker_pattern, said)
-    if phones:
-        if lexicon is not None:
-            from speakergmm.hmm.language.lexicon import Lexicon
-
-            words = Lexicon.read(lexicon, case=case_of(case))
-            said = {name: words.first_pronunciation(text) for name, text in said.items()}
-        errors = phone_errors(said, heard, mapping=_mapping(mapping), speakers=named)
-    else:
-        errors = word_errors(said, heard, speakers=named)
-    intervals = transcription_intervals(
-        errors, n_bootstrap=bootstrap, confidence=confidence, seed=seed
+    hypothesis: Path = argument(
+        "What was recognised: the same, or what decode wrote (.json, .ctm or text).",
+        metavar="HYP",
     )
-    if json:
-        print_json(_document(errors, intervals, confusions, bootstrap, seed))
-    else:
-        _print_errors(errors, intervals, confusions)
+    speakers: Path | None = option(
+        None, "Kaldi utt2spk (default: the speakers of REF, where it is a corpus)."
+    )
+    phones: bool = option(False, "Count phones, without silence.")
+    lexicon: Path | None = option(
+        None, "With --phones: REF has words, said by their first pronunciation here."
+    )
+    speaker_pattern: SpeakerPatternOption = None
+    mapping: str | None = option(
+        None,
+        "With --phones: identity, stress, cmu-39, timit-39, or a file with a phone and "
+        "what it becomes on each line.",
+    )
+    case: CaseOption = "asis"
+    confidence: float = option(0.95, "Coverage of the intervals.")
+    bootstrap: int = option(1000, "Resamples.", "--n-bootstrap", min=2)
+    seed: int = option(0, "Of the resampling.")
+    confusions: int = option(20, "How many confusions to list.", min=0)
+    json: JsonOption = False
 
+    def run(self) -> None:
+        """Read both sides, count the errors and print them."""
+        from speakergmm.metrics import phone_errors, transcription_intervals, word_errors
 
-def _mapping(name: str | None) -> PhoneMapping:
-    from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, read_phone_mapping
-
-    if name is None or name in PHONE_MAPPINGS:
-        return PHONE_MAPPINGS[name or "identity"]
-    if kind_of(name) == "missing":
-        raise InvalidInputError(
-            f"--mapping {name!r}: is no file, and none of {', '.join(PHONE_MAPPINGS)}"
+        if not self.phones and (self.lexicon is not None or self.mapping is not None):
+            raise InvalidInputError("--lexicon and --mapping go with --phones")
+        case = case_of(self.case)
+        said: Mapping[str, Sequence[str]] = read_words(
+            self.reference, case if self.lexicon or not self.phones else None
         )
-    return read_phone_mapping(name)
+        heard = read_words(self.hypothesis, None if self.phones else case)
+        named = self._speakers(said)
+        if self.phones:
+            if self.lexicon is not None:
+                from speakergmm.hmm import Lexicon
 
+                words = Lexicon.read(self.lexicon, case=case)
+                said = {name: words.first_pronunciation(text) for name, text in said.items()}
+            errors = phone_errors(said, heard, mapping=self._mapping(), speakers=named)
+        else:
+            errors = word_errors(said, heard, speakers=named)
+        intervals = transcription_intervals(
+            errors, n_bootstrap=self.bootstrap, confidence=self.confidence, seed=self.seed
+        )
+        if not self.json:
+            _print_errors(errors, intervals, self.confusions)
+            return
+        print_json(
+            {
+                **errors.to_dict(n_confused=self.confusions),
+                "intervals": {
+                    name: None if each is None else asdict(each) for name, each in intervals.items()
+                },
+                "intervals_note": _no_intervals(errors),
+                "case_note": _case_note(errors),
+                "resampled": "speakers" if errors.by_speaker() else "utterances",
+                "n_bootstrap": self.bootstrap,
+                "seed": self.seed,
+            }
+        )
 
-def _speakers(
-    reference: Path, given: Path | None, speaker_pattern: str | None, said: Mapping[str, Any]
-) -> dict[str, str] | None:
-    from speakergmm.corpora import Corpus, Utterance, name_speakers, read_corpus
-    from speakergmm.corpora.transcripts import read_transcripts
+    def _mapping(self) -> PhoneMapping:
+        from speakergmm.metrics import PHONE_MAPPINGS, read_phone_mapping
 
-    if given is not None:
-        listed = read_transcripts(given)
-        for words in listed.values():
-            if len(words) != 1:
-                raise CorpusError(f"{given}:{words.line}: a line is an utterance and its speaker")
-        return {name: words[0] for name, words in listed.items()}
-    # What came through a pipe is read already.
-    is_corpus = reference.is_dir() or (kind_of(reference) == "file" and names_list(reference))
-    if speaker_pattern is not None:
-        if is_corpus:
-            corpus = read_corpus(reference, speaker_pattern=speaker_pattern)
-        else:  # utterances are called as their recordings are
-            listed_ids = tuple(Utterance(name, Path(name), None) for name in said)
-            corpus = name_speakers(Corpus(listed_ids, str(reference)), speaker_pattern)
-        return {u.id: u.speaker for u in corpus if u.speaker is not None}
-    if not is_corpus:
-        return None
-    try:
-        named = {u.id: u.speaker for u in read_corpus(reference) if u.speaker is not None}
-    except CorpusError:  # a list of ids and text
-        return None
-    return named if all(name in named for name in said) else None
+        name = "identity" if self.mapping is None else self.mapping
+        if name in PHONE_MAPPINGS:
+            return PHONE_MAPPINGS[name]
+        if kind_of(name) == "missing":
+            raise InvalidInputError(
+                f"--mapping {name!r}: is no file, and none of {', '.join(PHONE_MAPPINGS)}"
+            )
+        return read_phone_mapping(name)
 
+    def _speakers(self, said: Mapping[str, Any]) -> dict[str, str] | None:
+        """Find who says each utterance: as a file, a pattern or the corpus says, or nobody does."""
+        from speakergmm.corpora import (
+            Corpus,
+            Utterance,
+            name_speakers,
+            read_corpus,
+            read_transcripts,
+        )
 
-def _document(
-    errors: TranscriptionErrors,
-    intervals: Mapping[str, Interval | None],
-    confusions: int,
-    bootstrap: int,
-    seed: int,
-) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        **errors.to_dict(n_confused=confusions),
-        "intervals": {name: None if i is None else asdict(i) for name, i in intervals.items()},
-        "intervals_note": _no_intervals(errors),
-        "case_note": _case_note(errors),
-        "resampled": "speakers" if errors.by_speaker() else "utterances",
-        "n_bootstrap": bootstrap,
-        "seed": seed,
-    }
+        reference, pattern = self.reference, self.speaker_pattern
+        if self.speakers is not None:
+            listed = read_transcripts(self.speakers)
+            for words in listed.values():
+                if len(words) != 1:
+                    raise CorpusError(
+                        f"{self.speakers}:{words.line}: a line is an utterance and its speaker"
+                    )
+            return {name: words[0] for name, words in listed.items()}
+        # What came through a pipe is read already.
+        is_corpus = reference.is_dir() or (kind_of(reference) == "file" and names_list(reference))
+        if pattern is not None:
+            if is_corpus:
+                corpus = read_corpus(reference, speaker_pattern=pattern)
+            else:  # utterances are called as their recordings are
+                utterances = tuple(Utterance(name, Path(name), None) for name in said)
+                corpus = name_speakers(Corpus(utterances, str(reference)), pattern)
+            return {u.id: u.speaker for u in corpus if u.speaker is not None}
+        if not is_corpus:
+            return None
+        try:
+            named = {u.id: u.speaker for u in read_corpus(reference) if u.speaker is not None}
+        except CorpusError:  # a list of ids and text
+            return None
+        return named if all(name in named for name in said) else None
 
 
 def _no_intervals(errors: TranscriptionErrors) -> str | None:
@@ -258,9 +235,3 @@ def _print_errors(
         missing = ", ".join(errors.missing[:20]) + (", ..." if len(errors.missing) > 20 else "")
         number = counted(len(errors.missing), "utterance")
         print_line(f"{number} without a hypothesis, counted as deleted: {missing}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add this group's commands to the application."""
-    app.command(help=cleandoc(score_transcripts.__doc__ or "") + _SCORE_EXAMPLES)(score_transcripts)
-    register_language_models(app)

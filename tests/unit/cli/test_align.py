@@ -12,7 +12,6 @@ import pytest
 import soundfile
 from oracles.spoken import spoken_world
 
-from speakergmm.cli import alignment
 from speakergmm.hmm import Lexicon, PhoneModels, Topology
 from speakergmm.recognition import SilenceModel, read_ctm, read_textgrid
 
@@ -28,11 +27,6 @@ def run(capsys):
     import speakergmm.cli.app  # noqa: F401 - the package has a function of that name
 
     application = sys.modules["speakergmm.cli.app"]
-    commands = [
-        found.name or found.callback.__name__ for found in application.app.registered_commands
-    ]
-    if "align" not in commands:
-        alignment.register(application.app)
 
     def call(*arguments):
         code = application.run(["align", *map(str, arguments)])

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from speakergmm.cli import decoding
 from speakergmm.cli.app import run as cli_run
+from speakergmm.cli.options import add_command
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import cached_extractor
@@ -82,7 +83,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def run(world):
     app = typer.Typer()
-    decoding.register(app)
+    add_command(app, decoding.Decode)
     recordings = [world / f"{name}.wav" for name in ("one", "two", "three")]
 
     def run(*arguments, inputs=recordings, model=world / "am.safetensors"):
@@ -129,7 +130,7 @@ def test_what_is_written_of_names_with_spaces_is_scored(run, world, tmp_path, ca
 def test_help_is_read_as_it_was_written():
     """Square brackets would be taken for markup, and swallowed."""
     app = typer.Typer()
-    decoding.register(app)
+    add_command(app, decoding.Decode)
     helps = [option.help for option in typer.main.get_command(app).params if option.help]
     assert len(helps) > 15
     assert not [text for text in helps if "[" in text or not text.endswith(".")]

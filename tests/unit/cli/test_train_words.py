@@ -11,8 +11,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from speakergmm.cli.options import add_command
 from speakergmm.cli.outputs import check_output
-from speakergmm.cli.words import register
+from speakergmm.cli.words import TrainWords
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.recognition import AcousticModel, WordRecogniser
 
@@ -22,7 +23,7 @@ FAST = ["--states", "3", "--gaussians", "1", "--iterations", "3"]
 @pytest.fixture(scope="module")
 def app() -> typer.Typer:
     found = typer.Typer()
-    register(found)
+    add_command(found, TrainWords)
     return found
 
 
