@@ -18,6 +18,7 @@ Three things make it fast, and none changes a result beyond rounding:
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,28 @@ from speakergmm.kernels import compiled
 CONSTANT, POWER, RATIO, SHRINK = 0, 1, 2, 3
 _NEGLIGIBLE = 60.0
 _MOST_CANCELLATION = 1e-6
+
+
+class Clusters(NamedTuple):
+    """Frames, posterior mean, factor of P and logarithm of its determinant, cluster by cluster."""
+
+    counts: NDArray[np.int64]
+    means: NDArray[np.float64]
+    factors: NDArray[np.float64]
+    log_determinants: NDArray[np.float64]
+
+
+class Prior(NamedTuple):
+    """What clusters have before any frame, and the tables of what they have with n frames."""
+
+    full: bool
+    mean: NDArray[np.float64]
+    mean_precision: float
+    scale: NDArray[np.float64]
+    factor: NDArray[np.float64]
+    log_determinant: float
+    tables: NDArray[np.float64]
+    log_empty: NDArray[np.float64]
 
 
 @compiled(at_first_call=True)
@@ -116,12 +139,8 @@ def weigh(
     own: int,
     n_clusters: int,
     log_new: float,
-    counts: NDArray[np.int64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    log_determinants: NDArray[np.float64],
-    full: bool,
-    tables: NDArray[np.float64],
+    clusters: Clusters,
+    prior: Prior,
     log_weights: NDArray[np.float64],
     changes: NDArray[np.float64],
     work: NDArray[np.float64],
@@ -132,6 +151,8 @@ def weigh(
     each cluster's determinant grows with the frame, or shrinks without it for its own. False if
     the frame must leave its cluster before it can be weighed.
     """
+    counts, means, factors, log_determinants = clusters
+    full, tables = prior.full, prior.tables
     best = log_new
     log_weights[n_clusters] = log_new
     if own >= 0:
@@ -254,41 +275,36 @@ def rebuild(
     labels: NDArray[np.int64],
     first: int,
     stop: int,
-    counts: NDArray[np.int64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    log_determinants: NDArray[np.float64],
-    full: bool,
-    prior_mean: NDArray[np.float64],
-    prior_scale: NDArray[np.float64],
-    mean_precision: float,
+    clusters: Clusters,
+    prior: Prior,
 ) -> None:
     """Compute clusters `first` to `stop` - 1 from their frames."""
+    counts, means, factors, log_determinants = clusters
     n_features = X.shape[1]
     for k in range(first, stop):
         counts[k] = 0
         means[k] = 0.0
-        factors[k, : len(prior_scale)] = prior_scale
+        factors[k, : len(prior.scale)] = prior.scale
     for i in range(len(X)):
         k = labels[i]
         if first <= k < stop:
             counts[k] += 1
             for d in range(n_features):
-                means[k, d] += X[i, d] - prior_mean[d]
+                means[k, d] += X[i, d] - prior.mean[d]
     difference = np.empty(n_features)
     for k in range(first, stop):
         for d in range(n_features):
-            difference[d] = means[k, d] / (mean_precision + counts[k])
-            means[k, d] = prior_mean[d] + difference[d]
-        _add_product(factors[k], full, difference, mean_precision)
+            difference[d] = means[k, d] / (prior.mean_precision + counts[k])
+            means[k, d] = prior.mean[d] + difference[d]
+        _add_product(factors[k], prior.full, difference, prior.mean_precision)
     for i in range(len(X)):
         k = labels[i]
         if first <= k < stop:
             for d in range(n_features):
                 difference[d] = X[i, d] - means[k, d]
-            _add_product(factors[k], full, difference, 1.0)
+            _add_product(factors[k], prior.full, difference, 1.0)
     for k in range(first, stop):
-        log_determinants[k] = factorise(factors[k], full)
+        log_determinants[k] = factorise(factors[k], prior.full)
 
 
 @compiled(at_first_call=True)
@@ -315,18 +331,8 @@ def sweep(
     log_concentration: float,
     labels: NDArray[np.int64],
     n_clusters: int,
-    counts: NDArray[np.int64],
-    means: NDArray[np.float64],
-    factors: NDArray[np.float64],
-    log_determinants: NDArray[np.float64],
-    full: bool,
-    tables: NDArray[np.float64],
-    log_empty: NDArray[np.float64],
-    prior_mean: NDArray[np.float64],
-    prior_scale: NDArray[np.float64],
-    prior_factor: NDArray[np.float64],
-    prior_log_determinant: float,
-    mean_precision: float,
+    clusters: Clusters,
+    prior: Prior,
 ) -> tuple[int, int]:
     """Draw the clusters of the frames `order[start:]`, one after the other, given all others.
 
@@ -336,6 +342,8 @@ def sweep(
         Where it stopped: the end, or the frame for which there might not be room for a new cluster.
     n_clusters : int
     """
+    counts, means, factors, log_determinants = clusters
+    full, tables = prior.full, prior.tables
     n_features = X.shape[1]
     capacity = len(counts)
     log_weights = np.empty(capacity + 1)
@@ -347,22 +355,13 @@ def sweep(
         i = order[position]
         x = X[i]
         own = labels[i]
-        log_new = log_concentration + log_empty[i]
-        if not weigh(
-            x, own, n_clusters, log_new, counts, means, factors, log_determinants, full, tables,
-            log_weights, changes, work,
-        ):  # fmt: skip
+        log_new = log_concentration + prior.log_empty[i]
+        if not weigh(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work):
             # Its cluster without it would be mostly rounding: count it anew from the others.
             labels[i] = -1
-            rebuild(
-                X, labels, own, own + 1, counts, means, factors, log_determinants, full,
-                prior_mean, prior_scale, mean_precision,
-            )  # fmt: skip
+            rebuild(X, labels, own, own + 1, clusters, prior)
             own = -1
-            weigh(
-                x, own, n_clusters, log_new, counts, means, factors, log_determinants, full,
-                tables, log_weights, changes, work,
-            )  # fmt: skip
+            weigh(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work)
         chosen = choose(log_weights, n_clusters + 1, uniforms[position])
         alone = own >= 0 and counts[own] == 1
         if chosen == own or (alone and chosen == n_clusters):
@@ -371,13 +370,13 @@ def sweep(
         if chosen == n_clusters:
             n_clusters += 1
             counts[chosen] = 0
-            means[chosen] = prior_mean
-            factors[chosen] = prior_factor
-            log_determinants[chosen] = prior_log_determinant
+            means[chosen] = prior.mean
+            factors[chosen] = prior.factor
+            log_determinants[chosen] = prior.log_determinant
             changes[chosen] = log_growth(
-                x, prior_mean, prior_factor, full, tables[RATIO, 0], np.inf, work
+                x, prior.mean, prior.factor, full, tables[RATIO, 0], np.inf, work
             )
-        precision = mean_precision + counts[chosen]
+        precision = prior.mean_precision + counts[chosen]
         scale = math.sqrt(tables[RATIO, counts[chosen]])
         for d in range(n_features):
             difference = x[d] - means[chosen, d]
@@ -398,7 +397,7 @@ def sweep(
                     if labels[j] == n_clusters:
                         labels[j] = own
         elif own >= 0:
-            precision = mean_precision + counts[own]
+            precision = prior.mean_precision + counts[own]
             scale = math.sqrt(tables[SHRINK, counts[own]])
             for d in range(n_features):
                 difference = x[d] - means[own, d]
@@ -407,8 +406,5 @@ def sweep(
             counts[own] -= 1
             log_determinants[own] += changes[own]
             if not change_factor(factors[own], full, work, -1.0):
-                rebuild(
-                    X, labels, own, own + 1, counts, means, factors, log_determinants, full,
-                    prior_mean, prior_scale, mean_precision,
-                )  # fmt: skip
+                rebuild(X, labels, own, own + 1, clusters, prior)
     return len(order), n_clusters

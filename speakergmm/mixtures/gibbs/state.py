@@ -26,26 +26,36 @@ class CompiledPartition:
     """
 
     def __init__(self, X: Array, prior: NormalInverseWishart, labels: Labels) -> None:
-        self._frames = np.ascontiguousarray(X, dtype=np.float64)
-        self._prior = prior
-        self._full = prior.covariance_type == "full"
-        n_features = prior.n_features
-        self._labels = np.array(labels, dtype=np.int64)
-        self._n_clusters = int(self._labels.max(initial=-1)) + 1
-        self._tables, self._marginals = make_tables(prior, len(self._frames))
-        self._log_empty = prior.log_predictive(self._frames)
-        self._prior_scale = np.atleast_2d(prior.scale)
-        self._prior_factor = np.zeros((n_features + 1 if self._full else 2, n_features))
-        self._prior_factor[: len(self._prior_scale)] = self._prior_scale
         from speakergmm.mixtures.gibbs import kernels
 
         self._kernels = kernels
-        self._prior_log_determinant = kernels.factorise(self._prior_factor, self._full)
+        self._frames = np.ascontiguousarray(X, dtype=np.float64)
+        self._degrees_of_freedom = prior.degrees_of_freedom
+        self._labels = np.array(labels, dtype=np.int64)
+        self._n_clusters = int(self._labels.max(initial=-1)) + 1
+        tables, self._marginals = make_tables(prior, len(self._frames))
+        full, n_features = prior.covariance_type == "full", prior.n_features
+        scale = np.atleast_2d(prior.scale)
+        factor = np.zeros((n_features + 1 if full else 2, n_features))
+        factor[: len(scale)] = scale
+        log_determinant = kernels.factorise(factor, full)
+        self._prior = kernels.Prior(
+            full,
+            prior.mean,
+            prior.mean_precision,
+            scale,
+            factor,
+            log_determinant,
+            tables,
+            prior.log_predictive(self._frames),
+        )
         capacity = self._n_clusters + 8
-        self._counts = np.zeros(capacity, dtype=np.int64)
-        self._means = np.zeros((capacity, n_features))
-        self._factors = np.zeros((capacity, *self._prior_factor.shape))
-        self._log_determinants = np.zeros(capacity)
+        self._clusters = kernels.Clusters(
+            np.zeros(capacity, dtype=np.int64),
+            np.zeros((capacity, n_features)),
+            np.zeros((capacity, *factor.shape)),
+            np.zeros(capacity),
+        )
         self._rebuild()
 
     @property
@@ -70,18 +80,8 @@ class CompiledPartition:
                 math.log(concentration),
                 self._labels,
                 self._n_clusters,
-                self._counts,
-                self._means,
-                self._factors,
-                self._log_determinants,
-                self._full,
-                self._tables,
-                self._log_empty,
-                self._prior.mean,
-                self._prior_scale,
-                self._prior_factor,
-                self._prior_log_determinant,
-                self._prior.mean_precision,
+                self._clusters,
+                self._prior,
             )
             if position == len(order):
                 break
@@ -90,37 +90,28 @@ class CompiledPartition:
 
     def log_likelihood(self) -> float:
         """Logarithm of p(frames | partition), parameters integrated out."""
-        counts = self._counts[: self._n_clusters]
-        freedom = self._prior.degrees_of_freedom
+        counts = self._clusters.counts[: self._n_clusters]
+        log_determinants = self._clusters.log_determinants[: self._n_clusters]
+        freedom = self._degrees_of_freedom
         return float(
             self._marginals[counts].sum()
-            + 0.5 * freedom * self._prior_log_determinant * self._n_clusters
-            - 0.5 * ((freedom + counts) * self._log_determinants[: self._n_clusters]).sum()
+            + 0.5 * freedom * self._prior.log_determinant * self._n_clusters
+            - 0.5 * ((freedom + counts) * log_determinants).sum()
         )
 
     def _rebuild(self) -> None:
         self._kernels.rebuild(
-            self._frames,
-            self._labels,
-            0,
-            self._n_clusters,
-            self._counts,
-            self._means,
-            self._factors,
-            self._log_determinants,
-            self._full,
-            self._prior.mean,
-            self._prior_scale,
-            self._prior.mean_precision,
+            self._frames, self._labels, 0, self._n_clusters, self._clusters, self._prior
         )
 
     def _grow(self) -> None:
-        more = max(8, len(self._counts) // 2)
-        for name in ("_counts", "_means", "_factors", "_log_determinants"):
-            old = getattr(self, name)
-            new = np.zeros((len(old) + more, *old.shape[1:]), dtype=old.dtype)
-            new[: len(old)] = old
-            setattr(self, name, new)
+        more = max(8, len(self._clusters.counts) // 2)
+        self._clusters = self._kernels.Clusters(
+            *(
+                np.concatenate([old, np.zeros((more, *old.shape[1:]), old.dtype)])
+                for old in self._clusters
+            )
+        )
 
 
 def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Array]:

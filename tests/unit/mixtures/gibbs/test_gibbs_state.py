@@ -28,16 +28,12 @@ def log_weights(partition, frame, concentration):
     weights = np.empty(partition.n_clusters + 1)
     arguments = (
         partition.n_clusters,
-        np.log(concentration) + partition._log_empty[frame],
-        partition._counts,
-        partition._means,
-        partition._factors,
-        partition._log_determinants,
-        partition._full,
-        partition._tables,
+        np.log(concentration) + partition._prior.log_empty[frame],
+        partition._clusters,
+        partition._prior,
         weights,
         np.empty(partition.n_clusters + 1),
-        np.empty(partition._prior.n_features),
+        np.empty(partition._frames.shape[1]),
     )
     own = int(partition.labels[frame])
     if not weigh(partition._frames[frame], own, *arguments):
