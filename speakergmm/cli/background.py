@@ -162,9 +162,9 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _describe(file: Path) -> dict[str, Any]:
     """Check a file of ours as loading it would, and return what there is to say of it."""
+    from speakergmm.containers import load_arrays, read_header
     from speakergmm.file_kinds import describe_file
     from speakergmm.files import kind_of, shown_path
-    from speakergmm.serialization import load_arrays, read_header
     from speakergmm.speakers import BackgroundModel, SpeakerStore
 
     if kind_of(file) == "missing":

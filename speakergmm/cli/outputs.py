@@ -69,7 +69,7 @@ def _holds(path: Path, kind: Kind) -> bool:
 
 
 def _model_kind(path: Path) -> Kind | None:
-    from speakergmm.serialization import read_header
+    from speakergmm.containers import read_header
 
     try:
         header = read_header(path)

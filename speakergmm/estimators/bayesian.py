@@ -18,13 +18,15 @@ from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.starts import find_start
-from speakergmm.estimators.storage import Storable
+from speakergmm.estimators.storage import StorableFit
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
+from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.training import posterior_codec, train_variational
+from speakergmm.records import Types
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +37,7 @@ class _State:
     elbo: float
 
 
-class BayesianGaussianMixture(PosteriorScoring, Storable, BaseMixtureEstimator):
+class BayesianGaussianMixture(PosteriorScoring, StorableFit, BaseMixtureEstimator):
     """Bayesian Gaussian mixture: a distribution over mixtures, found by variational inference.
 
     Parameters, attributes and methods are those of scikit-learn's ``BayesianGaussianMixture``;
@@ -138,6 +140,11 @@ default="dirichlet_process"
     """
 
     file_kind: ClassVar[str] = "bayesian gaussian mixture"
+    _fitted: ClassVar[Types] = {
+        "posterior_": VariationalPosterior,
+        "prior_": VariationalPrior,
+        "elbo_": float,
+    }
     _objective_parameters: ClassVar[tuple[str, ...]] = (
         "reg_covar",
         "weight_concentration_prior",

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.fitted import FittedParameters
-from speakergmm.gaussians.parameters import CovarianceType
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     VariationalPrior,
     WeightConcentrationType,
 )
+from speakergmm.records import Types
 
 Floats = NDArray[np.floating[Any]]
 
@@ -82,26 +81,11 @@ class PosteriorParameters(FittedParameters):
         covariance = self.prior_.covariance
         return covariance if covariance.ndim else float(covariance)
 
-    # What `Storable` keeps in files.
-
-    def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        prior = {f"prior_{name}": array for name, array in self.prior_.to_arrays().items()}
-        elbo = np.array([self.elbo_] if np.isfinite(self.elbo_) else [])
-        return {**self.posterior_.to_arrays(), **prior, "elbo": elbo}
-
-    def _restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        concentration, mean_precision, degrees_of_freedom = arrays["prior_numbers"]
-        kind = cast(CovarianceType, self.covariance_type)
-        self.prior_ = VariationalPrior(
-            kind,
-            concentration=concentration,
-            mean=arrays["prior_mean"],
-            mean_precision=mean_precision,
-            degrees_of_freedom=degrees_of_freedom,
-            covariance=arrays["prior_covariance"],
-            weight_concentration_type=self.weight_concentration_prior_type,
-            covariance_prior_type=self.covariance_prior_type,
-        )
-        posterior = VariationalPosterior.from_arrays(arrays, kind, self.covariance_prior_type)
-        elbo = float(arrays["elbo"][0]) if arrays["elbo"].size else -math.inf
-        self._set_posterior(posterior, elbo)
+    def _restored(self, parts: Types) -> None:
+        if not (
+            self.prior_.covariance_type == self.posterior_.covariance_type
+            and self.prior_.n_features == self.posterior_.n_features
+        ):
+            raise InvalidInputError("its prior and its posterior are of different mixtures")
+        self._set_posterior(self.posterior_, self.elbo_)
+        super()._restored(parts)  # type: ignore[misc] # of `Storable`

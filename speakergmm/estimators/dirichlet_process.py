@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,22 @@ from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
 from sklearn.utils import check_random_state
 
 from speakergmm.estimators import options
-from speakergmm.estimators.dirichlet_process_storage import StorableSamples
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.gaussians.parameters import Precision
+from speakergmm.estimators.storage import Storable
+from speakergmm.gaussians.parameters import Mixture, Precision
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
     NormalInverseWishart,
     sample_dirichlet_process,
 )
+from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
+from speakergmm.records import Types
 
 
 class DirichletProcessMixture(
-    StorableSamples,
+    Storable,
     Scoring,
     DensityMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]
@@ -118,6 +120,19 @@ class DirichletProcessMixture(
     """
 
     file_kind: ClassVar[str] = "dirichlet process mixture"
+    _fitted: ClassVar[Types] = {
+        "mixture_": Mixture,
+        "samples_": DirichletProcessSamples,
+        "labels_": Annotated[NDArray[np.int64], "T"],
+    }
+    _parameter_types: ClassVar[Types] = {
+        "concentration": GammaPrior | tuple[float, float] | float,
+        "prior": NormalInverseWishart | None,
+    }
+
+    mixture_: Mixture
+    samples_: DirichletProcessSamples
+    labels_: NDArray[np.int64]
 
     # The sampler is float64, and so is what is made of it.
     precision_: Precision = "float64"
@@ -202,9 +217,25 @@ class DirichletProcessMixture(
         mixture = samples.to_mixture(labels)
         self.labels_ = labels
         self.mixture_ = mixture
-        self._set_samples(samples)
+        self.samples_ = samples
+        self._set_numbers()
         self._set_dtype(frames.dtype)
         return self
+
+    def _set_numbers(self) -> None:
+        self.n_components_ = self.mixture_.n_components
+        self.n_clusters_posterior_ = self.samples_.n_clusters_posterior()
+        self.n_iter_ = self.samples_.n_sweeps
+
+    def _restored(self, parts: Types) -> None:
+        super()._restored(parts)
+        if self.mixture_.n_features != self.samples_.prior.n_features:
+            raise ValueError("mixture and samples of different numbers of features")
+        if self.labels_.shape != self.samples_.best_labels.shape:
+            raise ValueError(f"labels of shape {self.labels_.shape}")
+        if not 0 <= self.labels_.min() <= self.labels_.max() < self.mixture_.n_components:
+            raise ValueError("labels of components that are not there")
+        self._set_numbers()
 
     # Scores average over partitions and parameters; components are those of `mixture_`.
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:

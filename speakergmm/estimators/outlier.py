@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.mixture_storage import StorableDetector
+from speakergmm.estimators.storage import Storable
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
@@ -25,13 +25,14 @@ from speakergmm.estimators.threshold import (
 from speakergmm.gaussians.frames import refuse_path
 from speakergmm.gaussians.parameters import CovarianceType, Mixture, mixture_of
 from speakergmm.parallel import threaded_map
+from speakergmm.records import Types
 
 _DEFAULT_FALSE_ALARM = 0.05
 # Samples that are scored at a time by one thread.
 _SCORING_ROWS = 16384
 
 
-class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
     The threshold comes from a validation set of normal data: one that is given, or a random part
@@ -111,6 +112,30 @@ class GaussianMixtureOutlierDetector(StorableDetector, OutlierMixin, BaseEstimat
     """
 
     file_kind: ClassVar[str] = "outlier detector"
+    _fitted: ClassVar[Types] = {
+        "mixture_": Mixture,
+        "offset_": float,
+        "threshold_interval_": tuple[float, float],
+        "target_": float,
+        "false_alarm_rate_": float,
+        "false_alarm_interval_": tuple[float, float],
+        "n_validation_": int,
+        "validation_indices_": NDArray[np.intp] | None,
+        "converged_": bool,
+        "n_iter_": int,
+    }
+
+    mixture_: Mixture
+    n_features_in_: int
+    offset_: float
+    threshold_interval_: tuple[float, float]
+    target_: float
+    false_alarm_rate_: float
+    false_alarm_interval_: tuple[float, float]
+    n_validation_: int
+    validation_indices_: NDArray[np.intp] | None
+    converged_: bool
+    n_iter_: int
 
     def __init__(
         self,

@@ -15,20 +15,21 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.mixture_storage import StorableRegressor
-from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.estimators.storage import Storable
+from speakergmm.gaussians.parameters import CovarianceType, Mixture
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,
     condition,
     conditional_mean,
 )
+from speakergmm.records import Types
 
 # Rows whose conditional mixtures are held together.
 _BLOCK_ROWS = 2048
 
 
-class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureRegressor(Storable, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Regression by a Gaussian mixture of inputs and outputs together.
 
     The prediction is the conditional mean: one linear regression per component, mixed by how
@@ -67,6 +68,8 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
         Of the inputs followed by the outputs, in their units.
     n_outputs_ : int
         Number of outputs, M.
+    is_single_output_ : bool
+        Whether `y` was one column without a second axis, as predictions are then.
     converged_ : bool
         Whether the training converged.
     n_iter_ : int
@@ -100,6 +103,20 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
     """
 
     file_kind: ClassVar[str] = "mixture regressor"
+    _fitted: ClassVar[Types] = {
+        "mixture_": Mixture,
+        "n_outputs_": int,
+        "is_single_output_": bool,
+        "converged_": bool,
+        "n_iter_": int,
+    }
+
+    mixture_: Mixture
+    n_features_in_: int
+    n_outputs_: int
+    is_single_output_: bool
+    converged_: bool
+    n_iter_: int
 
     def __init__(
         self,
@@ -133,6 +150,12 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
         self.min_count = min_count
         self.verbose = verbose
         self.verbose_interval = verbose_interval
+
+    def _restored(self, parts: Types) -> None:
+        n_features, n_outputs = self.mixture_.n_features, self.n_outputs_
+        self.n_features_in_ = n_features - n_outputs
+        if not (1 <= n_outputs < n_features) or (self.is_single_output_ and n_outputs != 1):
+            raise ValueError(f"{n_outputs} outputs of a mixture of {n_features} features")
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -178,7 +201,7 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
             ensure_all_finite=False,
         )
         _refuse_infinite(inputs)
-        self._is_single = outputs.ndim == 1
+        self.is_single_output_ = outputs.ndim == 1
         outputs = np.asarray(outputs, np.float64).reshape(len(inputs), -1)
         joint = np.hstack([inputs, outputs])
         weights = check_sample_weight(sample_weight, len(joint))
@@ -288,7 +311,7 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
         for block, conditionals in self._blocks(inputs):
             for number in range(n_samples):
                 draws[block, :, number] = conditionals.sample(rng)
-        return draws[:, 0] if self._is_single else draws
+        return draws[:, 0] if self.is_single_output_ else draws
 
     def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
         """Conditional log-density log p(y | x) of each sample, in natural logarithms.
@@ -352,7 +375,7 @@ class GaussianMixtureRegressor(StorableRegressor, RegressorMixin, BaseEstimator)
 
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give (N, M) the shape that the outputs of the fit had."""
-        return values[:, 0] if self._is_single else values
+        return values[:, 0] if self.is_single_output_ else values
 
 
 def _refuse_infinite(inputs: NDArray[np.float64]) -> None:

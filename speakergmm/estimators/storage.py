@@ -1,34 +1,38 @@
-"""Fitted estimators as safetensors files: parameters, the mixture, and how the fit went."""
+"""Fitted estimators as files: what an estimator declares as its record, and how it comes back."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.errors import ModelFormatError
-from speakergmm.estimators.history import FitHistory, FitIteration
-from speakergmm.gaussians.kinds import mixture_kind
-from speakergmm.gaussians.parameters import Mixture
-from speakergmm.serialization import load_arrays, save_arrays
+from speakergmm import records
+from speakergmm.estimators.history import FitHistory
+from speakergmm.gaussians.em import Convergence
+from speakergmm.gaussians.parameters import Precision
+from speakergmm.records import Given, Types
 
-_PARAMETER = "parameter."
-_STATE = "state."
+# They say how a fit is watched, or where it is kept meanwhile.
+_NOT_STORED = frozenset(["callback", "checkpoint"])
+_STORED = (bool, int, float, str, list, tuple, np.generic, np.ndarray)
 
 
 class Storable:
-    """Adds `save` and `load` to an estimator.
+    """Adds `save` and `load` to an estimator, whose record is its parameters and what it fitted.
 
-    A subclass whose state is more than `mixture_` overrides `_state_arrays` and `_restore_state`.
+    A subclass declares in `_fitted` which attributes a fit sets, by their types, and in
+    `_parameter_types` those of parameters that are neither text nor numbers. What is no attribute
+    has a name without a last underscore: the subclass adds it to `record_parts`, and is given it
+    back in `_restored`, where it also checks that the parts belong together.
     """
 
     file_kind: ClassVar[str]
-    mixture_: Mixture
+    _fitted: ClassVar[Types]
+    _parameter_types: ClassVar[Types] = {}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a safetensors file, whole or not at all.
@@ -42,33 +46,17 @@ class Storable:
         ------
         NotFittedError
             If the estimator is not fitted.
+        InvalidInputError
+            If it holds what can't be stored.
         SpeakerGmmError
             If the file can't be written.
 
         Notes
         -----
-        A `callback`, the path of a `checkpoint`, and a random state that is a generator and not a
+        Functions, the path of a `checkpoint`, and a random state that is a generator and not a
         number, are not stored.
         """
-        check_is_fitted(self, "mixture_")
-        arrays: dict[str, NDArray[Any]] = {}
-        parameters: dict[str, Any] = {}
-        for name, value in self.get_params(deep=False).items():  # type: ignore[attr-defined]
-            if name == "checkpoint":
-                continue
-            if isinstance(value, (np.ndarray, list, tuple)):
-                arrays[_PARAMETER + name] = np.asarray(value, dtype=np.float64)
-            elif isinstance(value, np.generic):
-                parameters[name] = value.item()
-            elif value is None or isinstance(value, (bool, int, float, str)):
-                parameters[name] = value
-        arrays |= {_STATE + name: value for name, value in self._state_arrays().items()}
-        save_arrays(
-            path,
-            arrays,
-            kind=self.file_kind,
-            metadata={"parameters": parameters, "fit": self._fit_metadata()},
-        )
+        records.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -88,67 +76,97 @@ class Storable:
         ModelFormatError
             If the file is missing, something else, damaged, or of another kind.
         """
-        arrays, metadata = load_arrays(path, kind=cls.file_kind)
-        try:
-            given = {
-                name.removeprefix(_PARAMETER): array
-                for name, array in arrays.items()
-                if name.startswith(_PARAMETER)
-            }
-            estimator = cls(**metadata["parameters"], **given)
-            state = {
-                name.removeprefix(_STATE): array
-                for name, array in arrays.items()
-                if name.startswith(_STATE)
-            }
-            estimator._restore_state(state)
-            estimator._restore_fit(metadata["fit"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-            raise ModelFormatError(
-                f"{os.fspath(path)}: damaged {cls.file_kind} ({reason})"
-            ) from None
-        return estimator
+        return records.load(cls, path)
 
-    def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give what the fit found, by name."""
-        return dict(self.mixture_.to_arrays())
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of the parameters and of what a fit sets."""
+        types: dict[str, Any] = {
+            "parameters": parameter_types(cls),
+            "feature_names": list[str] | None,
+            "dtype": Literal["float32", "float64"] | None,
+        }
+        for base in reversed(cls.__mro__):
+            types |= vars(base).get("_fitted", {})
+        return types
 
-    def _restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Set what `_state_arrays` gave."""
-        kind = mixture_kind(self.covariance_type)  # type: ignore[attr-defined]
-        self.mixture_ = kind.from_arrays(arrays)
-
-    def _fit_metadata(self) -> dict[str, Any]:
-        fitted: Any = self
-        bound = float(fitted.lower_bound_)
-        names = getattr(self, "feature_names_in_", None)
-        return {
-            "convergence": fitted.convergence_,
-            # No infinity in JSON: a fit without iterations has no bound.
-            "lower_bound": bound if np.isfinite(bound) else None,
-            "bound_of": fitted._objective_of_last_fit(),
-            "precision": fitted.precision_,
-            "dtype": fitted._dtype.name,
-            "feature_names": None if names is None else [str(name) for name in names],
-            "iterations": [asdict(iteration) for iteration in fitted.history_.iterations],
-            "restart_bounds": list(fitted.history_.restart_bounds),
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parameters and what a fit has set."""
+        types = records.record_types(type(self))
+        fitted = [name for name in types if name.endswith("_")]
+        check_is_fitted(self, [name for name in fitted if not records.is_optional(types[name])])
+        parts = {name: getattr(self, name) for name in fitted if hasattr(self, name)}
+        names, dtype = getattr(self, "feature_names_in_", None), getattr(self, "_dtype", None)
+        return parts | {
+            "parameters": parameters_of(self),
+            "feature_names": None if names is None else list(names),
+            "dtype": None if dtype is None else dtype.name,
         }
 
-    def _restore_fit(self, stored: Mapping[str, Any]) -> None:
+    @classmethod
+    def of_record(cls, **parts: Any) -> Self:
+        """Build the fitted estimator of its parts."""
+        estimator = cls(**parts.pop("parameters"))
+        feature_names, dtype = parts.pop("feature_names", None), parts.pop("dtype", None)
+        for name in [name for name in parts if name.endswith("_")]:
+            setattr(estimator, name, parts.pop(name))
+        if dtype is not None:
+            estimator._dtype = np.dtype(dtype)  # type: ignore[attr-defined]
+        estimator._restored(parts)
+        if feature_names is not None:
+            n_features: int = estimator.n_features_in_  # type: ignore[attr-defined]
+            if len(feature_names) != n_features:
+                raise ValueError(f"{len(feature_names)} names for {n_features} features")
+            estimator.feature_names_in_ = np.array(feature_names, dtype=object)  # type: ignore[attr-defined]
+        return estimator
+
+    def _restored(self, parts: Types) -> None:
+        """Set what follows from the parts, and refuse parts that don't belong together."""
         fitted: Any = self
-        iterations = tuple(FitIteration.from_json(entry) for entry in stored["iterations"])
-        bound = stored["lower_bound"]
         fitted.n_features_in_ = fitted.mixture_.n_features
-        if stored["feature_names"] is not None:
-            fitted.feature_names_in_ = np.array(stored["feature_names"], dtype=object)
-        fitted._dtype = np.dtype(stored["dtype"])
-        fitted.precision_ = stored["precision"]
-        fitted.convergence_ = stored["convergence"]
-        fitted.converged_ = stored["convergence"] == "converged"
-        fitted.n_iter_ = len(iterations)
-        fitted.lower_bound_ = -np.inf if bound is None else bound
-        # Files of earlier versions do not say of which frames the bound is.
-        fitted._bound_of = fitted.mixture_, stored.get("bound_of")
-        fitted.lower_bounds_ = [iteration.bound for iteration in iterations]
-        fitted.history_ = FitHistory(iterations, tuple(stored["restart_bounds"]))
+
+
+class StorableFit(Storable):
+    """Adds `save` and `load` to an estimator with a history: the course of the fit is kept."""
+
+    _fitted: ClassVar[Types] = {
+        "history_": FitHistory,
+        "convergence_": Convergence,
+        "lower_bound_": float,
+        "precision_": Precision,
+        "bound_of": str | None,
+    }
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parts of an estimator, and what its bound is a bound of."""
+        fitted: Any = self
+        return super().record_parts() | {"bound_of": fitted._objective_of_last_fit()}
+
+    def _restored(self, parts: Types) -> None:
+        super()._restored(parts)
+        fitted: Any = self
+        fitted.converged_ = fitted.convergence_ == "converged"
+        fitted.n_iter_ = len(fitted.history_)
+        fitted.lower_bounds_ = list(fitted.history_.bounds)
+        fitted._bound_of = fitted.mixture_, parts.get("bound_of")
+
+
+def parameter_types(cls: type[BaseEstimator]) -> dict[str, Any]:
+    """Return the types of an estimator's parameters, but for those that are not stored."""
+    declared: Mapping[str, Any] = getattr(cls, "_parameter_types", {})
+    return {
+        name: declared.get(name, Given)
+        for name in cls._get_param_names()
+        if name not in _NOT_STORED
+    }
+
+
+def parameters_of(estimator: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters of an estimator that can be stored."""
+    types = parameter_types(type(estimator))
+    return {
+        name: value
+        for name, value in estimator.get_params(deep=False).items()
+        if name in types
+        and (types[name] is not Given or value is None or isinstance(value, _STORED))
+    }

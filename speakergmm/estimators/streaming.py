@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from speakergmm.errors import InvalidInputError
@@ -17,13 +15,11 @@ from speakergmm.estimators import options
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
-from speakergmm.estimators.storage import Storable
+from speakergmm.estimators.storage import StorableFit
 from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.gaussians.parameters import Mixture, Precision
 from speakergmm.mixtures.stepwise.steps import StepwiseState, step
-from speakergmm.mixtures.stepwise.storage import pack_state, unpack_state
-
-_STREAM = "stream."
+from speakergmm.records import Types
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,7 +41,7 @@ class _Past:
     state: StepwiseState | None = None
 
 
-class StepwiseFit(Storable, BaseMixtureEstimator):
+class StepwiseFit(StorableFit, BaseMixtureEstimator):
     """Base of estimators of mixtures that also learn block by block.
 
     Attributes
@@ -55,6 +51,13 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
         `fit` there is none.
     """
 
+    _fitted: ClassVar[Types] = {
+        "mixture_": Mixture,
+        "learnt_weight": float | None,
+        "stream": StepwiseState | None,
+    }
+
+    mixture_: Mixture
     step_size: float | None
     step_exponent: float
     step_offset: float
@@ -186,40 +189,22 @@ class StepwiseFit(Storable, BaseMixtureEstimator):
         if self.callback is not None:
             self.callback(record)
 
-    def _state_arrays(self) -> dict[str, NDArray[Any]]:
-        arrays = super()._state_arrays()
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parts of a fit, and what the mixture was learnt from."""
         past = self._past()
-        if past is not None and past.state is not None:
-            arrays |= {_STREAM + name: array for name, array in pack_state(past.state).items()}
-        return arrays
+        learnt = {} if past is None else {"learnt_weight": past.weight, "stream": past.state}
+        return super().record_parts() | learnt
 
-    def _restore_state(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        super()._restore_state(arrays)
-        stream = {
-            name.removeprefix(_STREAM): array
-            for name, array in arrays.items()
-            if name.startswith(_STREAM)
-        }
-        if stream:
-            state = unpack_state(stream, self.covariance_type)
-            if state.model.means.shape != self.mixture_.means.shape:
+    def _restored(self, parts: Types) -> None:
+        super()._restored(parts)
+        stream: StepwiseState | None = parts.get("stream")
+        weight: float | None = parts.get("learnt_weight")
+        if stream is not None:
+            if stream.model.means.shape != self.mixture_.means.shape:
                 raise InvalidInputError("the state of the stream is that of another mixture")
-            self._learnt = _Past(self.mixture_, state.weight, state)
-
-    def _fit_metadata(self) -> dict[str, Any]:
-        past = self._past()
-        weight = None if past is None else float(past.weight)
-        return {**super()._fit_metadata(), "learnt_weight": weight}
-
-    def _restore_fit(self, stored: Mapping[str, Any]) -> None:
-        super()._restore_fit(stored)
-        past = self._past()
-        if past is not None and past.state is not None:
-            self.n_steps_ = self.n_iter_ = past.state.n_steps
-            return
-        # Files of earlier versions do not say it.
-        weight = stored.get("learnt_weight")
-        if weight is not None:
+            self._learnt = _Past(self.mixture_, stream.weight, stream)
+            self.n_steps_ = self.n_iter_ = stream.n_steps
+        elif weight is not None:
             if not 0 < weight < np.inf:
                 raise InvalidInputError(f"a fit on frames of weight {weight} is none")
-            self._learnt = _Past(self.mixture_, float(weight))
+            self._learnt = _Past(self.mixture_, weight)

@@ -8,10 +8,12 @@ around zero. Only a feature that varies by less than float32 can tell has a floa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.parameters import AnyMixture
@@ -30,8 +32,16 @@ class Standardisation:
         In feature units; powers of two.
     """
 
-    centre: NDArray[np.float64]
-    scale: NDArray[np.float64]
+    centre: Annotated[NDArray[np.float64], "D"]
+    scale: Annotated[NDArray[np.float64], "D"]
+
+    @classmethod
+    def of_record(cls, **parts: Any) -> Standardisation:
+        """Build a map that was stored, checked anew."""
+        found = cls(**parts)
+        if not (found.scale > 0).all():
+            raise InvalidInputError("scales must be > 0")
+        return found
 
     @classmethod
     def from_moments(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.parameters import CovarianceType
 
 # Axes of the second-order moments: components K, features D.
@@ -60,6 +59,8 @@ class MixtureStatistics:
     >>> half.counts, half.n_frames
     (array([0.5, 1.5]), 2.0)
     """
+
+    file_kind: ClassVar[str] = "mixture statistics"
 
     counts: NDArray[np.float64]
     first_order: NDArray[np.float64]
@@ -254,14 +255,9 @@ class MixtureStatistics:
         SpeakerGmmError
             If the file can't be written; what stood there before is left as it was.
         """
-        from speakergmm.serialization import save_arrays
+        from speakergmm import records
 
-        save_arrays(
-            path,
-            self.to_arrays(),
-            kind="mixture statistics",
-            metadata={"covariance_type": self.covariance_type},
-        )
+        records.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> MixtureStatistics:
@@ -272,13 +268,9 @@ class MixtureStatistics:
         ModelFormatError
             If the file is missing, something else or damaged.
         """
-        from speakergmm.serialization import load_arrays
+        from speakergmm import records
 
-        arrays, metadata = load_arrays(path, kind="mixture statistics")
-        try:
-            return cls.from_arrays(arrays, covariance_type=metadata.get("covariance_type", "diag"))
-        except InvalidInputError as error:
-            raise ModelFormatError(f"{os.fspath(path)}: {error}") from None
+        return records.load(cls, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes return statistics by this way: through the checks, read-only again.
@@ -296,30 +288,3 @@ class MixtureStatistics:
         if self.second_order is not None:
             arrays["second_order"] = self.second_order
         return arrays
-
-    @classmethod
-    def from_arrays(
-        cls, arrays: Mapping[str, ArrayLike], *, covariance_type: CovarianceType = "diag"
-    ) -> MixtureStatistics:
-        """Build statistics of what `to_arrays` gave, validated anew.
-
-        Raises
-        ------
-        InvalidInputError
-            If an array is missing or malformed.
-        """
-        needed = ("counts", "first_order", "log_likelihood", "n_frames")
-        missing = [name for name in needed if name not in arrays]
-        if missing:
-            raise InvalidInputError(f"statistics lack the arrays: {', '.join(missing)}")
-        scalars = [np.asarray(arrays[name], dtype=np.float64) for name in needed[2:]]
-        if any(scalar.size != 1 for scalar in scalars):
-            raise InvalidInputError("log_likelihood and n_frames must hold one number each")
-        return cls(
-            arrays["counts"],
-            arrays["first_order"],
-            arrays.get("second_order"),
-            scalars[0].item(),
-            scalars[1].item(),
-            covariance_type,
-        )

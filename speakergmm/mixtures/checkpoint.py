@@ -152,7 +152,7 @@ class TrainingCheckpoint(Generic[Model]):
         CheckpointWarning
             If that is not possible.
         """
-        from speakergmm.serialization import save_arrays
+        from speakergmm.containers import save_arrays
 
         started = time.perf_counter()
         arrays, metadata = self._packed()
@@ -208,7 +208,7 @@ class TrainingCheckpoint(Generic[Model]):
         return arrays, metadata
 
     def _restore(self) -> None:
-        from speakergmm.serialization import load_arrays
+        from speakergmm.containers import load_arrays
 
         arrays, metadata = load_arrays(self.path, kind=KIND)
         stored = metadata.get("fingerprint")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path, refused
 from speakergmm.errors import (
@@ -29,7 +30,6 @@ from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
 from speakergmm.recognition.inputs import as_lexicon
-from speakergmm.serialization import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from speakergmm.hmm.training.state import TrainingState

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm import records
 from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
     InvalidInputError,
     InvalidTypeError,
-    ModelFormatError,
 )
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
@@ -32,10 +32,7 @@ from speakergmm.features.recordings import (
 from speakergmm.gaussians.parameters import Mixture, mixture_of
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.serialization import load_arrays, pack_arrays, save_arrays, unpack_arrays
 from speakergmm.speakers.extraction import ExtractSpeech
-
-BACKGROUND_KIND = "background model"
 
 
 class BackgroundWarning(UserWarning):
@@ -60,6 +57,8 @@ class BackgroundModel:
     IncompatibleModelError
         If the features have another dimension than the mixture.
     """
+
+    file_kind: ClassVar[str] = "background model"
 
     mixture: DiagonalMixture
     features: FeatureConfig
@@ -86,11 +85,7 @@ class BackgroundModel:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of parameters and features: what makes scores what they are."""
-        total = hashlib.sha256(f"{BACKGROUND_KIND} 1 {self.features.digest}".encode())
-        for name, array in sorted(self.mixture.to_arrays().items()):
-            total.update(f"{name}{array.shape}".encode())
-            total.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
-        return total.hexdigest()
+        return records.digest(self.file_kind, self.features.digest, self.mixture)
 
     @classmethod
     def train(
@@ -239,7 +234,7 @@ class BackgroundModel:
         SpeakerGmmError
             If the file can't be written; what stood there before is left as it was.
         """
-        save_arrays(path, self.mixture.to_arrays(), kind=BACKGROUND_KIND, metadata=self._metadata())
+        records.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "BackgroundModel":
@@ -250,24 +245,21 @@ class BackgroundModel:
         ModelFormatError
             If the file is not a background model, is damaged, or of a newer format.
         """
-        arrays, metadata = load_arrays(path, kind=BACKGROUND_KIND)
-        return cls._restored(arrays, metadata, os.fspath(path))
+        return records.load(cls, path)
 
     def to_bytes(self) -> bytes:
         """Return what `save` would write."""
-        return pack_arrays(
-            self.mixture.to_arrays(), kind=BACKGROUND_KIND, metadata=self._metadata()
-        )
+        return records.pack(self)
 
     @classmethod
     def from_bytes(cls, packed: bytes, *, source: str = "packed model") -> "BackgroundModel":
         """Read what `to_bytes` returned; `source` names it in errors."""
-        return cls._restored(*unpack_arrays(packed, kind=BACKGROUND_KIND, source=source), source)
+        return records.unpack(cls, packed, source=source)
 
     def info(self) -> dict[str, Any]:
         """Say what the model is, as JSON can hold it."""
         return {
-            "kind": BACKGROUND_KIND,
+            "kind": self.file_kind,
             "digest": self.digest,
             "n_components": self.mixture.n_components,
             "n_features": self.mixture.n_features,
@@ -275,24 +267,6 @@ class BackgroundModel:
             "features_digest": self.features.digest,
             "provenance": self.provenance,
         }
-
-    def _metadata(self) -> dict[str, Any]:
-        return {"features": self.features.to_dict(), "provenance": self.provenance}
-
-    @classmethod
-    def _restored(
-        cls, arrays: dict[str, NDArray[Any]], metadata: dict[str, Any], source: str
-    ) -> "BackgroundModel":
-        try:
-            features = FeatureConfig.from_dict(metadata["features"])
-            provenance = metadata["provenance"]
-            if not isinstance(provenance, dict):
-                raise InvalidInputError("its provenance is not a JSON object")
-            return cls(DiagonalMixture.from_arrays(arrays), features, provenance)
-        except KeyError as error:
-            raise ModelFormatError(f"{source}: its metadata lacks {error}") from None
-        except (InvalidInputError, IncompatibleModelError, TypeError, AttributeError) as error:
-            raise ModelFormatError(f"{source}: not a valid background model: {error}") from None
 
 
 AnyBackground = BackgroundModel | str | os.PathLike[str]

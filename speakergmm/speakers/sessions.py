@@ -5,13 +5,14 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from speakergmm.corpora.same_audio import hash_audio
-from speakergmm.errors import InvalidInputError, ModelFormatError, StoreError
+from speakergmm.errors import ModelFormatError, StoreError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.serialization import pack_arrays, unpack_arrays
+from speakergmm.records import pack, unpack
 from speakergmm.speakers import records
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.enrolment import AdaptationSettings, adapt_speaker, collect_statistics
@@ -19,7 +20,17 @@ from speakergmm.speakers.integrity import Ledger, check_large, next_number, writ
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
 from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
 
-STATISTICS_KIND = "speaker statistics"
+
+@dataclass(frozen=True, slots=True)
+class SessionStatistics:
+    """The statistics of a recording, and whose they are: a damaged row can't pass for another's."""
+
+    file_kind: ClassVar[str] = "speaker statistics"
+
+    statistics: MixtureStatistics
+    speaker: str
+    background: str
+    audio_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +150,8 @@ def _insert_session(
     background: BackgroundModel,
     session: Session,
 ) -> None:
-    # The blob repeats whose it is: a damaged row can't pass for somebody else's.
-    packed = pack_arrays(
-        session.statistics.to_arrays(),
-        kind=STATISTICS_KIND,
-        metadata=_belonging(speaker, background, session.audio_sha256),
+    packed = pack(
+        SessionStatistics(session.statistics, speaker, background.digest, session.audio_sha256)
     )
     number = next_number(connection, "sessions")
     values = (
@@ -159,10 +167,6 @@ def _insert_session(
         write_large(connection, "statistics", number, packed),
     )
     ledger.insert(connection, "sessions", values)
-
-
-def _belonging(speaker: str, background: BackgroundModel, audio_sha256: str) -> dict[str, str]:
-    return {"speaker": speaker, "background": background.digest, "audio_sha256": audio_sha256}
 
 
 def read_statistics(
@@ -186,13 +190,11 @@ def read_statistics(
         ).fetchone()
         what = f"the statistics of recording {row.id} of {speaker.name!r}"
         packed = check_large(blob and blob[0], row.statistics_sha256, path, what)
-        arrays, metadata = unpack_arrays(bytes(packed), kind=STATISTICS_KIND, source=source)
-        if metadata != _belonging(speaker.name, background, row.audio_sha256):
+        stored = unpack(SessionStatistics, bytes(packed), source=source)
+        whose = (stored.speaker, stored.background, stored.audio_sha256)
+        if whose != (speaker.name, background.digest, row.audio_sha256):
             raise ModelFormatError(f"{source}: damaged store (its statistics belong elsewhere)")
-        try:
-            statistics = MixtureStatistics.from_arrays(arrays)
-        except InvalidInputError as error:
-            raise ModelFormatError(f"{source}: damaged store ({error})") from None
+        statistics = stored.statistics
         if statistics.first_order.shape != background.mixture.means.shape:
             raise ModelFormatError(f"{source}: damaged store (its statistics have another shape)")
         if row.n_frames != round(statistics.n_frames):

@@ -110,7 +110,7 @@ def test_the_loaders_are_found() -> None:
         "probe", "read_corpus", "read_protocol", "read_transcripts", "FeatureConfig.load",
         "BackoffLanguageModel.read_arpa", "Lexicon.read", "read_scores", "GaussianMixture.load",
         "MixtureStatistics.load", "AcousticModel.load", "recognition.read_ctm",
-        "recognition.read_textgrid", "serialization.load_arrays", "BackgroundModel.load",
+        "recognition.read_textgrid", "containers.load_arrays", "BackgroundModel.load",
         "SpeakerStore.open", "HMMClassifier.load", "documents.read_json",
     )  # fmt: skip
     assert {f"speakergmm.{name}" for name in known} <= LOADERS.keys()

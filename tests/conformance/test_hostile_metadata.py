@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from speakergmm.containers import load_arrays, read_header, save_arrays
 from speakergmm.errors import ModelFormatError, SpeakerGmmError
 from speakergmm.estimators import (
     BayesianGaussianMixture,
@@ -20,7 +21,6 @@ from speakergmm.estimators import (
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate
-from speakergmm.serialization import load_arrays, read_header, save_arrays
 from speakergmm.speakers import BackgroundModel
 
 WRONG: tuple[Any, ...] = (

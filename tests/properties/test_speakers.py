@@ -5,8 +5,9 @@ import oracles.speakers as oracle
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from speakergmm.containers import pack_arrays, unpack_arrays
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
-from speakergmm.serialization import pack_arrays, unpack_arrays
+from speakergmm.records import pack, unpack
 from speakergmm.speakers import SpeakerScorer, sum_statistics, window_averages
 
 relaxed = settings(
@@ -156,8 +157,7 @@ def test_packing_keeps_everything(content, metadata):
 def test_statistics_survive_packing(problem):
     background, _, frames = problem
     statistics = accumulate(background, frames, precision="float64", second_order=False)
-    packed = pack_arrays(statistics.to_arrays(), kind="k")
-    again = MixtureStatistics.from_arrays(unpack_arrays(packed, kind="k")[0])
+    again = unpack(MixtureStatistics, pack(statistics))
     np.testing.assert_array_equal(again.first_order, statistics.first_order)
     np.testing.assert_array_equal(again.counts, statistics.counts)
     assert again.n_frames == statistics.n_frames

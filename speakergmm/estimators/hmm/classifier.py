@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.hmm.classifier_storage import StorableClassifier
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
+from speakergmm.estimators.storage import Storable, parameter_types, parameters_of
 from speakergmm.hmm.training.sequences import (
     ImpossibleSequenceError,
     Sequences,
@@ -21,6 +21,7 @@ from speakergmm.hmm.training.sequences import (
     check_sequence_weights,
 )
 from speakergmm.parallel import effective_jobs, threaded_map
+from speakergmm.records import Types
 
 # Frames of a state where the number of states follows the length of a class's sequences. Spoken
 # digits, in frames every 10 ms, are told apart best with 4 or 5 (of 3 to 8; chosen by recordings
@@ -28,7 +29,7 @@ from speakergmm.parallel import effective_jobs, threaded_map
 _FRAMES_PER_STATE = 5
 
 
-class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A hidden Markov model for each class; a sequence belongs to the one that explains it best.
 
     Parameters
@@ -78,6 +79,13 @@ class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type
     """
 
     file_kind = "HMM classifier"
+    _fitted: ClassVar[Types] = {
+        "models_": list[GaussianMixtureHMM],
+        "class_log_prior_": NDArray[np.float64],
+        "labels": list[int | float | str],
+        "label_type": str,
+    }
+    _parameter_types: ClassVar[Types] = {"estimator": parameter_types(GaussianMixtureHMM)}
 
     n_features_in_: int
 
@@ -158,6 +166,37 @@ class HMMClassifier(StorableClassifier, ClassifierMixin, BaseEstimator):  # type
         codes_of_classes = range(len(self.classes_))
         self.models_ = list(threaded_map(fit_class, codes_of_classes, n_jobs=jobs))
         return self
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parameters, those of the template, the models and their labels."""
+        parts = super().record_parts()
+        labels = self.classes_.tolist()
+        if not all(isinstance(label, (str, int, float)) for label in labels):
+            raise InvalidInputError(
+                f"labels of a stored classifier must be text or numbers, found "
+                f"{type(labels[0]).__name__}"
+            )
+        if self.estimator is not None:
+            parts["parameters"]["estimator"] = parameters_of(self.estimator)
+        return parts | {"labels": labels, "label_type": self.classes_.dtype.str}
+
+    @classmethod
+    def of_record(cls, **parts: Any) -> Self:
+        """Build the fitted classifier of its parts."""
+        parameters = parts["parameters"]
+        if parameters["estimator"] is not None:
+            parameters["estimator"] = GaussianMixtureHMM(**parameters["estimator"])
+        return super().of_record(**parts)
+
+    def _restored(self, parts: Types) -> None:
+        self.classes_ = np.array(parts["labels"], dtype=parts["label_type"])
+        shape = (len(self.models_),)
+        if self.classes_.shape != shape or self.class_log_prior_.shape != shape:
+            raise ValueError(f"labels and priors of {shape[0]} models differ in number")
+        sizes = {model.n_features for model in self.models_}
+        if len(sizes) != 1:
+            raise ValueError(f"models of {sorted(sizes)} features")
+        (self.n_features_in_,) = sizes
 
     def log_likelihoods(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
         """Log-likelihood of each sequence under each class's model, shape (R, C).

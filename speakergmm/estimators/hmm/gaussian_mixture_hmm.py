@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from speakergmm.estimators.hmm.inference import ARITHMETIC, HiddenMarkovInferenc
 from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
 from speakergmm.estimators.hmm.starts import EmissionStart
-from speakergmm.estimators.hmm.storage import StorableHiddenMarkov
+from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.kinds import make_mixture, mixture_kind
 from speakergmm.gaussians.parameters import Mixture
 from speakergmm.hmm.models.dense import (
@@ -42,6 +42,7 @@ from speakergmm.hmm.training.sequences import (
     check_sequence_weights,
 )
 from speakergmm.parallel import effective_jobs
+from speakergmm.records import Types
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ _log = logging.getLogger(__name__)
 class GaussianMixtureHMM(
     HiddenMarkovInference,
     InterchangeableHiddenMarkov,
-    StorableHiddenMarkov,
+    Storable,
     BaseEstimator,  # type: ignore[misc]
 ):
     """Hidden Markov model with Gaussian mixtures as emissions, in the place of hmmlearn's GMMHMM.
@@ -148,6 +149,15 @@ class GaussianMixtureHMM(
     """
 
     file_kind = "Gaussian mixture HMM"
+    _fitted: ClassVar[Types] = {
+        "startprob_": NDArray[np.float64],
+        "transmat_": NDArray[np.float64],
+        "weights_": NDArray[np.float64],
+        "means_": NDArray[np.float64],
+        "covars_": NDArray[np.float64],
+        "history_": tuple[HiddenMarkovIteration, ...] | None,
+        "objectives": list[float],
+    }
 
     n_features: int
 
@@ -257,6 +267,16 @@ class GaussianMixtureHMM(
         self._set_parameters(found)
         self.history_ = tuple(history)
         return self
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parameters, those that were fitted or set, and the course of the fit."""
+        self._check()
+        return super().record_parts() | {"objectives": list(self.monitor_.history)}
+
+    def _restored(self, parts: Types) -> None:
+        self._check()
+        self.monitor_.history.extend(parts["objectives"])
+        self.monitor_.iter = len(parts["objectives"])
 
     def state_mixture(self, state: int) -> Mixture:
         """Emission density of one state.

@@ -22,6 +22,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import (
     IncompatibleModelError,
     InvalidInputError,
@@ -34,7 +35,6 @@ from speakergmm.hmm.training.embedded import AlignedPath
 from speakergmm.hmm.training.state import FailedUtterance, TrainingIteration, TrainingState
 from speakergmm.mixtures.checkpoint import CheckpointWarning
 from speakergmm.mixtures.fingerprint import describe_differences, normalised
-from speakergmm.serialization import load_arrays, save_arrays
 
 KIND = "acoustic training checkpoint"
 """What the file's header says that it is."""

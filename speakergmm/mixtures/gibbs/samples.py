@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -62,15 +62,15 @@ class DirichletProcessSamples:
         From feature units to those of `frames`.
     """
 
-    n_clusters: Labels
-    concentration: Array
-    log_probability: Array
+    n_clusters: Annotated[Labels, "C S"]
+    concentration: Annotated[Array, "C S"]
+    log_probability: Annotated[Array, "C S"]
     burn_in: int
-    labels: NDArray[np.int32]
-    kept_sweeps: Labels
-    best_labels: Labels
+    labels: Annotated[NDArray[np.int32], "C M T"]
+    kept_sweeps: Annotated[Labels, "M"]
+    best_labels: Annotated[Labels, "T"]
     prior: NormalInverseWishart
-    frames: Array
+    frames: Annotated[Array, "T D"]
     standardisation: Standardisation
 
     def __post_init__(self) -> None:
@@ -79,6 +79,32 @@ class DirichletProcessSamples:
             array.setflags(write=False)
         for array in (self.kept_sweeps, self.best_labels, self.frames):
             array.setflags(write=False)
+
+    @classmethod
+    def of_record(cls, **parts: Any) -> DirichletProcessSamples:
+        """Build samples that were stored, checked anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If parts don't belong together, or numbers are out of range.
+        """
+        samples = cls(**parts)
+        n_frames, n_features = samples.frames.shape
+        if not samples.prior.n_features == samples.standardisation.scale.size == n_features:
+            raise InvalidInputError("frames, prior and scales are of different features")
+        if min(samples.labels.size, samples.best_labels.size, samples.kept_sweeps.size) == 0:
+            raise InvalidInputError("no partitions")
+        if not 0 <= samples.burn_in < samples.n_sweeps:
+            raise InvalidInputError(f"burn-in of {samples.burn_in} of {samples.n_sweeps} sweeps")
+        if samples.kept_sweeps.min() < 0 or samples.kept_sweeps.max() >= samples.n_sweeps:
+            raise InvalidInputError("partitions of sweeps that are not among those there were")
+        for labels in (samples.labels, samples.best_labels):
+            if not 0 <= labels.min() <= labels.max() < n_frames:
+                raise InvalidInputError(f"cluster numbers beyond those of {n_frames} frames")
+        if samples.concentration.min() <= 0:
+            raise InvalidInputError("a concentration that is not > 0")
+        return samples
 
     @property
     def n_chains(self) -> int:

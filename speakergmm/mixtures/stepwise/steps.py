@@ -7,8 +7,9 @@ back is forgotten the sooner the larger the steps are; with steps of 1/t nothing
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,8 +66,8 @@ class StepwiseState:
     standard: Mixture
     standardisation: Standardisation
     statistics: MixtureStatistics
-    mean: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    mean: Annotated[NDArray[np.float64], "D"]
+    variance: Annotated[NDArray[np.float64], "D"]
     n_steps: int = 0
     weight: float = 0.0
     log_likelihood: float | None = None
@@ -107,6 +108,33 @@ class StepwiseState:
             n_steps=int(weight > 0),
             weight=weight,
         )
+
+    @classmethod
+    def of_record(cls, **parts: Any) -> StepwiseState:
+        """Build a state that was stored after a step, checked anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If its parts don't belong together, or numbers are out of range.
+        """
+        state = cls(**parts)
+        standard, statistics = state.standard, state.statistics
+        if (
+            statistics.second_order is None
+            or statistics.first_order.shape != standard.means.shape
+            or statistics.covariance_type != standard.covariance_type
+        ):
+            raise InvalidInputError("the statistics of a stream are not those of its mixture")
+        if not state.mean.size == state.standardisation.scale.size == standard.n_features:
+            raise InvalidInputError("the state of a stream has parts of different shapes")
+        if not (
+            (state.variance >= 0).all()
+            and min(state.n_steps, state.weight, statistics.n_frames) > 0
+            and math.isfinite(state.weight + (state.log_likelihood or 0.0))
+        ):
+            raise InvalidInputError("the state of a stream holds numbers that are out of range")
+        return state
 
     @property
     def model(self) -> Mixture:

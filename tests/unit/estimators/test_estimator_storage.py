@@ -2,6 +2,8 @@
 
 import math
 import pickle
+from functools import reduce
+from operator import getitem
 
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.exceptions import NotFittedError
 
+from speakergmm.containers import load_arrays, read_header, save_arrays
 from speakergmm.errors import ModelFormatError
 from speakergmm.estimators import (
     DirichletProcessMixture,
@@ -17,7 +20,6 @@ from speakergmm.estimators import (
 )
 from speakergmm.mixtures import make_mixture
 from speakergmm.mixtures.gibbs import GammaPrior, NormalInverseWishart
-from speakergmm.serialization import load_arrays, read_header, save_arrays
 
 KINDS = ["spherical", "diag", "tied", "full"]
 
@@ -212,15 +214,15 @@ def test_every_entry_is_needed(clusters, tmp_path, kind):
     estimator = FITS[kind](clusters)
     estimator.save(path)
     arrays, metadata = load_arrays(path, kind=kind)
-    optional = {"state.validation_indices", "parameter.concentration"}
+    optional = {"validation_indices_"}
     contents = [
         ({name: arrays[name] for name in arrays if name != missing}, metadata)
         for missing in set(arrays) - optional
     ]
-    fit = metadata["fit"]
     contents += [
-        (arrays, {**metadata, "fit": {name: fit[name] for name in fit if name != missing}})
-        for missing in fit
+        (arrays, {name: metadata[name] for name in metadata if name != missing})
+        for missing in metadata
+        if metadata[missing] is not None and missing != "dtype"
     ]
     for changed, description in contents:
         save_arrays(path, changed, kind=kind, metadata=description)
@@ -231,33 +233,37 @@ def test_every_entry_is_needed(clusters, tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "changes", "entries"),
     [
-        ("outlier detector", {}, {"n_features": 2}),
-        ("outlier detector", {}, {"threshold": "low"}),
-        ("outlier detector", {}, {"threshold_interval": [0.0]}),
-        ("outlier detector", {"mixture.diag.weights": [1.0]}, {}),
-        ("mixture regressor", {}, {"n_outputs": 2}),
-        ("mixture regressor", {}, {"n_outputs": 0, "n_features": 3, "is_single": False}),
-        ("mixture regressor", {}, {"n_features": 1, "n_outputs": 2}),
+        ("outlier detector", {}, {"mixture_.type": "FullMixtures"}),
+        ("outlier detector", {}, {"offset_": "low"}),
+        ("outlier detector", {}, {"threshold_interval_": [0.0]}),
+        ("outlier detector", {"mixture_.weights": [1.0]}, {}),
+        ("mixture regressor", {}, {"n_outputs_": 2}),
+        ("mixture regressor", {}, {"n_outputs_": 0, "is_single_output_": False}),
+        ("mixture regressor", {}, {"n_outputs_": 3, "is_single_output_": False}),
         ("mixture regressor", {}, {"feature_names": ["a"]}),
-        ("mixture regressor", {"mixture.full.weights": [2.0, 3.0]}, {}),
-        ("dirichlet process mixture", {"labels": [0, 1]}, {}),
-        ("dirichlet process mixture", {"labels": np.full(300, 99)}, {}),
-        ("dirichlet process mixture", {"labels": np.full(300, -1)}, {}),
-        ("dirichlet process mixture", {"labels": np.zeros(300)}, {}),
-        ("dirichlet process mixture", {"burn_in": np.array(20)}, {}),
-        ("dirichlet process mixture", {"burn_in": np.array([1, 2])}, {}),
-        ("dirichlet process mixture", {"kept_sweeps": np.arange(11, 21)}, {}),
-        ("dirichlet process mixture", {"best_labels": np.full(300, 300)}, {}),
-        ("dirichlet process mixture", {"frames": np.zeros((300, 2))}, {}),
-        ("dirichlet process mixture", {"frames": np.zeros(300)}, {}),
-        ("dirichlet process mixture", {"concentration": np.zeros((2, 20))}, {}),
-        ("dirichlet process mixture", {"log_probability": np.zeros((2, 3))}, {}),
-        ("dirichlet process mixture", {"scale": np.zeros(3)}, {}),
-        ("dirichlet process mixture", {"prior.scale": -np.eye(3)}, {}),
-        ("dirichlet process mixture", {"partitions": np.zeros((2, 0, 300), int)}, {}),
+        ("mixture regressor", {"mixture_.weights": [2.0, 3.0]}, {}),
+        ("dirichlet process mixture", {"labels_": [0, 1]}, {}),
+        ("dirichlet process mixture", {"labels_": np.full(300, 99)}, {}),
+        ("dirichlet process mixture", {"labels_": np.full(300, -1)}, {}),
+        ("dirichlet process mixture", {"labels_": np.zeros(300)}, {}),
+        ("dirichlet process mixture", {}, {"samples_.burn_in": 20}),
+        ("dirichlet process mixture", {}, {"samples_.burn_in": [1, 2]}),
+        ("dirichlet process mixture", {"samples_.kept_sweeps": np.arange(11, 21)}, {}),
+        ("dirichlet process mixture", {"samples_.best_labels": np.full(300, 300)}, {}),
+        ("dirichlet process mixture", {"samples_.frames": np.zeros((300, 2))}, {}),
+        ("dirichlet process mixture", {"samples_.frames": np.zeros(300)}, {}),
+        ("dirichlet process mixture", {"samples_.concentration": np.zeros((2, 20))}, {}),
+        ("dirichlet process mixture", {"samples_.log_probability": np.zeros((2, 3))}, {}),
+        ("dirichlet process mixture", {"samples_.standardisation.scale": np.zeros(3)}, {}),
+        ("dirichlet process mixture", {"samples_.prior.scale": -np.eye(3)}, {}),
+        ("dirichlet process mixture", {"samples_.labels": np.zeros((2, 0, 300), np.int32)}, {}),
         ("dirichlet process mixture", {}, {"dtype": "colour"}),
-        ("dirichlet process mixture", {}, {"concentration": [1.0, 2.0, 3.0]}),
-        ("dirichlet process mixture", {}, {"concentration": {"shape": -1.0, "rate": 1.0}}),
+        ("dirichlet process mixture", {}, {"parameters.concentration": [1.0, 2.0, 3.0]}),
+        (
+            "dirichlet process mixture",
+            {},
+            {"parameters.concentration": {"shape": -1.0, "rate": 1.0}},
+        ),
     ],
 )
 def test_content_that_does_not_fit_is_refused(clusters, tmp_path, kind, changes, entries):
@@ -265,8 +271,10 @@ def test_content_that_does_not_fit_is_refused(clusters, tmp_path, kind, changes,
     estimator = FITS[kind](clusters)
     estimator.save(path)
     arrays, metadata = load_arrays(path, kind=kind)
-    arrays |= {f"state.{name}": np.asarray(array) for name, array in changes.items()}
-    metadata["fit"] |= entries
+    arrays |= {name: np.asarray(array) for name, array in changes.items()}
+    for path_of, value in entries.items():
+        *above, name = path_of.split(".")
+        reduce(getitem, above, metadata)[name] = value
     save_arrays(path, arrays, kind=kind, metadata=metadata)
     with pytest.raises(ModelFormatError, match=f"damaged {kind}") as caught:
         type(estimator).load(path)

@@ -10,6 +10,7 @@ import pytest
 from sklearn.base import clone
 
 import speakergmm.files
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import (
     CollapsedComponentError,
     IncompatibleModelError,
@@ -17,7 +18,6 @@ from speakergmm.errors import (
     ModelFormatError,
 )
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
-from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["full", "tied", "diag", "spherical"]
 BOTH = [GaussianMixture, BayesianGaussianMixture]

@@ -8,11 +8,11 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.base import clone
 
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators import GaussianMixture
 from speakergmm.mixtures import MaximumLikelihoodOptions
 from speakergmm.mixtures.stepwise.steps import StepwiseState, step
-from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["full", "tied", "diag", "spherical"]
 ATTRIBUTES = [
@@ -296,7 +296,7 @@ def test_files_that_do_not_say_what_was_learnt_from_can_be_gone_on_with(rng, tmp
     fitted = GaussianMixture(3, random_state=0).fit(draw(rng, 1000))
     fitted.save(tmp_path / "m")
     arrays, metadata = load_arrays(tmp_path / "m", kind="gaussian mixture")
-    del metadata["fit"]["learnt_weight"]
+    del metadata["learnt_weight"]
     save_arrays(tmp_path / "m", arrays, kind="gaussian mixture", metadata=metadata)
     loaded = GaussianMixture.load(tmp_path / "m").partial_fit(block)
     assert loaded.n_steps_ == 2
@@ -309,11 +309,13 @@ def test_files_that_do_not_say_what_was_learnt_from_can_be_gone_on_with(rng, tmp
     [
         ("stream.mean", lambda array: array[:1]),
         ("stream.variance", lambda array: -array),
-        ("stream.scale", lambda array: 0.0 * array),
-        ("stream.centre", lambda array: array[None]),
-        ("stream.n_steps", lambda array: 0 * array),
-        ("stream.weight", lambda array: -array),
-        ("stream.weight", lambda array: array[:0]),
+        ("stream.standardisation.scale", lambda array: 0.0 * array),
+        ("stream.standardisation.centre", lambda array: array[None]),
+        ("n_steps", 0),
+        ("weight", -5.0),
+        ("weight", "inf"),
+        ("weight", None),
+        ("log_likelihood", "nan"),
         ("stream.statistics.second_order", lambda array: array[:1]),
         ("stream.statistics.counts", lambda array: None),
         ("stream.standard.weights", lambda array: 2.0 * array),
@@ -329,12 +331,12 @@ def test_a_damaged_stream_is_refused(name, change, rng, tmp_path):
         estimator.partial_fit(draw(rng, 300))
     estimator.save(tmp_path / "m")
     arrays, metadata = load_arrays(tmp_path / "m", kind="gaussian mixture")
-    if name == "learnt_weight":
-        metadata["fit"][name] = change
+    if not callable(change):
+        (metadata if name in metadata else metadata["stream"])[name] = change
     else:
-        changed = change(arrays.pop(f"state.{name}"))
+        changed = change(arrays.pop(name))
         if changed is not None:
-            arrays[f"state.{name}"] = changed
+            arrays[name] = changed
     save_arrays(tmp_path / "m", arrays, kind="gaussian mixture", metadata=metadata)
     with pytest.raises(ModelFormatError, match="damaged gaussian mixture") as caught:
         GaussianMixture.load(tmp_path / "m")

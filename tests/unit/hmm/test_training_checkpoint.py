@@ -11,11 +11,11 @@ import pytest
 from oracles import hmm_training as oracle
 
 import speakergmm.files
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
 from speakergmm.hmm import Lexicon, Topology, TrainingSchedule, compile_transcript, train_embedded
 from speakergmm.hmm.training.checkpoint import KIND
 from speakergmm.mixtures.checkpoint import CheckpointWarning
-from speakergmm.serialization import load_arrays, save_arrays
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "a": "A"})

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import speakergmm.files
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import (
     CollapsedComponentError,
     IncompatibleModelError,
@@ -38,7 +39,6 @@ from speakergmm.mixtures.checkpoint import (
     unpack_history,
 )
 from speakergmm.mixtures.fingerprint import frames_fingerprint
-from speakergmm.serialization import load_arrays, save_arrays
 
 KINDS = ["spherical", "diag", "tied", "full"]
 
@@ -507,7 +507,7 @@ def test_writings_are_rare_enough(tmp_path, X, monkeypatch):
         written.append(round(now[0], 3))
         now[0] += 0.2
 
-    monkeypatch.setattr("speakergmm.serialization.save_arrays", save)
+    monkeypatch.setattr("speakergmm.containers.save_arrays", save)
     file = TrainingCheckpoint(
         tmp_path / "c", fingerprint={}, codec=Codec.of_mixtures("diag"), seconds=5.0
     )

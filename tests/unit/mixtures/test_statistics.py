@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.containers import load_arrays, save_arrays
+from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.mixtures import MixtureStatistics, accumulate
 
 
@@ -25,16 +26,19 @@ def test_scaling_scales_every_part(mixture, frames):
         whole.scale(-1)
 
 
-def test_arrays_round_trip(mixture, frames):
-    whole = accumulate(mixture, frames)
-    equal(MixtureStatistics.from_arrays(whole.to_arrays()), whole)
-    lean = accumulate(mixture, frames, second_order=False)
-    assert "second_order" not in lean.to_arrays()
-    assert MixtureStatistics.from_arrays(lean.to_arrays()).second_order is None
-    with pytest.raises(InvalidInputError, match="lack the arrays: counts, n_frames"):
-        MixtureStatistics.from_arrays(
-            {"first_order": whole.first_order, "log_likelihood": np.zeros(1)}
-        )
+def test_what_is_saved_comes_back(mixture, frames, tmp_path):
+    for whole in (
+        accumulate(mixture, frames),
+        accumulate(mixture, frames, second_order=False),
+    ):
+        whole.save(tmp_path / "s")
+        equal(MixtureStatistics.load(tmp_path / "s"), whole)
+    assert "second_order" not in whole.to_arrays()
+    arrays, tree = load_arrays(tmp_path / "s", kind="mixture statistics")
+    del arrays["counts"]
+    save_arrays(tmp_path / "s", arrays, kind="mixture statistics", metadata=tree)
+    with pytest.raises(ModelFormatError, match="array 'counts' is missing"):
+        MixtureStatistics.load(tmp_path / "s")
 
 
 def test_statistics_of_different_kinds_are_not_added(mixture, frames):

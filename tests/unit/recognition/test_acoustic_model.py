@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from oracles import hmm_training as oracle
 
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Utterance
 from speakergmm.errors import (
     IncompatibleModelError,
@@ -20,7 +21,6 @@ from speakergmm.hmm import Lexicon, Pronunciation, Topology, compile_transcript,
 from speakergmm.hmm.models.utterance_graph import UnknownWordError
 from speakergmm.recognition import AcousticModel, FeatureArchive, FeatureNormalisation, SilenceModel
 from speakergmm.recognition.acoustic_model import ACOUSTIC_KIND
-from speakergmm.serialization import load_arrays, save_arrays
 
 TOPOLOGIES = {
     "A": Topology.left_right(3),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from oracles.spoken import spoken_world
 
+from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.hmm import Alignment, Lexicon, TrainingSchedule
@@ -26,7 +27,6 @@ from speakergmm.recognition import (
     train_word_models,
     word_evidence,
 )
-from speakergmm.serialization import load_arrays, save_arrays
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@ import warnings
 import numpy as np
 import pytest
 
-import speakergmm.speakers.background as background_module
 from speakergmm.audio import write_audio
+from speakergmm.containers import load_arrays, pack_arrays, save_arrays, unpack_arrays
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.errors import (
     AudioError,
@@ -15,7 +15,6 @@ from speakergmm.errors import (
 )
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import fit_mixture
-from speakergmm.serialization import load_arrays, pack_arrays, save_arrays
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
@@ -142,14 +141,11 @@ def test_the_mixture_must_fit_the_features(background):
 def crafted(background, tmp_path, *, metadata=None, **arrays):
     """A file with a right hash and wrong content."""
     path = tmp_path / "crafted"
-    whole = background.mixture.to_arrays() | arrays
+    whole, tree = unpack_arrays(background.to_bytes(), kind="background model")
+    whole |= {f"mixture.{name}": array for name, array in arrays.items()}
     whole = {name: array for name, array in whole.items() if array is not None}
-    save_arrays(
-        path,
-        whole,
-        kind="background model",
-        metadata=background._metadata() if metadata is None else metadata,
-    )
+    metadata = tree if metadata is None else {"mixture": {}, **metadata}
+    save_arrays(path, whole, kind="background model", metadata=metadata)
     return path
 
 
@@ -194,7 +190,7 @@ def test_crafted_metadata_are_refused(background, tmp_path, metadata):
 
 
 def test_provenance_must_be_an_object(background, tmp_path):
-    metadata = background._metadata() | {"provenance": 3}
+    metadata = {"features": background.features.to_dict(), "provenance": 3}
     with pytest.raises(ModelFormatError, match="provenance"):
         BackgroundModel.load(crafted(background, tmp_path, metadata=metadata))
 
@@ -235,7 +231,7 @@ def test_differences_are_named(background):
 
 def test_packed_and_saved_kinds_agree(background, tmp_path):
     background.save(tmp_path / "m")
-    arrays, metadata = load_arrays(tmp_path / "m", kind=background_module.BACKGROUND_KIND)
+    arrays, metadata = load_arrays(tmp_path / "m", kind=BackgroundModel.file_kind)
     assert pack_arrays(arrays, kind="background model", metadata=metadata) == background.to_bytes()
 
 

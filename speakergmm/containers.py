@@ -1,8 +1,9 @@
-"""Models as single safetensors files, written whole or not at all, checked on loading.
+"""The bytes of our files: named arrays and JSON, written whole or not, checked on loading.
 
-A file holds named arrays and one header entry with the format version, the kind of model, JSON
+A file is a safetensors file with one header entry: the format version, the kind of content, JSON
 metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file can't run code. The
-same arrays and metadata give the same bytes.
+same arrays and metadata give the same bytes. What the arrays and metadata of a model are says
+`speakergmm.records`, through which models are saved and loaded.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.file_kinds import describe_bytes, needed, with_article
 from speakergmm.files import UnreadableFileError, atomic_writer, open_regular
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 LARGEST_MODEL = 1 << 33
 """Bytes that a model file may have."""
@@ -95,7 +96,7 @@ def pack_arrays(
         "format_version": FORMAT_VERSION,
         "kind": kind,
         "metadata": text,
-        "content_sha256": _content_hash(checked, kind, text),
+        "content_sha256": content_hash(checked, kind, text),
     }
     packed = save(checked, metadata={_HEADER_KEY: json.dumps(header, sort_keys=True)})
     length = int.from_bytes(packed[:8], "little")
@@ -144,7 +145,7 @@ def unpack_arrays(
         metadata = parse_json(header["metadata"])
     except (SafetensorError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise ModelFormatError(f"{source}: damaged model file ({_one_line(error)})") from None
-    if _content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
+    if content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
         raise ModelFormatError(f"{source}: damaged: its content doesn't match its own hash")
     if not isinstance(metadata, dict):
         raise ModelFormatError(f"{source}: damaged: its metadata is not a JSON object")
@@ -242,7 +243,8 @@ def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
 
 
-def _content_hash(arrays: Mapping[str, NDArray[Any]], kind: str, metadata: str) -> str:
+def content_hash(arrays: Mapping[str, NDArray[Any]], kind: str, metadata: str) -> str:
+    """Return the SHA-256 hash, in hexadecimal, of arrays by name, a kind and a text."""
     digest = hashlib.sha256()
     # Lengths and shapes are part of it, so that no two contents run into the same bytes.
     for text in (str(FORMAT_VERSION), kind, metadata):
@@ -280,9 +282,10 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
     if not isinstance(version, int) or not all(isinstance(text, str) for text in texts):
         raise ModelFormatError(f"{source}: damaged header (a field has the wrong type)")
     if version != FORMAT_VERSION:
+        way = "a newer one may read it" if version > FORMAT_VERSION else "make the file again"
         raise ModelFormatError(
-            f"{source}: model format version {version}; this speakergmm reads version "
-            f"{FORMAT_VERSION}, a newer one may read it"
+            f"{source}: {with_article(kind)} of format version {version}; this speakergmm reads "
+            f"version {FORMAT_VERSION}; {way}"
         )
     return dict(header)
 

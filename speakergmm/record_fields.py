@@ -1,0 +1,416 @@
+"""From what a class declares of its fields to arrays and JSON, and back.
+
+A class declares its fields once, by the types of its constructor's parameters, which are its
+attributes too: any dataclass is a record. One whose stored form is another says so itself, by
+`record_types`, `record_parts` and `of_record`. From the declared types follow where each field goes
+(arrays to a container under their path, such as ``statistics.counts``; all else to its JSON), and
+what is refused when it comes back. Constructors check what is left: that the numbers make sense.
+
+What a type may be: an array (`NDArray[np.float64]`, with letters of its axes as
+``Annotated[..., "K D"]`` where they must agree within a record), a record, an abstract class of
+records, a plain value (bool, int, float, str, a Literal, None), a tuple, list or union of these, a
+table of types by name (or nothing in its place), `Given` for what people pass to an estimator, or
+Any for JSON as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import types
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NewType,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError
+
+Arrays = dict[str, NDArray[Any]]
+Types = Mapping[str, Any]
+
+Given = NewType("Given", object)
+"""A parameter as people give it: a plain value, or numbers in any shape, which become an array."""
+
+_ABSENT: Any = object()
+_PLAIN: dict[type, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+}
+_NOT_FINITE = {str(value): value for value in (math.inf, -math.inf, math.nan)}
+_GIVEN = int | float | str | bool | None
+
+
+def parts(record: Any) -> dict[str, Any]:
+    """Return the fields of a record by name."""
+    if hasattr(record, "record_parts"):
+        return dict(record.record_parts())
+    return {name: getattr(record, name) for name in record_types(type(record))}
+
+
+def is_record(kind: Any) -> bool:
+    """Tell whether a class declares fields: dataclasses do."""
+    return isinstance(kind, type) and (
+        hasattr(kind, "__dataclass_fields__") or hasattr(kind, "record_types")
+    )
+
+
+def record_types(kind: Any) -> Types:
+    """Return the fields that a class declares, and their types."""
+    return _record_types(kind)
+
+
+@cache
+def _record_types(kind: Any) -> Types:
+    cls = get_origin(kind) or kind
+    if hasattr(cls, "record_types"):
+        return dict(cls.record_types())
+    of_attributes = get_type_hints(cls, include_extras=True)
+    of_parameters = get_type_hints(cls.__init__, include_extras=True)
+    named = dict(zip(getattr(cls, "__parameters__", ()), get_args(kind), strict=False))
+    return {
+        name: _named_type(of_attributes.get(name, of_parameters.get(name)), named)
+        for name in list(inspect.signature(cls.__init__).parameters)[1:]
+    }
+
+
+def _named_type(kind: Any, named: Mapping[Any, Any]) -> Any:
+    """Put types in place of the names of types that a class has as its parameters."""
+    if isinstance(kind, TypeVar):
+        return named.get(kind, Any)
+    free = getattr(kind, "__parameters__", ())
+    return kind[tuple(named.get(name, Any) for name in free)] if free and named else kind
+
+
+class Stored:
+    """The arrays of a container, and which of them were asked for."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.taken: set[str] = set()
+        self._paths = {
+            ".".join(names[: n + 1])
+            for names in (name.split(".") for name in arrays)
+            for n in range(len(names))
+        }
+
+    def __contains__(self, path: str) -> bool:
+        """Tell whether there is an array at a path or below it."""
+        return path in self._paths
+
+    def take(self, path: str) -> NDArray[Any]:
+        """Return the array at a path, or refuse."""
+        if path not in self.arrays:
+            raise InvalidInputError(f"array {path!r} is missing")
+        self.taken.add(path)
+        return self.arrays[path]
+
+
+def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
+    """Put the arrays of a value by path, and return what is left of it for JSON."""
+    kind, _ = _bare(kind)
+    origin, args = get_origin(kind), get_args(kind)
+    if (dtype := _dtype(kind)) is not None:
+        arrays[path] = np.asarray(value, dtype)
+        return _ABSENT
+    if kind is Given:
+        return _encode_given(value, path, arrays)
+    if kind is Any or origin is Literal:
+        return value
+    if origin in (Union, types.UnionType):
+        if value is None:
+            return None
+        return _encode(value, next(a for a in args if _fits(value, a)), path, arrays)
+    if isinstance(kind, Mapping):
+        return None if value is None else _encode_fields(value, kind, path, arrays)
+    if origin in (tuple, list):
+        if (dtype := _dtype(args[0])) is not None and _is_open(origin, args):
+            arrays[f"{path}.length"] = np.array([len(each) for each in value], np.int64)
+            arrays[f"{path}.values"] = np.concatenate([np.zeros(0, dtype), *value]).astype(dtype)
+            return _ABSENT
+        of_items = [args[0]] * len(value) if _is_open(origin, args) else args
+        return [
+            None if (node := _encode(item, each, f"{path}.{place}", arrays)) is _ABSENT else node
+            for place, (item, each) in enumerate(zip(value, of_items, strict=True))
+        ]
+    if kind in _PLAIN:
+        value = kind(value)
+        return str(value) if kind is float and not math.isfinite(value) else value
+    if origin is dict or kind in (dict, types.NoneType):
+        return value
+    return encode_record(value, kind, path, arrays)
+
+
+def encode_record(record: Any, kind: Any, path: str, arrays: Arrays) -> Any:
+    """Put the arrays of a record of a declared class by path, and return the rest for JSON."""
+    cls = get_origin(kind) or kind
+    if inspect.isabstract(cls):
+        node = encode_record(record, type(record), path, arrays)
+        return {"type": type(record).__name__, **node}
+    if _is_document(cls):
+        return record.to_dict()
+    return _encode_fields(parts(record), record_types(kind), path, arrays)
+
+
+def _encode_fields(values: Types, fields: Types, path: str, arrays: Arrays) -> dict[str, Any]:
+    tree = {}
+    for name, kind in fields.items():
+        if name in values or not is_optional(kind):
+            node = _encode(values[name], kind, _below(path, name), arrays)
+            if node is not _ABSENT:
+                tree[name] = node
+    return tree
+
+
+def _encode_given(value: Any, path: str, arrays: Arrays) -> Any:
+    if isinstance(value, np.ndarray | list | tuple):
+        arrays[path] = np.asarray(value, np.float64)
+        return _ABSENT
+    value = value.item() if isinstance(value, np.generic) else value
+    return _encode(value, float, path, arrays) if isinstance(value, float) else value
+
+
+def encode_any(value: Any, path: str, arrays: Arrays) -> Any:
+    """Encode a value by what it is, for digests; text that takes no part names the types."""
+    if isinstance(value, np.ndarray):
+        arrays[path] = value
+        return "array"
+    if isinstance(value, Mapping):
+        return {str(k): encode_any(v, _below(path, str(k)), arrays) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [encode_any(v, _below(path, str(n)), arrays) for n, v in enumerate(value)]
+    if value is None or isinstance(value, bool | int | float | str | np.generic):
+        return _encode_given(value, path, arrays)
+    return {type(value).__name__: encode_record(value, type(value), path, arrays)}
+
+
+def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
+    """Build a value of its part of the JSON (absent for an array) and the arrays below its path."""
+    kind, _ = _bare(kind)
+    origin, args = get_origin(kind), get_args(kind)
+    if (dtype := _dtype(kind)) is not None:
+        return _decode_array(path, dtype, arrays)
+    if kind is Given:
+        return arrays.take(path) if node is _ABSENT else _decode(node, _GIVEN, path, arrays)
+    if origin in (Union, types.UnionType):
+        return _decode_union(node, args, path, arrays)
+    if origin in (tuple, list) and _is_open(origin, args) and _dtype(args[0]) is not None:
+        return origin(_decode_ragged(path, _dtype(args[0]), arrays))
+    if node is _ABSENT:
+        raise InvalidInputError(f"{path!r} is missing")
+    if kind is Any:
+        return node
+    if origin is Literal:
+        if not any(node == each and type(node) is type(each) for each in args):
+            choices = ", ".join(map(repr, args))
+            raise InvalidInputError(f"{path} must be one of {choices}, found {_short(node)}")
+        return node
+    if isinstance(kind, Mapping):
+        return None if node is None else _decode_fields(node, kind, path, arrays)
+    if origin in (tuple, list):
+        _check_type(node, list, path)
+        is_open = _is_open(origin, args)
+        if not is_open and len(node) != len(args):
+            raise InvalidInputError(f"{path} must have {len(args)} items, found {len(node)}")
+        of_items = [args[0]] * len(node) if is_open else args
+        return origin(
+            _decode(item, each, f"{path}.{place}", arrays)
+            for place, (item, each) in enumerate(zip(node, of_items, strict=True))
+        )
+    if kind in _PLAIN:
+        return _decode_plain(node, kind, path)
+    if origin is dict or kind is dict:
+        _check_type(node, dict, path)
+        return node
+    return decode_record(node, kind, path, arrays)
+
+
+def decode_record(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
+    """Build a record of a declared class of what `encode_record` made of it.
+
+    Raises
+    ------
+    InvalidInputError
+        If a part is missing, superfluous or of another type. Constructors may raise others.
+    """
+    cls = get_origin(kind) or kind
+    _check_type(node, dict, path or "its metadata")
+    if inspect.isabstract(cls):
+        known = {each.__name__: each for each in _subclasses(cls)}
+        name = node.get("type")
+        if not isinstance(name, str) or name not in known:
+            raise InvalidInputError(
+                f"{_below(path, 'type')} must be one of {', '.join(sorted(known))}, found "
+                f"{_short(name)}"
+            )
+        rest = {key: value for key, value in node.items() if key != "type"}
+        return decode_record(rest, known[name], path, arrays)
+    if _is_document(cls):
+        return cls.from_dict(node)
+    fields = record_types(kind)
+    values = _decode_fields(node, fields, path, arrays)
+    make: Callable[..., Any] = getattr(cls, "of_record", cls)
+    return make(**values)
+
+
+def _decode_fields(node: Any, fields: Types, path: str, arrays: Stored) -> dict[str, Any]:
+    _check_type(node, dict, path)
+    if surplus := sorted(map(str, node.keys() - fields.keys())):
+        raise InvalidInputError(f"{_below(path, surplus[0])!r} is no part of it")
+    values: dict[str, Any] = {}
+    sizes: dict[str, int] = {}
+    for name, kind in fields.items():
+        below = _below(path, name)
+        if name not in node and below not in arrays and is_optional(kind):
+            continue
+        value = values[name] = _decode(node.get(name, _ABSENT), kind, below, arrays)
+        letters = _bare(kind)[1]
+        if letters is not None and value is not None:
+            expected = tuple(sizes.get(axis, "any") for axis in letters)
+            if len(letters) != value.ndim or any(
+                sizes.setdefault(axis, size) != size
+                for axis, size in zip(letters, value.shape, strict=True)
+            ):
+                raise InvalidInputError(
+                    f"array {below!r} must have shape ({', '.join(letters)}), that is "
+                    f"{expected}, found {value.shape}".replace("'any'", "any")
+                )
+    return values
+
+
+def _decode_union(node: Any, args: tuple[Any, ...], path: str, arrays: Stored) -> Any:
+    if node is None and types.NoneType in args:
+        return None
+    choices = [each for each in args if each is not types.NoneType]
+    for each in choices[:-1]:
+        try:
+            return _decode(node, each, path, arrays)
+        except InvalidInputError:
+            continue
+    return _decode(node, choices[-1], path, arrays)
+
+
+def _decode_array(path: str, dtype: Any, arrays: Stored) -> NDArray[Any]:
+    array = arrays.take(path)
+    if dtype is not Any and array.dtype != dtype:
+        raise InvalidInputError(f"array {path!r} must hold {dtype}, found {array.dtype}")
+    return array
+
+
+def _decode_ragged(path: str, dtype: Any, arrays: Stored) -> list[NDArray[Any]]:
+    """Cut one long array of one axis into those that it was put together of."""
+    lengths = _decode_array(f"{path}.length", np.dtype(np.int64), arrays)
+    values = _decode_array(f"{path}.values", dtype, arrays)
+    if values.ndim != 1 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(values):
+        raise InvalidInputError(f"arrays {path!r} have other lengths than they say")
+    return np.split(values, np.cumsum(lengths))[:-1]
+
+
+def _decode_plain(node: Any, kind: type, path: str) -> Any:
+    if kind is float and isinstance(node, str) and node in _NOT_FINITE:
+        return _NOT_FINITE[node]
+    if not isinstance(node, _PLAIN[kind]) or (isinstance(node, bool) and kind is not bool):
+        raise InvalidInputError(f"{path} must be {_article(kind)}, found {_short(node)}")
+    return kind(node)
+
+
+def _bare(kind: Any) -> tuple[Any, list[str] | None]:
+    """Take the letters of axes off a type."""
+    if get_origin(kind) is Annotated:
+        bare, letters, *_ = get_args(kind)
+        return bare, letters.split()
+    return kind, None
+
+
+def _dtype(kind: Any) -> Any:
+    """Return the dtype of an array's type (Any for one that is free), or None for another type."""
+    if kind is ArrayLike or kind == ArrayLike:
+        return np.dtype(np.float64)
+    if get_origin(kind) is not np.ndarray:
+        return None
+    (scalar,) = get_args(get_args(kind)[1])
+    return np.dtype(scalar) if isinstance(scalar, type) else Any
+
+
+def _is_open(origin: Any, args: tuple[Any, ...]) -> bool:
+    return origin is list or args[1:] == (Ellipsis,)
+
+
+def _is_document(cls: Any) -> bool:
+    """Tell whether a class reads and writes its own JSON, as feature configurations do."""
+    return (
+        hasattr(cls, "to_dict") and hasattr(cls, "from_dict") and not hasattr(cls, "record_types")
+    )
+
+
+def is_optional(kind: Any) -> bool:
+    """Tell whether a field of a type may be left out."""
+    kind, _ = _bare(kind)
+    return kind is Given or (
+        get_origin(kind) in (Union, types.UnionType) and types.NoneType in get_args(kind)
+    )
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    """Tell which of the types of a union a value is of."""
+    kind, _ = _bare(kind)
+    if kind is types.NoneType:
+        return value is None
+    if _dtype(kind) is not None:
+        return isinstance(value, np.ndarray)
+    if kind is int:
+        return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if kind is float:
+        return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    origin = get_origin(kind)
+    if origin in (tuple, list):
+        return isinstance(value, tuple | list)
+    if origin is Literal:
+        return value in get_args(kind)
+    if kind is Given or isinstance(kind, Mapping):
+        return True
+    return isinstance(value, origin or kind)
+
+
+def _subclasses(cls: Any) -> Iterator[Any]:
+    for each in cls.__subclasses__():
+        if not inspect.isabstract(each):
+            yield each
+        yield from _subclasses(each)
+
+
+def _check_type(node: Any, kind: type, path: str) -> None:
+    if not isinstance(node, kind):
+        raise InvalidInputError(f"{path} must be {_article(kind)}, found {_short(node)}")
+
+
+def _article(kind: type) -> str:
+    return {
+        bool: "true or false",
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        list: "a list",
+        dict: "a JSON object",
+    }[kind]
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _short(node: Any) -> str:
+    return "nothing" if node is _ABSENT else repr(node)[:80]

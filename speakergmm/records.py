@@ -1,0 +1,163 @@
+"""Records: how every model, estimator, statistic and state is saved, loaded, checked and digested.
+
+What a class declares of its fields (`speakergmm.record_fields`) becomes a file of named arrays and
+JSON (`speakergmm.containers`), and is checked when it comes back.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from speakergmm.containers import content_hash, load_arrays, pack_arrays, save_arrays, unpack_arrays
+from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
+from speakergmm.record_fields import (
+    Arrays,
+    Given,
+    Stored,
+    Types,
+    decode_record,
+    encode_any,
+    encode_record,
+    is_optional,
+    is_record,
+    parts,
+    record_types,
+)
+
+__all__ = [
+    "Given",
+    "Types",
+    "digest",
+    "is_optional",
+    "is_record",
+    "load",
+    "of_arrays",
+    "pack",
+    "parts",
+    "record_types",
+    "save",
+    "to_arrays",
+    "unpack",
+]
+
+Record = TypeVar("Record")
+
+# What constructors raise on parts of the wrong kind that no type tells apart.
+_REFUSALS = (
+    SpeakerGmmError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+
+
+def save(record: Any, path: str | os.PathLike[str], *, kind: str | None = None) -> None:
+    """Write a record to a file, whole or not at all.
+
+    Parameters
+    ----------
+    record : record
+    path : path
+        Where to; a file that is there is replaced.
+    kind : str, optional
+        What the file is called in its header and in errors; by default the record's `file_kind`.
+
+    Raises
+    ------
+    InvalidInputError
+        If the record can't be stored, as with numbers that are not finite.
+    SpeakerGmmError
+        If the file can't be written; what stood there before is left as it was.
+    """
+    arrays, tree = to_arrays(record)
+    save_arrays(path, arrays, kind=kind or record.file_kind, metadata=tree)
+
+
+def load(cls: type[Record], path: str | os.PathLike[str], *, kind: str | None = None) -> Record:
+    """Read a record that `save` wrote, and check it.
+
+    Parameters
+    ----------
+    cls : class
+        Of the record.
+    path : path
+    kind : str, optional
+        By default the class's `file_kind`.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is missing, something else, damaged, of another kind or format version.
+    """
+    kind = kind or str(cls.file_kind)  # type: ignore[attr-defined]
+    found = load_arrays(path, kind=kind)
+    record: Record = of_arrays(cls, *found, kind=kind, source=os.fspath(path))
+    return record
+
+
+def pack(record: Any, *, kind: str | None = None) -> bytes:
+    """Return the bytes that `save` would write."""
+    arrays, tree = to_arrays(record)
+    return pack_arrays(arrays, kind=kind or record.file_kind, metadata=tree)
+
+
+def unpack(
+    cls: type[Record], packed: bytes, *, kind: str | None = None, source: str = "packed record"
+) -> Record:
+    """Read what `pack` returned, as `load` reads a file; `source` names it in errors."""
+    kind = kind or str(cls.file_kind)  # type: ignore[attr-defined]
+    found = unpack_arrays(packed, kind=kind, source=source)
+    record: Record = of_arrays(cls, *found, kind=kind, source=source)
+    return record
+
+
+def to_arrays(record: Any) -> tuple[Arrays, dict[str, Any]]:
+    """Return a record's arrays by path, and the rest as JSON can hold it."""
+    arrays: Arrays = {}
+    return arrays, encode_record(record, type(record), "", arrays)
+
+
+def of_arrays(
+    cls: Any, arrays: Mapping[str, NDArray[Any]], tree: Any, *, kind: str, source: str
+) -> Any:
+    """Build the record of a class (which may name its parameters) of what `to_arrays` returned.
+
+    Raises
+    ------
+    ModelFormatError
+        If a part is missing, superfluous or of another type, or the constructor refuses it. One
+        line that names the part, with `kind` and `source` for what and where it is.
+    """
+    found = Stored(arrays)
+    try:
+        record = decode_record(tree, cls, "", found)
+        if surplus := sorted(arrays.keys() - found.taken):
+            raise InvalidInputError(f"array {surplus[0]!r} is no part of it")
+    except _REFUSALS as error:
+        reason = " ".join(str(error).split())[:300]
+        if not isinstance(error, SpeakerGmmError):
+            reason = f"{type(error).__name__}: {reason}"
+        raise ModelFormatError(f"{source}: damaged {kind} ({reason})") from None
+    return record
+
+
+def digest(*values: Any) -> str:
+    """Return a SHA-256 hash, in hexadecimal, of arrays, records, and what JSON can hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> digest(np.zeros(2)) == digest(np.zeros(2)), digest(np.zeros(2)) == digest(np.zeros((1, 2)))
+    (True, False)
+    """
+    arrays: Arrays = {}
+    tree = encode_any(values, "", arrays)
+    return content_hash(arrays, "digest", json.dumps(tree, sort_keys=True))
