@@ -27,6 +27,8 @@ def show(figure: Figure) -> str:
     verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
     # Two decimals would make nothing of a thousandth.
     seen = f"{figure.seen:.2f}" if abs(figure.seen) >= 0.1 else f"{figure.seen:.2g}"
+    if float(figure.seen).is_integer():
+        seen = f"{figure.seen:.0f}"
     return f"{seen:>9s}  {figure.to_reach:>7s}  {verdict:7s}  {figure.what}" + (
         f"  [{figure.note}]" if figure.note else ""
     )
