@@ -22,213 +22,68 @@ Fit a mixture as with scikit-learn:
 array([1, 0])
 """
 
-from __future__ import annotations
-
-from importlib import import_module
+from speakergmm.lazy import lazy_names
 
 __version__ = "0.1.0"
 
 # Not from the module `typing`: the command must answer signals before anything is loaded.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    from speakergmm.audio import probe, read_audio, write_audio
-    from speakergmm.corpora import (
-        Corpus,
-        Protocol,
-        Utterance,
-        read_corpus,
-        read_protocol,
-        read_transcripts,
-        validate_corpus,
-    )
-    from speakergmm.corpora.synthetic import make_synthetic_corpus
+    from speakergmm.audio import probe as probe
+    from speakergmm.audio import read_audio as read_audio
+    from speakergmm.audio import write_audio as write_audio
+    from speakergmm.corpora import Corpus as Corpus
+    from speakergmm.corpora import Protocol as Protocol
+    from speakergmm.corpora import Utterance as Utterance
+    from speakergmm.corpora import read_corpus as read_corpus
+    from speakergmm.corpora import read_protocol as read_protocol
+    from speakergmm.corpora import read_transcripts as read_transcripts
+    from speakergmm.corpora import validate_corpus as validate_corpus
+    from speakergmm.corpora.synthetic import make_synthetic_corpus as make_synthetic_corpus
+    from speakergmm.estimators import BayesianGaussianMixture as BayesianGaussianMixture
+    from speakergmm.estimators import DirichletProcessMixture as DirichletProcessMixture
+    from speakergmm.estimators import GaussianMixture as GaussianMixture
+    from speakergmm.estimators import GaussianMixtureHMM as GaussianMixtureHMM
     from speakergmm.estimators import (
-        BayesianGaussianMixture,
-        DirichletProcessMixture,
-        GaussianMixture,
-        GaussianMixtureHMM,
-        GaussianMixtureOutlierDetector,
-        GaussianMixtureRegressor,
-        HMMClassifier,
-        select_n_components,
+        GaussianMixtureOutlierDetector as GaussianMixtureOutlierDetector,
     )
-    from speakergmm.features import FeatureConfig, FeatureExtractor, Features
-    from speakergmm.hmm import (
-        BackoffLanguageModel,
-        Lexicon,
-        TrainingSchedule,
-        train_ngram,
-    )
-    from speakergmm.metrics import (
-        Scores,
-        equal_error_rate,
-        evaluate,
-        min_dcf,
-        read_scores,
-        write_scores,
-    )
-    from speakergmm.mixtures import (
-        DiagonalMixture,
-        FullMixture,
-        MixtureStatistics,
-        SphericalMixture,
-        TiedMixture,
-        accumulate,
-        adapt,
-        fit_mixture,
-        make_mixture,
-    )
-    from speakergmm.recognition import (
-        AcousticModel,
-        Decoder,
-        TrainingOptions,
-        WordRecogniser,
-        align_recordings,
-        train_word_models,
-    )
-    from speakergmm.reports import write_report
-    from speakergmm.speakers import (
-        BackgroundModel,
-        SpeakerScorer,
-        SpeakerStore,
-        run_identification,
-        run_protocol,
-        train_speaker_mixtures,
-    )
+    from speakergmm.estimators import GaussianMixtureRegressor as GaussianMixtureRegressor
+    from speakergmm.estimators import HMMClassifier as HMMClassifier
+    from speakergmm.estimators import select_n_components as select_n_components
+    from speakergmm.features import FeatureConfig as FeatureConfig
+    from speakergmm.features import FeatureExtractor as FeatureExtractor
+    from speakergmm.features import Features as Features
+    from speakergmm.hmm import BackoffLanguageModel as BackoffLanguageModel
+    from speakergmm.hmm import Lexicon as Lexicon
+    from speakergmm.hmm import TrainingSchedule as TrainingSchedule
+    from speakergmm.hmm import train_ngram as train_ngram
+    from speakergmm.metrics import Scores as Scores
+    from speakergmm.metrics import equal_error_rate as equal_error_rate
+    from speakergmm.metrics import evaluate as evaluate
+    from speakergmm.metrics import min_dcf as min_dcf
+    from speakergmm.metrics import read_scores as read_scores
+    from speakergmm.metrics import write_scores as write_scores
+    from speakergmm.mixtures import DiagonalMixture as DiagonalMixture
+    from speakergmm.mixtures import FullMixture as FullMixture
+    from speakergmm.mixtures import MixtureStatistics as MixtureStatistics
+    from speakergmm.mixtures import SphericalMixture as SphericalMixture
+    from speakergmm.mixtures import TiedMixture as TiedMixture
+    from speakergmm.mixtures import accumulate as accumulate
+    from speakergmm.mixtures import adapt as adapt
+    from speakergmm.mixtures import fit_mixture as fit_mixture
+    from speakergmm.mixtures import make_mixture as make_mixture
+    from speakergmm.recognition import AcousticModel as AcousticModel
+    from speakergmm.recognition import Decoder as Decoder
+    from speakergmm.recognition import TrainingOptions as TrainingOptions
+    from speakergmm.recognition import WordRecogniser as WordRecogniser
+    from speakergmm.recognition import align_recordings as align_recordings
+    from speakergmm.recognition import train_word_models as train_word_models
+    from speakergmm.reports import write_report as write_report
+    from speakergmm.speakers import BackgroundModel as BackgroundModel
+    from speakergmm.speakers import SpeakerScorer as SpeakerScorer
+    from speakergmm.speakers import SpeakerStore as SpeakerStore
+    from speakergmm.speakers import run_identification as run_identification
+    from speakergmm.speakers import run_protocol as run_protocol
+    from speakergmm.speakers import train_speaker_mixtures as train_speaker_mixtures
 
-_HOMES = {
-    "audio": ("probe", "read_audio", "write_audio"),
-    "corpora": (
-        "Corpus",
-        "Protocol",
-        "Utterance",
-        "read_corpus",
-        "read_protocol",
-        "read_transcripts",
-        "validate_corpus",
-    ),
-    "corpora.synthetic": ("make_synthetic_corpus",),
-    "estimators": (
-        "BayesianGaussianMixture",
-        "DirichletProcessMixture",
-        "GaussianMixture",
-        "GaussianMixtureHMM",
-        "GaussianMixtureOutlierDetector",
-        "GaussianMixtureRegressor",
-        "HMMClassifier",
-        "select_n_components",
-    ),
-    "features": ("FeatureConfig", "FeatureExtractor", "Features"),
-    "hmm": ("BackoffLanguageModel", "Lexicon", "TrainingSchedule", "train_ngram"),
-    "metrics": (
-        "Scores",
-        "equal_error_rate",
-        "evaluate",
-        "min_dcf",
-        "read_scores",
-        "write_scores",
-    ),
-    "mixtures": (
-        "DiagonalMixture",
-        "FullMixture",
-        "MixtureStatistics",
-        "SphericalMixture",
-        "TiedMixture",
-        "accumulate",
-        "adapt",
-        "fit_mixture",
-        "make_mixture",
-    ),
-    "recognition": (
-        "AcousticModel",
-        "Decoder",
-        "TrainingOptions",
-        "WordRecogniser",
-        "align_recordings",
-        "train_word_models",
-    ),
-    "reports": ("write_report",),
-    "speakers": (
-        "BackgroundModel",
-        "SpeakerScorer",
-        "SpeakerStore",
-        "run_identification",
-        "run_protocol",
-        "train_speaker_mixtures",
-    ),
-}
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-
-__all__ = [
-    "AcousticModel",
-    "BackgroundModel",
-    "BackoffLanguageModel",
-    "BayesianGaussianMixture",
-    "Corpus",
-    "Decoder",
-    "DiagonalMixture",
-    "DirichletProcessMixture",
-    "FeatureConfig",
-    "FeatureExtractor",
-    "Features",
-    "FullMixture",
-    "GaussianMixture",
-    "GaussianMixtureHMM",
-    "GaussianMixtureOutlierDetector",
-    "GaussianMixtureRegressor",
-    "HMMClassifier",
-    "Lexicon",
-    "MixtureStatistics",
-    "Protocol",
-    "Scores",
-    "SpeakerScorer",
-    "SpeakerStore",
-    "SphericalMixture",
-    "TiedMixture",
-    "TrainingOptions",
-    "TrainingSchedule",
-    "Utterance",
-    "WordRecogniser",
-    "__version__",
-    "accumulate",
-    "adapt",
-    "align_recordings",
-    "equal_error_rate",
-    "evaluate",
-    "fit_mixture",
-    "make_mixture",
-    "make_synthetic_corpus",
-    "min_dcf",
-    "probe",
-    "read_audio",
-    "read_corpus",
-    "read_protocol",
-    "read_scores",
-    "read_transcripts",
-    "run_identification",
-    "run_protocol",
-    "select_n_components",
-    "train_ngram",
-    "train_speaker_mixtures",
-    "train_word_models",
-    "validate_corpus",
-    "write_audio",
-    "write_report",
-    "write_scores",
-]
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use (PEP 562)."""
-    if name in _HOME_OF:
-        value = getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    """List the public names, loaded or not."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__)

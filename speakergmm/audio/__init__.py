@@ -6,28 +6,21 @@ is read whole or refused: its frames, pages and chunks are counted before it is 
 length in a header is a claim. Nothing outside this package opens an audio file.
 """
 
-from speakergmm.audio.endings import (
-    AUDIO_SUFFIXES,
-    UNREADABLE_SUFFIXES,
-    has_audio_suffix,
-    has_unreadable_suffix,
-)
-from speakergmm.audio.files import AudioInfo, probe
-from speakergmm.audio.reading import AudioWarning, iter_audio, read_audio, resample_blocks
-from speakergmm.audio.sources import AudioSource
-from speakergmm.audio.writing import write_audio
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "AUDIO_SUFFIXES",
-    "UNREADABLE_SUFFIXES",
-    "AudioInfo",
-    "AudioSource",
-    "AudioWarning",
-    "has_audio_suffix",
-    "has_unreadable_suffix",
-    "iter_audio",
-    "probe",
-    "read_audio",
-    "resample_blocks",
-    "write_audio",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.audio.endings import AUDIO_SUFFIXES as AUDIO_SUFFIXES
+    from speakergmm.audio.endings import UNREADABLE_SUFFIXES as UNREADABLE_SUFFIXES
+    from speakergmm.audio.endings import has_audio_suffix as has_audio_suffix
+    from speakergmm.audio.endings import has_unreadable_suffix as has_unreadable_suffix
+    from speakergmm.audio.files import AudioInfo as AudioInfo
+    from speakergmm.audio.files import probe as probe
+    from speakergmm.audio.reading import AudioWarning as AudioWarning
+    from speakergmm.audio.reading import iter_audio as iter_audio
+    from speakergmm.audio.reading import read_audio as read_audio
+    from speakergmm.audio.reading import resample_blocks as resample_blocks
+    from speakergmm.audio.sources import AudioSource as AudioSource
+    from speakergmm.audio.writing import write_audio as write_audio
+
+__getattr__, __dir__ = lazy_names(__name__)

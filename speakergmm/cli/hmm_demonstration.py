@@ -179,7 +179,7 @@ def _decode(
 ) -> dict[str, Any]:
     """Recognise words and count errors, with intervals over speakers."""
     from speakergmm.metrics.transcription import word_errors
-    from speakergmm.metrics.transcription_intervals import transcription_intervals
+    from speakergmm.metrics.transcription_resampling import transcription_intervals
     from speakergmm.recognition.decoding import Decoder
 
     decoder = Decoder.for_words(model, language_model=bigram)

@@ -1,34 +1,27 @@
 """Corpora: whose speech lies where and what is said; read, checked and written."""
 
-from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.manifests import write_corpus, write_protocol
-from speakergmm.corpora.names import check_speaker_name
-from speakergmm.corpora.passed_over import PassedOver
-from speakergmm.corpora.patterns import NamePattern, name_speakers
-from speakergmm.corpora.protocol import Protocol, Split, Trial, read_protocol
-from speakergmm.corpora.reading import read_corpus
-from speakergmm.corpora.synthetic import make_synthetic_corpus
-from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
-from speakergmm.corpora.validation import Problem, validate_corpus
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "Corpus",
-    "NamePattern",
-    "PassedOver",
-    "Problem",
-    "Protocol",
-    "Split",
-    "Transcript",
-    "Transcripts",
-    "Trial",
-    "Utterance",
-    "check_speaker_name",
-    "make_synthetic_corpus",
-    "name_speakers",
-    "read_corpus",
-    "read_protocol",
-    "read_transcripts",
-    "validate_corpus",
-    "write_corpus",
-    "write_protocol",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.corpora.corpus import Corpus as Corpus
+    from speakergmm.corpora.corpus import Utterance as Utterance
+    from speakergmm.corpora.manifests import write_corpus as write_corpus
+    from speakergmm.corpora.manifests import write_protocol as write_protocol
+    from speakergmm.corpora.names import check_speaker_name as check_speaker_name
+    from speakergmm.corpora.passed_over import PassedOver as PassedOver
+    from speakergmm.corpora.patterns import NamePattern as NamePattern
+    from speakergmm.corpora.patterns import name_speakers as name_speakers
+    from speakergmm.corpora.protocol import Protocol as Protocol
+    from speakergmm.corpora.protocol import Split as Split
+    from speakergmm.corpora.protocol import Trial as Trial
+    from speakergmm.corpora.protocol import read_protocol as read_protocol
+    from speakergmm.corpora.reading import read_corpus as read_corpus
+    from speakergmm.corpora.synthetic import make_synthetic_corpus as make_synthetic_corpus
+    from speakergmm.corpora.transcripts import Transcript as Transcript
+    from speakergmm.corpora.transcripts import Transcripts as Transcripts
+    from speakergmm.corpora.transcripts import read_transcripts as read_transcripts
+    from speakergmm.corpora.validation import Problem as Problem
+    from speakergmm.corpora.validation import validate_corpus as validate_corpus
+
+__getattr__, __dir__ = lazy_names(__name__)

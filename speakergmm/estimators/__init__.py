@@ -6,24 +6,26 @@ mixtures whose size the data decide (`DirichletProcessMixture`, `select_n_compon
 `GaussianMixtureHMM` takes the place of hmmlearn's GMMHMM, and `HMMClassifier` tells isolated words.
 """
 
-from speakergmm.estimators.bayesian import BayesianGaussianMixture
-from speakergmm.estimators.dirichlet_process import DirichletProcessMixture
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.hmm.classifier import HMMClassifier
-from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.hmm.monitor import FitMonitor
-from speakergmm.estimators.outlier import GaussianMixtureOutlierDetector
-from speakergmm.estimators.regression import GaussianMixtureRegressor
-from speakergmm.estimators.selection.search import select_n_components
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "BayesianGaussianMixture",
-    "DirichletProcessMixture",
-    "FitMonitor",
-    "GaussianMixture",
-    "GaussianMixtureHMM",
-    "GaussianMixtureOutlierDetector",
-    "GaussianMixtureRegressor",
-    "HMMClassifier",
-    "select_n_components",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.estimators.bayesian import BayesianGaussianMixture as BayesianGaussianMixture
+    from speakergmm.estimators.dirichlet_process import (
+        DirichletProcessMixture as DirichletProcessMixture,
+    )
+    from speakergmm.estimators.gaussian import GaussianMixture as GaussianMixture
+    from speakergmm.estimators.hmm.classifier import HMMClassifier as HMMClassifier
+    from speakergmm.estimators.hmm.gaussian_mixture_hmm import (
+        GaussianMixtureHMM as GaussianMixtureHMM,
+    )
+    from speakergmm.estimators.hmm.monitor import FitMonitor as FitMonitor
+    from speakergmm.estimators.outlier import (
+        GaussianMixtureOutlierDetector as GaussianMixtureOutlierDetector,
+    )
+    from speakergmm.estimators.regression import (
+        GaussianMixtureRegressor as GaussianMixtureRegressor,
+    )
+    from speakergmm.estimators.selection.search import select_n_components as select_n_components
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -1,54 +1,43 @@
 """Error rates, costs and accuracies of speakers and of transcripts, with their intervals."""
 
-from speakergmm.metrics.detection import actual_dcf, det_curve, equal_error_rate, min_dcf
-from speakergmm.metrics.evaluation import Evaluation, Measure, evaluate
-from speakergmm.metrics.identification import (
-    Confusion,
-    Identification,
-    identification_accuracy,
-    identification_from_matrix,
-    identification_from_trials,
-)
-from speakergmm.metrics.intervals import (
-    Interval,
-    bootstrap_intervals,
-    speaker_clusters,
-    wilson_interval,
-)
-from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping, read_phone_mapping
-from speakergmm.metrics.scores import Scores, read_scores, write_scores
-from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
-from speakergmm.metrics.transcription import TranscriptionErrors, phone_errors, word_errors
-from speakergmm.metrics.transcription_intervals import transcription_intervals
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "PHONE_MAPPINGS",
-    "Confusion",
-    "DetCurve",
-    "Evaluation",
-    "Identification",
-    "Interval",
-    "Measure",
-    "OperatingPoint",
-    "PhoneMapping",
-    "Scores",
-    "SortedTrials",
-    "TranscriptionErrors",
-    "actual_dcf",
-    "bootstrap_intervals",
-    "det_curve",
-    "equal_error_rate",
-    "evaluate",
-    "identification_accuracy",
-    "identification_from_matrix",
-    "identification_from_trials",
-    "min_dcf",
-    "phone_errors",
-    "read_phone_mapping",
-    "read_scores",
-    "speaker_clusters",
-    "transcription_intervals",
-    "wilson_interval",
-    "word_errors",
-    "write_scores",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.metrics.detection import actual_dcf as actual_dcf
+    from speakergmm.metrics.detection import det_curve as det_curve
+    from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
+    from speakergmm.metrics.detection import min_dcf as min_dcf
+    from speakergmm.metrics.evaluation import Evaluation as Evaluation
+    from speakergmm.metrics.evaluation import Measure as Measure
+    from speakergmm.metrics.evaluation import evaluate as evaluate
+    from speakergmm.metrics.identification import Confusion as Confusion
+    from speakergmm.metrics.identification import Identification as Identification
+    from speakergmm.metrics.identification import identification_accuracy as identification_accuracy
+    from speakergmm.metrics.identification import (
+        identification_from_matrix as identification_from_matrix,
+    )
+    from speakergmm.metrics.identification import (
+        identification_from_trials as identification_from_trials,
+    )
+    from speakergmm.metrics.intervals import Interval as Interval
+    from speakergmm.metrics.intervals import bootstrap_intervals as bootstrap_intervals
+    from speakergmm.metrics.intervals import speaker_clusters as speaker_clusters
+    from speakergmm.metrics.intervals import wilson_interval as wilson_interval
+    from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
+    from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
+    from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
+    from speakergmm.metrics.scores import Scores as Scores
+    from speakergmm.metrics.scores import read_scores as read_scores
+    from speakergmm.metrics.scores import write_scores as write_scores
+    from speakergmm.metrics.sorted_trials import DetCurve as DetCurve
+    from speakergmm.metrics.sorted_trials import OperatingPoint as OperatingPoint
+    from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials
+    from speakergmm.metrics.transcription import TranscriptionErrors as TranscriptionErrors
+    from speakergmm.metrics.transcription import phone_errors as phone_errors
+    from speakergmm.metrics.transcription import word_errors as word_errors
+    from speakergmm.metrics.transcription_resampling import (
+        transcription_intervals as transcription_intervals,
+    )
+
+__getattr__, __dir__ = lazy_names(__name__)

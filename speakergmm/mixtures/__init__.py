@@ -8,56 +8,42 @@ whole training. All kinds share one kernel: `basis` says of which functions of a
 log-densities are products. Another way to learn is an update beside `maximum_likelihood`.
 """
 
-from speakergmm.gaussians.accumulation import accumulate, accumulate_blocks
-from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.em import EMResult, Iteration, UpdateReport, expectation_maximisation
-from speakergmm.gaussians.frames import FrameSource
-from speakergmm.gaussians.full import FullMixture
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    update_maximum_likelihood,
-)
-from speakergmm.gaussians.parameters import Mixture
-from speakergmm.gaussians.spherical import SphericalMixture
-from speakergmm.gaussians.splitting import grow, split_component
-from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.tied import TiedMixture
-from speakergmm.mixtures.adaptation import adapt, adapt_means, adapt_weights
-from speakergmm.mixtures.starts.initialisation import (
-    initialise_kmeans,
-    initialise_random,
-    initialise_splitting,
-)
-from speakergmm.mixtures.starts.kmeans import kmeans
-from speakergmm.mixtures.training import fit_mixture, train_from
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "DiagonalMixture",
-    "EMResult",
-    "FrameSource",
-    "FullMixture",
-    "Iteration",
-    "MaximumLikelihoodOptions",
-    "Mixture",
-    "MixtureStatistics",
-    "SphericalMixture",
-    "TiedMixture",
-    "UpdateReport",
-    "accumulate",
-    "accumulate_blocks",
-    "adapt",
-    "adapt_means",
-    "adapt_weights",
-    "expectation_maximisation",
-    "fit_mixture",
-    "grow",
-    "initialise_kmeans",
-    "initialise_random",
-    "initialise_splitting",
-    "kmeans",
-    "make_mixture",
-    "split_component",
-    "train_from",
-    "update_maximum_likelihood",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.gaussians.accumulation import accumulate as accumulate
+    from speakergmm.gaussians.accumulation import accumulate_blocks as accumulate_blocks
+    from speakergmm.gaussians.diagonal import DiagonalMixture as DiagonalMixture
+    from speakergmm.gaussians.em import EMResult as EMResult
+    from speakergmm.gaussians.em import Iteration as Iteration
+    from speakergmm.gaussians.em import UpdateReport as UpdateReport
+    from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
+    from speakergmm.gaussians.frames import FrameSource as FrameSource
+    from speakergmm.gaussians.full import FullMixture as FullMixture
+    from speakergmm.gaussians.kinds import make_mixture as make_mixture
+    from speakergmm.gaussians.maximum_likelihood import (
+        MaximumLikelihoodOptions as MaximumLikelihoodOptions,
+    )
+    from speakergmm.gaussians.maximum_likelihood import (
+        update_maximum_likelihood as update_maximum_likelihood,
+    )
+    from speakergmm.gaussians.parameters import Mixture as Mixture
+    from speakergmm.gaussians.spherical import SphericalMixture as SphericalMixture
+    from speakergmm.gaussians.splitting import grow as grow
+    from speakergmm.gaussians.splitting import split_component as split_component
+    from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
+    from speakergmm.gaussians.tied import TiedMixture as TiedMixture
+    from speakergmm.mixtures.adaptation import adapt as adapt
+    from speakergmm.mixtures.adaptation import adapt_means as adapt_means
+    from speakergmm.mixtures.adaptation import adapt_weights as adapt_weights
+    from speakergmm.mixtures.starts.initialisation import initialise_kmeans as initialise_kmeans
+    from speakergmm.mixtures.starts.initialisation import initialise_random as initialise_random
+    from speakergmm.mixtures.starts.initialisation import (
+        initialise_splitting as initialise_splitting,
+    )
+    from speakergmm.mixtures.starts.kmeans import kmeans as kmeans
+    from speakergmm.mixtures.training import fit_mixture as fit_mixture
+    from speakergmm.mixtures.training import train_from as train_from
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -6,83 +6,51 @@ against it, which add up over sessions; `adapt_speaker` turns statistics into a 
 `run_protocol` and `run_identification` run whole experiments.
 """
 
-from speakergmm.features.recordings import SkippedRecording, SkippedRecordingWarning
-from speakergmm.speakers.background import BackgroundModel, BackgroundWarning
-from speakergmm.speakers.compatibility import (
-    check_background,
-    check_features,
-    describe_difference,
-)
-from speakergmm.speakers.database import is_store
-from speakergmm.speakers.enrolling import enroll_into
-from speakergmm.speakers.enrolment import (
-    DEFAULT_RELEVANCE_FACTOR,
-    AdaptationSettings,
-    SessionStatistics,
-    SpeakerModel,
-    adapt_speaker,
-    collect_statistics,
-    sum_statistics,
-)
-from speakergmm.speakers.experiment import enrol_models, run_protocol
-from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS, SpeechFrames
-from speakergmm.speakers.identification import (
-    LikelihoodScorer,
-    fit_speaker_mixtures,
-    train_speaker_mixtures,
-)
-from speakergmm.speakers.identification_experiment import (
-    ScoreMatrix,
-    run_identification,
-    run_identification_windows,
-    train_split_mixtures,
-)
-from speakergmm.speakers.results import (
-    EnrolledRecording,
-    EnrolledSpeaker,
-    EnrolmentReport,
-    Identification,
-    VerificationScore,
-)
-from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
-from speakergmm.speakers.store import SpeakerStore
-from speakergmm.speakers.windows import window_averages
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "DEFAULT_RELEVANCE_FACTOR",
-    "DEFAULT_TOP_C",
-    "MINIMUM_SPEECH_SECONDS",
-    "AdaptationSettings",
-    "BackgroundModel",
-    "BackgroundWarning",
-    "EnrolledRecording",
-    "EnrolledSpeaker",
-    "EnrolmentReport",
-    "Identification",
-    "LikelihoodScorer",
-    "ScoreMatrix",
-    "SessionStatistics",
-    "SkippedRecording",
-    "SkippedRecordingWarning",
-    "SpeakerModel",
-    "SpeakerScorer",
-    "SpeakerStore",
-    "SpeechFrames",
-    "VerificationScore",
-    "adapt_speaker",
-    "check_background",
-    "check_features",
-    "collect_statistics",
-    "describe_difference",
-    "enrol_models",
-    "enroll_into",
-    "fit_speaker_mixtures",
-    "is_store",
-    "run_identification",
-    "run_identification_windows",
-    "run_protocol",
-    "sum_statistics",
-    "train_speaker_mixtures",
-    "train_split_mixtures",
-    "window_averages",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.features.recordings import SkippedRecording as SkippedRecording
+    from speakergmm.features.recordings import SkippedRecordingWarning as SkippedRecordingWarning
+    from speakergmm.speakers.background import BackgroundModel as BackgroundModel
+    from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
+    from speakergmm.speakers.compatibility import check_background as check_background
+    from speakergmm.speakers.compatibility import check_features as check_features
+    from speakergmm.speakers.compatibility import describe_difference as describe_difference
+    from speakergmm.speakers.database import is_store as is_store
+    from speakergmm.speakers.enrolling import enroll_into as enroll_into
+    from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR
+    from speakergmm.speakers.enrolment import AdaptationSettings as AdaptationSettings
+    from speakergmm.speakers.enrolment import SessionStatistics as SessionStatistics
+    from speakergmm.speakers.enrolment import SpeakerModel as SpeakerModel
+    from speakergmm.speakers.enrolment import adapt_speaker as adapt_speaker
+    from speakergmm.speakers.enrolment import collect_statistics as collect_statistics
+    from speakergmm.speakers.enrolment import sum_statistics as sum_statistics
+    from speakergmm.speakers.experiment import enrol_models as enrol_models
+    from speakergmm.speakers.experiment import run_protocol as run_protocol
+    from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
+    from speakergmm.speakers.extraction import SpeechFrames as SpeechFrames
+    from speakergmm.speakers.identification import LikelihoodScorer as LikelihoodScorer
+    from speakergmm.speakers.identification import fit_speaker_mixtures as fit_speaker_mixtures
+    from speakergmm.speakers.identification import train_speaker_mixtures as train_speaker_mixtures
+    from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
+    from speakergmm.speakers.identification_experiment import (
+        run_identification as run_identification,
+    )
+    from speakergmm.speakers.identification_experiment import (
+        run_identification_windows as run_identification_windows,
+    )
+    from speakergmm.speakers.identification_experiment import (
+        train_split_mixtures as train_split_mixtures,
+    )
+    from speakergmm.speakers.results import EnrolledRecording as EnrolledRecording
+    from speakergmm.speakers.results import EnrolledSpeaker as EnrolledSpeaker
+    from speakergmm.speakers.results import EnrolmentReport as EnrolmentReport
+    from speakergmm.speakers.results import Identification as Identification
+    from speakergmm.speakers.results import VerificationScore as VerificationScore
+    from speakergmm.speakers.scoring import DEFAULT_TOP_C as DEFAULT_TOP_C
+    from speakergmm.speakers.scoring import SpeakerScorer as SpeakerScorer
+    from speakergmm.speakers.store import SpeakerStore as SpeakerStore
+    from speakergmm.speakers.windows import window_averages as window_averages
+
+__getattr__, __dir__ = lazy_names(__name__)

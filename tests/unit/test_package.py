@@ -1,5 +1,8 @@
+import importlib
+import pkgutil
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -11,6 +14,32 @@ def test_every_public_name_is_there(name):
     value = getattr(speakergmm, name)
     assert value.__name__ == name
     assert value.__doc__
+
+
+ROOMS = [room.name for room in pkgutil.iter_modules(speakergmm.__path__) if room.ispkg]
+
+
+@pytest.mark.parametrize("name", ROOMS)
+def test_every_name_of_a_room_is_there_and_hides_no_module(name):
+    room = importlib.import_module(f"speakergmm.{name}")
+    modules = {module.name for module in pkgutil.iter_modules(room.__path__)}
+    for public in getattr(room, "__all__", ()):
+        assert not isinstance(getattr(room, public), ModuleType), public
+        assert public in dir(room)
+        # A module that is imported takes its name's place in the package.
+        assert public not in modules or name == "features", public
+
+
+def test_importing_all_names_at_once():
+    program = """
+from speakergmm.hmm import *
+from speakergmm import *
+print(Lexicon.__name__, GaussianMixture.__name__, "lazy_names" in globals())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "Lexicon GaussianMixture False\n"
 
 
 def test_importing_loads_nothing_heavy():

@@ -17,7 +17,7 @@ from speakergmm.metrics import (
     word_errors,
 )
 from speakergmm.metrics.transcription import ErrorCounts
-from speakergmm.metrics.transcription_intervals import FIGURES, transcription_replicates
+from speakergmm.metrics.transcription_resampling import FIGURES, transcription_replicates
 from speakergmm.text_files import FaultyFileError
 
 
