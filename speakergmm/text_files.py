@@ -4,13 +4,14 @@ Lexicons, transcripts and language models are written by people and by many prog
 mend such a file wants all its faults with their lines, not the first one and then the next.
 """
 
+import contextlib
 import gzip
 import io
 import os
 import re
 import zlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
@@ -95,47 +96,92 @@ class FaultyFileError(SpeakerGmmError):
 
 @dataclass(slots=True)
 class FaultList:
-    """Gathers the faults of one file while it is read.
+    """Gathers the faults of a file, or of several, while they are read; or refuses the first.
 
     Parameters
     ----------
     path : str
-        The file.
+        The file that is read.
     faults : list of Fault
         What was found so far.
+    error : type of SpeakerGmmError
+        What is raised where a file is refused.
+    strict : bool
+        Raise it for the first fault. Without it faults are gathered, and whoever notes one leaves
+        out what it touches.
 
     Examples
     --------
     >>> found = FaultList("lexicon.txt")
     >>> found.add(7, "no phones")
-    >>> found.sorted()[0].line
-    7
+    >>> with found.of_line(9):
+    ...     raise SpeakerGmmError("no word")
+    >>> print(*found.sorted(), sep=", ")
+    lexicon.txt:7: no phones, lexicon.txt:9: no word
     """
 
     path: str
     faults: list[Fault] = field(default_factory=list)
+    error: type[SpeakerGmmError] = FaultyFileError
+    strict: bool = False
+
+    def of(self, path: str | os.PathLike[str]) -> "FaultList":
+        """Return the same list, for another file."""
+        return replace(self, path=os.fspath(path))
 
     def add(self, line: int | None, message: str, *, utterance: str | None = None) -> None:
         """Note a fault.
 
         Raises
         ------
-        FaultyFileError
-            If it is one of very many: they are of a file of another kind, and fill the memory.
+        SpeakerGmmError
+            Of the class that is given, if strict, or if it is one of very many: they are of a file
+            of another kind, and fill the memory.
         """
         if len(self.faults) >= _MOST_FAULTS:
             message = f"more than {_MOST_FAULTS:,} faults; the file seems to be of another kind"
-            raise FaultyFileError((Fault(self.path, line, message),))
-        self.faults.append(Fault(self.path, line, message, utterance))
+            raise self.refusal(Fault(self.path, line, message))
+        self.add_all([Fault(self.path, line, message, utterance)])
+
+    def add_all(self, faults: Sequence[Fault]) -> None:
+        """Note faults of one kind; if strict, the error names the first and how many there are."""
+        if self.strict and faults:
+            raise self.refusal(*faults)
+        self.faults += faults
+
+    @contextlib.contextmanager
+    def of_line(self, line: int | None, utterance: str | None = None) -> Iterator[None]:
+        """Note what is raised in the block, which says nothing of the place, as a fault of a line.
+
+        What follows the block must not need what the block didn't come to.
+        """
+        try:
+            yield
+        except SpeakerGmmError as error:
+            try:
+                self.add(line, str(error), utterance=utterance)
+            except SpeakerGmmError as refused:
+                raise refused from error
 
     def sorted(self) -> tuple[Fault, ...]:
         """Return the faults by line, those of the whole file first."""
         return tuple(sorted(self.faults, key=lambda fault: fault.line or 0))
 
-    def refuse(self, error: type[FaultyFileError]) -> None:
-        """Raise `error` with all faults, if there is any."""
+    def refusal(self, *faults: Fault) -> SpeakerGmmError:
+        """Return the error for some faults."""
+        if issubclass(self.error, FaultyFileError):
+            return self.error(faults)
+        return self.error(f"{faults[0]}{and_more(faults)}")
+
+    def refuse(self, error: type[SpeakerGmmError] | None = None) -> None:
+        """Raise the error, or another, with all faults, if there is any."""
         if self.faults:
-            raise error(self.sorted())
+            raise replace(self, error=error or self.error).refusal(*self.sorted())
+
+
+def and_more(found: Sequence[object]) -> str:
+    """Say how many other things a message that names the first one leaves out."""
+    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""
 
 
 def open_text(path: str | os.PathLike[str]) -> io.BufferedReader:
@@ -239,24 +285,64 @@ class _Text(io.RawIOBase):
         return given
 
 
-def read_lines(
+def raw_lines(
     path: str | os.PathLike[str], faults: FaultList, *, opened: io.BufferedReader | None = None
 ) -> Iterator[tuple[int, str]]:
-    """Read a UTF-8 text file or pipe, plain or compressed by gzip, line by line.
-
-    A byte order mark and carriage returns at the ends of lines are dropped, white space at both
-    ends too, and blank lines are passed over. Text is clean as `speakergmm.words.clean` has it, so
-    that the same word is the same string in every file.
+    """Read a UTF-8 text file or pipe, plain or compressed by gzip; lines stay as they stand.
 
     Parameters
     ----------
     path : path
         The file; see `open_text`.
     faults : FaultList
-        Gets a fault for every line that isn't UTF-8 or holds a control character; such a line is
-        not yielded.
+        Gets a fault for every line that isn't UTF-8, in whose place an empty one comes.
     opened : BufferedReader, optional
         What `open_text` gave, if the file is open already; it is closed at the end.
+
+    Yields
+    ------
+    line : int
+        From 1.
+    text : str
+        With its end; of the first without a byte order mark.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file can't be read at all, or is no text.
+    """
+    with opened or open_text(path) as file:
+        start = file.peek(_BUFFER)
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise UnreadableFileError(path, "is UTF-16 text; save it as UTF-8")
+        found = recognised(start)
+        if _is_binary(start) or (found not in (None, "text") and b"\0" in start):
+            what = "is not text" if found is None else f"is {found}, not text"
+            raise UnreadableFileError(path, f"{what}; give a text file")
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                byte = error.object[error.start]
+                message = f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8 text"
+                faults.add(number, message)
+                text = "\n"
+            yield number, text
+
+
+def read_lines(
+    path: str | os.PathLike[str], faults: FaultList, *, opened: io.BufferedReader | None = None
+) -> Iterator[tuple[int, str]]:
+    """Read the lines of a text as words are taken in.
+
+    White space at both ends is dropped, and blank lines are passed over. Text is clean as
+    `speakergmm.words.clean` has it, so that the same word is the same string in every file.
+
+    Parameters
+    ----------
+    path, faults, opened
+        As `raw_lines` has them. A line that holds a control character is a fault, too; no line with
+        a fault is yielded.
 
     Yields
     ------
@@ -266,24 +352,19 @@ def read_lines(
 
     Raises
     ------
-    FaultyFileError
-        If the file can't be read at all, or is no text.
+    SpeakerGmmError
+        The error of `faults`, if the file can't be read at all, or is no text.
     """
     try:
-        with opened or open_text(path) as file:
-            start = file.peek(_BUFFER)
-            if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise UnreadableFileError(path, "UTF-16 text; save it as UTF-8")
-            found = recognised(start)
-            if _is_binary(start) or (found not in (None, "text") and b"\0" in start):
-                what = "is not text" if found is None else f"is {found}, not text"
-                raise UnreadableFileError(path, f"{what}; give a text file")
-            for number, line in enumerate(file, start=1):
-                raw = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-                if text := _checked(raw, number, faults):
-                    yield number, text
+        for number, line in raw_lines(path, faults, opened=opened):
+            text = line.strip()
+            if found := _CONTROL.search(text):
+                message = f"holds the control character U+{ord(found.group()):04X}; remove it"
+                faults.add(number, message)
+            elif text := clean(text).strip():
+                yield number, text
     except UnreadableFileError as error:
-        raise FaultyFileError((Fault(os.fspath(path), None, error.reason),)) from None
+        raise faults.refusal(Fault(os.fspath(path), None, error.reason)) from None
 
 
 def read_text_lines(
@@ -299,28 +380,8 @@ def read_text_lines(
     SpeakerGmmError
         Of the class that is given, with file and line.
     """
-    faults = FaultList(os.fspath(path))
-    try:
-        for line, text in read_lines(path, faults, opened=opened):
-            faults.refuse(FaultyFileError)
-            yield line, text
-        faults.refuse(FaultyFileError)
-    except FaultyFileError as found:
-        raise error(str(found.faults[0])) from None
-
-
-def _checked(line: bytes, number: int, faults: FaultList) -> str | None:
-    """Return a line as text, None where it has a fault."""
-    try:
-        text = line.decode("utf-8").strip()
-    except UnicodeDecodeError as error:
-        byte = line[error.start]
-        faults.add(number, f"byte 0x{byte:02x} is not UTF-8; save the file as UTF-8 text")
-        return None
-    if found := _CONTROL.search(text):
-        faults.add(number, f"holds the control character U+{ord(found.group()):04X}; remove it")
-        return None
-    return clean(text).strip()
+    faults = FaultList(os.fspath(path), error=error, strict=True)
+    return read_lines(path, faults, opened=opened)
 
 
 def _is_binary(raw: bytes) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.kaldi_text import fault_of, read_kaldi_text
-from speakergmm.corpora.names import quoted
+from speakergmm.corpora.names import first_few, quoted
 from speakergmm.corpora.transcript import Transcript, TranscriptError
 from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
 from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
@@ -50,9 +51,8 @@ def read_beside(
             found[utterance.id] = said
     left = [name for folder in folders.values() for name in folder.without_recording()]
     if left and notes is not None:
-        named = ", ".join(quoted(name, limit=300) for name in left[:3])
-        more = f" and {len(left) - 3:,} more" if len(left) > 3 else ""
-        notes.append(f"transcripts without a recording ({len(left):,}): {named}{more}")
+        named = first_few(left, limit=300)
+        notes.append(f"transcripts without a recording ({len(left):,}): {named}")
     faults += [fault for folder in folders.values() for fault in folder.faults]
     return found, tuple(faults)
 
@@ -147,5 +147,5 @@ def _read_file(
         if fault := fault_of(said):
             faults.add(line, fault)
         words += said
-    named = [Fault(f.path, f.line, f.message, utterance.id) for f in faults.sorted()]
+    named = [replace(fault, utterance=utterance.id) for fault in faults.sorted()]
     return Transcript(words, str(path), lines[0][0] if lines else None), named

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterable, Sequence
 
-from speakergmm.corpora.names import quoted
+from speakergmm.corpora.names import first_few
 
 CORPUS_COLUMNS = ("path", "speaker", "start", "end", "duration", "id", "text")
 """What a list of recordings may say; a duration stands in for the end where there is a start."""
@@ -93,12 +93,8 @@ def unread_columns(header: Sequence[str], known: Sequence[str]) -> str | None:
     names = spelled(header)
     read = {names[place] for place in find_columns(header, known).values()}
     unread = [cell.strip() for cell, name in zip(header, names, strict=True) if name not in read]
-    named = [quoted(cell) if cell else "(no name)" for cell in unread]
-    if not named:
+    if not unread:
         return None
-    several = len(named) > 1
-    listed = ", ".join(named[:8]) + (f" and {len(named) - 8} more" if len(named) > 8 else "")
-    return (
-        f"column{'s' if several else ''} {listed} {'are' if several else 'is'} not read; the "
-        f"columns that are: {', '.join(known)}"
-    )
+    listed = first_few(unread, most=8)
+    are = "column {} is" if len(unread) == 1 else "columns {} are"
+    return f"{are.format(listed)} not read; the columns that are: {', '.join(known)}"

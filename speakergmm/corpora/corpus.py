@@ -17,7 +17,7 @@ from speakergmm.corpora.names import (
 )
 from speakergmm.corpora.passed_over import PassedOver
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
-from speakergmm.text_files import Fault
+from speakergmm.text_files import Fault, and_more
 from speakergmm.words import clean
 
 
@@ -281,8 +281,3 @@ def relative_name(path: PurePath, root: PurePath | None) -> str:
     if root is not None and path.is_relative_to(root):
         return path.relative_to(root).as_posix()
     return path.as_posix()
-
-
-def and_more(found: Sequence[object]) -> str:
-    """Say how many other things a message that names the first one leaves out."""
-    return f" (and {len(found) - 1} more)" if len(found) > 1 else ""

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from speakergmm.corpora.corpus import Corpus, Utterance, and_more
+from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.names import (
     Spellings,
     check_speaker_name,
@@ -14,9 +14,9 @@ from speakergmm.corpora.names import (
     told_apart,
     unlistable_character,
 )
-from speakergmm.corpora.refusals import Refusals
 from speakergmm.corpora.walking import Parts, Walk, walk_folder
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import FaultList, and_more
 
 Owner = Literal["speaker", "word"]
 
@@ -53,9 +53,9 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
         give a recording to two speakers, or a folder can't be read.
     """
     walk = walk_folder(folder)
-    refusals = Refusals(strict=strict)
-    _refuse_unread(walk, folder, refusals)
-    contested = _refuse_contested(walk, folder, owner, refusals)
+    faults = FaultList(str(folder), error=CorpusError, strict=strict)
+    _refuse_unread(walk, folder, faults)
+    contested = _refuse_contested(walk, owner, faults)
     above = Path(os.path.abspath(folder)).parts  # noqa: PTH100 - links stay as they are
     names = {parts: _owner_of(above, parts, owner) for parts in walk.recordings}
     if owner is not None:
@@ -64,13 +64,12 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     if len(beside) == len(walk.recordings):
         raise CorpusError(_no_corpus(folder, walk, beside, owner))
     if beside:
-        refusals.add(
-            folder,
+        faults.add(
             None,
             f"recording {quoted(beside[0][0])} lies beside the {owner} folders{and_more(beside)}; "
             "move it into one, or name the recordings in a list",
         )
-    allowed = _allowed_names(names, folder, owner, refusals)
+    allowed = _allowed_names(names, owner, faults)
     utterances: dict[str, Utterance] = {}
     unlistable = None
     for parts in walk.recordings:
@@ -94,7 +93,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
                 f"recording {one} differs only in Unicode normal form or invisible characters from "
                 f"{other}; rename it"
             )
-            refusals.add(folder, None, message, utterance=utterance.id)
+            faults.add(None, message, utterance=utterance.id)
     if not utterances and unlistable:
         raise CorpusError(f"{shown(folder)}: {unlistable}; rename it; there is no other")
     passed_over = walk.passing.gathered()
@@ -103,7 +102,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
         source=str(folder),
         root=folder,
         notes=tuple(map(str, passed_over)),
-        faults=tuple(refusals.faults),
+        faults=tuple(faults.faults),
         passed_over=passed_over,
     )
 
@@ -121,17 +120,15 @@ def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:
     return parts[0] if len(parts) > 1 else None
 
 
-def _refuse_unread(walk: Walk, folder: Path, refusals: Refusals) -> None:
+def _refuse_unread(walk: Walk, folder: Path, faults: FaultList) -> None:
     for parts, reason in walk.unread:
         place = folder.joinpath(*parts)
-        if refusals.strict or not parts:
+        if faults.strict or not parts:
             raise CorpusError(f"{shown(place)} can't be read: {reason}")
-        refusals.add(place, None, f"can't be read: {reason}")
+        faults.of(place).add(None, f"can't be read: {reason}")
 
 
-def _refuse_contested(
-    walk: Walk, folder: Path, owner: Owner | None, refusals: Refusals
-) -> set[Parts]:
+def _refuse_contested(walk: Walk, owner: Owner | None, faults: FaultList) -> set[Parts]:
     """Return recordings that links give to two owners; note other links to what is read anyway."""
     contested: set[Parts] = set()
     for alias in walk.aliases:
@@ -142,8 +139,7 @@ def _refuse_contested(
         lost = [r for r in walk.recordings if r[: len(alias.met)] == alias.met]
         if lost:
             contested.update(lost)
-            refusals.add(
-                folder,
+            faults.add(
                 None,
                 f"links {quoted(there)} and {quoted(here)} give the same recordings to two {owner}s"
                 f"{and_more(lost)}; keep one of them",
@@ -159,7 +155,7 @@ def _pass_empty_folders(walk: Walk) -> None:
 
 
 def _allowed_names(
-    names: dict[Parts, str | None], folder: Path, owner: Owner | None, refusals: Refusals
+    names: dict[Parts, str | None], owner: Owner | None, faults: FaultList
 ) -> dict[str, str]:
     """Check each name once; return how those that are allowed are stored."""
     allowed: dict[str, str] = {}
@@ -172,7 +168,7 @@ def _allowed_names(
             allowed[name] = check_speaker_name(name)
         except InvalidInputError as error:
             lost = f"{counts[name]:,} recording{'s' if counts[name] > 1 else ''}"
-            refusals.add(folder, None, f"{error} ({lost})")
+            faults.add(None, f"{error} ({lost})")
     return allowed
 
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.lists import parse_seconds
@@ -11,21 +11,21 @@ from speakergmm.corpora.locations import locate
 from speakergmm.corpora.names import (
     Spellings,
     check_speaker_name,
+    first_few,
     quoted,
     shown,
     unescaped_name,
 )
-from speakergmm.corpora.refusals import Refusals, without_conflicts
+from speakergmm.corpora.refusals import ByName, without_conflicts
 from speakergmm.corpora.tables import text_lines
-from speakergmm.errors import CorpusError, InvalidInputError
-from speakergmm.text_files import Fault
+from speakergmm.errors import CorpusError
+from speakergmm.text_files import Fault, FaultList
 
 _BLANKS = re.compile("[ \t]+")
 _OFFSET = re.compile(r":[0-9]+(\[[0-9:,]*\])?$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(NamedTuple):
     recording: str
     start: float
     end: float | None
@@ -64,217 +64,173 @@ def read_kaldi(
         input or a place inside an archive is refused, never run.
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
-    refusals = Refusals(strict=strict)
-    recordings, listed = _read_recordings(wav_scp, folder, refusals)
+    faults = FaultList(str(wav_scp), error=CorpusError, strict=strict)
+    recordings, listed = _read_recordings(folder, faults)
+    origin, notes = faults, []
     if segments.exists():
-        origin, stretches = segments, _read_segments(segments, recordings, listed, refusals)
+        origin = faults.of(segments)
+        stretches = _read_segments(origin, recordings, listed)
+        used = {stretch.recording for stretch in stretches.values()}
+        if unused := [name for name in recordings if name not in used]:
+            notes.append(
+                f"{shown(segments)} has no stretch of the recordings {first_few(unused)}; they are "
+                "not used"
+            )
     else:
-        origin = wav_scp
         stretches = {n: _Segment(n, 0.0, None, line) for n, (_, line) in recordings.items()}
-    notes = _uncut_recordings(segments, recordings, stretches) if origin is segments else []
     named: Mapping[str, str | None] | None = None
     if speakers:
-        named = _read_speakers(utt2spk, stretches, origin, refusals)
+        named = _read_speakers(faults.of(utt2spk), stretches, origin)
     if named is None:
         named = dict.fromkeys(stretches)
-
-    utterances, lines = [], []
-    for name, stretch in stretches.items():
-        if name not in named:
-            continue
-        path = recordings[stretch.recording][0]
-        try:
-            utterance = Utterance(
-                name, path, named[name], stretch.start, stretch.end, stretch.recording
-            )
-        except InvalidInputError as error:
-            refusals.take(origin, stretch.line, error, utterance=name)
-            continue
-        utterances.append(utterance)
-        lines.append(stretch.line)
-    kept = without_conflicts(origin, utterances, lines, refusals)
+    utterances = []
+    for name, (recording, start, end, line) in stretches.items():
+        if name in named:
+            with origin.of_line(line, name):
+                path, _ = recordings[recording]
+                utterance = Utterance(name, path, named[name], start, end, recording)
+                utterances.append((utterance, line))
     return Corpus(
-        tuple(kept),
+        without_conflicts(utterances, origin),
         source=str(directory),
         root=folder,
         notes=tuple(notes),
-        faults=tuple(refusals.faults),
+        faults=tuple(faults.faults),
     )
 
 
 def _read_speakers(
-    utt2spk: Path, stretches: Mapping[str, _Segment], origin: Path, refusals: Refusals
+    faults: FaultList, stretches: Mapping[str, _Segment], origin: FaultList
 ) -> dict[str, str] | None:
     """Return the speakers by utterance; None where the file says nothing at all."""
+    utt2spk = Path(faults.path)
     try:
         if not utt2spk.exists():
             raise CorpusError(
                 f"{shown(utt2spk.parent)} has wav.scp and no utt2spk; a Kaldi data directory needs "
                 "both"
             )
-        speakers = _read_pairs(utt2spk, "utterance", refusals)
+        speakers = _read_pairs("utterance", faults)
     except CorpusError as error:
-        if refusals.strict:
+        if faults.strict:
             raise
-        refusals.add(utt2spk, None, str(error).removeprefix(f"{shown(utt2spk)} "))
+        faults.add(None, str(error).removeprefix(f"{shown(utt2spk)} "))
         return None
+    _check_names(faults, speakers, stretches, origin)
+    named: dict[str, str] = {}
+    spellings = Spellings()
+    for name, (speaker, line) in speakers.items():
+        with faults.of_line(line, name):
+            if _BLANKS.search(speaker):
+                raise CorpusError(
+                    f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
+                )
+            if clash := spellings.clash(speaker, f"line {line}"):
+                raise CorpusError(f"speaker {clash}")
+            named[name] = check_speaker_name(speaker)
+    return named
+
+
+def _check_names(
+    faults: FaultList,
+    speakers: Mapping[str, tuple[str, int]],
+    stretches: Mapping[str, _Segment],
+    origin: FaultList,
+) -> None:
+    """Note utterances without a speaker, and speakers without an utterance."""
     # What was told of already is no longer missing anywhere.
-    told = {fault.utterance for fault in refusals.faults}
-    return _check_speakers(utt2spk, speakers, stretches, origin, told, refusals)
-
-
-def _uncut_recordings(
-    segments: Path, recordings: Mapping[str, object], stretches: Mapping[str, _Segment]
-) -> list[str]:
-    used = {stretch.recording for stretch in stretches.values()}
-    unused = [name for name in recordings if name not in used]
-    if not unused:
-        return []
-    named = ", ".join(quoted(name) for name in unused[:3])
-    more = f" and {len(unused) - 3} more" if len(unused) > 3 else ""
-    return [f"{shown(segments)} has no stretch of the recordings {named}{more}; they are not used"]
+    told = {fault.utterance for fault in faults.faults}
+    listing = Path(origin.path).name
+    missing = {n: s.line for n, s in stretches.items() if n not in speakers and n not in told}
+    beyond = {n: line for n, (_, line) in speakers.items() if n not in stretches and n not in told}
+    if faults.strict:
+        faults.add_all(
+            [
+                Fault(faults.path, None, f"no speaker for utterance {quoted(name)} of {listing}")
+                for name in missing
+            ]
+        )
+    for where, names, reason in (
+        (origin, missing, "has no speaker in utt2spk"),
+        (faults, beyond, f"is not in {listing}"),
+    ):
+        where.add_all(
+            [
+                Fault(where.path, line, f"utterance {quoted(name)} {reason}", name)
+                for name, line in names.items()
+            ]
+        )
 
 
 def _read_recordings(
-    path: Path, folder: Path, refusals: Refusals
+    folder: Path, faults: FaultList
 ) -> tuple[dict[str, tuple[Path, int]], set[str]]:
     """Read files by recording, and the names that are listed, those with faults among them."""
     recordings: dict[str, tuple[Path, int]] = {}
-    pairs = _read_pairs(path, "recording", refusals)
+    pairs = _read_pairs("recording", faults)
     for name, (rest, line) in pairs.items():
-        try:
-            recordings[name] = _locate_rest(rest, folder, path, line), line
-        except CorpusError as error:
-            refusals.take(path, line, error, utterance=name)
-    return recordings, {*pairs, *(f.utterance for f in refusals.faults if f.utterance)}
+        with faults.of_line(line, name):
+            recordings[name] = _locate_rest(rest, folder), line
+    return recordings, {*pairs, *(f.utterance for f in faults.faults if f.utterance)}
 
 
-def _read_lines(path: Path, refusals: Refusals) -> Iterator[tuple[int, str]]:
+def _read_lines(faults: FaultList) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines without blanks at their ends; blank lines are passed over."""
-    lines = text_lines(path, None if refusals.strict else refusals.faults)
-    for line, text in enumerate(lines, start=1):
+    for line, text in enumerate(text_lines(Path(faults.path), faults), start=1):
         bare = text.strip(" \t\r\n")
         if bare:
             yield line, bare
 
 
-def _read_pairs(path: Path, what: str, refusals: Refusals) -> dict[str, tuple[str, int]]:
+def _read_pairs(what: str, faults: FaultList) -> dict[str, tuple[str, int]]:
     """Read ``name rest-of-line``; return the rest, as it stands, and the line number by name."""
-    pairs: dict[str, tuple[str, int]] = {}
-    first: dict[str, int] = {}
-    for line, text in _read_lines(path, refusals):
+    pairs = ByName[tuple[str, int]](what)
+    for line, text in _read_lines(faults):
         name, *rest = _BLANKS.split(text, maxsplit=1)
         name = unescaped_name(name)
-        if not rest:
-            message = f"only {quoted(name)}; a line holds the {what} and what belongs to it"
-            refusals.add(path, line, message, utterance=name)
-        elif first.setdefault(name, line) != line:
-            message = f"{what} {quoted(name)} stands on line {first[name]} too"
-            refusals.add(path, line, message, utterance=name)
-            pairs.pop(name, None)  # nobody knows which is meant
-        else:
+        with faults.of_line(line, name):
+            if not rest:
+                raise CorpusError(
+                    f"only {quoted(name)}; a line holds the {what} and what belongs to it"
+                )
+            pairs.take(name, line)
             pairs[name] = rest[0], line
     return pairs
 
 
 def _read_segments(
-    path: Path, recordings: Container[str], listed: Container[str], refusals: Refusals
+    faults: FaultList, recordings: Container[str], listed: Container[str]
 ) -> dict[str, _Segment]:
-    segments: dict[str, _Segment] = {}
-    first: dict[str, int] = {}
-    for line, text in _read_lines(path, refusals):
+    segments = ByName[_Segment]("utterance")
+    for line, text in _read_lines(faults):
         words = _BLANKS.split(text)
-        where = f"{shown(path)}:{line}"
         name = unescaped_name(words[0])
-        if len(words) != 4:
-            message = f"{len(words)} words; a segment is 'utterance recording start end'"
-            refusals.add(path, line, message, utterance=name)
-            continue
-        try:
-            start = parse_seconds(words[2], "start", where)
-            end = parse_seconds(words[3], "end", where)
-        except CorpusError as error:
-            refusals.take(path, line, error, utterance=name)
-            continue
-        recording = unescaped_name(words[1])
-        if first.setdefault(name, line) != line:
-            message = f"utterance {quoted(name)} stands on line {first[name]} too"
-            refusals.add(path, line, message, utterance=name)
-            segments.pop(name, None)
-        elif recording not in recordings:
-            fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
-            message = f"recording {quoted(recording)} {fault}"
-            refusals.add(path, line, message, utterance=name)
-        else:
+        with faults.of_line(line, name):
+            if len(words) != 4:
+                raise CorpusError(
+                    f"{len(words)} words; a segment is 'utterance recording start end'"
+                )
+            recording = unescaped_name(words[1])
+            start, end = parse_seconds(words[2], "start"), parse_seconds(words[3], "end")
+            segments.take(name, line)
+            if recording not in recordings:
+                fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
+                raise CorpusError(f"recording {quoted(recording)} {fault}")
             # Kaldi writes -1 for the end of the recording.
             segments[name] = _Segment(recording, start, None if end == -1 else end, line)
     return segments
 
 
-def _locate_rest(rest: str, folder: Path, path: Path, line: int) -> Path:
-    where = f"{shown(path)}:{line}"
+def _locate_rest(rest: str, folder: Path) -> Path:
     if rest.startswith("|") or rest.endswith("|"):
         raise CorpusError(
-            f"{where}: {quoted(rest)} is a command; commands are never run, so decode the "
-            "recordings to files and list those"
+            f"{quoted(rest)} is a command; commands are never run, so decode the recordings to "
+            "files and list those"
         )
     if rest == "-":
-        raise CorpusError(f"{where}: '-' is standard input; list a file")
+        raise CorpusError("'-' is standard input; list a file")
     if _OFFSET.search(rest):
         raise CorpusError(
-            f"{where}: {quoted(rest)} is a place inside an archive; only whole files can be read"
+            f"{quoted(rest)} is a place inside an archive; only whole files can be read"
         )
-    return locate(rest, folder, where=where)
-
-
-def _check_speakers(
-    path: Path,
-    speakers: Mapping[str, tuple[str, int]],
-    stretches: Mapping[str, _Segment],
-    origin: Path,
-    told: Container[str | None],
-    refusals: Refusals,
-) -> dict[str, str]:
-    """Return the speakers of utterances that have one and nothing is wrong with."""
-    missing = [name for name in stretches if name not in speakers and name not in told]
-    if refusals.strict:
-        refusals.add_all(
-            [
-                Fault(str(path), None, f"no speaker for utterance {quoted(name)} of {origin.name}")
-                for name in missing
-            ]
-        )
-    refusals.add_all(
-        [
-            Fault(
-                str(origin),
-                stretches[name].line,
-                f"utterance {quoted(name)} has no speaker in {path.name}",
-                name,
-            )
-            for name in missing
-        ]
-    )
-    refusals.add_all(
-        [
-            Fault(str(path), line, f"utterance {quoted(name)} is not in {origin.name}", name)
-            for name, (_, line) in speakers.items()
-            if name not in stretches and name not in told
-        ]
-    )
-    named: dict[str, str] = {}
-    spellings = Spellings()
-    for name, (speaker, line) in speakers.items():
-        fault = None
-        if _BLANKS.search(speaker):
-            fault = f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
-        elif clash := spellings.clash(speaker, f"line {line}"):
-            fault = f"speaker {clash}"
-        else:
-            try:
-                named[name] = check_speaker_name(speaker)
-            except InvalidInputError as error:
-                fault = str(error)
-        if fault is not None:
-            refusals.add(path, line, fault, utterance=name)
-    return named
+    return locate(rest, folder)

@@ -8,11 +8,11 @@ from speakergmm.corpora.columns import CORPUS_COLUMNS
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.locations import exists, is_folder, locate
 from speakergmm.corpora.names import Spellings, quoted, shown
-from speakergmm.corpora.refusals import Refusals, without_conflicts
+from speakergmm.corpora.refusals import without_conflicts
 from speakergmm.corpora.tables import read_table
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
-from speakergmm.text_files import pipe_content, reopened
+from speakergmm.text_files import FaultList, pipe_content, reopened
 from speakergmm.words import clean
 
 
@@ -46,12 +46,11 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
     CorpusError
         With the line, if anything in the list is wrong, or without ``strict`` if it has no rows.
     """
-    utterances: list[Utterance] = []
-    lines: list[int] = []
-    spellings = Spellings()
-    refusals = Refusals(strict=strict)
-    notes: list[str] = []
     clips = folder / "clips" if is_folder(folder / "clips") else None
+    listed: list[tuple[Utterance, int]] = []
+    spellings = Spellings()
+    faults = FaultList(str(path), error=CorpusError, strict=strict)
+    notes: list[str] = []
     try:
         listing = pipe_content(path)
     except UnreadableFileError as error:
@@ -61,47 +60,34 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
         required=("path",),
         optional=("speaker", "start", "end", "duration", "id"),
         known=CORPUS_COLUMNS,
-        faults=None if strict else refusals.faults,
+        faults=faults,
         notes=notes,
         opened=reopened(listing),
     ):
         if not speakers:
             row.pop("speaker", None)
-        try:
-            utterance = _utterance(path, line, row, folder, clips, spellings)
-        except (CorpusError, InvalidInputError) as error:
-            refusals.take(path, line, error, utterance=row.get("id") or row["path"] or None)
-            continue
-        utterances.append(utterance)
-        lines.append(line)
-    kept = without_conflicts(path, utterances, lines, refusals)
+        with faults.of_line(line, row.get("id") or row["path"] or None):
+            listed.append((_utterance(row, line, folder, clips, spellings), line))
     return Corpus(
-        tuple(kept),
+        without_conflicts(listed, faults),
         source=str(path),
         root=folder,
         notes=tuple(notes),
-        faults=tuple(refusals.faults),
+        faults=tuple(faults.faults),
         listing=listing,
     )
 
 
 def _utterance(
-    path: Path,
-    line: int,
-    row: dict[str, str],
-    folder: Path,
-    clips: Path | None,
-    spellings: Spellings,
+    row: dict[str, str], line: int, folder: Path, clips: Path | None, spellings: Spellings
 ) -> Utterance:
-    where = f"{shown(path)}:{line}"
     speaker = row["speaker"].strip() if "speaker" in row else None
-    if speaker is not None:
-        if not speaker:
-            raise CorpusError(f"{where}: the speaker is empty; name one or drop the column")
-        if clash := spellings.clash(speaker, f"line {line}"):
-            raise CorpusError(f"{where}: speaker {clash}")
-    start, end = parse_stretch(row, where)
-    location = locate(row["path"], folder, where=where)
+    if speaker == "":
+        raise CorpusError("the speaker is empty; name one or drop the column")
+    if speaker and (clash := spellings.clash(speaker, f"line {line}")):
+        raise CorpusError(f"speaker {clash}")
+    start, end = parse_stretch(row)
+    location = locate(row["path"], folder)
     if clips is not None and location.parent == folder and not exists(location):
         location = clips / location.name  # as Common Voice has it
     identifier = row.get("id", "") or default_id(row["path"], start, end)
@@ -122,7 +108,7 @@ def default_id(listed: str, start: float, end: float | None) -> str:
     return f"{listed}#{start!r}-{'' if end is None else repr(end)}"
 
 
-def parse_stretch(row: Mapping[str, str], where: str) -> tuple[float, float | None]:
+def parse_stretch(row: Mapping[str, str]) -> tuple[float, float | None]:
     """Read where an utterance begins and ends, in seconds; None for the end of its recording.
 
     A duration counts where the list has a column for starts and the row no end: without starts it
@@ -130,23 +116,23 @@ def parse_stretch(row: Mapping[str, str], where: str) -> tuple[float, float | No
 
     Examples
     --------
-    >>> parse_stretch({"start": "1.5", "duration": "2"}, "a.tsv:2")
+    >>> parse_stretch({"start": "1.5", "duration": "2"})
     (1.5, 3.5)
-    >>> parse_stretch({"duration": "2"}, "a.tsv:2"), parse_stretch({"end": "2"}, "a.tsv:2")
+    >>> parse_stretch({"duration": "2"}), parse_stretch({"end": "2"})
     ((0.0, None), (0.0, 2.0))
     """
     given = {
         what: cell for what in ("start", "end", "duration") if (cell := row.get(what, "").strip())
     }
-    start = parse_seconds(given.get("start", "0"), "start", where)
+    start = parse_seconds(given.get("start", "0"), "start")
     if "end" in given:
-        return start, parse_seconds(given["end"], "end", where)
+        return start, parse_seconds(given["end"], "end")
     if "start" in row and "duration" in given:
-        return start, start + parse_seconds(given["duration"], "duration", where)
+        return start, start + parse_seconds(given["duration"], "duration")
     return start, None
 
 
-def parse_seconds(cell: str, what: str, where: str) -> float:
+def parse_seconds(cell: str, what: str) -> float:
     """Read a time in seconds.
 
     Parameters
@@ -155,8 +141,6 @@ def parse_seconds(cell: str, what: str, where: str) -> float:
         What the list says.
     what : str
         Name of the column, for the message.
-    where : str
-        Place in the list, ``file:line``.
 
     Returns
     -------
@@ -173,5 +157,5 @@ def parse_seconds(cell: str, what: str, where: str) -> float:
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds):
-        raise CorpusError(f"{where}: {what} is {quoted(cell)}; it must be a number of seconds")
+        raise CorpusError(f"{what} is {quoted(cell)}; it must be a number of seconds")
     return seconds

@@ -34,31 +34,11 @@ def data_folder(list_path: Path, data_dir: str | os.PathLike[str] | None) -> Pat
     return folder
 
 
-def is_folder(path: Path) -> bool:
-    """Say whether a path is a folder; a path that can't even be asked for is none."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
+# Not the methods of paths: those raise an error for a path that can't even be asked for.
+is_folder, is_file, exists = os.path.isdir, os.path.isfile, os.path.exists
 
 
-def is_file(path: Path) -> bool:
-    """Say whether a path is a file; a path that can't even be asked for is none."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def exists(path: Path) -> bool:
-    """Say whether there is anything; at a path that can't even be asked for there is nothing."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def locate(listed: str, folder: Path, *, where: str) -> Path:
+def locate(listed: str, folder: Path) -> Path:
     """Turn a path as listed into a path to open; whether it exists is not looked at.
 
     Parameters
@@ -67,8 +47,6 @@ def locate(listed: str, folder: Path, *, where: str) -> Path:
         The path as the list spells it, absolute or relative to ``folder``.
     folder : Path
         The data folder.
-    where : str
-        Place in the list, ``file:line``, for messages.
 
     Returns
     -------
@@ -82,25 +60,25 @@ def locate(listed: str, folder: Path, *, where: str) -> Path:
 
     Examples
     --------
-    >>> locate("ana/1.wav", Path("data"), where="list.tsv:2").as_posix()
+    >>> locate("ana/1.wav", Path("data")).as_posix()
     'data/ana/1.wav'
-    >>> locate("../secret.wav", Path("data"), where="list.tsv:3")
+    >>> locate("../secret.wav", Path("data"))
     Traceback (most recent call last):
     ...
-    speakergmm.errors.CorpusError: list.tsv:3: path '../secret.wav' leaves the data folder ...
+    speakergmm.errors.CorpusError: path '../secret.wav' leaves the data folder ...
     """
     if not listed:
-        raise CorpusError(f"{where}: the path is empty")
+        raise CorpusError("the path is empty")
     character = unlistable_character(listed)
     if character is not None:
-        raise CorpusError(f"{where}: path {quoted(listed)} holds {character}, a control character")
+        raise CorpusError(f"path {quoted(listed)} holds {character}, a control character")
     path = Path(listed)
     if not path.is_absolute() and ".." in path.parts:
         # Folded by name, not on disk: the list must read the same wherever the data lie.
         folded = Path(os.path.normpath(path))
         if folded.parts[:1] == ("..",):
             raise CorpusError(
-                f"{where}: path {quoted(listed)} leaves the data folder {shown(folder)}; paths in "
-                "a list lie below it or are absolute"
+                f"path {quoted(listed)} leaves the data folder {shown(folder)}; paths in a list "
+                "lie below it or are absolute"
             )
     return folder / path

@@ -2,9 +2,12 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.files import shown_path
 from speakergmm.words import clean
 
 MAX_NAME_LENGTH = 200
@@ -37,18 +40,20 @@ def quoted(text: str, *, limit: int = 80) -> str:
     return repr(text) if len(text) <= limit else repr(text[:limit]) + "..."
 
 
-def shown(path: object, *, limit: int = 300) -> str:
-    """Show a path in a message: escaped where it isn't printable, and without its middle if long.
+shown = partial(shown_path, limit=300)
+"""Show a path in a message, as `speakergmm.files.shown_path` does."""
+
+
+def first_few(names: Sequence[str], *, most: int = 3, limit: int = 80) -> str:
+    """Show the first of many names in a message, and how many others there are.
 
     Examples
     --------
-    >>> shown("a/1.wav"), shown("a/" * 30 + "1.wav", limit=20)
-    ('a/1.wav', 'a/a/a/a/a/...a/1.wav')
+    >>> first_few(["a", "b"]), first_few(["a", "b", "c", "d", "e"])
+    ("'a', 'b'", "'a', 'b', 'c' and 2 more")
     """
-    text = str(path)
-    if len(text) > limit:
-        text = f"{text[: limit // 2]}...{text[-(limit - limit // 2 - 3) :]}"
-    return text if text.isprintable() else repr(text)
+    told = ", ".join(quoted(n, limit=limit) if n else "(no name)" for n in names[:most])
+    return told + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def told_apart(first: str, second: str) -> tuple[str, str]:

@@ -7,9 +7,8 @@ from pathlib import PurePath
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
 from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
-from speakergmm.corpora.refusals import Refusals
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
-from speakergmm.text_files import Fault
+from speakergmm.text_files import Fault, FaultList
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _WILD = {"**/": "(?:.*/)?", "**": ".*?", "*": "[^/]*?", "?": "[^/]"}
@@ -175,7 +174,7 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
             "read_corpus(path, speaker_pattern=...)"
         )
     found = pattern if isinstance(pattern, NamePattern) else NamePattern(pattern)
-    refusals = Refusals(strict=strict)
+    faults = FaultList(corpus.source, list(corpus.faults), CorpusError, strict)
     spellings = Spellings()
     names = {u.id: relative_name(u.path, corpus.root) for u in corpus}
     speakers = {u.id: found.groups(names[u.id]).get("speaker") for u in corpus}
@@ -188,16 +187,14 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
             "stands, * for any characters, as in '*_{speaker}_*.wav'"
         )
     text = f"the pattern {quoted(found.text)} finds no speaker in this name"
-    refusals.add_all([Fault(str(u.path), None, text, u.id) for u in missing])
+    faults.add_all([Fault(str(u.path), None, text, u.id) for u in missing])
     named: list[Utterance] = []
     for utterance in corpus:
         speaker = speakers[utterance.id]
         if not speaker:
             continue
-        try:
+        with faults.of(utterance.path).of_line(None, utterance.id):
             if clash := spellings.clash(speaker, utterance.path.name):
                 raise InvalidInputError(f"speaker {clash}")
             named.append(replace(utterance, speaker=check_speaker_name(speaker)))
-        except InvalidInputError as error:
-            refusals.add(utterance.path, None, str(error), utterance=utterance.id)
-    return replace(corpus, utterances=tuple(named), faults=(*corpus.faults, *refusals.faults))
+    return replace(corpus, utterances=tuple(named), faults=tuple(faults.faults))

@@ -3,20 +3,23 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
-from speakergmm.corpora.corpus import Corpus, and_more
+from speakergmm.corpora.corpus import Corpus
 from speakergmm.corpora.lists import read_list
 from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
 from speakergmm.corpora.names import (
     Spellings,
     check_speaker_name,
     comparison_key,
+    first_few,
     quoted,
     shown,
 )
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.text_files import FaultList, and_more
 
 SPLIT_NAMES = ("dev", "eval")
 """Parts of a protocol: settings are chosen on the first and reported on the second."""
@@ -279,13 +282,15 @@ def read_protocol(
             raise CorpusError(f"{shown(given)} has no {missing.name}; enrolment needs trials")
         if enroll.exists():
             splits[name] = _read_split(enroll, trials, folder, notes)
+    others = _other_lists(given)
+    unread = f"; not read: {first_few(others)}" if others else ""
     if not splits:
         raise CorpusError(
             f"{shown(given)} has neither eval_enroll.tsv with eval_trials.tsv nor dev_enroll.tsv "
-            f"with dev_trials.tsv; a protocol needs one of the pairs{_listed(_other_lists(given))}"
+            f"with dev_trials.tsv; a protocol needs one of the pairs{unread}"
         )
-    if others := _other_lists(given):
-        notes.append(f"{shown(given)}: lists that do not belong to a protocol{_listed(others)}")
+    if unread:
+        notes.append(f"{shown(given)}: lists that do not belong to a protocol{unread}")
     return Protocol(background, splits, source=str(given), notes=tuple(notes))
 
 
@@ -301,53 +306,37 @@ def _other_lists(folder: Path) -> list[str]:
     )
 
 
-def _listed(names: list[str]) -> str:
-    if not names:
-        return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"; not read: {', '.join(quoted(name) for name in names[:3])}{more}"
-
-
 def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:
     enrolment: dict[str, list[Path]] = {}
     listed: dict[tuple[str, Path], int] = {}
-    names: dict[str, str] = {}
     spellings = Spellings()
+    check_name = cache(lambda cell: check_speaker_name(cell.strip()))  # stands on many rows
+    faults = FaultList(str(enroll), error=CorpusError, strict=True)
     for line, row in read_table(enroll, required=("model", "path"), notes=notes):
-        where = f"{shown(enroll)}:{line}"
-        model = _model_name(row["model"], names, where)
-        path = locate(row["path"], folder, where=where)
-        if clash := spellings.clash(row["model"].strip(), f"line {line}"):
-            raise CorpusError(f"{where}: model {clash}")
-        if (model, path) in listed:
-            raise CorpusError(f"{where}: repeats line {listed[model, path]}")
-        listed[model, path] = line
-        enrolment.setdefault(model, []).append(path)
+        with faults.of_line(line):
+            model, path = check_name(row["model"]), locate(row["path"], folder)
+            if clash := spellings.clash(row["model"].strip(), f"line {line}"):
+                raise CorpusError(f"model {clash}")
+            if (model, path) in listed:
+                raise CorpusError(f"repeats line {listed[model, path]}")
+            listed[model, path] = line
+            enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
+    faults = faults.of(trials)
     for line, row in read_table(
         trials, required=("model", "path"), optional=("label",), notes=notes
     ):
-        where = f"{shown(trials)}:{line}"
-        label = row["label"].strip() if "label" in row else None
-        if label is not None and label not in LABELS:
-            raise CorpusError(
-                f"{where}: label {quoted(label)} is unknown; it must be 'target' or 'nontarget'"
-            )
-        path = locate(row["path"], folder, where=where)
-        found.append(Trial(_model_name(row["model"], names, where), path, label, row["path"]))
-        lines.append(line)
+        with faults.of_line(line):
+            label = row["label"].strip() if "label" in row else None
+            if label is not None and label not in LABELS:
+                raise CorpusError(
+                    f"label {quoted(label)} is unknown; it must be 'target' or 'nontarget'"
+                )
+            model, path = check_name(row["model"]), locate(row["path"], folder)
+            found.append(Trial(model, path, label, row["path"]))
+            lines.append(line)
     fault = find_trial_fault(enrolment, found)
     if fault is not None:
-        raise CorpusError(f"{shown(trials)}:{lines[fault[0]]}: {fault[1]}")
+        faults.add(lines[fault[0]], fault[1])
     return Split({model: tuple(paths) for model, paths in enrolment.items()}, tuple(found))
-
-
-def _model_name(cell: str, known: dict[str, str], where: str) -> str:
-    """Check a model's name once, however many rows it stands on."""
-    if cell not in known:
-        try:
-            known[cell] = check_speaker_name(cell.strip())
-        except InvalidInputError as error:
-            raise CorpusError(f"{where}: {error}") from error
-    return known[cell]

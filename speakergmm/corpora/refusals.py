@@ -1,79 +1,59 @@
-"""What readers of corpora do with a fault: refuse the corpus, or gather it and go on."""
+"""What contradicts or repeats something else in the lists of a corpus, and is left out."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TypeVar
 
-from speakergmm.corpora.corpus import Utterance, and_more, find_conflicts
-from speakergmm.corpora.names import comparison_key, shown
+from speakergmm.corpora.corpus import Utterance, find_conflicts
+from speakergmm.corpora.names import comparison_key, quoted
 from speakergmm.errors import CorpusError
-from speakergmm.text_files import Fault
+from speakergmm.text_files import Fault, FaultList
+
+T = TypeVar("T")
 
 
-class Refusals:
-    """Takes the faults of the files of a corpus.
+class ByName(dict[str, T]):
+    """What the lines of a file say, by name; what stands twice is left out whole.
 
     Parameters
     ----------
-    strict : bool, default=True
-        Raise an error for the first fault. Without it faults are gathered, and whoever tells of
-        one leaves out the utterances that it touches.
+    what : str
+        What the names are of, for messages.
 
     Examples
     --------
-    >>> refusals = Refusals(strict=False)
-    >>> refusals.add(Path("list.tsv"), 3, "the speaker is empty")
-    >>> print(*refusals.faults)
-    list.tsv:3: the speaker is empty
+    >>> found = ByName[str]("utterance")
+    >>> found.take("u1", 1)
+    >>> found["u1"] = "yes"
+    >>> found.take("u1", 7)
+    Traceback (most recent call last):
+    ...
+    speakergmm.errors.CorpusError: utterance 'u1' stands on line 1 too; keep one
+    >>> found
+    {}
     """
 
-    def __init__(self, *, strict: bool = True) -> None:
-        self.strict = strict
-        self.faults: list[Fault] = []
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+        self._first: dict[str, int] = {}
 
-    def add(
-        self, path: Path, line: int | None, message: str, *, utterance: str | None = None
-    ) -> None:
-        """Take one fault.
-
-        Raises
-        ------
-        CorpusError
-            If strict.
-        """
-        self.add_all([Fault(str(path), line, message, utterance)])
-
-    def add_all(self, faults: Sequence[Fault]) -> None:
-        """Take faults of one kind; the error names the first and how many more there are.
+    def take(self, name: str, line: int) -> None:
+        """Note that a line is of a name, before what it says is kept.
 
         Raises
         ------
         CorpusError
-            If strict, and there is any.
+            If another line was: nobody knows which is meant, so that neither stays.
         """
-        if self.strict and faults:
-            raise CorpusError(f"{faults[0]}{and_more(faults)}")
-        self.faults += faults
-
-    def take(
-        self, path: Path, line: int, error: Exception, *, utterance: str | None = None
-    ) -> None:
-        """Take a fault that was raised as an error, with or without the place in its message.
-
-        Raises
-        ------
-        CorpusError
-            If strict.
-        """
-        message = str(error).removeprefix(f"{shown(path)}:{line}: ")
-        try:
-            self.add(path, line, message, utterance=utterance)
-        except CorpusError as refused:
-            raise refused from error
+        first = self._first.setdefault(name, line)
+        if first != line:
+            self.pop(name, None)
+            raise CorpusError(f"{self._what} {quoted(name)} stands on line {first} too; keep one")
 
 
 def without_conflicts(
-    path: Path, utterances: Sequence[Utterance], lines: Sequence[int], refusals: Refusals
-) -> list[Utterance]:
+    listed: Sequence[tuple[Utterance, int]], faults: FaultList
+) -> tuple[Utterance, ...]:
     """Leave out utterances that contradict or repeat others.
 
     Of utterances with one id none stays: nobody knows which is meant. Of one recording listed twice
@@ -81,24 +61,21 @@ def without_conflicts(
 
     Parameters
     ----------
-    path : Path
-        The list.
-    utterances : sequence of Utterance
-    lines : sequence of int
-        Where each stands in the list.
-    refusals : Refusals
-        Gets the conflicts.
+    listed : sequence of (Utterance, int)
+        With the line on which each stands.
+    faults : FaultList
+        Of the list; gets the conflicts.
 
     Returns
     -------
-    list of Utterance
+    tuple of Utterance
     """
-    kept = list(zip(utterances, lines, strict=True))
+    kept = list(listed)
     while conflicts := find_conflicts([utterance for utterance, _ in kept]):
-        refusals.add_all(
+        faults.add_all(
             [
                 Fault(
-                    str(path),
+                    faults.path,
                     kept[found.second][1],
                     f"{found.reason} on line {kept[found.first][1]}",
                     kept[found.second][0].id,
@@ -114,7 +91,7 @@ def without_conflicts(
             elif first.speaker != second.speaker and _key(first) == _key(second):
                 dropped |= {i for i, (u, _) in enumerate(kept) if u.speaker == second.speaker}
         kept = [each for place, each in enumerate(kept) if place not in dropped]
-    return [utterance for utterance, _ in kept]
+    return tuple(utterance for utterance, _ in kept)
 
 
 def _key(utterance: Utterance) -> str | None:

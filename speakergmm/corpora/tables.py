@@ -17,61 +17,31 @@ from speakergmm.corpora.columns import (
 from speakergmm.corpora.names import quoted, shown
 from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
-from speakergmm.text_files import Fault, open_text
+from speakergmm.text_files import FaultList, raw_lines
 
 _LONGEST_ROW, _MOST_COLUMNS = 1 << 20, 10_000
 _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def text_lines(
-    path: Path, faults: list[Fault] | None = None, *, opened: io.BufferedReader | None = None
+    path: Path, faults: FaultList, *, opened: io.BufferedReader | None = None
 ) -> Iterator[str]:
-    """Read a text file or pipe line by line as UTF-8, dropping a byte order mark.
-
-    Parameters
-    ----------
-    path : Path
-        The file, plain or compressed by gzip; see `open_text` for what is refused.
-    faults : list of Fault, optional
-        Gets a fault for each line that isn't UTF-8, in whose place an empty one comes. By default
-        the first is an error.
-    opened : BufferedReader, optional
-        The file, if it is open already; it is closed at the end.
-
-    Yields
-    ------
-    str
-        A line with its end, as it stands.
+    """Read the lines of a list as `raw_lines` does, each with its end.
 
     Raises
     ------
     CorpusError
-        If it can't be read, is empty, or isn't UTF-8 (the line is named).
+        If it can't be read, is empty, or, where `faults` is strict, isn't UTF-8.
     """
     is_empty = True
     try:
-        with opened or open_text(path) as file:
-            if file.peek(2).startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise CorpusError(f"{shown(path)} is UTF-16 text; save it as UTF-8")
-            for number, raw in enumerate(file, start=1):
-                line = _decoded(path, number, raw, faults)
-                is_empty = is_empty and not line.strip()
-                yield line
+        for _, line in raw_lines(path, faults, opened=opened):
+            is_empty = is_empty and not line.strip()
+            yield line
     except UnreadableFileError as error:
         raise CorpusError(f"{shown(path)} {error.reason}") from None
     if is_empty:
         raise CorpusError(f"{shown(path)} is empty; a list has at least one row")
-
-
-def _decoded(path: Path, number: int, raw: bytes, faults: list[Fault] | None) -> str:
-    try:
-        return raw.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError as error:
-        byte = f"byte 0x{raw[error.start]:02x} is not UTF-8; save the list as UTF-8 text"
-        if faults is None:
-            raise CorpusError(f"{shown(path)}:{number}: {byte}") from None
-        faults.append(Fault(str(path), number, byte))
-        return "\n"
 
 
 class _TableLines:
@@ -110,7 +80,7 @@ def read_table(
     required: Sequence[str],
     optional: Sequence[str] = (),
     known: Sequence[str] = (),
-    faults: list[Fault] | None = None,
+    faults: FaultList | None = None,
     notes: list[str] | None = None,
     opened: io.BufferedReader | None = None,
 ) -> Iterator[tuple[int, dict[str, str]]]:
@@ -130,10 +100,10 @@ def read_table(
         Columns it may have.
     known : sequence of str
         Columns it may have that somebody else reads.
-    faults : list of Fault, optional
+    faults : FaultList, optional
         Gets a fault for each row of too many or too few cells, or of a cell with several lines,
         which is passed over, for broken quoting, which ends the table, and for a column that looks
-        like one that is missing. By default those are errors.
+        like one that is missing. By default the first of them is an error.
     notes : list of str, optional
         Gets a line where there are columns that nobody reads.
     opened : BufferedReader, optional
@@ -152,11 +122,11 @@ def read_table(
         If a column is missing or named twice, a row has too many or too few cells or one of several
         lines, quoting is broken, or there is no row.
     """
-    known_faults = len(faults or ())
+    faults = FaultList(str(path), error=CorpusError, strict=True) if faults is None else faults
+    known_faults = len(faults.faults)
     lines = _TableLines(path, text_lines(path, faults, opened=opened))
     first = lines.first()
     separator = _separator(path, first)
-    n_rows = 0
     # Common Voice quotes nothing: a sentence may begin with a quotation mark and have no other.
     is_unquoted = separator == "\t" and "client_id" in spelled(first.split(separator))
     rows = csv.reader(
@@ -166,13 +136,12 @@ def read_table(
         skipinitialspace=separator != "\t",
         strict=True,
     )
+    n_rows = 0
     try:
-        header = next((row for row in rows if row), [])
-        if len(header) > _MOST_COLUMNS:
-            raise CorpusError(f"{shown(path)}:1: {len(header):,} columns; no list has so many")
-        places = _places(path, header, required, optional, faults)
+        header = next(filter(None, rows), [])
         read = list(dict.fromkeys([*known, *required, *optional]))
-        _check_others(path, header, read, faults, notes)
+        places = _places(header, required, optional, faults)
+        _check_others(header, read, faults, notes)
         # What is wrong with a path is said where paths are looked at.
         texts = [place for name, place in find_columns(header, read).items() if name != "path"]
         for row in rows:
@@ -180,16 +149,8 @@ def read_table(
             if not row:
                 continue
             n_rows += 1
-            message = None
-            if len(row) != len(header):
-                plural = "" if len(row) == 1 else "s"
-                message = f"{len(row)} cell{plural} where the header has {len(header)}"
-            elif any("\n" in row[place] for place in texts):
-                message = "a cell holds several lines; is a quotation mark missing before it ends?"
-            if message is not None:
-                if faults is None:
-                    raise CorpusError(f"{shown(path)}:{rows.line_num}: {message}")
-                faults.append(Fault(str(path), rows.line_num, message))
+            if fault := _row_fault(row, header, texts):
+                faults.add(rows.line_num, fault)
                 continue
             cells = [_unquoted(cell) for cell in row] if is_unquoted else row
             yield rows.line_num, {name: cells[place] for name, place in places.items()}
@@ -197,11 +158,20 @@ def read_table(
         reason = str(error).replace("\t", "tab")  # it may quote the separator
         if "limit" not in reason:
             reason = f"a quotation mark is missing or misplaced ({reason})"
-        if faults is None or not n_rows:
+        if faults.strict or not n_rows:
             raise CorpusError(f"{shown(path)}:{rows.line_num}: {reason}") from error
-        faults.append(Fault(str(path), rows.line_num, f"{reason}; the rest is not read"))
-    if not n_rows and len(faults or ()) == known_faults:
+        faults.add(rows.line_num, f"{reason}; the rest is not read")
+    if not n_rows and len(faults.faults) == known_faults:
         raise CorpusError(f"{shown(path)} has a header and no rows; a list has at least one row")
+
+
+def _row_fault(row: Sequence[str], header: Sequence[str], texts: Sequence[int]) -> str | None:
+    if len(row) != len(header):
+        plural = "" if len(row) == 1 else "s"
+        return f"{len(row)} cell{plural} where the header has {len(header)}"
+    if any("\n" in row[place] for place in texts):
+        return "a cell holds several lines; is a quotation mark missing before it ends?"
+    return None
 
 
 def _unquoted(cell: str) -> str:
@@ -218,7 +188,8 @@ def read_header(path: Path, *, opened: io.BufferedReader | None = None) -> list[
     CorpusError
         If it can't be read.
     """
-    first = _TableLines(path, text_lines(path, opened=opened)).first().rstrip("\r\n")
+    faults = FaultList(str(path), error=CorpusError, strict=True)
+    first = _TableLines(path, text_lines(path, faults, opened=opened)).first().rstrip("\r\n")
     try:
         cells = next(csv.reader([first], delimiter=_separator(path, first)))
     except csv.Error as error:
@@ -234,46 +205,34 @@ def _separator(path: Path, header: str) -> str:
 
 
 def _places(
-    path: Path,
-    header: list[str],
-    required: Sequence[str],
-    optional: Sequence[str],
-    faults: list[Fault] | None,
+    header: list[str], required: Sequence[str], optional: Sequence[str], faults: FaultList
 ) -> dict[str, int]:
+    if len(header) > _MOST_COLUMNS:
+        raise CorpusError(f"{shown(faults.path)}:1: {len(header):,} columns; no list has so many")
     places = find_columns(header, (*required, *optional))
     missing = [name for name in required if name not in places]
     if missing:
         wanted = " and ".join(repr(name) for name in missing)
         found = quoted(", ".join(header), limit=200)
         raise CorpusError(
-            f"{shown(path)}:1: no column {wanted}; the first line must name the columns, and it is "
-            f"{found}"
+            f"{shown(faults.path)}:1: no column {wanted}; the first line must name the columns, "
+            f"and it is {found}"
         )
     for name, column in repeated_columns(header, places).items():
-        fault = Fault(str(path), 1, f"column {quoted(column)} is named twice")
-        if faults is None or name in required:
-            raise CorpusError(str(fault))
-        faults.append(fault)
+        message = f"column {quoted(column)} is named twice"
+        if name in required:
+            raise CorpusError(f"{shown(faults.path)}:1: {message}")
+        faults.add(1, message)
         del places[name]
     return places
 
 
 def _check_others(
-    path: Path,
-    header: list[str],
-    known: Sequence[str],
-    faults: list[Fault] | None,
-    notes: list[str] | None,
+    header: list[str], known: Sequence[str], faults: FaultList, notes: list[str] | None
 ) -> None:
     for name, meant in misspelt_columns(header, known).items():
-        fault = Fault(
-            str(path),
-            1,
-            f"column {quoted(name)} looks like {meant!r}, which is missing; rename it, or drop it",
-        )
-        if faults is None:
-            raise CorpusError(str(fault))
-        faults.append(fault)
+        message = f"column {quoted(name)} looks like {meant!r}, which is missing"
+        faults.add(1, f"{message}; rename it, or drop it")
     unread = unread_columns(header, known)
     if unread is not None and notes is not None:
-        notes.append(f"{shown(path)}:1: {unread}")
+        notes.append(f"{shown(faults.path)}:1: {unread}")

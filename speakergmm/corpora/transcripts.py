@@ -10,11 +10,12 @@ from pathlib import Path
 from speakergmm.corpora.beside import read_beside
 from speakergmm.corpora.columns import CORPUS_COLUMNS, find_columns
 from speakergmm.corpora.corpus import Corpus
-from speakergmm.corpora.kaldi_text import GatheredTranscripts, read_kaldi_text
+from speakergmm.corpora.kaldi_text import read_kaldi_text, take_words
 from speakergmm.corpora.lists import default_id, parse_stretch
 from speakergmm.corpora.locations import exists, is_file, is_folder
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.reading import read_utterances
+from speakergmm.corpora.refusals import ByName
 from speakergmm.corpora.tables import read_header, read_table
 from speakergmm.corpora.transcript import (
     Transcript,
@@ -26,7 +27,7 @@ from speakergmm.corpora.transcript import (
 from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import UnreadableFileError
-from speakergmm.text_files import Fault, open_text, reopened
+from speakergmm.text_files import Fault, FaultList, open_text, reopened
 from speakergmm.words import Case, clean, split_words
 
 __all__ = [
@@ -202,32 +203,27 @@ def is_list(path: Path, start: bytes) -> bool:
 def _read_list(
     path: Path, case: Case | None, strict: bool, notes: list[str], opened: io.BufferedReader
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
-    gathered = GatheredTranscripts(path)
+    said = ByName[Transcript]("utterance")
+    faults = FaultList(str(path))
+    refused = replace(faults, error=CorpusError, strict=strict)
     for line, row in read_table(
         path,
         required=(),
         optional=("path", "start", "end", "duration", "id", "text"),
         known=CORPUS_COLUMNS,
-        faults=None if strict else gathered.faults.faults,
+        faults=refused,
         notes=notes,
         opened=opened,
     ):
         if "text" not in row:
             return None
-        where = f"{shown(path)}:{line}"
-        try:
-            start, end = parse_stretch(row, where)
-        except CorpusError as error:
-            if strict:
-                raise
-            message = str(error).removeprefix(f"{where}: ")
-            gathered.faults.add(line, message, utterance=row.get("id") or None)
-            continue
         utterance = row.get("id", "")
-        if not utterance and row.get("path", ""):
-            utterance = default_id(row["path"], start, end)
-        if utterance := clean(utterance):
-            gathered.add(utterance, split_words(row["text"], case), line)
-        else:
-            gathered.faults.add(line, "neither an id nor a path; name the utterance")
-    return gathered.found, gathered.faults.sorted()
+        with refused.of_line(line, utterance or None):
+            start, end = parse_stretch(row)
+            if not utterance and row.get("path", ""):
+                utterance = default_id(row["path"], start, end)
+            if utterance := clean(utterance):
+                take_words(said, utterance, split_words(row["text"], case), line, faults)
+            else:
+                faults.add(line, "neither an id nor a path; name the utterance")
+    return said, faults.sorted()

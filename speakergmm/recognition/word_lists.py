@@ -19,7 +19,7 @@ from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_beside, read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
-from speakergmm.text_files import reopened
+from speakergmm.text_files import FaultList, reopened
 from speakergmm.words import clean, split_words, words_of
 
 COLUMNS = ("word", "text")
@@ -218,19 +218,17 @@ def cut_words(
     path = Path(table)
     cut: list[Utterance] = []
     words: dict[str, str] = {}
+    faults = FaultList(str(path), error=CorpusError, strict=True)
     for line, row in read_table(path, required=("utterance", "start", "duration", "word")):
         whole = known.get(clean(row["utterance"]))
         if whole is None:
             continue
-        where = f"{shown(path)}:{line}"
-        start = whole.start + parse_seconds(row["start"], "start", where)
-        end = start + parse_seconds(row["duration"], "duration", where)
-        try:
+        with faults.of_line(line):
+            start = whole.start + parse_seconds(row["start"], "start")
+            end = start + parse_seconds(row["duration"], "duration")
             piece = replace(whole, id=f"{whole.id}#{row['start']}", start=start, end=end)
-        except InvalidInputError as error:
-            raise CorpusError(f"{where}: {error}") from error
-        cut.append(piece)
-        words[piece.id] = row["word"]
+            cut.append(piece)
+            words[piece.id] = row["word"]
     if not cut:
         raise CorpusError(f"{shown(path)} has no word of the recordings of {corpus.source}")
     kept = {word for word, _ in Counter(words.values()).most_common(most_frequent)}
