@@ -235,7 +235,7 @@ def test_values_too_large_to_be_squared_are_named(topology, value):
     X = np.random.default_rng(0).normal(size=(60, 2))
     X[7, 1] = value
     with pytest.raises(
-        InvalidInputError, match=r"^feature 1 has values up to .*scale the .* down$"
+        InvalidInputError, match=r"^feature 1 has values too large .*scale the .* down$"
     ):
         GaussianMixtureHMM(2, 1, topology=topology).fit(X, [30, 30])
     X[7, 1] = 1e150
