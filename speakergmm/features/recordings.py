@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
@@ -54,6 +54,14 @@ OnSkip = Callable[[SkippedRecording], None]
 def warn_of_skip(skipped: SkippedRecording) -> None:
     """Issue a `SkippedRecordingWarning`: what happens by default."""
     warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
+
+
+class HowToMap(TypedDict, total=False):
+    """Keywords of `map_recordings` that what calls it hands on."""
+
+    n_jobs: int
+    strict: bool
+    on_skip: OnSkip | None
 
 
 def map_recordings(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from speakergmm.errors import (
     ModelFormatError,
 )
 from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
-from speakergmm.features.recordings import OnSkip, cached_extractor
+from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -210,23 +210,15 @@ class AcousticModel(SpeaksWords):
         return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
-        self,
-        utterances: Recordings,
-        *,
-        n_jobs: int = 1,
-        strict: bool = False,
-        on_skip: OnSkip | None = None,
-        description: str | None = None,
+        self, utterances: Recordings, *, description: str | None = None, **how: Unpack[HowToMap]
     ) -> FeatureArchive:
         """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
         return FeatureArchive.of(
             as_utterances(utterances),
             self.features,
             self.normalisation,
-            n_jobs=n_jobs,
-            strict=strict,
-            on_skip=on_skip,
             description=description,
+            **how,
         )
 
     def features_of(

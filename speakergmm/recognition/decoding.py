@@ -210,7 +210,7 @@ class Decoder:
             model.models,
             model.lexicon,
             language_model=as_language_model(language_model),
-            words=lexicon_words(words, model.lexicon),
+            words=_lexicon_words(words, model.lexicon),
             language_scale=language_scale,
             word_penalty=word_penalty,
             **_silence(model),
@@ -240,12 +240,11 @@ class Decoder:
         """
         model = as_model(model)
         silence = _silence(model)
+        del silence["short_pause"]
         graph = phone_graph(
             model.models,
             language_model=as_language_model(language_model),
-            silence=silence["silence"],
-            silence_probability=silence["silence_probability"],
-            edge_silence_probability=silence["edge_silence_probability"],
+            **silence,
             language_scale=language_scale,
             word_penalty=word_penalty,
         )
@@ -270,17 +269,8 @@ class Decoder:
         options : DecodingOptions, optional
             Only the acoustic scale (for posteriors) and the number of alternatives count.
         """
-        from speakergmm.hmm.decoding.isolated import IsolatedWords
-
         model = as_model(model)
-        search = IsolatedWords(
-            model.models,
-            model.lexicon,
-            lexicon_words(words, model.lexicon),
-            silence=model.silence.unit,
-            silence_probability=model.silence.edge_probability,
-        )
-        return cls(model, search, options or DecodingOptions())
+        return cls(model, isolated_words(model, words), options or DecodingOptions())
 
     def decode_features(self, X: NDArray[np.floating[Any]]) -> DecodingResult:
         """Recognise normalised features (T, D).
@@ -417,7 +407,22 @@ def _search(
     return search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
 
 
-def lexicon_words(
+def isolated_words(
+    model: AcousticModel, words: Iterable[str] | Mapping[str, float] | None
+) -> IsolatedWords:
+    """Build the search of recordings that are one word each, with silence at their edges."""
+    from speakergmm.hmm.decoding.isolated import IsolatedWords
+
+    return IsolatedWords(
+        model.models,
+        model.lexicon,
+        _lexicon_words(words, model.lexicon),
+        silence=model.silence.unit,
+        silence_probability=model.silence.edge_probability,
+    )
+
+
+def _lexicon_words(
     words: Iterable[str] | Mapping[str, float] | str | None, lexicon: Container[str]
 ) -> list[str] | dict[str, float] | None:
     """Write words as a lexicon has them: a word that was trained as one may hold white space."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ _REMARKABLE = 6.0
 # What any indicator but confidence adds to suspicion at most. Where a model has seen little but
 # digital silence, another silence is thousands of deviations from the usual.
 _MOST = _REMARKABLE
-# Seconds of speech outside words, and a word's confidence, that are remarkable by themselves.
+# Seconds of speech outside words, and a word's confidence, that are remarkable by themselves:
+# their indicators exceed the limit there.
 _OUTSIDE_SECONDS = 0.3
 _LOW_CONFIDENCE = 0.5
 # Fewer utterances, or phones of a kind, say little of what is usual.
@@ -133,9 +134,7 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         return {
-            "utterance": self.utterance,
-            "recording": self.recording,
-            "transcript": self.transcript,
+            **asdict(self),
             "suspicion": round(self.suspicion, 3),
             "reasons": list(self.reasons),
             "indicators": {
@@ -284,29 +283,28 @@ def robust_deviations(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.float64]]:
     """Deviations of all utterances, positive towards suspicion."""
 
-    def lowness(values: list[float]) -> NDArray[np.float64]:
+    def column(name: str) -> NDArray[np.float64]:
+        return np.array([getattr(item, name) for item in items], np.float64)
+
+    def lowness(values: Any) -> NDArray[np.float64]:
         return np.maximum(-robust_deviations(np.array(values, np.float64)), 0.0)
 
-    worst = [min((w.goodness for w in item.words), default=math.nan) for item in items]
-    outside = np.array([item.loud_outside for item in items], np.float64)
     if len(items) < _LEAST_UTTERANCES:
-        overall = -np.array([item.goodness for item in items], np.float64)
-        goodness = _REMARKABLE * np.maximum(overall, 0.0) / _BAD_GOODNESS
+        goodness = _REMARKABLE * np.maximum(-column("goodness"), 0.0) / _BAD_GOODNESS
         longest = [max((frames for _, frames, _ in item.phones), default=0) for item in items]
         duration = _REMARKABLE * np.array(longest, np.float64) / _LONG_PHONE
     else:
-        goodness = lowness([item.goodness for item in items])
+        goodness = lowness(column("goodness"))
         duration = _odd_durations(items)
+    worst = [min((w.goodness for w in item.words), default=math.nan) for item in items]
     return {
-        "likelihood": lowness([item.log_likelihood for item in items]),
+        "likelihood": lowness(column("log_likelihood")),
         "goodness": goodness,
         "worst_word": lowness(worst),
-        "silence": np.maximum(
-            robust_deviations(np.array([item.silence_misfit for item in items], np.float64)), 0.0
-        ),
+        "silence": lowness(-column("silence_misfit")),
         "duration": duration,
         # Not against the corpus: most utterances have next to nothing outside words.
-        "loud_outside": outside / _OUTSIDE_SECONDS * _REMARKABLE,
+        "loud_outside": column("loud_outside") / _OUTSIDE_SECONDS * _REMARKABLE,
         "confidence": _doubts(items),
         "no_speech": np.array(
             [
@@ -379,46 +377,23 @@ def _loud_outside(aligned: AlignedUtterance, inside: NDArray[np.bool_]) -> float
 
 def _remarks(item: UtteranceEvidence, values: dict[str, float]) -> list[tuple[float, str]]:
     """Reasons in words, each with its weight."""
-    remarks = []
-    if item.has_speech is False:
-        remarks.append((values["no_speech"], f"no speech found in {item.seconds:.2f} s"))
-    if values["likelihood"] > _REMARKABLE:
-        remarks.append(
-            (values["likelihood"], f"log-likelihood {item.log_likelihood:.1f} a frame is low")
-        )
-    if values["goodness"] > _REMARKABLE:
-        remarks.append(
-            (values["goodness"], f"other phones fit better all along ({-item.goodness:.1f} nats)")
-        )
-    if item.words and values["worst_word"] > _REMARKABLE:
-        worst = min(item.words, key=lambda word: word.goodness)
-        remarks.append(
-            (
-                values["worst_word"],
-                f"{worst.label!r} at {worst.start:.2f} s fits badly ({-worst.goodness:.1f} nats)",
-            )
-        )
-    if values["silence"] > _REMARKABLE:
-        remarks.append((values["silence"], "a silence sounds like phones"))
-    if values["duration"] > _REMARKABLE:
-        remarks.append((values["duration"], "phones of unusual length"))
-    if item.loud_outside > _OUTSIDE_SECONDS:
-        remarks.append(
-            (values["loud_outside"], f"{item.loud_outside:.2f} s of speech outside words")
-        )
+    texts = {
+        "no_speech": f"no speech found in {item.seconds:.2f} s",
+        "likelihood": f"log-likelihood {item.log_likelihood:.1f} a frame is low",
+        "goodness": f"other phones fit better all along ({-item.goodness:.1f} nats)",
+        "silence": "a silence sounds like phones",
+        "duration": "phones of unusual length",
+        "loud_outside": f"{item.loud_outside:.2f} s of speech outside words",
+        "confidence": "words are less sure than in other utterances",
+    }
     if item.words:
+        worst = min(item.words, key=lambda word: word.goodness)
+        place = f"{worst.label!r} at {worst.start:.2f} s"
+        texts["worst_word"] = f"{place} fits badly ({-worst.goodness:.1f} nats)"
         unsure = min(item.words, key=_sureness)
-        sure = _sureness(unsure)
-        if sure < _LOW_CONFIDENCE:
-            remarks.append(
-                (
-                    values["confidence"],
-                    f"{unsure.label!r} at {unsure.start:.2f} s is unsure ({sure:.2f})",
-                )
-            )
-        elif values["confidence"] > _REMARKABLE:
-            remarks.append((values["confidence"], "words are less sure than in other utterances"))
-    return remarks
+        if (sure := _sureness(unsure)) < _LOW_CONFIDENCE:
+            texts["confidence"] = f"{unsure.label!r} at {unsure.start:.2f} s is unsure ({sure:.2f})"
+    return [(values[name], text) for name, text in texts.items() if values[name] > _REMARKABLE]
 
 
 def _sureness(word: WordEvidence) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from speakergmm.errors import InvalidInputError
@@ -55,12 +55,7 @@ class SilenceModel:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
-        return {
-            "unit": self.unit,
-            "probability": self.probability,
-            "edge_probability": self.edge_probability,
-            "short_pause": self.short_pause,
-        }
+        return asdict(self)
 
 
 class SpeaksWords:

@@ -5,23 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
 
-import numpy as np
-
-from speakergmm.audio import AudioWarning, iter_audio, probe
+from speakergmm.audio import AudioWarning, probe
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.spectra import SpectralAnalysis
-from speakergmm.features.voice_activity import (
-    EnergyHistogram,
-    energy_threshold,
-    log_energy_16_bit,
-    smoothed_decisions,
-)
 from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.recognition.loudness import log_energies, speech_found
 
 
 def shortest_frames(
@@ -118,46 +109,14 @@ class Measure:
             with warnings.catch_warnings():
                 # A low rate is a problem of its own.
                 warnings.simplefilter("ignore", AudioWarning)
-                blocks = iter_audio(
-                    utterance.path,
-                    sample_rate=self.config.sample_rate,
-                    start=utterance.start,
-                    end=utterance.end,
-                )
-                energies = list(_analysis(self.config).energies(blocks))
+                rule = FeatureConfig.preset("speaker")
+                energy = log_energies(utterance, self.config, floor=rule.vad_floor)
         except SpeakerGmmError as error:
             return Measured(refusal=str(error))
-        energy = np.concatenate(energies) if energies else np.zeros(0, np.float32)
-        return Measured(info.sample_rate, seconds, len(energy), self._has_speech(energy))
+        return Measured(info.sample_rate, seconds, len(energy), speech_found(energy, rule))
 
     def _n_frames(self, n_samples: int) -> int:
         length, shift = self.config.frame_samples, self.config.shift_samples
         if self.config.framing == "centred":
             n_samples += 2 * (length // 2)
         return 0 if n_samples < length else 1 + (n_samples - length) // shift
-
-    def _has_speech(self, energy: np.ndarray[tuple[int], np.dtype[np.float32]]) -> bool:
-        """Decide by the energy rule of the features for speakers."""
-        if not len(energy):
-            return False
-        rule = FeatureConfig.preset("speaker")
-        log_energy = log_energy_16_bit(
-            energy,
-            sample_scale=self.config.sample_scale,
-            frame_samples=self.config.frame_samples,
-            floor=rule.vad_floor,
-        )
-        histogram = EnergyHistogram()
-        histogram.add(log_energy)
-        least = energy_threshold(
-            histogram, threshold=rule.vad_threshold, mean_scale=rule.vad_mean_scale
-        )
-        speech = smoothed_decisions(
-            log_energy > least, context=rule.vad_context, proportion=rule.vad_proportion
-        )
-        return bool(speech.any())
-
-
-@cache
-def _analysis(config: FeatureConfig) -> SpectralAnalysis:
-    return SpectralAnalysis(config)

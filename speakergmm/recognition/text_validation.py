@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.corpora import Corpus
-from speakergmm.corpora.given import Recordings, as_corpus
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
+from speakergmm.features.recordings import as_config
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
@@ -28,8 +28,6 @@ from speakergmm.text_files import FaultyFileError
 
 if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel
-
-AnyPath = str | os.PathLike[str]
 
 
 def validate_text(
@@ -134,7 +132,7 @@ def validate_text(
     if model is not None:
         problems += missing_phones(used, words, graphemes, set(model.models.units))
     problems += language_model_words(language_model, used, words)
-    config = model.features if model is not None else _config(features or "hmm")
+    config = model.features if model is not None else as_config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate
     measured = dict(
         zip(
@@ -148,10 +146,6 @@ def validate_text(
     problems += _recordings(corpus, measured, least_rate, sample_rate)
     problems += _too_short(used, measured, words, unknown, model)
     return tuple(sorted(problems, key=order))
-
-
-def _config(features: FeatureConfig | str) -> FeatureConfig:
-    return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)
 
 
 def _read_text(

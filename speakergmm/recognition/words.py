@@ -14,7 +14,7 @@ from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.decoding import lexicon_words
+from speakergmm.recognition.decoding import isolated_words
 from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:
@@ -45,17 +45,9 @@ class WordRecogniser:
         *,
         acoustic_scale: float = 0.1,
     ) -> None:
-        from speakergmm.hmm.decoding.isolated import IsolatedWords
-
-        self.model = model = as_model(model)
+        self.model = as_model(model)
         self.acoustic_scale = acoustic_scale
-        self._search = IsolatedWords(
-            model.models,
-            model.lexicon,
-            lexicon_words(words, model.lexicon),
-            silence=model.silence.unit,
-            silence_probability=model.silence.edge_probability,
-        )
+        self._search = isolated_words(self.model, words)
 
     @property
     def words(self) -> tuple[str, ...]:

@@ -33,15 +33,13 @@ if TYPE_CHECKING:
     from speakergmm.speakers.identification import LikelihoodScorer as LikelihoodScorer
     from speakergmm.speakers.identification import fit_speaker_mixtures as fit_speaker_mixtures
     from speakergmm.speakers.identification import train_speaker_mixtures as train_speaker_mixtures
+    from speakergmm.speakers.identification import train_split_mixtures as train_split_mixtures
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,
     )
     from speakergmm.speakers.identification_experiment import (
         run_identification_windows as run_identification_windows,
-    )
-    from speakergmm.speakers.identification_experiment import (
-        train_split_mixtures as train_split_mixtures,
     )
     from speakergmm.speakers.results import EnrolledRecording as EnrolledRecording
     from speakergmm.speakers.results import EnrolledSpeaker as EnrolledSpeaker

@@ -15,12 +15,14 @@ from urllib.parse import quote
 from speakergmm.errors import StoreError
 from speakergmm.speakers.database import (
     check_header,
+    connect,
     describe_error,
     error_name,
     is_full,
     translated_errors,
 )
 from speakergmm.speakers.integrity import Ledger, check_small, check_whole
+from speakergmm.speakers.values import StoreFile
 
 # SQLite keeps a file of shared memory beside the store; these say that it can't be made.
 _NO_PLACE = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR_SHM", "SQLITE_FULL", "SQLITE_PERM")
@@ -48,7 +50,7 @@ class StoreConnection:
     def __init__(self, path: Path, *, busy_timeout: float) -> None:
         self.path = path
         self._busy_timeout = busy_timeout
-        self._connection: sqlite3.Connection | None = None
+        self._connection: StoreFile | None = None
         self._stamp: tuple[int, ...] | None = None
         self._why_not = ""
         self._written = False
@@ -61,7 +63,7 @@ class StoreConnection:
             self._connection = None
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[StoreFile]:
         """See one state of the store throughout, whatever others write meanwhile.
 
         Raises
@@ -84,7 +86,7 @@ class StoreConnection:
                 _roll_back(connection)
 
     @contextlib.contextmanager
-    def writing(self, *, thorough: bool = False) -> Iterator[tuple[sqlite3.Connection, Ledger]]:
+    def writing(self, *, thorough: bool = False) -> Iterator[Ledger]:
         """Hold the write lock; commit at the end, or undo everything if something is raised.
 
         Parameters
@@ -101,12 +103,12 @@ class StoreConnection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 if thorough or not self._written:
-                    check_whole(connection, self.path, content=thorough)
-                ledger = Ledger.read(connection, self.path)
-                yield connection, ledger
-                ledger.write(connection)
+                    check_whole(connection, content=thorough)
+                ledger = Ledger.read(connection)
+                yield ledger
+                ledger.write()
                 if thorough:
-                    check_whole(connection, self.path)
+                    check_whole(connection)
                 connection.execute("COMMIT")
             except BaseException:
                 _roll_back(connection)
@@ -144,7 +146,7 @@ class StoreConnection:
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._busy_timeout)}")
         return "another program uses the store" if busy else None
 
-    def _opened(self) -> sqlite3.Connection:
+    def _opened(self) -> StoreFile:
         if self._connection is None:
             raise StoreError(f"{self.path}: the store is closed; open it again")
         return self._connection
@@ -162,14 +164,14 @@ class StoreConnection:
                 connection = self._connected_without_log()
             try:
                 connection.execute("BEGIN")
-                check_small(connection, self.path)
+                check_small(connection)
                 connection.execute("ROLLBACK")
             except BaseException:
                 connection.close()
                 raise
         self._connection = connection
 
-    def _connected_without_log(self) -> sqlite3.Connection:
+    def _connected_without_log(self) -> StoreFile:
         # SQLite then takes the file as it stands and neither locks it nor looks for changes: who
         # reads compares its stamp before and after, and the digests tell what the stamp doesn't.
         stamp = self._now()
@@ -182,15 +184,11 @@ class StoreConnection:
         self._stamp = stamp
         return connection
 
-    def _connected(self, mode: str) -> sqlite3.Connection:
+    def _connected(self, mode: str) -> StoreFile:
         # Where the file is write-protected SQLite opens it for reading, also with "rw"; without, it
         # would leave its log behind.
-        connection = sqlite3.connect(
-            f"file:{quote(os.fspath(self.path.absolute()))}?{mode}",
-            uri=True,
-            timeout=self._busy_timeout,
-            isolation_level=None,
-        )
+        address = f"file:{quote(os.fspath(self.path.absolute()))}?{mode}"
+        connection = connect(self.path, address, uri=True, timeout=self._busy_timeout)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
@@ -214,7 +212,7 @@ class StoreConnection:
         return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, waiting
 
 
-def _roll_back(connection: sqlite3.Connection) -> None:
+def _roll_back(connection: StoreFile) -> None:
     # Some errors end the transaction by themselves; then there is nothing to undo.
     with contextlib.suppress(sqlite3.Error):
         if connection.in_transaction:

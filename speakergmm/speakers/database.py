@@ -7,11 +7,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
 from speakergmm.files import UnreadableFileError, name_fault, open_regular, shown_path
-from speakergmm.speakers.integrity import SCHEMA, Ledger
+from speakergmm.speakers.integrity import Ledger
+from speakergmm.speakers.tables import SCHEMA
+from speakergmm.speakers.values import StoreFile
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 
 SCHEMA_VERSION = 2
@@ -72,7 +75,7 @@ def check_place(path: Path) -> None:
 def create_database(
     path: Path,
     meta: dict[str, bytes | str],
-    fill: Callable[[sqlite3.Connection, Ledger], None] | None = None,
+    fill: Callable[[Ledger], object] | None = None,
 ) -> None:
     """Make a new store, whole or not at all, never over an existing file.
 
@@ -100,37 +103,45 @@ def create_database(
         if not CAN_LOCK:
             os.close(handle)
         try:
-            with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-                _build(connection, meta, fill)
+            connected = connect(path, os.fspath(temporary))
+            with contextlib.closing(connected) as file:
+                _build(file, meta, fill)
             _put_in_place(temporary, path)
         finally:
             for suffix in ("-wal", "-shm"):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
 
 
+def connect(path: Path, address: str, **options: Any) -> StoreFile:
+    """Connect to the file of a store, which need not lie at the path of the store yet."""
+    file = sqlite3.connect(address, isolation_level=None, factory=StoreFile, **options)
+    file.path = path
+    return file
+
+
 def _build(
-    connection: sqlite3.Connection,
+    file: StoreFile,
     meta: dict[str, bytes | str],
-    fill: Callable[[sqlite3.Connection, Ledger], None] | None,
+    fill: Callable[[Ledger], object] | None,
 ) -> None:
-    connection.execute("PRAGMA page_size = 4096")
-    connection.execute("PRAGMA auto_vacuum = NONE")
-    connection.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    file.execute("PRAGMA page_size = 4096")
+    file.execute("PRAGMA auto_vacuum = NONE")
+    file.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
+    file.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     # No write-ahead log yet: closing copies it, and says nothing where the disk is full. No journal
     # either, which a kill would leave behind: what is not complete is thrown away.
-    connection.execute("PRAGMA journal_mode = MEMORY")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA temp_store = MEMORY")
-    connection.executescript("BEGIN IMMEDIATE;" + SCHEMA)
-    connection.execute("INSERT INTO meta VALUES ('background', ?)", (meta["background"],))
-    ledger = Ledger({key: value for key, value in meta.items() if key != "background"})
+    file.execute("PRAGMA journal_mode = MEMORY")
+    file.execute("PRAGMA synchronous = FULL")
+    file.execute("PRAGMA temp_store = MEMORY")
+    file.executescript("BEGIN IMMEDIATE;" + SCHEMA)
+    file.execute("INSERT INTO meta VALUES ('background', ?)", (meta["background"],))
+    ledger = Ledger(file, {key: value for key, value in meta.items() if key != "background"})
     if fill is not None:
-        fill(connection, ledger)
-    ledger.write(connection)
-    connection.execute("COMMIT")
-    connection.execute(f"PRAGMA application_id = {STORE_APPLICATION_ID}")
-    connection.execute("PRAGMA journal_mode = WAL")
+        fill(ledger)
+    ledger.write()
+    file.execute("COMMIT")
+    file.execute(f"PRAGMA application_id = {STORE_APPLICATION_ID}")
+    file.execute("PRAGMA journal_mode = WAL")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from speakergmm.files import shown_path
 from speakergmm.speakers import database, sessions
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
+from speakergmm.speakers.integrity import Ledger
 from speakergmm.speakers.results import EnrolmentReport
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
 
@@ -95,7 +96,7 @@ def enroll_into(
             progress=progress,
         )
         try:
-            return _create_with(place, background, settings, name, paths, collected)
+            return _create_with(place, background, settings, name, collected)
         except database.StoreExistsError:
             # Another program was faster; what was collected is as good for its store.
             pass
@@ -108,7 +109,7 @@ def enroll_into(
             )
         if collected is None or found.second_order != settings.second_order:
             return store.enroll(name, paths, n_jobs=n_jobs, progress=progress)
-        return store.enroll_collected(name, paths, collected)
+        return store.enroll_collected(name, collected)
 
 
 def _create_with(
@@ -116,24 +117,16 @@ def _create_with(
     background: BackgroundModel,
     settings: AdaptationSettings,
     name: str,
-    paths: list[Path],
     collected: list[sessions.Session],
 ) -> EnrolmentReport:
     reports: list[EnrolmentReport] = []
-    database.create_database(
-        place,
-        describe_store(background, settings),
-        lambda connection, ledger: reports.append(
+
+    def fill(ledger: Ledger) -> None:
+        reports.append(
             sessions.enroll_sessions(
-                connection,
-                ledger,
-                name,
-                paths,
-                collected,
-                background=background,
-                settings=settings,
-                path=place,
+                ledger, name, collected, background=background, settings=settings
             )
-        ),
-    )
+        )
+
+    database.create_database(place, describe_store(background, settings), fill)
     return reports[0]

@@ -17,10 +17,9 @@ from speakergmm.errors import (
     InvalidInputError,
     InvalidTypeError,
 )
-from speakergmm.features.recordings import cached_extractor
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
 from speakergmm.speakers.background import AnyBackground, as_background
-from speakergmm.speakers.extraction import check_speech
+from speakergmm.speakers.extraction import SpeechStream
 
 # Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
 # 0.5 to 3. Long recordings hardly feel it.
@@ -169,21 +168,15 @@ def collect_statistics(
     total = MixtureStatistics.zeros(
         mixture.n_components, mixture.n_features, second_order=second_order
     )
-    seconds = speech_seconds = 0.0
-    for block in cached_extractor(background.features).stream(
-        audio, sample_rate=sample_rate, start=start, end=end
-    ):
-        seconds += block.duration
-        speech_seconds += block.speech_seconds
-        values = block.speech_values
-        if len(values):
+    stretch = {"sample_rate": sample_rate, "start": start, "end": end}
+    speech = SpeechStream(background.features, [audio], stretch)
+    for block in speech:
+        if len(block):
             total = total + accumulate(
-                mixture, values, precision="float64", second_order=second_order
+                mixture, block, precision="float64", second_order=second_order
             )
-    check_speech(
-        speech_seconds, "the samples" if isinstance(audio, np.ndarray) else os.fspath(audio)
-    )
-    return SessionStatistics(total, seconds, speech_seconds)
+    speech.check()
+    return SessionStatistics(total, speech.seconds, speech.speech_seconds)
 
 
 def adapt_speaker(

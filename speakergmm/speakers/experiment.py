@@ -1,26 +1,25 @@
 """Verification experiments: enrol the models of a protocol and score its trials."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
 from speakergmm.errors import InsufficientDataError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
+    HowToMap,
     OnSkip,
     SkippedRecording,
-    cached_extractor,
     map_recordings,
     warn_of_skip,
 )
 from speakergmm.metrics import Scores
-from speakergmm.mixtures import DiagonalMixture, MixtureStatistics
+from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.enrolment import (
     DEFAULT_RELEVANCE_FACTOR,
@@ -31,7 +30,7 @@ from speakergmm.speakers.enrolment import (
     as_parameters,
     collect_statistics,
 )
-from speakergmm.speakers.extraction import check_speech
+from speakergmm.speakers.extraction import SpeechStream, map_owned, whole_recordings
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 
 
@@ -100,26 +99,27 @@ def run_protocol(
     part = protocol.split(split)
     background = as_background(background)
     settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
-    options: dict[str, Any] = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    models = enrol_models(part, background, settings=settings, progress=progress, **options)
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    models = enrol_models(part, background, settings=settings, progress=progress, **how)
     wanted: dict[Path, list[str]] = {}
     lost: dict[str, list[str]] = {}
     for trial in part.trials:
         wanted.setdefault(trial.path, []).append(trial.model)
         lost.setdefault(os.fspath(trial.path), []).append(f"{trial.model} {trial.name}")
     scorer = SpeakerScorer(background.mixture, models)
-    function = _ScoreRecording(
-        background.features, scorer, top_c, _sparse_wanted(wanted, scorer.names)
+    function = partial(
+        _score_recording, background.features, scorer, top_c, _sparse_wanted(wanted, scorer.names)
     )
-    found: dict[Path, dict[str, float]] = {}
-    for utterance, scores in map_recordings(
-        function,
-        whole_recordings(wanted),
-        affected=lost,
-        description="Scoring trials" if progress else None,
-        **options,
-    ):
-        found[utterance.path] = scores
+    found = {
+        utterance.path: scores
+        for utterance, scores in map_recordings(
+            function,
+            whole_recordings(wanted),
+            affected=lost,
+            description="Scoring trials" if progress else None,
+            **how,
+        )
+    }
     kept = [trial for trial in part.trials if trial.model in found.get(trial.path, {})]
     if not kept:
         raise InsufficientDataError(
@@ -138,10 +138,8 @@ def enrol_models(
     background: BackgroundModel,
     *,
     settings: AdaptationSettings | None = None,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
     progress: bool = False,
+    **how: Unpack[HowToMap],
 ) -> dict[str, DiagonalMixture]:
     """Adapt the background model to each model of a split.
 
@@ -150,8 +148,8 @@ def enrol_models(
     split : Split
     background : BackgroundModel
     settings : AdaptationSettings, optional
-    n_jobs, strict, on_skip, progress
-        As for `run_protocol`.
+    progress, **how
+        As for `run_protocol`: ``n_jobs``, ``strict`` and ``on_skip``.
 
     Returns
     -------
@@ -164,30 +162,20 @@ def enrol_models(
         If there is none left.
     """
     settings = settings or AdaptationSettings()
-    owners: dict[Path, list[str]] = {}
-    for model in split.models:
-        for path in split.enrolment[model]:
-            owners.setdefault(path, []).append(model)
-    statistics: dict[Path, MixtureStatistics] = {}
-    for utterance, session in map_recordings(
-        _Collect(background, settings.second_order),
-        whole_recordings(owners),
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-        affected={os.fspath(path): names for path, names in owners.items()},
+    sessions = map_owned(
+        partial(_collect, background, settings.second_order),
+        {model: whole_recordings(split.enrolment[model]) for model in split.models},
         description="Enrolling models" if progress else None,
-    ):
-        statistics[utterance.path] = session.statistics
+        **how,
+    )
     models = {}
-    for model in split.models:
-        usable = [statistics[p] for p in split.enrolment[model] if p in statistics]
+    for model, usable in sessions.items():
         if usable:
             adapted = adapt_speaker(background, usable, name=model, settings=settings)
             models[model] = adapted.mixture
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (on_skip or warn_of_skip)(
+        (how.get("on_skip") or warn_of_skip)(
             SkippedRecording(
                 split.enrolment[model][0],
                 f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
@@ -198,11 +186,6 @@ def enrol_models(
     if not models:
         raise InsufficientDataError("no model of the protocol can be enrolled")
     return models
-
-
-def whole_recordings(paths: Iterable[Path]) -> tuple[Utterance, ...]:
-    """Return recordings as utterances whose ids are their paths."""
-    return tuple(Utterance(os.fspath(path), path, None) for path in paths)
 
 
 def _sparse_wanted(
@@ -217,33 +200,22 @@ def _sparse_wanted(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class _Collect:
-    background: BackgroundModel
-    second_order: bool
-
-    def __call__(self, utterance: Utterance) -> SessionStatistics:
-        return collect_statistics(self.background, utterance.path, second_order=self.second_order)
+def _collect(
+    background: BackgroundModel, second_order: bool, utterance: Utterance
+) -> SessionStatistics:
+    return collect_statistics(background, utterance.path, second_order=second_order)
 
 
-@dataclass(frozen=True, slots=True)
-class _ScoreRecording:
-    config: FeatureConfig
-    scorer: SpeakerScorer
-    top_c: int | None
-    sparse: Mapping[Path, tuple[str, ...]]
-
-    def __call__(self, utterance: Utterance) -> dict[str, float]:
-        chosen = self.sparse.get(utterance.path)
-        scorer = self.scorer if chosen is None else self.scorer.subset(chosen)
-        seconds = 0.0
-
-        def blocks() -> Iterator[NDArray[np.float32]]:
-            nonlocal seconds
-            for block in cached_extractor(self.config).stream(utterance.path):
-                seconds += block.speech_seconds
-                yield block.speech_values
-
-        scores = scorer.score(blocks(), top_c=self.top_c)
-        check_speech(seconds, os.fspath(utterance.path))
-        return dict(zip(scorer.names, scores.tolist(), strict=True))
+def _score_recording(
+    config: FeatureConfig,
+    scorer: SpeakerScorer,
+    top_c: int | None,
+    sparse: Mapping[Path, tuple[str, ...]],
+    utterance: Utterance,
+) -> dict[str, float]:
+    if utterance.path in sparse:
+        scorer = scorer.subset(sparse[utterance.path])
+    speech = SpeechStream(config, [utterance.path])
+    scores = scorer.score(speech, top_c=top_c)
+    speech.check()
+    return dict(zip(scorer.names, scores.tolist(), strict=True))

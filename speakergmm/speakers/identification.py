@@ -2,22 +2,21 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, Split
 from speakergmm.corpora.given import as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import OnSkip, as_config, map_recordings
+from speakergmm.features.recordings import OnSkip, as_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
-from speakergmm.speakers.extraction import ExtractSpeech
-
-_BLOCK_FRAMES = 8192
+from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames, map_owned, whole_recordings
+from speakergmm.speakers.scoring import average_over_frames
 
 
 class LikelihoodScorer:
@@ -101,24 +100,14 @@ class LikelihoodScorer:
         InsufficientDataError
             If there is no frame.
         """
-        total, n_frames = np.zeros(len(self.names)), 0
-        for block in [X] if isinstance(X, np.ndarray) else X:
-            for start in range(0, len(block), _BLOCK_FRAMES):
-                part = block[start : start + _BLOCK_FRAMES]
-                total += self.frame_scores(part).sum(axis=0)
-                n_frames += len(part)
-        if n_frames == 0:
-            raise InsufficientDataError("there is no frame of speech to score")
-        return total / n_frames
+        blocks = [X] if isinstance(X, np.ndarray) else X
+        return average_over_frames(self.frame_scores, blocks, len(self.names))[0]
 
 
 def train_speaker_mixtures(
     corpus: Corpus | str | os.PathLike[str],
     *,
-    n_components: int = 32,
     features: FeatureConfig | str | os.PathLike[str] = "speaker",
-    variance_floor: float = 0.01,
-    seed: int = 0,
     n_jobs: int = 1,
     strict: bool = False,
     on_skip: OnSkip | None = None,
@@ -130,20 +119,14 @@ def train_speaker_mixtures(
     ----------
     corpus : Corpus or path
         Speakers and their recordings.
-    n_components : int, default=32
-        Components of each mixture.
     features : FeatureConfig, str or path, default="speaker"
-    variance_floor : float, default=0.01
-        Smallest variance, as a part of the variance of all frames of that speaker: Reynolds and
-        Rose's variance limiting, without which a component may collapse on a few frames.
-    seed : int, default=0
     n_jobs : int, default=1
     strict : bool, default=False
         Refuse the corpus because of its first bad recording.
     on_skip : callable, optional
         Called with each skipped recording; by default a warning is issued.
     **options
-        Further keywords of `speakergmm.mixtures.fit_mixture`.
+        As `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
 
     Returns
     -------
@@ -160,26 +143,35 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    corpus = as_corpus(corpus)
-    groups = corpus.by_speaker()
-    blocks: dict[str, list[NDArray[np.float32]]] = {speaker: [] for speaker in groups}
-    for utterance, speech in map_recordings(
+    frames = map_owned(
         ExtractSpeech(as_config(features)),
-        corpus.utterances,
+        as_corpus(corpus).by_speaker(),
+        affected={},
         n_jobs=n_jobs,
         strict=strict,
         on_skip=on_skip,
-    ):
-        assert utterance.speaker is not None
-        blocks[utterance.speaker].append(speech.values)
-    return fit_speaker_mixtures(
-        blocks,
-        n_components=n_components,
-        variance_floor=variance_floor,
-        seed=seed,
-        n_jobs=n_jobs,
-        **options,
     )
+    return fit_speaker_mixtures(_values(frames), n_jobs=n_jobs, **options)
+
+
+def train_split_mixtures(
+    split: Split,
+    *,
+    features: FeatureConfig | str | os.PathLike[str] = "speaker",
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+    **options: Any,
+) -> dict[str, DiagonalMixture]:
+    """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
+    frames = map_owned(
+        ExtractSpeech(as_config(features)),
+        {model: whole_recordings(split.enrolment[model]) for model in split.models},
+        n_jobs=n_jobs,
+        strict=strict,
+        on_skip=on_skip,
+    )
+    return fit_speaker_mixtures(_values(frames), n_jobs=n_jobs, **options)
 
 
 def fit_speaker_mixtures(
@@ -197,8 +189,15 @@ def fit_speaker_mixtures(
     ----------
     frames : mapping of str to sequence of array, shape (T, D)
         The utterances of each speaker.
-    n_components, variance_floor, seed, n_jobs, **options
-        As for `train_speaker_mixtures`.
+    n_components : int, default=32
+        Components of each mixture.
+    variance_floor : float, default=0.01
+        Smallest variance, as a part of the variance of all frames of that speaker: Reynolds and
+        Rose's variance limiting, without which a component may collapse on a few frames.
+    seed : int, default=0
+    n_jobs : int, default=1
+    **options
+        Further keywords of `speakergmm.mixtures.fit_mixture`.
 
     Returns
     -------
@@ -219,23 +218,19 @@ def fit_speaker_mixtures(
                 f"speaker {speaker!r}: {count} frames of speech are fewer than the {n_components} "
                 "components asked for; give more speech or ask for fewer components"
             )
-    fit = _FitSpeaker(n_components, variance_floor, seed, tuple(options.items()))
+    fit = partial(
+        _fit_speaker,
+        n_components=n_components,
+        variance_floor=variance_floor,
+        seed=seed,
+        **options,
+    )
     return dict(zip(frames, parallel_map(fit, frames.values(), n_jobs=n_jobs), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class _FitSpeaker:
-    n_components: int
-    variance_floor: float
-    seed: int
-    options: tuple[tuple[str, Any], ...]
+def _values(frames: Mapping[str, list[SpeechFrames]]) -> dict[str, list[NDArray[np.float32]]]:
+    return {name: [speech.values for speech in spoken] for name, spoken in frames.items()}
 
-    def __call__(self, blocks: Sequence[NDArray[np.floating[Any]]]) -> DiagonalMixture:
-        fitted = fit_mixture(
-            list(blocks),
-            n_components=self.n_components,
-            variance_floor=self.variance_floor,
-            seed=self.seed,
-            **dict(self.options),
-        )
-        return fitted.model
+
+def _fit_speaker(blocks: Sequence[NDArray[np.floating[Any]]], **options: Any) -> DiagonalMixture:
+    return fit_mixture(list(blocks), **options).model

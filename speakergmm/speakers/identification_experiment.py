@@ -3,8 +3,9 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +13,11 @@ from numpy.typing import NDArray
 from speakergmm.corpora import Split, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import OnSkip, as_config, cached_extractor, map_recordings
+from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
 from speakergmm.metrics import Identification, Interval, identification_from_matrix
 from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
-from speakergmm.mixtures import DiagonalMixture
-from speakergmm.speakers.experiment import whole_recordings
-from speakergmm.speakers.extraction import ExtractSpeech, check_speech
-from speakergmm.speakers.identification import LikelihoodScorer, fit_speaker_mixtures
+from speakergmm.speakers.extraction import check_speech, whole_recordings
+from speakergmm.speakers.identification import LikelihoodScorer
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.windows import window_averages
 
@@ -124,9 +123,7 @@ def run_identification(
     window: int | None = None,
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    **how: Unpack[HowToMap],
 ) -> ScoreMatrix:
     """Score every test recording of a split for every model.
 
@@ -145,8 +142,8 @@ def run_identification(
     top_c : int or None, default=5
         Components scored per frame by a `SpeakerScorer`; None for all. Plain mixtures are scored
         with all in any case.
-    n_jobs, strict, on_skip
-        As for `run_protocol`.
+    **how
+        As for `run_protocol`: ``n_jobs``, ``strict`` and ``on_skip``.
 
     Returns
     -------
@@ -170,15 +167,7 @@ def run_identification(
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
     found = run_identification_windows(
-        split,
-        scorer,
-        features,
-        windows=(window,),
-        shift=shift,
-        top_c=top_c,
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
+        split, scorer, features, windows=(window,), shift=shift, top_c=top_c, **how
     )
     if window not in found:
         raise InsufficientDataError(
@@ -196,15 +185,13 @@ def run_identification_windows(
     windows: Sequence[int | None],
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    **how: Unpack[HowToMap],
 ) -> dict[int | None, ScoreMatrix]:
     """Score stretches of several lengths; each recording is read and scored once.
 
     Parameters
     ----------
-    split, scorer, features, shift, top_c, n_jobs, strict, on_skip
+    split, scorer, features, shift, top_c, **how
         As for `run_identification`.
     windows : sequence of int or None
         Lengths in frames of speech; None is the whole recording.
@@ -226,76 +213,36 @@ def run_identification_windows(
             )
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
-    paths: list[Path] = []
-    blocks: list[list[NDArray[np.float64]]] = []
-    for utterance, scores in map_recordings(
-        _ScoreStretches(as_config(features), scorer, tuple(windows), shift, top_c),
-        whole_recordings(split.test_paths()),
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-    ):
-        paths.append(utterance.path)
-        blocks.append(scores)
+    function = partial(_score_stretches, as_config(features), scorer, tuple(windows), shift, top_c)
+    scored = list(map_recordings(function, whole_recordings(split.test_paths()), **how))
+    paths = tuple(utterance.path for utterance, _ in scored)
     truth = np.array([column.get(speaker_of.get(path, ""), -1) for path in paths], dtype=np.intp)
     matrices: dict[int | None, ScoreMatrix] = {}
     for place, window in enumerate(windows):
-        parts = [block[place] for block in blocks]
+        parts = [scores[place] for _, scores in scored]
         recording = np.repeat(np.arange(len(paths)), [len(part) for part in parts])
         if len(recording):
             matrices[window] = ScoreMatrix(
-                np.concatenate(parts), scorer.names, tuple(paths), recording, truth[recording]
+                np.concatenate(parts), scorer.names, paths, recording, truth[recording]
             )
     return matrices
 
 
-def train_split_mixtures(
-    split: Split,
-    *,
-    n_components: int = 32,
-    features: FeatureConfig | str | os.PathLike[str] = "speaker",
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
-    **options: Any,
-) -> dict[str, DiagonalMixture]:
-    """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
-    blocks: dict[str, list[NDArray[np.float32]]] = {model: [] for model in split.models}
-    owners: dict[Path, list[str]] = {}
-    for model in split.models:
-        for path in split.enrolment[model]:
-            owners.setdefault(path, []).append(model)
-    for utterance, speech in map_recordings(
-        ExtractSpeech(as_config(features)),
-        whole_recordings(owners),
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-        affected={os.fspath(path): names for path, names in owners.items()},
-    ):
-        for model in owners[utterance.path]:
-            blocks[model].append(speech.values)
-    return fit_speaker_mixtures(blocks, n_components=n_components, n_jobs=n_jobs, **options)
-
-
-@dataclass(frozen=True, slots=True)
-class _ScoreStretches:
-    config: FeatureConfig
-    scorer: SpeakerScorer | LikelihoodScorer
-    windows: tuple[int | None, ...]
-    shift: int
-    top_c: int | None
-
-    def __call__(self, utterance: Utterance) -> list[NDArray[np.float64]]:
-        features = cached_extractor(self.config).extract(utterance.path)
-        check_speech(features.speech_seconds, os.fspath(utterance.path))
-        if isinstance(self.scorer, SpeakerScorer):
-            scores = self.scorer.frame_scores(features.speech_values, top_c=self.top_c)
-        else:
-            scores = self.scorer.frame_scores(features.speech_values)
-        return [
-            scores.mean(axis=0, keepdims=True)
-            if window is None
-            else window_averages(scores, length=window, shift=self.shift)
-            for window in self.windows
-        ]
+def _score_stretches(
+    config: FeatureConfig,
+    scorer: SpeakerScorer | LikelihoodScorer,
+    windows: Sequence[int | None],
+    shift: int,
+    top_c: int | None,
+    utterance: Utterance,
+) -> list[NDArray[np.float64]]:
+    features = cached_extractor(config).extract(utterance.path)
+    check_speech(features.speech_seconds, os.fspath(utterance.path))
+    options = {"top_c": top_c} if isinstance(scorer, SpeakerScorer) else {}
+    scores = scorer.frame_scores(features.speech_values, **options)
+    return [
+        scores.mean(axis=0, keepdims=True)
+        if window is None
+        else window_averages(scores, length=window, shift=shift)
+        for window in windows
+    ]

@@ -1,6 +1,6 @@
 """Log-likelihood ratios of many speakers at once: exact, or with the best C components."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from numbers import Integral
 from typing import Any, Literal
@@ -261,16 +261,10 @@ class SpeakerScorer:
         self, blocks: Iterable[NDArray[np.floating[Any]]], *, top_c: int | None = DEFAULT_TOP_C
     ) -> tuple[NDArray[np.float64], int]:
         """Return what `score` returns, and the number of frames."""
-        total, n_frames = np.zeros(len(self.names)), 0
         step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (len(self.names) or 1)))
-        for block in blocks:
-            for start in range(0, len(block), step):
-                part = block[start : start + step]
-                total += self.frame_scores(part, top_c=top_c).sum(axis=0)
-                n_frames += len(part)
-        if n_frames == 0:
-            raise InsufficientDataError("there is no frame of speech to score")
-        return total / n_frames, n_frames
+        return average_over_frames(
+            lambda X: self.frame_scores(X, top_c=top_c), blocks, len(self.names), step=step
+        )
 
     @cached_property
     def _slopes_by_component(self) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -349,6 +343,31 @@ class SpeakerScorer:
         """Return the best components, shape (T, C), and their log posteriors among themselves."""
         best, kept = self.background.select_top(frames, top_c, precision=self.precision)
         return best, kept - _log_sum_exp(kept)[:, None]
+
+
+def average_over_frames(
+    frame_scores: Callable[[NDArray[Any]], NDArray[np.float64]],
+    blocks: Iterable[NDArray[np.floating[Any]]],
+    n_models: int,
+    *,
+    step: int = _SHORTLIST_FRAMES,
+) -> tuple[NDArray[np.float64], int]:
+    """Average scores over the frames of all blocks, `step` frames at a time; count the frames.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there is no frame.
+    """
+    total, n_frames = np.zeros(n_models), 0
+    for block in blocks:
+        for start in range(0, len(block), step):
+            part = block[start : start + step]
+            total += frame_scores(part).sum(axis=0)
+            n_frames += len(part)
+    if n_frames == 0:
+        raise InsufficientDataError("there is no frame of speech to score")
+    return total / n_frames, n_frames
 
 
 def _log_sum_exp(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,12 +1,13 @@
 """Recordings in a store: collecting their statistics, and rows of the database."""
 
 import os
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from speakergmm.corpora.names import comparison_key
 from speakergmm.corpora.same_audio import hash_audio
 from speakergmm.errors import ModelFormatError, StoreError
 from speakergmm.mixtures import MixtureStatistics
@@ -15,14 +16,21 @@ from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
 from speakergmm.speakers import records
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.enrolment import AdaptationSettings, adapt_speaker, collect_statistics
-from speakergmm.speakers.integrity import Ledger, check_large, next_number, write_large
+from speakergmm.speakers.enrolment import (
+    AdaptationSettings,
+    SessionStatistics,
+    adapt_speaker,
+    collect_statistics,
+)
+from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
 from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
+from speakergmm.speakers.tables import SessionRow, SpeakerRow
+from speakergmm.speakers.values import StoreFile
 
 
 @dataclass(frozen=True, slots=True)
-class SessionStatistics:
+class StoredStatistics:
     """The statistics of a recording, and whose they are: a damaged row can't pass for another's."""
 
     file_kind: ClassVar[str] = "speaker statistics"
@@ -34,29 +42,26 @@ class SessionStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One recording, as a store keeps it.
+class Session(SessionStatistics):
+    """What one recording says about its speaker, and which recording it is.
 
     Parameters
     ----------
-    file_name : str
-        Its name without folders.
+    statistics, seconds, speech_seconds
+        As `SessionStatistics` has them.
+    path : Path
+        Where it was read.
     audio_sha256 : str
         Of the decoded samples, so that the same audio in another file format is recognised.
-    statistics : MixtureStatistics
-    seconds, speech_seconds : float
     """
 
-    file_name: str
+    path: Path
     audio_sha256: str
-    statistics: MixtureStatistics
-    seconds: float
-    speech_seconds: float
 
     @property
-    def n_frames(self) -> int:
-        """Number of frames of speech."""
-        return round(self.statistics.n_frames)
+    def file_name(self) -> str:
+        """Its name without folders, as a store keeps it."""
+        return os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
 
 
 def collect_sessions(
@@ -74,27 +79,26 @@ def collect_sessions(
     StoreError
         If two are the same audio.
     """
-    collect = _CollectSession(background, second_order)
+    collect = partial(_collect_session, background, second_order)
     description = "recordings" if progress else None
     collected = list(parallel_map(collect, paths, n_jobs=n_jobs, description=description))
     first_paths: dict[str, Path] = {}
-    for path, session in zip(paths, collected, strict=True):
-        first = first_paths.setdefault(session.audio_sha256, path)
-        if first is not path:
-            raise StoreError(f"{path}: is the same audio as {first}; give each recording once")
+    for session in collected:
+        first = first_paths.setdefault(session.audio_sha256, session.path)
+        if first is not session.path:
+            raise StoreError(
+                f"{session.path}: is the same audio as {first}; give each recording once"
+            )
     return collected
 
 
 def enroll_sessions(
-    connection: sqlite3.Connection,
     ledger: Ledger,
     name: str,
-    paths: Sequence[Path],
     collected: Sequence[Session],
     *,
     background: BackgroundModel,
     settings: AdaptationSettings,
-    path: Path,
 ) -> EnrolmentReport:
     """Write a speaker's recordings and model, and an entry in the log.
 
@@ -105,30 +109,30 @@ def enroll_sessions(
     StoreError
         If the same audio is enrolled for the speaker already.
     """
+    file = ledger.file
     notes: list[str] = []
-    known = next(records.read_speakers(connection, path, name=name), None)
+    known = next(SpeakerRow.read(file, name=name), None)
     if known is None:
-        notes += records.note_alike(connection, name, path)
-        number, created = next_number(connection, "speakers"), utc_now()
-        stored: list[tuple[records.SessionRow, MixtureStatistics]] = []
+        notes += records.note_alike(file, name)
+        number, created = next_number(file, "speakers"), utc_now()
+        stored: list[tuple[SessionRow, MixtureStatistics]] = []
     else:
         number, created = known.id, known.created
-        stored = read_statistics(connection, known, background, path)
-    for wav, session in zip(paths, collected, strict=True):
-        notes += records.note_same_audio(connection, name, wav, session.audio_sha256, path)
-        _insert_session(connection, ledger, number, name, background, session)
+        stored = read_statistics(file, known, background)
+    for session in collected:
+        notes += records.note_same_audio(file, name, session.path, session.audio_sha256)
+        _insert_session(ledger, number, name, background, session)
     statistics = [each for _, each in stored] + [session.statistics for session in collected]
     model = adapt_speaker(background, statistics, name=name, settings=settings)
     packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, settings.parameters))
-    records.write_speaker(
-        connection, ledger, number, name, created, write_large(connection, "models", number, packed)
-    )
+    sha256 = write_large(file, "models", number, packed)
+    ledger.insert(SpeakerRow(number, name, comparison_key(name), created, sha256))
     detail = {
         "recordings": len(collected),
         "speech_seconds": round(sum(session.speech_seconds for session in collected), 3),
         "software": software_versions()["speakergmm"],
     }
-    records.write_log(connection, ledger, "enroll", name, detail)
+    records.write_log(ledger, "enroll", name, detail)
     return EnrolmentReport(
         name,
         known is None,
@@ -143,18 +147,13 @@ def enroll_sessions(
 
 
 def _insert_session(
-    connection: sqlite3.Connection,
-    ledger: Ledger,
-    speaker_id: int,
-    speaker: str,
-    background: BackgroundModel,
-    session: Session,
+    ledger: Ledger, speaker_id: int, speaker: str, background: BackgroundModel, session: Session
 ) -> None:
     packed = pack(
-        SessionStatistics(session.statistics, speaker, background.digest, session.audio_sha256)
+        StoredStatistics(session.statistics, speaker, background.digest, session.audio_sha256)
     )
-    number = next_number(connection, "sessions")
-    values = (
+    number = next_number(ledger.file, "sessions")
+    row = SessionRow(
         number,
         speaker_id,
         session.file_name,
@@ -164,17 +163,14 @@ def _insert_session(
         session.n_frames,
         utc_now(),
         software_versions()["speakergmm"],
-        write_large(connection, "statistics", number, packed),
+        write_large(ledger.file, "statistics", number, packed),
     )
-    ledger.insert(connection, "sessions", values)
+    ledger.insert(row)
 
 
 def read_statistics(
-    connection: sqlite3.Connection,
-    speaker: records.SpeakerRow,
-    background: BackgroundModel,
-    path: Path,
-) -> list[tuple[records.SessionRow, MixtureStatistics]]:
+    file: StoreFile, speaker: SpeakerRow, background: BackgroundModel
+) -> list[tuple[SessionRow, MixtureStatistics]]:
     """Read and check a speaker's recordings, in the order of enrolment.
 
     Raises
@@ -183,18 +179,16 @@ def read_statistics(
         If a row is damaged, or is of another speaker or background model.
     """
     found = []
-    for _, row in records.read_sessions(connection, path, speaker=speaker):
-        source = f"{path}: recording {row.id} of {speaker.name!r}"
-        blob = connection.execute(
-            "SELECT packed FROM statistics WHERE id = ?", (row.id,)
-        ).fetchone()
-        what = f"the statistics of recording {row.id} of {speaker.name!r}"
-        packed = check_large(blob and blob[0], row.statistics_sha256, path, what)
-        stored = unpack(SessionStatistics, bytes(packed), source=source)
-        whose = (stored.speaker, stored.background, stored.audio_sha256)
+    for row in records.read_sessions(file, speaker=speaker)[speaker.name]:
+        called = f"recording {row.id} of {speaker.name!r}"
+        source = f"{file.path}: {called}"
+        sha256 = row.statistics_sha256
+        packed = read_large(file, "statistics", row.id, sha256, f"the statistics of {called}")
+        held = unpack(StoredStatistics, bytes(packed), source=source)
+        whose = (held.speaker, held.background, held.audio_sha256)
         if whose != (speaker.name, background.digest, row.audio_sha256):
             raise ModelFormatError(f"{source}: damaged store (its statistics belong elsewhere)")
-        statistics = stored.statistics
+        statistics = held.statistics
         if statistics.first_order.shape != background.mixture.means.shape:
             raise ModelFormatError(f"{source}: damaged store (its statistics have another shape)")
         if row.n_frames != round(statistics.n_frames):
@@ -213,17 +207,6 @@ def read_statistics(
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _CollectSession:
-    background: BackgroundModel
-    second_order: bool
-
-    def __call__(self, path: Path) -> Session:
-        collected = collect_statistics(self.background, path, second_order=self.second_order)
-        return Session(
-            os.fsencode(path.name).decode("utf-8", "backslashreplace"),
-            hash_audio(path),
-            collected.statistics,
-            collected.seconds,
-            collected.speech_seconds,
-        )
+def _collect_session(background: BackgroundModel, second_order: bool, path: Path) -> Session:
+    found = collect_statistics(background, path, second_order=second_order)
+    return Session(found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path))

@@ -3,8 +3,7 @@
 import json
 import math
 import os
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +16,7 @@ from speakergmm.corpora.names import check_speaker_name
 from speakergmm.documents import parse_json
 from speakergmm.errors import InvalidInputError, InvalidTypeError, StoreError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import as_config, cached_extractor
+from speakergmm.features.recordings import as_config
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers import database, records, sessions
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
@@ -31,8 +30,8 @@ from speakergmm.speakers.enrolment import (
     adapt_speaker,
     as_parameters,
 )
-from speakergmm.speakers.extraction import check_speech
-from speakergmm.speakers.integrity import Ledger, check_large, check_whole
+from speakergmm.speakers.extraction import SpeechStream
+from speakergmm.speakers.integrity import Ledger, check_whole, read_large
 from speakergmm.speakers.ratios import unpack_ratio
 from speakergmm.speakers.results import (
     EnrolledSpeaker,
@@ -41,7 +40,8 @@ from speakergmm.speakers.results import (
     VerificationScore,
 )
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
-from speakergmm.speakers.values import damaged, parsed
+from speakergmm.speakers.tables import SpeakerRow
+from speakergmm.speakers.values import StoreFile, parsed
 
 PathLike = str | os.PathLike[str]
 
@@ -116,8 +116,8 @@ class SpeakerStore:
         self._everybody: tuple[int, tuple[str, ...], SpeakerScorer] | None = None
         self._file = StoreConnection(self.path, busy_timeout=busy_timeout)
         try:
-            with self._file.reading() as connection:
-                self._read_itself(connection)
+            with self._file.reading() as file:
+                self._read_itself(file)
             if wanted is not None:
                 check_features(self.background, wanted, what=os.fspath(path))
             if background is not None:
@@ -126,12 +126,11 @@ class SpeakerStore:
             self._file.close()
             raise
 
-    def _read_itself(self, connection: sqlite3.Connection) -> None:
-        meta = Ledger.read(connection, self.path).values
-        query = "SELECT value FROM meta WHERE key = 'background'"
-        (packed,) = connection.execute(query).fetchone() or (None,)
+    def _read_itself(self, file: StoreFile) -> None:
+        meta = Ledger.read(file).values
+        packed = file.value("SELECT value FROM meta WHERE key = 'background'")
         if not isinstance(packed, bytes):
-            raise damaged(self.path, "its background model is no blob")
+            raise file.damaged("its background model is no blob")
         try:
             settings = parse_json(meta["settings"])
             self.settings = AdaptationSettings(
@@ -139,11 +138,11 @@ class SpeakerStore:
             )
             digest = meta["background_digest"]
         except (KeyError, TypeError, ValueError, InvalidInputError) as error:
-            raise damaged(self.path, f"its settings: {error}") from None
+            raise file.damaged(f"its settings: {error}") from None
         self._made = {"created": meta["created"], "software": parsed(meta["software"])}
         self.background = BackgroundModel.from_bytes(packed, source=os.fspath(self.path))
         if self.background.digest != digest:
-            raise damaged(self.path, "its background model doesn't match its digest")
+            raise file.damaged("its background model doesn't match its digest")
 
     @classmethod
     def create(
@@ -259,22 +258,13 @@ class SpeakerStore:
             n_jobs=n_jobs,
             progress=progress,
         )
-        return self.enroll_collected(name, paths, collected)
+        return self.enroll_collected(name, collected)
 
-    def enroll_collected(
-        self, name: str, paths: Sequence[Path], collected: Sequence[sessions.Session]
-    ) -> EnrolmentReport:
+    def enroll_collected(self, name: str, collected: Sequence[sessions.Session]) -> EnrolmentReport:
         """Enrol recordings whose statistics against this background model are there already."""
-        with self._file.writing() as (connection, ledger):
+        with self._file.writing() as ledger:
             report = sessions.enroll_sessions(
-                connection,
-                ledger,
-                name,
-                paths,
-                collected,
-                background=self.background,
-                settings=self.settings,
-                path=self.path,
+                ledger, name, collected, background=self.background, settings=self.settings
             )
         self._file.empty_log(wait=False)
         return report
@@ -312,9 +302,8 @@ class SpeakerStore:
         """
         name = check_speaker_name(speaker)
         limit = _checked_threshold(threshold)
-        with self._file.reading() as connection:
-            row = records.find_speaker(connection, name, self.path)
-            scorer = self._read_scorer(connection, [row])
+        with self._file.reading() as file:
+            scorer = self._read_scorer(file, [records.find_speaker(file, name)])
         scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], top_c)
         score = float(scores[0])
         decision = None if limit is None else score >= limit
@@ -373,13 +362,13 @@ class SpeakerStore:
             If the store has no such speaker.
         """
         name = check_speaker_name(speaker)
-        with self._file.reading() as connection:
-            return self._adapted(connection, records.find_speaker(connection, name, self.path))
+        with self._file.reading() as file:
+            return self._adapted(file, records.find_speaker(file, name))
 
     def speakers(self) -> tuple[EnrolledSpeaker, ...]:
         """List the speakers, sorted by name."""
-        with self._file.reading() as connection:
-            return records.list_speakers(connection, self.path)
+        with self._file.reading() as file:
+            return records.list_speakers(file)
 
     def remove(self, speaker: str) -> None:
         """Erase a speaker for good: statistics, model, name, and the log entries that name them.
@@ -397,13 +386,13 @@ class SpeakerStore:
             soon as the last program has closed the store, and with the next change.
         """
         name = check_speaker_name(speaker)
-        with self._file.writing(thorough=True) as (connection, ledger):
-            row = records.find_speaker(connection, name, self.path)
+        with self._file.writing(thorough=True) as ledger:
+            row = records.find_speaker(ledger.file, name)
             # What is deleted must be the speaker's own, to the last page.
-            self._adapted(connection, row)
-            self._read_scorer(connection, [row])
-            records.delete_speaker(connection, ledger, row)
-            records.write_log(connection, ledger, "remove", None, {})
+            self._adapted(ledger.file, row)
+            self._read_scorer(ledger.file, [row])
+            records.delete_speaker(ledger, row)
+            records.write_log(ledger, "remove", None, {})
         self._everybody = None
         left = self._file.empty_log(wait=True)
         if left is not None:
@@ -414,8 +403,8 @@ class SpeakerStore:
 
     def log(self) -> tuple[dict[str, Any], ...]:
         """Return the enrolment log, oldest first: ``at``, ``action``, ``speaker``, ``detail``."""
-        with self._file.reading() as connection:
-            return records.list_log(connection, self.path)
+        with self._file.reading() as file:
+            return records.list_log(file)
 
     def info(self) -> dict[str, Any]:
         """Say what the store is, as JSON can hold it."""
@@ -442,41 +431,34 @@ class SpeakerStore:
         ModelFormatError
             If something is damaged.
         """
-        with self._file.reading() as connection:
-            records.list_log(connection, self.path)
-            check_whole(connection, self.path)
-            for row in records.read_speakers(connection, self.path):
-                model = self._adapted(connection, row)
+        with self._file.reading() as file:
+            records.list_log(file)
+            check_whole(file)
+            for row in SpeakerRow.read(file):
+                model = self._adapted(file, row)
                 expected = SpeakerScorer(self.background.mixture, {row.name: model.mixture})
                 frames = self.background.mixture.means
-                scorer = self._read_scorer(connection, [row])
+                scorer = self._read_scorer(file, [row])
                 found, wanted = (each.frame_scores(frames)[:, 0] for each in (scorer, expected))
                 if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3):
-                    raise damaged(self.path, f"the model of {row.name!r} is not of its recordings")
+                    raise file.damaged(f"the model of {row.name!r} is not of its recordings")
 
-    def _adapted(self, connection: sqlite3.Connection, row: records.SpeakerRow) -> SpeakerModel:
-        read = sessions.read_statistics(connection, row, self.background, self.path)
-        return adapt_speaker(
-            self.background,
-            [statistics for _, statistics in read],
-            name=row.name,
-            settings=self.settings,
-        )
+    def _adapted(self, file: StoreFile, row: SpeakerRow) -> SpeakerModel:
+        read = sessions.read_statistics(file, row, self.background)
+        statistics = [each for _, each in read]
+        return adapt_speaker(self.background, statistics, name=row.name, settings=self.settings)
 
     def _scorer_of_all(self) -> SpeakerScorer:
         """Return a scorer of all speakers, as of now; what is in memory is not read again."""
-        with self._file.reading() as connection:
-            query = "SELECT value FROM meta WHERE key = 'generation'"
-            (generation,) = connection.execute(query).fetchone()
+        with self._file.reading() as file:
+            generation = file.value("SELECT value FROM meta WHERE key = 'generation'")
             if self._everybody is None or self._everybody[0] != generation:
-                rows = list(records.read_speakers(connection, self.path))
+                rows = list(SpeakerRow.read(file))
                 digests = tuple(row.model_sha256 for row in rows)
-                self._everybody = generation, digests, self._read_scorer(connection, rows)
+                self._everybody = generation, digests, self._read_scorer(file, rows)
         return self._everybody[2]
 
-    def _read_scorer(
-        self, connection: sqlite3.Connection, rows: Sequence[records.SpeakerRow]
-    ) -> SpeakerScorer:
+    def _read_scorer(self, file: StoreFile, rows: Sequence[SpeakerRow]) -> SpeakerScorer:
         mixture = self.background.mixture
         width = mixture.n_features * (2 if "variances" in self.settings.parameters else 1)
         slopes = np.empty((len(rows), mixture.n_components, width), np.float32)
@@ -489,32 +471,20 @@ class SpeakerStore:
             if row.model_sha256 in known:
                 slopes[place], offsets[place] = scorer.terms(known[row.model_sha256])
                 continue
-            query = "SELECT packed FROM models WHERE id = ?"
-            blob = connection.execute(query, (row.id,)).fetchone()
             what = f"the model of {row.name!r}"
-            packed = check_large(blob and blob[0], row.model_sha256, self.path, what)
+            packed = read_large(file, "models", row.id, row.model_sha256, what)
             if not unpack_ratio(packed, slopes[place], offsets[place]):
-                raise damaged(self.path, f"{what} has another size")
+                raise file.damaged(f"{what} has another size")
         names = [row.name for row in rows]
         return SpeakerScorer.from_terms(mixture, names, slopes, offsets)
 
     def _score(
         self, scorer: SpeakerScorer, paths: Sequence[Path], top_c: int | None
     ) -> tuple[NDArray[np.float64], int, float]:
-        extractor = cached_extractor(self.background.features)
-        seconds = 0.0
-
-        def blocks() -> Iterator[NDArray[np.float32]]:
-            nonlocal seconds
-            for path in paths:
-                for features in extractor.stream(path):
-                    seconds += features.speech_seconds
-                    yield features.speech_values
-
-        scores, n_frames = scorer.score_blocks(blocks(), top_c=top_c)
-        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-        check_speech(seconds, f"{paths[0]}{more}")
-        return scores, n_frames, seconds
+        speech = SpeechStream(self.background.features, paths)
+        scores, n_frames = scorer.score_blocks(speech, top_c=top_c)
+        speech.check()
+        return scores, n_frames, speech.speech_seconds
 
 
 def describe_store(

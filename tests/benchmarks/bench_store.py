@@ -11,7 +11,6 @@ reads all models, others have them in memory. A "command" is a process of its ow
 
 import argparse
 import resource
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -53,18 +52,9 @@ def make_store(
     """Make a store of many speakers in one transaction, each enrolled as any other."""
     settings = AdaptationSettings()
 
-    def fill(connection: sqlite3.Connection, ledger: Ledger) -> None:
+    def fill(ledger: Ledger) -> None:
         for name, one in others(session, 0, size):
-            enroll_sessions(
-                connection,
-                ledger,
-                name,
-                [wav],
-                [one],
-                background=background,
-                settings=settings,
-                path=path,
-            )
+            enroll_sessions(ledger, name, [one], background=background, settings=settings)
 
     create_database(path, describe_store(background, settings), fill)
 
@@ -116,7 +106,7 @@ def measure(path: Path, wav: Path, session: Session) -> Times:
 
         def enroll() -> None:
             newcomer, one = next(more)
-            store.enroll_collected(newcomer, [wav], [one])
+            store.enroll_collected(newcomer, [one])
 
         enroll()
         return {

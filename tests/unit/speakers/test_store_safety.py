@@ -186,8 +186,8 @@ def test_rows_that_moved_leave_no_copies_behind(tmp_path, background, voices):
                 f"Zanzibarina {generator.randrange(10**6):06d} {'q' * generator.randrange(1, 180)}"
             )
             audio = f"{generator.randrange(16**64):064x}"
-            named = replace(session, audio_sha256=audio, file_name=f"{name[:18]}.wav")
-            store.enroll_collected(name, [wav], [named])
+            named = replace(session, audio_sha256=audio, path=Path(f"{name[:18]}.wav"))
+            store.enroll_collected(name, [named])
             alive.add(name)
         store.check()
     content = path.read_bytes()
