@@ -4,8 +4,8 @@ Importing this module imports numba, and importing a module of kernels compiles 
 disk what was compiled before: only work that takes longer should do so.
 
 A function that is kept on disk is compiled anew when its own file changes, but not when that of
-something it calls does. So a kernel and what it calls are in one file, but for the polynomials
-below: whoever changes them removes the compiled files (``*.nbi`` in ``__pycache__``).
+something it calls does: whoever changes what kernels of other files call, as the polynomials below,
+removes the compiled files (``*.nbi`` in ``__pycache__``).
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ import numpy as np
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding.transducer import BEGINNING, ENTERING, WITHIN, DecodingGraph, Labels
-from speakergmm.hmm.models.topology import ENTRY
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
@@ -101,25 +100,22 @@ class GraphBuilder:
 
     def _shape(self, models: PhoneModels, unit: int) -> _Shape:
         topology = models.topologies[unit]
-        first = models.transitions.first
-        log_probability = models.transitions.log_probability()[first[unit] : first[unit + 1]]
+        arcs, first = topology.sorted_arcs, models.transitions.first
+        weight = models.transitions.log_probability()[first[unit] : first[unit + 1]].tolist()
         mine = np.flatnonzero(self.labels.unit == unit)
         label = {(int(self.labels.position[i]), int(self.labels.kind[i])): int(i) + 1 for i in mine}
-        shape = _Shape(topology.n_states, [], [], [], None, label)
-        for source, target, weight in zip(
-            topology.source.tolist(), topology.target.tolist(), log_probability, strict=True
-        ):
-            if weight == -math.inf:
-                continue
-            if source == ENTRY and target == topology.n_states:
-                shape.tee = float(weight)
-            elif source == ENTRY:
-                shape.entries.append((target, float(weight)))
-            elif target == topology.n_states:
-                shape.exits.append((source, float(weight)))
-            else:
-                shape.inner.append((source, target, label[target, WITHIN], float(weight)))
-        return shape
+        return _Shape(
+            topology.n_states,
+            [(state, weight[a]) for a, state in arcs.entries if weight[a] > -math.inf],
+            [
+                (source, target, label[target, WITHIN], weight[a])
+                for source, target, a in arcs.inner.T.tolist()
+                if weight[a] > -math.inf
+            ],
+            [(state, weight[a]) for a, state in arcs.exits if weight[a] > -math.inf],
+            next((weight[a] for a in arcs.passes if weight[a] > -math.inf), None),
+            label,
+        )
 
     def state(self) -> int:
         """Add a state."""

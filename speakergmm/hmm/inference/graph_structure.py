@@ -1,6 +1,6 @@
 """What depends on the arcs of a graph alone, not on their probabilities: sorted once, and shared.
 
-Arcs are kept in compressed rows (CSR) by target, for whatever runs forward, and by source.
+Arcs are kept in compressed rows (CSR) by target.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ UNREACHABLE = int(np.iinfo(np.int32).max)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
-    """Arcs sorted by target and by source; within each, lower arcs come first.
+    """Arcs sorted by target; of one target, lower arcs come first.
 
     Parameters
     ----------
@@ -28,9 +28,6 @@ class Structure:
     incoming : array of int, shape (S + 1,)
         Where the arcs into each state begin in the two arrays that follow.
     incoming_arc, incoming_source : array of int, shape (A,)
-    outgoing : array of int, shape (S + 1,)
-        Where the arcs out of each state begin in the two arrays that follow.
-    outgoing_arc, outgoing_target : array of int, shape (A,)
     lowest_target, highest_target : array of int, shape (S,)
         Lowest state that an arc leads to from each state or a higher one, and highest state that
         one leads to from each state or a lower one: together, where arcs from a range lead to.
@@ -41,9 +38,6 @@ class Structure:
     incoming: Indices
     incoming_arc: Indices
     incoming_source: Indices
-    outgoing: Indices
-    outgoing_arc: Indices
-    outgoing_target: Indices
     lowest_target: Indices
     highest_target: Indices
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -54,7 +48,8 @@ class Structure:
     ) -> Structure:
         """Sort the arcs of a graph."""
         by_target = np.argsort(target, kind="stable").astype(np.int32)
-        by_source = np.argsort(source, kind="stable").astype(np.int32)
+        incoming = np.zeros(n_states + 1, dtype=np.int32)
+        np.cumsum(np.bincount(target, minlength=n_states), out=incoming[1:])
         lowest = np.full(n_states, n_states, dtype=np.int32)
         highest = np.full(n_states, -1, dtype=np.int32)
         np.minimum.at(lowest, source, target)
@@ -62,12 +57,9 @@ class Structure:
         arrays = (
             entry,
             exit_,
-            _pointers(target, n_states),
+            incoming,
             by_target,
             source[by_target],
-            _pointers(source, n_states),
-            by_source,
-            target[by_source],
             np.ascontiguousarray(np.minimum.accumulate(lowest[::-1])[::-1]),
             np.maximum.accumulate(highest),
         )
@@ -97,10 +89,3 @@ class Structure:
         if plain:
             self._kept["arcs_to_exit"] = arcs
         return arcs
-
-
-def _pointers(states: Indices, n_states: int) -> Indices:
-    """Where the row of each state begins among sorted arcs, and where the last one ends."""
-    pointers = np.zeros(n_states + 1, dtype=np.int32)
-    np.cumsum(np.bincount(states, minlength=n_states), out=pointers[1:])
-    return pointers

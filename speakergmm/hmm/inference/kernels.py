@@ -5,9 +5,7 @@ products cost hardly more than those of plain numbers, no path is ever lost to u
 improbable it is at a frame, and nothing needs a logarithm. (Scaling each frame by its sum, as is
 usual, loses a path that is 10^-308 of another one, even where the other one comes to nothing.)
 
-Indices are unsigned: otherwise every one of them would be checked for counting from the end. All
-that a compiled function calls is in its own file, because one that is kept on disk is compiled
-anew when its own file changes, but not when another one does.
+Indices are unsigned: otherwise every one of them would be checked for counting from the end.
 """
 
 from __future__ import annotations
@@ -30,11 +28,11 @@ BITS = 512
 # Logarithm of the ratio between two levels.
 SPAN = BITS * math.log(2.0)
 _UP = 2.0**512
-_DOWN = 2.0**-512
+DOWN = 2.0**-512
 _SMALLEST = 2.0**-256
 _LARGEST = 2.0**256
 # Level of zero.
-_NOTHING = -(2**30)
+NOTHING = -(2**30)
 _ONE = np.uint64(1)
 
 # exp(r) for |r| <= ln(2) / 2 by its series; ln(2) in two parts, the first of few bits.
@@ -45,13 +43,13 @@ _C = tuple(1.0 / math.factorial(n) for n in range(14))
 
 
 @compiled(at_first_call=True)
-def _normalise(value: float, level: Number) -> tuple[float, Number]:
+def normalise(value: float, level: Number) -> tuple[float, Number]:
     """Bring a value above zero into [2^-256, 2^256)."""
     while value < _SMALLEST:
         value *= _UP
         level -= 1
     while value >= _LARGEST:
-        value *= _DOWN
+        value *= DOWN
         level += 1
     return value, level
 
@@ -61,15 +59,15 @@ def _add(total: float, level: Number, term: float, term_level: Number) -> tuple[
     """Add two numbers, of which either may be zero."""
     if term == 0.0:
         return total, level
-    term, term_level = _normalise(term, term_level)
+    term, term_level = normalise(term, term_level)
     if total == 0.0 or term_level > level + 1:
         return term, term_level
     if term_level == level + 1:
-        return total * _DOWN + term, term_level
+        return total * DOWN + term, term_level
     if term_level == level:
         return total + term, level
     if term_level == level - 1:
-        return total + term * _DOWN, level
+        return total + term * DOWN, level
     return total, level
 
 
@@ -112,13 +110,13 @@ def _prune(
     beam: float,
 ) -> tuple[int, int, int]:
     """Drop what is below e^-beam of the best state; the range of what is left, and the number."""
-    best, best_level = 0.0, np.int64(_NOTHING)
+    best, best_level = 0.0, np.int64(NOTHING)
     for j in range(first, last + 1):
         level = np.int64(row_level[j])
         if row[j] > 0.0 and (level > best_level or (level == best_level and row[j] > best)):
             best, best_level = row[j], level
     whole = np.int64(math.floor(beam / SPAN))
-    best, best_level = _normalise(best * math.exp(whole * SPAN - beam), best_level - whole)
+    best, best_level = normalise(best * math.exp(whole * SPAN - beam), best_level - whole)
     alive_first, alive_last, dropped = last, first, 0
     for j in range(first, last + 1):
         if row[j] == 0.0:
@@ -213,7 +211,7 @@ def forward(
                 if t == 0:
                     row[j] = 0.0
                 continue
-            total, level = 0.0, np.int64(_NOTHING)
+            total, level = 0.0, np.int64(NOTHING)
             if t == 0:
                 total, level = row[j], np.int64(row_level[j])
                 row[j] = 0.0
@@ -230,15 +228,15 @@ def forward(
                     elif term_level == level:
                         total += term
                     elif term_level > level:
-                        total = term + total * _DOWN if term_level == level + 1 else term
+                        total = term + total * DOWN if term_level == level + 1 else term
                         level = term_level
                     elif term_level == level - 1:
-                        total += term * _DOWN
+                        total += term * DOWN
             p = pdf[j]
             total *= emission[p]
             if total == 0.0:
                 continue
-            total, level = _normalise(total, level + emission_level[p])
+            total, level = normalise(total, level + emission_level[p])
             row[j], row_level[j] = total, level
             alive_last = np.int64(j)
             if alive == 0:
@@ -250,7 +248,7 @@ def forward(
             dropped += fewer
         first, last = lowest_target[alive_first], highest_target[alive_last]
     row, row_level = values[(n_frames - 1) % n_rows], levels[(n_frames - 1) % n_rows]
-    total, level = 0.0, np.int64(_NOTHING)
+    total, level = 0.0, np.int64(NOTHING)
     for f in range(len(exit_state)):
         j = exit_state[f]
         total, level = _add(total, level, row[j] * exit_[f], row_level[j] + exit_level[f])

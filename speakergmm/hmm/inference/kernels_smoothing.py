@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.hmm.inference.kernels import DOWN, NOTHING, normalise
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
@@ -22,24 +23,7 @@ Indices = NDArray[np.uint32]
 Number = Any
 
 NEGLIGIBLE = 1e-30
-_UP = 2.0**512
-_DOWN = 2.0**-512
-_SMALLEST = 2.0**-256
-_LARGEST = 2.0**256
-_NOTHING = -(2**30)
 _ONE = np.uint64(1)
-
-
-@compiled(at_first_call=True)
-def _normalise(value: float, level: Number) -> tuple[float, Number]:
-    """Bring a value above zero into [2^-256, 2^256)."""
-    while value < _SMALLEST:
-        value *= _UP
-        level -= 1
-    while value >= _LARGEST:
-        value *= _DOWN
-        level += 1
-    return value, level
 
 
 @compiled(at_first_call=True)
@@ -51,7 +35,7 @@ def _share_entries(
     entry_counts: Floats,
 ) -> None:
     """Share the posteriors of the first frame between the entries into each state."""
-    highest = np.full(len(posteriors), _NOTHING)
+    highest = np.full(len(posteriors), NOTHING)
     sums = np.zeros(len(posteriors))
     for e in range(len(entry_state)):
         if entry[e] > 0.0:
@@ -64,7 +48,7 @@ def _share_entries(
                 continue
             share = entry[e]
             if entry_level[e] < highest[j]:
-                share = share * _DOWN if entry_level[e] == highest[j] - 1 else 0.0
+                share = share * DOWN if entry_level[e] == highest[j] - 1 else 0.0
             if turn == 0:
                 sums[j] += share
             else:
@@ -119,10 +103,10 @@ def smooth(
         k = np.int64(exit_state[f])
         term = values[n_frames - 1, k] * exit_[f]
         if term > 0.0:
-            term, level = _normalise(term, np.int64(levels[n_frames - 1, k]) + exit_level[f])
+            term, level = normalise(term, np.int64(levels[n_frames - 1, k]) + exit_level[f])
             if level < sum_level - 1:
                 continue
-            share = (term if level == sum_level else term * _DOWN) / sum_value
+            share = (term if level == sum_level else term * DOWN) / sum_value
             exit_counts[f] = share
             now[k] += share
             first, last = min(first, k), max(last, k)
@@ -144,7 +128,7 @@ def smooth(
             if t == 0:
                 continue
             begin, end = np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])
-            total, level = 0.0, np.int64(_NOTHING)
+            total, level = 0.0, np.int64(NOTHING)
             for a in range(begin, end):
                 i = source[a]
                 if row[i] == 0.0:
@@ -154,14 +138,14 @@ def smooth(
                 if wide:
                     if term == 0.0:
                         continue
-                    term, term_level = _normalise(term, term_level + probability_level[a])
+                    term, term_level = normalise(term, term_level + probability_level[a])
                 if term_level == level:
                     total += term
                 elif term_level > level:
-                    total = term + total * _DOWN if term_level == level + 1 else term
+                    total = term + total * DOWN if term_level == level + 1 else term
                     level = term_level
                 elif term_level == level - 1:
-                    total += term * _DOWN
+                    total += term * DOWN
             factor = posterior / total
             for a in range(begin, end):
                 i = np.uint64(source[a])
@@ -170,12 +154,12 @@ def smooth(
                     continue
                 term_level = np.int64(row_level[i])
                 if wide:
-                    share, term_level = _normalise(share, term_level + probability_level[a])
+                    share, term_level = normalise(share, term_level + probability_level[a])
                 # What is two levels lower is nothing beside the highest.
                 if term_level < level:
                     if term_level < level - 1:
                         continue
-                    share *= _DOWN
+                    share *= DOWN
                 share *= factor
                 arc_counts[a] += share
                 before[i] += share

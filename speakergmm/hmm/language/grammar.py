@@ -6,17 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.language.arpa import LOG_ZERO
+from speakergmm.hmm.language.language_model import BEGIN, END, BackoffLanguageModel
 from speakergmm.words import clean
 
-if TYPE_CHECKING:
-    from speakergmm.hmm.language.language_model import BackoffLanguageModel
-
 _LN10 = math.log(10.0)
-_LOG10_ZERO = -99.0
-"""What ARPA files write for a probability of zero."""
 
 
 @dataclass(frozen=True)
@@ -171,21 +167,15 @@ class Grammar:
             If no word is left.
         """
         allowed = None if known is None else frozenset(known)
-        entries = [
-            (ngram, log10_probability)
-            for grams in _orders(model)
-            for ngram, (log10_probability, _) in grams.items()
-            if log10_probability > _LOG10_ZERO
-        ]
+        entries, backoffs = [], {}
+        for group in model.ngrams:
+            for gram, (log10_probability, backoffs[gram]) in group.items():
+                if log10_probability > LOG_ZERO:
+                    entries.append((gram, log10_probability))
         vocabulary = {gram[-1] for gram, _ in entries if len(gram) == 1} - _MARKS
         usable = vocabulary if allowed is None else vocabulary & allowed
         if not usable:
             raise InvalidInputError("no word of the language model has a pronunciation")
-        backoffs = {
-            gram: log10_backoff
-            for grams in _orders(model)
-            for gram, (_, log10_backoff) in grams.items()
-        }
         known_or_mark = usable | _MARKS
         entries = [entry for entry in entries if known_or_mark.issuperset(entry[0])]
         # A history without words of its own still has a weight to pay on the way to a shorter one.
@@ -194,17 +184,17 @@ class Grammar:
             gram
             for gram, weight in backoffs.items()
             if weight != 0 and len(gram) < model.order and known_or_mark.issuperset(gram)
-        } - {(_END,)}
-        start = _longest((_BEGIN,), histories)
+        } - {(END,)}
+        start = _longest((BEGIN,), histories)
         ordered = [start, *sorted(histories - {start})]
         number = {history: index for index, history in enumerate(ordered)}
         arcs: list[list[GrammarArc]] = [[] for _ in ordered]
         ends = [-math.inf] * len(ordered)
         for gram, log10_probability in entries:
             state = number[gram[:-1]]
-            if gram[-1] == _END:
+            if gram[-1] == END:
                 ends[state] = log10_probability * _LN10
-            elif gram[-1] != _BEGIN:
+            elif gram[-1] != BEGIN:
                 after = _longest(gram[-(model.order - 1) :] if model.order > 1 else (), histories)
                 arcs[state].append(GrammarArc(gram[-1], log10_probability * _LN10, number[after]))
         states = []
@@ -265,12 +255,7 @@ class Grammar:
         return result
 
 
-_BEGIN, _END = "<s>", "</s>"
-_MARKS = frozenset({_BEGIN, _END})
-
-
-def _orders(model: BackoffLanguageModel) -> list[Mapping[tuple[str, ...], tuple[float, float]]]:
-    return [model.ngrams[index] for index in range(model.order)]
+_MARKS = frozenset({BEGIN, END})
 
 
 def _longest(history: tuple[str, ...], histories: set[tuple[str, ...]]) -> tuple[str, ...]:

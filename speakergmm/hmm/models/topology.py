@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,25 @@ from speakergmm.errors import InvalidInputError
 
 ENTRY = -1
 """Source of the arcs by which a path comes into a unit."""
+
+
+class SortedArcs(NamedTuple):
+    """A topology's arcs by their kind; `place` is that in the topology.
+
+    Parameters
+    ----------
+    entries, exits : list of (place, state)
+        Arcs from the entry to a state, and from a state to the exit.
+    passes : list of place
+        Arcs from the entry to the exit.
+    inner : array of int, shape (3, N)
+        Source, target and place of the arcs among states.
+    """
+
+    entries: list[tuple[int, int]]
+    exits: list[tuple[int, int]]
+    passes: list[int]
+    inner: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,6 +107,11 @@ class Topology:
     def n_arcs(self) -> int:
         """Number of arcs, A."""
         return len(self.source)
+
+    @property
+    def sorted_arcs(self) -> SortedArcs:
+        """The arcs by their kind."""
+        return _sorted_arcs(self)
 
     @property
     def is_tee(self) -> bool:
@@ -206,6 +231,19 @@ class Topology:
         for state in range(self.n_states):
             if state not in reached:
                 raise InvalidInputError(f"state {state} of a topology can't be reached or left")
+
+
+@lru_cache(maxsize=64)
+def _sorted_arcs(topology: Topology) -> SortedArcs:
+    end = topology.n_states
+    arcs = list(enumerate(zip(topology.source.tolist(), topology.target.tolist(), strict=True)))
+    inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
+    return SortedArcs(
+        [(place, t) for place, (s, t) in arcs if s == ENTRY and t != end],
+        [(place, s) for place, (s, t) in arcs if s != ENTRY and t == end],
+        [place for place, (s, t) in arcs if s == ENTRY and t == end],
+        np.array(inner, np.int64).reshape(-1, 3).T,
+    )
 
 
 def _closure(start: int, arcs: list[tuple[int, int]]) -> set[int]:

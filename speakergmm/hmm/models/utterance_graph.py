@@ -10,9 +10,8 @@ is made of, and so the expected counts of arcs become those of transitions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Graph
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import ENTRY, Topology
+from speakergmm.hmm.models.topology import SortedArcs
 from speakergmm.hmm.models.transitions import Transitions
 
 
@@ -190,61 +189,21 @@ class UtteranceGraph:
         self.exits.add_counts(exit_counts, counts)
 
 
-@dataclass(slots=True)
-class _Arcs:
-    """Arcs as they are found."""
+# An arc as it is found: source, target, the fixed part of its log-probability, its transitions.
+_Arc = tuple[int, int, float, tuple[int, ...]]
 
-    source: list[int] = field(default_factory=list)
-    target: list[int] = field(default_factory=list)
-    fixed: list[float] = field(default_factory=list)
-    transitions: list[tuple[int, ...]] = field(default_factory=list)
 
-    def add(self, source: int, target: int, fixed: float, transitions: tuple[int, ...]) -> None:
-        self.source.append(source)
-        self.target.append(target)
-        self.fixed.append(fixed)
-        self.transitions.append(transitions)
-
-    def credits(self) -> Credits:
-        sizes = [len(numbers) for numbers in self.transitions]
-        flat = [number for numbers in self.transitions for number in numbers]
-        return Credits(
-            np.array(self.fixed, np.float64),
+def _columns(arcs: list[_Arc]) -> tuple[NDArray[np.int32], NDArray[np.int32], Credits]:
+    """Give the sources and targets of arcs, and what they are made of."""
+    sizes = [len(passed) for *_, passed in arcs]
+    return (
+        np.array([source for source, *_ in arcs], np.int32),
+        np.array([target for _, target, *_ in arcs], np.int32),
+        Credits(
+            np.array([fixed for _, _, fixed, _ in arcs], np.float64),
             np.repeat(np.arange(len(sizes)), sizes).astype(np.int64),
-            np.array(flat, np.int64),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shape:
-    """A topology's arcs by their kind; `place` is that in the topology.
-
-    Parameters
-    ----------
-    entries, exits : list of (place, state)
-        Arcs from the entry to a state, and from a state to the exit.
-    passes : list of place
-        Arcs from the entry to the exit.
-    inner : array of int, shape (3, N)
-        Source, target and place of the arcs among states.
-    """
-
-    entries: list[tuple[int, int]]
-    exits: list[tuple[int, int]]
-    passes: list[int]
-    inner: NDArray[np.int64]
-
-
-@lru_cache(maxsize=64)
-def _shape(topology: Topology) -> _Shape:
-    end = topology.n_states
-    arcs = list(enumerate(zip(topology.source.tolist(), topology.target.tolist(), strict=True)))
-    inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
-    return _Shape(
-        [(place, t) for place, (s, t) in arcs if s == ENTRY and t != end],
-        [(place, s) for place, (s, t) in arcs if s != ENTRY and t == end],
-        [place for place, (s, t) in arcs if s == ENTRY and t == end],
-        np.array(inner, np.int64).reshape(-1, 3).T,
+            np.array([number for *_, passed in arcs for number in passed], np.int64),
+        ),
     )
 
 
@@ -277,15 +236,17 @@ def compile_units(
     ordered = sorted(edges, key=lambda edge: (edge.source, edge.target))
     arrivals: dict[int, list[_Arrival]] = {0: [(_START, 0.0, ())]}
     last = max((edge.target for edge in ordered), default=0)
-    arcs, entries, exits = _Arcs(), _Arcs(), _Arcs()
+    arcs: list[_Arc] = []
+    entries: list[_Arc] = []
+    exits: list[_Arc] = []
     units: list[UnitInstance] = []
     pdf: list[NDArray[np.int32]] = []
-    shapes: list[_Shape] = []
-    known: dict[int, _Shape] = {}
+    shapes: list[SortedArcs] = []
     first_states: list[int] = []
     first_arcs: list[int] = []
     n_states = 0
     numbers = {unit: place for place, unit in enumerate(models.units)}
+    known: dict[int, SortedArcs] = {}
     for edge in ordered:
         if not edge.source < edge.target:
             raise InvalidInputError(f"an edge leads from node {edge.source} to {edge.target}")
@@ -300,14 +261,14 @@ def compile_units(
         if edge.unit not in numbers:
             models.unit_number(edge.unit)
         number = numbers[edge.unit]
-        shape = known.get(number)
-        if shape is None:
-            shape = known[number] = _shape(models.topologies[number])
+        if number not in known:
+            known[number] = models.topologies[number].sorted_arcs
+        shape = known[number]
         first_arc = int(models.transitions.first[number])
         for state, fixed, passed in before:
             into = entries if state == _START else arcs
             for place, target in shape.entries:
-                into.add(state, n_states + target, fixed, (*passed, first_arc + place))
+                into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
             after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
         after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
         shapes.append(shape)
@@ -319,7 +280,7 @@ def compile_units(
     for state, fixed, passed in arrivals.get(last, []):
         if state == _START:
             raise InvalidInputError("an utterance can be passed over without a frame")
-        exits.add(state, _START, fixed, passed)
+        exits.append((state, _START, fixed, passed))
     if n_states == 0:
         raise InvalidInputError("an utterance needs a unit, found none")
     pdfs, places = np.unique(np.concatenate(pdf), return_inverse=True)
@@ -327,26 +288,24 @@ def compile_units(
     inner = np.concatenate([shape.inner for shape in shapes], axis=1)
     sizes = [shape.inner.shape[1] for shape in shapes]
     base = np.repeat(first_states, sizes)
-    between = arcs.credits()
-    credits = (
-        Credits(
-            np.concatenate([between.fixed, np.zeros(len(base))]),
-            np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
-            np.concatenate([between.transition, np.repeat(first_arcs, sizes) + inner[2]]),
-        ),
-        entries.credits(),
-        exits.credits(),
+    sources, targets, between = _columns(arcs)
+    of_arcs = Credits(
+        np.concatenate([between.fixed, np.zeros(len(base))]),
+        np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
+        np.concatenate([between.transition, np.repeat(first_arcs, sizes) + inner[2]]),
     )
+    _, entry_state, of_entries = _columns(entries)
+    exit_state, _, of_exits = _columns(exits)
     state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
     skeleton = Graph(
         pdf=places.astype(np.int32),
-        source=np.concatenate([np.array(arcs.source, np.int64), base + inner[0]]).astype(np.int32),
-        target=np.concatenate([np.array(arcs.target, np.int64), base + inner[1]]).astype(np.int32),
-        log_prob=credits[0].fixed,
-        entry_state=np.array(entries.target, np.int32),
-        entry_log_prob=credits[1].fixed,
-        exit_state=np.array(exits.source, np.int32),
-        exit_log_prob=credits[2].fixed,
+        source=np.concatenate([sources, base + inner[0]]).astype(np.int32),
+        target=np.concatenate([targets, base + inner[1]]).astype(np.int32),
+        log_prob=of_arcs.fixed,
+        entry_state=entry_state,
+        entry_log_prob=of_entries.fixed,
+        exit_state=exit_state,
+        exit_log_prob=of_exits.fixed,
     )
     return UtteranceGraph(
         tuple(words),
@@ -355,7 +314,9 @@ def compile_units(
         state_unit.astype(np.int32),
         (np.arange(n_states) - np.array(first_states)[state_unit]).astype(np.int32),
         skeleton,
-        *credits,
+        of_arcs,
+        of_entries,
+        of_exits,
     )
 
 
@@ -448,19 +409,7 @@ def compile_transcript(
     words: Sequence[str],
     lexicon: HasPronunciations,
     models: PhoneModels,
-    *,
-    silence: str | None = "SIL",
-    silence_probability: float = 0.5,
-    edge_silence_probability: float | None = None,
-    short_pause: str | None = None,
+    **silences: Any,
 ) -> UtteranceGraph:
-    """Compile the graph of a transcript; see `transcript_edges` and `compile_units`."""
-    edges = transcript_edges(
-        words,
-        lexicon,
-        silence=silence,
-        silence_probability=silence_probability,
-        edge_silence_probability=edge_silence_probability,
-        short_pause=short_pause,
-    )
-    return compile_units(edges, models, words=words)
+    """Compile the graph of a transcript; see `transcript_edges`, also for options of silence."""
+    return compile_units(transcript_edges(words, lexicon, **silences), models, words=words)

@@ -99,12 +99,9 @@ def test_arcs_are_sorted_by_both_ends_with_lower_arcs_first():
     for j in range(5):
         into = structure.incoming_arc[structure.incoming[j] : structure.incoming[j + 1]]
         assert into.tolist() == np.flatnonzero(graph.target == j).tolist()
-        out = structure.outgoing_arc[structure.outgoing[j] : structure.outgoing[j + 1]]
-        assert out.tolist() == np.flatnonzero(graph.source == j).tolist()
         assert structure.lowest_target[j] == graph.target[graph.source >= j].min(initial=5)
         assert structure.highest_target[j] == graph.target[graph.source <= j].max(initial=-1)
     np.testing.assert_array_equal(structure.incoming_source, graph.source[structure.incoming_arc])
-    np.testing.assert_array_equal(structure.outgoing_target, graph.target[structure.outgoing_arc])
 
 
 def test_distances_to_the_exit_are_those_of_the_shortest_path():
