@@ -47,6 +47,7 @@ class Sizes:
     part: int = 100_000
     rounds: int = 5
     components: int = 512
+    iterations: int = 10
     rows: tuple[str, ...] = (
         "diag-512",
         "diag-64",
@@ -67,6 +68,7 @@ QUICK = Sizes(
     some=32_768,
     part=16_384,
     rounds=2,
+    iterations=5,
     rows=(
         "diag-512",
         "diag-64",
@@ -134,7 +136,9 @@ def data(sizes: Sizes) -> list[Figure]:
     for n_frames in (sizes.some, sizes.many):
         for name, deviation, limit in (("overlapping", 0.5, 1.15), ("separated", 3.0, 1.25)):
             X = work.make_clusters(n_frames, 39, deviation)
-            spent, bare = work.iterations_and_products(X, sizes.components)
+            spent, bare = work.iterations_and_products(
+                X, sizes.components, n_iterations=sizes.iterations
+            )
             ratios = np.array(spent) / bare
             case = f"EM iterations, diagonal, {name} clusters, N = {n_frames:,}, D = 39, K = "
             case += f"{sizes.components}: ours / two bare float32 products"

@@ -3,6 +3,7 @@
     python -m tests.benchmarks.structure                 # the whole table, half a minute
     python -m tests.benchmarks.structure --names         # and where each number comes from
     python -m tests.benchmarks.structure --text          # without the times
+    python -m tests.benchmarks.structure --calls         # the times, without the text
     python -m tests.benchmarks.structure --source DIR    # of the package in another tree
     python -m tests.benchmarks.structure --json table.json
 
@@ -100,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--names", action="store_true", help="say where each number comes from")
     parser.add_argument("--text", action="store_true", help="without calls and times")
+    parser.add_argument("--calls", action="store_true", help="only calls and times")
     parser.add_argument("--rounds", type=int, default=9, help="runs that are timed, by turns")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write the figures there too")
     parser.add_argument(
@@ -117,8 +119,9 @@ def main() -> None:
     print(f"{'seen':>9s}  {'reach':>7s}")
 
     def everything() -> Found:
-        yield from text(Path(str(found_at.origin)).parent)
-        yield from imports()
+        if not options.calls:
+            yield from text(Path(str(found_at.origin)).parent)
+            yield from imports()
         if not options.text:
             yield from calls(rounds=options.rounds)
 
