@@ -86,27 +86,21 @@ def list_hypotheses(lattice: Lattice, n_best: int) -> Iterator[Hypothesis]:
             if word not in posteriors:
                 posteriors[word] = lattice.word_posteriors(word)
         units = {unit: number for number, unit in enumerate(lattice.graph.units)}
-        yield Hypothesis(
-            hypothesis.words,
-            tuple(_sure(s, posteriors[s.label]) for s in hypothesis.word_segments),
-            tuple(
+        yield replace(
+            hypothesis,
+            word_segments=tuple(_sure(s, posteriors[s.label]) for s in hypothesis.word_segments),
+            phone_segments=tuple(
                 _sure(s, lattice.unit_posteriors[:, units[s.label]])
                 for s in hypothesis.phone_segments
             ),
-            hypothesis.acoustic_log_likelihood,
-            hypothesis.transition_log_probability,
-            hypothesis.language_log_probability,
-            score,
-            math.exp(log_probability_of_words(lattice, outputs) - lattice.log_total),
+            posterior=math.exp(log_probability_of_words(lattice, outputs) - lattice.log_total),
         )
 
 
 def _sure(segment: Segment, posteriors: NDArray[np.float64]) -> Segment:
     """Give a segment its confidence: the mean posterior over its frames."""
     mean = float(posteriors[segment.start_frame : segment.end_frame].mean())
-    return Segment(
-        segment.label, segment.start_frame, segment.end_frame, min(mean, 1.0), segment.parent
-    )
+    return segment._replace(confidence=min(mean, 1.0))
 
 
 def read_single_path(

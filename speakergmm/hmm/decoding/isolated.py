@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding.hypotheses import Hypothesis
 from speakergmm.hmm.decoding.search import DecodingResult
-from speakergmm.hmm.decoding.segments import Segment
+from speakergmm.hmm.decoding.segments import Segment, cut_path
 from speakergmm.hmm.inference.algorithms import log_likelihood, viterbi
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.language.grammar import Grammar
@@ -195,16 +194,9 @@ class IsolatedWords:
         path = viterbi(
             self._graphs[place], np.ascontiguousarray(emissions[:, self._columns[place]])
         )
-        units = utterance.state_unit[path.states]
-        # A unit may follow itself only as another instance, so runs of one number are segments.
-        starts = np.flatnonzero(np.diff(units, prepend=-1)).tolist()
-        phones = []
-        for start, end in itertools.pairwise([*starts, len(units)]):
-            unit = utterance.units[units[start]]
-            phones.append(Segment(unit.unit, start, end, math.nan, unit.word))
-        spoken = [phone for phone in phones if phone.parent is not None]
-        word = Segment(score.word, spoken[0].start_frame, spoken[-1].end_frame, score.posterior)
-        return (word,), tuple(phones)
+        found = cut_path(utterance, path, np.zeros(len(emissions)), None, None)
+        (word,) = found.words
+        return (word._replace(confidence=score.posterior),), found.phones
 
     def rank_emissions(
         self, log_emissions: ArrayLike, *, acoustic_scale: float = 1.0

@@ -17,6 +17,9 @@ from speakergmm.hmm.decoding.transducer import BEGINNING, DecodingGraph
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
+# The first node, with its score.
+_START = (np.zeros(1, np.int32), np.zeros(1))
+
 
 class LatticeArrays(NamedTuple):
     """Arcs of a lattice in the order of their states.
@@ -202,12 +205,7 @@ class Lattice:
     @cached_property
     def forward_sums(self) -> Floats:
         """Logarithm of the sum over all ways to each node, shape (N,)."""
-        alpha = np.full(self.n_nodes, -np.inf)
-        alpha[0] = 0.0
-        nowhere = np.zeros(self.n_arcs, np.int32)
-        back = np.empty(self.n_nodes, np.int32)
-        kernels.forward(self.first, self.target, nowhere, self.weight, 0, True, alpha, back)
-        return alpha
+        return self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=True)[0]
 
     @cached_property
     def backward_sums(self) -> Floats:
@@ -229,14 +227,31 @@ class Lattice:
 
     def best_path(self) -> LatticePath:
         """Return the path of the highest score."""
-        alpha = np.full(self.n_nodes, -np.inf)
-        alpha[0] = 0.0
-        back = np.full(self.n_nodes, -1, np.int32)
-        nowhere = np.zeros(self.n_arcs, np.int32)
-        kernels.forward(self.first, self.target, nowhere, self.weight, 0, False, alpha, back)
+        alpha, back, _ = self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=False)
         ends = alpha + self.final_weight
         end = int(np.argmax(ends))
         return LatticePath(self.trace(back, end), float(ends[end]))
+
+    def go_on(
+        self, nodes: Indices, scores: Floats, *, stop: Indices, sums: bool
+    ) -> tuple[Floats, Indices, int]:
+        """Go on from some nodes along the arcs where `stop` is 0.
+
+        Returns
+        -------
+        alpha : array, shape (N,)
+            Score of the best way to each node, or the logarithm of the sum over all.
+        back : array of int, shape (N,)
+            Arc of the best way into each node; -1 for none.
+        highest : int
+            Last node that was reached.
+        """
+        alpha, back = np.full(self.n_nodes, -np.inf), np.full(self.n_nodes, -1, np.int32)
+        alpha[nodes] = scores
+        highest = kernels.forward(
+            self.first, self.target, stop, self.weight, int(nodes.min()), sums, alpha, back
+        )
+        return alpha, back, highest
 
     def trace(self, back: Indices, node: int) -> Indices:
         """Follow the best arcs back from a node until one that none leads to."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speakergmm.hmm.decoding import lattice_kernels as kernels
 from speakergmm.hmm.decoding.lattice import Floats, Indices, Lattice, LatticePath
 
 
@@ -54,7 +53,9 @@ def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
         if prefix is None:
             yield words, -negative
             continue
-        alpha, _, highest = _go_on(lattice, prefix.nodes, prefix.scores, sums=False)
+        alpha, _, highest = lattice.go_on(
+            prefix.nodes, prefix.scores, stop=lattice.output, sums=False
+        )
         end = float((alpha + lattice.final_weight).max())
         if end > -np.inf:
             heapq.heappush(heap, (-end, 0, next(number), None, prefix.words))
@@ -87,7 +88,7 @@ def path_of_words(lattice: Lattice, words: Sequence[int]) -> LatticePath | None:
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     crossings: list[dict[int, int]] = []
     for word in (*words, 0):
-        alpha, back, _ = _go_on(lattice, nodes, scores, sums=False)
+        alpha, back, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=False)
         fronts.append((alpha, back))
         if word == 0:
             break
@@ -121,7 +122,7 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
     """Logarithm of the sum over all paths with these words and no others; -inf if there is none."""
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     for word in words:
-        alpha, _, _ = _go_on(lattice, nodes, scores, sums=True)
+        alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
         arcs = np.flatnonzero(lattice.output == word)
         arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
         if len(arcs) == 0:
@@ -131,26 +132,6 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
         highest = np.full(len(nodes), -np.inf)
         np.maximum.at(highest, place, reached)
         scores = highest + np.log(np.bincount(place, np.exp(reached - highest[place])))
-    alpha, _, _ = _go_on(lattice, nodes, scores, sums=True)
+    alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
     ends = alpha + lattice.final_weight
     return float(np.logaddexp.reduce(ends))
-
-
-def _go_on(
-    lattice: Lattice, nodes: Indices, scores: Floats, *, sums: bool
-) -> tuple[Floats, Indices, int]:
-    """Go on from some nodes along arcs without words."""
-    alpha = np.full(lattice.n_nodes, -np.inf)
-    back = np.full(lattice.n_nodes, -1, np.int32)
-    alpha[nodes] = scores
-    highest = kernels.forward(
-        lattice.first,
-        lattice.target,
-        lattice.output,
-        lattice.weight,
-        int(nodes.min()),
-        sums,
-        alpha,
-        back,
-    )
-    return alpha, back, highest

@@ -199,141 +199,135 @@ def decode_emissions(
     if not np.isfinite(best).all():
         frame = int(np.flatnonzero(~np.isfinite(best[:, 0]))[0])
         raise InvalidInputError(f"log-densities of frame {frame} are all -inf, or NaN, or +inf")
+    scale = graph.acoustic_scale if options.acoustic_scale is None else options.acoustic_scale
     # Differences from the best of each frame, so that costs stay small for float32.
-    scaled = _scale(graph, options) * (densities - best).astype(np.float64)
+    scaled = scale * (densities - best).astype(np.float64)
+    search = _Search(graph, densities, scale, scaled, options)
     if graph.n_arcs > options.small_graph:
-        found = _pruned(graph, densities, scaled, options)
+        found = search.pruned()
         if found is not None:
             return found
-        if not graph.kept(ExactSearch.of).fits(len(densities)):
+        if not search.exact.fits(len(densities)):
             raise NoPathError(
                 f"no path within a beam of {options.beam:g} reaches an end of the grammar; widen "
                 "the beam, or the words may be others",
                 reason="beam",
             )
-    return _exact(graph, densities, scaled, options)
+    return search.whole()
 
 
-def _scale(graph: DecodingGraph, options: DecodingOptions) -> float:
-    """Give the factor of log-densities: that of the graph where none is asked for."""
-    return graph.acoustic_scale if options.acoustic_scale is None else options.acoustic_scale
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One recording to be searched: log-densities as they are, their scale, and scaled ones."""
 
+    graph: DecodingGraph
+    densities: NDArray[np.floating[Any]]
+    scale: float
+    scaled: NDArray[np.float64]
+    options: DecodingOptions
 
-def _exact(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    scaled: NDArray[np.float64],
-    options: DecodingOptions,
-) -> DecodingResult:
-    """Search the whole graph."""
-    search, scaled = graph.kept(ExactSearch.of), np.ascontiguousarray(scaled)
-    if options.lattice_beam is not None:
-        arrays = search.lattice(scaled, options.lattice_beam)
-        if arrays is not None:
-            return _result(graph, densities, arrays, options, math.inf)
-    else:
-        arcs = search.best_path(scaled)
-        if arcs is not None:
-            total = (
-                graph.log_probability[arcs].sum()
-                + (graph.final_log_probability[graph.target[arcs[-1]]])
-            )
-            hypothesis = read_path(
-                graph,
-                densities,
-                graph.input[arcs],
-                graph.output[arcs],
-                graph_total=float(total),
-                acoustic_scale=_scale(graph, options),
-            )
-            return DecodingResult((hypothesis,), len(densities), math.inf)
-    raise _no_path(graph, len(densities))
+    @property
+    def exact(self) -> ExactSearch:
+        """The graph as a search without a beam goes through it."""
+        return self.graph.kept(ExactSearch.of)
 
+    def whole(self) -> DecodingResult:
+        """Search the whole graph."""
+        graph, scaled = self.graph, np.ascontiguousarray(self.scaled)
+        if self.options.lattice_beam is not None:
+            arrays = self.exact.lattice(scaled, self.options.lattice_beam)
+            if arrays is not None:
+                return self._result(arrays, self.options, math.inf)
+        else:
+            arcs = self.exact.best_path(scaled)
+            if arcs is not None:
+                total = (
+                    graph.log_probability[arcs].sum()
+                    + graph.final_log_probability[graph.target[arcs[-1]]]
+                )
+                hypothesis = read_path(
+                    graph,
+                    self.densities,
+                    graph.input[arcs],
+                    graph.output[arcs],
+                    graph_total=float(total),
+                    acoustic_scale=self.scale,
+                )
+                return DecodingResult((hypothesis,), len(scaled), math.inf)
+        raise _no_path(graph, len(scaled))
 
-def _pruned(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    scaled: NDArray[np.float64],
-    options: DecodingOptions,
-) -> DecodingResult | None:
-    """Search within the beam; None where that loses all paths, or the best of a lattice."""
-    inputs = np.take(np.maximum(scaled, _IMPOSSIBLE).astype(np.float32), graph.columns, axis=1)
-    single = replace(options, lattice_beam=None, n_best=1)
-    found = _engine(graph, densities, inputs, single)
-    if options.lattice_beam is None:
-        return found
-    result = _engine(graph, densities, inputs, options)
-    # At the same beam the engine's lattice search loses more paths than its other one, which has an
-    # eye on the next frame when it prunes; asking for alternatives must not cost the best words.
-    if found is None or result is None:
-        return result
-    wanted = found.best
-    if result.best.score >= wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score)):
-        return result
-    if graph.kept(ExactSearch.of).fits(len(densities)):
-        return None
-    # The lattice has too little around this path to say how probable it is.
-    others = [h for h in result.hypotheses if h.words != wanted.words][: options.n_best - 1]
-    return replace(result, hypotheses=(wanted, *others))
-
-
-def _engine(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    inputs: NDArray[np.float32],
-    options: DecodingOptions,
-) -> DecodingResult | None:
-    """Let the engine search for the best path or a lattice; None where no end is reached."""
-    import kaldi_decoder
-
-    from speakergmm.hmm.decoding.fst import make_transducer, read_lattice
-
-    scores = kaldi_decoder.DecodableCtc(inputs)
-    if options.lattice_beam is None:
-        most = options.max_active
-        decoder = kaldi_decoder.FasterDecoder(
-            graph.kept(make_transducer),
-            kaldi_decoder.FasterDecoderOptions(
-                beam=options.beam,
-                max_active=most,
-                # The engine wants its own least number of tokens (20) to be below the most.
-                min_active=min(20, most - 1),
-            ),
-        )
-        decoder.decode(scores)
-        if not decoder.reached_final():
+    def pruned(self) -> DecodingResult | None:
+        """Search within the beam; None where that loses all paths, or the best of a lattice."""
+        possible = np.maximum(self.scaled, _IMPOSSIBLE).astype(np.float32)
+        inputs = np.take(possible, self.graph.columns, axis=1)
+        found = self._engine(inputs, replace(self.options, lattice_beam=None, n_best=1))
+        if self.options.lattice_beam is None:
+            return found
+        result = self._engine(inputs, self.options)
+        # At the same beam the engine's lattice search loses more paths than its other one, which
+        # has an eye on the next frame when it prunes; asking for alternatives must not cost the
+        # best words.
+        if found is None or result is None:
+            return result
+        wanted = found.best
+        if result.best.score >= wanted.score - _SAME_SCORE * max(1.0, abs(wanted.score)):
+            return result
+        if self.exact.fits(len(self.densities)):
             return None
-        found, path = decoder.get_best_path(True)
-    else:
-        config = kaldi_decoder.LatticeSimpleDecoderConfig(
-            beam=options.beam, lattice_beam=options.lattice_beam
-        )
-        decoder = kaldi_decoder.LatticeSimpleDecoder(graph.kept(make_transducer), config)
-        if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
+        # The lattice has too little around this path to say how probable it is.
+        others = [h for h in result.hypotheses if h.words != wanted.words]
+        return replace(result, hypotheses=(wanted, *others[: self.options.n_best - 1]))
+
+    def _engine(
+        self, inputs: NDArray[np.float32], options: DecodingOptions
+    ) -> DecodingResult | None:
+        """Let the engine search for the best path or a lattice; None where no end is reached."""
+        import kaldi_decoder
+
+        from speakergmm.hmm.decoding.fst import make_transducer, read_lattice
+
+        scores = kaldi_decoder.DecodableCtc(inputs)
+        transducer = self.graph.kept(make_transducer)
+        if options.lattice_beam is None:
+            most = options.max_active
+            decoder = kaldi_decoder.FasterDecoder(
+                transducer,
+                kaldi_decoder.FasterDecoderOptions(
+                    beam=options.beam,
+                    max_active=most,
+                    # The engine wants its own least number of tokens (20) to be below the most.
+                    min_active=min(20, most - 1),
+                ),
+            )
+            decoder.decode(scores)
+            if not decoder.reached_final():
+                return None
+            found, path = decoder.get_best_path(True)
+        else:
+            config = kaldi_decoder.LatticeSimpleDecoderConfig(
+                beam=options.beam, lattice_beam=options.lattice_beam
+            )
+            decoder = kaldi_decoder.LatticeSimpleDecoder(transducer, config)
+            if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
+                return None
+            found, path = decoder.get_raw_lattice(True)
+        try:
+            return self._result(read_lattice(path), options, options.beam) if found else None
+        except NoPathError:  # what was left is impossible
             return None
-        found, path = decoder.get_raw_lattice(True)
-    try:
-        return (
-            _result(graph, densities, read_lattice(path), options, options.beam) if found else None
-        )
-    except NoPathError:  # what was left is impossible
-        return None
 
-
-def _result(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    arrays: LatticeArrays,
-    options: DecodingOptions,
-    beam: float,
-) -> DecodingResult:
-    scale = _scale(graph, options)
-    if options.lattice_beam is None:
-        hypothesis = read_single_path(graph, densities, arrays, acoustic_scale=scale)
-        return DecodingResult((hypothesis,), len(densities), beam)
-    lattice = Lattice.from_arrays(arrays, graph, densities, acoustic_scale=scale)
-    hypotheses = tuple(list_hypotheses(lattice, options.n_best))
-    return DecodingResult(hypotheses, len(densities), beam, lattice)
+    def _result(
+        self, arrays: LatticeArrays, options: DecodingOptions, beam: float
+    ) -> DecodingResult:
+        n_frames = len(self.densities)
+        if options.lattice_beam is None:
+            hypothesis = read_single_path(
+                self.graph, self.densities, arrays, acoustic_scale=self.scale
+            )
+            return DecodingResult((hypothesis,), n_frames, beam)
+        lattice = Lattice.from_arrays(arrays, self.graph, self.densities, acoustic_scale=self.scale)
+        hypotheses = tuple(list_hypotheses(lattice, options.n_best))
+        return DecodingResult(hypotheses, n_frames, beam, lattice)
 
 
 def _no_path(graph: DecodingGraph, n_frames: int) -> NoPathError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -139,26 +138,18 @@ class DecodingGraph:
     @cached_property
     def shortest_duration(self) -> int | None:
         """Least number of frames from the start to an end; None where no path leads there."""
-        reached: dict[int, list[tuple[int, int]]] = {}
         possible = self.log_probability > -np.inf
-        for source, target, takes in zip(
-            self.source[possible].tolist(),
-            self.target[possible].tolist(),
-            (self.input[possible] > 0).tolist(),
-            strict=True,
-        ):
-            reached.setdefault(source, []).append((target, takes))
-        distance = {0: 0}
-        waiting = deque([0])  # in order of distance: arcs take one frame or none
-        while waiting:
-            state = waiting.popleft()
-            if self.final_log_probability[state] > -np.inf:
-                return distance[state]
-            for target, takes in reached.get(state, ()):
-                if distance[state] + takes < distance.get(target, self.n_states + 1):
-                    distance[target] = distance[state] + takes
-                    (waiting.append if takes else waiting.appendleft)(target)
-        return None
+        source, target = self.source[possible], self.target[possible]
+        takes = self.input[possible] > 0
+        shorter = np.full(self.n_states, np.inf)
+        shorter[0] = 0.0
+        while True:
+            distance = shorter.copy()
+            np.minimum.at(shorter, target, distance[source] + takes)
+            if np.array_equal(shorter, distance):
+                break
+        fewest = distance[self.final_log_probability > -np.inf].min(initial=np.inf)
+        return int(fewest) if fewest < np.inf else None
 
     def kept(self, make: Callable[[DecodingGraph], Made]) -> Made:
         """Return what `make` makes of the graph for a search: at the first use in a process."""
