@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
-from speakergmm.errors import SpeakerGmmError
+from speakergmm.errors import InsufficientDataError, SpeakerGmmError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.extractor import FeatureExtractor
 from speakergmm.parallel import parallel_map
@@ -54,6 +54,46 @@ OnSkip = Callable[[SkippedRecording], None]
 def warn_of_skip(skipped: SkippedRecording) -> None:
     """Issue a `SkippedRecordingWarning`: what happens by default."""
     warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
+
+
+class Skips:
+    """What a piece of work goes on without: called with each, tells of it once and keeps it.
+
+    Parameters
+    ----------
+    on_skip : callable, optional
+        Called with each `SkippedRecording`; by default a warning is issued.
+    strict : bool, default=False
+        Raise an error instead.
+    error : type, default=InsufficientDataError
+        What is raised then.
+
+    Attributes
+    ----------
+    found : list of SkippedRecording
+    """
+
+    def __init__(
+        self,
+        on_skip: OnSkip | None,
+        *,
+        strict: bool = False,
+        error: type[SpeakerGmmError] = InsufficientDataError,
+    ) -> None:
+        self.found: list[SkippedRecording] = []
+        self._told: set[SkippedRecording] = set()
+        self._report = on_skip or warn_of_skip
+        self._strict = strict
+        self._error = error
+
+    def __call__(self, skipped: SkippedRecording) -> None:
+        """Go on without a recording."""
+        if self._strict:
+            raise self._error(skipped.message)
+        if skipped not in self._told:
+            self._told.add(skipped)
+            self.found.append(skipped)
+            self._report(skipped)
 
 
 class HowToMap(TypedDict, total=False):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification
@@ -107,6 +107,30 @@ def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDAr
     """
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_bootstrap)
+
+
+def ratio_interval(
+    parts: ArrayLike, wholes: ArrayLike, *, n_bootstrap: int, confidence: float, seed: int
+) -> Interval | None:
+    """Bootstrap a ratio of sums over speakers, drawn with replacement.
+
+    Parameters
+    ----------
+    parts, wholes : array, shape (S,)
+        Of each speaker, such as errors and recordings.
+    n_bootstrap, confidence, seed
+        As `draw_multiplicities` and `percentile_interval` have them.
+
+    Returns
+    -------
+    Interval or None
+        None with fewer than two speakers.
+    """
+    parts, wholes = np.asarray(parts), np.asarray(wholes)
+    if len(wholes) < 2:
+        return None
+    drawn = draw_multiplicities(len(wholes), n_bootstrap=n_bootstrap, seed=seed)
+    return percentile_interval(drawn @ parts / (drawn @ wholes), confidence=confidence)
 
 
 def bootstrap_intervals(

@@ -20,7 +20,7 @@ from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.inputs import as_transcripts
 from speakergmm.recognition.loudness import loud_frames
 from speakergmm.recognition.text_durations import Measure
-from speakergmm.recognition.usable import Skips
+from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import case_hint, words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
@@ -98,14 +98,14 @@ def align_recordings(
     )
     said = as_transcripts(transcripts)
     work = _Work(model, aligner, said, loudness, edges, model.confidence if confidences else None)
-    skips = Skips(on_skip, strict=strict, transcripts=said)
+    skips = UtteranceSkips(on_skip, said, strict=strict)
     return _aligned(work, as_utterances(utterances), skips, n_jobs, strict, description)
 
 
 def _aligned(
     work: _Work,
     utterances: tuple[Utterance, ...],
-    skips: Skips,
+    skips: UtteranceSkips,
     n_jobs: int,
     strict: bool,
     description: str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -114,7 +115,7 @@ def fit_confidence(
         if len(folds) == 1:
             # As wrong transcripts are that the model was trained on.
             aligners[number] = aligner(chosen)
-        align = _Align(model, aligners[number], frames)
+        align = partial(_evidence, model, aligners[number], frames)
         for said, found in zip(chosen, threaded_map(align, chosen, n_jobs=n_jobs), strict=True):
             if found is not None:
                 rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
@@ -204,21 +205,14 @@ class _Part:
         return self.frames[self.places[number]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Align:
-    """What a thread does with one utterance."""
-
-    model: SpeaksWords
-    aligner: Aligner
-    frames: Frames
-
-    def __call__(self, said: _Said) -> NDArray[np.float64] | None:
-        try:
-            graph = self.model.compile(said.words)
-            return word_evidence(self.aligner.align(graph, self.frames[said.place]))
-        except SpeakerGmmError:
-            # Longer words than the recording has room for, or a recording too long to align.
-            return None
+def _evidence(
+    model: SpeaksWords, aligner: Aligner, frames: Frames, said: _Said
+) -> NDArray[np.float64] | None:
+    """Align an utterance; None with longer words than it has room for, or where it is too long."""
+    try:
+        return word_evidence(aligner.align(model.compile(said.words), frames[said.place]))
+    except SpeakerGmmError:
+        return None
 
 
 def _exchanged(

@@ -26,7 +26,7 @@ from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.inputs import as_language_model
-from speakergmm.recognition.usable import Skips
+from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ class Decoder:
             self.options.lattice_beam is None or not isinstance(self.search, DecodingGraph)
         ):
             raise InvalidInputError("lattices need a search with a lattice_beam, such as 8")
-        skips = Skips(on_skip, strict=strict, error=NoPathError)
+        skips = UtteranceSkips(on_skip, {}, strict=strict, error=NoPathError)
         jobs = effective_jobs(n_jobs)
         with self.model.extract(
             as_utterances(corpus),

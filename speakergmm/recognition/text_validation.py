@@ -113,14 +113,11 @@ def validate_text(
     words = _read_lexicon(lexicon, stress, case, problems)
     if words is None and model is not None and lexicon is None and not graphemes:
         words = model.lexicon
-    if unknown is None and model is not None and words is not None and model.unknown in words:
-        unknown = model.unknown
-    if unknown is not None and words is not None and unknown not in words:
-        raise InvalidInputError(f"the lexicon doesn't have the unknown word {unknown!r}")
+    if words is not None:
+        unknown = _unknown_word(unknown, words, model)
     problems += problems_of("bad_list", corpus.faults)
     problems += _pairs(corpus, said)
     problems += [TextProblem("warning", "skipped", None, None, note) for note in said.notes]
-    problems += _empty(said)
     # What no recording says is not looked up: a text may serve several corpora.
     used = {u.id: said[u.id] for u in corpus if u.id in said}
     if spell_unknown and words is not None:
@@ -134,18 +131,21 @@ def validate_text(
     problems += language_model_words(language_model, used, words)
     config = model.features if model is not None else as_config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate
-    measured = dict(
-        zip(
-            (u.id for u in corpus),
-            parallel_map(
-                Measure(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
-            ),
-            strict=True,
-        )
+    found = parallel_map(
+        Measure(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
     )
+    measured = {u.id: each for u, each in zip(corpus, found, strict=True)}
     problems += _recordings(corpus, measured, least_rate, sample_rate)
     problems += _too_short(used, measured, words, unknown, model)
     return tuple(sorted(problems, key=order))
+
+
+def _unknown_word(given: str | None, words: Lexicon, model: AcousticModel | None) -> str | None:
+    if given is not None and given not in words:
+        raise InvalidInputError(f"the lexicon doesn't have the unknown word {given!r}")
+    if given is None and model is not None and model.unknown in words:
+        return model.unknown
+    return given
 
 
 def _read_text(
@@ -154,9 +154,11 @@ def _read_text(
     case: Literal["upper", "lower"] | None,
     problems: list[TextProblem],
 ) -> Transcripts:
-    if isinstance(transcripts, Mapping):
+    if isinstance(transcripts, Transcripts):
+        pass
+    elif isinstance(transcripts, Mapping):
         given = as_transcripts(transcripts)
-        transcripts = given if isinstance(given, Transcripts) else _plain(given)
+        return Transcripts({name: Transcript(tuple(words)) for name, words in given.items()})
     else:
         source = corpus if transcripts is None else transcripts
         try:
@@ -169,10 +171,6 @@ def _read_text(
     faults = [fault for fault in transcripts.faults if (fault.path, fault.line) not in told]
     problems += problems_of("bad_text", faults)
     return transcripts
-
-
-def _plain(given: Mapping[str, Sequence[str]]) -> Transcripts:
-    return Transcripts({name: Transcript(tuple(words)) for name, words in given.items()})
 
 
 def _read_lexicon(
@@ -203,10 +201,6 @@ def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:
         if name not in known:
             message = f"there is no recording of utterance {name!r}"
             yield at_line("warning", "no_audio", name, transcript, message)
-
-
-def _empty(said: Transcripts) -> Iterator[TextProblem]:
-    for name, transcript in said.items():
         if not transcript.words:
             message = f"utterance {name!r} has an empty transcript; write what is said"
             yield at_line("error", "empty_text", name, transcript, message)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import OnSkip, as_config
+from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -31,7 +31,7 @@ from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.graphs import SilenceModel, WordModels
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
-from speakergmm.recognition.usable import Skips
+from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import case_hint
 
 UNKNOWN_WORD = "<unk>"
@@ -114,6 +114,24 @@ class TrainingRun:
     callback: Callable[[TrainingState], None] | None = None
     checkpoint: AnyPath | None = None
     progress: bool = False
+
+    def extract(
+        self,
+        utterances: Sequence[Utterance],
+        config: FeatureConfig,
+        normalisation: FeatureNormalisation,
+        skips: Skips,
+    ) -> FeatureArchive:
+        """Extract the features of utterances; see `FeatureArchive.of`."""
+        return FeatureArchive.of(
+            utterances,
+            config,
+            normalisation,
+            n_jobs=self.n_jobs,
+            strict=self.strict,
+            on_skip=skips,
+            description="features" if self.progress else None,
+        )
 
 
 def train_phones(
@@ -198,7 +216,48 @@ class FlatStart:
         dict
             The parts of an `AcousticModel`, by their names.
         """
-        skips = Skips(run.on_skip, strict=run.strict, transcripts=self.said)
+        skips = UtteranceSkips(run.on_skip, self.said, strict=run.strict)
+        usable = self._usable(skips)
+        config = as_config(options.features)
+        with ExitStack() as stack:
+            archives = [
+                stack.enter_context(run.extract(usable, warped, options.normalisation, skips))
+                for warped in (
+                    config.replace(frequency_warp=config.frequency_warp * warp)
+                    for warp in frequency_warps
+                )
+            ]
+            frames = _Joined(archives)
+            start = self._flat_models(frames, options, config)
+            schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
+            trained = self._train_embedded(frames, start, schedule, options.seed, run, skips)
+            words = modelled_words(self.lexicon, trained.models)
+            # Where nobody said a word outside the lexicon, there is no model of noise.
+            unknown = self.unknown if self.unknown in words else None
+            made = WordModels(trained.models, words, options.silence, unknown)
+            # As the recordings are, or nearest to it.
+            plain = archives[int(np.abs(np.log(frequency_warps)).argmin())]
+            confidence = fit_confidence(
+                made, plain, self.said, schedule=schedule, seed=options.seed, n_jobs=run.n_jobs
+            )
+        return {
+            **vars(made),
+            "features": config,
+            "normalisation": options.normalisation,
+            "provenance": {
+                "trained": utc_now(),
+                "versions": software_versions(),
+                "corpus": self.corpus.source,
+                "corpus_digest": self.corpus.digest,
+                "seed": options.seed,
+                "schedule": schedule.to_dict(),
+                **facts,
+                **_facts_of(frames, plain, trained, skips.found),
+            },
+            "confidence": confidence,
+        }
+
+    def _usable(self, skips: UtteranceSkips) -> list[Utterance]:
         usable = skips.usable(
             self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
         )
@@ -208,74 +267,7 @@ class FlatStart:
                 f"out because: {skips.found[0].message if skips.found else 'there is none'}"
                 + case_hint(self.lexicon.unknown(self.said), self.lexicon)
             )
-        config = as_config(options.features)
-        with ExitStack() as stack:
-            archives = [
-                stack.enter_context(
-                    FeatureArchive.of(
-                        usable,
-                        config.replace(frequency_warp=config.frequency_warp * warp),
-                        options.normalisation,
-                        n_jobs=run.n_jobs,
-                        strict=run.strict,
-                        on_skip=skips,
-                        description="features" if run.progress else None,
-                    )
-                )
-                for warp in frequency_warps
-            ]
-            frames = _Joined(archives)
-            start = self._flat_models(frames, options, config)
-            schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
-            trained = self._train_embedded(frames, start, schedule, options.seed, run, skips)
-            words = modelled_words(self.lexicon, trained.models)
-            made = WordModels(
-                trained.models,
-                words,
-                options.silence,
-                # Where nobody said a word outside the lexicon, there is no model of noise.
-                self.unknown if self.unknown in words else None,
-            )
-            # As the recordings are, or nearest to it.
-            plain = archives[int(np.abs(np.log(frequency_warps)).argmin())]
-            confidence = fit_confidence(
-                made, plain, self.said, schedule=schedule, seed=options.seed, n_jobs=run.n_jobs
-            )
-        lost = {failure.place for failure in trained.failed}
-        # Of those with some warp that was trained on.
-        used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
-        provenance = {
-            "trained": utc_now(),
-            "versions": software_versions(),
-            "corpus": self.corpus.source,
-            "corpus_digest": self.corpus.digest,
-            "seed": options.seed,
-            "schedule": schedule.to_dict(),
-            **facts,
-            "n_utterances": len(used),
-            "n_speakers": len({u.speaker for u in used.values()} - {None}),
-            "n_frames": frames.n_frames,
-            "n_constant_frames": frames.n_constant,
-            "seconds": round(float(sum(grid.duration for grid in plain.grids)), 3),
-            "n_skipped": len(skips.found),
-            "skipped": [found.to_dict() for found in skips.found[:1000]],
-            "occupancy": [round(float(value), 3) for value in trained.occupancy],
-            "history": [
-                {
-                    "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
-                    "n_gaussians": h.n_gaussians,
-                    "n_failed": h.n_failed,
-                }
-                for h in trained.history
-            ],
-        }
-        return {
-            **vars(made),
-            "features": config,
-            "normalisation": options.normalisation,
-            "provenance": provenance,
-            "confidence": confidence,
-        }
+        return usable
 
     def _flat_models(
         self, frames: _Joined, options: TrainingOptions, config: FeatureConfig
@@ -297,7 +289,7 @@ class FlatStart:
         schedule: TrainingSchedule,
         seed: int,
         run: TrainingRun,
-        skips: Skips,
+        skips: UtteranceSkips,
     ) -> TrainingResult:
         compiled = {
             words: start.compile(words)
@@ -342,8 +334,41 @@ class _Joined(Sequence[NDArray[np.float32]]):
         return archive[within]
 
 
+def _facts_of(
+    frames: _Joined,
+    archive: FeatureArchive,
+    trained: TrainingResult,
+    skipped: Sequence[SkippedRecording],
+) -> dict[str, Any]:
+    """Say what was trained on, and how that went, as JSON can hold it."""
+    lost = {failure.place for failure in trained.failed}
+    # Of those with some warp that was trained on.
+    used = {u.id: u for place, u in enumerate(frames.utterances) if place not in lost}
+    return {
+        "n_utterances": len(used),
+        "n_speakers": len({u.speaker for u in used.values()} - {None}),
+        "n_frames": frames.n_frames,
+        "n_constant_frames": frames.n_constant,
+        "seconds": round(float(sum(grid.duration for grid in archive.grids)), 3),
+        "n_skipped": len(skipped),
+        "skipped": [found.to_dict() for found in skipped[:1000]],
+        "occupancy": [round(float(value), 3) for value in trained.occupancy],
+        "history": [
+            {
+                "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
+                "n_gaussians": h.n_gaussians,
+                "n_failed": h.n_failed,
+            }
+            for h in trained.history
+        ],
+    }
+
+
 def _skip_unfit(
-    frames: _Joined, graphs: Sequence[UtteranceGraph], schedule: TrainingSchedule, skips: Skips
+    frames: _Joined,
+    graphs: Sequence[UtteranceGraph],
+    schedule: TrainingSchedule,
+    skips: UtteranceSkips,
 ) -> None:
     """Tell of utterances with fewer frames than their transcripts need, or too many for memory."""
     sums = schedule.algorithm == "baum-welch"

@@ -6,54 +6,33 @@ from collections.abc import Mapping, Sequence
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
-from speakergmm.features.recordings import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips
 from speakergmm.hmm.language.lexicon import Lexicon
 
 _MOST_NAMED = 5
 
 
-class Skips:
-    """What a piece of work goes on without: called with each, tells of it once and keeps it.
+class UtteranceSkips(Skips):
+    """What is left out of utterances with transcripts.
 
     Parameters
     ----------
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
-    strict : bool
-        Raise an error instead.
-    transcripts : mapping of str to sequence of str, optional
+    on_skip, strict, error
+        As `Skips` has them.
+    transcripts : mapping of str to sequence of str
         What is said; messages name the file and line of a transcript that was read.
-    error : type, default=InsufficientDataError
-        What is raised then.
-
-    Attributes
-    ----------
-    found : list of SkippedRecording
     """
 
     def __init__(
         self,
         on_skip: OnSkip | None,
+        transcripts: Mapping[str, Sequence[str]],
         *,
         strict: bool,
-        transcripts: Mapping[str, Sequence[str]] | None = None,
         error: type[SpeakerGmmError] = InsufficientDataError,
     ) -> None:
-        self.found: list[SkippedRecording] = []
-        self._told: set[SkippedRecording] = set()
-        self._report = on_skip or warn_of_skip
-        self._strict = strict
-        self._error = error
-        self._transcripts = transcripts or {}
-
-    def __call__(self, skipped: SkippedRecording) -> None:
-        """Go on without a recording."""
-        if self._strict:
-            raise self._error(skipped.message)
-        if skipped not in self._told:
-            self._told.add(skipped)
-            self.found.append(skipped)
-            self._report(skipped)
+        super().__init__(on_skip, strict=strict, error=error)
+        self._transcripts = transcripts
 
     def leave_out(self, utterance: Utterance, reason: str) -> None:
         """Go on without an utterance, and say why and where its transcript stands."""

@@ -107,18 +107,16 @@ class WordEvaluation:
         A recording without a speaker is drawn by itself. With few speakers the interval is too
         narrow; None with fewer than two named.
         """
-        import numpy as np
-
-        from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+        from speakergmm.metrics.intervals import ratio_interval
 
         named = list(self.by_speaker().values())
         if len(named) < 2:
             return None
         alone = [(item.is_error, 1) for item in self.recognised if item.speaker is None]
-        speakers = np.array([*named, *alone], np.float64)
-        times = draw_multiplicities(len(speakers), n_bootstrap=n_bootstrap, seed=seed)
-        sums = times @ speakers
-        return percentile_interval(sums[:, 0] / sums[:, 1], confidence=confidence)
+        errors, totals = zip(*named, *alone, strict=True)
+        return ratio_interval(
+            errors, totals, n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
+        )
 
 
 def evaluate_words(

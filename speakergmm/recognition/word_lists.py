@@ -18,7 +18,7 @@ from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_beside, read_transcripts
-from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.text_files import FaultList, reopened
 from speakergmm.words import clean, split_words, words_of
 
@@ -180,13 +180,19 @@ def _single_words(corpus: Corpus, data_dir: str | os.PathLike[str] | None) -> di
     words: dict[str, str] = {}
     transcripts = read_transcripts(corpus, data_dir=data_dir)
     for name, said in transcripts.items():
-        if len(said) != 1:
-            raise CorpusError(
-                f"{said.path}:{said.line}: {quoted(name)} has {len(said)} words; models of words "
-                "need recordings of one each"
-            )
-        words[name] = said[0]
+        words[name] = _only_word(name, said, CorpusError, f"{said.path}:{said.line}: ")
     return words
+
+
+def _only_word(
+    name: str, said: Sequence[str], error: type[SpeakerGmmError], where: str = "utterance "
+) -> str:
+    if len(said) != 1:
+        raise error(
+            f"{where}{quoted(name)} has {len(said)} words; models of words need recordings of one "
+            "each"
+        )
+    return said[0]
 
 
 def cut_words(
@@ -251,13 +257,7 @@ def as_single_words(words: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
             f"got {type(words).__name__} where words by utterance are wanted: "
             "read = read_words(folder), then read.corpus and read.words"
         )
-    single = {}
-    for name, said in words.items():
-        listed = (said,) if isinstance(said, str) else words_of(said)
-        if len(listed) != 1:
-            raise InvalidInputError(
-                f"utterance {quoted(name)} has {len(listed)} words; models of words need "
-                "recordings of one each"
-            )
-        single[name] = listed[0]
-    return single
+    return {
+        name: said if isinstance(said, str) else _only_word(name, words_of(said), InvalidInputError)
+        for name, said in words.items()
+    }

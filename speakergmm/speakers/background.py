@@ -3,7 +3,7 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Integral
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
-from speakergmm.corpora import Corpus, read_corpus
+from speakergmm.corpora import Corpus, Utterance, read_corpus
+from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
@@ -24,15 +25,15 @@ from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
     OnSkip,
     SkippedRecording,
+    Skips,
     as_config,
     cached_extractor,
     map_recordings,
-    warn_of_skip,
 )
 from speakergmm.gaussians.parameters import Mixture, mixture_of
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.speakers.extraction import ExtractSpeech
+from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 
 
 class BackgroundWarning(UserWarning):
@@ -90,9 +91,9 @@ class BackgroundModel:
     @classmethod
     def train(
         cls,
-        corpus: Corpus | str | os.PathLike[str],
+        corpus: Corpus | AnyPath,
         *,
-        features: FeatureConfig | str | os.PathLike[str] = "speaker",
+        features: FeatureConfig | AnyPath = "speaker",
         n_components: int = 64,
         seed: int = 0,
         n_jobs: int = 1,
@@ -146,57 +147,20 @@ class BackgroundModel:
         BackgroundWarning
             If the corpus is of one speaker, whose model is no background for telling people apart.
         """
-        if isinstance(corpus, str | os.PathLike):
-            corpus = read_corpus(corpus)
-        if not isinstance(corpus, Corpus):
-            raise InvalidTypeError(
-                f"a background model is trained on a Corpus or the path of one, found "
-                f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
-            )
-        config = as_config(features)
-        if isinstance(n_components, bool) or not (
-            isinstance(n_components, Integral) and n_components >= 1
-        ):
-            raise InvalidInputError(
-                f"n_components is {n_components!r}; it must be a whole number from 1 on"
-            )
-        skipped: list[SkippedRecording] = []
-        report = on_skip or warn_of_skip
-
-        def note(found: SkippedRecording) -> None:
-            skipped.append(found)
-            report(found)
-
-        used, blocks, seconds = [], [], 0.0
-        for utterance, speech in map_recordings(
+        corpus, config = _asked_for(corpus, n_components), as_config(features)
+        skips = Skips(on_skip)
+        extracted = map_recordings(
             ExtractSpeech(config),
             corpus.utterances,
             n_jobs=n_jobs,
             strict=strict,
-            on_skip=note,
+            on_skip=skips,
             description="Extracting features" if progress else None,
-        ):
-            used.append(utterance)
-            blocks.append(speech.values)
-            seconds += speech.seconds
-        n_frames = sum(map(len, blocks))
-        if not blocks:
-            reason = f"; the first: {skipped[0].message}" if skipped else ""
-            raise InsufficientDataError(
-                f"{corpus.source}: none of its {len(corpus)} recordings can be used{reason}"
-            )
-        if n_frames < n_components:
-            raise InsufficientDataError(
-                f"{corpus.source}: {n_frames} frames of speech are fewer than the {n_components} "
-                "components asked for; give more speech or ask for fewer components"
-            )
-        speakers = {utterance.speaker for utterance in used} - {None}
-        if len(speakers) == 1:
-            warnings.warn(
-                f"{corpus.source}: all speech is of one speaker; a background model needs many",
-                BackgroundWarning,
-                stacklevel=2,
-            )
+        )
+        spoken = list(extracted)
+        blocks = [speech.values for _, speech in spoken]
+        facts = _facts_of(spoken, blocks) | {"n_skipped": len(skips.found)}
+        _check_speech_of(corpus, facts, n_components, skips.found)
         fitted = fit_mixture(
             blocks,
             n_components=n_components,
@@ -215,12 +179,7 @@ class BackgroundModel:
             },
             "corpus": corpus.source,
             "corpus_sha256": corpus.digest,
-            "frames_sha256": _frames_hash(blocks),
-            "n_speakers": len(speakers),
-            "n_utterances": len(used),
-            "n_skipped": len(skipped),
-            "n_frames": n_frames,
-            "speech_seconds": round(seconds, 3),
+            **facts,
             "convergence": str(fitted.convergence),
             "history": [float(value) for value in fitted.objectives],
         }
@@ -269,7 +228,7 @@ class BackgroundModel:
         }
 
 
-AnyBackground = BackgroundModel | str | os.PathLike[str]
+AnyBackground = BackgroundModel | AnyPath
 """A background model, or where its file lies."""
 
 
@@ -283,7 +242,7 @@ def as_background(background: AnyBackground) -> BackgroundModel:
     """
     if isinstance(background, BackgroundModel):
         return background
-    if isinstance(background, str | os.PathLike):
+    if is_path(background):
         return BackgroundModel.load(background)
     way = "train one by BackgroundModel.train(corpus)"
     if isinstance(background, Mixture) or hasattr(background, "mixture_"):
@@ -291,6 +250,62 @@ def as_background(background: AnyBackground) -> BackgroundModel:
     raise InvalidTypeError(
         f"a background model or the path of one is needed, found {type(background).__name__}; {way}"
     )
+
+
+def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
+    """Refuse what nothing can be trained on before anything is read of it."""
+    if is_path(corpus):
+        corpus = read_corpus(corpus)
+    if not isinstance(corpus, Corpus):
+        raise InvalidTypeError(
+            f"a background model is trained on a Corpus or the path of one, found "
+            f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
+        )
+    if isinstance(n_components, bool) or not (
+        isinstance(n_components, Integral) and n_components >= 1
+    ):
+        raise InvalidInputError(
+            f"n_components is {n_components!r}; it must be a whole number from 1 on"
+        )
+    return corpus
+
+
+def _facts_of(
+    spoken: Sequence[tuple[Utterance, SpeechFrames]], blocks: list[NDArray[np.float32]]
+) -> dict[str, Any]:
+    return {
+        "frames_sha256": _frames_hash(blocks),
+        "n_speakers": len({utterance.speaker for utterance, _ in spoken} - {None}),
+        "n_utterances": len(spoken),
+        "n_frames": sum(map(len, blocks)),
+        "speech_seconds": round(sum((speech.seconds for _, speech in spoken), 0.0), 3),
+    }
+
+
+def _check_speech_of(
+    corpus: Corpus,
+    facts: Mapping[str, Any],
+    n_components: int,
+    skipped: Sequence[SkippedRecording],
+) -> None:
+    """Refuse too little speech, and warn of one speaker's."""
+    n_frames = facts["n_frames"]
+    if n_frames == 0:
+        reason = f"; the first: {skipped[0].message}" if skipped else ""
+        raise InsufficientDataError(
+            f"{corpus.source}: none of its {len(corpus)} recordings can be used{reason}"
+        )
+    if n_frames < n_components:
+        raise InsufficientDataError(
+            f"{corpus.source}: {n_frames} frames of speech are fewer than the {n_components} "
+            "components asked for; give more speech or ask for fewer components"
+        )
+    if facts["n_speakers"] == 1:
+        warnings.warn(
+            f"{corpus.source}: all speech is of one speaker; a background model needs many",
+            BackgroundWarning,
+            stacklevel=3,
+        )
 
 
 def _frames_hash(blocks: list[NDArray[np.float32]]) -> str:

@@ -179,29 +179,25 @@ def is_full(path: Path, error: sqlite3.Error) -> bool:
 
 def describe_error(path: Path, error: sqlite3.Error) -> SpeakerGmmError:
     """Return the one-line error for what SQLite raised."""
-    name = error_name(error)
+    name, store = error_name(error), shown_path(path)
     reason = " ".join(str(error).split())
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT", "SQLITE_FORMAT", "SQLITE_MISMATCH")):
-        return ModelFormatError(f"{shown_path(path)}: damaged store ({reason})")
+        return ModelFormatError(f"{store}: damaged store ({reason})")
     if isinstance(error, sqlite3.ProgrammingError):
-        return StoreError(f"{shown_path(path)}: a store object can't be used that way ({reason})")
+        return StoreError(f"{store}: a store object can't be used that way ({reason})")
     if name == "SQLITE_ERROR" or not name:
         # Our statements are right, so a table or column is missing or text isn't text.
-        return ModelFormatError(
-            f"{shown_path(path)}: damaged store, or not of this format ({reason})"
-        )
+        return ModelFormatError(f"{store}: damaged store, or not of this format ({reason})")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StoreError(
-            f"{shown_path(path)}: another program keeps the store locked; try again later"
-        )
+        return StoreError(f"{store}: another program keeps the store locked; try again later")
     if is_full(path, error):
-        return StoreError(f"{shown_path(path)}: the disk is full; nothing was changed")
+        return StoreError(f"{store}: the disk is full; nothing was changed")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
         return StoreError(
-            f"{shown_path(path)}: can't be written ({reason}); a store and its folder must be "
+            f"{store}: can't be written ({reason}); a store and its folder must be "
             "writable to change it"
         )
-    return StoreError(f"{shown_path(path)}: the store can't be read or written ({reason})")
+    return StoreError(f"{store}: the store can't be read or written ({reason})")
 
 
 def check_header(path: Path) -> None:
@@ -214,6 +210,7 @@ def check_header(path: Path) -> None:
     ModelFormatError
         If it is something else, damaged, or of another version.
     """
+    store = shown_path(path)
     try:
         with open_regular(path) as file:
             header = file.read(100)
@@ -226,35 +223,33 @@ def check_header(path: Path) -> None:
     except (OSError, ValueError) as error:
         raise StoreError(f"{os.fspath(path)!r}: can't be read ({error})") from None
     if not header.startswith(_MAGIC):
-        raise ModelFormatError(
-            f"{shown_path(path)}: is {describe_file(path)}, not {needed('speaker store')}"
-        )
+        raise ModelFormatError(f"{store}: is {describe_file(path)}, not {needed('speaker store')}")
     if is_temporary(Path(os.path.realpath(path))):
         raise ModelFormatError(
-            f"{shown_path(path)}: not a speaker store, but what is left of one whose making was "
+            f"{store}: not a speaker store, but what is left of one whose making was "
             "cut short; delete it"
         )
     if len(header) < 100:
-        raise ModelFormatError(f"{shown_path(path)}: damaged store (only {len(header)} bytes long)")
+        raise ModelFormatError(f"{store}: damaged store (only {len(header)} bytes long)")
     if _number(header, 68) != STORE_APPLICATION_ID:
         raise ModelFormatError(
-            f"{shown_path(path)}: an SQLite database, but not a speaker store (or a damaged one)"
+            f"{store}: an SQLite database, but not a speaker store (or a damaged one)"
         )
     version = _number(header, 60)
     if version == 1:
         raise ModelFormatError(
-            f"{shown_path(path)}: store format version 1, of a speakergmm before 0.1.0; enrol the "
+            f"{store}: store format version 1, of a speakergmm before 0.1.0; enrol the "
             "recordings again into a new store"
         )
     if version != SCHEMA_VERSION:
         raise ModelFormatError(
-            f"{shown_path(path)}: store format version {version}; this speakergmm reads version "
+            f"{store}: store format version {version}; this speakergmm reads version "
             f"{SCHEMA_VERSION}, a newer one may read it"
         )
     if not _PAGES.fullmatch(header[16:24]) or any(
         _number(header, offset) != value for offset, value in _FIXED
     ):
-        raise ModelFormatError(f"{shown_path(path)}: damaged store (its header)")
+        raise ModelFormatError(f"{store}: damaged store (its header)")
 
 
 def _put_in_place(temporary: Path, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Unpack
 import numpy as np
 
 from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
+from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.errors import InsufficientDataError, InvalidTypeError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
@@ -35,7 +36,7 @@ from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 
 
 def run_protocol(
-    protocol: Protocol | str | os.PathLike[str],
+    protocol: Protocol | AnyPath,
     background: AnyBackground,
     *,
     split: str = "eval",
@@ -89,13 +90,7 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     """
-    if isinstance(protocol, str | os.PathLike):
-        protocol = read_protocol(protocol)
-    if not isinstance(protocol, Protocol):
-        raise InvalidTypeError(
-            f"a protocol or the path of one is needed, found {type(protocol).__name__}; read "
-            "one by read_protocol(folder)"
-        )
+    protocol = _as_protocol(protocol)
     part = protocol.split(split)
     background = as_background(background)
     settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
@@ -130,6 +125,17 @@ def run_protocol(
         np.array([trial.name for trial in kept], dtype=object),
         np.array([found[trial.path][trial.model] for trial in kept]),
         np.array([trial.label for trial in kept], dtype=object),
+    )
+
+
+def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
+    if is_path(protocol):
+        return read_protocol(protocol)
+    if isinstance(protocol, Protocol):
+        return protocol
+    raise InvalidTypeError(
+        f"a protocol or the path of one is needed, found {type(protocol).__name__}; read one by "
+        "read_protocol(folder)"
     )
 
 

@@ -15,7 +15,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
 from speakergmm.metrics import Identification, Interval, identification_from_matrix
-from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+from speakergmm.metrics.intervals import ratio_interval
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
@@ -107,12 +107,13 @@ class ScoreMatrix:
             raise InvalidInputError(f"confidence is {confidence!r}; it must lie between 0 and 1")
         found = self.identification
         _, speaker = np.unique(found.true, return_inverse=True)
-        n_rows = np.bincount(speaker)
-        if len(n_rows) < 2:
-            return None
-        n_right = np.bincount(speaker, weights=found.ranks == 1)
-        drawn = draw_multiplicities(len(n_rows), n_bootstrap=n_bootstrap, seed=seed)
-        return percentile_interval(drawn @ n_right / (drawn @ n_rows), confidence=confidence)
+        return ratio_interval(
+            np.bincount(speaker, weights=found.ranks == 1),
+            np.bincount(speaker),
+            n_bootstrap=n_bootstrap,
+            confidence=confidence,
+            seed=seed,
+        )
 
 
 def run_identification(

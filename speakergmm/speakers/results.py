@@ -133,11 +133,8 @@ class Identification:
         return {
             "speaker": self.speaker,
             "unknown": self.unknown,
+            **asdict(self),
             "ranking": [{"speaker": name, "score": score} for name, score in self.ranking],
-            "n_speakers": self.n_speakers,
-            "speech_seconds": self.speech_seconds,
-            "n_frames": self.n_frames,
-            "threshold": self.threshold,
         }
 
 

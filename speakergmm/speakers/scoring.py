@@ -1,7 +1,7 @@
 """Log-likelihood ratios of many speakers at once: exact, or with the best C components."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from typing import Any, Literal
 
@@ -15,7 +15,7 @@ from speakergmm.errors import (
     InvalidTypeError,
 )
 from speakergmm.features import Features
-from speakergmm.gaussians.frames import refuse_path
+from speakergmm.gaussians.frames import check_frames, refuse_path
 from speakergmm.gaussians.parameters import mixture_of
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers.enrolment import PARAMETERS
@@ -128,7 +128,7 @@ class SpeakerScorer:
             slopes[place], offsets[place] = ratio_terms(
                 background, model, parameters, dtype=precision
             )
-        self._take(background, tuple(models), slopes, offsets, precision)
+        self._take(background, tuple(models), slopes, offsets)
 
     @classmethod
     def from_terms(
@@ -149,8 +149,7 @@ class SpeakerScorer:
             As `speakergmm.speakers.ratios.ratio_terms` returns them; both float32 or float64.
         """
         scorer = object.__new__(cls)
-        precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
-        scorer._take(background, tuple(names), slopes, offsets, precision)
+        scorer._take(background, tuple(names), slopes, offsets)
         return scorer
 
     def _take(
@@ -159,11 +158,10 @@ class SpeakerScorer:
         names: tuple[str, ...],
         slopes: NDArray[Any],
         offsets: NDArray[Any],
-        precision: Precision,
     ) -> None:
         self.names = names
         self.background = background
-        self.precision: Precision = precision
+        self.precision: Precision = "float64" if slopes.dtype == np.float64 else "float32"
         self._centre = background.weights @ background.means
         self._slopes, self._offsets = slopes, offsets
 
@@ -201,7 +199,7 @@ class SpeakerScorer:
         InvalidInputError
             If `X` has another width or isn't finite, or `top_c` isn't positive.
         """
-        frames = self._checked(X)
+        frames = check_frames(X, n_features=self.background.n_features)
         n_components = self.background.n_components
         if top_c is not None and (
             isinstance(top_c, bool) or not (isinstance(top_c, Integral) and top_c >= 1)
@@ -211,16 +209,14 @@ class SpeakerScorer:
             )
         scores = np.empty((len(frames), len(self.names)))
         if top_c is None or top_c >= n_components:
-            step = max(1, _BLOCK_NUMBERS // n_components)
-            for start in range(0, len(frames), step):
-                block = slice(start, start + step)
-                scores[block] = self._exact(frames[block])
+            step, score = max(1, _BLOCK_NUMBERS // n_components), self._exact
         else:
             # Memory grows neither with frames nor with speakers.
             step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (top_c * len(self.names) or 1)))
-            for start in range(0, len(frames), step):
-                block = slice(start, start + step)
-                scores[block] = self._shortlisted(frames[block], int(top_c))
+            score = partial(self._shortlisted, top_c=int(top_c))
+        for start in range(0, len(frames), step):
+            block = slice(start, start + step)
+            scores[block] = score(frames[block])
         return scores
 
     def score(
@@ -278,18 +274,6 @@ class SpeakerScorer:
             slopes = np.ascontiguousarray(slopes)
         return slopes, np.ascontiguousarray(self._offsets.T)
 
-    def _checked(self, X: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-        frames = np.asarray(X)
-        if frames.ndim != 2 or frames.shape[1] != self.background.n_features:
-            raise InvalidInputError(
-                f"frames have shape {frames.shape}; expected (T, {self.background.n_features})"
-            )
-        if frames.dtype.kind != "f":
-            frames = frames.astype(np.float64)
-        if not np.isfinite(frames).all():
-            raise InvalidInputError("frames hold numbers that are not finite")
-        return frames
-
     def _inputs(self, frames: NDArray[np.floating[Any]]) -> NDArray[Any]:
         centred = frames - self._centre
         if self._slopes.shape[2] != centred.shape[1]:
@@ -315,7 +299,9 @@ class SpeakerScorer:
         return scores
 
     def _shortlisted(self, frames: NDArray[np.floating[Any]], top_c: int) -> NDArray[np.float64]:
-        best, log_posteriors = self._best_components(frames, top_c)
+        # The posteriors of the best components among themselves.
+        best, kept = self.background.select_top(frames, top_c, precision=self.precision)
+        log_posteriors = kept - _log_sum_exp(kept)[:, None]
         inputs = self._inputs(frames)
         slopes, offsets = self._slopes_by_component
         n_speakers = len(self.names)
@@ -336,13 +322,6 @@ class SpeakerScorer:
         differences[order] = grouped
         differences = differences.reshape(len(frames), top_c, n_speakers).transpose(0, 2, 1)
         return _log_average(log_posteriors, differences)
-
-    def _best_components(
-        self, frames: NDArray[np.floating[Any]], top_c: int
-    ) -> tuple[NDArray[np.intp], NDArray[Any]]:
-        """Return the best components, shape (T, C), and their log posteriors among themselves."""
-        best, kept = self.background.select_top(frames, top_c, precision=self.precision)
-        return best, kept - _log_sum_exp(kept)[:, None]
 
 
 def average_over_frames(
