@@ -193,9 +193,9 @@ def test_the_shortlist_follows_the_background_and_not_the_speaker():
 @pytest.mark.parametrize(
     ("frames", "words"),
     [
-        (np.zeros((4, 2)), "shape"),
+        (np.zeros((4, 2)), "must have 3 features, found 2"),
         (np.zeros(3), "shape"),
-        (np.array([[0.0, np.nan, 0.0]]), "not finite"),
+        (np.array([[0.0, np.nan, 0.0]]), "must be finite.* row 0, column 1"),
     ],
 )
 def test_wrong_frames_are_refused(rng, frames, words):
