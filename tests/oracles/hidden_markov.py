@@ -153,3 +153,14 @@ def mix_states(densities, n_mix):
     cube = densities.astype(np.float64).reshape(len(densities), -1, n_mix)
     emissions = logsumexp(cube, axis=2)
     return emissions, np.exp(cube - emissions[:, :, None]).reshape(densities.shape)
+
+
+def assert_sound(model, X):
+    """Check that a fitted `GaussianMixtureHMM` holds finite numbers and probabilities."""
+    for name in ("startprob_", "transmat_", "weights_", "means_", "covars_"):
+        assert np.isfinite(getattr(model, name)).all(), name
+    for name in ("startprob_", "transmat_", "weights_"):
+        np.testing.assert_allclose(getattr(model, name).sum(axis=-1), 1, rtol=1e-12)
+    model._check()
+    assert np.isfinite(model.score(X))
+    assert np.isfinite(list(model.monitor_.history)).all()
