@@ -7,10 +7,10 @@ attributes too: any dataclass is a record. One whose stored form is another says
 what is refused when it comes back. Constructors check what is left: that the numbers make sense.
 
 What a type may be: an array (`NDArray[np.float64]`, with letters of its axes as
-``Annotated[..., "K D"]`` where they must agree within a record), a record, an abstract class of
-records, a plain value (bool, int, float, str, a Literal, None), a tuple, list or union of these, a
-table of types by name (or nothing in its place), `Given` for what people pass to an estimator, or
-Any for JSON as it is.
+``Annotated[..., "K D"]`` where they must agree within a record), a record, a class of several kinds
+of records (it sets `record_has_kinds`), a plain value (bool, int, float, str, a Literal, None), a
+tuple, list or union of these, a table of types by name (or nothing in its place), `Given` for what
+people pass to an estimator, or Any for JSON as it is.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
 def encode_record(record: Any, kind: Any, path: str, arrays: Arrays) -> Any:
     """Put the arrays of a record of a declared class by path, and return the rest for JSON."""
     cls = get_origin(kind) or kind
-    if inspect.isabstract(cls):
+    if _has_kinds(cls):
         node = encode_record(record, type(record), path, arrays)
         return {"type": type(record).__name__, **node}
     if _is_document(cls):
@@ -248,7 +248,7 @@ def decode_record(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
     """
     cls = get_origin(kind) or kind
     _check_type(node, dict, path or "its metadata")
-    if inspect.isabstract(cls):
+    if _has_kinds(cls):
         known = {each.__name__: each for each in _subclasses(cls)}
         name = node.get("type")
         if not isinstance(name, str) or name not in known:
@@ -349,6 +349,11 @@ def _is_open(origin: Any, args: tuple[Any, ...]) -> bool:
     return origin is list or args[1:] == (Ellipsis,)
 
 
+def _has_kinds(cls: Any) -> bool:
+    """Tell whether records of a class are of one of its subclasses, which the record then names."""
+    return bool(vars(cls).get("record_has_kinds", False))
+
+
 def _is_document(cls: Any) -> bool:
     """Tell whether a class reads and writes its own JSON, as feature configurations do."""
     return (
@@ -387,7 +392,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 def _subclasses(cls: Any) -> Iterator[Any]:
     for each in cls.__subclasses__():
-        if not inspect.isabstract(each):
+        if not (inspect.isabstract(each) or _has_kinds(each)):
             yield each
         yield from _subclasses(each)
 

@@ -119,10 +119,13 @@ def unpack(
     return record
 
 
-def to_arrays(record: Any) -> tuple[Arrays, dict[str, Any]]:
-    """Return a record's arrays by path, and the rest as JSON can hold it."""
+def to_arrays(record: Any, of: Any = None) -> tuple[Arrays, dict[str, Any]]:
+    """Return a record's arrays by path, and the rest as JSON can hold it.
+
+    Its class, with its parameters where it has some, is `of`, or that which it is of.
+    """
     arrays: Arrays = {}
-    return arrays, encode_record(record, type(record), "", arrays)
+    return arrays, encode_record(record, of or type(record), "", arrays)
 
 
 def of_arrays(

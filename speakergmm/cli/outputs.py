@@ -79,6 +79,5 @@ def _model_kind(path: Path) -> Kind | None:
         return "model"
     if header["kind"] != "acoustic model":
         return None
-    provenance = header["metadata"].get("provenance", {})
-    # A setting that only models of words have: the pause at a word's edges.
-    return "word models" if "silence_states" in provenance else "acoustic model"
+    is_of_words = header["metadata"].get("unit_kind") == "word"
+    return "word models" if is_of_words else "acoustic model"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -14,15 +14,15 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
+from speakergmm.checkpoints import Resumable
 from speakergmm.estimators import options
-from speakergmm.estimators.checkpoint import Restarts, objective_digest, open_checkpoint
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
+from speakergmm.estimators.restarts import objective_digest, open_restarts
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.gaussians.parameters import Precision
-from speakergmm.mixtures.checkpoint import Codec, TrainingCheckpoint
 from speakergmm.parallel import effective_jobs
 
 Progress = Callable[[int, Iteration], None]
@@ -53,6 +53,8 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
     lower_bound_: float
     mixture_: Any
 
+    # Of what the loop trains, and what is kept of a restart that has ended.
+    _fit_state: ClassVar[Any]
     # On which parameters, besides frames and weights, bounds depend.
     _objective_parameters: ClassVar[tuple[str, ...]]
 
@@ -73,21 +75,9 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         precision: Precision,
         previous: float | None,
         callback: Progress,
-        checkpoint: TrainingCheckpoint[Any] | None,
+        checkpoint: Resumable | None,
     ) -> EMResult[Any]:
         """Run one restart from a state; `previous` is the last bound of a fit on these frames."""
-
-    @abstractmethod
-    def _codec(self) -> Codec[Any]:
-        """Give the codec of what the loop trains, for checkpoints."""
-
-    def _pack_state(self, state: Any) -> Mapping[str, NDArray[Any]]:
-        """Turn a state into arrays, for checkpoints."""
-        return self._codec().pack(state)
-
-    def _unpack_state(self, arrays: Mapping[str, NDArray[Any]]) -> Any:
-        """Turn what `_pack_state` gave into a state."""
-        return self._codec().unpack(arrays)
 
     def _running_state(self, model: Any) -> Any:
         """Give the state of a restart that was interrupted, in the loop's own coordinates."""
@@ -164,7 +154,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
     def _fit_restarts(self, frames: TrainingFrames, *, goes_on: bool) -> None:
         random_state = check_random_state(self.random_state)
         precision = self._choose_precision(frames)
-        last_fit = self._pack_state(self._resume(frames)) if goes_on else None
+        last_fit = self._resume(frames) if goes_on else None
         objective = None
         if self.warm_start:
             objective = objective_digest(self, frames, self._objective_parameters)
@@ -172,20 +162,20 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         is_same = goes_on and objective == self._objective_of_last_fit()
         last_bound = self.lower_bound_ if is_same else -np.inf
         with (
-            open_checkpoint(
-                self, frames, self._codec(), precision=precision, gone_on_with=last_fit
-            ) as file,
+            open_restarts(
+                self, frames, self._fit_state, precision=precision, gone_on_with=last_fit
+            ) as restarts,
             FitReporter(self.verbose, self.verbose_interval, self.max_iter) as reporter,
         ):
-            if file is not None and (self.random_state is None or self.random_state is np.random):
+            is_global = self.random_state is None or self.random_state is np.random
+            if restarts.file is not None and is_global:
                 # The numbers of all NumPy are left alone when a fit is gone on with.
                 random_state = np.random.RandomState()
-            restarts = Restarts(self._pack_state, self._unpack_state, file)
             restarts.restore_or_begin(random_state)
             while restarts.number < (1 if goes_on else self.n_init):
                 reporter.restart_begins(restarts.number, last_bound)
-                if file is not None and file.state is not None:
-                    state = self._running_state(file.state.model)
+                if restarts.state is not None:
+                    state = self._running_state(restarts.state.model)
                 elif goes_on:
                     state = self._resume(frames)
                 else:
@@ -200,7 +190,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
                     precision=precision,
                     previous=float(last_bound) if np.isfinite(last_bound) else None,
                     callback=self._watch(restarts.number, reporter),
-                    checkpoint=file,
+                    checkpoint=None if restarts.file is None else restarts,
                 )
                 bound = float(result.objective)
                 reporter.restart_ends(bound, result.convergence)

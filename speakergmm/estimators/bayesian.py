@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
 from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitIteration
+from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import StorableFit
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.gaussians.parameters import Precision
-from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.training import posterior_codec, train_variational
+from speakergmm.mixtures.variational.training import train_variational
 from speakergmm.records import Types
 
 
@@ -145,6 +146,7 @@ default="dirichlet_process"
         "prior_": VariationalPrior,
         "elbo_": float,
     }
+    _fit_state: ClassVar[Any] = FitState[VariationalPosterior, _State]
     _objective_parameters: ClassVar[tuple[str, ...]] = (
         "reg_covar",
         "weight_concentration_prior",
@@ -259,7 +261,7 @@ default="dirichlet_process"
         precision: Precision,
         previous: float | None,
         callback: Progress,
-        checkpoint: TrainingCheckpoint[Any] | None,
+        checkpoint: Resumable | None,
     ) -> EMResult[_State]:
         # The loop counts per frame, scikit-learn's bound and tolerance are those of the sum.
         weight = frames.survey.weight
@@ -284,20 +286,6 @@ default="dirichlet_process"
         )
         history = tuple(summed(iteration) for iteration in result.em.history)
         return EMResult(_State(result.model, result.elbo), history, result.em.convergence)
-
-    def _codec(self) -> Codec[VariationalPosterior]:
-        kind: Any = self.covariance_type
-        return posterior_codec(kind, self.covariance_prior_type)
-
-    def _pack_state(self, state: _State) -> Mapping[str, NDArray[Any]]:
-        # A state without iterations has no bound.
-        elbo = np.array([state.elbo] if np.isfinite(state.elbo) else [])
-        return {**self._codec().pack(state.posterior), "elbo": elbo}
-
-    def _unpack_state(self, arrays: Mapping[str, NDArray[Any]]) -> _State:
-        elbo = arrays["elbo"]
-        posterior = self._codec().unpack(arrays)
-        return _State(posterior, float(elbo[0]) if elbo.size else -math.inf)
 
     def _running_state(self, model: VariationalPosterior) -> _State:
         return _State(model, -math.inf)

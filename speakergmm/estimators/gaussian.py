@@ -10,18 +10,19 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
 from speakergmm.estimators.base import Progress
 from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
+from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.gaussians.em import EMResult
 from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.gaussians.parameters import Mixture, Precision, mixture_of
-from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
@@ -153,6 +154,7 @@ default="kmeans"
     """
 
     file_kind: ClassVar[str] = "gaussian mixture"
+    _fit_state: ClassVar[Any] = FitState[Mixture, Mixture]
     _objective_parameters: ClassVar[tuple[str, ...]] = ("reg_covar", "variance_floor", "min_count")
 
     def __init__(
@@ -322,7 +324,7 @@ default="kmeans"
         precision: Precision,
         previous: float | None,
         callback: Progress,
-        checkpoint: TrainingCheckpoint[Any] | None,
+        checkpoint: Resumable | None,
     ) -> EMResult[Mixture]:
         return train_from(
             frames.source,
@@ -347,9 +349,6 @@ default="kmeans"
             min_count=self.min_count,
             reg_covar=self.reg_covar,
         )
-
-    def _codec(self) -> Codec[Mixture]:
-        return Codec.of_mixtures(self.covariance_type)
 
     def _check_iteration(self, iteration: FitIteration) -> None:
         # Without a floor, what was raised was rounding in place of a variance. The last iteration

@@ -42,6 +42,9 @@ class Mixture(ABC):
 
     __slots__ = ()
 
+    # A record of a mixture says which of the four it is.
+    record_has_kinds: ClassVar[bool] = True
+
     covariance_type: ClassVar[CovarianceType]
     covariance_name: ClassVar[str]
     weights: NDArray[np.float64]

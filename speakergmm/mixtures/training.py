@@ -11,36 +11,32 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulation import accumulate_standardised
 from speakergmm.gaussians.centred import CentredStatistics
 from speakergmm.gaussians.density import NaturalParameters, check_precision
 from speakergmm.gaussians.diagonal import DiagonalMixture
-from speakergmm.gaussians.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_maximisation
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
 from speakergmm.gaussians.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.parameters import AnyMixture, Precision, mixture_of
+from speakergmm.gaussians.parameters import AnyMixture, Mixture, Precision, mixture_of
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import Survey, survey_frames
-from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.fingerprint import (
-    Fingerprint,
-    digest_arrays,
-    frames_fingerprint,
-    options_fingerprint,
-)
+from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.starts.initialisation import (
     initialise_kmeans,
     initialise_random,
     initialise_splitting,
 )
 from speakergmm.parallel import effective_jobs
+from speakergmm.records import parts
 
 Initialisation = Literal["kmeans", "splitting", "random"]
 
@@ -179,7 +175,7 @@ def train_from(
     final_update: bool = True,
     previous: float | None = None,
     survey: Survey | None = None,
-    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> EMResult[AnyMixture]:
     """Train a mixture of any kind by maximum likelihood, from a start that is given.
@@ -211,7 +207,7 @@ def train_from(
         A file to which the state is written as training goes on, and from which the same call goes
         on where it was interrupted, by an exception or by a kill, to exactly the same result. A
         training that has ended removes it; `callback` hears of new iterations only. A stream is
-        read once more for it. (Or a `TrainingCheckpoint` that is opened and closed elsewhere.)
+        read once more for it. (Or a `Resumable` that is opened and closed elsewhere.)
     checkpoint_seconds : float, default=5
         Least time between two writings, >= 0; more where writing would otherwise take over 1 % of
         the time. At 0 every update is written.
@@ -289,7 +285,7 @@ def _train(
     options: MaximumLikelihoodOptions,
     precision: Precision,
     n_jobs: int,
-    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
     **loop: Any,
 ) -> EMResult[AnyMixture]:
@@ -330,24 +326,20 @@ def _train(
         rounding=steps.rounding,
         **loop,
     )
-    if checkpoint is None:
-        return run()
-    if isinstance(checkpoint, TrainingCheckpoint):
-        return run(checkpoint=checkpoint.record, resume=checkpoint.state)
-    fingerprint: Fingerprint = {
-        **frames_fingerprint(source, survey, sample_weight),
-        **options_fingerprint(options),
-        **{name: loop.get(name) for name in ("max_iter", "tol", "final_update", "previous")},
-        "precision": precision,
-        "covariance_type": start.covariance_type,
-        "n_components": start.n_components,
-        "start": digest_arrays(*start.to_arrays().values()),
-    }
-    with TrainingCheckpoint(
-        checkpoint,
-        fingerprint=fingerprint,
-        codec=Codec.of_mixtures(start.covariance_type),
-        seconds=checkpoint_seconds,
+
+    def fingerprint() -> dict[str, Any]:
+        return {
+            **frames_fingerprint(source, survey, sample_weight),
+            **parts(options),
+            **{name: loop.get(name) for name in ("max_iter", "tol", "final_update", "previous")},
+            "precision": precision,
+            "covariance_type": start.covariance_type,
+            "n_components": start.n_components,
+            "start": start,
+        }
+
+    with opened(
+        checkpoint, EMState[Mixture], fingerprint=fingerprint, seconds=checkpoint_seconds
     ) as file:
         return run(checkpoint=file.record, resume=file.state)
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.containers import load_arrays, save_arrays
+from speakergmm import records
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path, refused
 from speakergmm.errors import (
     IncompatibleModelError,
     InvalidInputError,
     InvalidTypeError,
-    ModelFormatError,
 )
 from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
 from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
@@ -34,11 +32,6 @@ from speakergmm.recognition.inputs import as_lexicon
 if TYPE_CHECKING:
     from speakergmm.hmm.training.state import TrainingState
     from speakergmm.recognition.training import TrainingOptions
-
-ACOUSTIC_KIND = "acoustic model"
-
-# What values of the wrong kind in a file can raise.
-_DAMAGES = (ValueError, TypeError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +56,8 @@ class AcousticModel(SpeaksWords):
     confidence : WordConfidence or None
         How probable it is that an aligned word was said; None where nobody fitted it, and aligned
         words have no confidence.
+    unit_kind : {"phone", "word"}, default="phone"
+        What the units are; models of words come from `train_words`.
 
     Raises
     ------
@@ -72,6 +67,8 @@ class AcousticModel(SpeaksWords):
         If the lexicon or the silence names a unit without a model.
     """
 
+    file_kind: ClassVar[str] = "acoustic model"
+
     models: PhoneModels
     lexicon: Lexicon
     features: FeatureConfig
@@ -80,6 +77,7 @@ class AcousticModel(SpeaksWords):
     unknown: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     confidence: WordConfidence | None = None
+    unit_kind: Literal["phone", "word"] = "phone"
 
     def __post_init__(self) -> None:
         """Check that the parts belong together."""
@@ -177,27 +175,16 @@ class AcousticModel(SpeaksWords):
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of parameters, lexicon and features: what results depend on."""
-        arrays, metadata = self.models.to_arrays()
-        total = hashlib.sha256(
-            repr(
-                (
-                    ACOUSTIC_KIND,
-                    self.features.digest,
-                    self.lexicon.digest,
-                    sorted(self.normalisation.to_dict().items()),
-                    sorted(self.silence.to_dict().items(), key=str),
-                    self.unknown,
-                    sorted(metadata.items(), key=str),
-                )
-            ).encode()
+        return records.digest(
+            self.file_kind,
+            self.features.digest,
+            self.lexicon.digest,
+            self.normalisation,
+            self.silence,
+            self.unknown,
+            self.models,
+            self.confidence,
         )
-        for name, array in sorted(arrays.items()):
-            total.update(f"{name}{array.shape}".encode())
-            total.update(np.ascontiguousarray(array).tobytes())
-        if self.confidence is not None:
-            total.update(repr(sorted(self.confidence.to_dict().items())).encode())
-            total.update(self.confidence.weights.tobytes())
-        return total.hexdigest()
 
     def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
         """Return the model with other words.
@@ -249,25 +236,7 @@ class AcousticModel(SpeaksWords):
         SpeakerGmmError
             If the file can't be written; what stood there before is left as it was.
         """
-        arrays, models = self.models.to_arrays()
-        arrays["lexicon"] = _packed_lexicon(self.lexicon)
-        if self.confidence is not None:
-            arrays["word_confidence"] = self.confidence.weights
-        save_arrays(
-            path,
-            arrays,
-            kind=ACOUSTIC_KIND,
-            metadata={
-                "models": models,
-                "features": self.features.to_dict(),
-                "normalisation": self.normalisation.to_dict(),
-                "silence": self.silence.to_dict(),
-                "unknown": self.unknown,
-                "lexicon_source": self.lexicon.source,
-                "provenance": self.provenance,
-                "word_confidence": None if self.confidence is None else self.confidence.to_dict(),
-            },
-        )
+        records.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> AcousticModel:
@@ -278,36 +247,35 @@ class AcousticModel(SpeaksWords):
         ModelFormatError
             If the file is not an acoustic model, is damaged, or of a newer format.
         """
-        arrays, metadata = load_arrays(path, kind=ACOUSTIC_KIND)
-        try:
-            provenance = metadata["provenance"]
-            if not isinstance(provenance, dict):
-                raise InvalidInputError("its provenance is not a JSON object")
-            # Models of earlier versions have none.
-            judge = metadata.get("word_confidence")
-            return cls(
-                PhoneModels.from_arrays(arrays, metadata["models"]),
-                _unpacked_lexicon(arrays["lexicon"], str(metadata["lexicon_source"])),
-                FeatureConfig.from_dict(metadata["features"]),
-                FeatureNormalisation(**metadata["normalisation"]),
-                SilenceModel(**metadata["silence"]),
-                metadata["unknown"],
-                provenance,
-                None
-                if judge is None
-                else WordConfidence.from_dict(judge, arrays["word_confidence"]),
-            )
-        except KeyError as error:
-            raise ModelFormatError(f"{os.fspath(path)}: its metadata lacks {error}") from None
-        except (IncompatibleModelError, *_DAMAGES) as error:
-            raise ModelFormatError(
-                f"{os.fspath(path)}: not a valid acoustic model: {error}"
-            ) from None
+        return records.load(cls, path)
+
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of the fields; a lexicon is stored as one long text."""
+        hints = get_type_hints(cls)
+        types = {each.name: hints[each.name] for each in fields(cls)}
+        return types | {"lexicon": NDArray[np.uint8], "lexicon_source": str}
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the fields that are stored."""
+        parts = {each.name: getattr(self, each.name) for each in fields(self)}
+        return parts | {
+            "lexicon": _packed_lexicon(self.lexicon),
+            "lexicon_source": self.lexicon.source,
+        }
+
+    @classmethod
+    def of_record(
+        cls, *, lexicon: NDArray[np.uint8], lexicon_source: str, **parts: Any
+    ) -> AcousticModel:
+        """Build the model from stored fields, checked anew."""
+        return cls(lexicon=_unpacked_lexicon(lexicon, lexicon_source), **parts)
 
     def info(self) -> dict[str, Any]:
         """Say what the model is, as JSON can hold it."""
         return {
-            "kind": ACOUSTIC_KIND,
+            "kind": self.file_kind,
+            "unit_kind": self.unit_kind,
             "digest": self.digest,
             "n_units": len(self.models.units),
             "units": list(self.models.units),

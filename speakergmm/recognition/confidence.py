@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -111,22 +110,36 @@ class WordConfidence:
         }
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], weights: NDArray[Any]) -> Self:
-        """Build from what `to_dict` gave and the weights, checked anew.
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of the fields, and of what weights mean."""
+        return {
+            "weights": NDArray[np.float64],
+            "prior": float,
+            "n_right": int,
+            "n_wrong": int,
+            "version": int,
+            "evidence": tuple[str, ...],
+        }
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the fields, and what weights mean."""
+        return self.to_dict() | {"weights": self.weights}
+
+    @classmethod
+    def of_record(cls, *, version: int, evidence: tuple[str, ...], **parts: Any) -> Self:
+        """Build from stored parts, checked anew.
 
         Raises
         ------
         InvalidInputError
             If it is of another version or judges by other evidence.
-        KeyError
-            If a field is missing.
         """
-        if values["version"] != _VERSION or tuple(values["evidence"]) != EVIDENCE:
+        if version != _VERSION or evidence != EVIDENCE:
             raise InvalidInputError(
-                f"its word confidence is of version {values['version']!r}; this speakergmm reads "
+                f"its word confidence is of version {version!r}; this speakergmm reads "
                 f"version {_VERSION}, a newer one may read it"
             )
-        return cls(weights, float(values["prior"]), int(values["n_right"]), int(values["n_wrong"]))
+        return cls(**parts)
 
 
 def word_evidence(alignment: Alignment) -> NDArray[np.float64]:

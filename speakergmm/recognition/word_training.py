@@ -187,7 +187,7 @@ def train_word_models(
         schedule_of=options.schedule,
         frequency_warps=options.frequency_warps,
     )
-    return AcousticModel(**parts)
+    return AcousticModel(**parts, unit_kind="word")
 
 
 def _lexicon_of(words: set[str], lexicon: Lexicon | None, silence: str) -> Lexicon:

@@ -6,7 +6,7 @@ import copy
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import pytest
@@ -20,6 +20,8 @@ Model = TypeVar("Model")
 
 
 class Shape(ABC):
+    record_has_kinds: ClassVar[bool] = True
+
     @abstractmethod
     def area(self) -> float: ...
 

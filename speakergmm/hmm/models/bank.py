@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.kinds import make_mixture, mixture_kind
-from speakergmm.gaussians.parameters import Mixture
+from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.gaussians.parameters import CovarianceType, Mixture
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
@@ -215,26 +215,31 @@ class MixtureBank:
             )
         return chosen.astype(np.int64)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the parameters by name, ready to be stored."""
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of what `from_parameters` takes."""
+        return {
+            "offsets": NDArray[np.int64],
+            "weights": NDArray[np.float64],
+            "means": NDArray[np.float64],
+            "covariances": NDArray[np.float64],
+            "covariance_type": CovarianceType,
+        }
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return what `from_parameters` takes."""
         return {
             "offsets": self.offsets,
             "weights": self.weights,
             "means": self.mixture.means,
             "covariances": self.mixture.covariances,
+            "covariance_type": self.mixture.covariance_type,
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, ArrayLike], *, covariance_type: str = "diag") -> Self:
-        """Build from what `to_arrays` gave, checked anew."""
-        mixture_kind(covariance_type)
-        return cls.from_parameters(
-            arrays["offsets"],
-            arrays["weights"],
-            arrays["means"],
-            arrays["covariances"],
-            covariance_type=covariance_type,
-        )
+    def of_record(cls, **parts: Any) -> Self:
+        """Build from stored parts, checked anew."""
+        return cls.from_parameters(**parts)
 
 
 class BankEvaluator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -177,42 +177,44 @@ class PhoneModels:
         )
         return cls(units, kinds, tying, Transitions.from_topologies(kinds), bank)
 
-    def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Give all parameters: arrays by name, and the rest as JSON can hold it."""
-        described: list[dict[str, Any]] = []
-        for topology in self.topologies:
-            if topology.to_dict() not in described:
-                described.append(topology.to_dict())
-        metadata = {
-            "units": list(self.units),
-            "topologies": described,
-            "topology_of_unit": [described.index(t.to_dict()) for t in self.topologies],
-            "covariance_type": self.bank.mixture.covariance_type,
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of the parts: of topologies each is stored once."""
+        return {
+            "units": tuple[str, ...],
+            "topologies": tuple[Topology, ...],
+            "topology_of_unit": tuple[int, ...],
+            "pdf_id": NDArray[np.int32],
+            "transition_probability": NDArray[np.float64],
+            "bank": MixtureBank,
         }
-        arrays = {
-            **self.bank.to_arrays(),
-            **self.transitions.to_arrays(),
-            **self.tying.to_arrays(),
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parts that are stored."""
+        topologies = list(dict.fromkeys(self.topologies))
+        return {
+            "units": self.units,
+            "topologies": topologies,
+            "topology_of_unit": [topologies.index(topology) for topology in self.topologies],
+            "pdf_id": self.tying.pdf_id,
+            "transition_probability": self.transitions.probability,
+            "bank": self.bank,
         }
-        return arrays, metadata
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]) -> Self:
-        """Build from what `to_arrays` gave, checked anew.
+    def of_record(cls, **parts: Any) -> Self:
+        """Build from stored parts, checked anew.
 
         Raises
         ------
         InvalidInputError
             If the parts do not belong together.
-        KeyError
-            If one is missing.
         """
-        kinds = [Topology.from_dict(values) for values in metadata["topologies"]]
-        topologies: Sequence[Topology] = [kinds[place] for place in metadata["topology_of_unit"]]
+        kinds = tuple(parts["topologies"][place] for place in parts["topology_of_unit"])
         return cls(
-            tuple(metadata["units"]),
-            tuple(topologies),
-            Tying.from_arrays(topologies, arrays),
-            Transitions.from_arrays(topologies, arrays),
-            MixtureBank.from_arrays(arrays, covariance_type=metadata["covariance_type"]),
+            parts["units"],
+            kinds,
+            Tying.from_ids(kinds, parts["pdf_id"]),
+            Transitions.from_probabilities(kinds, parts["transition_probability"]),
+            parts["bank"],
         )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,15 +119,11 @@ class Transitions:
                 return result
             at_floor |= below
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the probabilities by name, ready to be stored; the rest is in the topologies."""
-        return {"transition_probability": self.probability}
-
     @classmethod
-    def from_arrays(
-        cls, topologies: Sequence[Topology], arrays: Mapping[str, NDArray[Any]]
+    def from_probabilities(
+        cls, topologies: Sequence[Topology], probability: NDArray[np.float64]
     ) -> Self:
-        """Build from the topologies and what `to_arrays` gave, checked anew.
+        """Build from the topologies and the probabilities of their arcs, in order.
 
         Raises
         ------
@@ -135,7 +131,7 @@ class Transitions:
             If they don't belong together or are no probabilities.
         """
         start = cls.from_topologies(topologies)
-        found = np.asarray(arrays["transition_probability"], np.float64)
+        found = np.asarray(probability, np.float64)
         if found.shape != start.probability.shape:
             raise InvalidInputError(
                 f"{found.shape} transition probabilities for {start.n_arcs} arcs of topologies"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,15 +99,9 @@ class Tying:
             pdf_id[places[pair]] = pdf_id[places[other]]
         return cls(first.astype(np.int64), pdf_id)
 
-    def to_arrays(self) -> dict[str, NDArray[Any]]:
-        """Give the ids by name, ready to be stored; the rest is in the topologies."""
-        return {"pdf_id": self.pdf_id}
-
     @classmethod
-    def from_arrays(
-        cls, topologies: Sequence[Topology], arrays: Mapping[str, NDArray[Any]]
-    ) -> Self:
-        """Build from the topologies and what `to_arrays` gave, checked anew.
+    def from_ids(cls, topologies: Sequence[Topology], pdf_id: NDArray[np.int32]) -> Self:
+        """Build from the topologies and the pdf of each of their states, in order.
 
         Raises
         ------
@@ -115,7 +109,7 @@ class Tying:
             If they don't belong together.
         """
         first = np.cumsum([0, *(topology.n_states for topology in topologies)])
-        found = np.asarray(arrays["pdf_id"], np.int32)
+        found = np.asarray(pdf_id, np.int32)
         if found.shape != (first[-1],):
             raise InvalidInputError(f"{found.shape} pdf ids for {first[-1]} states of topologies")
         return cls(first.astype(np.int64), found)

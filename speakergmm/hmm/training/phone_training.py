@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.checkpoints import opened
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -18,8 +18,8 @@ from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.hmm.training.trainer import EmbeddedTrainer, FrameStore
-from speakergmm.mixtures.fingerprint import digest_arrays
 from speakergmm.moments import Moments
+from speakergmm.records import digest as digest_of
 
 
 class Digest(Protocol):
@@ -63,7 +63,7 @@ def survey(
         moments.add(found)
         if digest is not None:
             # With their shape: frames that move to the next utterance make another training.
-            digest.update(digest_arrays(found).encode())
+            digest.update(digest_of(found).encode())
     if moments.n_frames < 2:
         raise InsufficientDataError(f"training needs frames of speech, found {moments.n_frames}")
     return moments.mean, moments.variance, moments.n_frames
@@ -92,7 +92,7 @@ def train_embedded(
     callback : callable, optional
         Called with the state after each iteration.
     checkpoint : path, optional
-        File to write the state to after iterations; see `speakergmm.hmm.training.checkpoint`. Where
+        File to write the state to after iterations; see `speakergmm.checkpoints`. Where
         it is there already, training goes on from it, to the same result as if it had never
         stopped.
     checkpoint_seconds : float, default=5
@@ -122,29 +122,30 @@ def train_embedded(
         n_jobs=n_jobs,
         flat=flat,
     )
-    if checkpoint is None or digest is None:
-        return trainer.run(callback)
-    from speakergmm.hmm.training.checkpoint import EmbeddedCheckpoint
 
-    fingerprint = {
-        **schedule.to_dict(),
-        "seed": seed,
-        "flat": flat,
-        "n_utterances": len(graphs),
-        "n_frames": n_frames,
-        "frames": _named(digest),
-        "transcripts": _graphs_digest(graphs),
-        "models": _models_digest(models),
-        "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
-    }
-    with EmbeddedCheckpoint(
-        checkpoint, fingerprint=fingerprint, seconds=checkpoint_seconds
+    def fingerprint() -> dict[str, Any]:
+        assert digest is not None
+        return {
+            **schedule.to_dict(),
+            "seed": seed,
+            "flat": flat,
+            "n_utterances": len(graphs),
+            "n_frames": n_frames,
+            "frames": _named(digest),
+            "transcripts": _graphs_digest(graphs),
+            "models": models,
+            "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
+        }
+
+    with opened(
+        checkpoint, TrainingState, fingerprint=fingerprint, seconds=checkpoint_seconds
     ) as file:
         if file.state is not None:
             trainer.state = file.state
 
         def record(state: TrainingState) -> None:
-            file.record(state)
+            if file.record is not None:
+                file.record(state)
             if callback is not None:
                 callback(state)
 
@@ -154,23 +155,15 @@ def train_embedded(
 def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
     total = hashlib.sha256()
     for graph in graphs:
-        total.update(json.dumps(graph.words).encode())
         skeleton = graph.skeleton
         states = (skeleton.pdf, skeleton.source, skeleton.target)
         ends = (skeleton.entry_state, skeleton.exit_state)
-        credits = (
+        credits = [
             array
             for part in (graph.arcs, graph.entries, graph.exits)
             for array in (part.fixed, part.owner, part.transition)
-        )
-        total.update(digest_arrays(graph.pdfs, *states, *ends, *credits).encode())
-    return _named(total)
-
-
-def _models_digest(models: PhoneModels) -> str:
-    arrays, metadata = models.to_arrays()
-    total = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    total.update(digest_arrays(*arrays.values()).encode())
+        ]
+        total.update(digest_of(graph.words, graph.pdfs, *states, *ends, *credits).encode())
     return _named(total)
 
 

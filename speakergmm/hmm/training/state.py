@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.embedded import AlignedPath
 
@@ -71,6 +73,60 @@ class TrainingState:
     paths: tuple[AlignedPath | None, ...] = ()
     history: tuple[TrainingIteration, ...] = ()
     failed: tuple[FailedUtterance, ...] = ()
+
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return the types of the parts: of paths, each part of all of them together."""
+        return {
+            "models": PhoneModels,
+            "iteration": int,
+            "occupancy": NDArray[np.float64],
+            "has_path": Annotated[NDArray[np.bool_], "U"],
+            "pdfs": tuple[NDArray[np.int32], ...],
+            "transitions": tuple[NDArray[np.int64], ...],
+            "fixed": NDArray[np.float64],
+            "history": tuple[TrainingIteration, ...],
+            "failed": tuple[FailedUtterance, ...],
+        }
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parts that are stored."""
+        paths = [path for path in self.paths if path is not None]
+        return {
+            "models": self.models,
+            "iteration": self.iteration,
+            "occupancy": self.occupancy,
+            "has_path": np.array([path is not None for path in self.paths], np.bool_),
+            "pdfs": [path.pdfs for path in paths],
+            "transitions": [path.transitions for path in paths],
+            "fixed": np.array([path.fixed for path in paths], np.float64),
+            "history": self.history,
+            "failed": self.failed,
+        }
+
+    @classmethod
+    def of_record(
+        cls, *, has_path: NDArray[np.bool_], pdfs: Any, transitions: Any, fixed: Any, **parts: Any
+    ) -> TrainingState:
+        """Build the state from stored parts, checked anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If a path goes where the models have nothing.
+        """
+        models: PhoneModels = parts["models"]
+        limits = ((pdfs, models.n_pdfs), (transitions, models.transitions.n_arcs))
+        if any(
+            array.size and not 0 <= array.min() <= array.max() < limit
+            for arrays, limit in limits
+            for array in arrays
+        ):
+            raise InvalidInputError("its paths go where its models have nothing")
+        if not len(pdfs) == len(transitions) == fixed.size == np.count_nonzero(has_path):
+            raise InvalidInputError("its paths are not as many as it says")
+        paths = map(AlignedPath, pdfs, transitions, fixed.tolist())
+        return cls(paths=tuple(next(paths) if known else None for known in has_path), **parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ ordinary mixture whose logarithmic weights do not belong to weights that sum to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ from speakergmm.mixtures.variational.wishart import WishartFactors, wishart_fact
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
-
-_ARRAYS = ("concentrations", "means", "mean_precision", "degrees_of_freedom", "covariances")
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -203,26 +200,6 @@ class VariationalPosterior:
             "degrees_of_freedom": self.degrees_of_freedom,
             "covariances": self.covariances,
         }
-
-    @classmethod
-    def from_arrays(
-        cls,
-        arrays: Mapping[str, ArrayLike],
-        covariance_type: CovarianceType,
-        covariance_prior_type: CovariancePriorType = "wishart",
-    ) -> VariationalPosterior:
-        """Build a posterior of what `to_arrays` gave, validated anew.
-
-        Raises
-        ------
-        InvalidInputError
-            If an array is missing or the parameters are not those of a posterior.
-        """
-        missing = [name for name in _ARRAYS if name not in arrays]
-        if missing:
-            raise InvalidInputError(f"a posterior lacks the arrays: {', '.join(missing)}")
-        parameters = {name: arrays[name] for name in _ARRAYS}
-        return cls(covariance_type, **parameters, covariance_prior_type=covariance_prior_type)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the checks, and read-only again.

@@ -16,21 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulation import accumulate_standardised
 from speakergmm.gaussians.centred import about_zero
 from speakergmm.gaussians.density import NaturalParameters, check_precision
-from speakergmm.gaussians.em import EMResult, Iteration, expectation_maximisation
+from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_maximisation
 from speakergmm.gaussians.frames import FrameSource, check_rereadable
-from speakergmm.gaussians.kinds import mixture_kind
-from speakergmm.gaussians.parameters import CovarianceType, Precision
+from speakergmm.gaussians.parameters import Precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.survey import Survey, survey_frames
-from speakergmm.mixtures.checkpoint import DEFAULT_SECONDS, Codec, TrainingCheckpoint
-from speakergmm.mixtures.fingerprint import digest_arrays, frames_fingerprint
+from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import CovariancePriorType, VariationalPrior
+from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.steps import VariationalSteps
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
@@ -72,7 +71,7 @@ def train_variational(
     previous: float | None = None,
     callback: Callable[[int, Iteration], None] | None = None,
     survey: Survey | None = None,
-    checkpoint: str | os.PathLike[str] | TrainingCheckpoint[Any] | None = None,
+    checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> VariationalResult:
     """Infer the parameters of a Bayesian mixture from frames.
@@ -110,8 +109,8 @@ def train_variational(
     checkpoint : path, optional
         A file to which the state is written as inference goes on, and from which the same call
         goes on where it was interrupted, to exactly the same result. One that has ended removes
-        it; `callback` hears of new iterations only. (Or a `TrainingCheckpoint` with the codec
-        `posterior_codec` that is opened and closed elsewhere.)
+        it; `callback` hears of new iterations only. (Or a `Resumable` that is opened
+        and closed elsewhere.)
     checkpoint_seconds : float, default=5
         Least time between two writings, >= 0.
 
@@ -197,12 +196,9 @@ def train_variational(
         callback=callback,
         final_update=True,
     )
-    if checkpoint is None:
-        result = run()
-    elif isinstance(checkpoint, TrainingCheckpoint):
-        result = run(checkpoint=checkpoint.record, resume=checkpoint.state)
-    else:
-        fingerprint = {
+
+    def fingerprint() -> dict[str, Any]:
+        return {
             **frames_fingerprint(source, survey, sample_weight),
             "max_iter": max_iter,
             "tol": tol,
@@ -213,32 +209,22 @@ def train_variational(
             "covariance_type": start.covariance_type,
             "covariance_prior_type": start.covariance_prior_type,
             "weight_concentration_type": prior.weight_concentration_type,
-            "start": digest_arrays(*start.to_arrays().values()),
-            "prior": digest_arrays(*prior.to_arrays().values()),
+            "start": start,
+            "prior": prior,
         }
-        with TrainingCheckpoint(
-            checkpoint,
-            fingerprint=fingerprint,
-            codec=posterior_codec(start.covariance_type, start.covariance_prior_type),
-            seconds=checkpoint_seconds,
-        ) as file:
-            result = run(checkpoint=file.record, resume=file.state)
+
+    with opened(
+        checkpoint,
+        EMState[VariationalPosterior],
+        fingerprint=fingerprint,
+        seconds=checkpoint_seconds,
+    ) as file:
+        result = run(checkpoint=file.record, resume=file.state)
     posterior = result.model.from_standard(standardisation)
     return VariationalResult(
         posterior,
         EMResult(posterior, result.history, result.convergence),
         steps.evidence_bound(result.model),
-    )
-
-
-def posterior_codec(
-    covariance_type: CovarianceType | str, covariance_prior_type: CovariancePriorType
-) -> Codec[VariationalPosterior]:
-    """Give the codec of posteriors of one kind, for a `TrainingCheckpoint`."""
-    kind = mixture_kind(covariance_type).covariance_type
-    return Codec(
-        VariationalPosterior.to_arrays,
-        lambda arrays: VariationalPosterior.from_arrays(arrays, kind, covariance_prior_type),
     )
 
 

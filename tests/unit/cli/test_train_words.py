@@ -140,7 +140,7 @@ def test_models_of_phones_and_of_words_do_not_replace_each_other(app, folder, tm
     with pytest.raises(InvalidInputError, match="is not an acoustic model of phones"):
         check_output(output, "acoustic model")
     model = AcousticModel.load(output)
-    replace(model, provenance={}).save(output)
+    replace(model, unit_kind="phone").save(output)
     check_output(output, "acoustic model")
     found = call(app, folder, "-o", output, *FAST)
     assert "is not an acoustic model of words" in str(found.exception)

@@ -314,16 +314,16 @@ def test_other_parameters_and_frames_are_refused_by_name(clusters, tmp_path):
     make(GaussianMixture, path, n_jobs=2, precision="float64", checkpoint_seconds=9.0).fit(clusters)
 
 
-@pytest.mark.parametrize("lost", ["random_after", "best.means", "bounds", "random"])
+@pytest.mark.parametrize("lost", ["after.keys", "best.model.means", "bounds", "before"])
 def test_a_part_that_is_missing_is_said(lost, clusters, tmp_path):
     path = tmp_path / "c"
     with pytest.raises(Interrupted):
         make(GaussianMixture, path, callback=InterruptAt(8)).fit(clusters)
     arrays, metadata = load_arrays(path, kind="training checkpoint")
-    arrays.pop(f"context.{lost}", None)
-    metadata["context"].pop(lost, None)
+    arrays.pop(lost, None)
+    metadata["state"].pop(lost, None)
     save_arrays(path, arrays, kind="training checkpoint", metadata=metadata)
-    with pytest.raises(ModelFormatError, match="with a part missing or wrong"):
+    with pytest.raises(ModelFormatError, match=r"damaged training checkpoint .* is missing"):
         make(GaussianMixture, path).fit(clusters)
 
 

@@ -9,6 +9,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import MixtureBank
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.mixtures import make_mixture
+from speakergmm.records import pack, to_arrays, unpack
 
 KINDS = ["spherical", "diag", "full"]
 SIZES = [1, 3, 1, 2, 5]
@@ -136,11 +137,11 @@ def test_gives_each_mixture_back(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_comes_back_from_arrays(kind):
+def test_comes_back_from_a_record(kind):
     bank = MixtureBank.from_mixtures(make_mixtures(kind))
-    again = MixtureBank.from_arrays(bank.to_arrays(), covariance_type=kind)
-    for name, array in bank.to_arrays().items():
-        np.testing.assert_array_equal(array, again.to_arrays()[name])
+    again = unpack(MixtureBank, pack(bank, kind="bank"), kind="bank")
+    for name, array in to_arrays(bank)[0].items():
+        np.testing.assert_array_equal(array, to_arrays(again)[0][name])
 
 
 def test_tied_mixtures_become_full_ones():

@@ -6,6 +6,7 @@ from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import MixtureBank, PhoneModels, Topology, Transitions, Tying
+from speakergmm.records import of_arrays, to_arrays
 
 TOPOLOGIES = {
     "A": Topology.left_right(3),
@@ -62,13 +63,13 @@ def test_other_parameters_leave_the_rest():
     assert models.with_parameters(transitions=others.transitions).bank is models.bank
 
 
-def test_comes_back_from_arrays():
+def test_comes_back_from_a_record():
     models = make_models()
-    arrays, metadata = models.to_arrays()
-    again = PhoneModels.from_arrays(arrays, metadata)
+    arrays, metadata = to_arrays(models)
+    again = of_arrays(PhoneModels, arrays, metadata, kind="models", source="here")
     assert again.units == models.units
     assert again.topologies == models.topologies
-    other_arrays, other_metadata = again.to_arrays()
+    other_arrays, other_metadata = to_arrays(again)
     assert metadata == other_metadata
     assert arrays.keys() == other_arrays.keys()
     for name, array in arrays.items():

@@ -11,11 +11,11 @@ import pytest
 from oracles import hmm_training as oracle
 
 import speakergmm.files
+from speakergmm.checkpoints import KIND, CheckpointWarning
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
 from speakergmm.hmm import Lexicon, Topology, TrainingSchedule, compile_transcript, train_embedded
-from speakergmm.hmm.training.checkpoint import KIND
-from speakergmm.mixtures.checkpoint import CheckpointWarning
+from speakergmm.records import to_arrays
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "a": "A"})
@@ -57,7 +57,7 @@ def train(world, path=None, schedule=None, **options):
 
 
 def arrays_of(result):
-    arrays, _ = result.models.to_arrays()
+    arrays, _ = to_arrays(result.models)
     rows = [dataclasses.astuple(h) for h in result.history]
     return arrays | {"history": np.array(rows), "occupancy": result.occupancy}
 
@@ -152,13 +152,13 @@ def test_an_interruption_within_an_iteration_leaves_the_last_one(tmp_path, world
 
 
 def test_writes_no_more_often_than_asked(tmp_path, world, monkeypatch):
-    import speakergmm.hmm.training.checkpoint as module
+    import speakergmm.checkpoints as module
 
     now, written = [0.0], []
     monkeypatch.setattr(module.time, "perf_counter", lambda: now[0])
-    save = module.save_arrays
+    save = module.containers.save_arrays
     monkeypatch.setattr(
-        module, "save_arrays", lambda *a, **k: written.append(now[0]) or save(*a, **k)
+        module.containers, "save_arrays", lambda *a, **k: written.append(now[0]) or save(*a, **k)
     )
 
     def tick(_):
@@ -316,23 +316,31 @@ def edited(path, change):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda arrays, metadata: arrays.pop("path_pdfs"),
+        lambda arrays, metadata: arrays.pop("pdfs.values"),
         lambda arrays, metadata: arrays.pop("occupancy"),
-        lambda arrays, metadata: arrays.update(path_pdfs=arrays["path_pdfs"] + np.int32(99)),
-        lambda arrays, metadata: arrays.update(taken=arrays["taken"] - 99),
-        lambda arrays, metadata: arrays.update(path_lengths=arrays["path_lengths"][:-1]),
-        lambda arrays, metadata: arrays.update(path_lengths=arrays["path_lengths"] + 1),
-        lambda arrays, metadata: arrays.update(path_fixed=arrays["path_fixed"][:-1]),
-        lambda arrays, metadata: arrays.update(path_pdfs=arrays["path_pdfs"].astype(np.float64)),
-        lambda arrays, metadata: arrays.update(means=arrays["means"][:-1]),
-        lambda arrays, metadata: arrays.update(covariances=-arrays["covariances"]),
+        lambda arrays, metadata: arrays.update({"pdfs.values": arrays["pdfs.values"] + 99}),
+        lambda arrays, metadata: arrays.update(
+            {"transitions.values": arrays["transitions.values"] - 99}
+        ),
+        lambda arrays, metadata: arrays.update({"pdfs.length": arrays["pdfs.length"][:-1]}),
+        lambda arrays, metadata: arrays.update({"pdfs.length": arrays["pdfs.length"] + 1}),
+        lambda arrays, metadata: arrays.update(fixed=arrays["fixed"][:-1]),
+        lambda arrays, metadata: arrays.update(has_path=arrays["has_path"][:-1]),
+        lambda arrays, metadata: arrays.update({"pdfs.values": arrays["pdfs.values"] * 1.0}),
+        lambda arrays, metadata: arrays.update(
+            {"models.bank.means": arrays["models.bank.means"][:-1]}
+        ),
+        lambda arrays, metadata: arrays.update(
+            {"models.bank.covariances": -arrays["models.bank.covariances"]}
+        ),
         lambda arrays, metadata: metadata.pop("fingerprint"),
-        lambda arrays, metadata: metadata.pop("iteration"),
-        lambda arrays, metadata: metadata.update(iteration="third"),
-        lambda arrays, metadata: metadata.update(history=[{"iteration": 0}]),
-        lambda arrays, metadata: metadata.update(history=7),
-        lambda arrays, metadata: metadata.update(failed=[7]),
-        lambda arrays, metadata: metadata.update(models=[]),
+        lambda arrays, metadata: metadata.pop("state"),
+        lambda arrays, metadata: metadata["state"].pop("iteration"),
+        lambda arrays, metadata: metadata["state"].update(iteration="third"),
+        lambda arrays, metadata: metadata["state"].update(history=[{"iteration": 0}]),
+        lambda arrays, metadata: metadata["state"].update(history=7),
+        lambda arrays, metadata: metadata["state"].update(failed=[7]),
+        lambda arrays, metadata: metadata["state"].update(models=[]),
     ],
 )
 def test_refuses_a_file_whose_parts_do_not_fit(tmp_path, world, change):
@@ -374,12 +382,12 @@ def test_refuses_places_where_nothing_can_be_written(tmp_path, world):
 
 
 def test_a_full_disk_is_a_warning(tmp_path, world, monkeypatch):
-    import speakergmm.hmm.training.checkpoint as module
+    import speakergmm.checkpoints as module
 
     def full(*_, **__):
         raise SpeakerGmmError("no space left on device")
 
-    monkeypatch.setattr(module, "save_arrays", full)
+    monkeypatch.setattr(module.containers, "save_arrays", full)
     with pytest.warns(CheckpointWarning, match="no space left"):
         result = train(world, tmp_path / "c")
     assert_identical(result, train(world))

@@ -121,11 +121,11 @@ def test_probabilities_are_copies_that_nobody_changes():
             array[0] = 0
 
 
-def test_comes_back_from_arrays():
+def test_comes_back_from_its_probabilities():
     transitions = Transitions.from_topologies(TOPOLOGIES)
     rng = np.random.default_rng(0)
     updated = transitions.updated(rng.gamma(1.0, 1.0, transitions.n_arcs))
-    again = Transitions.from_arrays(TOPOLOGIES, updated.to_arrays())
+    again = Transitions.from_probabilities(TOPOLOGIES, updated.probability)
     for name in ("first", "group", "probability"):
         np.testing.assert_array_equal(getattr(again, name), getattr(updated, name))
 
@@ -135,6 +135,4 @@ def test_comes_back_from_arrays():
 )
 def test_refuses_arrays_that_are_no_probabilities(stored):
     with pytest.raises(InvalidInputError, match="transition probabilities"):
-        Transitions.from_arrays(
-            [Topology.left_right(1)], {"transition_probability": np.array(stored)}
-        )
+        Transitions.from_probabilities([Topology.left_right(1)], np.array(stored))

@@ -58,10 +58,10 @@ def test_refuses_ids_that_leave_one_out(ids):
         Tying(np.array([0, len(ids)]), np.array(ids, np.int32))
 
 
-def test_comes_back_from_arrays():
+def test_comes_back_from_its_ids():
     tying = Tying.shared([PAUSE, THREE], {(0, 0): (1, 1)})
-    again = Tying.from_arrays([PAUSE, THREE], tying.to_arrays())
+    again = Tying.from_ids([PAUSE, THREE], tying.pdf_id)
     np.testing.assert_array_equal(again.pdf_id, tying.pdf_id)
     np.testing.assert_array_equal(again.first, tying.first)
     with pytest.raises(InvalidInputError, match="for 3 states"):
-        Tying.from_arrays([THREE], tying.to_arrays())
+        Tying.from_ids([THREE], tying.pdf_id)

@@ -6,11 +6,14 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import speakergmm.files
+from speakergmm.checkpoints import Checkpoint, CheckpointWarning
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import (
     CollapsedComponentError,
@@ -24,19 +27,12 @@ from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     Iteration,
     MaximumLikelihoodOptions,
+    Mixture,
     UpdateReport,
     expectation_maximisation,
     fit_mixture,
     make_mixture,
     train_from,
-)
-from speakergmm.mixtures.checkpoint import (
-    CheckpointWarning,
-    Codec,
-    Context,
-    TrainingCheckpoint,
-    pack_history,
-    unpack_history,
 )
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 
@@ -158,9 +154,7 @@ def test_after_a_fall_of_the_objective_the_better_model_is_known_yet(tmp_path, r
         )
 
     def opened():
-        return TrainingCheckpoint(
-            tmp_path / "c", fingerprint={}, codec=Codec.of_mixtures("diag"), seconds=0.0
-        )
+        return Checkpoint(tmp_path / "c", EMState[Mixture], fingerprint={}, seconds=0.0)
 
     whole = run()
     assert (whole.convergence, whole.model.means.item()) == ("decreased", 2.0)
@@ -193,7 +187,7 @@ def test_weights_and_reports_are_kept(tmp_path, X):
     assert_identical(train(X, start, tmp_path / "c", **options), whole)
 
 
-def test_history_comes_back_exactly():
+def test_history_comes_back_exactly(tmp_path):
     history = (
         Iteration(objective=-1 / 3, seconds=0.1, report=UpdateReport(n_floored=2, revived=(1, 3))),
         Iteration(
@@ -201,7 +195,10 @@ def test_history_comes_back_exactly():
         ),
         Iteration(objective=2.0, seconds=0.0, report=None),
     )
-    assert unpack_history(pack_history(history)) == history
+    model = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
+    file = {"of": EMState[Mixture], "fingerprint": {}, "seconds": 0.0}
+    Checkpoint(tmp_path / "c", **file).record(EMState(model, model, history))
+    assert Checkpoint(tmp_path / "c", **file).state.history == history
 
 
 @pytest.mark.parametrize("slack", [None, 0.0, 0.1 + 0.2, 5e-324, np.inf, np.float64(0.3)])
@@ -209,9 +206,9 @@ def test_what_an_update_may_lose_is_remembered(tmp_path, slack):
     report = UpdateReport(is_exact=False, slack=slack)
     history = (Iteration(objective=-1.0, seconds=0.0, report=report),)
     model = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
-    file = {"fingerprint": {}, "codec": Codec.of_mixtures("diag"), "seconds": 0.0}
-    TrainingCheckpoint(tmp_path / "c", **file).record(EMState(model, model, history))
-    state = TrainingCheckpoint(tmp_path / "c", **file).state
+    file = {"of": EMState[Mixture], "fingerprint": {}, "seconds": 0.0}
+    Checkpoint(tmp_path / "c", **file).record(EMState(model, model, history))
+    state = Checkpoint(tmp_path / "c", **file).state
     # Reports are compared without it.
     assert state.history[0].report.slack == slack
     assert state.history[0].report.allowed_fall == report.allowed_fall
@@ -397,21 +394,21 @@ def test_a_damaged_checkpoint_is_refused_at_every_byte(tmp_path, X):
         train(X, start, path)
 
 
-@pytest.mark.parametrize("lost", ["fingerprint", "model.means", "history", "report"])
+@pytest.mark.parametrize("lost", ["fingerprint", "model.means", "history", "report", "state"])
 def test_a_part_that_is_missing_is_said(tmp_path, X, lost):
     start, path = make_start("diag", X), tmp_path / "c"
     with pytest.raises(Interrupted):
         train(X, start, path, callback=interrupt_at(3))
     arrays, metadata = load_arrays(path, kind="training checkpoint")
     if lost == "report":
-        metadata["history"][0].pop()
+        metadata["state"]["history"][0]["report"].pop("revived")
     elif lost == "history":
-        metadata["history"] = 3
+        metadata["state"]["history"] = 3
     else:
         arrays.pop(lost, None)
         metadata.pop(lost, None)
     save_arrays(path, arrays, kind="training checkpoint", metadata=metadata)
-    with pytest.raises(ModelFormatError, match=r"a training checkpoint with(out a fingerprint|)"):
+    with pytest.raises(ModelFormatError, match=r"without a finger|damaged training checkpoint"):
         train(X, start, path)
 
 
@@ -483,24 +480,22 @@ def test_without_an_interruption_a_full_disk_costs_nothing_but_warnings(tmp_path
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(speakergmm.files.os, "fsync", full)
-    file = TrainingCheckpointWithoutTrial(tmp_path / "c")
+    file = checkpoint_without_trial(tmp_path / "c")
     with pytest.warns(CheckpointWarning), file:
         result = train(X, start, file)
     assert_identical(result, train(X, start))
     assert list(tmp_path.iterdir()) == []
 
 
-def TrainingCheckpointWithoutTrial(path):
+def checkpoint_without_trial(path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("speakergmm.mixtures.checkpoint.check_writable", lambda _: None)
-        return TrainingCheckpoint(
-            path, fingerprint={}, codec=Codec.of_mixtures("diag"), seconds=0.0
-        )
+        patch.setattr("speakergmm.checkpoints.check_writable", lambda _: None)
+        return Checkpoint(path, EMState[Mixture], fingerprint={}, seconds=0.0)
 
 
 def test_writings_are_rare_enough(tmp_path, X, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("speakergmm.mixtures.checkpoint.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("speakergmm.checkpoints.time.perf_counter", lambda: now[0])
     written = []
 
     def save(path, arrays, **_):
@@ -508,9 +503,7 @@ def test_writings_are_rare_enough(tmp_path, X, monkeypatch):
         now[0] += 0.2
 
     monkeypatch.setattr("speakergmm.containers.save_arrays", save)
-    file = TrainingCheckpoint(
-        tmp_path / "c", fingerprint={}, codec=Codec.of_mixtures("diag"), seconds=5.0
-    )
+    file = Checkpoint(tmp_path / "c", EMState[Mixture], fingerprint={}, seconds=5.0)
     model = make_start("diag", X)
     for _ in range(100):
         now[0] += 1.0
@@ -521,20 +514,28 @@ def test_writings_are_rare_enough(tmp_path, X, monkeypatch):
     assert len(written) == 5
 
 
-def test_a_context_is_kept_with_and_without_a_state(tmp_path):
-    def opened():
-        return TrainingCheckpoint(
-            tmp_path / "c", fingerprint={"n": np.int64(3)}, codec=Codec.of_mixtures("diag")
+@dataclass(frozen=True, eq=False)
+class Place:
+    keys: NDArray[np.uint32]
+    running: EMState[Mixture] | None
+
+
+def test_any_record_is_a_state(tmp_path, X):
+    def opened(**changes):
+        return Checkpoint(
+            tmp_path / "c", Place, fingerprint={"n": np.int64(3), "X": X, "start": start} | changes
         )
 
+    start = make_start("diag", X)
     keys = np.arange(5, dtype=np.uint32)
-    file = opened()
-    assert file.context is None
-    file.context = Context({"keys": keys}, {"restart": 2, "bounds": [0.1]})
-    file.record(None)
-    file.write()
-    file = opened()
-    assert file.state is None
-    np.testing.assert_array_equal(file.context.arrays["keys"], keys)
-    assert file.context.arrays["keys"].dtype == np.uint32
-    assert file.context.values == {"restart": 2, "bounds": [0.1]}
+    for running in (None, EMState(start, start, ())):
+        file = opened()
+        file.record(Place(keys, running))
+        file.write()
+        found = opened().state
+        np.testing.assert_array_equal(found.keys, keys, strict=True)
+        assert (found.running is None) == (running is None)
+    # Arrays and records are known by their digests.
+    for name, value in (("X", X + 1.0), ("start", make_start("full", X))):
+        with pytest.raises(IncompatibleModelError, match=f"differs in {name};"):
+            opened(**{name: value})

@@ -20,7 +20,7 @@ from speakergmm.features import FeatureConfig
 from speakergmm.hmm import Lexicon, Pronunciation, Topology, compile_transcript, log_likelihood
 from speakergmm.hmm.models.utterance_graph import UnknownWordError
 from speakergmm.recognition import AcousticModel, FeatureArchive, FeatureNormalisation, SilenceModel
-from speakergmm.recognition.acoustic_model import ACOUSTIC_KIND
+from speakergmm.records import to_arrays
 
 TOPOLOGIES = {
     "A": Topology.left_right(3),
@@ -75,7 +75,7 @@ def test_comes_back_as_it_was(saved):
     assert again.lexicon.source == "made up"
     assert again.models.units == model.models.units
     assert again.models.topologies == model.models.topologies
-    arrays, others = model.models.to_arrays()[0], again.models.to_arrays()[0]
+    arrays, others = to_arrays(model.models)[0], to_arrays(again.models)[0]
     for name, array in arrays.items():
         assert others[name].tobytes() == array.tobytes(), name
     X = np.random.default_rng(0).normal(size=(9, D))
@@ -218,29 +218,39 @@ def test_a_failed_save_leaves_what_was_there(saved):
 
 
 def edited(path, change):
-    arrays, metadata = load_arrays(path, kind=ACOUSTIC_KIND)
+    arrays, metadata = load_arrays(path, kind=AcousticModel.file_kind)
     arrays = dict(arrays)
     change(arrays, metadata)
-    save_arrays(path, arrays, kind=ACOUSTIC_KIND, metadata=metadata)
+    save_arrays(path, arrays, kind=AcousticModel.file_kind, metadata=metadata)
 
 
 def text(lines):
     return np.frombuffer("".join(f"{line}\n" for line in lines).encode(), np.uint8)
 
 
+def bank(change, name):
+    def changed(arrays, _):
+        arrays[f"models.bank.{name}"] = change(arrays[f"models.bank.{name}"])
+
+    return changed
+
+
+def models(change, name):
+    def changed(arrays, _):
+        arrays[f"models.{name}"] = change(arrays[f"models.{name}"])
+
+    return changed
+
+
 CHANGES = {
-    "no means": lambda a, m: a.pop("means"),
-    "too few means": lambda a, m: a.update(means=a["means"][:-1]),
-    "negative variances": lambda a, m: a.update(covariances=-a["covariances"]),
-    "weights that sum to two": lambda a, m: a.update(weights=2 * a["weights"]),
-    "offsets that fall": lambda a, m: a.update(offsets=a["offsets"][::-1].copy()),
-    "transitions that sum to two": lambda a, m: a.update(
-        transition_probability=2 * a["transition_probability"]
-    ),
-    "transitions of others": lambda a, m: a.update(
-        transition_probability=a["transition_probability"][:-1]
-    ),
-    "a pdf too many": lambda a, m: a.update(pdf_id=a["pdf_id"] + 1),
+    "no means": lambda a, m: a.pop("models.bank.means"),
+    "too few means": bank(lambda means: means[:-1], "means"),
+    "negative variances": bank(np.negative, "covariances"),
+    "weights that sum to two": bank(lambda weights: 2 * weights, "weights"),
+    "offsets that fall": bank(lambda offsets: offsets[::-1].copy(), "offsets"),
+    "transitions that sum to two": models(lambda array: 2 * array, "transition_probability"),
+    "transitions of others": models(lambda array: array[:-1], "transition_probability"),
+    "a pdf too many": models(lambda array: array + 1, "pdf_id"),
     "no lexicon": lambda a, m: a.pop("lexicon"),
     "a lexicon of nothing": lambda a, m: a.update(lexicon=text([])),
     "a lexicon without columns": lambda a, m: a.update(lexicon=text(["a A"])),
@@ -269,8 +279,8 @@ CHANGES = {
     ),
     "a topology of huge numbers": lambda a, m: m["models"]["topologies"][0].update(source=[2**62]),
     "a unit of no topology": lambda a, m: m["models"].update(topology_of_unit=[0, 0, 0, 0, 9]),
-    "tied covariances": lambda a, m: m["models"].update(covariance_type="tied"),
-    "unheard covariances": lambda a, m: m["models"].update(covariance_type="banded"),
+    "tied covariances": lambda a, m: m["models"]["bank"].update(covariance_type="tied"),
+    "unheard covariances": lambda a, m: m["models"]["bank"].update(covariance_type="banded"),
     "no models": lambda a, m: m.pop("models"),
     "models that are a list": lambda a, m: m.update(models=[1, 2]),
     "no features": lambda a, m: m.pop("features"),

@@ -34,6 +34,7 @@ from speakergmm.recognition import (
     train_acoustic_model,
 )
 from speakergmm.recognition.training import NOISE_UNIT, UNKNOWN_WORD, modelled_words
+from speakergmm.records import to_arrays
 
 SHORT = TrainingSchedule(n_iterations=4, n_gaussians=150, grow_until=3, min_count=5.0)
 
@@ -107,8 +108,8 @@ def test_training_is_that_of_the_parts(corpus, said, lexicon, silence):
         by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config, silence=silence)
         graphs = [by_hand.compile(said[utterance.id]) for utterance in corpus]
         expected = train_embedded(flat, graphs, archive, schedule=SHORT, seed=4)
-    arrays = expected.models.to_arrays()[0]
-    for name, array in model.models.to_arrays()[0].items():
+    arrays = to_arrays(expected.models)[0]
+    for name, array in to_arrays(model.models)[0].items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
     history = [h.log_likelihood for h in expected.history]
     assert [h["log_likelihood"] for h in model.provenance["history"]] == history

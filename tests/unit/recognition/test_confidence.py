@@ -125,24 +125,20 @@ def test_a_model_keeps_it_in_its_file(spoken, tmp_path):
         ({"evidence": ["mean"]}, "word confidence"),
         ({"prior": 1.5}, "prior"),
     ):
-        judge = metadata["word_confidence"] | changes
-        save_arrays(
-            path, arrays, kind="acoustic model", metadata=metadata | {"word_confidence": judge}
-        )
+        judge = metadata["confidence"] | changes
+        save_arrays(path, arrays, kind="acoustic model", metadata=metadata | {"confidence": judge})
         with pytest.raises(ModelFormatError, match=message) as error:
             AcousticModel.load(path)
         assert "\n" not in str(error.value)
-    save_arrays(path, {k: v for k, v in arrays.items() if k != "word_confidence"},
+    save_arrays(path, {k: v for k, v in arrays.items() if k != "confidence.weights"},
                 kind="acoustic model", metadata=metadata)  # fmt: skip
-    with pytest.raises(ModelFormatError, match="lacks 'word_confidence'"):
+    with pytest.raises(ModelFormatError, match=r"array 'confidence.weights' is missing"):
         AcousticModel.load(path)
 
 
-def test_a_model_of_an_earlier_version_has_posteriors_alone(spoken, tmp_path):
-    arrays, metadata = load_arrays(spoken.model_path, kind="acoustic model")
-    del arrays["word_confidence"], metadata["word_confidence"]
-    path = tmp_path / "old.safetensors"
-    save_arrays(path, arrays, kind="acoustic model", metadata=metadata)
+def test_a_model_without_it_has_posteriors_alone(spoken, tmp_path):
+    path = tmp_path / "without.safetensors"
+    replace(spoken.model, confidence=None).save(path)
     model = AcousticModel.load(path)
     assert model.confidence is None
     utterance = spoken.corpus.utterances[0]

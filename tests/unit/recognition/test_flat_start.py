@@ -20,6 +20,7 @@ from speakergmm.recognition import (
     train_acoustic_model,
     train_word_models,
 )
+from speakergmm.records import to_arrays
 
 SHORT = TrainingSchedule(n_iterations=8, grow_until=5, n_gaussians=120)
 
@@ -99,7 +100,9 @@ def test_energy_is_where_the_features_have_it(spoken, sentences, energy):
         corpus, transcripts, spoken.lexicon, model.models.units, model.models.topology, schedule,
         config,
     )  # fmt: skip
-    same = np.array_equal(model.models.to_arrays()[0]["means"], flat.models.to_arrays()[0]["means"])
+    same = np.array_equal(
+        to_arrays(model.models)[0]["bank.means"], to_arrays(flat.models)[0]["bank.means"]
+    )
     assert same == (energy == "none")
     if energy == "last":
         first = TrainingOptions(schedule=schedule)
@@ -125,8 +128,8 @@ def test_ordinary_speech_starts_flat(data_dir):
         model.models.topology, schedule, model.features,
     )  # fmt: skip
     assert 0 < model.provenance["n_constant_frames"] < 0.01 * model.provenance["n_frames"]
-    arrays = flat.models.to_arrays()[0]
-    for name, array in model.models.to_arrays()[0].items():
+    arrays = to_arrays(flat.models)[0]
+    for name, array in to_arrays(model.models)[0].items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
 
 
@@ -163,7 +166,7 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
             schedule = options.schedule(flat.n_pdfs)
             expected = train_embedded(flat, graphs, archive, schedule=schedule).models
         np.testing.assert_array_equal(
-            model.models.to_arrays()[0]["means"], expected.to_arrays()[0]["means"]
+            to_arrays(model.models)[0]["bank.means"], to_arrays(expected)[0]["bank.means"]
         )
         return
     for item in align_recordings(model, corpus, {u.id: (words[u.id],) for u in corpus}):

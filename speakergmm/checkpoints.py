@@ -1,0 +1,269 @@
+"""Checkpoints: one small file from which an interrupted loop goes on to the same result.
+
+The file holds the state of a loop bit by bit, whatever record it is, and a fingerprint of the call
+that made it. The same call goes on from the last state that was written, and ends in exactly what a
+loop ends in that was never interrupted. A call with other data or options is refused, and nothing
+is overwritten. A loop that has ended removes its file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import numpy as np
+
+from speakergmm import containers, records
+from speakergmm.errors import (
+    CollapsedComponentError,
+    IncompatibleModelError,
+    InvalidInputError,
+    ModelFormatError,
+    SpeakerGmmError,
+)
+from speakergmm.files import check_writable, kind_of
+
+State = TypeVar("State")
+
+KIND = "training checkpoint"
+"""What the file's header says that it is."""
+
+DEFAULT_SECONDS = 5.0
+"""Least time between two writings: what a kill may cost."""
+
+# Writing takes no more than this part of the time.
+_LARGEST_COST = 0.01
+_HASH = "sha256:"
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; training goes on, and the last good one is still there."""
+
+
+class Resumable(Protocol):
+    """What a loop needs of a checkpoint: where to begin, and whom to tell how far it has come."""
+
+    @property
+    def state(self) -> Any:
+        """Where the loop stood; None for one that begins."""
+
+    @property
+    def record(self) -> Callable[[Any], None] | None:
+        """Take note of a state; None where nobody does."""
+
+
+class _Unkept:
+    state = None
+    record = None
+
+
+class Checkpoint(Generic[State]):
+    """A file to which a loop writes where it stands; a context manager around the loop.
+
+    Parameters
+    ----------
+    path : path
+        The file. Where one is there already, the loop goes on from it.
+    of : type
+        The record that the state is, with its parameters where it has some, such as
+        ``EMState[Mixture]``.
+    fingerprint : mapping
+        Of data and options: JSON values, arrays and records. A file with another one is refused.
+    seconds : float, default=5
+        Least time between two writings, >= 0; more where writing would otherwise take over 1 % of
+        the time. At 0 every state is written, whatever it costs.
+
+    Attributes
+    ----------
+    state : record or None
+        Where the loop stood when the file was written, or what was recorded last; None for a new
+        loop.
+
+    Raises
+    ------
+    IncompatibleModelError
+        If the file was made with other data or options; they are named.
+    ModelFormatError
+        If the file is something else, or damaged.
+    SpeakerGmmError
+        If the file can't be written there.
+    InvalidInputError
+        If `seconds` is out of range.
+
+    Notes
+    -----
+    On leaving without an error the file is removed. An exception, Ctrl-C too, writes what is not
+    yet written. After a collapse of a component the file is removed as well: going on would only
+    lead there again. A disk that is full in the midst of training is a `CheckpointWarning`, not an
+    error: hours of work are worth more than their copy.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        of: Any,
+        *,
+        fingerprint: Mapping[str, Any],
+        seconds: float = DEFAULT_SECONDS,
+    ) -> None:
+        if not 0 <= seconds < math.inf:
+            raise InvalidInputError(f"checkpoint_seconds must be finite and >= 0, found {seconds}")
+        self.path = os.fspath(path)
+        self.seconds = seconds
+        self.state: State | None = None
+        self._of = of
+        self._fingerprint = _normalised(fingerprint)
+        check_writable(self.path)
+        if kind_of(self.path) != "missing":
+            self.state = self._restored()
+        self._is_pending = False
+        self._next_writing = time.perf_counter() + seconds
+
+    def record(self, state: State) -> None:
+        """Take note of a state, and write it to the file if the last writing is long enough ago."""
+        self.state = state
+        self._is_pending = True
+        if time.perf_counter() >= self._next_writing:
+            self.write()
+
+    def write(self) -> None:
+        """Write the last state that was recorded.
+
+        Warns
+        -----
+        CheckpointWarning
+            If that is not possible.
+        """
+        started = time.perf_counter()
+        try:
+            arrays, state = records.to_arrays(self.state, self._of)
+            content = {"fingerprint": self._fingerprint, "state": state}
+            containers.save_arrays(self.path, arrays, kind=KIND, metadata=content)
+        except SpeakerGmmError as error:
+            warnings.warn(
+                f"training goes on without a new checkpoint: {error}",
+                CheckpointWarning,
+                stacklevel=2,
+            )
+        else:
+            self._is_pending = False
+        now = time.perf_counter()
+        if self.seconds > 0:
+            self._next_writing = now + max(self.seconds, (now - started) / _LARGEST_COST)
+
+    def remove(self) -> None:
+        """Remove the file, if there is one."""
+        self._is_pending = False
+        with suppress(OSError):
+            Path(self.path).unlink()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, CollapsedComponentError):
+            self.remove()
+        elif self._is_pending:
+            self.write()
+
+    def _restored(self) -> State:
+        arrays, content = containers.load_arrays(self.path, kind=KIND)
+        stored = content.get("fingerprint")
+        if not isinstance(stored, dict):
+            raise ModelFormatError(f"{self.path}: a training checkpoint without a fingerprint")
+        if differences := describe_differences(stored, self._fingerprint):
+            raise IncompatibleModelError(
+                f"{self.path}: is the checkpoint of another training, which differs in "
+                f"{differences}; repeat that call, or remove the file to begin anew"
+            )
+        state: State = records.of_arrays(
+            self._of, arrays, content.get("state"), kind=KIND, source=self.path
+        )
+        return state
+
+
+@contextmanager
+def opened(
+    checkpoint: str | os.PathLike[str] | Resumable | None,
+    of: Any,
+    *,
+    fingerprint: Callable[[], Mapping[str, Any]],
+    seconds: float = DEFAULT_SECONDS,
+) -> Iterator[Resumable]:
+    """Open the checkpoint that somebody asks for: a file, one that is open already, or none.
+
+    Parameters
+    ----------
+    checkpoint : path, Resumable or None
+    of : type
+        The record that the state is.
+    fingerprint : callable
+        Asked only where there is a file.
+    seconds : float, default=5
+
+    Yields
+    ------
+    Resumable
+        With neither state nor `record` where no checkpoint is asked for.
+    """
+    if checkpoint is None:
+        yield _Unkept()
+    elif not isinstance(checkpoint, str | os.PathLike):
+        yield checkpoint
+    else:
+        with Checkpoint[Any](checkpoint, of, fingerprint=fingerprint(), seconds=seconds) as file:
+            yield file
+
+
+def short_digest(*values: Any) -> str:
+    """Return the digest of arrays and records as fingerprints have it."""
+    return f"{_HASH}{records.digest(*values)[:32]}"
+
+
+def describe_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) -> str:
+    """Say in words in what two fingerprints differ; empty where they don't.
+
+    Examples
+    --------
+    >>> describe_differences({"tol": 0.1, "seed": 0}, {"tol": 0.2, "seed": 0})
+    'tol (0.1 there, 0.2 here)'
+    """
+    words = []
+    for name in sorted(stored.keys() | asked.keys()):
+        there, here = stored.get(name), asked.get(name)
+        if there == here:
+            continue
+        is_hash = any(isinstance(value, str) and value.startswith(_HASH) for value in (there, here))
+        words.append(name if is_hash else f"{name} ({there} there, {here} here)")
+    return ", ".join(words)
+
+
+def _normalised(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a fingerprint as it comes back from a file; arrays and records by their digests."""
+    plain = {
+        name: short_digest(value)
+        if isinstance(value, np.ndarray) or records.is_record(type(value))
+        else value
+        for name, value in fingerprint.items()
+    }
+    found: dict[str, Any] = json.loads(json.dumps(plain, default=_plain_number))
+    return found
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} can't be part of a fingerprint")
