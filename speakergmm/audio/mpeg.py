@@ -11,11 +11,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS
-from speakergmm.audio.splicing import BinaryFile, Pieces, Stream, replaced, windows
+from speakergmm.audio.splicing import BinaryFile, Pieces, Stream, read_at, replaced, windows
 from speakergmm.errors import AudioError
 
 _WINDOW = 1 << 20
 _TAGS = re.compile(rb"Xing|Info|VBRI")
+_SYNCHRONISATION = re.compile(b"\xff")
 _RATES = (44100, 48000, 32000)
 # Bits a second, in thousands, by index; of layers I, II and III of version 1, then of version 2.
 _BIT_RATES = {
@@ -126,10 +127,9 @@ def _check_decodable(n_samples: int, sound: Any) -> None:
 
 
 def _counted_frames(file: BinaryFile, size: int) -> list[_Frames]:
-    data = _Window(file, size)
     streams = []
-    for start, end, n_frames in _runs(data, size):
-        head = data[start : start + 58]
+    for start, end, n_frames in _runs(file, size):
+        head = read_at(file, start, 58)
         found = _parsed(head[:4])
         assert found is not None
         stream = _Frames(start, end, head[:4], found.kind, n_frames)
@@ -156,33 +156,32 @@ def _check_promise(stream: _Frames, is_last: bool, size: int) -> None:
     )
 
 
-def _runs(data: "_Window", size: int) -> Iterator[tuple[int, int, int]]:
+def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:
     """Yield where runs of frames of one kind begin and end, and how many frames they have.
 
     A run ends at a tag, and before a frame that holds a Xing header: there another file began.
     """
     position, n_runs = 0, 0
     while position + 4 <= size:
-        found = _parsed(data[position : position + 4])
-        # Only what another frame follows is one, or a chance pattern of bits would do.
-        if found is None or not _is_followed(data, position, found, size):
-            after = _after_tag(data, position, size)
+        found = _frame_at(file, position, size)
+        if found is None:
+            after = _after_tag(file, position, size)
             if after is None:
-                after = _after_junk(data, position, size, n_runs > 0)
+                after = _after_junk(file, position, size, n_runs > 0)
             position = after
             continue
         start = position
-        position, n_frames = _end_of_run(data, start, found.kind)
+        position, n_frames = _end_of_run(file, start, found.kind)
         if position > size:
             raise AudioError("truncated MP3 file, its last frame is not whole")
         yield start, position, n_frames
         n_runs += 1
 
 
-def _end_of_run(data: "_Window", start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
+def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
     """Return where frames of a kind end, and how many there are."""
     position, n_frames, parsed = start, 0, _PARSED.get
-    while block := data[position : position + _WINDOW]:
+    while block := read_at(file, position, _WINDOW):
         names = [found.start() for found in _TAGS.finditer(block)]
         place, last = 0, len(block) - 58 if len(block) == _WINDOW else len(block) - 4
         while place <= last:
@@ -200,25 +199,28 @@ def _end_of_run(data: "_Window", start: int, kind: tuple[int, int, int, int]) ->
     return position, n_frames
 
 
-def _is_followed(data: "_Window", position: int, found: _Header, size: int) -> bool:
-    after = position + found.length
+def _frame_at(file: BinaryFile, position: int, size: int) -> _Header | None:
+    """Return what a frame says that begins here; None if none does."""
+    found = _parsed(read_at(file, position, 4))
+    after = size if found is None else position + found.length
     if after >= size:
-        return after == size
-    following = _parsed(data[after : after + 4])
-    return following is not None or _after_tag(data, after, size) is not None
+        return found if after == size else None
+    # Only what another frame follows is one, or a chance pattern of bits would do.
+    is_followed = _parsed(read_at(file, after, 4)) or _after_tag(file, after, size) is not None
+    return found if is_followed else None
 
 
-def _after_junk(data: "_Window", position: int, size: int, is_behind_frames: bool) -> int:
+def _after_junk(file: BinaryFile, position: int, size: int, is_behind_frames: bool) -> int:
     """Return where frames go on, or the end."""
-    place = position
-    while (place := data.find(0xFF, place + 1)) >= 0:
-        found = _parsed(data[place : place + 4])
-        if found is not None and _is_followed(data, place, found, size):
-            break
-    end = place if place >= 0 else size
+    places = (
+        start + match.start()
+        for start, part in windows(file, position + 1, size)
+        for match in _SYNCHRONISATION.finditer(part)
+    )
+    end = next((place for place in places if _frame_at(file, place, size)), size)
     if not is_behind_frames or (end - position <= _LARGEST_REST and end == size):
         return end
-    if any(part.strip(b"\0") for _, part in windows(data.file, position, end)):
+    if any(part.strip(b"\0") for _, part in windows(file, position, end)):
         raise AudioError(
             f"damaged MP3 file, {end - position} bytes from byte {position} on are not frames of "
             "audio"
@@ -228,9 +230,9 @@ def _after_junk(data: "_Window", position: int, size: int, is_behind_frames: boo
     return end
 
 
-def _after_tag(data: "_Window", position: int, size: int) -> int | None:
+def _after_tag(file: BinaryFile, position: int, size: int) -> int | None:
     """Return where a tag ends that begins here; None if none does."""
-    head = data[position : position + 32]
+    head = read_at(file, position, 32)
     if head[:3] == b"ID3" and len(head) >= 10:
         return min(size, position + length_of_id3(head))
     if head[:3] == b"TAG":
@@ -311,28 +313,3 @@ def _xing_frame(header: bytes, count: bytes) -> bytes:
             content = head.ljust(found.tag, b"\0") + b"Xing\0\0\0\1" + count
             return content.ljust(found.length, b"\0")
     raise AssertionError("every kind of frame has room at the highest rate of bits")
-
-
-class _Window:
-    """Bytes of a file, of which a stretch is held."""
-
-    def __init__(self, file: BinaryFile, size: int) -> None:
-        self.file = file
-        self._size = size
-        self._start = 0
-        self._held = b""
-
-    def __getitem__(self, place: slice) -> bytes:
-        start, stop = place.start, min(place.stop, self._size)
-        if start < self._start or stop > self._start + len(self._held):
-            self.file.seek(start)
-            self._start, self._held = start, self.file.read(max(_WINDOW, stop - start))
-        return self._held[start - self._start : stop - self._start]
-
-    def find(self, byte: int, start: int) -> int:
-        """Return where a byte stands from a position on, -1 if nowhere."""
-        for first in range(start, self._size, _WINDOW):
-            found = self[first : first + _WINDOW].find(byte)
-            if found >= 0:
-                return first + found
-        return -1

@@ -44,8 +44,13 @@ def windows(
 ) -> Iterator[tuple[int, bytes]]:
     """Yield a file from `start` to `end` in parts, each with its place and some bytes beyond it."""
     for first in range(start, end, _WINDOW):
-        file.seek(first)
-        yield first, file.read(min(_WINDOW, end - first) + overlap)
+        yield first, read_at(file, first, min(_WINDOW, end - first) + overlap)
+
+
+def read_at(file: BinaryFile, position: int, n_bytes: int) -> bytes:
+    """Read some bytes from a position on; fewer at the end of the file."""
+    file.seek(position)
+    return file.read(n_bytes) or b""
 
 
 def replaced(start: int, end: int, position: int, value: bytes) -> Pieces:
