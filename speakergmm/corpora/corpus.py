@@ -193,16 +193,14 @@ class Corpus:
     listing: bytes | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "utterances", tuple(self.utterances))
+        for name in ("utterances", "notes", "faults", "passed_over"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         strange = next((u for u in self.utterances if not isinstance(u, Utterance)), None)
         if strange is not None:
             raise InvalidTypeError(
                 f"got {type(strange).__name__} where an utterance is wanted: "
                 "Utterance(id, path, speaker), or of a whole corpus read_corpus(path)"
             )
-        object.__setattr__(self, "notes", tuple(self.notes))
-        object.__setattr__(self, "faults", tuple(self.faults))
-        object.__setattr__(self, "passed_over", tuple(self.passed_over))
         conflicts = find_conflicts(self.utterances)
         if conflicts:
             found = conflicts[0]

@@ -107,21 +107,19 @@ def read_transcripts(
     if exists(path / "wav.scp") and not exists(path / "text"):
         raise CorpusError(f"{shown(path)} has no file text; transcripts stand there")
     notes: list[str] = []
-    listed = False
+    listed, told = False, None
     if is_file(path / "text"):
-        found, faults = read_kaldi_text(path / "text", case)
-    elif is_folder(path) or (corpus is not None and not listing and not is_file(path)):
-        found, faults = read_beside(
-            corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes
-        )
-    else:
+        told = read_kaldi_text(path / "text", case)
+    elif not is_folder(path) and (corpus is None or listing or is_file(path)):
         opened, listed = open_listed(path, listing)
-        told = _read_list(path, case, strict, notes, opened) if listed else None
-        if not listed:
-            told = read_kaldi_text(path, case, opened)
-        elif told is None:
-            told = read_beside(corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes)
-        found, faults = told
+        told = (
+            _read_list(path, case, strict, notes, opened)
+            if listed
+            else read_kaldi_text(path, case, opened)
+        )
+    if told is None:
+        told = read_beside(corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes)
+    found, faults = told
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:

@@ -13,7 +13,7 @@ from speakergmm.audio.reading import ROUNDING_SECONDS
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
-from speakergmm.corpora.names import quoted
+from speakergmm.corpora.names import first_few, quoted
 from speakergmm.errors import AudioError, InvalidInputError
 from speakergmm.parallel import parallel_map
 
@@ -59,12 +59,35 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """All that is known of one recording: its header, its stretches, and what was refused."""
+    """All that is known of one recording: its header, its stretches in s, and what was refused."""
 
     path: Path
     info: AudioInfo | None
-    stretches: tuple[tuple[Utterance, Inspection], ...]
+    stretches: tuple[tuple[Utterance, float, Inspection], ...]
     refusals: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """What is asked of recordings; see `validate_corpus`."""
+
+    sample_rate: int | None
+    min_duration: float
+    max_clipped_share: float
+    silence_level: float
+
+    def __post_init__(self) -> None:
+        fault = None
+        if self.sample_rate is not None and self.sample_rate < 1:
+            fault = f"sample_rate is {self.sample_rate}; it must be at least 1 Hz"
+        elif not 0 <= self.min_duration < math.inf:
+            fault = f"min_duration is {self.min_duration:g}; it must be 0 s or more"
+        elif not 0 <= self.max_clipped_share <= 1:
+            fault = f"max_clipped_share is {self.max_clipped_share:g}; it must be 0 to 1"
+        elif not -math.inf < self.silence_level <= 0:
+            fault = f"silence_level is {self.silence_level:g}; it must be 0 dB or less"
+        if fault is not None:
+            raise InvalidInputError(fault)
 
 
 def validate_corpus(
@@ -113,7 +136,7 @@ def validate_corpus(
     by the samples, not the files: a FLAC copy of a WAV is one. The same audio under two speakers is
     an error, under one speaker a warning.
     """
-    _check_options(sample_rate, min_duration, max_clipped_share, silence_level)
+    limits = _Limits(sample_rate, min_duration, max_clipped_share, silence_level)
     groups: dict[Path, list[Utterance]] = {}
     corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:
@@ -124,19 +147,12 @@ def validate_corpus(
     problems = [problem for recording in recordings for problem in recording.refusals]
     problems += _rates(recordings, sample_rate)
     problems += _channels(recordings)
-    for recording in recordings:
-        for utterance, inspection in recording.stretches:
-            rate = recording.info.sample_rate if recording.info else 0
-            problems += _sound(
-                utterance, inspection, rate, min_duration, max_clipped_share, silence_level
-            )
-    audible = [
-        (utterance, inspection.content)
-        for recording in recordings
-        for utterance, inspection in recording.stretches
-        if inspection.loudest_level >= silence_level
-    ]
-    problems += _duplicates(audible)
+    stretches = [stretch for recording in recordings for stretch in recording.stretches]
+    for stretch in stretches:
+        problems += _sound(*stretch, limits)
+    problems += _duplicates(
+        [(u, found.content) for u, _, found in stretches if found.loudest_level >= silence_level]
+    )
     problems += _speakers(corpus)
     problems += [
         Problem("error", "bad_list", Path(fault.path), fault.utterance, fault.message, fault.line)
@@ -161,7 +177,7 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
             try:
                 blocks = iter_audio(path, start=utterance.start, end=utterance.end)
                 found = inspect_blocks(blocks, sample_rate=info.sample_rate)
-                stretches.append((utterance, found))
+                stretches.append((utterance, found.n_samples / info.sample_rate, found))
                 if utterance.end is not None and utterance.end > info.duration + ROUNDING_SECONDS:
                     message = (
                         f"it ends at {utterance.end:g} s where the recording lasts "
@@ -215,26 +231,20 @@ def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
 
 
 def _sound(
-    utterance: Utterance,
-    found: Inspection,
-    sample_rate: int,
-    min_duration: float,
-    max_clipped_share: float,
-    silence_level: float,
+    utterance: Utterance, duration: float, found: Inspection, limits: _Limits
 ) -> Iterator[Problem]:
     def problem(severity: Severity, kind: str, message: str) -> Problem:
         return Problem(severity, kind, utterance.path, utterance.id, message)
 
-    duration = found.n_samples / sample_rate
-    if duration < min_duration:
-        message = f"it lasts {duration:.4g} s; at least {min_duration:g} s are needed"
+    if duration < limits.min_duration:
+        message = f"it lasts {duration:.4g} s; at least {limits.min_duration:g} s are needed"
         yield problem("error", "too_short", message)
-    if found.loudest_level < silence_level:
+    if found.loudest_level < limits.silence_level:
         level = "all samples are equal"
         if found.loudest_level > -math.inf:
             level = f"its loudest tenth of a second is at {found.loudest_level:.0f} dB"
-        yield problem("error", "silent", f"{level}; sound reaches {silence_level:g} dB")
-    if found.clipped_share >= max_clipped_share and found.clipped_share > 0:
+        yield problem("error", "silent", f"{level}; sound reaches {limits.silence_level:g} dB")
+    if found.clipped_share >= limits.max_clipped_share and found.clipped_share > 0:
         message = f"{found.clipped_share:.2%} of its samples are cut off at full scale"
         yield problem("warning", "clipped", message)
 
@@ -267,10 +277,8 @@ def _speakers(corpus: Corpus) -> Iterator[Problem]:
             recordings[utterance.speaker].add(utterance.path)
     single = [speaker for speaker, paths in recordings.items() if len(paths) == 1]
     if single:
-        named = ", ".join(quoted(speaker) for speaker in single[:3])
         message = (
-            f"{len(single)} of {len(counts)} speakers have a single recording: {named}"
-            f"{', ...' if len(single) > 3 else ''}"
+            f"{len(single)} of {len(counts)} speakers have a single recording: {first_few(single)}"
         )
         yield Problem("warning", "single_recording", None, None, message)
 
@@ -285,16 +293,3 @@ def _order(problem: Problem) -> tuple[bool, bool, str, int, str, str, str]:
         problem.kind,
         problem.message,
     )
-
-
-def _check_options(
-    sample_rate: int | None, min_duration: float, max_clipped_share: float, silence_level: float
-) -> None:
-    if sample_rate is not None and sample_rate < 1:
-        raise InvalidInputError(f"sample_rate is {sample_rate}; it must be at least 1 Hz")
-    if not (math.isfinite(min_duration) and min_duration >= 0):
-        raise InvalidInputError(f"min_duration is {min_duration:g}; it must be 0 s or more")
-    if not 0 <= max_clipped_share <= 1:
-        raise InvalidInputError(f"max_clipped_share is {max_clipped_share:g}; it must be 0 to 1")
-    if not (math.isfinite(silence_level) and silence_level <= 0):
-        raise InvalidInputError(f"silence_level is {silence_level:g}; it must be 0 dB or less")
