@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE, Phone
-from speakergmm.corpora.synthesis.voice import N_FORMANTS, Voice
-
-Floats = NDArray[np.float64]
+from speakergmm.corpora.synthesis.voice import N_FORMANTS, Floats, Voice
 
 _GLIDE: Final = 0.035
 """Seconds that formants take to leave or to reach a target, on either side of a boundary."""

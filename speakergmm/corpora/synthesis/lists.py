@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES
-from speakergmm.corpora.synthesis.plan import Job, Plan, Recorded
+from speakergmm.corpora.synthesis.plan import Job, Recorded
 from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
 
 
@@ -67,21 +67,20 @@ def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
 def write_protocol(folder: Path, recorded: Sequence[Recorded], *, folder_name: str) -> None:
     """Write background, enrolment and trial lists; every model is tried on every trial."""
 
-    def listed(purpose: str, group: str) -> list[Plan]:
-        return [
-            r.plan for r in recorded if r.plan.purpose == purpose and r.plan.speaker[0] == group[0]
-        ]
+    def listed(purpose: str, group: str) -> list[tuple[str, str]]:
+        plans = (r.plan for r in recorded if r.plan.purpose == purpose)
+        return [(p.speaker, f"{folder_name}/{p.path}") for p in plans if p.speaker[0] == group[0]]
 
-    rows: list[Sequence[object]] = [("speaker", "path")]
-    rows += [(p.speaker, f"{folder_name}/{p.path}") for p in listed("background", "background")]
-    _write_lines(folder / "background.tsv", rows, separator="\t")
+    def write(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        _write_lines(folder / name, [columns, *rows], separator="\t")
+
+    write("background.tsv", ("speaker", "path"), listed("background", "background"))
     for split in ("dev", "eval"):
         enrolment, trials = listed("enrolment", split), listed("trial", split)
-        rows = [("model", "path"), *((p.speaker, f"{folder_name}/{p.path}") for p in enrolment)]
-        _write_lines(folder / f"{split}_enroll.tsv", rows, separator="\t")
-        rows = [("model", "path", "label")]
-        for model in sorted({p.speaker for p in enrolment}):
-            for p in trials:
-                label = "target" if p.speaker == model else "nontarget"
-                rows.append((model, f"{folder_name}/{p.path}", label))
-        _write_lines(folder / f"{split}_trials.tsv", rows, separator="\t")
+        write(f"{split}_enroll.tsv", ("model", "path"), enrolment)
+        tried = (
+            (model, path, "target" if speaker == model else "nontarget")
+            for model in sorted({speaker for speaker, _ in enrolment})
+            for speaker, path in trials
+        )
+        write(f"{split}_trials.tsv", ("model", "path", "label"), tried)

@@ -1,6 +1,6 @@
 """Who says how much in which session: the plan of a corpus, and its carrying out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -16,10 +16,24 @@ from speakergmm.corpora.synthesis.utterance import speak
 from speakergmm.corpora.synthesis.voice import draw_voice
 from speakergmm.errors import InvalidInputError
 
-_GROUPS: Final = ("background", "dev", "eval")
+Purpose = Literal["background", "enrolment", "trial"]
+
+_PURPOSES: Final[dict[str, tuple[Purpose, ...]]] = {
+    "background": ("background",),
+    "dev": ("enrolment", "trial"),
+    "eval": ("enrolment", "trial"),
+}
 _SEXES: Final[tuple[Literal["f", "m"], ...]] = ("f", "m")
-_BACKGROUND_SESSIONS: Final = 2
-_TRIAL_SESSIONS: Final = 2
+_POOLS: Final[dict[Purpose, tuple[str, ...]]] = {
+    "background": tuple(LEXICON),
+    "enrolment": ENROLMENT_WORDS,
+    "trial": TRIAL_WORDS,
+}
+_SESSIONS: Final[dict[Purpose, tuple[int, ...]]] = {
+    "background": (1, 2),
+    "enrolment": (1,),
+    "trial": (2, 3),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +51,7 @@ class Sizes:
     n_trial_words: int
 
     def __post_init__(self) -> None:
-        pools = {
-            "n_background_words": len(LEXICON),
-            "n_enrolment_words": len(ENROLMENT_WORDS),
-            "n_trial_words": len(TRIAL_WORDS),
-        }
+        pools = {f"n_{purpose}_words": len(pool) for purpose, pool in _POOLS.items()}
         for name, value in asdict(self).items():
             least = 2 if name in ("n_dev", "n_eval") else 1
             most = pools.get(name, 999)
@@ -59,7 +69,7 @@ class Plan:
     speaker: str
     session: int
     number: int
-    purpose: Literal["background", "enrolment", "trial"]
+    purpose: Purpose
     n_words: int
 
     @property
@@ -93,30 +103,21 @@ class Job:
 def plan_jobs(seed: int, sizes: Sizes, folder: Path) -> list[Job]:
     """Plan every recording of a corpus, speaker by speaker."""
     jobs = []
-    for group, name in enumerate(_GROUPS):
-        n_speakers = (sizes.n_background, sizes.n_dev, sizes.n_eval)[group]
-        for index in range(n_speakers):
+    for group, name in enumerate(_PURPOSES):
+        for index in range(getattr(sizes, f"n_{name}")):
             speaker = f"{name[0]}{index + 1:03d}"
-            plans = _plan_background(speaker, sizes) if group == 0 else _plan_model(speaker, sizes)
-            jobs.append(Job(seed, group, index, _SEXES[index % 2], tuple(plans), folder))
+            plans = tuple(_plans(speaker, _PURPOSES[name], sizes))
+            jobs.append(Job(seed, group, index, _SEXES[index % 2], plans, folder))
     return jobs
 
 
-def _plan_background(speaker: str, sizes: Sizes) -> Iterable[Plan]:
-    for number in range(sizes.n_background_utterances):
-        session = 1 + number % _BACKGROUND_SESSIONS
-        name = f"{speaker}-{session}-{number + 1:03d}"
-        yield Plan(name, speaker, session, number, "background", sizes.n_background_words)
-
-
-def _plan_model(speaker: str, sizes: Sizes) -> Iterable[Plan]:
-    for number in range(sizes.n_enrolment_utterances):
-        name = f"{speaker}-1-{number + 1:03d}"
-        yield Plan(name, speaker, 1, number, "enrolment", sizes.n_enrolment_words)
-    for number in range(sizes.n_trial_utterances):
-        session = 2 + number % _TRIAL_SESSIONS
-        name = f"{speaker}-{session}-{number + 1:03d}"
-        yield Plan(name, speaker, session, number, "trial", sizes.n_trial_words)
+def _plans(speaker: str, purposes: Sequence[Purpose], sizes: Sizes) -> Iterable[Plan]:
+    for purpose in purposes:
+        sessions, n_words = _SESSIONS[purpose], getattr(sizes, f"n_{purpose}_words")
+        for number in range(getattr(sizes, f"n_{purpose}_utterances")):
+            session = sessions[number % len(sessions)]
+            name = f"{speaker}-{session}-{number + 1:03d}"
+            yield Plan(name, speaker, session, number, purpose, n_words)
 
 
 def _stream(job: Job, *key: int) -> np.random.Generator:
@@ -132,17 +133,12 @@ def record_speaker(job: Job) -> list[Recorded]:
         session: draw_session(_stream(job, 1, session), sample_rate=SAMPLE_RATE)
         for session in {plan.session for plan in job.plans}
     }
-    pools = {
-        "background": tuple(LEXICON),
-        "enrolment": ENROLMENT_WORDS,
-        "trial": TRIAL_WORDS,
-    }
     recorded = []
     for plan in job.plans:
         path = job.folder / plan.path
         path.parent.mkdir(parents=True, exist_ok=True)
         rng = _stream(job, 2, plan.session, plan.number)
-        pool = pools[plan.purpose]
+        pool = _POOLS[plan.purpose]
         words = [pool[i] for i in rng.choice(len(pool), size=plan.n_words, replace=False)]
         session = sessions[plan.session]
         spoken = speak(words, voice, rng, session=session)

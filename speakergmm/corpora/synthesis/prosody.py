@@ -4,15 +4,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora.synthesis.articulation import Segment
 from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
-from speakergmm.corpora.synthesis.voice import Voice
+from speakergmm.corpora.synthesis.voice import Floats, Voice
 from speakergmm.errors import InvalidInputError
-
-Floats = NDArray[np.float64]
 
 SAMPLE_RATE: Final = 16000
 """Hz; the synthesiser speaks at this rate only."""

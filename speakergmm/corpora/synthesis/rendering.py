@@ -21,10 +21,8 @@ from speakergmm.corpora.synthesis.tract import (
     transform,
     transform_back,
 )
-from speakergmm.corpora.synthesis.voice import Voice
+from speakergmm.corpora.synthesis.voice import Floats, Voice
 from speakergmm.errors import InvalidInputError
-
-Floats = NDArray[np.float64]
 
 _NASAL_BANDWIDTH: Final = 100.0
 _BLOCK: Final = 64

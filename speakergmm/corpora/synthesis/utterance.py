@@ -5,16 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora.synthesis.articulation import Segment
 from speakergmm.corpora.synthesis.phones import SILENCE
 from speakergmm.corpora.synthesis.prosody import intonation, lay_out
 from speakergmm.corpora.synthesis.rendering import render
 from speakergmm.corpora.synthesis.session import Session
-from speakergmm.corpora.synthesis.voice import Voice
-
-Floats = NDArray[np.float64]
+from speakergmm.corpora.synthesis.voice import Floats, Voice
 
 _PEAK: Final = 0.95
 
