@@ -4,7 +4,6 @@ Lexicons, transcripts and language models are written by people and by many prog
 mend such a file wants all its faults with their lines, not the first one and then the next.
 """
 
-import contextlib
 import gzip
 import io
 import os
@@ -149,19 +148,13 @@ class FaultList:
             raise self.refusal(*faults)
         self.faults += faults
 
-    @contextlib.contextmanager
-    def of_line(self, line: int | None, utterance: str | None = None) -> Iterator[None]:
-        """Note what is raised in the block, which says nothing of the place, as a fault of a line.
+    def of_line(self, line: int | None, utterance: str | None = None) -> "_OfLine":
+        """Return a context that notes what is raised in its block as a fault of a line.
 
-        What follows the block must not need what the block didn't come to.
+        Such errors say nothing of the place. What follows the block must not need what the block
+        didn't come to.
         """
-        try:
-            yield
-        except SpeakerGmmError as error:
-            try:
-                self.add(line, str(error), utterance=utterance)
-            except SpeakerGmmError as refused:
-                raise refused from error
+        return _OfLine(self, line, utterance)
 
     def sorted(self) -> tuple[Fault, ...]:
         """Return the faults by line, those of the whole file first."""
@@ -177,6 +170,24 @@ class FaultList:
         """Raise the error, or another, with all faults, if there is any."""
         if self.faults:
             raise replace(self, error=error or self.error).refusal(*self.sorted())
+
+
+class _OfLine:
+    """A context of a line; a class, since there is one for each line of large files."""
+
+    __slots__ = ("_faults", "_line", "_utterance")
+
+    def __init__(self, faults: FaultList, line: int | None, utterance: str | None) -> None:
+        self._faults, self._line, self._utterance = faults, line, utterance
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, SpeakerGmmError):
+            return False
+        self._faults.add(self._line, str(error), utterance=self._utterance)
+        return True
 
 
 def and_more(found: Sequence[object]) -> str:

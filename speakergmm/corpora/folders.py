@@ -70,12 +70,30 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
             "move it into one, or name the recordings in a list",
         )
     allowed = _allowed_names(names, owner, faults)
+    kept = {
+        parts: allowed.get(names[parts] or "")
+        for parts in walk.recordings
+        if parts not in contested and (owner is None or names[parts] in allowed)
+    }
+    utterances = _utterances(kept, folder, walk, faults)
+    passed_over = walk.passing.gathered()
+    return Corpus(
+        utterances,
+        source=str(folder),
+        root=folder,
+        notes=tuple(map(str, passed_over)),
+        faults=tuple(faults.faults),
+        passed_over=passed_over,
+    )
+
+
+def _utterances(
+    kept: dict[Parts, str | None], folder: Path, walk: Walk, faults: FaultList
+) -> tuple[Utterance, ...]:
+    """Make utterances of recordings and whose they are, but for names that can't be listed."""
     utterances: dict[str, Utterance] = {}
     unlistable = None
-    for parts in walk.recordings:
-        name = names[parts]
-        if parts in contested or (owner is not None and name not in allowed):
-            continue
+    for parts, speaker in kept.items():
         listed = "/".join(parts)
         if character := unlistable_character(listed):
             unlistable = f"recording {quoted(listed)} was passed over: its name holds {character}"
@@ -85,7 +103,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
                 advice="rename them without control characters, in UTF-8",
             )
             continue
-        utterance = Utterance(listed, folder.joinpath(*parts), allowed.get(name or ""))
+        utterance = Utterance(listed, folder.joinpath(*parts), speaker)
         earlier = utterances.setdefault(utterance.id, utterance)
         if earlier is not utterance:
             one, other = told_apart(listed, earlier.path.relative_to(folder).as_posix())
@@ -96,15 +114,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
             faults.add(None, message, utterance=utterance.id)
     if not utterances and unlistable:
         raise CorpusError(f"{shown(folder)}: {unlistable}; rename it; there is no other")
-    passed_over = walk.passing.gathered()
-    return Corpus(
-        tuple(utterances.values()),
-        source=str(folder),
-        root=folder,
-        notes=tuple(map(str, passed_over)),
-        faults=tuple(faults.faults),
-        passed_over=passed_over,
-    )
+    return tuple(utterances.values())
 
 
 def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:

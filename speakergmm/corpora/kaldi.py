@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.kaldi_text import BLANKS
 from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import locate
 from speakergmm.corpora.names import (
@@ -21,7 +22,6 @@ from speakergmm.corpora.tables import text_lines
 from speakergmm.errors import CorpusError
 from speakergmm.text_files import Fault, FaultList
 
-_BLANKS = re.compile("[ \t]+")
 _OFFSET = re.compile(r":[0-9]+(\[[0-9:,]*\])?$")
 
 
@@ -121,7 +121,7 @@ def _read_speakers(
     spellings = Spellings()
     for name, (speaker, line) in speakers.items():
         with faults.of_line(line, name):
-            if _BLANKS.search(speaker):
+            if BLANKS.search(speaker):
                 raise CorpusError(
                     f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
                 )
@@ -186,7 +186,7 @@ def _read_pairs(what: str, faults: FaultList) -> dict[str, tuple[str, int]]:
     """Read ``name rest-of-line``; return the rest, as it stands, and the line number by name."""
     pairs = ByName[tuple[str, int]](what)
     for line, text in _read_lines(faults):
-        name, *rest = _BLANKS.split(text, maxsplit=1)
+        name, *rest = BLANKS.split(text, maxsplit=1)
         name = unescaped_name(name)
         with faults.of_line(line, name):
             if not rest:
@@ -203,7 +203,7 @@ def _read_segments(
 ) -> dict[str, _Segment]:
     segments = ByName[_Segment]("utterance")
     for line, text in _read_lines(faults):
-        words = _BLANKS.split(text)
+        words = BLANKS.split(text)
         name = unescaped_name(words[0])
         with faults.of_line(line, name):
             if len(words) != 4:

@@ -13,7 +13,7 @@ from speakergmm.errors import CorpusError
 from speakergmm.text_files import Fault, FaultList, read_lines
 from speakergmm.words import Case, split_words, word_fault
 
-_BLANKS = re.compile("[ \t]+")
+BLANKS = re.compile("[ \t]+")
 """What ends an utterance's name, as in the other files of a Kaldi data directory."""
 
 
@@ -30,7 +30,7 @@ def read_kaldi_text(
     said = ByName[Transcript]("utterance")
     faults = FaultList(str(path), error=TranscriptError)
     for line, text in read_lines(path, faults, opened=opened):
-        utterance, *rest = _BLANKS.split(text, maxsplit=1)
+        utterance, *rest = BLANKS.split(text, maxsplit=1)
         words = split_words(rest[0] if rest else "", case)
         take_words(said, unescaped_name(utterance), words, line, faults)
     return said, faults.sorted()
