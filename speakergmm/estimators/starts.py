@@ -8,13 +8,11 @@ starts but "random", whose responsibilities are drawn by frame.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans, kmeans_plusplus
-from threadpoolctl import threadpool_limits
+from sklearn.cluster import kmeans_plusplus
 
 from speakergmm.estimators.frames import Frames, TrainingFrames, are_counts
 from speakergmm.estimators.moments import (
@@ -30,13 +28,16 @@ from speakergmm.gaussians.maximum_likelihood import (
     update_maximum_likelihood,
 )
 from speakergmm.gaussians.splitting import grow
+from speakergmm.mixtures.starts.kmeans import lloyd
+from speakergmm.moments import Moments
+from speakergmm.parallel import single_threaded_blas
 
 START_FRAMES = 2**16
 """Most frames among which k-means, k-means++ and splitting look for clusters."""
 
 STARTS = ("kmeans", "k-means++", "random", "random_from_data", "splitting")
 
-_KMEANS_TOLERANCE = 1e-4
+_KMEANS_PASSES, _KMEANS_TOLERANCE = 300, 1e-4
 # Of float32 numbers, with room for what is made of them.
 _LARGEST_SQUARE, _LEAST_SQUARE = 1e37, 1e-30
 _SPLITTING_STEPS = 4
@@ -101,7 +102,7 @@ def find_start(
     if method == "splitting":
         labels = _split(frames, rows, weights, n_components)
     else:
-        labels = _cluster(rows, weights, n_components, random_state)
+        labels = cluster(rows, weights, n_components, random_state)[1]
     return moments_of_labels(
         rows,
         labels,
@@ -226,25 +227,41 @@ def _scatter(frames: TrainingFrames, origin: NDArray[np.float64]) -> NDArray[np.
     return scatter
 
 
-def _cluster(
+def cluster(
     rows: Frames,
     weights: NDArray[np.float64] | None,
-    n_components: int,
+    n_clusters: int,
     random_state: np.random.RandomState,
-) -> NDArray[np.intp]:
-    tolerance = _KMEANS_TOLERANCE
-    if weights is not None:
-        # KMeans multiplies it with the variance of the frames whatever their weight.
-        plain = rows.var(axis=0, dtype=np.float64).mean()
-        mean = np.average(rows, axis=0, weights=weights)
-        weighted = np.average((rows - mean) ** 2, axis=0, weights=weights).mean()
-        tolerance *= weighted / plain if plain > 0 else 1.0
-    estimator = KMeans(n_components, n_init=1, tol=tolerance, random_state=random_state)
-    # Its threads add in the order in which they end: the same seed would not give the same bits.
-    with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-        # Fewer distinct frames than clusters: the empty ones are revived in the fit.
-        warnings.filterwarnings("ignore", message="Number of distinct clusters")
-        return np.asarray(estimator.fit(rows, sample_weight=weights).labels_, np.intp)
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Give the centres (K, D) and the labels (N,) that scikit-learn's `KMeans` finds, to rounding.
+
+    Parameters
+    ----------
+    rows : array, shape (N, D)
+        At least K.
+    weights : array, shape (N,), or None
+        Above 0; the tolerance then is a part of the weighted variance.
+    n_clusters : int
+        K.
+    random_state : numpy.random.RandomState
+        As many random numbers are taken as `KMeans` takes.
+    """
+    mean = rows.mean(axis=0)
+    moved = rows - mean
+    variance = Moments.of(rows, weights).variance.mean()
+    with single_threaded_blas():
+        seeds, _ = kmeans_plusplus(
+            moved, n_clusters, sample_weight=weights, random_state=random_state
+        )
+        centres, labels = lloyd(
+            moved,
+            seeds,
+            sample_weight=weights,
+            max_iter=_KMEANS_PASSES,
+            tol=_KMEANS_TOLERANCE * variance,
+            origin=np.zeros(rows.shape[1]),
+        )
+    return centres + mean, labels
 
 
 def _split(

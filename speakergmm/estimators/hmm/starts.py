@@ -14,7 +14,6 @@ from speakergmm.gaussians.kinds import mixture_kind
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.dense import least_variances
 from speakergmm.hmm.training.sequences import Sequences
-from speakergmm.parallel import single_threaded_blas
 
 # Most frames that are clustered.
 _MOST_FRAMES = 2**16
@@ -111,22 +110,6 @@ class EmissionStart:
         random_state : numpy.random.RandomState
             Of k-means.
         """
-        if n_mix == 1 and (left_right or n_states == 1):
-            return self._find(n_states, n_mix, left_right, min_covar, random_state)
-        from threadpoolctl import threadpool_limits
-
-        # Of many small clusterings threads would wait for each other more than they work.
-        with single_threaded_blas(), threadpool_limits(limits=1, user_api="openmp"):
-            return self._find(n_states, n_mix, left_right, min_covar, random_state)
-
-    def _find(
-        self,
-        n_states: int,
-        n_mix: int,
-        left_right: bool,
-        min_covar: float,
-        random_state: np.random.RandomState,
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         if left_right:
             states = np.minimum((self._places * n_states).astype(np.intp), n_states - 1)
         else:
@@ -191,8 +174,7 @@ def _cluster(
     if len(z) <= n_clusters:
         # Too few to go round: some centres are there twice.
         return z[np.arange(n_clusters) % len(z)], np.arange(len(z))
-    from sklearn.cluster import KMeans
+    from speakergmm.estimators.starts import cluster
 
     seed = int(random_state.randint(np.iinfo(np.int32).max))
-    fitted = KMeans(n_clusters, n_init=1, random_state=seed).fit(z, sample_weight=weights)
-    return fitted.cluster_centers_.astype(np.float64), fitted.labels_.astype(np.intp)
+    return cluster(z, weights, n_clusters, np.random.RandomState(seed))

@@ -18,7 +18,7 @@ from speakergmm.gaussians.maximum_likelihood import (
 )
 from speakergmm.gaussians.splitting import grow
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.mixtures.starts.kmeans import assign, kmeans
+from speakergmm.mixtures.starts.kmeans import lloyd, seed
 
 
 def initialise_random(
@@ -83,8 +83,8 @@ def initialise_kmeans(
     """
     frames = _checked(X, n_components)
     options = options or MaximumLikelihoodOptions()
-    centres = kmeans(frames, n_clusters=n_components, rng=rng, max_iter=max_iter, n_jobs=n_jobs)
-    labels, _ = assign(frames, centres, n_jobs=n_jobs)
+    seeds = seed(frames, n_components, rng)
+    centres, labels = lloyd(frames, seeds, max_iter=max_iter, n_jobs=n_jobs)
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)
     variances = np.empty(centres.shape)
     for feature in range(frames.shape[1]):

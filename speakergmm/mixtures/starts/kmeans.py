@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.density import block_size
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import single_threaded_blas, threaded_map
 
 # Seeding passes over its frames once per cluster; this many per cluster are enough for it.
 _SEEDING_FRAMES_PER_CLUSTER = 32
@@ -32,84 +32,148 @@ def kmeans(
         At most T.
     rng : numpy.random.Generator
         Source of randomness.
+    max_iter, n_jobs
+        As `lloyd` has them.
+
+    Returns
+    -------
+    array, shape (n_clusters, D)
+        As `lloyd` gives them, from the seeds of `seed`.
+    """
+    return lloyd(frames, seed(frames, n_clusters, rng), max_iter=max_iter, n_jobs=n_jobs)[0]
+
+
+def lloyd(
+    frames: NDArray[np.floating[Any]],
+    centres: NDArray[np.floating[Any]],
+    *,
+    sample_weight: NDArray[np.float64] | None = None,
+    max_iter: int = 10,
+    tol: float = 0.0,
+    origin: NDArray[np.float64] | None = None,
+    n_jobs: int = 1,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Move centres to the means of the frames that are nearest to them, until they stay.
+
+    Parameters
+    ----------
+    frames : array, shape (T, D)
+        Finite, in float32 or float64, in which distances are compared.
+    centres : array, shape (K, D)
+        Where to begin.
+    sample_weight : array, shape (T,), optional
+        Weights above 0.
     max_iter : int, default=10
-        Most passes of Lloyd's algorithm; it ends sooner when no frame changes its cluster.
+        Most passes; fewer when no frame changes its cluster.
+    tol : float, default=0
+        Or when the squared movements of all centres sum up to no more.
+    origin : array, shape (D,), optional
+        Point near the mean of the frames, from which they are seen; by default their mean.
     n_jobs : int, default=1
         Threads; the result does not depend on it.
 
     Returns
     -------
-    array, shape (n_clusters, D)
-        A cluster that lost all its frames is moved to the frame that lies farthest from its own
-        centre, so that duplicates apart, no cluster stays empty.
+    centres : array, shape (K, D)
+        A cluster that lost all its frames takes the one that lies farthest from its own centre, so
+        that duplicates apart, no cluster stays empty.
+    labels : array, shape (T,)
+        Cluster of each frame.
 
     Notes
     -----
-    Seeding is that of Arthur and Vassilvitskii, "k-means++: The Advantages of Careful Seeding"
-    (2007), on a random part of the frames where these are many.
+    From the same centres these are the passes, and the end, of scikit-learn's `KMeans`.
     """
-    centres = _seed(frames, n_clusters, rng)
-    labels = np.full(len(frames), -1)
-    for _ in range(max_iter):
-        previous = labels
-        labels, distances = assign(frames, centres, n_jobs=n_jobs)
-        if np.array_equal(labels, previous):
-            break
-        counts = np.bincount(labels, minlength=n_clusters)
-        for feature in range(frames.shape[1]):
-            sums = np.bincount(labels, frames[:, feature], minlength=n_clusters)
-            centres[:, feature] = sums / np.maximum(counts, 1)
-        empty = np.flatnonzero(counts == 0)
-        if empty.size:
-            centres[empty] = frames[np.argsort(-distances, kind="stable")[: empty.size]]
-    return centres
+    from scipy.sparse import csc_array  # here, because it is slow to import
+
+    if origin is None:
+        origin = frames.mean(axis=0, dtype=np.float64)
+    n_frames, n_clusters = len(frames), len(centres)
+    current: NDArray[np.float64] = centres.astype(np.float64)
+    labels: NDArray[np.intp] = np.zeros(n_frames, np.intp)
+    # The share (K, T) of each cluster in each frame: times frames it gives their sums.
+    weights = np.ones(n_frames) if sample_weight is None else sample_weight
+    shares = csc_array((weights, labels, np.arange(n_frames + 1)), shape=(n_clusters, n_frames))
+    with single_threaded_blas():
+        for number in range(max_iter):
+            found = _nearest(frames, current, origin, n_jobs)
+            if number and np.array_equal(found, labels):
+                return current, labels
+            labels = shares.indices = found
+            counts = np.bincount(labels, weights, n_clusters).astype(np.float64)
+            sums = shares @ frames
+            if not counts.all():
+                _fill(counts, sums, frames, labels, weights, current)
+            old, current = current, sums / counts[:, None]
+            if ((current - old) ** 2).sum() <= tol:
+                break
+        return current, _nearest(frames, current, origin, n_jobs)
 
 
-def assign(
-    frames: NDArray[np.floating[Any]], centres: NDArray[np.float64], *, n_jobs: int = 1
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Nearest centre of each frame, and the squared distance to it.
+def _fill(
+    counts: NDArray[np.float64],
+    sums: NDArray[np.float64],
+    frames: NDArray[np.floating[Any]],
+    labels: NDArray[np.intp],
+    weights: NDArray[np.float64],
+    centres: NDArray[np.float64],
+) -> None:
+    """Give each cluster without a frame, in place, one that lies far from its centre."""
+    empty = np.flatnonzero(counts == 0)
+    distances = ((frames - centres[labels]) ** 2).sum(axis=1)
+    if distances.max() > 0:
+        far = np.argpartition(distances, -empty.size)[: -empty.size - 1 : -1]
+        counts[empty], sums[empty] = weights[far], weights[far, None] * frames[far]
+        np.subtract.at(counts, labels[far], weights[far])
+        np.subtract.at(sums, labels[far], sums[empty])
+    # Duplicates of fewer frames than clusters: the rest lie where the largest does.
+    rest, largest = counts == 0, counts.argmax()
+    counts[rest], sums[rest] = counts[largest], sums[largest]
+
+
+def _nearest(
+    frames: NDArray[np.floating[Any]],
+    centres: NDArray[np.float64],
+    origin: NDArray[np.float64],
+    n_jobs: int,
+) -> NDArray[np.intp]:
+    """Nearest centre of each frame, of several the first; both seen from a point."""
+    # Half the centre's square less its product with the frame: what the nearest centre minimises.
+    moved = centres - origin
+    projection = np.ascontiguousarray(moved.T).astype(frames.dtype)
+    halves = (0.5 * np.einsum("kd,kd->k", moved, moved)).astype(frames.dtype)
+    shift = origin.astype(frames.dtype) if origin.any() else None
+    size = block_size(len(centres))
+
+    def of_block(start: int) -> NDArray[np.intp]:
+        block = frames[start : start + size]
+        scores = (block if shift is None else block - shift) @ projection
+        scores -= halves
+        return np.asarray(scores.argmax(axis=1))
+
+    if len(frames) <= size:
+        return of_block(0)
+    return np.concatenate(list(threaded_map(of_block, range(0, len(frames), size), n_jobs=n_jobs)))
+
+
+def seed(
+    frames: NDArray[np.floating[Any]], n_clusters: int, rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """Frames (K, D) that lie apart, to begin with.
 
     Parameters
     ----------
     frames : array, shape (T, D)
-        Finite.
-    centres : array, shape (K, D)
-        Finite.
-    n_jobs : int, default=1
-        Threads.
+        Finite; on scales that may be compared. Of many a random part is looked at.
+    n_clusters : int
+        K, at most T.
+    rng : numpy.random.Generator
+        Source of randomness.
 
-    Returns
-    -------
-    labels : array, shape (T,)
-        Of several nearest centres, the first.
-    distances : array, shape (T,)
-        Squared distances, to the rounding of the frames' dtype.
+    Notes
+    -----
+    The seeding of Arthur and Vassilvitskii, "k-means++: The Advantages of Careful Seeding" (2007).
     """
-    # Half the squared distance less half the frame's own square: what the nearest centre minimises.
-    offset = frames.mean(axis=0, dtype=np.float64)
-    moved = centres - offset
-    projection = np.ascontiguousarray(moved.T).astype(frames.dtype)
-    halves = (0.5 * (moved**2).sum(axis=1)).astype(frames.dtype)
-    shift = offset.astype(frames.dtype)
-    size = block_size(len(centres))
-
-    def assign_block(start: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        block = frames[start : start + size] - shift
-        scores = block @ projection
-        scores -= halves
-        labels = scores.argmax(axis=1)
-        best = np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
-        distances = (block**2).sum(axis=1, dtype=np.float64) - 2.0 * best
-        return labels, np.maximum(distances, 0.0)
-
-    parts = list(threaded_map(assign_block, range(0, len(frames), size), n_jobs=n_jobs))
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-
-
-def _seed(
-    frames: NDArray[np.floating[Any]], n_clusters: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
     most = max(_SEEDING_FRAMES_PER_CLUSTER * n_clusters, 1024)
     if len(frames) > most:
         frames = frames[np.sort(rng.choice(len(frames), size=most, replace=False))]

@@ -1,13 +1,17 @@
 """Where fits begin: moments of labels and shares, frames that are drawn, starts from them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_iris, load_wine
 
 from speakergmm.estimators import GaussianMixture, starts
 from speakergmm.estimators.frames import training_frames
 from speakergmm.estimators.moments import moments_of_labels, moments_of_responsibilities
-from speakergmm.estimators.starts import STARTS, draw_frames, find_start
+from speakergmm.estimators.starts import STARTS, cluster, draw_frames, find_start
 
 KINDS = ["full", "tied", "diag", "spherical"]
 
@@ -232,6 +236,54 @@ def test_k_means_stops_where_it_would_with_duplicates(seed):
     other = start(np.repeat(X, counts, axis=0), "kmeans", n_components=8)
     assert_allclose(one.counts, other.counts)
     assert_allclose(one.means, other.means, rtol=1e-12)
+
+
+def data_sets(n):
+    """Frames of many shapes, scales and offsets, on grids where frames lie as near to two centres,
+    with duplicates, with and without weights; and how many clusters to look for."""
+    yield from ((load().data, None, k) for load in (load_iris, load_wine) for k in (2, 3, 8))
+    for seed in range(n):
+        rng = np.random.default_rng(seed)
+        n_frames, n_features = int(rng.integers(3, 200)), int(rng.integers(1, 7))
+        X = rng.normal(size=(n_frames, n_features)) * 10.0 ** rng.integers(-3, 4)
+        if seed % 3 == 0:
+            X = np.round(X / X.std() * 2)
+        if seed % 4 == 0:
+            X += 1e4 * X.std()
+        weights = (None, rng.uniform(0.1, 3, n_frames), rng.integers(1, 4, n_frames))[seed % 3]
+        yield X, weights, int(rng.integers(1, min(n_frames, 12) + 1))
+
+
+def test_clusters_are_those_of_scikit_learn():
+    for seed, (X, weights, n_clusters) in enumerate(data_sets(60)):
+        ours, theirs = np.random.RandomState(seed), np.random.RandomState(seed)
+        tol = 1e-4
+        if weights is not None:
+            # KMeans measures it by the variance of the frames whatever their weight.
+            mean = np.average(X, axis=0, weights=weights)
+            tol *= np.average((X - mean) ** 2, axis=0, weights=weights).sum() / X.var(axis=0).sum()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Number of distinct clusters")
+            peer = KMeans(n_clusters, n_init=1, tol=tol, random_state=theirs).fit(
+                X, sample_weight=weights
+            )
+        centres, labels = cluster(
+            X, None if weights is None else weights.astype(float), n_clusters, ours
+        )
+        assert_array_equal(labels, peer.labels_, err_msg=f"data set {seed}")
+        used = np.unique(labels)
+        assert_allclose(centres[used], peer.cluster_centers_[used], atol=1e-9 * np.abs(X).max())
+        # And the next start is scikit-learn's, too.
+        assert ours.randint(2**31) == theirs.randint(2**31)
+
+
+def test_clusters_in_float32_are_those_of_scikit_learn():
+    for seed in range(20):
+        X = np.random.default_rng(seed).normal(size=(150, 3)).astype(np.float32)
+        peer = KMeans(5, n_init=1, random_state=seed).fit(X)
+        centres, labels = cluster(X, None, 5, np.random.RandomState(seed))
+        assert_array_equal(labels, peer.labels_)
+        assert_allclose(centres, peer.cluster_centers_, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from speakergmm.mixtures.starts import kmeans
-from speakergmm.mixtures.starts.kmeans import assign
+from speakergmm.mixtures.starts import kmeans, lloyd
 
 
 def inertia(X, centres):
@@ -15,8 +14,8 @@ def test_assignment_is_to_the_nearest(rng, dtype):
     X = rng.normal(size=(3000, 5)).astype(dtype)
     centres = rng.normal(size=(200, 5))
     squares = ((X[:, None, :] - centres[None]) ** 2).sum(axis=2)
-    labels, distances = assign(X, centres, n_jobs=2)
-    np.testing.assert_allclose(distances, squares.min(axis=1), atol=1e-5)
+    same, labels = lloyd(X, centres, max_iter=0, n_jobs=2)
+    np.testing.assert_array_equal(same, centres)
     # Where two are equally near within rounding, either will do.
     np.testing.assert_allclose(squares[np.arange(3000), labels], squares.min(axis=1), atol=1e-5)
 
@@ -24,7 +23,7 @@ def test_assignment_is_to_the_nearest(rng, dtype):
 def test_assignment_at_an_offset(rng):
     X = (rng.normal(size=(500, 3)) + 1e4).astype(np.float32)
     centres = X[:20].astype(np.float64)
-    labels, _ = assign(X, centres)
+    _, labels = lloyd(X, centres, max_iter=0)
     np.testing.assert_array_equal(labels[:20], np.arange(20))
 
 
@@ -43,7 +42,7 @@ def test_seeds_find_clusters_that_lie_apart(rng):
     X = np.repeat(truth, 20, axis=0) + rng.normal(size=(600, 3))
     for seed in range(10):
         found = kmeans(X, n_clusters=30, rng=np.random.default_rng(seed), max_iter=0)
-        assert len(np.unique(assign(truth, found)[0])) == 30
+        assert len(np.unique(lloyd(truth, found, max_iter=0)[1])) == 30
 
 
 def test_more_passes_bring_frames_nearer(rng):
@@ -86,3 +85,15 @@ def test_empty_clusters_are_moved_to_far_frames():
 def test_duplicates_alone_give_finite_centres():
     found = kmeans(np.full((50, 2), 3.25), n_clusters=4, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(found, np.full((4, 2), 3.25))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_empty_clusters_take_the_frames_that_scikit_learn_s_take(rng, weighted):
+    X = rng.normal(size=(60, 2))
+    weights = rng.uniform(0.1, 3.0, 60) if weighted else None
+    far = np.array([[0.0, 0.0], [50.0, 50.0], [60.0, -50.0], [1.0, 1.0]])
+    for passes in (1, 2, 3):
+        peer = KMeans(4, init=far, n_init=1, max_iter=passes, tol=0.0).fit(X, sample_weight=weights)
+        centres, labels = lloyd(X, far, sample_weight=weights, max_iter=passes)
+        np.testing.assert_allclose(centres, peer.cluster_centers_, atol=1e-12)
+        np.testing.assert_array_equal(labels, peer.labels_)
