@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_type_hints
 from speakergmm.documents import DocumentError, parse_json, parse_toml
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features.fields import RANGES, typed
+from speakergmm.features.grid import FrameGrid
 from speakergmm.features.presets import PRESETS
 from speakergmm.files import UnreadableFileError, read_bytes, shown_path
 
@@ -321,6 +322,26 @@ class FeatureConfig:
     def shift_samples(self) -> int:
         """Frame shift in samples."""
         return round(self.frame_shift * self.sample_rate)
+
+    @property
+    def padding_samples(self) -> int:
+        """Zeros put before and after the samples."""
+        return self.frame_samples // 2 if self.framing == "centred" else 0
+
+    def count_frames(self, n_samples: int) -> int:
+        """Count the frames of a number of samples, at the rate of the configuration."""
+        n_samples += 2 * self.padding_samples
+        return max(0, 1 + (n_samples - self.frame_samples) // self.shift_samples)
+
+    def grid(self, n_frames: int, *, first: int = 0) -> FrameGrid:
+        """Return the times of frames from a recording's frame `first` on, by whole samples."""
+        rate = self.sample_rate
+        return FrameGrid(
+            frame_length=self.frame_samples / rate,
+            frame_shift=self.shift_samples / rate,
+            start=(first * self.shift_samples - self.padding_samples) / rate,
+            n_frames=n_frames,
+        )
 
     @property
     def fft_points(self) -> int:

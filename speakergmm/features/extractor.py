@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.container import Features
-from speakergmm.features.grid import FrameGrid
 from speakergmm.features.pipeline import Pipeline
 from speakergmm.features.sources import Audio, Blocks
 from speakergmm.features.spectra import Spectra, SpectralAnalysis
 
 _BLOCK_FRAMES = 4096
-_BLOCK_SECONDS = 20.0
 
 
 class FeatureExtractor:
@@ -114,7 +112,7 @@ class FeatureExtractor:
             values[done : done + len(part.values)] = part.values
             speech[done : done + len(part.values)] = part.speech
             done += len(part.values)
-        return Features(values, speech, self._grid(0, n_frames), self.feature_names)
+        return Features(values, speech, self.config.grid(n_frames), self.feature_names)
 
     def stream(
         self,
@@ -177,10 +175,9 @@ class FeatureExtractor:
         block_frames: int,
     ) -> Iterator[Features]:
         """Yield blocks of features; refuse recordings without frames or without speech."""
-        shift = self.config.shift_samples / self.config.sample_rate
         n_frames, n_speech = 0, 0
         for values, speech in self._pipeline.run(spectra, energies, block_frames=block_frames):
-            grid = self._grid(n_frames, len(values))
+            grid = self.config.grid(len(values), first=n_frames)
             yield Features(values, speech, grid, self.feature_names)
             n_frames += len(values)
             n_speech += int(np.count_nonzero(speech))
@@ -190,17 +187,8 @@ class FeatureExtractor:
                 f"{self.config.frame_length:g} s are needed"
             )
         if n_speech == 0:
+            seconds = self.config.grid(n_frames).duration
             raise InsufficientDataError(
-                f"{name}: no speech found in {n_frames * shift:.2f} s; the recording "
+                f"{name}: no speech found in {seconds:.2f} s; the recording "
                 "is silent, or too quiet or too even to tell speech from background"
             )
-
-    def _grid(self, first: int, n_frames: int) -> FrameGrid:
-        """Return times of frames from the recording's frame `first` on, by whole samples."""
-        rate = self.config.sample_rate
-        return FrameGrid(
-            frame_length=self.config.frame_samples / rate,
-            frame_shift=self.config.shift_samples / rate,
-            start=(first * self.config.shift_samples - self._analysis.padding) / rate,
-            n_frames=n_frames,
-        )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 
@@ -62,6 +62,27 @@ class FrameGrid:
     def seconds(self, n_frames: int) -> float:
         """Seconds that a number of frames stands for, each counted as one frame shift."""
         return n_frames * self.frame_shift
+
+    def count(self, seconds: float) -> int:
+        """Count the frames that stand for so many seconds, to the nearest."""
+        return round(seconds / self.frame_shift)
+
+    def edges(self, frames: ArrayLike) -> NDArray[np.float64]:
+        """Seconds at which frames begin to be nearest: half a shift before their centres.
+
+        Parameters
+        ----------
+        frames : array
+            Places counted in frames from the first, whole or between two; n_frames is the end.
+
+        Examples
+        --------
+        >>> grid = FrameGrid(frame_length=0.025, frame_shift=0.01, start=0.0, n_frames=98)
+        >>> grid.edges([0, 2.5, 98]).round(4).tolist()
+        [0.0075, 0.0325, 0.9875]
+        """
+        first = self.start + self.frame_length / 2 - self.frame_shift / 2
+        return first + np.asarray(frames, np.float64) * self.frame_shift
 
     def frame_at(self, seconds: float) -> int:
         """Index of the frame whose centre is nearest to a time, kept inside the grid.

@@ -61,13 +61,13 @@ class Pipeline:
         self._cepstra = CepstralTransform(config)
         prefixes = ("", "delta_", "delta2_")[: config.deltas + 1]
         self.names = tuple(prefix + name for prefix in prefixes for name in self._cepstra.names)
-        shift = config.shift_samples / config.sample_rate
-        self._hangover = round(config.vad_hangover / shift)
+        grid = config.grid(0)
+        self._hangover = grid.count(config.vad_hangover)
         kind = config.normalisation
         self._normalisation = FeatureNormalisation(
             "window" if kind.startswith("sliding") else "utterance" if "mean" in kind else "none",
             variance=kind.endswith("variance"),
-            window=max(1, round(config.normalisation_window / shift)),
+            window=max(1, grid.count(config.normalisation_window)),
         )
         # Frames on each side that a result depends on.
         self._context = max(

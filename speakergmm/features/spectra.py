@@ -59,11 +59,6 @@ class SpectralAnalysis:
         self._is_power = config.spectrum == "power"
         self._filters = FilterProduct(weights, interleaved=self._is_power)
 
-    @property
-    def padding(self) -> int:
-        """Zeros put before and after the samples."""
-        return self._length // 2 if self.config.framing == "centred" else 0
-
     def spectra(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[Spectra]:
         """Analyse consecutive blocks of samples.
 
@@ -121,8 +116,9 @@ class SpectralAnalysis:
             yield energy
 
     def _frames(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        padding = self.config.padding_samples
         return frame_blocks(
-            padded(blocks, self.padding) if self.padding else blocks,
+            padded(blocks, padding) if padding else blocks,
             length=self._length,
             shift=self.config.shift_samples,
             scale=self.config.sample_scale,

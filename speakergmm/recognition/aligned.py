@@ -163,9 +163,7 @@ class AlignedUtterance:
 
     def _times(self, edges: NDArray[np.float64]) -> list[float]:
         """Return times in the recording of edges counted in frames."""
-        # The edge before frame 0 lies half a shift before its centre.
-        first = self.grid.part(0, 1).centres[0] - self.grid.frame_shift / 2
-        times = self.start + first + edges * self.grid.frame_shift
+        times = self.start + self.grid.edges(edges)
         return [float(time) for time in np.clip(times, self.start, self.end)]
 
 

@@ -98,13 +98,11 @@ class Recognition:
         )
 
     def _time(self, frame: int) -> float:
-        """Time of the edge before a frame: half a shift before its centre, as in alignments."""
+        """Time of the edge before a frame, as in alignments."""
         if frame == 0:
             return self.utterance.start
-        grid = self.grid
-        edge = float(grid.part(0, 1).centres[0]) + (frame - 0.5) * grid.frame_shift
         end = math.inf if self.utterance.end is None else self.utterance.end
-        return min(self.utterance.start + edge, end)
+        return min(self.utterance.start + float(self.grid.edges(frame)), end)
 
     def _hypothesis_dict(self, hypothesis: Hypothesis) -> dict[str, Any]:
         def times(labels: Sequence[TimedLabel]) -> list[dict[str, Any]]:

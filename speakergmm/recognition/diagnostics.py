@@ -370,7 +370,7 @@ def _loud_outside(aligned: AlignedUtterance, inside: NDArray[np.bool_]) -> float
     if aligned.loud is None:
         return math.nan
     frames = min(len(aligned.loud), len(inside))
-    margin = round(_MARGIN / aligned.grid.frame_shift)
+    margin = aligned.grid.count(_MARGIN)
     near = np.convolve(inside, np.ones(2 * margin + 1), mode="same") > 0
     return aligned.grid.seconds(int(np.count_nonzero(aligned.loud[:frames] & ~near[:frames])))
 

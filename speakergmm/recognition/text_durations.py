@@ -104,7 +104,7 @@ class Measure:
             end = info.duration if utterance.end is None else min(utterance.end, info.duration)
             seconds = max(0.0, end - utterance.start)
             if not self.listen:
-                n_frames = self._n_frames(round(seconds * self.config.sample_rate))
+                n_frames = self.config.count_frames(round(seconds * self.config.sample_rate))
                 return Measured(info.sample_rate, seconds, n_frames)
             with warnings.catch_warnings():
                 # A low rate is a problem of its own.
@@ -114,9 +114,3 @@ class Measure:
         except SpeakerGmmError as error:
             return Measured(refusal=str(error))
         return Measured(info.sample_rate, seconds, len(energy), speech_found(energy, rule))
-
-    def _n_frames(self, n_samples: int) -> int:
-        length, shift = self.config.frame_samples, self.config.shift_samples
-        if self.config.framing == "centred":
-            n_samples += 2 * (length // 2)
-        return 0 if n_samples < length else 1 + (n_samples - length) // shift

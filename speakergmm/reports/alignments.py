@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.features import FrameGrid
 from speakergmm.features.framing import window
 from speakergmm.files import atomic_writer
 from speakergmm.metrics.boundaries import TimedLabel
@@ -203,8 +204,13 @@ def spectrogram(
     loudest = power.max()
     floor = 10 ** (-_RANGE_DB / 10)
     levels = 10 * np.log10(np.maximum(power / loudest if loudest > 0 else power, floor))
-    times = (np.arange(len(frames)) * shift + length / 2) / sample_rate
-    return np.asarray(levels), frequencies[kept], times
+    grid = FrameGrid(
+        frame_length=length / sample_rate,
+        frame_shift=shift / sample_rate,
+        start=0.0,
+        n_frames=len(frames),
+    )
+    return np.asarray(levels), frequencies[kept], grid.centres
 
 
 def _draw_waveform(axes: Axes, signal: NDArray[np.float64], sample_rate: int, start: float) -> None:

@@ -196,8 +196,7 @@ def read_statistics(
                 f"{source}: damaged store (its statistics are of {statistics.n_frames:g} frames, "
                 f"not {row.n_frames})"
             )
-        features = background.features
-        expected_seconds = row.n_frames * features.shift_samples / features.sample_rate
+        expected_seconds = background.features.grid(row.n_frames).duration
         if abs(row.speech_seconds - expected_seconds) > 1e-6 * expected_seconds:
             raise ModelFormatError(
                 f"{source}: damaged store ({row.n_frames} frames are {expected_seconds:g} s of "
