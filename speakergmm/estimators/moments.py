@@ -1,8 +1,8 @@
 """Counts, means and covariances of components from labels or responsibilities.
 
-What a start is made of. All sums are float64 and of differences: from the component's own mean
-where each frame belongs to one component (so that a single frame has a covariance of zero, not of
-rounding), from the mean of the data where frames are shared.
+What a start is made of. Where each frame belongs to one component these are the `Moments` of its
+frames, so that a single frame has a covariance of zero, not of rounding; where frames are shared
+all sums are of differences from the mean of the data.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.estimators.frames import Frames
+from speakergmm.moments import Moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,41 +63,29 @@ def moments_of_labels(
     sample_weight : array, shape (T,), optional
         Weight of each frame.
     """
-    weights = np.ones(len(X)) if sample_weight is None else sample_weight
-    counts = np.bincount(labels, weights, minlength=n_components).astype(np.float64)
-    divisor = np.where(counts > 0, counts, 1.0)
-    origin = X.mean(axis=0, dtype=np.float64)
-    differences = X - origin
-    sums = [
-        np.bincount(labels, weights * differences[:, feature], minlength=n_components)
-        for feature in range(X.shape[1])
-    ]
-    means = np.stack(sums, axis=1) / divisor[:, None]
-    # One more pass over the remainders takes a cluster of one frame, or of equal frames, to it.
-    differences -= means[labels]
-    n_features = X.shape[1]
-    if covariance_type in ("diag", "spherical"):
-        scatter = np.stack(
-            [
-                np.bincount(labels, weights * differences[:, feature] ** 2, minlength=n_components)
-                for feature in range(n_features)
-            ],
-            axis=1,
+    order = np.argsort(labels, kind="stable")
+    stops = np.cumsum(np.bincount(labels, minlength=n_components))
+    parts = [
+        Moments.of(
+            X[own],
+            None if sample_weight is None else sample_weight[own],
+            full=covariance_type in ("tied", "full"),
         )
-        covariances = scatter / divisor[:, None]
+        for own in np.split(order, stops[:-1])
+    ]
+    counts = np.array([part.weight for part in parts])
+    nowhere = X.mean(axis=0, dtype=np.float64)
+    means = np.stack([part.mean if part.weight else nowhere for part in parts])
+    if covariance_type in ("tied", "full"):
+        shape = (X.shape[1], X.shape[1])
+        covariances = np.stack([np.broadcast_to(part.covariance, shape) for part in parts])
+        if covariance_type == "tied":
+            covariances = np.tensordot(counts / counts.sum(), covariances, 1)
+    else:
+        covariances = np.stack([np.broadcast_to(part.variance, X.shape[1]) for part in parts])
         if covariance_type == "spherical":
             covariances = covariances.mean(axis=1)
-    elif covariance_type == "tied":
-        covariances = (differences * weights[:, None]).T @ differences / counts.sum()
-    else:
-        covariances = np.zeros((n_components, n_features, n_features))
-        order = np.argsort(labels, kind="stable")
-        stops = np.cumsum(np.bincount(labels, minlength=n_components))
-        for k in range(n_components):
-            own = order[stops[k - 1] if k else 0 : stops[k]]
-            covariances[k] = (differences[own] * weights[own, None]).T @ differences[own]
-        covariances /= divisor[:, None, None]
-    return ComponentMoments(counts, origin + means, _symmetric(covariances, covariance_type))
+    return ComponentMoments(counts, means, covariances)
 
 
 def moments_of_responsibilities(

@@ -31,7 +31,7 @@ from speakergmm.moments import Moments
 # `speakergmm.gaussians.steps`.
 _LARGEST_ROUNDING = 1e-2
 # Frames of which moments are summed at a time.
-_BLOCK = 65_536
+_BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
