@@ -21,8 +21,8 @@ from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
 from speakergmm.estimators.restarts import objective_digest, open_restarts
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.gaussians.parameters import Precision
 from speakergmm.parallel import effective_jobs
 
 Progress = Callable[[int, Iteration], None]

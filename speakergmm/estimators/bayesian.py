@@ -21,8 +21,8 @@ from speakergmm.estimators.history import FitIteration
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import StorableFit
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.gaussians.parameters import Precision
 from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior

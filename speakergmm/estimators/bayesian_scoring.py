@@ -10,29 +10,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.bayesian_parameters import PosteriorParameters
-from speakergmm.estimators.frames import Frames
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.gaussians import density
+from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.variational.predictive import predictive_log_density
 
 
 class PosteriorScoring(PosteriorParameters, Scoring):
     """Shares frames out by expected log-densities, not by those of the expected mixture."""
 
-    def _natural_parameters(self) -> density.NaturalParameters:
-        posterior = self.posterior_
-        return density.natural_parameters(
-            posterior.mixture, log_weights=posterior.effective_log_weights
-        )
-
-    def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return density.log_likelihood(self._natural_parameters(), X, precision=self.precision_)
-
-    def _most_probable(self, X: Frames) -> NDArray[np.integer]:
-        return density.predict(self._natural_parameters(), X, precision=self.precision_)
-
-    def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return density.posteriors(self._natural_parameters(), X, precision=self.precision_)
+    @property
+    def _shares(self) -> Weighted:
+        posterior: Weighted = self.posterior_
+        return posterior
 
     def n_effective(self, threshold: float = 0.01) -> int:
         """Count the components that the frames use.

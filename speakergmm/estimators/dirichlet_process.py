@@ -15,7 +15,7 @@ from speakergmm.estimators import options
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.storage import Storable
-from speakergmm.gaussians.parameters import Mixture, Precision
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
@@ -23,6 +23,7 @@ from speakergmm.mixtures.gibbs import (
     sample_dirichlet_process,
 )
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
+from speakergmm.mixtures.mixture import Mixture
 from speakergmm.records import Types
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,10 +11,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, ReadOnlyError
-from speakergmm.gaussians.parameters import Mixture, mixture_of
-
-if TYPE_CHECKING:
-    from speakergmm.mixtures.operations.conditioning import ConditionalMixtures
+from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.mixtures.operations.conditioning import (
+    ConditionalMixtures,
+    condition,
+    marginal,
+)
 
 
 class FittedParameters:
@@ -111,7 +113,7 @@ class FittedParameters:
             Of `mixture_`, in float64.
         """
         check_is_fitted(self, "mixture_")
-        return self.mixture_.marginal(dims)
+        return marginal(self.mixture_, dims)
 
     def condition(self, dims: Any, values: ArrayLike) -> Mixture | ConditionalMixtures:
         """Give the mixture of the other features, where some are known.
@@ -129,7 +131,7 @@ class FittedParameters:
             Of `mixture_`, in float64: one mixture, or one for each frame.
         """
         check_is_fitted(self, "mixture_")
-        return self.mixture_.condition(dims, values)
+        return condition(self.mixture_, dims, values)
 
     def sample(self, n_samples: int = 1) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Draw frames from the fitted mixture, component by component.

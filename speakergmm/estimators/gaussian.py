@@ -20,9 +20,10 @@ from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.streaming import StepwiseFit
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.gaussians.parameters import Mixture, Precision, mixture_of
+from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
@@ -229,7 +230,7 @@ default="kmeans"
 
         Examples
         --------
-        >>> from speakergmm.gaussians.spherical import SphericalMixture
+        >>> from speakergmm.mixtures.mixture import SphericalMixture
         >>> mixture = SphericalMixture([0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
         >>> GaussianMixture.from_mixture(mixture).predict([[-3.0], [2.0]])
         array([0, 1])

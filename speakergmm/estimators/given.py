@@ -11,9 +11,9 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
-from speakergmm.gaussians.full import conditioned, is_positive_definite
-from speakergmm.gaussians.kinds import make_mixture, mixture_kind
-from speakergmm.gaussians.parameters import Mixture
+from speakergmm.gaussians.matrices import conditioned, is_positive_definite
+from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.mixtures.mixture import Mixture, make_mixture
 
 # A variance of a smaller part of the data's is lost beside it in float64.
 _ROUNDING = 1e-14
@@ -138,7 +138,7 @@ def regularised(
     """
     covariances = moments.covariances.copy()
     scale = np.where(data_variance > 0, data_variance, 1.0)
-    kind = mixture_kind(covariance_type)
+    kind = covariance_kind(covariance_type)
     if covariance_type in ("diag", "spherical"):
         covariances += reg_covar
         defined = bool(covariances.min() > 0)

@@ -17,8 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, MissingLibraryError
 from speakergmm.estimators.fitted import precision_factors
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.parameters import Mixture, mixture_of
+from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 
 
 def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> Mixture:

@@ -22,8 +22,9 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
     samples_needed,
 )
+from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import refuse_path
-from speakergmm.gaussians.parameters import CovarianceType, Mixture, mixture_of
+from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import threaded_map
 from speakergmm.records import Types
 
@@ -200,7 +201,7 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
 
         Examples
         --------
-        >>> from speakergmm.gaussians.diagonal import DiagonalMixture
+        >>> from speakergmm.mixtures.mixture import DiagonalMixture
         >>> mixture = DiagonalMixture([1.0], [[0.0]], [[1.0]])
         >>> X_validation = np.random.default_rng(0).normal(size=(99, 1))
         >>> detector = GaussianMixtureOutlierDetector.from_mixture(

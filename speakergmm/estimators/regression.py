@@ -16,8 +16,9 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.storage import Storable
-from speakergmm.gaussians.parameters import CovarianceType, Mixture
+from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.survey import survey_frames
+from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,
     condition,

@@ -12,7 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.fitted import FittedParameters
 from speakergmm.estimators.frames import Blocks, Frames, check_frames, check_sample_weight
-from speakergmm.gaussians.parameters import Precision
+from speakergmm.gaussians import scoring
+from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.prepare import Weighted
+from speakergmm.mixtures.mixture import ready
 from speakergmm.parallel import threaded_map
 
 # Frames that are scored at a time by one thread.
@@ -22,21 +25,25 @@ _SCORING_FRAMES = 16384
 class Scoring(FittedParameters):
     """The methods of a fitted estimator that take frames.
 
-    A subclass whose frames are shared out otherwise than by `mixture_` overrides
-    `_log_likelihood`, `_most_probable` and `_posteriors`.
+    A subclass whose frames are shared out otherwise than by `mixture_` overrides `_shares`.
     """
 
     precision_: Precision
     n_jobs: int
 
+    @property
+    def _shares(self) -> Weighted:
+        """What shares frames out over the components."""
+        return self.mixture_
+
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return self.mixture_.log_likelihood(X, precision=self.precision_)
+        return scoring.log_likelihood(ready(self._shares), X, precision=self.precision_)
 
     def _most_probable(self, X: Frames) -> NDArray[np.integer]:
-        return self.mixture_.predict(X, precision=self.precision_)
+        return scoring.predict(ready(self._shares), X, precision=self.precision_)
 
     def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return self.mixture_.posteriors(X, precision=self.precision_)
+        return scoring.posteriors(ready(self._shares), X, precision=self.precision_)
 
     def _map(
         self, function: Callable[[Frames], NDArray[Any]], X: Any

@@ -20,14 +20,14 @@ from speakergmm.estimators.moments import (
     moments_of_labels,
     moments_of_responsibilities,
 )
-from speakergmm.gaussians.accumulation import accumulate
-from speakergmm.gaussians.diagonal import DiagonalMixture
 from speakergmm.gaussians.em import expectation_maximisation
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.mixtures.accumulation import accumulate
+from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.splitting import grow
+from speakergmm.mixtures.mixture import DiagonalMixture
+from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.starts.kmeans import lloyd
 from speakergmm.moments import Moments
 from speakergmm.parallel import single_threaded_blas

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm import records
 from speakergmm.estimators.history import FitHistory
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import Convergence
-from speakergmm.gaussians.parameters import Precision
 from speakergmm.records import Given, Types
 
 # They say how a fit is watched, or where it is kept meanwhile.

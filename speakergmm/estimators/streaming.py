@@ -16,8 +16,9 @@ from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.storage import StorableFit
-from speakergmm.gaussians.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.gaussians.parameters import Mixture, Precision
+from speakergmm.gaussians.covariances import Precision
+from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.stepwise.steps import StepwiseState, step
 from speakergmm.records import Types
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
-    from speakergmm.gaussians.density import NaturalParameters
     from speakergmm.gaussians.frames import Frames
+    from speakergmm.gaussians.prepare import Prepared
 
 
 # Deviations whose squares, and these times any precision, are numbers still.
@@ -22,7 +22,7 @@ class Expander:
 
     Parameters
     ----------
-    natural : NaturalParameters
+    prepared : Prepared
         Whose coordinates and functions are to be used.
     dtype : dtype
         Of the rows.
@@ -34,14 +34,14 @@ class Expander:
 
     def __init__(
         self,
-        natural: NaturalParameters,
+        prepared: Prepared,
         *,
         dtype: DTypeLike,
         block_frames: int,
         compiled: bool = False,
     ) -> None:
-        standardisation = natural.coordinates.standardisation
-        self._basis = natural.basis
+        standardisation = prepared.coordinates.standardisation
+        self._kind, self._n_rows = prepared.white.kind, prepared.n_rows
         self._centre = standardisation.centre
         with np.errstate(over="ignore"):
             is_single = np.array_equal(self._centre, self._centre.astype(np.float32))
@@ -49,16 +49,16 @@ class Expander:
         self._block_frames = block_frames
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
-        self._storage = np.empty(self._basis.n_rows * block_frames, dtype)
+        self._storage = np.empty(self._n_rows * block_frames, dtype)
         with np.errstate(over="ignore", under="ignore"):
             factors = (1.0 / standardisation.scale).astype(dtype)
         if not np.array_equal(factors, 1.0 / standardisation.scale):
             # Deviations that only float64 can hold.
             self._centre_dtype, factors = np.float64, 1.0 / standardisation.scale
         self._factors = factors[:, None]
-        self._linear_map = natural.coordinates.linear_map
+        self._linear_map = prepared.coordinates.linear_map
         if self._linear_map is not None:
-            if natural.coordinates.needs_double or factors.dtype != dtype:
+            if prepared.coordinates.needs_double or factors.dtype != dtype:
                 self._centre_dtype = np.float64
             else:
                 self._linear_map = self._linear_map.astype(dtype)
@@ -78,7 +78,7 @@ class Expander:
         n_frames, n_features = frames.shape
         # Without gaps also where a block is short: products may round otherwise with gaps, and the
         # size of the buffer must not show.
-        rows = self._storage[: self._basis.n_rows * n_frames].reshape(-1, n_frames)
+        rows = self._storage[: self._n_rows * n_frames].reshape(-1, n_frames)
         rows[0] = 1.0
         # The difference is taken in the finest of the dtypes and only then rounded.
         dtype = np.result_type(frames.dtype, rows.dtype, self._centre_dtype)
@@ -86,8 +86,12 @@ class Expander:
             self._standardise(frames, self._centre.astype(dtype), self._factors[:, 0], rows)
         else:
             self._move(frames, rows[1 : n_features + 1], dtype)
-        self._basis.fill(rows)
+        self._kind.fill(rows, n_features)
         return rows
+
+    def last(self, frames: Frames) -> NDArray[np.floating[Any]]:
+        """Return the rows of the frames that were expanded last."""
+        return self._storage[: self._n_rows * len(frames)].reshape(-1, len(frames))
 
     def _move(self, frames: Frames, z: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> None:
         tile, moved = self._buffers_for(dtype)
@@ -109,22 +113,22 @@ class Expander:
         return self._buffers[dtype]
 
 
-def expand_exactly(natural: NaturalParameters, frames: Frames) -> NDArray[np.float64]:
+def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:
     """Return the rows (B, T) of a few frames in float64; squares may be infinite."""
-    expander = Expander(natural, dtype=np.dtype(np.float64), block_frames=len(frames))
+    expander = Expander(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(expander.expand(frames), np.float64)
 
 
-def bring_nearer(natural: NaturalParameters, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def bring_nearer(prepared: Prepared, rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return rows (B, T) whose log-densities are numbers, as far away as can be."""
     if np.isfinite(rows).all():
         return rows
     rows = rows.copy()
-    z = rows[1 : natural.n_features + 1]
+    z = rows[1 : prepared.n_features + 1]
     np.nan_to_num(z, copy=False, nan=_FARTHEST, posinf=_FARTHEST, neginf=-_FARTHEST)
     np.clip(z, -_FARTHEST, _FARTHEST, out=z)
-    natural.basis.fill(rows)
+    prepared.white.kind.fill(rows, prepared.n_features)
     return rows
 
 

@@ -8,16 +8,22 @@ around zero. Only a feature that varies by less than float32 can tell has a floa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    from speakergmm.gaussians.parameters import AnyMixture
-    from speakergmm.gaussians.statistics import MixtureStatistics
+
+class HasScale(Protocol):
+    """A model, or statistics, of features that can be moved and scaled."""
+
+    def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64], /) -> Self:
+        """Return the same for ``x * scale + shift``."""
+
+
+Rescalable = TypeVar("Rescalable", bound=HasScale)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,16 +77,16 @@ class Standardisation:
         """Write the standardised frames of `X`, shape (T, D), into `out`."""
         np.divide(X - self.centre, self.scale, out=out, casting="same_kind")
 
-    def model_to_standard(self, model: AnyMixture) -> AnyMixture:
-        """Give the model of z for the model of x."""
+    def applied(self, X: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Return the standardised frames of `X`, shape (T, D), in float64."""
+        return np.asarray((X.astype(np.float64, copy=False) - self.centre) / self.scale)
+
+    def model_to_standard(self, model: Rescalable) -> Rescalable:
+        """Return the model of z for the model of x."""
         # Moved first and scaled then: the difference of two large numbers is exact.
         moved = model.rescaled(np.ones_like(self.scale), -self.centre)
         return moved.rescaled(1.0 / self.scale, np.zeros_like(self.centre))
 
-    def model_from_standard(self, model: AnyMixture) -> AnyMixture:
-        """Give the model of x for the model of z."""
+    def model_from_standard(self, model: Rescalable) -> Rescalable:
+        """Return the model, or statistics, of x for those of z."""
         return model.rescaled(self.scale, self.centre)
-
-    def statistics_from_standard(self, statistics: MixtureStatistics) -> MixtureStatistics:
-        """Turn moments of z into those of x; the log-likelihood stays."""
-        return statistics.rescaled(self.scale, self.centre)

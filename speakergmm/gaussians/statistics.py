@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.parameters import CovarianceType
-
-# Axes of the second-order moments: components K, features D.
-_SECOND_ORDER = {"spherical": "K", "diag": "KD", "tied": "DD", "full": "KDD"}
+from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.parameters import covariance_kind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +35,9 @@ class MixtureStatistics:
         Number of frames; the sum of their weights.
     covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
         Kind of the mixture that made the statistics.
+    origins : array, shape (K, D), optional
+        Points that the moments of each component are about, in place of zero: moments of x less
+        its component's origin. Training uses them for components far narrower than the data.
 
     Raises
     ------
@@ -68,6 +69,7 @@ class MixtureStatistics:
     log_likelihood: float
     n_frames: float
     covariance_type: CovarianceType
+    origins: NDArray[np.float64] | None
 
     def __init__(
         self,
@@ -77,16 +79,15 @@ class MixtureStatistics:
         log_likelihood: float,
         n_frames: float,
         covariance_type: CovarianceType = "diag",
+        *,
+        origins: ArrayLike | None = None,
     ) -> None:
-        if not isinstance(covariance_type, str) or covariance_type not in _SECOND_ORDER:
-            raise InvalidInputError(
-                f"covariance_type must be one of {', '.join(map(repr, _SECOND_ORDER))}, found "
-                f"{covariance_type!r}"
-            )
+        covariance_kind(covariance_type)
         for name, value in (
             ("counts", counts),
             ("first_order", first_order),
             ("second_order", second_order),
+            ("origins", origins),
         ):
             array = None if value is None else np.array(value, dtype=np.float64)
             if array is not None:
@@ -107,19 +108,24 @@ class MixtureStatistics:
             raise InvalidInputError(f"counts must be >= 0, found {self.counts.min():g}")
 
     def _check_shapes(self) -> None:
-        axes = _SECOND_ORDER[self.covariance_type]
+        axes = self.kind.axes
         found = [self.first_order.shape]
         expected: list[tuple[int, ...]] = [(self.counts.size, *self.first_order.shape[1:])]
         if self.second_order is not None:
             found.append(self.second_order.shape)
-            sizes = dict(zip("KD", self.first_order.shape, strict=False))
-            expected.append(tuple(sizes.get(axis, -1) for axis in axes))
+            if self.first_order.ndim == 2:
+                expected.append(self.kind.shape(*self.first_order.shape))
         if self.counts.ndim != 1 or self.first_order.ndim != 2 or found != expected:
             shapes = ", ".join(str(shape) for shape in found)
             raise InvalidInputError(
                 f"statistics must have shapes (K,), (K, D), ({', '.join(axes)}"
                 f"{',' if len(axes) == 1 else ''}), found counts {self.counts.shape} with {shapes}"
             )
+
+    @property
+    def kind(self) -> Covariances:
+        """The formulas of the kind."""
+        return covariance_kind(self.covariance_type)
 
     @property
     def n_components(self) -> int:
@@ -141,10 +147,9 @@ class MixtureStatistics:
         covariance_type: CovarianceType = "diag",
     ) -> MixtureStatistics:
         """Give the statistics of no frame at all: what sums start from."""
-        sizes = {"K": n_components, "D": n_features}
         squares = None
         if second_order:
-            squares = np.zeros([sizes[axis] for axis in _SECOND_ORDER[covariance_type]])
+            squares = np.zeros(covariance_kind(covariance_type).shape(n_components, n_features))
         moments = np.zeros((n_components, n_features))
         return cls(np.zeros(n_components), moments, squares, 0.0, 0.0, covariance_type)
 
@@ -168,20 +173,20 @@ class MixtureStatistics:
                 f"statistics of different kinds of mixtures can't be added: "
                 f"{self.covariance_type} and {other.covariance_type}"
             )
-        second_order = None
-        if self.second_order is not None and other.second_order is not None:
-            second_order = self.second_order + other.second_order
-        elif self.second_order is not None or other.second_order is not None:
+        if (self.second_order is None) != (other.second_order is None):
             raise InvalidInputError(
                 "statistics with second-order moments can't be added to statistics without"
             )
-        return MixtureStatistics(
-            self.counts + other.counts,
-            self.first_order + other.first_order,
-            second_order,
-            self.log_likelihood + other.log_likelihood,
-            self.n_frames + other.n_frames,
-            self.covariance_type,
+        one, two = self.about_zero(), other.about_zero()
+        second = None
+        if one.second_order is not None and two.second_order is not None:
+            second = one.second_order + two.second_order
+        return one._with(
+            one.counts + two.counts,
+            one.first_order + two.first_order,
+            second,
+            log_likelihood=one.log_likelihood + two.log_likelihood,
+            n_frames=one.n_frames + two.n_frames,
         )
 
     def __radd__(self, other: object) -> MixtureStatistics:
@@ -192,59 +197,78 @@ class MixtureStatistics:
         """Weigh each frame by `factor`, which must be finite and >= 0."""
         if not 0 <= factor < np.inf:
             raise InvalidInputError(f"factor must be finite and >= 0, found {factor}")
-        return MixtureStatistics(
+        second = None if self.second_order is None else self.second_order * factor
+        return self._with(
             self.counts * factor,
             self.first_order * factor,
-            None if self.second_order is None else self.second_order * factor,
-            self.log_likelihood * factor,
-            self.n_frames * factor,
-            self.covariance_type,
+            second,
+            log_likelihood=self.log_likelihood * factor,
+            n_frames=self.n_frames * factor,
+            origins=self.origins,
         )
 
     def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> MixtureStatistics:
-        """Give the statistics of ``x * scale + shift``, both of shape (D,); likelihoods stay.
+        """Return the statistics of ``x * scale + shift``, both of shape (D,); likelihoods stay.
 
         Those of a spherical mixture need one scale for all features.
         """
-        scaled = self.first_order * scale
-        second_order = None
-        if self.second_order is not None:
-            second_order = self._rescaled_second_order(self.second_order, scaled, scale, shift)
-        return MixtureStatistics(
-            self.counts,
-            scaled + self.counts[:, None] * shift,
-            second_order,
-            self.log_likelihood,
-            self.n_frames,
-            self.covariance_type,
-        )
+        counts, first, second = self.about_zero()._moments
+        first = first * scale
+        if second is not None:
+            second = self.kind.moved(self.kind.rescaled(second, scale), counts, first, shift)
+        return self._with(counts, first + counts[:, None] * shift, second)
 
-    def _rescaled_second_order(
+    def about_zero(self) -> MixtureStatistics:
+        """Return the same with moments about zero; digits of the variances may be lost."""
+        if self.origins is None:
+            return self
+        counts, first, second = self._moments
+        if second is not None:
+            second = self.kind.moved(second, counts, first, self.origins)
+        return self._with(counts, first + counts[:, None] * self.origins, second)
+
+    def replaced(self, other: MixtureStatistics, places: NDArray[np.intp]) -> MixtureStatistics:
+        """Return the same with the moments of some components from `other`, as it has them."""
+        if self.kind.is_shared:
+            return self._with(*other._moments, origins=other.origins)
+        nothing = np.zeros_like(self.first_order)
+        mine = (*self._moments, self.origins if self.origins is not None else nothing)
+        theirs = (*other._moments, other.origins if other.origins is not None else nothing)
+        merged: list[Any] = []
+        for one, two in zip(mine, theirs, strict=True):
+            if one is not None and two is not None:
+                one = one.copy()
+                one[places] = two[places]
+            merged.append(one)
+        return self._with(*merged[:3], origins=merged[3])
+
+    def with_likelihood(self, log_likelihood: float) -> MixtureStatistics:
+        """Return the same moments with another log-likelihood."""
+        return self._with(*self._moments, log_likelihood=log_likelihood, origins=self.origins)
+
+    @property
+    def _moments(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+        return self.counts, self.first_order, self.second_order
+
+    def _with(
         self,
-        second_order: NDArray[np.float64],
-        scaled: NDArray[np.float64],
-        scale: NDArray[np.float64],
-        shift: NDArray[np.float64],
-    ) -> NDArray[np.float64]:
-        counts = self.counts
-        if self.covariance_type == "diag":
-            return np.asarray(
-                second_order * scale**2 + 2.0 * shift * scaled + counts[:, None] * shift**2
-            )
-        if self.covariance_type == "spherical":
-            if (scale != scale[0]).any():
-                raise InvalidInputError("spherical statistics need one scale for all features")
-            return np.asarray(
-                second_order * scale[0] ** 2 + 2.0 * scaled @ shift + counts * (shift @ shift)
-            )
-        if self.covariance_type == "tied":
-            counts, scaled = counts.sum(), scaled.sum(axis=0)
-        cross = scaled[..., :, None] * shift
-        return np.asarray(
-            second_order * np.outer(scale, scale)
-            + cross
-            + np.swapaxes(cross, -1, -2)
-            + counts[..., None, None] * np.outer(shift, shift)
+        counts: NDArray[Any],
+        first_order: NDArray[Any],
+        second_order: NDArray[Any] | None,
+        *,
+        log_likelihood: float | None = None,
+        n_frames: float | None = None,
+        origins: NDArray[np.float64] | None = None,
+    ) -> MixtureStatistics:
+        """Return statistics of the same kind, with the same totals where no others are given."""
+        return MixtureStatistics(
+            counts,
+            first_order,
+            second_order,
+            self.log_likelihood if log_likelihood is None else log_likelihood,
+            self.n_frames if n_frames is None else n_frames,
+            self.covariance_type,
+            origins=origins,
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -274,8 +298,9 @@ class MixtureStatistics:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes return statistics by this way: through the checks, read-only again.
-        parts = (self.counts, self.first_order, self.second_order)
-        return type(self), (*parts, self.log_likelihood, self.n_frames, self.covariance_type)
+        whole = self.about_zero()
+        totals = (self.log_likelihood, self.n_frames, self.covariance_type)
+        return type(self), (*whole._moments, *totals)
 
     def to_arrays(self) -> dict[str, NDArray[np.float64]]:
         """Give the statistics by name, ready to be stored; a missing second order is left out."""

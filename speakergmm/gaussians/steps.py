@@ -1,158 +1,150 @@
-"""E- and M-steps of training, that notice where float32 has lost what they are about.
-
-A variance is the difference of two sums, which float32 leaves with an error of some 1e-7 of the
-mean square. Where a component turns out far narrower than the data the difference is mostly error,
-and the step is made anew in float64.
-"""
+"""E- and M-steps of training, that notice where float32 has lost what they are about."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeAlias
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.errors import CollapsedComponentError
-from speakergmm.gaussians.centred import CentredStatistics
-from speakergmm.gaussians.density import NaturalParameters, standard_natural_parameters
+from speakergmm.gaussians.accumulate import FramesPass
+from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.parameters import AnyMixture, Mixture, Precision
+from speakergmm.gaussians.parameters import Gaussians
+from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared, Weighted, prepare
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.sums import About
 
-AnyStatistics: TypeAlias = MixtureStatistics | CentredStatistics
+Model = TypeVar("Model", bound=Weighted)
 
-# Part of a variance, roughly: the log-likelihood that a step gains changes by its square.
-_LARGEST_ROUNDING = 1e-2
-# Of a log-likelihood per frame, in nats; and what is left of float32's rounding in float64.
+# The error of a log-likelihood per frame is no less than rounding of the numbers themselves.
 _LEAST_ROUNDING = 1e-6
 _FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
-# Operations behind an element of a covariance, each of which may lose its last digit.
+# Roundings that a sum of squares, its mean, and the difference of the two go through.
 _OPERATIONS = 16
 
 
-def moment_rounding(standard: Mixture) -> float:
-    """Say what float64's rounding of covariances does to a log-likelihood per frame, in nats.
+class Steps(Generic[Model]):
+    """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
 
     Parameters
     ----------
-    standard : Mixture
-        In standardised coordinates, where the sums are made of which covariances are differences.
-
-    Returns
-    -------
-    float
-        Infinite where a covariance can't be inverted in float64.
+    frames : FramesPass
+        The frames to go over.
+    update : callable
+        ``(statistics, model) -> (model, UpdateReport)``.
+    standardisation : Standardisation
+        What turns frames into these coordinates.
+    least_rounding : float, optional
+        What to expect of a log-likelihood per frame at least, in nats.
 
     Notes
     -----
-    An element (i, j) of a covariance C is off by a few eps sqrt(q_i q_j), q the mean squares of
-    the features, and the log-determinant to first order by the trace of C^-1 times that. Where a
-    covariance is nearly singular, as of frames with a column that is there twice, this is far more
-    than eps.
-    """
-    if standard.covariance_type in ("spherical", "diag"):
-        inverses = 1.0 / standard.component_variances()
-        squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
-        sizes = (inverses * squares).sum(axis=1)
-    else:
-        try:
-            inverses = np.abs(np.linalg.inv(standard.covariances))
-        except np.linalg.LinAlgError:
-            return float("inf")
-        squares = np.maximum(1.0, standard.component_variances() + standard.means**2)
-        roots = np.sqrt(squares)
-        sizes = ((roots[:, None, :] @ inverses)[:, 0] * roots).sum(axis=1)
-    eps = float(np.finfo(np.float64).eps)
-    return 0.5 * _OPERATIONS * eps * float(standard.weights @ sizes)
-
-
-class Steps(Generic[AnyMixture]):
-    """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
-
-    What precision is used depends on the model alone, not on the iterations before.
-
-    Parameters
-    ----------
-    sum_statistics : callable
-        Called as ``sum_statistics(natural, precision)``: statistics of all frames.
-    update : callable
-        Called as ``update(statistics, model)``: new model and report.
-    standardisation : Standardisation
-        Of the frames.
-    precision : {"float32", "float64"}
-        The coarsest that may be used.
+    What the moments of a Gaussian lose in float32 counts where the next one is far narrower than
+    the data. So each update is looked at: Gaussians that it makes too narrow have their statistics
+    summed again, about their new means and in float64, from the few frames that are theirs
+    (`FramesPass.refine`). All others stay as they are.
     """
 
     def __init__(
         self,
-        sum_statistics: Callable[[NaturalParameters, Precision], AnyStatistics],
-        update: Callable[[AnyStatistics, AnyMixture], tuple[AnyMixture, UpdateReport]],
+        frames: FramesPass,
+        update: Callable[[MixtureStatistics, Model], tuple[Model, UpdateReport]],
         *,
         standardisation: Standardisation,
-        precision: Precision,
+        least_rounding: float = _LEAST_ROUNDING,
     ) -> None:
-        self._sum = sum_statistics
+        self._frames = replace(frames, largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
         self._update = update
         self._standardisation = standardisation
-        self._precision = precision
-        self._rounding = 0.0
-        self._of_moments = 0.0
-        # What the last accumulation found out on its way.
-        self._natural: tuple[AnyMixture, NaturalParameters] | None = None
-        self._updated: tuple[AnyStatistics, tuple[AnyMixture, UpdateReport]] | None = None
+        self._rounding = self._least_rounding = least_rounding
+        self._prepared: tuple[Model, Prepared] | None = None
+        self._updated: tuple[MixtureStatistics, tuple[Model, UpdateReport]] | None = None
 
-    def accumulate(self, model: AnyMixture) -> AnyStatistics:
+    def accumulate(self, model: Model) -> MixtureStatistics:
         """E-step, in float32 where that serves the update."""
-        natural = self._natural_of(model)
-        self._rounding = natural.rounding * _FLOAT64
-        self._of_moments = moment_rounding(model)
-        if natural.centred is not None:
-            # Neither densities nor moments lose more than the frames have lost already.
-            self._rounding = self._of_moments = 0.0
-        precision = self._precision
-        if natural.rounding > _LARGEST_ROUNDING:
-            precision = "float64"
+        prepared = self._prepared_for(model)
+        frames = self._frames
         while True:
-            statistics = self._sum(natural, precision)
-            if natural.centred is not None:
-                return statistics
+            likelihoods: list[NDArray[np.float32]] = []
+            dtype, exact = prepared.plan(frames.precision, frames.largest_rounding)
+            statistics = frames.accumulate(prepared, likelihoods)
             try:
                 updated = self._update(statistics, model)
-            except CollapsedComponentError:
-                if precision == "float64":
-                    return statistics
-                # The variance may be there, below float32's rounding.
-                precision = "float64"
-                continue
-            following = self._natural_of(updated[0])
-            if following.centred is not None:
-                # Or even below float64's.
-                natural = standard_natural_parameters(
-                    model, self._standardisation, origins=updated[0].means
-                )
-            elif precision == "float64" or following.rounding <= _LARGEST_ROUNDING:
                 break
-            precision = "float64"
-        if precision == "float32":
-            self._rounding = natural.rounding
-        self._updated = statistics, updated
+            except CollapsedComponentError:
+                if dtype == np.float64:
+                    # Not caught here: the loop may never come to this update.
+                    return statistics
+                frames = replace(frames, precision="float64")
+        while (narrow := self._too_narrow(updated[0], dtype, exact)).size:
+            about = About(narrow, self._prepared_for(updated[0]).gaussians.means[narrow])
+            statistics = frames.refine(prepared, statistics, about, likelihoods)
+            exact = np.union1d(exact, narrow)
+            updated = self._update(statistics, model)
+        self._note_rounding(prepared, dtype, exact)
+        self._updated = (statistics, updated)
         return statistics
+
+    def _too_narrow(
+        self, model: Model, dtype: np.dtype[Any], exact: NDArray[np.intp]
+    ) -> NDArray[np.intp]:
+        """Return what the moments of this pass do not serve, beyond the Gaussians `exact`."""
+        precision = dtype.name
+        following = self._prepared_for(model)
+        narrow = following.beyond(precision, self._frames.largest_rounding)
+        return np.setdiff1d(narrow, exact)
+
+    def _note_rounding(
+        self, prepared: Prepared, dtype: np.dtype[Any], exact: NDArray[np.intp]
+    ) -> None:
+        others = np.delete(np.arange(prepared.n_gaussians), exact)
+        rounding = of_moments = 0.0
+        if others.size:
+            rounding = float(prepared.rounding[others].max())
+            some = prepared.select(others)
+            weights = np.exp(np.minimum(some.log_weights, 0.0))
+            of_moments = moment_rounding(some.gaussians, weights)
+        unit = 1.0 if dtype == np.float32 else _FLOAT64
+        self._rounding = max(self._least_rounding, rounding * unit, of_moments)
 
     def rounding(self) -> float:
         """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
-        return max(_LEAST_ROUNDING, self._rounding, self._of_moments)
+        return self._rounding
 
-    def update(
-        self, statistics: AnyStatistics, model: AnyMixture
-    ) -> tuple[AnyMixture, UpdateReport]:
+    def update(self, statistics: MixtureStatistics, model: Model) -> tuple[Model, UpdateReport]:
         """M-step."""
         if self._updated is not None and self._updated[0] is statistics:
             return self._updated[1]
         return self._update(statistics, model)
 
-    def _natural_of(self, model: AnyMixture) -> NaturalParameters:
-        if self._natural is None or self._natural[0] is not model:
-            natural = standard_natural_parameters(model, self._standardisation)
-            self._natural = model, natural
-        return self._natural[1]
+    def _prepared_for(self, model: Model) -> Prepared:
+        if self._prepared is None or self._prepared[0] is not model:
+            gaussians, log_weights, weights = model.weighted()
+            prepared = prepare(gaussians, log_weights, self._standardisation, weights=weights)
+            self._prepared = (model, prepared)
+        return self._prepared[1]
+
+
+def moment_rounding(gaussians: Gaussians, weights: Array) -> float:
+    """Say what float64's rounding of covariances does to a log-likelihood per frame, in nats.
+
+    Sums of squares of z have a relative error of a few eps, and a covariance is what is left when
+    the squared mean is subtracted: sizes count in deviations of the narrowest direction.
+    """
+    variances = gaussians.variances()
+    squares = np.maximum(1.0, variances + gaussians.means**2)
+    if gaussians.kind.is_matrix:
+        try:
+            inverses = np.abs(np.linalg.inv(gaussians.own_covariances))
+        except np.linalg.LinAlgError:
+            return float("inf")
+        roots = np.sqrt(squares)
+        sizes = ((roots[:, None, :] @ inverses)[:, 0] * roots).sum(axis=1)
+    else:
+        sizes = (squares / variances).sum(axis=1)
+    return 0.5 * _OPERATIONS * float(np.finfo(np.float64).eps) * float(weights @ sizes)

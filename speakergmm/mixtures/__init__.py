@@ -12,31 +12,31 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from speakergmm.gaussians.accumulation import accumulate as accumulate
-    from speakergmm.gaussians.accumulation import accumulate_blocks as accumulate_blocks
-    from speakergmm.gaussians.diagonal import DiagonalMixture as DiagonalMixture
     from speakergmm.gaussians.em import EMResult as EMResult
     from speakergmm.gaussians.em import Iteration as Iteration
     from speakergmm.gaussians.em import UpdateReport as UpdateReport
     from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
     from speakergmm.gaussians.frames import FrameSource as FrameSource
-    from speakergmm.gaussians.full import FullMixture as FullMixture
-    from speakergmm.gaussians.kinds import make_mixture as make_mixture
-    from speakergmm.gaussians.maximum_likelihood import (
-        MaximumLikelihoodOptions as MaximumLikelihoodOptions,
-    )
-    from speakergmm.gaussians.maximum_likelihood import (
-        update_maximum_likelihood as update_maximum_likelihood,
-    )
-    from speakergmm.gaussians.parameters import Mixture as Mixture
-    from speakergmm.gaussians.spherical import SphericalMixture as SphericalMixture
-    from speakergmm.gaussians.splitting import grow as grow
-    from speakergmm.gaussians.splitting import split_component as split_component
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
-    from speakergmm.gaussians.tied import TiedMixture as TiedMixture
+    from speakergmm.mixtures.accumulation import accumulate as accumulate
+    from speakergmm.mixtures.accumulation import accumulate_blocks as accumulate_blocks
     from speakergmm.mixtures.adaptation import adapt as adapt
     from speakergmm.mixtures.adaptation import adapt_means as adapt_means
     from speakergmm.mixtures.adaptation import adapt_weights as adapt_weights
+    from speakergmm.mixtures.maximum_likelihood import (
+        MaximumLikelihoodOptions as MaximumLikelihoodOptions,
+    )
+    from speakergmm.mixtures.maximum_likelihood import (
+        update_maximum_likelihood as update_maximum_likelihood,
+    )
+    from speakergmm.mixtures.mixture import DiagonalMixture as DiagonalMixture
+    from speakergmm.mixtures.mixture import FullMixture as FullMixture
+    from speakergmm.mixtures.mixture import Mixture as Mixture
+    from speakergmm.mixtures.mixture import SphericalMixture as SphericalMixture
+    from speakergmm.mixtures.mixture import TiedMixture as TiedMixture
+    from speakergmm.mixtures.mixture import make_mixture as make_mixture
+    from speakergmm.mixtures.splitting import grow as grow
+    from speakergmm.mixtures.splitting import split_component as split_component
     from speakergmm.mixtures.starts.initialisation import initialise_kmeans as initialise_kmeans
     from speakergmm.mixtures.starts.initialisation import initialise_random as initialise_random
     from speakergmm.mixtures.starts.initialisation import (

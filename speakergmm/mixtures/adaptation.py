@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.diagonal import DiagonalMixture
 from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.maximum_likelihood import check_statistics
-from speakergmm.gaussians.parameters import AnyMixture, mixture_of
 from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.updates import check_statistics
+from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, mixture_of
 
 
 def adapt(
@@ -88,7 +87,8 @@ def adapt(
         raise InvalidInputError(
             f"variance_floor must lie in 0..1 (below 1), found {variance_floor}"
         )
-    second_order = check_statistics(statistics, prior, needs_second_order="variances" in chosen)
+    check_statistics(statistics, prior.gaussians, needs_second_order="variances" in chosen)
+    second_order = statistics.second_order
     _check_relevance_factor(relevance_factor)
     weights, means, covariances = prior.weights, prior.means, prior.covariances
     report = UpdateReport()

@@ -13,23 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate_standardised
-from speakergmm.gaussians.centred import CentredStatistics
-from speakergmm.gaussians.density import NaturalParameters, check_precision
-from speakergmm.gaussians.diagonal import DiagonalMixture
+from speakergmm.gaussians.accumulate import FramesPass, check_number
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_maximisation
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.gaussians.prepare import check_precision
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.mixtures.fingerprint import frames_fingerprint
+from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.parameters import AnyMixture, Mixture, Precision, mixture_of
-from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import Survey, survey_frames
-from speakergmm.mixtures.fingerprint import frames_fingerprint
+from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, Mixture, mixture_of
 from speakergmm.mixtures.starts.initialisation import (
     initialise_kmeans,
     initialise_random,
@@ -290,34 +288,22 @@ def _train(
     **loop: Any,
 ) -> EMResult[AnyMixture]:
     """Expectation-maximisation from a start in standardised coordinates, where it stays."""
-
-    def sum_statistics(
-        natural: NaturalParameters, precision: Precision
-    ) -> MixtureStatistics | CentredStatistics:
-        statistics = accumulate_standardised(
-            natural,
-            source,
-            covariance_type=start.covariance_type,
-            sample_weight=sample_weight,
-            precision=precision,
-            n_jobs=n_jobs,
-            # The survey has been through all frames.
-            trusted=True,
-        )
-        # With weights, those of frames that are missing or new would have been missed before.
-        if sample_weight is None and statistics.n_frames != survey.n_frames:
-            raise _changed(survey.n_frames, int(statistics.n_frames))
-        return statistics
-
+    frames = FramesPass(
+        source,
+        sample_weight,
+        precision=precision,
+        n_jobs=n_jobs,
+        # The survey has been through all frames.
+        trusted=True,
+        n_frames=survey.n_frames,
+    )
     update = partial(
         update_maximum_likelihood,
         options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
         data_variance=survey.variance / standardisation.scale**2,
         frame_weight=average_frame_weight(sample_weight),
     )
-    steps: Steps[AnyMixture] = Steps(
-        sum_statistics, update, standardisation=standardisation, precision=precision
-    )
+    steps: Steps[AnyMixture] = Steps(frames, update, standardisation=standardisation)
     run = partial(
         expectation_maximisation,
         start,
@@ -344,13 +330,6 @@ def _train(
         return run(checkpoint=file.record, resume=file.state)
 
 
-def _changed(expected: int, found: int) -> InvalidInputError:
-    return InvalidInputError(
-        f"the frames must be the same each time they are read, found {expected} the first time "
-        f"and {found} later"
-    )
-
-
 def _draw_frames(
     source: FrameSource,
     survey: Survey,
@@ -369,8 +348,7 @@ def _draw_frames(
         standardisation.apply(rows, sample[filled:stop])
         first_frame += len(block)
         filled = stop
-    if first_frame != survey.n_frames:
-        raise _changed(survey.n_frames, first_frame)
+    check_number(survey.n_frames, first_frame)
     return sample
 
 

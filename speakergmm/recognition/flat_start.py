@@ -86,7 +86,7 @@ def flat_models(
         count = max(1, round(_QUIET * len(found))) if len(found) else 0
         quiet.add(found[np.argsort(found[:, column], kind="stable")[:count]])
     bank = flat.bank
-    means, variances = np.array(bank.mixture.means), np.array(bank.mixture.covariances)
+    means, variances = np.array(bank.gaussians.means), np.array(bank.gaussians.covariances)
     for unit in silences:
         pdfs = flat.tying.pdfs(flat.unit_number(unit))
         means[pdfs] = quiet.mean

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.parameters import Mixture, mixture_of
+from speakergmm.mixtures.mixture import Mixture, mixture_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -30,8 +30,8 @@ from speakergmm.features.recordings import (
     cached_extractor,
     map_recordings,
 )
-from speakergmm.gaussians.parameters import Mixture, mixture_of
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
+from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 

@@ -16,8 +16,8 @@ from speakergmm.errors import (
 )
 from speakergmm.features import Features
 from speakergmm.gaussians.frames import check_frames, refuse_path
-from speakergmm.gaussians.parameters import mixture_of
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.mixtures.mixture import mixture_of
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
 

@@ -10,9 +10,9 @@ accord; the column "in" says where densities were.
 
 import numpy as np
 
-from speakergmm.gaussians.density import evaluation_dtype, natural_parameters
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
+from speakergmm.mixtures.mixture import ready
 
 KINDS = ("spherical", "diag", "tied", "full")
 # Name, offset of all features, decades over which scales vary, deviation of components relative to
@@ -95,7 +95,7 @@ def print_table():
     for case, *parameters in CASES:
         for kind in KINDS:
             model, X = make_case(kind, *parameters)
-            dtype = evaluation_dtype(natural_parameters(model), "float32")
+            dtype = ready(model).plan("float32")[0]
             errors = compare(model, X)
             worst = {name: max(worst[name], errors[name]) for name in names}
             line = "".join(f"{errors[name]:13.1e}" for name in names)

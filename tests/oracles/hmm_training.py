@@ -178,7 +178,7 @@ def gaussian_log_densities(bank, X):
     columns = [
         log(weight) + gaussian_logpdf(X, mean, variance).sum(axis=1)
         for weight, mean, variance in zip(
-            bank.weights, bank.mixture.means, bank.mixture.component_variances(), strict=True
+            bank.weights, bank.gaussians.means, bank.gaussians.variances(), strict=True
         )
     ]
     return np.stack(columns, axis=1)
@@ -227,7 +227,7 @@ def maximised(models, X, gamma, transitions, *, floor=1e-12):
     """The models that posteriors (T, G) and counts of transitions make most likely."""
     bank = models.bank
     counts = gamma.sum(axis=0)
-    means, variances = bank.mixture.means.copy(), bank.mixture.component_variances().copy()
+    means, variances = bank.gaussians.means.copy(), bank.gaussians.variances().copy()
     weights = bank.weights.copy()
     for part in parts(bank.offsets):
         if counts[part].sum() > 0:
@@ -308,8 +308,8 @@ def sample_unit(rng, models, unit):
         p = pdf_of(models, unit, state)
         part = slice(models.bank.offsets[p], models.bank.offsets[p + 1])
         g = part.start + rng.choice(part.stop - part.start, p=models.bank.weights[part])
-        deviation = np.sqrt(models.bank.mixture.component_variances()[g])
-        frames.append(rng.normal(models.bank.mixture.means[g], deviation))
+        deviation = np.sqrt(models.bank.gaussians.variances()[g])
+        frames.append(rng.normal(models.bank.gaussians.means[g], deviation))
 
 
 def sample(rng, models, words, lexicon, **silences):

@@ -242,7 +242,7 @@ def test_updates_and_growth_make_banks(seed, sizes, grown):
         variance_floor=floor, min_occupancy=float(rng.choice([0.0, 1.0, 3.0])),
     )  # fmt: skip
     assert updated.n_gaussians == bank.n_gaussians - report.n_removed
-    assert (updated.mixture.component_variances() >= floor * (1 - 1e-12)).all()
+    assert (updated.gaussians.variances() >= floor * (1 - 1e-12)).all()
     larger = grow_bank(updated, updated.sizes + grown)
     assert larger.sizes.tolist() == (updated.sizes + grown).tolist()
     for number in range(bank.n_pdfs):

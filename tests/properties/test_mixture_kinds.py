@@ -5,7 +5,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from oracles.mixtures import KINDS, random_parameters
 
-from speakergmm.gaussians.density import natural_parameters
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     accumulate,
@@ -14,6 +13,7 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
+from speakergmm.mixtures.mixture import ready
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)
@@ -40,7 +40,7 @@ def problems(draw, kinds=KINDS, max_frames=60):
 
 def errors_of(model):
     """Tolerances for float64 and float32: the latter from what the core itself expects."""
-    return zip(PRECISIONS, (1e-10, 1e-4 + 4 * natural_parameters(model).rounding), strict=True)
+    return zip(PRECISIONS, (1e-10, 1e-4 + 4 * ready(model).rounding.max()), strict=True)
 
 
 def scale_of(statistics):
@@ -327,7 +327,7 @@ def test_em_never_loses(problem):
         falls = (objectives[:-1] - objectives[1:])[plain[:-1]]
         if precision == "float32":
             # What float32 leaves of a log-density, as the core itself expects it.
-            rounding = max(rounding, natural_parameters(result.model).rounding)
+            rounding = max(rounding, ready(result.model).rounding.max())
         assert falls.max(initial=0.0) <= rounding * max(1.0, np.abs(objectives).max())
         assert result.convergence != "decreased"
 

@@ -18,8 +18,6 @@ from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
 from speakergmm.estimators.hmm.starts import EmissionStart
 from speakergmm.estimators.storage import Storable
-from speakergmm.gaussians.kinds import make_mixture, mixture_kind
-from speakergmm.gaussians.parameters import Mixture
 from speakergmm.hmm.models.dense import (
     HiddenMarkovParameters,
     check_parameters,
@@ -41,6 +39,7 @@ from speakergmm.hmm.training.sequences import (
     as_sequences,
     check_sequence_weights,
 )
+from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_kind
 from speakergmm.parallel import effective_jobs
 from speakergmm.records import Types
 

@@ -12,14 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.density import (
-    NaturalParameters,
-    block_size,
-    evaluation_dtype,
-    log_density,
-    natural_parameters,
-)
+from speakergmm.gaussians.evaluation import Evaluator, block_size
 from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.prepare import Prepared, prepare_in_features
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import state_graph, stationary_distribution
 from speakergmm.hmm.models.dense_sampling import draw
@@ -228,13 +223,12 @@ class HiddenMarkovInference:
         """Call `function` with the log-emissions (T_r, S) and the number of each sequence."""
         model = self._parameters()
         sequences = as_sequences(X, lengths, n_features=model.n_features)
-        mixture, log_weights = model.flat_mixture()
-        natural = natural_parameters(mixture, log_weights=log_weights)
+        prepared = prepared_for(model)
 
         def work(numbers: range) -> list[Any]:
             first = sequences.bounds[numbers.start]
             frames = sequences.frames[first : sequences.bounds[numbers.stop]]
-            emissions = log_emissions(model, natural, frames, precision=self.precision)
+            emissions = log_emissions(model, prepared, frames, precision=self.precision)
             return [
                 function(
                     emissions[sequences.bounds[r] - first : sequences.bounds[r + 1] - first], r
@@ -257,7 +251,7 @@ class HiddenMarkovInference:
 
 
 def log_emissions(
-    model: HiddenMarkovParameters, natural: NaturalParameters, frames: Frames, *, precision: str
+    model: HiddenMarkovParameters, prepared: Prepared, frames: Frames, *, precision: str
 ) -> NDArray[np.float64]:
     """Log-densities (T, S) of frames (T, D) under the states of a model, in feature units.
 
@@ -265,7 +259,7 @@ def log_emissions(
     ----------
     model : HiddenMarkovParameters
         The model; only its shape is looked at.
-    natural : NaturalParameters
+    prepared : Prepared
         Of all its Gaussians, in any coordinates.
     frames : array, shape (T, D)
         In feature units.
@@ -275,16 +269,23 @@ def log_emissions(
     from speakergmm.hmm.training import dense_kernels as kernels
 
     emissions = np.empty((len(frames), model.n_states))
-    dtype = evaluation_dtype(natural, precision)
+    size = max(1, min(len(frames), block_size(prepared.n_gaussians, prepared.n_rows)))
+    evaluator = Evaluator(prepared, precision=precision, block_frames=size)
     mix: Any = kernels.mix_states_double
-    if dtype == np.float32:
+    if evaluator.dtype == np.float32:
         mix = kernels.mix_states_single
-    size = block_size(natural.n_components, natural.basis.n_rows)
+    densities = np.empty((size, prepared.n_gaussians), evaluator.dtype)
     for start in range(0, len(frames), size):
         block = frames[start : start + size]
-        densities = log_density(natural, block, precision=dtype.name)
-        mix(densities, model.n_mix, emissions[start : start + len(block)])
+        evaluator.log_densities(block, densities[: len(block)])
+        mix(densities[: len(block)], model.n_mix, emissions[start : start + len(block)])
     return emissions
+
+
+def prepared_for(model: HiddenMarkovParameters) -> Prepared:
+    """Return the Gaussians of all states, made ready for frames in feature units."""
+    gaussians, log_weights, weights = model.weighted()
+    return prepare_in_features(gaussians, log_weights, weights=weights)
 
 
 class _naming:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.kinds import mixture_kind
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.dense import least_variances
 from speakergmm.hmm.training.sequences import Sequences
@@ -45,7 +45,7 @@ class EmissionStart:
         covariance_type: str,
     ) -> None:
         self._covariance_type = covariance_type
-        self._kind = mixture_kind(covariance_type)
+        self._kind = covariance_kind(covariance_type)
         self._variance = moments[1]
         self._standardisation = Standardisation.from_moments(
             *moments, isotropic=covariance_type == "spherical"

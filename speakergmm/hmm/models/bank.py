@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.parameters import CovarianceType, Mixture
+from speakergmm.gaussians.parameters import Gaussians
+from speakergmm.mixtures.mixture import Mixture, make_mixture
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
@@ -74,7 +75,7 @@ class MixtureBank:
 
     offsets: NDArray[np.int64]
     weights: NDArray[np.float64]
-    mixture: Mixture
+    gaussians: Gaussians
 
     def __post_init__(self) -> None:
         """Freeze and check."""
@@ -82,7 +83,7 @@ class MixtureBank:
         object.__setattr__(self, "weights", np.array(self.weights, np.float64))
         for array in (self.offsets, self.weights):
             array.setflags(write=False)
-        if self.mixture.covariance_type == "tied":
+        if self.gaussians.covariance_type == "tied":
             raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
         ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []
         if ends != [0, len(self.weights)] or (np.diff(self.offsets) < 1).any():
@@ -94,9 +95,9 @@ class MixtureBank:
         # A comparison with NaN is false.
         if not ((self.weights >= 0).all() and (np.abs(sums - 1.0) <= 1e-6).all()):
             raise InvalidInputError("weights of each pdf must not be negative and must sum to 1")
-        if self.mixture.n_components != len(self.weights):
+        if self.gaussians.n_gaussians != len(self.weights):
             raise InvalidInputError(
-                f"{len(self.weights)} weights for {self.mixture.n_components} Gaussians"
+                f"{len(self.weights)} weights for {self.gaussians.n_gaussians} Gaussians"
             )
 
     @classmethod
@@ -112,9 +113,10 @@ class MixtureBank:
         """Build from arrays; weights are those within each pdf."""
         offsets = np.asarray(offsets, np.int64)
         weights = np.asarray(weights, np.float64)
-        share = weights / max(len(offsets) - 1, 1)
-        share = share / share.sum()
-        return cls(offsets, weights, make_mixture(covariance_type, share, means, covariances))
+        # The checks of a mixture; weights are those within each pdf.
+        even = np.full(len(weights), 1.0 / max(len(weights), 1))
+        mixture = make_mixture(covariance_type, even, means, covariances)
+        return cls(offsets, weights, mixture.gaussians)
 
     @classmethod
     def from_mixtures(cls, mixtures: Sequence[Mixture]) -> Self:
@@ -156,7 +158,7 @@ class MixtureBank:
     @property
     def n_features(self) -> int:
         """Number of features of a frame, D."""
-        return self.mixture.n_features
+        return self.gaussians.n_features
 
     @property
     def sizes(self) -> NDArray[np.int64]:
@@ -175,10 +177,10 @@ class MixtureBank:
         part = slice(self.offsets[number], self.offsets[number + 1])
         weights = self.weights[part]
         return make_mixture(
-            self.mixture.covariance_type,
+            self.gaussians.covariance_type,
             weights / weights.sum(),
-            self.mixture.means[part],
-            self.mixture.covariances[part],
+            self.gaussians.means[part],
+            self.gaussians.covariances[part],
         )
 
     def evaluate(
@@ -193,7 +195,7 @@ class MixtureBank:
         pdfs : array of int, shape (P,), optional
             Which pdfs; by default all.
         precision : {"float32", "float64"}, default="float32"
-            In which the densities are evaluated; see `speakergmm.gaussians.density`.
+            In which the densities are evaluated; see `speakergmm.gaussians.prepare`.
 
         Raises
         ------
@@ -231,9 +233,9 @@ class MixtureBank:
         return {
             "offsets": self.offsets,
             "weights": self.weights,
-            "means": self.mixture.means,
-            "covariances": self.mixture.covariances,
-            "covariance_type": self.mixture.covariance_type,
+            "means": self.gaussians.means,
+            "covariances": self.gaussians.covariances,
+            "covariance_type": self.gaussians.covariance_type,
         }
 
     @classmethod
@@ -254,60 +256,31 @@ class BankEvaluator:
     """
 
     def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
-        from speakergmm.gaussians.density import evaluation_dtype, natural_parameters
+        from speakergmm.gaussians.prepare import prepare_in_features
 
         with np.errstate(divide="ignore"):
             log_weights = np.log(bank.weights)
-        self._bank = bank
-        self._precision = precision
-        self._natural = natural_parameters(bank.mixture, log_weights=log_weights)
-        self._single = evaluation_dtype(self._natural, precision) == np.float32
-        # A row a Gaussian, so that those of some pdfs are copied whole.
-        constants = np.zeros(len(self._natural.components))
-        constants[0] = self._natural.coordinates.log_volume
-        self._rows = np.ascontiguousarray(self._natural.components.T - constants, np.float32)
+        self._bank, self._precision = bank, precision
+        self._prepared = prepare_in_features(bank.gaussians, log_weights)
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
         """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
+        from speakergmm.gaussians.evaluation import Evaluator
         from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 
         offsets, gaussians = self._part(pdfs)
-        if self._single:
-            densities = self._single_densities(frames, gaussians)
-        else:
-            densities = self._densities(frames, gaussians)
+        prepared = self._prepared
+        if len(gaussians) < prepared.n_gaussians:
+            prepared = prepared.select(gaussians)
+        size = max(1, min(len(frames), _BLOCK_FRAMES))
+        evaluator = Evaluator(prepared, precision=self._precision, block_frames=size)
+        # Frames lie along the rows in memory.
+        densities = np.empty((len(gaussians), len(frames)), self._precision).T
+        for start in range(0, len(frames), size):
+            piece = slice(start, start + size)
+            evaluator.log_densities(frames[piece], densities[piece])
         sums = np.ascontiguousarray(sum_by_pdf(densities, offsets))
         return Emissions(sums, densities, offsets, gaussians)
-
-    def _single_densities(
-        self, frames: Frames, gaussians: NDArray[np.int64]
-    ) -> NDArray[np.floating[Any]]:
-        """Densities (T, G) in float32, with frames along the rows in memory."""
-        from speakergmm.gaussians.expansion import Expander
-
-        rows = self._rows if len(gaussians) == len(self._rows) else self._rows[gaussians]
-        if not len(frames):
-            return np.empty((0, len(gaussians)), np.float32)
-        size = min(len(frames), _BLOCK_FRAMES)
-        expander = Expander(self._natural, dtype=np.float32, block_frames=size)
-        turned = np.empty((len(gaussians), len(frames)), np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            for start in range(0, len(frames), size):
-                block = expander.expand(frames[start : start + size])
-                np.matmul(rows, block, out=turned[:, start : start + size])
-            lost = np.flatnonzero(~np.isfinite(turned.sum(axis=0)))
-        if lost.size:
-            # Frames so far away that squares overflow: their densities still are numbers.
-            turned[:, lost] = self._densities(frames[lost], gaussians).T
-        return turned.T
-
-    def _densities(self, frames: Frames, gaussians: NDArray[np.int64]) -> NDArray[np.floating[Any]]:
-        """Densities (T, G) as the mixture core has them."""
-        from speakergmm.gaussians.density import log_density
-
-        columns = np.ascontiguousarray(self._natural.components[:, gaussians])
-        natural = replace(self._natural, components=columns)
-        return log_density(natural, frames, precision=self._precision)
 
     def _part(self, pdfs: ArrayLike | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         if pdfs is None:

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.full import check_covariances
-from speakergmm.gaussians.kinds import make_mixture, mixture_kind
-from speakergmm.gaussians.parameters import Mixture
+from speakergmm.gaussians.matrices import check_covariances
+from speakergmm.gaussians.parameters import Gaussians, covariance_kind
 
 # How far probabilities may be from summing to one, as hmmlearn allows it.
 _SUM_TOLERANCE = 1e-5
@@ -98,38 +97,32 @@ class HiddenMarkovParameters:
             factor = np.outer(scale, scale)
         return replace(self, means=self.means * scale + shift, covars=self.covars * factor)
 
-    def flat_mixture(self) -> tuple[Mixture, NDArray[np.float64]]:
-        """Give the Gaussians of all states as one mixture, state by state.
+    def weighted(
+        self,
+    ) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the Gaussians of all states, state by state, with what weighs them.
 
-        Returns
-        -------
-        mixture : Mixture
-            Of S M components; of a tied model, with full covariances.
-        log_weights : array, shape (S M,)
-            Logarithms of the weights within the states, minus infinity where they are zero.
-
-        Notes
-        -----
-        A component of weight zero stands where the heaviest of its state does: what it was before
-        must not decide in which coordinates or precision the others are evaluated.
+        Log-weights are those within each state; weights are those of all states together. A
+        component without weight takes part nowhere, but must not disturb the coordinates: it is
+        given the place of the heaviest of its state.
         """
-        n_components = self.n_states * self.n_mix
-        means = self.means.copy()
-        covars = np.array(self.component_covars())
+        n_gaussians = self.n_states * self.n_mix
+        means, covars, owner = self.means.copy(), np.array(self.covars), None
+        tied = self.covariance_type == "tied"
         for state, component in np.argwhere(self.weights == 0):
             heaviest = self.weights[state].argmax()
             means[state, component] = means[state, heaviest]
-            covars[state, component] = covars[state, heaviest]
-        kind = "full" if self.covariance_type == "tied" else self.covariance_type
-        weights = self.weights.reshape(n_components)
-        mixture = make_mixture(
-            kind,
-            weights / weights.sum(),
-            means.reshape(n_components, -1),
-            covars.reshape(n_components, *covars.shape[2:]),
-        )
+            if not tied:
+                covars[state, component] = covars[state, heaviest]
+        if tied:
+            owner = np.repeat(np.arange(self.n_states), self.n_mix)
+        else:
+            covars = covars.reshape(n_gaussians, *covars.shape[2:])
+        kind = covariance_kind("full" if tied else self.covariance_type)
+        gaussians = Gaussians(kind, means.reshape(n_gaussians, -1), covars, owner)
+        weights = self.weights.reshape(n_gaussians)
         with np.errstate(divide="ignore"):
-            return mixture, np.log(weights)
+            return gaussians, np.log(weights), weights / weights.sum()
 
 
 def least_variances(min_covar: float, variance: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,7 +157,7 @@ def check_parameters(
         If the kind is unknown, a shape is not that of the model, a value is not finite,
         probabilities are negative or don't sum to one, or a covariance is not positive (definite).
     """
-    mixture_kind(covariance_type)
+    covariance_kind(covariance_type)
     means = _array("means_", means, 3)
     n_features = means.shape[2]
     _check_shape("means_", means, (n_states, n_mix, n_features))

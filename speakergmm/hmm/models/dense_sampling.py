@@ -50,9 +50,11 @@ def draw(
     shares = _cumulative(model.weights)[states]
     components = (shares <= random_state.random_sample((n_frames, 1))).sum(axis=1)
     flat = states * model.n_mix + components
-    mixture, _ = model.flat_mixture()
+    gaussians, _, _ = model.weighted()
     noise = random_state.standard_normal((n_frames, model.n_features))
-    return np.asarray(mixture.means[flat] + mixture.colour(noise, flat)), states
+    return np.asarray(
+        gaussians.means[flat] + gaussians.kind.colour(gaussians.own_covariances, noise, flat)
+    ), states
 
 
 def _cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

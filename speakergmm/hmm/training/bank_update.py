@@ -68,16 +68,16 @@ def update_bank(
     InvalidInputError
         If the covariances are not diagonal.
     """
-    if bank.mixture.covariance_type != "diag":
+    if bank.gaussians.covariance_type != "diag":
         raise InvalidInputError(
-            f"training needs diagonal covariances, found {bank.mixture.covariance_type}"
+            f"training needs diagonal covariances, found {bank.gaussians.covariance_type}"
         )
     pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
     enough = counts > max(min_occupancy, 1e-8)
     divisor = np.where(enough, counts, 1.0)[:, None]
-    means = np.where(enough[:, None], first_order / divisor, bank.mixture.means)
+    means = np.where(enough[:, None], first_order / divisor, bank.gaussians.means)
     variances = np.where(
-        enough[:, None], second_order / divisor - means**2, bank.mixture.component_variances()
+        enough[:, None], second_order / divisor - means**2, bank.gaussians.variances()
     )
     floored = enough[:, None] & (variances < variance_floor)
     variances = np.where(floored, variance_floor, variances)
@@ -182,8 +182,8 @@ def grow_bank(
     for pdf in range(bank.n_pdfs):
         part = slice(bank.offsets[pdf], bank.offsets[pdf + 1])
         w = bank.weights[part].tolist()
-        m = list(bank.mixture.means[part])
-        v = list(bank.mixture.component_variances()[part])
+        m = list(bank.gaussians.means[part])
+        v = list(bank.gaussians.variances()[part])
         rng = np.random.default_rng([*seed, pdf])
         while len(w) < sizes[pdf]:
             heaviest = int(np.argmax(w))

@@ -14,14 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.density import (
-    NaturalParameters,
-    block_size,
-    evaluation_dtype,
-    standard_natural_parameters,
-)
-from speakergmm.gaussians.expansion import Expander
+from speakergmm.gaussians.evaluation import Evaluator, block_size
+from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared, prepare
 from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.training.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.parallel import threaded_map
@@ -114,102 +110,87 @@ class ExpectationStep:
                 f"through the states needs",
             )
 
-    def natural(
-        self, model: HiddenMarkovParameters, *, origins: NDArray[np.float64] | None = None
-    ) -> NaturalParameters:
-        """Natural parameters of all Gaussians of a model in standardised coordinates.
-
-        With `origins`, shape (S, M, D), moments will be about these.
-        """
-        mixture, log_weights = model.flat_mixture()
-        if origins is not None:
-            origins = origins.reshape(mixture.means.shape)
+    def prepared(self, model: HiddenMarkovParameters) -> Prepared:
+        """All Gaussians of a model in standardised coordinates, made ready."""
+        gaussians, log_weights, weights = model.weighted()
         with np.errstate(over="ignore", invalid="ignore"):
-            natural = standard_natural_parameters(
-                mixture, self._standardisation, log_weights=log_weights, origins=origins
-            )
-        if not np.isfinite(natural.components).all():
+            prepared = prepare(gaussians, log_weights, self._standardisation, weights=weights)
+        if not np.isfinite(prepared.columns).all():
             raise InvalidInputError(
                 "means lie too far from the frames, or covariances are too small, for float64; "
                 "start elsewhere"
             )
-        return natural
+        return prepared
 
     def run(
-        self, model: HiddenMarkovParameters, natural: NaturalParameters, *, precision: str
+        self,
+        model: HiddenMarkovParameters,
+        prepared: Prepared,
+        *,
+        precision: str,
+        about: About | None = None,
     ) -> HiddenMarkovStatistics:
         """Sum the statistics under a model in standardised coordinates.
 
         Parameters
         ----------
         model : HiddenMarkovParameters
-            The model.
-        natural : NaturalParameters
-            What `natural` gave for it.
+        prepared : Prepared
+            The same model's Gaussians.
         precision : {"float32", "float64"}
-            Of densities and of the products of a group; groups are summed in float64.
-
-        Raises
-        ------
-        ImpossibleSequenceError
-            If a sequence is impossible under the model; it is named.
+            Of densities and products.
+        about : About, optional
+            Gaussians whose moments are to be about points of their own, beside those that have to.
         """
         from speakergmm.hmm.models.dense_graph import with_probabilities
 
         graph = with_probabilities(self._graph, model.startprob, model.transmat)
-        work = _Work(natural, graph, model.n_mix, precision, self._arithmetic)
+        work = _Work(prepared, graph, model.n_mix, precision, self._arithmetic, about)
         chosen = self._weights > 0
-        # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait here.
         idle: list[_GroupEvaluator] = []
 
         def sum_group(numbers: range) -> _Partial:
-            evaluator = idle.pop() if idle else _GroupEvaluator(work)
+            try:
+                evaluator = idle.pop()
+            except IndexError:
+                evaluator = _GroupEvaluator(work)
             part = evaluator.sum(self._sequences, numbers, self._weights)
             idle.append(evaluator)
             return part
 
         groups = self._sequences.groups(work.block_frames, chosen)
+        # In the order of the sequences, whichever thread was first: sums round the same way.
         parts = threaded_map(sum_group, groups, n_jobs=self._n_jobs)
         total = next(iter(parts))
         for part in parts:
             total.add(part)
-        return self._as_statistics(model, natural, graph, total)
+        return self._as_statistics(model, graph, total)
 
     def _as_statistics(
-        self,
-        model: HiddenMarkovParameters,
-        natural: NaturalParameters,
-        graph: Graph,
-        total: _Partial,
+        self, model: HiddenMarkovParameters, graph: Graph, total: _Partial
     ) -> HiddenMarkovStatistics:
-        shape, n_features = (model.n_states, model.n_mix), natural.n_features
-        total.scale(self._unit)
+        shape, unit = (model.n_states, model.n_mix), self._unit
         starts = np.zeros(model.n_states)
-        np.add.at(starts, graph.entry_state, total.entry_counts)
+        np.add.at(starts, graph.entry_state, total.entry_counts * unit)
         transitions = np.zeros((model.n_states, model.n_states))
-        np.add.at(transitions, (graph.source, graph.target), total.arc_counts)
-        second: NDArray[np.float64] | None
-        second = natural.basis.second_order(total.moments[n_features + 1 :])
-        first = total.moments[1 : n_features + 1].T
-        if natural.centred is None:
-            origins = np.zeros((*shape, n_features))
-            first, second = natural.coordinates.moments_to_standard(first, second)
-        else:
-            origins = natural.centred.origins.reshape(*shape, n_features)
-        assert second is not None
-        second = second.reshape(*shape, *second.shape[1:])
+        np.add.at(transitions, (graph.source, graph.target), total.arc_counts * unit)
+        found = total.gaussians.statistics(unit)
+        assert found.second_order is not None
+        second = found.second_order.reshape(*shape, *found.second_order.shape[1:])
         if model.covariance_type == "tied":
             second = second.sum(axis=1)
+        origins = np.zeros((*shape, found.n_features))
+        if found.origins is not None:
+            origins = found.origins.reshape(origins.shape)
         return HiddenMarkovStatistics(
             starts=starts,
             transitions=transitions,
-            # Sums of float32 products of positive numbers, but a padded product may give -0.
-            counts=np.abs(total.moments[0]).reshape(shape),
+            counts=found.counts.reshape(shape),
             origins=origins,
-            first_order=first.reshape(*shape, n_features),
+            first_order=found.first_order.reshape(origins.shape),
             second_order=second,
-            log_likelihood=total.log_likelihood,
-            n_frames=total.n_frames,
+            log_likelihood=found.log_likelihood,
+            n_frames=found.n_frames,
         )
 
 
@@ -217,26 +198,14 @@ class ExpectationStep:
 class _Partial:
     """Sums over a group, and then over all."""
 
-    moments: NDArray[np.float64]
+    gaussians: GaussianSums
     arc_counts: NDArray[np.float64]
     entry_counts: NDArray[np.float64]
-    log_likelihood: float
-    n_frames: float
 
     def add(self, other: _Partial) -> None:
-        self.moments += other.moments
+        self.gaussians.merge(other.gaussians)
         self.arc_counts += other.arc_counts
         self.entry_counts += other.entry_counts
-        self.log_likelihood += other.log_likelihood
-        self.n_frames += other.n_frames
-
-    def scale(self, factor: float) -> None:
-        if factor != 1.0:
-            self.moments *= factor
-            self.arc_counts *= factor
-            self.entry_counts *= factor
-            self.log_likelihood *= factor
-            self.n_frames *= factor
 
 
 class _Work:
@@ -244,18 +213,24 @@ class _Work:
 
     def __init__(
         self,
-        natural: NaturalParameters,
+        prepared: Prepared,
         graph: Graph,
         n_mix: int,
         precision: str,
         arithmetic: Arithmetic,
+        about: About | None,
     ) -> None:
-        self.natural, self.graph, self.n_mix, self.arithmetic = natural, graph, n_mix, arithmetic
-        self.dtype = evaluation_dtype(natural, precision)
-        self.block_frames = block_size(natural.n_components, natural.basis.n_rows)
-        # The volume is added to log-densities in float64, where it costs no digits.
-        self.log_volume = natural.coordinates.log_volume
-        self.columns = natural.components.astype(self.dtype)
+        self.prepared, self.graph, self.n_mix, self.arithmetic = prepared, graph, n_mix, arithmetic
+        self.precision = precision
+        self.block_frames = block_size(prepared.n_gaussians, prepared.n_rows)
+        _, exact = prepared.plan(precision, LARGEST_ROUNDING_IN_TRAINING)
+        if about is not None:
+            exact = np.setdiff1d(exact, about.which)
+        origins = prepared.gaussians.means[exact]
+        if about is not None:
+            exact = np.concatenate([exact, about.which])
+            origins = np.concatenate([origins, about.origins])
+        self.about = About(exact, origins) if exact.size else None
 
 
 class _GroupEvaluator:
@@ -263,52 +238,44 @@ class _GroupEvaluator:
 
     def __init__(self, work: _Work) -> None:
         self._work = work
-        n_rows, dtype = work.natural.basis.n_rows, work.dtype
-        self._expander = Expander(
-            work.natural, dtype=dtype, block_frames=work.block_frames, compiled=True
+        self._evaluator = Evaluator(
+            work.prepared,
+            precision=work.precision,
+            block_frames=work.block_frames,
+            largest_rounding=LARGEST_ROUNDING_IN_TRAINING,
+            compiled=True,
         )
-        self._product = np.empty((n_rows, work.natural.n_components), dtype)
 
     def sum(self, sequences: Sequences, numbers: range, weights: NDArray[np.float64]) -> _Partial:
         """Statistics of adjacent sequences."""
-        # Posteriors may be as small as they like.
         with np.errstate(under="ignore"):
             return self._sum(sequences, numbers, weights)
 
     def _sum(self, sequences: Sequences, numbers: range, weights: NDArray[np.float64]) -> _Partial:
         from speakergmm.hmm.training import dense_kernels as kernels
 
-        work = self._work
+        work, evaluator = self._work, self._evaluator
         first = sequences.bounds[numbers.start]
         frames = sequences.frames[first : sequences.bounds[numbers.stop]]
-        parts = np.empty((len(frames), work.natural.n_components), work.dtype)
-        emissions = np.empty((len(frames), work.natural.n_components // work.n_mix))
-        is_single = work.dtype == np.float32
-        mix: Any = kernels.mix_states_single if is_single else kernels.mix_states_double
+        n_gaussians, dtype = work.prepared.n_gaussians, evaluator.dtype
+        parts = np.empty((len(frames), n_gaussians), dtype)
+        emissions = np.empty((len(frames), n_gaussians // work.n_mix))
+        mix: Any = kernels.mix_states_double
+        if dtype == np.float32:
+            mix = kernels.mix_states_single
         pieces = [
             slice(start, start + work.block_frames)
             for start in range(0, len(frames), work.block_frames)
         ]
-        rows = None
-        centred = work.natural.centred
         for piece in pieces:
-            if centred is not None:
-                # Without the volume, as the others are.
-                parts[piece] = centred.log_densities(frames[piece]) + work.log_volume
-            else:
-                rows = self._expander.expand(frames[piece])
-                np.matmul(rows.T, work.columns, out=parts[piece])
+            evaluator.log_densities(frames[piece], parts[piece], in_features=False)
             mix(parts[piece], work.n_mix, emissions[piece])
         total = self._pass_through(sequences, numbers, weights, emissions)
         kernels.weigh_components(parts, work.n_mix, emissions)
         for piece in pieces:
-            if centred is not None:
-                total.moments += centred.moments(frames[piece], parts[piece])
-                continue
-            if len(pieces) > 1 or rows is None:
-                rows = self._expander.expand(frames[piece])
-            np.matmul(rows, parts[piece], out=self._product)
-            total.moments += self._product
+            # Those of the last piece are there already.
+            rows = evaluator.rows(frames[piece], anew=len(pieces) > 1)
+            total.gaussians.add_posteriors(frames[piece], rows, parts[piece])
         return total
 
     def _pass_through(
@@ -323,13 +290,8 @@ class _GroupEvaluator:
         from speakergmm.hmm.inference.graph import NoPathError
 
         work = self._work
-        total = _Partial(
-            np.zeros(self._product.shape),
-            np.zeros(work.graph.n_arcs),
-            np.zeros(len(work.graph.entry_state)),
-            0.0,
-            0.0,
-        )
+        sums = GaussianSums(work.prepared, dtype=self._evaluator.dtype, about=work.about)
+        total = _Partial(sums, np.zeros(work.graph.n_arcs), np.zeros(len(work.graph.entry_state)))
         first = sequences.bounds[numbers.start]
         for number in numbers:
             start, stop = sequences.bounds[number] - first, sequences.bounds[number + 1] - first
@@ -343,7 +305,8 @@ class _GroupEvaluator:
             np.multiply(passed.state_posteriors, weight, out=block)
             total.arc_counts += weight * passed.arc_counts
             total.entry_counts += weight * passed.entry_counts
-            n_frames = int(stop - start)
-            total.log_likelihood += weight * (passed.log_likelihood - n_frames * work.log_volume)
-            total.n_frames += weight * n_frames
+            n_frames = float(stop - start)
+            volume = n_frames * work.prepared.coordinates.log_volume
+            sums.log_likelihood += weight * (passed.log_likelihood - volume)
+            sums.n_frames += weight * n_frames
         return total

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.density import NaturalParameters
+from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared
 from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.sums import About
 from speakergmm.hmm.models.dense import (
     HiddenMarkovParameters,
     least_variances,
@@ -27,9 +28,6 @@ from speakergmm.hmm.training.dense_update import HiddenMarkovUpdate, update
 from speakergmm.hmm.training.sequences import Sequences
 from speakergmm.moments import Moments
 
-# Part of a variance that rounding may be before an iteration is made anew in float64, as in
-# `speakergmm.gaussians.steps`.
-_LARGEST_ROUNDING = 1e-2
 # Frames of which moments are summed at a time.
 _BLOCK = 8192
 
@@ -183,11 +181,11 @@ def train(
         n_jobs=options.n_jobs,
     )
     current = start
-    natural = expectation.natural(model)
+    prepared = expectation.prepared(model)
     for number in range(1, options.n_iter + 1):
         began = perf_counter()
-        step = _iterate(expectation, model, natural, standard_priors, floor, options)
-        model, natural = step.model, step.natural
+        step = _iterate(expectation, model, prepared, standard_priors, floor, options)
+        model, prepared = step.model, step.prepared
         log_prior = priors.log_density(current)
         moved = model.rescaled(standardisation.scale, standardisation.centre)
         current = replace(
@@ -214,7 +212,7 @@ def train(
 class _Step:
     statistics: HiddenMarkovStatistics
     model: HiddenMarkovParameters
-    natural: NaturalParameters
+    prepared: Prepared
     report: HiddenMarkovUpdate
     precision: str
 
@@ -222,23 +220,22 @@ class _Step:
 def _iterate(
     expectation: ExpectationStep,
     model: HiddenMarkovParameters,
-    natural: NaturalParameters,
+    prepared: Prepared,
     priors: HiddenMarkovPriors,
     floor: NDArray[np.float64],
     options: TrainingOptions,
 ) -> _Step:
     """One iteration, in float32 where that serves the update."""
-    precision = options.precision
-    if natural.rounding > _LARGEST_ROUNDING:
-        precision = "float64"
+    dtype, exact = prepared.plan(options.precision, LARGEST_ROUNDING_IN_TRAINING)
+    precision, about = dtype.name, None
     while True:
-        statistics = expectation.run(model, natural, precision=precision)
+        statistics = expectation.run(model, prepared, precision=precision, about=about)
         new, report = update(statistics, model, priors=priors, floor=floor, params=options.params)
-        new_natural = expectation.natural(new)
+        following = expectation.prepared(new)
         # A variance is the difference of two sums: of a narrow component float32 leaves little, and
         # of a very narrow one float64.
-        if natural.centred is None and new_natural.centred is not None:
-            natural = expectation.natural(model, origins=new.means)
-        elif precision == "float64" or new_natural.rounding <= _LARGEST_ROUNDING:
-            return _Step(statistics, new, new_natural, report, precision)
-        precision = "float64"
+        narrow = following.beyond(precision, LARGEST_ROUNDING_IN_TRAINING)
+        if not np.setdiff1d(narrow, exact).size:
+            return _Step(statistics, new, following, report, precision)
+        exact = np.union1d(exact, narrow)
+        about = About(exact, following.gaussians.means[exact])

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.full import floor_matrices
+from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
 from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics

@@ -252,8 +252,8 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
 
 def _columns(bank: MixtureBank) -> NDArray[np.float32]:
     """Natural parameters by Gaussian, as `accumulate_aligned` takes them."""
-    variances = bank.mixture.component_variances()
-    means = bank.mixture.means
+    variances = bank.gaussians.variances()
+    means = bank.gaussians.means
     with np.errstate(divide="ignore"):
         log_weights = np.maximum(np.log(bank.weights), -1e30)
     constant = log_weights - 0.5 * (

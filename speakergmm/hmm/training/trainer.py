@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -272,7 +273,7 @@ def _check(
     variance: NDArray[np.float64],
     seed: int,
 ) -> None:
-    kind = models.bank.mixture.covariance_type
+    kind = models.bank.gaussians.covariance_type
     if kind != "diag":
         raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
     if len(graphs) != len(frames):
@@ -293,13 +294,4 @@ def _check(
 
 def _mapped(models: PhoneModels, change: Callable[[Any], Any]) -> PhoneModels:
     bank = models.bank
-    mixture = change(bank.mixture)
-    return models.with_parameters(
-        bank=type(bank).from_parameters(
-            bank.offsets,
-            bank.weights,
-            mixture.means,
-            mixture.covariances,
-            covariance_type=mixture.covariance_type,
-        )
-    )
+    return models.with_parameters(bank=replace(bank, gaussians=change(bank.gaussians)))

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.diagonal import DiagonalMixture
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.full import FullMixture
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.gibbs.diagnostics import effective_sample_size, r_hat
 from speakergmm.mixtures.gibbs.partitions import (
@@ -22,6 +20,7 @@ from speakergmm.mixtures.gibbs.partitions import (
     split_by_label,
 )
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.mixture import DiagonalMixture, FullMixture
 from speakergmm.parallel import single_threaded_blas
 
 Array = NDArray[np.float64]

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.kinds import make_mixture
+from speakergmm.mixtures.mixture import make_mixture
 
 if TYPE_CHECKING:
-    from speakergmm.gaussians.parameters import Mixture
+    from speakergmm.mixtures.mixture import Mixture
 
 
 @dataclass(frozen=True, slots=True, eq=False)

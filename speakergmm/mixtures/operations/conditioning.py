@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.density import block_size
+from speakergmm.gaussians.evaluation import block_size
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.parameters import Mixture, mixture_of
+from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 from speakergmm.mixtures.operations.conditionals import ConditionalMixtures, of_kind
 
 __all__ = ["ConditionalMixtures", "Dims", "condition", "conditional_mean", "marginal"]

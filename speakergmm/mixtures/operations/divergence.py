@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.parameters import mixture_of
+from speakergmm.mixtures.mixture import mixture_of
 
 if TYPE_CHECKING:
-    from speakergmm.gaussians.parameters import HasMixture, Mixture
+    from speakergmm.mixtures.mixture import HasMixture, Mixture
 
 # Draws that are held at once; a part of what a seed means.
 _BLOCK_SAMPLES = 16384
@@ -109,7 +109,7 @@ def component_divergences(p: Mixture | HasMixture, q: Mixture | HasMixture) -> N
 
     Examples
     --------
-    >>> from speakergmm.gaussians.kinds import make_mixture
+    >>> from speakergmm.mixtures.mixture import make_mixture
     >>> p = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
     >>> q = make_mixture("diag", [1.0], [[2.0]], [[1.0]])
     >>> component_divergences(p, q)
@@ -152,7 +152,7 @@ def kl_monte_carlo(
 
     Examples
     --------
-    >>> from speakergmm.gaussians.kinds import make_mixture
+    >>> from speakergmm.mixtures.mixture import make_mixture
     >>> p = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
     >>> q = make_mixture("diag", [1.0], [[2.0]], [[1.0]])
     >>> estimate = kl_monte_carlo(p, q)
@@ -210,7 +210,7 @@ def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
 
     Examples
     --------
-    >>> from speakergmm.gaussians.kinds import make_mixture
+    >>> from speakergmm.mixtures.mixture import make_mixture
     >>> p = make_mixture("diag", [0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])
     >>> q = make_mixture("diag", [0.5, 0.5], [[1.0], [5.0]], [[1.0], [1.0]])
     >>> round(kl_variational(p, q), 3)
@@ -266,7 +266,7 @@ def kl_upper_bound(
 
     Examples
     --------
-    >>> from speakergmm.gaussians.kinds import make_mixture
+    >>> from speakergmm.mixtures.mixture import make_mixture
     >>> p = make_mixture("diag", [0.5, 0.5], [[0.0], [4.0]], [[1.0], [1.0]])
     >>> q = make_mixture("diag", [0.5, 0.5], [[1.0], [5.0]], [[1.0], [1.0]])
     >>> round(kl_upper_bound(p, q).value, 3)

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate
-from speakergmm.gaussians.diagonal import DiagonalMixture
 from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.mixtures.accumulation import accumulate
+from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.splitting import grow
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.mixtures.mixture import DiagonalMixture
+from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.starts.kmeans import lloyd, seed
 
 

@@ -15,21 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate_standardised
-from speakergmm.gaussians.centred import about_zero
-from speakergmm.gaussians.density import NaturalParameters, check_precision
+from speakergmm.gaussians.accumulate import FramesPass
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights
-from speakergmm.gaussians.maximum_likelihood import (
+from speakergmm.gaussians.prepare import check_precision
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,
     update_maximum_likelihood,
 )
-from speakergmm.gaussians.parameters import Mixture, Precision, mixture_of
-from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.steps import AnyStatistics, Steps
-from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import effective_jobs
 
 # Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
@@ -247,29 +247,20 @@ def step(
     options = options or MaximumLikelihoodOptions()
     options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
 
-    def sum_statistics(natural: NaturalParameters, precision: Precision) -> AnyStatistics:
-        return accumulate_standardised(
-            natural,
-            X,
-            covariance_type=state.standard.covariance_type,
-            sample_weight=weights,
-            precision=precision,
-            n_jobs=n_jobs,
-        )
-
-    def update(block: AnyStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
+    def update(block: MixtureStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
         return update_maximum_likelihood(
-            _mix(state.statistics, about_zero(block), eta),
+            _mix(state.statistics, block.about_zero(), eta),
             model,
             options=options,
             data_variance=variance / standardisation.scale**2,
             frame_weight=average_frame_weight(weights),
         )
 
-    steps = Steps(sum_statistics, update, standardisation=standardisation, precision=precision)
+    frames = FramesPass(X, weights, precision=precision, n_jobs=n_jobs)
+    steps = Steps(frames, update, standardisation=standardisation)
     found = steps.accumulate(state.standard)
     standard, report = steps.update(found, state.standard)
-    block = about_zero(found)
+    block = found.about_zero()
     statistics = _mix(state.statistics, block, eta)
     if report.revived:
         # What the heavy component's frames were has to be shared with the one that was dead.
@@ -296,19 +287,9 @@ def expected_statistics(
     for the component that it is drawn from. What the update will add to the variances,
     `reg_covar`, a number or one for each feature, is missing in them.
     """
-    counts = model.weights * n_frames
-    means = model.means
-    regularisation = np.broadcast_to(reg_covar, (model.n_features,))
-    covariances = model.regularised(model.covariances, -regularisation)
-    squares: Any
-    if model.covariance_type == "diag":
-        squares = counts[:, None] * (covariances + means**2)
-    elif model.covariance_type == "spherical":
-        squares = counts * (covariances * model.n_features + (means**2).sum(axis=1))
-    elif model.covariance_type == "tied":
-        squares = counts.sum() * covariances + (means * counts[:, None]).T @ means
-    else:
-        squares = counts[:, None, None] * (covariances + means[:, :, None] * means[:, None, :])
+    kind, counts, means = model.gaussians.kind, model.weights * n_frames, model.means
+    added = np.broadcast_to(np.asarray(reg_covar, np.float64), (model.n_features,))
+    squares = kind.second_moments(counts, means, kind.regularised(model.covariances, -added))
     return MixtureStatistics(
         counts, counts[:, None] * means, squares, 0.0, n_frames, model.covariance_type
     )

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.full import floor_matrices
-from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
@@ -139,21 +139,20 @@ def centred_moments(
             f"statistics of {statistics.covariance_type} covariances and {statistics.n_features} "
             f"features do not suit a {covariance_type} model of {empty.shape[-1]} features"
         )
+    kind = statistics.kind
     counts, first, second = statistics.counts, statistics.first_order, statistics.second_order
     # Below, a quotient of two sums is no mean.
     seen = counts > 1e-300
-    means = np.where(seen[:, None], first / np.where(seen, counts, 1.0)[:, None], empty)
-    if covariance_type == "full":
-        scatter = second - first[:, :, None] * means[:, None, :]
-        scatter = (scatter + scatter.transpose(0, 2, 1)) / 2
-    elif covariance_type == "tied":
-        scatter = second - first.T @ means
-        scatter = (scatter + scatter.T) / 2
-    elif covariance_type == "diag":
-        scatter = np.maximum(second - first * means, 0.0)
+    # About origins of their own where statistics have some: no digit of a scatter cancels.
+    means = np.where(seen[:, None], first / np.where(seen, counts, 1.0)[:, None], 0.0)
+    scatter = second - kind.second_moments(counts, means, np.zeros_like(second))
+    if kind.is_matrix:
+        scatter = (scatter + np.swapaxes(scatter, -1, -2)) / 2
     else:
-        scatter = np.maximum(second - (first * means).sum(axis=1), 0.0)
-    return counts, means, scatter
+        scatter = np.maximum(scatter, 0.0)
+    if statistics.origins is not None:
+        means = means + statistics.origins
+    return counts, np.where(seen[:, None], means, empty), scatter
 
 
 def _at_least_prior(

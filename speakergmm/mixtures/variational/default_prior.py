@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.accumulation import accumulate_standardised
-from speakergmm.gaussians.centred import about_zero
-from speakergmm.gaussians.density import standard_natural_parameters
+from speakergmm.gaussians.accumulate import FramesPass
+from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import FrameSource
-from speakergmm.gaussians.full import floor_matrices
-from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.matrices import floor_matrices
+from speakergmm.gaussians.parameters import KINDS, Gaussians
+from speakergmm.gaussians.prepare import prepare
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.survey import Survey
-from speakergmm.gaussians.tied import TiedMixture
 
 # The covariance is no smaller than this part of the variances in any direction: frames that lie in
 # a plane have no thickness of their own.
@@ -64,17 +63,9 @@ def default_prior_covariance(
         return positive
     standardisation = Standardisation.from_moments(survey.mean, survey.variance)
     n_features = len(survey.mean)
-    one = TiedMixture([1.0], np.zeros((1, n_features)), np.eye(n_features))
-    statistics = about_zero(
-        accumulate_standardised(
-            standard_natural_parameters(one, standardisation),
-            source,
-            covariance_type="tied",
-            sample_weight=sample_weight,
-            precision="float64",
-            n_jobs=n_jobs,
-        )
-    )
+    one = Gaussians(KINDS["tied"], np.zeros((1, n_features)), np.eye(n_features))
+    frames = FramesPass(source, sample_weight, precision="float64", n_jobs=n_jobs)
+    statistics = frames.accumulate(prepare(one, np.zeros(1), standardisation))
     assert statistics.second_order is not None
     mean = statistics.first_order[0] / statistics.n_frames
     covariance = statistics.second_order / statistics.n_frames - np.outer(mean, mean)

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.kinds import make_mixture
-from speakergmm.gaussians.parameters import CovarianceType, Mixture
+from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.parameters import Gaussians
+from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     WeightConcentrationType,
@@ -165,6 +166,12 @@ class VariationalPosterior:
             + 0.5 * (log_determinants + logs)
             - 0.5 * d / self.mean_precision
         )
+
+    def weighted(
+        self,
+    ) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
+        """Return Gaussians with the log-weights that share frames out, and expected weights."""
+        return self.mixture.gaussians, self.effective_log_weights, self.weights
 
     def to_standard(self, standardisation: Standardisation) -> VariationalPosterior:
         """Give the posterior of the mixture of z = (x - centre) / scale for this one of x."""

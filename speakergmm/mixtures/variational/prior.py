@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.full import is_positive_definite
-from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.matrices import is_positive_definite
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation

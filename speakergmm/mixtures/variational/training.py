@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,22 +18,31 @@ from numpy.typing import NDArray
 
 from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.accumulation import accumulate_standardised
-from speakergmm.gaussians.centred import about_zero
-from speakergmm.gaussians.density import NaturalParameters, check_precision
-from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_maximisation
+from speakergmm.gaussians.accumulate import FramesPass
+from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.em import (
+    EMResult,
+    EMState,
+    Iteration,
+    UpdateReport,
+    expectation_maximisation,
+)
 from speakergmm.gaussians.frames import FrameSource, check_rereadable
-from speakergmm.gaussians.parameters import Precision
+from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import Survey, survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
+from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.steps import VariationalSteps
+from speakergmm.mixtures.variational.update import update_variational
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
 # log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
+# Of the bound per frame: what sums of any kind leave.
+_LEAST_ROUNDING: dict[Precision, float] = {"float32": 1e-5, "float64": 1e-9}
 _LEAST_GAIN_FLOAT32 = 1.5e-7
 
 
@@ -154,32 +163,42 @@ def train_variational(
         survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
     )
 
-    n_frames = survey.n_frames
-
-    def sum_statistics(natural: NaturalParameters, precision: Precision) -> MixtureStatistics:
-        statistics = accumulate_standardised(
-            natural,
-            source,
-            covariance_type=start.covariance_type,
-            sample_weight=sample_weight,
-            precision=precision,
-            n_jobs=n_jobs,
-            # The survey has been through all frames.
-            trusted=True,
-        )
-        if sample_weight is None and statistics.n_frames != n_frames:
-            raise InvalidInputError(
-                f"the frames must be the same each time they are read, found {n_frames} the first "
-                f"time and {statistics.n_frames:.0f} later"
-            )
-        return about_zero(statistics)
-
-    steps = VariationalSteps(
-        sum_statistics,
-        prior=prior.to_standard(standardisation),
-        reg_covar=reg_covar / standardisation.scale**2,
-        standardisation=standardisation,
+    frames = FramesPass(
+        source,
+        sample_weight,
         precision=precision,
+        n_jobs=n_jobs,
+        # The survey has been through all frames.
+        trusted=True,
+        n_frames=survey.n_frames,
+    )
+    standard_prior = prior.to_standard(standardisation)
+    log_volume = standardisation.log_volume
+    # What the last bound is of: statistics, and the posterior that shared the frames out.
+    last: tuple[MixtureStatistics, VariationalPosterior]
+
+    def update(
+        statistics: MixtureStatistics, model: VariationalPosterior
+    ) -> tuple[VariationalPosterior, UpdateReport]:
+        nonlocal last
+        # Its log-likelihood, too, is that of standardised frames.
+        statistics = statistics.with_likelihood(
+            statistics.log_likelihood + statistics.n_frames * log_volume
+        )
+        last = statistics, model
+        new, report = update_variational(
+            statistics, model, prior=standard_prior, reg_covar=reg_covar / standardisation.scale**2
+        )
+        assert report.bound is not None
+        # A prior density of precisions, K times, and one of the frames: both have units.
+        degrees = model.n_components * standard_prior.degrees_of_freedom + statistics.n_frames
+        return new, replace(report, bound=report.bound - degrees * log_volume)
+
+    steps = Steps(
+        frames,
+        update,
+        standardisation=standardisation,
+        least_rounding=_LEAST_ROUNDING[precision],
     )
     least_gain = _LEAST_GAIN_FLOAT32 * start.n_features if precision == "float32" else 0.0
     tol = max(tol, least_gain)
@@ -221,10 +240,12 @@ def train_variational(
     ) as file:
         result = run(checkpoint=file.record, resume=file.state)
     posterior = result.model.from_standard(standardisation)
+    bound = evidence_lower_bound(*last, result.model, standard_prior)
     return VariationalResult(
         posterior,
         EMResult(posterior, result.history, result.convergence),
-        steps.evidence_bound(result.model),
+        # In feature units.
+        bound - last[0].n_frames * log_volume,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.parameters import CovarianceType
+from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.mixtures.variational.prior import CovariancePriorType
 
 

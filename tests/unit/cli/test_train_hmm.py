@@ -104,7 +104,7 @@ def test_options_reach_the_model(train, output):
     schedule = story["schedule"]
     assert (schedule["variance_floor"], schedule["min_occupancy"]) == (0.2, 4.0)
     # Features are normalised: their variance is near one.
-    assert model.models.bank.mixture.component_variances().min() > 0.15
+    assert model.models.bank.gaussians.variances().min() > 0.15
     assert np.isfinite(story["history"][-1]["log_likelihood"])
 
 

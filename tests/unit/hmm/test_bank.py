@@ -147,7 +147,7 @@ def test_comes_back_from_a_record(kind):
 def test_tied_mixtures_become_full_ones():
     mixtures = make_mixtures("tied")
     bank = MixtureBank.from_mixtures(mixtures)
-    assert bank.mixture.covariance_type == "full"
+    assert bank.gaussians.covariance_type == "full"
     with pytest.raises(InvalidInputError, match="tied"):
         MixtureBank(np.array([0, 1]), np.ones(1), make_mixture("tied", [1.0], [[0.0]], [[1.0]]))
 

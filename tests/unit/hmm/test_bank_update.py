@@ -32,7 +32,7 @@ def moments(X, gamma):
 
 
 def parameters(bank):
-    return bank.weights, bank.mixture.means, bank.mixture.component_variances()
+    return bank.weights, bank.gaussians.means, bank.gaussians.variances()
 
 
 def test_update_is_the_maximum_of_the_auxiliary_function():
@@ -66,9 +66,9 @@ def test_update_is_mean_and_variance_by_the_book():
     for g in range(6):
         weights = gamma[:, g]
         mean = np.average(X, axis=0, weights=weights)
-        np.testing.assert_allclose(updated.mixture.means[g], mean, rtol=1e-12)
+        np.testing.assert_allclose(updated.gaussians.means[g], mean, rtol=1e-12)
         np.testing.assert_allclose(
-            updated.mixture.component_variances()[g],
+            updated.gaussians.variances()[g],
             np.average((X - mean) ** 2, axis=0, weights=weights),
             rtol=1e-9,
         )
@@ -80,14 +80,12 @@ def test_update_is_mean_and_variance_by_the_book():
 def test_variances_are_raised_to_the_floor_feature_by_feature():
     X, gamma = make_posteriors()
     free, _ = update_bank(make_bank(), *moments(X, gamma), variance_floor=NO_FLOOR)
-    variances = free.mixture.component_variances()
+    variances = free.gaussians.variances()
     floor = np.array([np.median(variances[:, 0]), 1e-9])
     updated, report = update_bank(make_bank(), *moments(X, gamma), variance_floor=floor)
-    np.testing.assert_array_equal(
-        updated.mixture.component_variances(), np.maximum(variances, floor)
-    )
+    np.testing.assert_array_equal(updated.gaussians.variances(), np.maximum(variances, floor))
     assert report.n_floored == 3
-    np.testing.assert_array_equal(updated.mixture.means, free.mixture.means)
+    np.testing.assert_array_equal(updated.gaussians.means, free.gaussians.means)
 
 
 def test_gaussians_with_too_few_frames_go():
@@ -101,7 +99,7 @@ def test_gaussians_with_too_few_frames_go():
     assert updated.sizes.tolist() == [1, 1, 1]
     np.testing.assert_array_equal(updated.weights, 1.0)
     free, _ = update_bank(make_bank(), counts, first, second, variance_floor=NO_FLOOR)
-    np.testing.assert_array_equal(updated.mixture.means, free.mixture.means[[1, 2, 4]])
+    np.testing.assert_array_equal(updated.gaussians.means, free.gaussians.means[[1, 2, 4]])
 
 
 def test_weights_of_those_that_stay_are_in_proportion():
@@ -126,9 +124,9 @@ def test_the_heaviest_of_a_pdf_stays_as_it_was():
     )  # fmt: skip
     assert updated.sizes.tolist() == [2, 1, 1]
     assert report.n_removed == 2
-    np.testing.assert_array_equal(updated.mixture.means[2:], bank.mixture.means[[2, 4]])
+    np.testing.assert_array_equal(updated.gaussians.means[2:], bank.gaussians.means[[2, 4]])
     np.testing.assert_array_equal(
-        updated.mixture.component_variances()[2:], bank.mixture.component_variances()[[2, 4]]
+        updated.gaussians.variances()[2:], bank.gaussians.variances()[[2, 4]]
     )
     np.testing.assert_array_equal(updated.weights[2:], 1.0)
 
@@ -145,7 +143,7 @@ def test_pdfs_without_frames_stay_as_they_were(min_occupancy):
     assert updated.sizes.tolist() == bank.sizes.tolist()
     for new, old in zip(parameters(updated), parameters(bank), strict=True):
         np.testing.assert_allclose(new[3:], old[3:], rtol=1e-14)
-    np.testing.assert_allclose(updated.mixture.means[:3], [[1.0, 2.0]] * 3)
+    np.testing.assert_allclose(updated.gaussians.means[:3], [[1.0, 2.0]] * 3)
 
 
 def test_a_gaussian_without_occupancy_keeps_its_place_but_no_weight():
@@ -155,7 +153,7 @@ def test_a_gaussian_without_occupancy_keeps_its_place_but_no_weight():
         bank, counts, counts[:, None] * [[1.0, 2.0]], counts[:, None] * [[3.0, 9.0]],
         variance_floor=NO_FLOOR,
     )  # fmt: skip
-    np.testing.assert_array_equal(updated.mixture.means[1], bank.mixture.means[1])
+    np.testing.assert_array_equal(updated.gaussians.means[1], bank.gaussians.means[1])
     assert updated.weights[:2].tolist() == [1.0, 0.0]
 
 
@@ -206,8 +204,8 @@ def test_growth_moves_the_density_by_the_square_of_the_perturbation():
         changes.append(np.abs(np.exp(oracle.log_emissions(grown, X)) - before).max())
         for old, new in zip(oracle.parts(bank.offsets), oracle.parts(grown.offsets), strict=True):
             np.testing.assert_allclose(
-                grown.weights[new] @ grown.mixture.means[new],
-                bank.weights[old] @ bank.mixture.means[old],
+                grown.weights[new] @ grown.gaussians.means[new],
+                bank.weights[old] @ bank.gaussians.means[old],
                 rtol=1e-12,
             )
     assert changes[0] > 0
@@ -220,18 +218,18 @@ def test_growth_splits_the_heaviest_in_halves_a_step_apart():
     )
     grown = grow_bank(bank, np.array([4]), perturbation=0.1, seed=(7,))
     np.testing.assert_allclose(grown.weights, [0.2, 0.25, 0.3, 0.25])
-    np.testing.assert_array_equal(grown.mixture.component_variances()[[1, 3]], 4.0)
-    np.testing.assert_array_equal(grown.mixture.means[[0, 2]], [[0.0], [2.0]])
+    np.testing.assert_array_equal(grown.gaussians.variances()[[1, 3]], 4.0)
+    np.testing.assert_array_equal(grown.gaussians.means[[0, 2]], [[0.0], [2.0]])
     step = 0.1 * 2.0 * np.random.default_rng([7, 0]).standard_normal(1)
-    np.testing.assert_allclose(grown.mixture.means[[1, 3], 0], [1 + step[0], 1 - step[0]])
+    np.testing.assert_allclose(grown.gaussians.means[[1, 3], 0], [1 + step[0], 1 - step[0]])
 
 
 def test_growth_depends_on_the_seed_alone_and_not_on_other_pdfs():
     bank = make_bank()
     one, two = (grow_bank(bank, np.array([3, 2, 4]), seed=(1, 2)) for _ in range(2))
-    np.testing.assert_array_equal(one.mixture.means, two.mixture.means)
+    np.testing.assert_array_equal(one.gaussians.means, two.gaussians.means)
     other = grow_bank(bank, np.array([3, 2, 4]), seed=(1, 3))
-    assert (one.mixture.means != other.mixture.means).any()
+    assert (one.gaussians.means != other.gaussians.means).any()
     last = grow_bank(bank, np.array([2, 1, 4]), seed=(1, 2))
     np.testing.assert_array_equal(last.pdf(2).means, one.pdf(2).means)
 
@@ -240,7 +238,7 @@ def test_growth_keeps_what_is_larger():
     bank = make_bank()
     grown = grow_bank(bank, np.array([1, 1, 1]))
     assert grown.sizes.tolist() == bank.sizes.tolist()
-    np.testing.assert_array_equal(grown.mixture.means, bank.mixture.means)
+    np.testing.assert_array_equal(grown.gaussians.means, bank.gaussians.means)
 
 
 def test_refuses_covariances_that_are_not_diagonal():

@@ -29,8 +29,8 @@ def test_flat_models_are_one_gaussian_everywhere():
     assert models.units == ("A", "SIL", "sp", "B")
     assert (models.n_pdfs, models.n_components, models.n_features) == (9, 9, 2)
     assert models.tying.pdfs(2).tolist() == [models.tying.pdfs(1)[1]]
-    np.testing.assert_array_equal(models.bank.mixture.means, [mean] * 9)
-    np.testing.assert_array_equal(models.bank.mixture.component_variances(), [variance] * 9)
+    np.testing.assert_array_equal(models.bank.gaussians.means, [mean] * 9)
+    np.testing.assert_array_equal(models.bank.gaussians.variances(), [variance] * 9)
     for unit, topology in TOPOLOGIES.items():
         part = [arc[2] for arc in oracle.arcs_of(models, unit)]
         np.testing.assert_array_equal(part, topology.probability)

@@ -79,8 +79,8 @@ def short_utterances(n=5, n_frames=6, seed=3):
 def parameters(models):
     return {
         "weights": models.bank.weights,
-        "means": models.bank.mixture.means,
-        "variances": models.bank.mixture.component_variances(),
+        "means": models.bank.gaussians.means,
+        "variances": models.bank.gaussians.variances(),
         "transitions": models.transitions.probability,
     }
 
@@ -157,7 +157,7 @@ def test_viterbi_training_keeps_paths_between_realignments():
     # Searched for at 0, where none were known, and at 3.
     assert_same(states[0].models, states[2].models, rtol=1e-5, atol=1e-6)
     assert_same(states[3].models, states[4].models, rtol=1e-5, atol=1e-6)
-    assert (states[2].models.bank.mixture.means != states[3].models.bank.mixture.means).any()
+    assert (states[2].models.bank.gaussians.means != states[3].models.bank.gaussians.means).any()
     for one, other in zip(states[0].paths, states[2].paths, strict=True):
         assert one is other
 
@@ -238,9 +238,9 @@ def test_one_state_one_gaussian_is_the_sample_mean_and_variance(algorithm, start
         models, [graph] * 4, frames, schedule=exact(3, algorithm=algorithm, start=start)
     )
     X = np.concatenate(frames)
-    mixture = result.models.bank.mixture
-    np.testing.assert_allclose(mixture.means[0], X.mean(axis=0), rtol=1e-12, atol=1e-7 * scale)
-    np.testing.assert_allclose(mixture.component_variances()[0], X.var(axis=0), rtol=2e-6)
+    gaussians = result.models.bank.gaussians
+    np.testing.assert_allclose(gaussians.means[0], X.mean(axis=0), rtol=1e-12, atol=1e-7 * scale)
+    np.testing.assert_allclose(gaussians.variances()[0], X.var(axis=0), rtol=2e-6)
     # 40 frames, of which 4 are the last of theirs.
     np.testing.assert_allclose(result.models.transitions.probability, [1.0, 0.9, 0.1], rtol=1e-9)
     density = -0.5 * (np.log(2 * np.pi * X.var(axis=0)) + 1).sum()
@@ -383,8 +383,8 @@ def test_generating_parameters_are_recovered():
     mean, variance, _ = survey(frames)
     start = PhoneModels.flat(topologies, mean=mean, variance=variance)
     found = train_embedded(start, graphs, frames, schedule=exact(10)).models
-    np.testing.assert_allclose(found.bank.mixture.means, means, atol=0.2)
-    np.testing.assert_allclose(found.bank.mixture.component_variances(), 0.5, rtol=0.3)
+    np.testing.assert_allclose(found.bank.gaussians.means, means, atol=0.2)
+    np.testing.assert_allclose(found.bank.gaussians.variances(), 0.5, rtol=0.3)
     np.testing.assert_allclose(
         found.transitions.probability, truth.transitions.probability, atol=0.09
     )
@@ -431,8 +431,8 @@ def test_units_of_features_do_not_matter(offset, scale):
     bank = models.bank
     moved_models = models.with_parameters(
         bank=MixtureBank.from_parameters(
-            bank.offsets, bank.weights, bank.mixture.means * scale + offset,
-            bank.mixture.component_variances() * scale**2,
+            bank.offsets, bank.weights, bank.gaussians.means * scale + offset,
+            bank.gaussians.variances() * scale**2,
         )
     )  # fmt: skip
     graphs, schedule = graphs_of(models, transcripts), exact(5, variance_floor=0.01)
@@ -441,8 +441,8 @@ def test_units_of_features_do_not_matter(offset, scale):
     bank = found.models.bank
     back = found.models.with_parameters(
         bank=MixtureBank.from_parameters(
-            bank.offsets, bank.weights, (bank.mixture.means - offset) / scale,
-            bank.mixture.component_variances() / scale**2,
+            bank.offsets, bank.weights, (bank.gaussians.means - offset) / scale,
+            bank.gaussians.variances() / scale**2,
         )
     )  # fmt: skip
     assert_same(back, plain.models, rtol=1e-3, atol=2e-3)
@@ -509,7 +509,7 @@ def test_seeds_fix_what_grows():
         train_embedded(models, graphs, frames, schedule=schedule, seed=seed) for seed in (1, 1, 2)
     )
     assert_identical(one, two)
-    assert (one.models.bank.mixture.means != other.models.bank.mixture.means).any()
+    assert (one.models.bank.gaussians.means != other.models.bank.gaussians.means).any()
 
 
 def test_each_iteration_splits_in_directions_of_its_own():
@@ -526,7 +526,7 @@ def test_each_iteration_splits_in_directions_of_its_own():
         )  # fmt: skip
         trainer.state = dataclasses.replace(trainer.state, iteration=iteration)
         trainer.step()
-        grown.append(trainer.state.models.bank.mixture.means)
+        grown.append(trainer.state.models.bank.gaussians.means)
         assert len(grown[-1]) > models.n_components
     np.testing.assert_array_equal(grown[0], grown[1])
     moved = (grown[0] != grown[2]).all(axis=1)
@@ -543,7 +543,7 @@ def test_floors_and_removals_are_counted():
     assert sum(h.n_removed for h in result.history) == 24 - result.models.n_components > 0
     assert result.history[0].n_floored > 0
     _, variance, _ = survey(frames)
-    assert (result.models.bank.mixture.component_variances() >= 0.5 * variance * 0.999).all()
+    assert (result.models.bank.gaussians.variances() >= 0.5 * variance * 0.999).all()
 
 
 def test_transitions_have_their_floor():
@@ -744,8 +744,8 @@ def test_a_feature_that_never_varies_does_no_harm():
         start, graphs_of(models, transcripts), frames, schedule=exact(4, variance_floor=0.01)
     )
     assert np.isfinite(result.history[-1].log_likelihood)
-    np.testing.assert_allclose(result.models.bank.mixture.means[:, 2], 7.0)
-    np.testing.assert_allclose(result.models.bank.mixture.component_variances()[:, 2], 1.0)
+    np.testing.assert_allclose(result.models.bank.gaussians.means[:, 2], 7.0)
+    np.testing.assert_allclose(result.models.bank.gaussians.variances()[:, 2], 1.0)
 
 
 def test_the_default_schedule_trains():

@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 
-from speakergmm.gaussians import accumulation
 from speakergmm.gaussians.compiled import exponentiate, standardise
-from speakergmm.mixtures import DiagonalMixture, accumulate, make_mixture
+from speakergmm.mixtures import DiagonalMixture, accumulate, accumulate_blocks, make_mixture
 
 
 def test_powers_of_two_are_exact_to_rounding():
@@ -72,7 +71,7 @@ def test_statistics_by_compiled_code_are_those_of_float64(monkeypatch, kind, dty
     X = model.sample(5000, rng).astype(dtype)
     X[17] = 1e4  # left to float64
     exact = accumulate(model, X, precision="float64")
-    monkeypatch.setattr(accumulation, "_UNCOMPILED", -1)
+    monkeypatch.setattr("speakergmm.gaussians.accumulate._UNCOMPILED", -1)
     weights = np.ones(len(X))
     for found in (
         accumulate(model, X, block_frames=64),
@@ -91,11 +90,11 @@ def test_where_compiled_code_begins_depends_on_the_frames_alone(monkeypatch):
     X = model.sample(4096, rng).astype(np.float32)
     plain = accumulate(model, X, block_frames=16)
     # Eight groups of 16 blocks are left to NumPy.
-    monkeypatch.setattr(accumulation, "_UNCOMPILED", 8 * 16 * 16 * 2)
+    monkeypatch.setattr("speakergmm.gaussians.accumulate._UNCOMPILED", 8 * 16 * 16 * 2)
     mixed = accumulate(model, X, block_frames=16)
     assert (mixed.first_order != plain.first_order).any()
     for pieces in (np.split(X, [1, 700, 3000]), [X[:2048], X[2048:]]):
-        again = accumulation.accumulate_blocks(model, pieces, block_frames=16, n_jobs=2)
+        again = accumulate_blocks(model, pieces, block_frames=16, n_jobs=2)
         np.testing.assert_array_equal(again.first_order, mixed.first_order)
         np.testing.assert_array_equal(again.second_order, mixed.second_order)
         assert again.log_likelihood == mixed.log_likelihood

@@ -226,18 +226,6 @@ def test_nearly_singular_covariances_stay_positive(rng):
         assert (np.linalg.eigvalsh(found.full_covariances()[0]) > 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_mixtures_have_both_as_methods(rng, kind):
-    mixture = random_mixture(rng, kind)
-    values = rng.normal(size=(3, 2))
-    for name, value in marginal(mixture, [3, 1]).to_arrays().items():
-        np.testing.assert_array_equal(mixture.marginal([3, 1]).to_arrays()[name], value)
-    for name, value in condition(mixture, [3, 1], values[0]).to_arrays().items():
-        np.testing.assert_array_equal(mixture.condition([3, 1], values[0]).to_arrays()[name], value)
-    rows = mixture.condition([3, 1], values)
-    np.testing.assert_array_equal(rows.mean(), condition(mixture, [3, 1], values).mean())
-
-
 def test_dims_from_the_end_and_as_a_number(rng):
     mixture = random_mixture(rng, "full")
     np.testing.assert_array_equal(marginal(mixture, [-1, 0]).means, mixture.means[:, [4, 0]])

@@ -11,8 +11,7 @@ from oracles.mixtures import KINDS
 from scipy.special import logsumexp
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians.full import floor_matrices
-from speakergmm.gaussians.kinds import MIXTURE_KINDS
+from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.mixtures import (
     DiagonalMixture,
     FullMixture,
@@ -26,6 +25,7 @@ from speakergmm.mixtures import (
     split_component,
     update_maximum_likelihood,
 )
+from speakergmm.mixtures.mixture import MIXTURES
 
 NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
 COVARIANCES = {
@@ -612,7 +612,7 @@ def test_models_are_frozen(kind):
     means = np.array([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
     covariances = np.array(COVARIANCES[kind])
     model = make_mixture(kind, weights, means, covariances)
-    assert type(model) is MIXTURE_KINDS[kind]
+    assert type(model) is MIXTURES[kind]
     before = {name: array.copy() for name, array in model.to_arrays().items()}
     weights[:], means[:], covariances[:] = 9.0, 9.0, 9.0
     np.testing.assert_equal(model.to_arrays(), before)

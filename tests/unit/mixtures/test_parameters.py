@@ -6,9 +6,8 @@ import pytest
 from oracles import mixtures as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians import density
-from speakergmm.gaussians.density import natural_parameters
 from speakergmm.mixtures import DiagonalMixture, accumulate
+from speakergmm.mixtures.mixture import ready
 
 
 def parts(model):
@@ -74,13 +73,13 @@ def test_units_of_features_do_not_matter(mixture, frames, scale):
 
 def test_worst_error_of_float32_on_ill_conditioned_mixtures(rng):
     # Components up to 30 times narrower than the data, in 39 features: the worst that the
-    # default variance floor admits. The figure is the one that density.py states.
+    # default variance floor admits. The figure is the one that prepare.py states.
     means = rng.normal(0.0, 1.0, (64, 39))
     variances = 10.0 ** rng.uniform(-3.0, 0.0, (64, 39))
     model = DiagonalMixture(np.full(64, 1 / 64), means, variances)
     X = np.concatenate([model.sample(1500, rng), rng.normal(0.0, 1.0, (500, 39))])
     expected = oracle.log_likelihoods(*parts(model), X)
-    assert natural_parameters(model).rounding < 5e-2  # so float32 it is
+    assert ready(model).rounding.max() < 5e-2  # so float32 it is
     error = np.abs(model.log_likelihood(X) - expected)
     assert np.median(error[:1500]) < 1e-3
     assert error[:1500].max() < 5e-3
@@ -146,7 +145,7 @@ def test_weight_zero_takes_no_part(mixture, frames):
 
 @pytest.mark.parametrize("maxima_up_to", [0, 40])
 def test_select_top_orders_by_density(mixture, frames, monkeypatch, maxima_up_to):
-    monkeypatch.setattr(density, "_MAXIMA_UP_TO", maxima_up_to)
+    monkeypatch.setattr("speakergmm.gaussians.scoring._MAXIMA_UP_TO", maxima_up_to)
     expected = np.argsort(-oracle.log_densities(*parts(mixture), frames), axis=1)
     indices, values = mixture.select_top(frames, 3, precision="float64")
     np.testing.assert_array_equal(indices, expected[:, :3])

@@ -5,10 +5,10 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import speakergmm.mixtures.training
-import speakergmm.mixtures.variational.steps
+import speakergmm.mixtures.variational.training
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
-from speakergmm.gaussians.regularisation import regularisation_slack
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.steps import moment_rounding
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
@@ -20,6 +20,7 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
+from speakergmm.mixtures.maximum_likelihood import regularisation_slack
 from speakergmm.mixtures.variational import VariationalPrior, train_variational, update_variational
 from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 
@@ -55,7 +56,7 @@ def test_slack_is_the_divergence_between_gaussians(kind):
     exact = random_covariances(kind, rng, 3, 4)
     added = np.array([0.3, 0.1, 2.0, 0.5])
     mixture = make_mixture(kind, weights, np.zeros((3, 4)), exact)
-    chosen = mixture.regularised(exact, added)
+    chosen = covariance_kind(kind).regularised(exact, added)
     other = make_mixture(kind, weights, np.zeros((3, 4)), chosen)
     expected = 0.0
     for weight, S, C in zip(
@@ -119,9 +120,7 @@ def test_nothing_is_known_of_a_variance_that_is_not_there(kind):
         "tied": np.ones((2, 2)),
         "full": np.stack([np.ones((2, 2)), np.eye(2)]),
     }[kind]
-    regularised = make_mixture(
-        kind, [0.5, 0.5], np.zeros((2, 2)), random_covariances(kind, np.random.default_rng(0), 2, 2)
-    ).regularised(singular, np.ones(2))
+    regularised = covariance_kind(kind).regularised(singular, np.ones(2))
     options = {"covariance_type": kind, "n_features": 2}
     both = np.array([0.5, 0.5])
     assert regularisation_slack(both, singular, regularised, **options) == np.inf
@@ -144,7 +143,7 @@ def test_what_is_singular_by_a_hair_is_no_error():
         except InvalidInputError:
             continue
         n_definite += 1
-        assert moment_rounding(mixture) > 0.5
+        assert moment_rounding(mixture.gaussians, mixture.weights) > 0.5
         for kind, covariances in (("tied", almost), ("full", almost[None])):
             slack = regularisation_slack(
                 np.ones(1), covariances, covariances, covariance_type=kind, n_features=3
@@ -208,7 +207,7 @@ def test_a_wrong_bayesian_update_is_called_so_by_default(kind, monkeypatch):
         return new, report
 
     calls = []
-    monkeypatch.setattr(speakergmm.mixtures.variational.steps, "update_variational", wrong)
+    monkeypatch.setattr(speakergmm.mixtures.variational.training, "update_variational", wrong)
     estimator = BayesianGaussianMixture(
         n_components=3, covariance_type=kind, random_state=0, tol=1e-9, max_iter=50
     )
@@ -316,13 +315,14 @@ def test_rounding_grows_with_the_inverse_of_the_smallest_variance(kind):
         "tied": np.array([[1.0, 1.0 - 1e-8], [1.0 - 1e-8, 1.0]]),
         "full": np.array([[[1.0, 1.0 - 1e-8], [1.0 - 1e-8, 1.0]]]),
     }[kind]
-    rounding = moment_rounding(make_mixture(kind, [1.0], np.zeros((1, 2)), tiny))
+    narrow = make_mixture(kind, [1.0], np.zeros((1, 2)), tiny)
+    rounding = moment_rounding(narrow.gaussians, narrow.weights)
     eps = np.finfo(np.float64).eps
     assert 1e8 * eps < rounding < 50e8 * eps
     wide = make_mixture(
         kind, [1.0], np.zeros((1, 2)), random_covariances(kind, np.random.default_rng(1), 1, 2)
     )
-    assert moment_rounding(wide) < 1e3 * eps
+    assert moment_rounding(wide.gaussians, wide.weights) < 1e3 * eps
 
 
 @pytest.mark.parametrize("kind", KINDS)

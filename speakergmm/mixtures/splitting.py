@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.parameters import AnyMixture, mixture_of
+from speakergmm.mixtures.mixture import AnyMixture, mixture_of
 
 # Distance of the halves from the mean, in deviations per (whitened) feature.
 _PERTURBATION = 0.1

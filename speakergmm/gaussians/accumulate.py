@@ -1,0 +1,248 @@
+"""The one pass over frames: evaluate a block, hand its posteriors to the accumulator, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.covariances import Array
+from speakergmm.gaussians.evaluation import Evaluator, block_size
+from speakergmm.gaussians.frames import (
+    Frames,
+    FrameSource,
+    check_frames,
+    read_blocks,
+    regroup,
+    weigh,
+)
+from speakergmm.gaussians.prepare import (
+    LARGEST_ROUNDING,
+    Prepared,
+    check_precision,
+)
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.sums import About, GaussianSums
+from speakergmm.parallel import threaded_map
+
+# Blocks that one thread takes at a time and sums by itself.
+_BLOCKS_PER_GROUP = 16
+# Exponentials after which the work is long enough for compiled code, which takes half a second to
+# load. They are counted from the first frame, so that results depend on nothing but the frames.
+_UNCOMPILED = 2**25
+# A frame whose joint log-density is so far below its log-likelihood is not the Gaussian's.
+_NOT_ITS_OWN = 36.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramesPass:
+    """How to go over all frames of a source, as often as need be.
+
+    Parameters
+    ----------
+    source : array (T, D), or source of such arrays
+        Frames, in feature units.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame, checked.
+    precision : {"float32", "float64"}
+        Of the products of a block.
+    second_order : bool
+        Whether second-order moments are wanted.
+    block_frames : int, optional
+        Frames of a block; by default as many as suit the cache.
+    n_jobs : int
+        Threads; their number changes no result.
+    trusted : bool
+        Whether the frames were checked before.
+    n_frames : int, optional
+        How many frames there were when they were surveyed; others are an error.
+    largest_rounding : float
+        What may be feared of a log-density, in nats.
+    """
+
+    source: FrameSource
+    sample_weight: Array | None = None
+    precision: str = "float32"
+    second_order: bool = True
+    block_frames: int | None = None
+    n_jobs: int = 1
+    trusted: bool = False
+    n_frames: int | None = None
+    largest_rounding: float = LARGEST_ROUNDING
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        check_precision(self.precision)
+        if self.block_frames is not None and self.block_frames < 1:
+            raise InvalidInputError(f"block_frames must be >= 1, found {self.block_frames}")
+
+    def accumulate(
+        self, prepared: Prepared, likelihoods: list[NDArray[np.float32]] | None = None
+    ) -> MixtureStatistics:
+        """Sum the statistics of all frames under prepared Gaussians, in their coordinates z.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        likelihoods : list, optional
+            Is given the log-likelihoods of the frames of each group, for `refine`.
+        """
+        dtype, which = prepared.plan(self.precision, self.largest_rounding)
+        about = About(which, prepared.gaussians.means[which]) if which.size else None
+        blocks, block_frames = self._blocks(prepared)
+        group_frames = block_frames * _BLOCKS_PER_GROUP
+        # From the first group in which `_UNCOMPILED` exponentials are reached.
+        n_uncompiled = -(-_UNCOMPILED // (group_frames * prepared.n_gaussians))
+        # Evaluators wait here for the next group, of either way; any thread may take one.
+        idle: dict[bool, list[Evaluator]] = {False: [], True: []}
+
+        def sum_group(
+            item: tuple[int, tuple[Frames, Array | None]],
+        ) -> tuple[GaussianSums, list[NDArray[np.float32]]]:
+            number, (frames, weights) = item
+            compiled = number >= n_uncompiled
+            frames, weights = _weighted(frames, weights)
+            try:
+                evaluator = idle[compiled].pop()
+            except IndexError:
+                evaluator = Evaluator(
+                    prepared,
+                    precision=self.precision,
+                    block_frames=block_frames,
+                    largest_rounding=self.largest_rounding,
+                    compiled=compiled,
+                )
+            evaluator.forget()
+            sums = GaussianSums(prepared, dtype=dtype, second_order=self.second_order, about=about)
+            found = []
+            for block, share in _pieces(frames, weights, block_frames):
+                posteriors = evaluator.posteriors(block)
+                if likelihoods is not None:
+                    found.append(posteriors.log_likelihood.astype(np.float32))
+                sums.add(block, posteriors, share)
+            idle[compiled].append(evaluator)
+            return sums, found
+
+        unit, sample_weight = _unit_of(self.sample_weight)
+        groups = enumerate(weigh(regroup(blocks, group_frames), sample_weight))
+        total = GaussianSums(prepared, dtype=dtype, second_order=self.second_order, about=about)
+        for sums, found in threaded_map(sum_group, groups, n_jobs=self.n_jobs):
+            total.merge(sums)
+            if likelihoods is not None:
+                likelihoods.append(np.concatenate([np.zeros(0, np.float32), *found]))
+        # With weights, those of frames that are missing or new would have been missed before.
+        if self.n_frames is not None and self.sample_weight is None:
+            check_number(self.n_frames, int(total.n_frames))
+        return total.statistics(unit)
+
+    def refine(
+        self,
+        prepared: Prepared,
+        statistics: MixtureStatistics,
+        about: About,
+        likelihoods: list[NDArray[np.float32]],
+    ) -> MixtureStatistics:
+        """Sum the statistics of some Gaussians anew, about points near which their frames lie.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        statistics : MixtureStatistics
+            What `accumulate` gave for them.
+        about : About
+            Gaussians that float32 served, and the points.
+        likelihoods : list of array
+            Log-likelihoods of the frames, as `accumulate` gave them.
+
+        Notes
+        -----
+        Only frames that may be theirs are evaluated again, in float64.
+        """
+        chosen = prepared.select(about.which)
+        blocks, block_frames = self._blocks(prepared)
+        sums_of: dict[str, Any] = {
+            "dtype": np.dtype(np.float64),
+            "second_order": self.second_order,
+            "about": about,
+        }
+
+        def sum_group(
+            item: tuple[NDArray[np.float32], tuple[Frames, Array | None]],
+        ) -> GaussianSums:
+            log_likelihood, (frames, weights) = item
+            frames, weights = _weighted(frames, weights)
+            sums = GaussianSums(prepared, **sums_of)
+            screen = Evaluator(chosen, precision=self.precision, block_frames=block_frames)
+            densities = np.empty((block_frames, len(about.which)), screen.dtype)
+            own = np.zeros(len(frames), np.bool_)
+            for start in range(0, len(frames), block_frames):
+                block = frames[start : start + block_frames]
+                joint = densities[: len(block)]
+                screen.log_densities(block, joint)
+                highest = joint.max(axis=1) - log_likelihood[start : start + block_frames]
+                own[start : start + block_frames] = ~(highest < -_NOT_ITS_OWN)
+            frames, weights = frames[own], None if weights is None else weights[own]
+            size = max(1, min(block_frames, len(frames)))
+            evaluator = Evaluator(prepared, precision="float64", block_frames=size)
+            for piece, share in _pieces(frames, weights, size):
+                sums.add_own(about, piece, evaluator.posteriors(piece), share)
+            return sums
+
+        unit, sample_weight = _unit_of(self.sample_weight)
+        groups = weigh(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
+        total = GaussianSums(prepared, **sums_of)
+        items = zip(likelihoods, groups, strict=True)
+        for sums in threaded_map(sum_group, items, n_jobs=self.n_jobs):
+            total.merge(sums)
+        return total.replaced(statistics, unit)
+
+    def _blocks(self, prepared: Prepared) -> tuple[Iterable[Frames], int]:
+        """Return checked blocks of the source, and how many frames to evaluate at a time."""
+        source = self.source
+        size = self.block_frames or block_size(prepared.n_gaussians, prepared.n_rows)
+        if not isinstance(source, np.ndarray):
+            return read_blocks(source, n_features=prepared.n_features), size
+        if not (self.trusted and source.dtype in (np.float32, np.float64)):
+            source = check_frames(source, n_features=prepared.n_features)
+        return (source,), max(1, min(size, len(source)))
+
+
+def check_number(expected: int, found: int) -> None:
+    """Refuse frames that are others each time they are read.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if found != expected:
+        raise InvalidInputError(
+            f"the frames must be the same each time they are read, found {expected} the first "
+            f"time and {found} later"
+        )
+
+
+def _weighted(frames: Frames, weights: Array | None) -> tuple[Frames, Array | None]:
+    """Leave out frames without weight: they need not be evaluated."""
+    if weights is None or weights.all():
+        return frames, weights
+    return frames[weights > 0], weights[weights > 0]
+
+
+def _pieces(
+    frames: Frames, weights: Array | None, size: int
+) -> Iterator[tuple[Frames, Array | None]]:
+    for start in range(0, len(frames), size):
+        piece = slice(start, start + size)
+        yield frames[piece], None if weights is None else weights[piece]
+
+
+def _unit_of(sample_weight: Array | None) -> tuple[float, Array | None]:
+    """Return the largest weight, and weights in units of it: none is beyond float32."""
+    if sample_weight is None or not sample_weight.size:
+        return 1.0, sample_weight
+    unit = float(sample_weight.max()) or 1.0
+    return unit, sample_weight / unit

@@ -1,0 +1,362 @@
+"""What differs between kinds of covariances, and the table of the kinds there are.
+
+Everything else, evaluation, statistics, updates, is the same for all: a new kind is one class like
+`DiagonalCovariances` and a line of `KINDS`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import InvalidInputError
+
+Array = NDArray[np.float64]
+Precision = Literal["float32", "float64"]
+CovarianceType = Literal["spherical", "diag", "tied", "full"]
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+class Covariances(ABC):
+    """The formulas of one kind, as functions of its arrays.
+
+    G Gaussians of D features have covariances whose shape is that of `axes`, and second-order
+    statistics of the same shape. Their log-densities are linear in B functions of a frame, the
+    rows of an array (B, T) whose first D + 1 are 1 and the frame itself.
+
+    Attributes
+    ----------
+    name : {"spherical", "diag", "tied", "full"}
+        The kind, as scikit-learn calls it.
+    parameter : str
+        What a mixture calls its array of covariances.
+    axes : str
+        Letters K and D for the shape.
+    is_shared : bool
+        Whether all Gaussians have one covariance.
+    is_matrix : bool
+        Whether covariances between features are more than zero.
+    is_isotropic : bool
+        Whether all features of a Gaussian have one variance, and so need one scale.
+    """
+
+    name: ClassVar[CovarianceType]
+    parameter: ClassVar[str]
+    axes: ClassVar[str]
+    is_shared: ClassVar[bool] = False
+    is_matrix: ClassVar[bool] = False
+    is_isotropic: ClassVar[bool] = False
+
+    def shape(self, n_gaussians: int, n_features: int) -> tuple[int, ...]:
+        """Return the shape of covariances, and of second-order statistics."""
+        return tuple({"K": n_gaussians, "D": n_features}[axis] for axis in self.axes)
+
+    # What covariances are.
+
+    @abstractmethod
+    def checked(self, covariances: Array) -> Array:
+        """Return covariances, symmetric and read-only where that is to be; refuse what are none."""
+
+    @abstractmethod
+    def variances(self, covariances: Array, means: Array) -> Array:
+        """Variance of each feature in each Gaussian, shape (G, D)."""
+
+    @abstractmethod
+    def matrices(self, covariances: Array, means: Array) -> Array:
+        """Covariance matrix of each Gaussian, shape (G, D, D)."""
+
+    @abstractmethod
+    def own_variances(self, covariances: Array, n_features: int) -> Array:
+        """Variances (G, D), or (1, D) of shared ones, which need not be positive yet."""
+
+    @abstractmethod
+    def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
+        """Give white noise (N, D) the covariances of the Gaussians (N,) that its rows are of."""
+
+    @abstractmethod
+    def rescaled(self, covariances: Array, scale: Array) -> Array:
+        """Return the covariances of features times `scale`, shape (D,)."""
+
+    # What statistics say of them.
+
+    @abstractmethod
+    def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
+        """Covariances about `means` of frames with these moments; rounding may leave them < 0.
+
+        What a Gaussian without any count is given means nothing.
+        """
+
+    @abstractmethod
+    def second_moments(self, counts: Array, means: Array, covariances: Array) -> Array:
+        """Second-order statistics of so many frames with these means and covariances."""
+
+    @abstractmethod
+    def divisor(self, counts: Array, n_features: int) -> Array:
+        """Return how many squares each sum of second-order statistics has."""
+
+    @abstractmethod
+    def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
+        """Second-order statistics of frames moved by `shift`, shape (D,) or (G, D)."""
+
+    @abstractmethod
+    def total_moment(self, second_order: Array, n_features: int) -> Array:
+        """Sum of the squares of each feature (D,) over all frames."""
+
+    # What an update does to them.
+
+    @abstractmethod
+    def regularised(self, covariances: Array, added: Array) -> Array:
+        """Add a variance, given for each feature, shape (D,), to those of the Gaussians."""
+
+    @abstractmethod
+    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Raise variances below a floor, which is given for each feature, shape (D,).
+
+        Returns
+        -------
+        covariances : array
+            Where a matrix is below the floor in some direction, it is raised in that direction.
+        was_floored : array of bool
+            For each variance, eigenvalue or number that could be; the first axis is that of the
+            Gaussians, except for shared covariances.
+        """
+
+    @abstractmethod
+    def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
+        """Divergence of each Gaussian of covariance `exact` from one of `taken` with its mean.
+
+        Infinite where `exact` is singular. Shape (G,), or () for shared ones.
+        """
+
+    # What log-densities are linear in.
+
+    @abstractmethod
+    def n_rows(self, n_features: int) -> int:
+        """Return the number of functions of a frame, B."""
+
+    @abstractmethod
+    def fill(self, rows: NDArray[np.floating[Any]], n_features: int) -> None:
+        """Fill the rows after the first D + 1, which hold 1 and the frames, of an array (B, T)."""
+
+    @abstractmethod
+    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
+        """Natural parameters (B, G): log-densities plus log-weights are rows.T @ columns."""
+
+    @abstractmethod
+    def sizes(self, covariances: Array, means: Array) -> Array:
+        """Sum of the sizes of a log-density's terms (G,), for frames of that Gaussian."""
+
+    @abstractmethod
+    def second_order(self, rows: Array, n_features: int) -> Array:
+        """Second-order statistics from sums of the functions (B - D - 1, G)."""
+
+
+class DiagonalCovariances(Covariances):
+    """A variance for each feature of each Gaussian; the functions of a frame are 1, z, z^2."""
+
+    name = "diag"
+    parameter = "variances"
+    axes = "KD"
+
+    def checked(self, covariances: Array) -> Array:
+        """Return variances, all of them positive."""
+        if covariances.min() <= 0:
+            component, feature = np.argwhere(covariances <= 0)[0]
+            raise InvalidInputError(
+                f"variances must be positive, found {covariances[component, feature]:g} at "
+                f"component {component}, feature {feature}"
+            )
+        return covariances
+
+    def variances(self, covariances: Array, means: Array) -> Array:
+        """Return them as they are."""
+        return covariances
+
+    def matrices(self, covariances: Array, means: Array) -> Array:
+        """Diagonal matrices."""
+        return np.asarray(covariances[:, :, None] * np.eye(covariances.shape[1]))
+
+    def own_variances(self, covariances: Array, n_features: int) -> Array:
+        """Return them as they are."""
+        return covariances
+
+    def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
+        """Multiply by deviations."""
+        return np.asarray(np.sqrt(covariances[gaussians]) * noise)
+
+    def rescaled(self, covariances: Array, scale: Array) -> Array:
+        """Multiply by squares."""
+        return np.asarray(covariances * scale**2)
+
+    def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
+        """Mean square less the square of the mean."""
+        return np.asarray(second_order / positive(counts)[:, None] - means**2)
+
+    def second_moments(self, counts: Array, means: Array, covariances: Array) -> Array:
+        """Return sums of squares (G, D)."""
+        return np.asarray(counts[:, None] * (covariances + means**2))
+
+    def divisor(self, counts: Array, n_features: int) -> Array:
+        """Return (G, 1)."""
+        return counts[:, None]
+
+    def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
+        """Binomial formula."""
+        return np.asarray(second_order + 2.0 * shift * first_order + counts[:, None] * shift**2)
+
+    def total_moment(self, second_order: Array, n_features: int) -> Array:
+        """Sum over the Gaussians."""
+        return np.asarray(second_order.sum(axis=0))
+
+    def regularised(self, covariances: Array, added: Array) -> Array:
+        """Add to each variance what is given for its feature."""
+        return np.asarray(covariances + added)
+
+    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Raise each variance to the floor of its feature."""
+        return np.maximum(covariances, floor), covariances < floor
+
+    def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
+        """Sum of those of the features."""
+        return np.asarray(_losses_of_variances(exact, taken).sum(axis=1))
+
+    def n_rows(self, n_features: int) -> int:
+        """Return 2 D + 1."""
+        return 2 * n_features + 1
+
+    def fill(self, rows: NDArray[np.floating[Any]], n_features: int) -> None:
+        """Fill in the squares."""
+        z = rows[1 : n_features + 1]
+        np.multiply(z, z, out=rows[n_features + 1 :])
+
+    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
+        """Constant, mean / variance, -1 / (2 variance)."""
+        precisions = 1.0 / covariances
+        constants = log_weights - 0.5 * (
+            np.log(2 * np.pi * covariances).sum(axis=1) + (means**2 * precisions).sum(axis=1)
+        )
+        return np.concatenate([constants[None], (means * precisions).T, -0.5 * precisions.T])
+
+    def sizes(self, covariances: Array, means: Array) -> Array:
+        """Each feature's terms are of the size (mean^2 + variance) / variance."""
+        return np.asarray((means**2 / covariances + 1.0).sum(axis=1))
+
+    def second_order(self, rows: Array, n_features: int) -> Array:
+        """Squares, shape (G, D)."""
+        return rows.T
+
+
+class SphericalCovariances(Covariances):
+    """A variance for each Gaussian; the functions of a frame are 1, z, |z|^2."""
+
+    name = "spherical"
+    parameter = "variances"
+    axes = "K"
+    is_isotropic = True
+
+    def checked(self, covariances: Array) -> Array:
+        """Return variances, all of them positive."""
+        if covariances.min() <= 0:
+            component = int(np.flatnonzero(covariances <= 0)[0])
+            raise InvalidInputError(
+                f"variances must be positive, found {covariances[component]:g} at component "
+                f"{component}"
+            )
+        return covariances
+
+    def variances(self, covariances: Array, means: Array) -> Array:
+        """Repeat them for each feature."""
+        return np.broadcast_to(covariances[:, None], means.shape)
+
+    def matrices(self, covariances: Array, means: Array) -> Array:
+        """Multiples of the unit matrix."""
+        return np.asarray(covariances[:, None, None] * np.eye(means.shape[1]))
+
+    def own_variances(self, covariances: Array, n_features: int) -> Array:
+        """Repeat them for each feature."""
+        return np.repeat(covariances[:, None], n_features, axis=1)
+
+    def colour(self, covariances: Array, noise: Array, gaussians: NDArray[np.intp]) -> Array:
+        """Multiply by deviations."""
+        return np.asarray(np.sqrt(covariances[gaussians])[:, None] * noise)
+
+    def rescaled(self, covariances: Array, scale: Array) -> Array:
+        """Multiply by the square of the one scale; others would leave no spheres."""
+        if (scale != scale[0]).any():
+            raise InvalidInputError("a spherical mixture needs one scale for all features")
+        return np.asarray(covariances * scale[0] ** 2)
+
+    def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
+        """Mean over the features."""
+        squares = second_order / positive(counts) - (means**2).sum(axis=1)
+        return np.asarray(squares / means.shape[1])
+
+    def second_moments(self, counts: Array, means: Array, covariances: Array) -> Array:
+        """Return sums of squared lengths (G,)."""
+        return np.asarray(counts * (covariances * means.shape[1] + (means**2).sum(axis=1)))
+
+    def divisor(self, counts: Array, n_features: int) -> Array:
+        """Return D squares for each frame."""
+        return n_features * counts
+
+    def moved(self, second_order: Array, counts: Array, first_order: Array, shift: Array) -> Array:
+        """Binomial formula."""
+        squares = (2.0 * first_order * shift).sum(axis=1) + counts * (shift * shift).sum(axis=-1)
+        return np.asarray(second_order + squares)
+
+    def total_moment(self, second_order: Array, n_features: int) -> Array:
+        """Share the squared lengths out evenly."""
+        return np.full(n_features, second_order.sum() / n_features)
+
+    def regularised(self, covariances: Array, added: Array) -> Array:
+        """Add to each variance the mean of what is given for the features."""
+        return np.asarray(covariances + added.mean())
+
+    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+        """Raise each variance to the mean of the features' floors."""
+        return np.maximum(covariances, floor.mean()), covariances < floor.mean()
+
+    def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
+        """D times that of one feature."""
+        return np.asarray(n_features * _losses_of_variances(exact, taken))
+
+    def n_rows(self, n_features: int) -> int:
+        """Return D + 2."""
+        return n_features + 2
+
+    def fill(self, rows: NDArray[np.floating[Any]], n_features: int) -> None:
+        """Fill in the squared lengths."""
+        z = rows[1 : n_features + 1]
+        np.einsum("dt,dt->t", z, z, out=rows[n_features + 1])
+
+    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
+        """Constant, mean / variance, -1 / (2 variance)."""
+        squares = (means**2).sum(axis=1)
+        volume = means.shape[1] * (LOG_2PI + np.log(covariances))
+        constants = log_weights - 0.5 * (volume + squares / covariances)
+        linear = (means / covariances[:, None]).T
+        return np.concatenate([constants[None], linear, -0.5 / covariances[None]])
+
+    def sizes(self, covariances: Array, means: Array) -> Array:
+        """Squared length of the mean in deviations, and one for each feature."""
+        return np.asarray((means**2).sum(axis=1) / covariances + means.shape[1])
+
+    def second_order(self, rows: Array, n_features: int) -> Array:
+        """Squared lengths, shape (G,)."""
+        return np.asarray(rows[0])
+
+
+def positive(counts: Array) -> Array:
+    """Return counts that can be divided by."""
+    return np.maximum(counts, np.finfo(np.float64).tiny)
+
+
+def _losses_of_variances(exact: Array, taken: Array) -> Array:
+    """(u - 1 - log u) / 2 with u = exact / taken; infinite where a variance is not positive."""
+    ratios = np.maximum(exact, 0.0) / taken
+    with np.errstate(divide="ignore"):
+        return np.asarray((ratios - 1.0 - np.log(ratios)) / 2)

@@ -1,0 +1,194 @@
+"""Sums over frames of what they say to Gaussians: the accumulator of moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.gaussians.covariances import Array
+from speakergmm.gaussians.evaluation import DensePosteriors
+from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.prepare import LOG_ZERO, Prepared
+from speakergmm.gaussians.statistics import MixtureStatistics
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class About:
+    """Which Gaussians have their moments summed about points of their own, and these points."""
+
+    which: NDArray[np.intp]
+    origins: Array
+
+
+class GaussianSums:
+    """Occupancies and moments of blocks of frames; an accumulator that `accumulate` fills.
+
+    Moments are those of the coordinates of the product, about zero, except for the Gaussians of
+    `about`, whose moments are those of z about their origins.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        Whose posteriors will be added.
+    dtype : dtype
+        Of the products of a block; sums over blocks are float64.
+    second_order : bool
+        Whether second-order moments are wanted.
+    about : About, optional
+        Gaussians far narrower than the data.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        *,
+        dtype: np.dtype[Any],
+        second_order: bool = True,
+        about: About | None = None,
+    ) -> None:
+        self._prepared, self._second_order, self._about = prepared, second_order, about
+        d, kind = prepared.n_features, prepared.gaussians.kind
+        scatters = kind.is_shared and second_order
+        n_moments = prepared.n_rows if second_order and not scatters else d + 1
+        self._product = np.empty((n_moments, prepared.n_gaussians), dtype)
+        self.moments = np.zeros(self._product.shape)
+        # What lies between the means is subtracted from it: float64.
+        self.scatter = np.zeros((d, d)) if scatters else None
+        n_own = d + 1 if scatters or not second_order else kind.n_rows(d)
+        self.own = np.zeros((n_own, 0 if about is None else len(about.which)))
+        self.log_likelihood = self.n_frames = 0.0
+
+    def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
+        """Add a block of frames (T, D) with these posteriors and, if given, weights (T,)."""
+        likelihoods = block.log_likelihood
+        self.log_likelihood += float(
+            likelihoods.sum() if weights is None else weights @ likelihoods
+        )
+        self.n_frames += float(len(frames) if weights is None else weights.sum())
+        factors: NDArray[Any] = 1.0 / block.normaliser
+        if weights is not None:
+            factors *= weights.astype(factors.dtype)
+        if self._about is not None:
+            self.add_own(self._about, frames, block, weights)
+            if len(self._about.which) == self._prepared.n_gaussians:
+                return
+        elif self.scatter is not None:
+            self.scatter += self._scatter(block, weights)
+        weighted = block.rows[: len(self.moments)]
+        # Fewer numbers than responsibilities, and `rows` is not needed any more.
+        np.multiply(weighted, factors, out=weighted)
+        self._multiply(weighted, block.unnormalised)
+        if block.exception_posteriors is not None and block.exception_rows is not None:
+            exact = block.exception_rows[: len(self.moments)]
+            if weights is not None:
+                exact = exact * weights[block.exceptions]
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.moments += exact @ block.exception_posteriors
+
+    def add_posteriors(
+        self, frames: Frames, rows: NDArray[np.floating[Any]], shares: NDArray[np.floating[Any]]
+    ) -> None:
+        """Add to the moments alone: frames (T, D) with these functions (B, T) and shares (T, G)."""
+        if self._about is not None:
+            self._add_shares(self._about, frames, shares[:, self._about.which].astype(np.float64))
+        self._multiply(rows[: len(self.moments)], shares)
+
+    def _multiply(self, rows: NDArray[np.floating[Any]], shares: NDArray[np.floating[Any]]) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.matmul(rows, shares, out=self._product)
+        np.add(self.moments, self._product, out=self.moments)
+
+    def add_own(
+        self, about: About, frames: Frames, block: DensePosteriors, weights: Array | None
+    ) -> None:
+        """Add to the moments of the Gaussians of `about` alone."""
+        shares = block.unnormalised[:, about.which].astype(np.float64)
+        # What the exponential of a block rounds to is not there.
+        shares[shares <= block.nothing] = 0.0
+        if shares.any():
+            factors = 1.0 / block.normaliser.astype(np.float64)
+            shares *= (factors if weights is None else factors * weights)[:, None]
+        if block.exception_posteriors is not None:
+            exact = block.exception_posteriors[:, about.which]
+            if weights is not None:
+                exact = exact * weights[block.exceptions, None]
+            shares[block.exceptions] = exact
+        self._add_shares(about, frames, shares)
+
+    def _add_shares(self, about: About, frames: Frames, shares: Array) -> None:
+        d, kind = self._prepared.n_features, self._prepared.gaussians.kind
+        standardisation = self._prepared.coordinates.standardisation
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            for n in np.flatnonzero(shares.any(axis=0)):
+                places = np.flatnonzero(shares[:, n])
+                rows = np.ones((len(self.own), len(places)))
+                z = standardisation.applied(frames[places]).T
+                np.subtract(z, about.origins[n][:, None], out=rows[1 : d + 1])
+                share = shares[places, n]
+                if self.scatter is not None:
+                    self.scatter += (rows[1:] * share) @ rows[1:].T
+                elif self._second_order:
+                    kind.fill(rows, d)
+                self.own[:, n] += rows @ share
+
+    def _scatter(self, block: DensePosteriors, weights: Array | None) -> Array:
+        """Sum of w w^T over a block, (D, D)."""
+        d = self._prepared.n_features
+        rows = block.rows[1 : d + 1].astype(np.float64)
+        if block.exception_rows is not None:
+            rows[:, block.exceptions] = block.exception_rows[1 : d + 1]
+        if weights is not None:
+            rows *= np.sqrt(weights)
+        return np.asarray(rows @ rows.T)
+
+    def merge(self, other: GaussianSums) -> None:
+        """Add the sums over other frames."""
+        self.moments += other.moments
+        self.own += other.own
+        if self.scatter is not None and other.scatter is not None:
+            self.scatter += other.scatter
+        self.log_likelihood += other.log_likelihood
+        self.n_frames += other.n_frames
+
+    def statistics(self, unit: float = 1.0) -> MixtureStatistics:
+        """Return the statistics of all that was added, times `unit`, in coordinates z."""
+        prepared, d = self._prepared, self._prepared.n_features
+        moments, own = self.moments * unit, self.own * unit
+        # Exponentials keep off zero for speed; what has no weight has no frame.
+        absent = prepared.log_weights <= 0.1 * LOG_ZERO
+        moments[:, absent] = 0.0
+        counts, first = np.abs(moments[0]), moments[1 : d + 1].T
+        second = None
+        if self.scatter is not None:
+            second = self.scatter * unit
+        elif self._second_order:
+            second = prepared.white.kind.second_order(moments[d + 1 :], d)
+        origins = None
+        if self._about is None or self.scatter is None:
+            first, second = prepared.coordinates.moments_to_standard(first, second)
+        if self._about is not None:
+            which = self._about.which
+            own[:, absent[which]] = 0.0
+            origins, first, counts = np.zeros((len(first), d)), first.copy(), counts.copy()
+            origins[which], counts[which] = self._about.origins, own[0]
+            first[which] = own[1 : d + 1].T
+            if second is not None and self.scatter is None:
+                second = second.copy()
+                second[which] = prepared.gaussians.kind.second_order(own[d + 1 :], d)
+        return MixtureStatistics(
+            counts,
+            first,
+            second,
+            self.log_likelihood * unit,
+            self.n_frames * unit,
+            prepared.gaussians.covariance_type,
+            origins=origins,
+        )
+
+    def replaced(self, statistics: MixtureStatistics, unit: float = 1.0) -> MixtureStatistics:
+        """Return statistics with those of the Gaussians of `about` in place of what is there."""
+        assert self._about is not None
+        return statistics.replaced(self.statistics(unit), self._about.which)

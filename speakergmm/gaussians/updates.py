@@ -1,0 +1,301 @@
+"""Updates of Gaussians from statistics: maximum likelihood, with an optional conjugate prior."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.errors import CollapsedComponentError, InvalidInputError
+from speakergmm.gaussians.covariances import Array
+from speakergmm.gaussians.matrices import conditioned
+from speakergmm.gaussians.parameters import Gaussians
+from speakergmm.gaussians.statistics import MixtureStatistics
+
+_EPSILON = float(np.finfo(np.float64).eps)
+# Part of the mean square below which a variance is rounding, of float64 sums.
+_LEAST_VARIANCE = 1e-12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GaussianPrior:
+    """A conjugate prior as what it adds to sums, and to what these are divided by.
+
+    Parameters
+    ----------
+    means : array, shape (G, D)
+        Where means are pulled to.
+    means_weight : array, shape (G,)
+        Frames that this is worth.
+    scatter : array
+        What is added to sums of squares, in the shape of the covariances.
+    count : array
+        What is added to the number of these squares; broadcasts to the shape of the covariances.
+    """
+
+    means: Array
+    means_weight: Array
+    scatter: Array
+    count: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GaussianUpdate:
+    """New Gaussians, and what was done beside the formula.
+
+    Attributes
+    ----------
+    gaussians : Gaussians
+        The new ones.
+    exact : array
+        Covariances of greatest likelihood, before anything was added or raised.
+    was_floored : array of bool
+        For each variance, eigenvalue or number that could be raised.
+    """
+
+    gaussians: Gaussians
+    exact: Array
+    was_floored: NDArray[np.bool_]
+
+
+def update_means(
+    statistics: MixtureStatistics,
+    gaussians: Gaussians,
+    *,
+    prior: GaussianPrior | None = None,
+    empty: NDArray[np.bool_] | None = None,
+) -> Array:
+    """Means (G, D) of greatest likelihood, or of greatest posterior density under a prior.
+
+    Those of the Gaussians `empty`, shape (G,), stay as they are.
+    """
+    return _origins(statistics) + _own_means(statistics, gaussians, prior, empty)
+
+
+def update_gaussians(
+    statistics: MixtureStatistics,
+    gaussians: Gaussians,
+    *,
+    floor: Array,
+    data_variance: Array | None = None,
+    regularisation: Array | None = None,
+    least_eigenvalue: float = 0.0,
+    refuse_collapse: bool = False,
+    prior: GaussianPrior | None = None,
+    empty: NDArray[np.bool_] | None = None,
+    moves_means: bool = True,
+) -> GaussianUpdate:
+    """Find the Gaussians of greatest expected log-likelihood, or posterior density.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        Of the kind of the Gaussians, with second-order moments, in any coordinates.
+    gaussians : Gaussians
+        The old ones, in the same coordinates.
+    floor : array, shape (D,)
+        Least variance of each feature.
+    data_variance : array, shape (D,), optional
+        Variance of all frames; by default that of the statistics. Beside it and the means a
+        variance may be rounding, and is raised to that at least.
+    regularisation : array, shape (D,), optional
+        Added to the variances.
+    least_eigenvalue : float
+        Least one of the correlations of matrices.
+    refuse_collapse : bool
+        Whether covariances that are rounding are an error.
+    prior : GaussianPrior, optional
+    empty : array of bool, shape (G,), optional
+        Gaussians that stay as they are.
+    moves_means : bool
+        Whether means are updated; covariances are about them in any case.
+
+    Returns
+    -------
+    GaussianUpdate
+
+    Raises
+    ------
+    CollapsedComponentError
+        With `refuse_collapse`, where a covariance is no more than rounding.
+
+    Notes
+    -----
+    With counts n, own means f / n and scatter S about them, a prior mean m of weight w and a prior
+    scatter P of count c, the mean is (f + w m) / (n + w), and the covariance about any mean u is
+    (S + n (f / n - u)^2 + w (u - m)^2 + P) / (n + c): the maximum-likelihood step without a prior,
+    equations 11 to 13 of Reynolds, Quatieri and Dunn (2000) with one. Moments may be about origins
+    of the Gaussians' own, and then the variances of narrow ones have all their digits.
+    """
+    kind, d = gaussians.kind, gaussians.n_features
+    counts, second_order = statistics.counts, statistics.second_order
+    assert second_order is not None
+    if empty is None:
+        empty = np.zeros(len(counts), np.bool_)
+    counts = np.where(empty, 0.0, counts)
+    origins = _origins(statistics)
+    own = _own_means(statistics, gaussians, None, empty)
+    means = gaussians.means - origins
+    if moves_means:
+        means = own if prior is None else _own_means(statistics, gaussians, prior, empty)
+    exact = kind.from_moments(counts, own, second_order)
+    stays: NDArray[Any] = empty
+    if prior is not None or gaussians.owner is not None or not moves_means:
+        sums = kind.second_moments(counts, own - means, exact)
+        divisor = kind.divisor(counts, d)
+        if gaussians.owner is not None:
+            sums, divisor = _pooled(sums, gaussians.owner), _pooled(divisor, gaussians.owner)
+        if prior is not None:
+            pulled = kind.second_moments(
+                prior.means_weight, means + origins - prior.means, np.zeros_like(exact)
+            )
+            if gaussians.owner is not None:
+                pulled = _pooled(pulled, gaussians.owner)
+            sums, divisor = sums + pulled + prior.scatter, divisor + prior.count
+        known = np.broadcast_to(divisor > 1e-10, sums.shape)
+        exact = np.where(known, sums / np.where(known, divisor, 1.0), gaussians.covariances)
+        stays = np.logical_not(known.reshape(len(exact), -1).any(axis=1))
+    covariances = exact if regularisation is None else kind.regularised(exact, regularisation)
+    if not kind.is_shared:
+        covariances[stays] = gaussians.covariances[stays]
+    if data_variance is None:
+        data_variance = global_variance(statistics)
+    if kind.is_isotropic:
+        # Spheres have the mean variance: a constant feature has no unit of its own there.
+        data_variance = np.full_like(data_variance, data_variance.mean())
+    was_floored = np.zeros(
+        covariances.shape[: 1 if kind.is_isotropic or kind.is_shared else 2], np.bool_
+    )
+    for rows, rounding in _roundings(own, exact, data_variance, statistics, gaussians):
+        if refuse_collapse:
+            _refuse_collapse(kind.floored(covariances[rows], rounding)[1])
+        covariances[rows], was_floored[rows] = kind.floored(
+            covariances[rows], np.maximum(floor, rounding)
+        )
+    if least_eigenvalue > 0 and kind.is_matrix:
+        covariances, was_raised = conditioned(covariances, least_eigenvalue)
+        was_floored = was_floored | was_raised
+    new = replace(gaussians, means=origins + means, covariances=covariances)
+    return GaussianUpdate(new, exact, was_floored)
+
+
+def check_statistics(
+    statistics: MixtureStatistics, gaussians: Gaussians, *, needs_second_order: bool
+) -> None:
+    """Refuse statistics of another shape or kind than the model's.
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if statistics.first_order.shape != gaussians.means.shape:
+        raise InvalidInputError(
+            f"statistics of shape {statistics.first_order.shape} (K, D) do not belong to a "
+            f"mixture of shape {gaussians.means.shape}"
+        )
+    if statistics.covariance_type != gaussians.covariance_type:
+        raise InvalidInputError(
+            f"statistics of a mixture with covariance_type {statistics.covariance_type!r} do not "
+            f"belong to one with {gaussians.covariance_type!r}"
+        )
+    if needs_second_order and statistics.second_order is None:
+        raise InvalidInputError(
+            "variances need second-order statistics; accumulate them with second_order=True"
+        )
+
+
+def global_variance(statistics: MixtureStatistics) -> Array:
+    """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding."""
+    whole = statistics.about_zero()
+    assert whole.second_order is not None
+    total = whole.counts.sum()
+    square = whole.kind.total_moment(whole.second_order, whole.n_features) / total
+    squares = (whole.first_order.sum(axis=0) / total) ** 2
+    if whole.kind.is_isotropic:
+        squares = np.full_like(squares, squares.mean())
+    variance = square - squares
+    return np.where(variance > _LEAST_VARIANCE * square, variance, 0.0)
+
+
+def _origins(statistics: MixtureStatistics) -> Array:
+    if statistics.origins is None:
+        return np.zeros(1)
+    return statistics.origins
+
+
+def _own_means(
+    statistics: MixtureStatistics,
+    gaussians: Gaussians,
+    prior: GaussianPrior | None,
+    empty: NDArray[np.bool_] | None,
+) -> Array:
+    """Return new means less the origins."""
+    origins = _origins(statistics)
+    counts, first = statistics.counts, statistics.first_order
+    if prior is not None:
+        weight = prior.means_weight
+        counts, first = counts + weight, first + weight[:, None] * (prior.means - origins)
+    if empty is None or (prior is not None):
+        empty = counts <= 1e-10 if prior is not None else counts <= 0
+    divisor = np.where(empty, 1.0, counts)[:, None]
+    return np.where(empty[:, None], gaussians.means - origins, first / divisor)
+
+
+def _pooled(values: NDArray[Any], owner: NDArray[np.intp]) -> Array:
+    """Return sums (O, ...) of values (G, ...) over those of one owner."""
+    sums = np.zeros((int(owner.max()) + 1, *values.shape[1:]), np.float64)
+    np.add.at(sums, owner, values)
+    return sums
+
+
+def _roundings(
+    means: Array,
+    covariances: Array,
+    data_variance: Array,
+    statistics: MixtureStatistics,
+    gaussians: Gaussians,
+) -> Iterator[tuple[Any, Array]]:
+    """Say what float64 may leave (D,) of squares that should cancel to a variance of zero.
+
+    Yields rows of the covariances with what holds for them: moments about zero hold means and the
+    spread of the data, those about origins only what lies around these.
+    """
+    kind, d = statistics.kind, statistics.n_features
+    variances = kind.own_variances(covariances, d)
+    about: NDArray[Any] = np.zeros(len(means), np.bool_)
+    if statistics.origins is not None:
+        about = np.atleast_1d(statistics.origins.any(axis=1))
+    whole: NDArray[Any] = about
+    if gaussians.owner is not None:
+        whole = np.equal(_pooled(~about, gaussians.owner), 0)
+    groups: list[tuple[Any, Any, bool]] = [(whole, about, True), (~whole, ~about, False)]
+    if kind.is_shared:
+        groups = [(slice(None), slice(None), bool(about.all()))]
+    elif gaussians.owner is not None:
+        groups = [(rows, rows[gaussians.owner], is_near) for rows, _, is_near in groups]
+    for rows, members, is_near in groups:
+        if not variances[rows].size:
+            continue
+        spread = np.maximum(variances[rows], 0.0).max(axis=0) if is_near else data_variance
+        squares = np.abs(means[members]).max(axis=0) ** 2 + spread
+        if is_near:
+            # Frames themselves have no more digits.
+            squares = np.maximum(squares, _EPSILON * data_variance)
+        if kind.is_isotropic:
+            squares = np.full_like(squares, squares.mean())
+        # A constant feature has no scale of its own; in its coordinates it may be anything.
+        squares = np.where(data_variance > 0, squares, np.maximum(squares, 1e-3))
+        operations = 8 * d if kind.is_matrix else 8
+        yield rows, np.asarray(operations * _EPSILON * squares)
+
+
+def _refuse_collapse(collapsed: NDArray[np.bool_]) -> None:
+    if collapsed.any():
+        components = np.flatnonzero(collapsed.reshape(len(collapsed), -1).any(axis=1))
+        raise CollapsedComponentError(
+            f"the covariance has collapsed at {len(components)} components or features, the first "
+            f"of them {components[0]}; use fewer components, a reg_covar > 0 or a variance_floor"
+        )

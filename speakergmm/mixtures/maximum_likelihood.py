@@ -1,0 +1,253 @@
+"""The maximum-likelihood update, with variance floors and revival of dead components."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.em import UpdateReport
+from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.updates import (
+    GaussianUpdate,
+    check_statistics,
+    global_variance,
+    update_gaussians,
+)
+from speakergmm.mixtures.mixture import AnyMixture, mixture_of
+from speakergmm.mixtures.splitting import split_component
+
+# Part of a frame (or of all frames, where they are fewer) below which a component is empty: what
+# responsibilities of float32 add up to.
+_EMPTY = 1e-10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaximumLikelihoodOptions:
+    """What the update does beyond the formula.
+
+    Parameters
+    ----------
+    variance_floor : float, default=1e-3
+        Smallest variance, as a part of the variance of all data in that feature; in 0..1. A
+        feature that does not vary in the data is floored at this number itself, in squared
+        feature units.
+    min_count : float, default=1.0
+        A component with less occupancy, in frames, is dead: it is given half of the heaviest
+        component. At 0 no component is ever dead. A frame of weight 2 is two frames, but where
+        frames weigh less than 1 on average, the average weight is one frame.
+    reg_covar : float or array, shape (D,), default=0.0
+        Added to the variances (the diagonals of covariances), in squared feature units; >= 0.
+    least_eigenvalue : float, default=0.0
+        Smallest eigenvalue of a covariance matrix, as a part of that matrix's own variances; in
+        0..1. What is far less has no digits left in float64.
+    refuse_collapse : bool, default=False
+        Whether a variance that is nothing but rounding is an error rather than floored.
+    """
+
+    variance_floor: float = 1e-3
+    min_count: float = 1.0
+    reg_covar: float | NDArray[np.float64] = 0.0
+    least_eigenvalue: float = 0.0
+    refuse_collapse: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what lies out of range."""
+        if not 0 <= self.variance_floor < 1:
+            raise InvalidInputError(
+                f"variance_floor must lie in 0..1 (below 1), found {self.variance_floor}"
+            )
+        if not 0 <= self.least_eigenvalue < 1:
+            raise InvalidInputError(
+                f"least_eigenvalue must lie in 0..1 (below 1), found {self.least_eigenvalue}"
+            )
+        if not 0 <= self.min_count < np.inf:
+            raise InvalidInputError(f"min_count must be finite and >= 0, found {self.min_count}")
+        reg_covar = np.asarray(self.reg_covar)
+        if not ((reg_covar >= 0) & (reg_covar < np.inf)).all():
+            raise InvalidInputError(f"reg_covar must be finite and >= 0, found {self.reg_covar}")
+
+
+def update_maximum_likelihood(
+    statistics: MixtureStatistics,
+    model: AnyMixture,
+    *,
+    options: MaximumLikelihoodOptions | None = None,
+    data_variance: ArrayLike | None = None,
+    frame_weight: float = 1.0,
+) -> tuple[AnyMixture, UpdateReport]:
+    """Find the mixture that maximises the expected log-likelihood of the data.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+        With second-order moments, under `model`.
+    model : Mixture
+        The mixture that made the statistics, of any kind; what a component without data keeps.
+    options : MaximumLikelihoodOptions, optional
+        Floors and revival; the defaults suit features of any unit.
+    data_variance : array, shape (D,), optional
+        Variance of all data behind the statistics, in their units, 0 for a constant feature. By
+        default it is found from the statistics, which can tell a constant feature from rounding
+        only if they were accumulated in float64.
+    frame_weight : float, default=1.0
+        What one frame weighs in the statistics, > 0: the unit of `min_count`. See
+        `average_frame_weight`.
+
+    Returns
+    -------
+    model : Mixture
+        The new mixture, of the same kind.
+    report : UpdateReport
+        Floored variances and revived components; with a `reg_covar`, what it may cost.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, the second-order moments are missing, `data_variance` holds what is no
+        variance, or `frame_weight` is not positive.
+    InsufficientDataError
+        If the statistics hold no frame.
+    CollapsedComponentError
+        If a component has no variance in some direction, and the options refuse that.
+
+    Examples
+    --------
+    >>> from speakergmm.mixtures import DiagonalMixture
+    >>> model = DiagonalMixture([1.0], [[0.0]], [[1.0]])
+    >>> data = MixtureStatistics([4.0], [[8.0]], [[20.0]], log_likelihood=0.0, n_frames=4.0)
+    >>> new, report = update_maximum_likelihood(data, model)
+    >>> new.means, new.variances, report.n_floored
+    (array([[2.]]), array([[1.]]), 0)
+    """
+    options = options or MaximumLikelihoodOptions()
+    model = mixture_of(model)
+    old = model.gaussians
+    check_statistics(statistics, old, needs_second_order=True)
+    counts = statistics.counts
+    total = counts.sum()
+    if not total > 0:
+        raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
+    if not 0 < frame_weight < np.inf:
+        raise InvalidInputError(f"frame_weight must be finite and > 0, found {frame_weight}")
+    smallest = _EMPTY * min(total, frame_weight)
+    alive = counts > max(options.min_count * frame_weight, smallest)
+    empty = counts <= smallest
+    if data_variance is None:
+        variance = global_variance(statistics)
+    else:
+        variance = _checked_variance(data_variance, model.n_features)
+    if old.kind.is_isotropic:
+        # Spheres have the mean variance: a constant feature has no unit of its own there.
+        variance = np.full_like(variance, variance.mean())
+    is_exact = not np.any(options.reg_covar)
+    added = np.broadcast_to(np.asarray(options.reg_covar, np.float64), variance.shape)
+    found = update_gaussians(
+        statistics,
+        old,
+        floor=options.variance_floor * np.where(variance > 0, variance, 1.0),
+        data_variance=variance,
+        regularisation=None if is_exact else added,
+        least_eigenvalue=options.least_eigenvalue,
+        refuse_collapse=options.refuse_collapse,
+        empty=empty,
+    )
+    was_floored = found.was_floored if old.kind.is_shared else found.was_floored[alive]
+    new = model.with_parameters(counts / total, found.gaussians)
+    revived: tuple[int, ...] = ()
+    if options.min_count > 0 and not alive.all() and alive.any():
+        revived = tuple(int(k) for k in np.flatnonzero(~alive))
+        new = _revive(new, revived, found, variance, is_exact=is_exact)
+    slack = None
+    if not is_exact:
+        slack = regularisation_slack(
+            np.where(empty, 0.0, counts / total),
+            found.exact,
+            old.kind.regularised(found.exact, added),
+            covariance_type=old.covariance_type,
+            n_features=model.n_features,
+        )
+    return new, UpdateReport(
+        n_floored=int(np.count_nonzero(was_floored)),
+        revived=revived,
+        is_exact=is_exact,
+        slack=slack,
+    )
+
+
+def _revive(
+    model: AnyMixture,
+    dead: tuple[int, ...],
+    found: GaussianUpdate,
+    data_variance: NDArray[np.float64],
+    *,
+    is_exact: bool,
+) -> AnyMixture:
+    """Give each dead component half of the heaviest one.
+
+    Where frames are all the same, halves that part would only fit them worse; so they would where
+    those of a component are, and all of its variance was added.
+    """
+    reach = np.tile(np.sqrt(data_variance), (model.n_components, 1))
+    if not is_exact:
+        own = model.gaussians.kind.own_variances(found.exact, model.n_features)
+        reach = np.minimum(reach, np.sqrt(np.maximum(own, 0.0)))
+    for component in dead:
+        heaviest = int(model.weights.argmax())
+        model = split_component(model, heaviest, into=component, reach=reach[heaviest])
+        reach[component] = reach[heaviest]
+    return model
+
+
+def regularisation_slack(
+    weights: NDArray[np.float64],
+    exact: NDArray[np.float64],
+    taken: NDArray[np.float64],
+    *,
+    covariance_type: CovarianceType,
+    n_features: int,
+) -> float:
+    """Bound the fall of the log-likelihood per frame after a step with added variances.
+
+    Let Q(model) be the expected log-likelihood of frames and components under the responsibilities
+    of the step. By Jensen's inequality (Dempster, Laird and Rubin, 1977, theorem 1) the
+    log-likelihood gains at least what Q gains. The exact step maximises Q over weights, means and
+    covariances, so that a step of the same weights and means and other covariances gains no less
+    than the weighted sum of the Kullback-Leibler divergences between Gaussians of the exact
+    covariances S and the ones taken, C: (log|C| - log|S| + tr(C^-1 S) - D) / 2. It is attained
+    where the step starts from the exact model of one component.
+    """
+    kind = covariance_kind(covariance_type)
+    seen = slice(None) if kind.is_shared else weights > 0
+    losses = kind.losses(exact[seen], taken[seen], n_features)
+    return max(0.0, float(losses if kind.is_shared else weights[seen] @ losses))
+
+
+def average_frame_weight(sample_weight: NDArray[np.float64] | None) -> float:
+    """Say what counts as one frame: the mean weight of those that have one, 1 at most.
+
+    Weights may be numbers of frames, whose unit is one frame, or fractions that sum to one, whose
+    unit is nothing. With the latter a model does not depend on their scale.
+
+    Examples
+    --------
+    >>> average_frame_weight(np.array([2.0, 2.0])), average_frame_weight(np.array([0.1, 0.0, 0.3]))
+    (1.0, 0.2)
+    """
+    if sample_weight is None or not sample_weight.any():
+        return 1.0
+    return min(1.0, float(sample_weight[sample_weight > 0].mean()))
+
+
+def _checked_variance(variance: ArrayLike, n_features: int) -> NDArray[np.float64]:
+    variance = np.asarray(variance, dtype=np.float64)
+    if variance.shape != (n_features,) or not (np.isfinite(variance) & (variance >= 0)).all():
+        raise InvalidInputError(
+            f"data_variance must be {n_features} finite numbers >= 0, found shape "
+            f"{variance.shape}, minimum {variance.min(initial=np.inf):g}"
+        )
+    return variance

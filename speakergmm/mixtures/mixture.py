@@ -1,0 +1,640 @@
+"""Mixtures: weights of Gaussians that never change."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol, TypeVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.gaussians import scoring
+from speakergmm.gaussians.covariances import Covariances, CovarianceType, Precision
+from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind
+from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features
+
+AnyMixture = TypeVar("AnyMixture", bound="Mixture")
+
+# Mixtures that are kept ready for scoring, whoever scores them by turns.
+_KEPT_READY = 16
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class Mixture(ABC):
+    """A mixture of Gaussians: weights, means and covariances that never change.
+
+    The arrays are copied, float64 and read-only. Weights are not negative and sum to one within
+    1e-6; covariances are positive (definite). See the four kinds for their constructors.
+
+    Attributes
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind, as scikit-learn calls it.
+    weights : array, shape (K,)
+        Prior probability of each component.
+    gaussians : Gaussians
+        The components.
+    """
+
+    # A record of a mixture says which of the four it is.
+    record_has_kinds: ClassVar[bool] = True
+
+    covariance_type: ClassVar[CovarianceType]
+
+    weights: NDArray[np.float64]
+    gaussians: Gaussians
+
+    @abstractmethod
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
+        """Copy, freeze and check the parameters, as each kind names them."""
+        kind = KINDS[self.covariance_type]
+        arrays = [
+            _frozen(name, value, n_axes)
+            for name, value, n_axes in (
+                ("weights", weights, 1),
+                ("means", means, 2),
+                (kind.parameter, covariances, len(kind.axes)),
+            )
+        ]
+        _check(kind, *arrays)
+        object.__setattr__(self, "weights", arrays[0])
+        covariance = kind.checked(arrays[2])
+        object.__setattr__(self, "gaussians", Gaussians(kind, arrays[1], covariance))
+
+    def with_parameters(
+        self: AnyMixture, weights: NDArray[np.float64], gaussians: Gaussians
+    ) -> AnyMixture:
+        """Return a mixture of the same kind of parameters that are known to be right."""
+        for array in (weights, gaussians.means, gaussians.covariances):
+            array.setflags(write=False)
+        new = object.__new__(type(self))
+        object.__setattr__(new, "weights", weights)
+        object.__setattr__(new, "gaussians", gaussians)
+        return new
+
+    def weighted(
+        self,
+    ) -> tuple[Gaussians, NDArray[np.float64], NDArray[np.float64]]:
+        """Return the Gaussians with their log-weights and weights."""
+        with np.errstate(divide="ignore"):
+            return self.gaussians, np.log(self.weights), self.weights
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Means of the components, shape (K, D), in feature units."""
+        return self.gaussians.means
+
+    @property
+    def covariances(self) -> NDArray[np.float64]:
+        """Variances or covariances in the shape of the kind: (K,), (K, D), (D, D), (K, D, D)."""
+        return self.gaussians.covariances
+
+    @property
+    def n_components(self) -> int:
+        """Number of components, K."""
+        return self.gaussians.n_gaussians
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of a frame, D."""
+        return self.gaussians.n_features
+
+    def component_variances(self) -> NDArray[np.float64]:
+        """Variance of each feature in each component, shape (K, D)."""
+        return self.gaussians.variances()
+
+    def full_covariances(self) -> NDArray[np.float64]:
+        """Covariance matrix of each component, shape (K, D, D), whatever the kind."""
+        return self.gaussians.matrices()
+
+    def colour(
+        self, noise: NDArray[np.float64], components: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """Give white noise (N, D) the covariances of the components (N,) that its rows are of."""
+        return self.gaussians.kind.colour(self.covariances, noise, components)
+
+    def rescaled(
+        self: AnyMixture, scale: NDArray[np.float64], shift: NDArray[np.float64]
+    ) -> AnyMixture:
+        """Return the mixture of ``x * scale + shift`` for frames x of this one; both (D,).
+
+        A spherical mixture needs one scale for all features.
+        """
+        return self.with_parameters(self.weights, self.gaussians.rescaled(scale, shift))
+
+    def log_density(
+        self, X: ArrayLike, *, precision: Precision = "float32"
+    ) -> NDArray[np.floating[Any]]:
+        """Joint log-density of each frame and component, log w_k + log N(x | k).
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated; see `speakergmm.gaussians.prepare`.
+
+        Returns
+        -------
+        array, shape (T, K)
+            Natural logarithms, of the dtype that `precision` names. The whole matrix is held:
+            give long recordings in pieces, or ask for `log_likelihood`.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        return scoring.log_density(ready(self), frames, precision=precision)
+
+    def log_likelihood(
+        self, X: ArrayLike, *, precision: Precision = "float32"
+    ) -> NDArray[np.float64]:
+        """Log-likelihood of each frame under the mixture, log sum_k w_k N(x | k).
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Returns
+        -------
+        array, shape (T,)
+            Natural logarithms, one per frame (not summed), float64.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        return scoring.log_likelihood(ready(self), frames, precision=precision)
+
+    def posteriors(
+        self, X: ArrayLike, *, precision: Precision = "float32"
+    ) -> NDArray[np.floating[Any]]:
+        """Posterior probability of each component given each frame.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Returns
+        -------
+        array, shape (T, K)
+            Rows sum to one; of the dtype that `precision` names.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        return scoring.posteriors(ready(self), frames, precision=precision)
+
+    def predict(self, X: ArrayLike, *, precision: Precision = "float32") -> NDArray[np.intp]:
+        """Most probable component of each frame, shape (T,); of equal ones the first.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns.
+        """
+        frames = check_frames(X, n_features=self.n_features)
+        return scoring.predict(ready(self), frames, precision=precision)
+
+    def select_top(
+        self, X: ArrayLike, n_top: int, *, precision: Precision = "float32"
+    ) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
+        """Find the components that give each frame the highest joint density.
+
+        Parameters
+        ----------
+        X : array, shape (T, D)
+            Frames, in feature units.
+        n_top : int
+            How many components to keep per frame, C; from 1 to K.
+        precision : {"float32", "float64"}, default="float32"
+            In which the densities are evaluated.
+
+        Returns
+        -------
+        indices : array, shape (T, C)
+            Component numbers, best first.
+        log_densities : array, shape (T, C)
+            Their joint log-densities, log w_k + log N(x | k).
+
+        Raises
+        ------
+        InvalidInputError
+            If `X` is not a finite matrix of D columns or `n_top` lies outside 1..K.
+        """
+        if not 1 <= n_top <= self.n_components:
+            raise InvalidInputError(
+                f"n_top must lie between 1 and the {self.n_components} components, found {n_top}"
+            )
+        frames = check_frames(X, n_features=self.n_features)
+        return scoring.select_top(ready(self), frames, n_top, precision=precision)
+
+    def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Draw independent frames from the mixture.
+
+        Parameters
+        ----------
+        n : int
+            Number of frames, not negative.
+        rng : numpy.random.Generator
+            Source of randomness; the same state gives the same frames.
+
+        Returns
+        -------
+        array, shape (n, D)
+            Frames in random order of components.
+        """
+        if n < 0:
+            raise InvalidInputError(f"the number of frames to sample must be >= 0, found {n}")
+        chosen = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
+        noise = rng.standard_normal((n, self.n_features))
+        return np.asarray(self.means[chosen] + self.colour(noise, chosen))
+
+    def global_moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and variance, both of shape (D,), of the mixture as a whole."""
+        return self.gaussians.moments(self.weights)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Worker processes get models by this way: through the checks, and read-only again.
+        return type(self), (self.weights, self.means, self.covariances)
+
+    @classmethod
+    def record_types(cls) -> dict[str, Any]:
+        """Return what is stored of a mixture of this kind, and its types."""
+        names = ("weights", "means", KINDS[cls.covariance_type].parameter)
+        return dict.fromkeys(names, NDArray[np.float64])
+
+    def record_parts(self) -> dict[str, NDArray[np.float64]]:
+        """Return what is stored."""
+        return self.to_arrays()
+
+    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
+        """Return the parameters by name, ready to be stored."""
+        name = self.gaussians.kind.parameter
+        return {"weights": self.weights, "means": self.means, name: self.covariances}
+
+    @classmethod
+    def from_arrays(cls: type[AnyMixture], arrays: Mapping[str, ArrayLike]) -> AnyMixture:
+        """Build a model of what `to_arrays` gave, validated anew.
+
+        Raises
+        ------
+        InvalidInputError
+            If an array is missing or the parameters are not those of a mixture.
+        """
+        names = ("weights", "means", KINDS[cls.covariance_type].parameter)
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            kind = {"diag": "diagonal"}.get(cls.covariance_type, cls.covariance_type)
+            raise InvalidInputError(
+                f"a {kind} mixture needs weights, means and {names[2]}; missing: "
+                f"{', '.join(missing)}"
+            )
+        return cls(*(arrays[name] for name in names))
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class SphericalMixture(Mixture):
+    """A mixture of Gaussians with the same variance in all directions.
+
+    Parameters
+    ----------
+    weights : array, shape (K,)
+        Prior probability of each component; not negative, summing to one within 1e-6.
+    means : array, shape (K, D)
+        In feature units.
+    variances : array, shape (K,)
+        In squared feature units; > 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, the weights do not sum to
+        one, or a variance is not positive.
+
+    Examples
+    --------
+    >>> model = SphericalMixture([1.0], [[0.0, 0.0]], [4.0])
+    >>> model.full_covariances()
+    array([[[4., 0.],
+            [0., 4.]]])
+    """
+
+    covariance_type: ClassVar[CovarianceType] = "spherical"
+
+    def __init__(self, weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> None:
+        Mixture.__init__(self, weights, means, variances)
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """The same as `covariances`."""
+        return self.gaussians.covariances
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class DiagonalMixture(Mixture):
+    """A mixture of Gaussians with diagonal covariances.
+
+    Parameters
+    ----------
+    weights : array, shape (K,)
+        Prior probability of each component; not negative, summing to one within 1e-6.
+    means : array, shape (K, D)
+        In feature units.
+    variances : array, shape (K, D)
+        Variances (not deviations), in squared feature units; > 0.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, the weights do not sum to
+        one, or a variance is not positive.
+
+    Notes
+    -----
+    The arrays are copied, float64 and read-only: a model never changes under its users' hands.
+
+    Examples
+    --------
+    >>> model = DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[1.0], [1.0]])
+    >>> model.n_components, model.n_features
+    (2, 1)
+    >>> model.log_likelihood(np.array([[0.0]]), precision="float64").round(4)
+    array([-1.4189])
+    """
+
+    covariance_type: ClassVar[CovarianceType] = "diag"
+
+    def __init__(self, weights: ArrayLike, means: ArrayLike, variances: ArrayLike) -> None:
+        Mixture.__init__(self, weights, means, variances)
+
+    @property
+    def variances(self) -> NDArray[np.float64]:
+        """The same as `covariances`."""
+        return self.gaussians.covariances
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class TiedMixture(Mixture):
+    """A mixture of Gaussians with one covariance matrix for all.
+
+    Parameters
+    ----------
+    weights : array, shape (K,)
+        Prior probability of each component; not negative, summing to one within 1e-6.
+    means : array, shape (K, D)
+        In feature units.
+    covariance : array, shape (D, D)
+        Symmetric and positive definite, in squared feature units.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, the weights do not sum to
+        one, or the covariance is not symmetric and positive definite.
+
+    Examples
+    --------
+    >>> model = TiedMixture([0.5, 0.5], [[-1.0], [1.0]], [[1.0]])
+    >>> model.log_likelihood(np.array([[0.0]]), precision="float64").round(4)
+    array([-1.4189])
+    """
+
+    covariance_type: ClassVar[CovarianceType] = "tied"
+
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariance: ArrayLike) -> None:
+        Mixture.__init__(self, weights, means, covariance)
+
+    @property
+    def covariance(self) -> NDArray[np.float64]:
+        """The same as `covariances`."""
+        return self.gaussians.covariances
+
+
+@dataclass(frozen=True, slots=True, eq=False, init=False)
+class FullMixture(Mixture):
+    """A mixture of Gaussians, each with a covariance matrix of its own.
+
+    Parameters
+    ----------
+    weights : array, shape (K,)
+        Prior probability of each component; not negative, summing to one within 1e-6.
+    means : array, shape (K, D)
+        In feature units.
+    covariances : array, shape (K, D, D)
+        Symmetric and positive definite, in squared feature units.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, the weights do not sum to
+        one, or a covariance is not symmetric and positive definite.
+
+    Examples
+    --------
+    >>> model = FullMixture([1.0], [[0.0, 0.0]], [[[2.0, 1.0], [1.0, 2.0]]])
+    >>> model.log_likelihood(np.zeros((1, 2)), precision="float64").round(4)
+    array([-2.3872])
+    """
+
+    covariance_type: ClassVar[CovarianceType] = "full"
+
+    def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
+        Mixture.__init__(self, weights, means, covariances)
+
+
+MIXTURES: dict[str, type[Mixture]] = {
+    mixture.covariance_type: mixture
+    for mixture in (SphericalMixture, DiagonalMixture, TiedMixture, FullMixture)
+}
+
+
+def mixture_kind(covariance_type: str) -> type[Mixture]:
+    """Return the class of mixtures with this type of covariance.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none.
+    """
+    return MIXTURES[covariance_kind(covariance_type).name]
+
+
+def make_mixture(
+    covariance_type: CovarianceType | str,
+    weights: ArrayLike,
+    means: ArrayLike,
+    covariances: ArrayLike,
+) -> Mixture:
+    """Build a mixture of the kind that is named.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+        The kind.
+    weights : array, shape (K,)
+        Not negative, summing to one.
+    means : array, shape (K, D)
+        In feature units.
+    covariances : array, shape (K,), (K, D), (D, D) or (K, D, D)
+        As the kind has it.
+
+    Raises
+    ------
+    InvalidInputError
+        If the kind is unknown or the parameters are not those of such a mixture.
+
+    Examples
+    --------
+    >>> make_mixture("tied", [1.0], [[0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]).covariance_type
+    'tied'
+    """
+    return mixture_kind(covariance_type)(weights, means, covariances)
+
+
+@lru_cache(maxsize=_KEPT_READY)
+def ready(model: Weighted) -> Prepared:
+    """Return a model made ready for evaluation: the same for all calls that follow."""
+    gaussians, log_weights, weights = model.weighted()
+    return prepare_in_features(gaussians, log_weights, weights=weights)
+
+
+class HasMixture(Protocol):
+    """A fitted estimator."""
+
+    @property
+    def mixture_(self) -> Mixture:
+        """What was fitted."""
+
+
+@overload
+def mixture_of(model: AnyMixture, *, kind: None = None) -> AnyMixture: ...
+
+
+@overload
+def mixture_of(model: HasMixture, *, kind: None = None) -> Mixture: ...
+
+
+@overload
+def mixture_of(model: Any, *, kind: type[AnyMixture]) -> AnyMixture: ...
+
+
+def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
+    """Give a mixture, or that of a fitted estimator, a background model or a speaker's model.
+
+    Parameters
+    ----------
+    model : Mixture, or what holds one as `mixture_` or `mixture`
+    kind : class, optional
+        The kind that is needed, such as `DiagonalMixture`.
+
+    Returns
+    -------
+    Mixture
+
+    Raises
+    ------
+    InvalidTypeError
+        If `model` is nothing of the sort, or the mixture of another kind; the message names the
+        right call.
+    """
+    found: Any = model
+    for name in ("mixture_", "mixture"):
+        if not isinstance(found, Mixture):
+            found = getattr(model, name, found)
+    if isinstance(found, kind or Mixture):
+        return found
+    if isinstance(found, Mixture):
+        assert kind is not None
+        raise InvalidTypeError(
+            f"a mixture of covariance_type {kind.covariance_type!r} is needed, found one of "
+            f"{found.covariance_type!r}; fit it with covariance_type={kind.covariance_type!r}"
+        )
+    needed, what, way = "a mixture or a fitted estimator is needed", type(model).__name__, ""
+    if isinstance(model, (str, os.PathLike)):
+        what = f"the path {os.fspath(model)!r}"
+        way = "; read it by BackgroundModel.load(path), or GaussianMixture.load(path)"
+    elif isinstance(model, type):
+        what = f"the class {model.__name__}"
+        way = "; give a fitted object of it"
+    elif hasattr(model, "covariances_"):
+        way = " of another library; see speakergmm.estimators.interchange.from_scikit_learn"
+    elif hasattr(model, "covars_"):
+        way = "; give one of its states, model.state_mixture(0)"
+    elif hasattr(model, "fit"):
+        what += " that is not fitted"
+        way = "; call its fit(X) first"
+    else:
+        way = "; build one by make_mixture(covariance_type, weights, means, covariances)"
+    raise InvalidTypeError(f"{needed}, found {what}{way}")
+
+
+def _check(
+    kind: Covariances,
+    weights: NDArray[np.float64],
+    means: NDArray[np.float64],
+    covariances: NDArray[np.float64],
+) -> None:
+    """Refuse arrays that are no parameters of a mixture of this kind.
+
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree, a value is not finite, a weight is negative, or weights do not sum to
+        one.
+    """
+    n_components, n_features = means.shape
+    expected = kind.shape(n_components, n_features)
+    if weights.shape != (n_components,) or covariances.shape != expected:
+        shape = f"({kind.axes},)" if len(kind.axes) == 1 else f"({', '.join(kind.axes)})"
+        raise InvalidInputError(
+            f"mixture parameters disagree: weights {weights.shape}, means {means.shape}, "
+            f"{kind.parameter} {covariances.shape}; expected (K,), (K, D), {shape}"
+        )
+    if n_components == 0 or n_features == 0:
+        raise InvalidInputError(
+            f"a mixture needs components and features, found means of shape {means.shape}"
+        )
+    if weights.min() < 0 or abs(weights.sum() - 1.0) > 1e-6:
+        raise InvalidInputError(
+            f"weights must not be negative and must sum to 1, found a smallest weight of "
+            f"{weights.min():g} and a sum of {weights.sum():.9g}"
+        )
+
+
+def _frozen(name: str, value: ArrayLike, n_axes: int) -> NDArray[np.float64]:
+    array = np.array(value, dtype=np.float64)
+    if array.ndim != n_axes:
+        raise InvalidInputError(
+            f"{name} must have {n_axes} axes, found an array of shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
+    array.setflags(write=False)
+    return array
