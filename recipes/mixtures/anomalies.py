@@ -16,7 +16,7 @@ from settings import Settings
 from speech import LOUD, Frames, make_noises
 
 from speakergmm.estimators import GaussianMixture, GaussianMixtureOutlierDetector
-from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+from speakergmm.metrics import draw_multiplicities, percentile_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus
 from speakergmm.hmm import Lexicon
-from speakergmm.metrics.intervals import draw_multiplicities, percentile_interval
+from speakergmm.metrics import draw_multiplicities, percentile_interval
 from speakergmm.recognition import AcousticModel, align_recordings
 
 BINS = 10

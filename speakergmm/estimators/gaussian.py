@@ -357,3 +357,9 @@ default="kmeans"
         unheld = self._floor() == 0 and self.reg_covar == 0
         if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
             raise CollapsedComponentError(given.ILL_DEFINED)
+
+
+def mixture_like(estimator: Any, **changed: Any) -> GaussianMixture:
+    """Make an unfitted mixture with those parameters that an estimator has in common with it."""
+    own = estimator.get_params(deep=False) | changed
+    return GaussianMixture(**{k: own[k] for k in GaussianMixture().get_params() if k in own})

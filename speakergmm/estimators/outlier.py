@@ -11,16 +11,15 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import finite_chunks
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
 from speakergmm.estimators.storage import Storable
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
+    check_enough,
     check_fraction,
     proportion_interval,
-    samples_needed,
 )
 from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import refuse_path
@@ -244,35 +243,18 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
         """
         samples = self._check(X, fitting=True)
         random_state = check_random_state(self.random_state)
-        validation_indices = None
+        chosen = None
         if X_validation is None:
             chosen = self._choose_validation(len(samples), random_state)
-            validation = samples[chosen]
-            samples = np.delete(samples, chosen, axis=0)
-            validation_indices = chosen
+            validation, samples = samples[chosen], np.delete(samples, chosen, axis=0)
         else:
             validation = self._check(X_validation)
             self._check_enough(len(validation))
-        mixture = GaussianMixture(
-            self.n_components,
-            covariance_type=self.covariance_type,
-            tol=self.tol,
-            reg_covar=self.reg_covar,
-            max_iter=self.max_iter,
-            n_init=self.n_init,
-            init_params=self.init_params,
-            random_state=random_state,
-            n_jobs=self.n_jobs,
-            precision=self.precision,
-            variance_floor=self.variance_floor,
-            min_count=self.min_count,
-            verbose=self.verbose,
-            verbose_interval=self.verbose_interval,
-        ).fit(samples)
+        mixture = mixture_like(self, random_state=random_state).fit(samples)
         self.mixture_ = mixture.mixture_
         self.converged_ = mixture.converged_
         self.n_iter_ = mixture.n_iter_
-        self.validation_indices_ = validation_indices
+        self.validation_indices_ = chosen
         return self._set_threshold(validation)
 
     def calibrate(self, X_validation: ArrayLike) -> Self:
@@ -393,13 +375,9 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
         """Refuse too few samples for a rate that was asked for, before anything is trained."""
         if self.false_alarm is None and self.quantile is None:
             return
-        needed = samples_needed(false_alarm=self.false_alarm, quantile=self.quantile)
-        if n_validation < needed:
-            asked = "false_alarm" if self.quantile is None else "quantile"
-            raise InvalidInputError(
-                f"{asked}={getattr(self, asked):g} needs {needed} or more validation samples, "
-                f"found {n_validation}{whence}; give more data or a higher rate"
-            )
+        check_enough(
+            n_validation, false_alarm=self.false_alarm, quantile=self.quantile, whence=whence
+        )
 
     def _check(self, X: ArrayLike, *, fitting: bool = False) -> NDArray[np.floating[Any]]:
         refuse_path(X, name="X")

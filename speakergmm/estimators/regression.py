@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_sample_weight, finite_chunks
-from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.gaussian import mixture_like
 from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.survey import survey_frames
@@ -208,22 +208,8 @@ class GaussianMixtureRegressor(Storable, RegressorMixin, BaseEstimator):  # type
         weights = check_sample_weight(sample_weight, len(joint))
         survey = survey_frames(joint, weights)
         scale = self._scale(survey.variance)
-        trained = GaussianMixture(
-            self.n_components,
-            covariance_type=self.covariance_type,
-            tol=self.tol,
-            reg_covar=self.reg_covar,
-            max_iter=self.max_iter,
-            n_init=self.n_init,
-            init_params=self.init_params,
-            random_state=self.random_state,
-            n_jobs=self.n_jobs,
-            precision=self.precision,
-            variance_floor=self.variance_floor,
-            min_count=self.min_count,
-            verbose=self.verbose,
-            verbose_interval=self.verbose_interval,
-        ).fit((joint - survey.mean) / scale, sample_weight=weights)
+        standardised = (joint - survey.mean) / scale
+        trained = mixture_like(self).fit(standardised, sample_weight=weights)
         self.mixture_ = trained.mixture_.rescaled(scale, survey.mean)
         self.n_outputs_ = outputs.shape[1]
         self.converged_ = trained.converged_

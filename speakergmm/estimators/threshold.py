@@ -104,13 +104,8 @@ def calibrate_threshold(
     (4.0, 4)
     """
     ordered = np.sort(_check_scores(scores))
-    n, n_needed = len(ordered), samples_needed(false_alarm=false_alarm, quantile=quantile)
-    if n < n_needed:
-        asked = "false_alarm" if quantile is None else "quantile"
-        raise InvalidInputError(
-            f"{asked}={false_alarm if quantile is None else quantile:g} needs {n_needed} or more "
-            f"validation samples, found {n}"
-        )
+    n = len(ordered)
+    check_enough(n, false_alarm=false_alarm, quantile=quantile)
     if false_alarm is not None:
         rate = float(false_alarm)
         threshold = float(ordered[math.floor(rate * (n + 1) * _ABOVE) - 1])
@@ -156,6 +151,29 @@ def samples_needed(*, false_alarm: float | None = None, quantile: float | None =
     if quantile is not None:
         return math.ceil(1 / check_fraction("quantile", quantile) / _ABOVE)
     return math.ceil(1 / check_fraction("false_alarm", false_alarm) / _ABOVE) - 1
+
+
+def check_enough(
+    n_validation: int,
+    *,
+    false_alarm: float | None = None,
+    quantile: float | None = None,
+    whence: str = "",
+) -> None:
+    """Refuse fewer validation samples than a target needs; `whence` says where they come from.
+
+    Raises
+    ------
+    InvalidInputError
+        With the number that is needed; or as `samples_needed`.
+    """
+    needed = samples_needed(false_alarm=false_alarm, quantile=quantile)
+    if n_validation < needed:
+        name, rate = ("false_alarm", false_alarm) if quantile is None else ("quantile", quantile)
+        raise InvalidInputError(
+            f"{name}={rate:g} needs {needed} or more validation samples, found "
+            f"{n_validation}{whence}; give more data or a higher rate"
+        )
 
 
 def proportion_interval(

@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from speakergmm.metrics.identification import (
         identification_from_trials as identification_from_trials,
     )
-    from speakergmm.metrics.intervals import Interval as Interval
     from speakergmm.metrics.intervals import bootstrap_intervals as bootstrap_intervals
     from speakergmm.metrics.intervals import speaker_clusters as speaker_clusters
-    from speakergmm.metrics.intervals import wilson_interval as wilson_interval
     from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
     from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
     from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
+    from speakergmm.metrics.resampling import Interval as Interval
+    from speakergmm.metrics.resampling import check_resampling as check_resampling
+    from speakergmm.metrics.resampling import draw_multiplicities as draw_multiplicities
+    from speakergmm.metrics.resampling import percentile_interval as percentile_interval
+    from speakergmm.metrics.resampling import ratio_interval as ratio_interval
+    from speakergmm.metrics.resampling import wilson_interval as wilson_interval
     from speakergmm.metrics.scores import Scores as Scores
     from speakergmm.metrics.scores import read_scores as read_scores
     from speakergmm.metrics.scores import write_scores as write_scores

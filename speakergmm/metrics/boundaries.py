@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.intervals import Interval, draw_multiplicities, percentile_interval
+from speakergmm.metrics.resampling import Interval, draw_multiplicities, percentile_interval
 from speakergmm.words import clean
 
 # Boundaries times replicates held at once, in cells of 8 bytes.
@@ -85,11 +85,7 @@ class BoundaryFigure:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        found = self.interval
-        return {
-            "value": self.value,
-            "interval": None if found is None else [found.low, found.high],
-        }
+        return {"value": self.value, "interval": self.interval and self.interval.ends()}
 
 
 def boundary_errors(
@@ -134,21 +130,13 @@ def boundary_errors(
     names = tuple(silence)
     if isinstance(silence, str) or not names:
         raise InvalidInputError(f"silence must be a list of labels, got {silence!r}")
-    errors: list[float] = []
-    left: list[str] = []
-    right: list[str] = []
-    utterances: list[str] = []
+    rows: list[tuple[float, str, str, str]] = []
     for utterance, found in hypothesis.items():
         if utterance not in reference:
             raise InvalidInputError(f"the reference has no utterance {utterance!r}")
-        for error, before, after in _utterance_errors(
-            utterance, reference[utterance], found, names
-        ):
-            errors.append(error)
-            left.append(before)
-            right.append(after)
-            utterances.append(utterance)
-    return BoundaryErrors(np.array(errors), tuple(left), tuple(right), tuple(utterances))
+        errors = _utterance_errors(utterance, reference[utterance], found, names)
+        rows += [(*error, utterance) for error in errors]
+    return _boundaries(rows)
 
 
 def summarise_boundaries(
@@ -232,19 +220,22 @@ def boundaries_by_class(
     dict of (str, str) to BoundaryErrors
         Sorted, the largest group first.
     """
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, (before, after) in enumerate(zip(found.left, found.right, strict=True)):
+    groups: dict[tuple[str, str], list[tuple[float, str, str, str]]] = {}
+    columns = (found.errors.tolist(), found.left, found.right, found.utterances)
+    for row in zip(*columns, strict=True):
+        _, before, after, _ = row
         pair = (classes.get(before, before), classes.get(after, after))
-        groups.setdefault(pair, []).append(place)
+        groups.setdefault(pair, []).append(row)
     return {
-        pair: BoundaryErrors(
-            found.errors[places],
-            tuple(found.left[place] for place in places),
-            tuple(found.right[place] for place in places),
-            tuple(found.utterances[place] for place in places),
-        )
-        for pair, places in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+        pair: _boundaries(rows)
+        for pair, rows in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     }
+
+
+def _boundaries(rows: Sequence[tuple[float, str, str, str]]) -> BoundaryErrors:
+    """Gather boundaries of error, labels on both sides and utterance."""
+    errors, left, right, utterances = zip(*rows, strict=True) if rows else ((), (), (), ())
+    return BoundaryErrors(np.array(errors, dtype=np.float64), left, right, utterances)
 
 
 def _utterance_errors(

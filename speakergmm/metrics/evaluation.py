@@ -1,5 +1,6 @@
 """All figures of a scored trials list in one go."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +9,8 @@ import numpy as np
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification, identification_from_trials
-from speakergmm.metrics.intervals import (
-    Interval,
-    bootstrap_intervals,
-    measure_names,
-    speaker_clusters,
-)
+from speakergmm.metrics.intervals import bootstrap_intervals, measure_names, speaker_clusters
+from speakergmm.metrics.resampling import Interval
 from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
@@ -59,8 +56,7 @@ class Measure:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         result: dict[str, Any] = {"title": self.title, "value": self.value}
-        interval = self.interval
-        result["interval"] = None if interval is None else [interval.low, interval.high]
+        result["interval"] = self.interval and self.interval.ends()
         if self.point is not None:
             point = self.point.to_dict()
             result |= {key: point[key] for key in ("threshold", "p_miss", "p_fa", "convention")}
@@ -161,12 +157,9 @@ class Evaluation:
             }
         if curve:
             # The last corner rejects all: no number stands for its threshold in JSON.
-            thresholds: list[float | None] = list(self.curve.thresholds.tolist())
+            thresholds = self.curve.thresholds.tolist()
             result["det"] = {
-                "thresholds": [
-                    None if value in (float("inf"), float("-inf")) else value
-                    for value in thresholds
-                ],
+                "thresholds": [value if math.isfinite(value) else None for value in thresholds],
                 "p_miss": self.curve.p_miss.tolist(),
                 "p_fa": self.curve.p_fa.tolist(),
             }
@@ -227,22 +220,7 @@ def evaluate(
     ('0.00 %', '100.00 %')
     """
     check_scores(scores, "evaluate")
-    unlabelled = int((scores.labels == UNKNOWN).sum())
-    if unlabelled:
-        raise InvalidInputError(
-            f"scores: {unlabelled} of {len(scores)} trials have no label; "
-            "an evaluation needs target or nontarget for each"
-        )
-    pairs = scores.path_index.astype(np.int64) * len(scores.model_names) + scores.model_index
-    kinds, first = np.unique(pairs, return_index=True)
-    if len(kinds) < len(pairs):
-        again = np.ones(len(pairs), dtype=bool)
-        again[first] = False
-        row = int(np.argmax(again))
-        raise InvalidInputError(
-            f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) was "
-            f"listed before; {again.sum()} such trials would count twice: list each once"
-        )
+    _check_trials(scores)
     names = measure_names(p_target=p_target, top_k=top_k)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
@@ -264,24 +242,20 @@ def evaluate(
         trials.equal_error_rate(method="rocch"),
         *(trials.min_dcf(p_target=p, c_miss=c_miss, c_fa=c_fa) for p in p_target),
     ]
-    measures = [
-        Measure(
-            name,
-            point.convention,
-            point.value,
-            name.startswith("eer"),
-            intervals.get(name),
-            point,
-        )
-        for name, point in zip(names, points, strict=False)
+    # Title, value and point of each measure, in the order of their names.
+    rows: list[tuple[str, float, OperatingPoint | None]] = [
+        (point.convention, point.value, point) for point in points
     ]
     if identification is not None:
-        for name, k in zip(names[len(points) :], top_k, strict=True):
+        for k in top_k:
             title = f"Closed-set identification, top {k}"
-            accuracy = identification.accuracy(top_k=k)
-            measures.append(Measure(name, title, accuracy, True, intervals.get(name), None))
+            rows.append((title, identification.accuracy(top_k=k), None))
+    measures = tuple(
+        Measure(name, title, value, not name.startswith("min_dcf"), intervals.get(name), point)
+        for name, (title, value, point) in zip(names, rows, strict=False)
+    )
     return Evaluation(
-        measures=tuple(measures),
+        measures=measures,
         curve=trials.curve,
         identification=identification,
         n_target=len(trials.target),
@@ -293,6 +267,25 @@ def evaluate(
         seed=seed,
         confidence=confidence,
     )
+
+
+def _check_trials(scores: Scores) -> None:
+    """Refuse trials that have no label, or stand twice."""
+    unlabelled = int((scores.labels == UNKNOWN).sum())
+    if unlabelled:
+        raise InvalidInputError(
+            f"scores: {unlabelled} of {len(scores)} trials have no label; "
+            "an evaluation needs target or nontarget for each"
+        )
+    _, first = np.unique(scores.pair_index, return_index=True)
+    if len(first) < len(scores):
+        again = np.ones(len(scores), dtype=bool)
+        again[first] = False
+        row = int(np.argmax(again))
+        raise InvalidInputError(
+            f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) was "
+            f"listed before; {again.sum()} such trials would count twice: list each once"
+        )
 
 
 def _format(value: float, is_rate: bool) -> str:

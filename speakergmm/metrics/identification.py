@@ -279,7 +279,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
 
 
 def _distinct_rows(scores: Scores) -> NDArray[np.int64]:
-    pairs = scores.path_index.astype(np.int64) * len(scores.model_names) + scores.model_index
+    pairs = scores.pair_index
     # Sorted by recording, then by model.
     _, first, place = np.unique(pairs, return_index=True, return_inverse=True)
     if len(first) < len(pairs):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,11 +94,8 @@ class Scores:
             raise InvalidInputError(
                 f"scores: row {row} has label {label!r}; must be 'target', 'nontarget' or 'unknown'"
             ) from None
-        for name, array in (
-            ("models", models),
-            ("paths", paths),
-            ("scores", scores),
-            ("labels", labels),
+        for name, array in zip(
+            ("models", "paths", "scores", "labels"), (models, paths, scores, labels), strict=True
         ):
             array.flags.writeable = False
             object.__setattr__(self, name, array)
@@ -147,6 +144,11 @@ class Scores:
         """Array, shape (N,): place of each row's recording in :attr:`path_names`."""
         return _places(self.paths, self.path_names)
 
+    @property
+    def pair_index(self) -> NDArray[np.int64]:
+        """Array, shape (N,): a number for each row's recording and model; sorts in that order."""
+        return self.path_index.astype(np.int64) * len(self.model_names) + self.model_index
+
 
 def check_scores(scores: object, function: str) -> None:
     """Refuse what is no `Scores`, where a person may try arrays.
@@ -183,60 +185,60 @@ def read_scores(path: str | Path) -> Scores:
     InvalidInputError
         If the file can't be read or a line is wrong; the message begins ``file:line``.
     """
-    names: dict[str, str] = {}
-    models: list[str] = []
-    paths: list[str] = []
-    values: list[float] = []
-    labels: list[str] = []
-    number = 0
     try:
         with io.TextIOWrapper(
             open_text(path), encoding="utf-8", errors="surrogateescape", newline=None
         ) as stream:
-            header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
-            if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
-                raise InvalidInputError(
-                    f"{path}:1: {_found(path, header)}; a score file begins "
-                    "with the tab-separated columns 'model | path | score | label'"
-                )
-            columns = len(header)
-            share = names.setdefault
-            for number, line in enumerate(stream, start=2):
-                fields = line.rstrip("\n").split("\t")
-                if len(fields) != columns:
-                    if not line.strip():
-                        continue
-                    raise InvalidInputError(
-                        f"{path}:{number}: {len(fields)} tab-separated columns; "
-                        f"must be {columns} ({', '.join(header)})"
-                    )
-                value = _number(fields[2], path, number)
-                label = fields[3] if columns == 4 else UNKNOWN
-                if label not in _LABELS:
-                    raise InvalidInputError(
-                        f"{path}:{number}: label {label[:40]!r}; must be target or nontarget"
-                    )
-                if not fields[0] or not fields[1]:
-                    empty = "model" if not fields[0] else "path"
-                    raise InvalidInputError(f"{path}:{number}: the {empty} is empty; must be named")
-                models.append(share(fields[0], fields[0]))
-                paths.append(share(fields[1], fields[1]))
-                values.append(value)
-                labels.append(label)
+            columns = _read_columns(stream, path)
     except UnreadableFileError as error:
         raise InvalidInputError(
             f"{error.shown_path}: can't be read as a score file: {error.reason}"
         ) from None
+    models, paths, labels = (np.array(columns[place], dtype=object) for place in (0, 1, 3))
+    return Scores(models, paths, np.array(columns[2]), labels)
+
+
+def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
+    """Read models, paths, scores and labels, with one object for all equal names."""
+    header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
+    if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
+        raise InvalidInputError(
+            f"{path}:1: {_found(path, header)}; a score file begins "
+            "with the tab-separated columns 'model | path | score | label'"
+        )
+    models: list[str] = []
+    paths: list[str] = []
+    values: list[float] = []
+    labels: list[str] = []
+    names: dict[str, str] = {}
+    share = names.setdefault
+    number = 0
+    for number, line in enumerate(stream, start=2):
+        fields = line.rstrip("\n").split("\t")
+        if len(fields) != len(header):
+            if not line.strip():
+                continue
+            raise InvalidInputError(
+                f"{path}:{number}: {len(fields)} tab-separated columns; "
+                f"must be {len(header)} ({', '.join(header)})"
+            )
+        model, recording, score, label = fields if len(fields) == 4 else (*fields, UNKNOWN)
+        values.append(_number(score, path, number))
+        if label not in _LABELS:
+            raise InvalidInputError(
+                f"{path}:{number}: label {label[:40]!r}; must be target or nontarget"
+            )
+        if not model or not recording:
+            empty = "path" if model else "model"
+            raise InvalidInputError(f"{path}:{number}: the {empty} is empty; must be named")
+        models.append(share(model, model))
+        paths.append(share(recording, recording))
+        labels.append(label)
     if not values:
         raise InvalidInputError(
             f"{path}: holds no trials, only {(number and 'empty lines') or 'a header'}"
         )
-    return Scores(
-        np.array(models, dtype=object),
-        np.array(paths, dtype=object),
-        np.array(values),
-        np.array(labels, dtype=object),
-    )
+    return models, paths, values, labels
 
 
 def write_scores(path: str | Path, scores: Scores) -> None:

@@ -10,7 +10,7 @@ Infinite scores are allowed (they lie below or above every finite one), NaN is r
 The last corner rejects all; its threshold is written ``inf`` and stands for "above every score".
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Literal, Self, TypeVar
 
@@ -53,13 +53,7 @@ class OperatingPoint:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; an infinite threshold (reject or accept all) becomes None."""
-        return {
-            "value": self.value,
-            "threshold": self.threshold if np.isfinite(self.threshold) else None,
-            "p_miss": self.p_miss,
-            "p_fa": self.p_fa,
-            "convention": self.convention,
-        }
+        return asdict(self) | {"threshold": self.threshold if np.isfinite(self.threshold) else None}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,12 @@ no speakers are named, utterances are drawn.
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.intervals import Interval, draw_multiplicities, percentile_interval
+from speakergmm.metrics.resampling import (
+    Interval,
+    check_resampling,
+    draw_multiplicities,
+    percentile_intervals,
+)
 from speakergmm.metrics.transcription import TranscriptionErrors, UtteranceErrors
 
 FIGURES = ("error_rate", "substitutions", "deletions", "insertions", "sentence_error_rate")
@@ -64,17 +68,11 @@ def transcription_intervals(
     >>> transcription_intervals(found)["error_rate"]
     Interval(low=0.0, high=1.0, confidence=0.95)
     """
-    if n_bootstrap < 2:
-        raise InvalidInputError(f"n_bootstrap {n_bootstrap}: must be at least 2")
-    if not 0 < confidence < 1:
-        raise InvalidInputError(f"confidence {confidence}: must lie between 0 and 1")
+    check_resampling(n_bootstrap, confidence)
     if len({_cluster(each) for each in errors.utterances}) < 2:
         return dict.fromkeys(FIGURES)
     replicates = transcription_replicates(errors, n_bootstrap=n_bootstrap, seed=seed)
-    return {
-        name: percentile_interval(values, confidence=confidence)
-        for name, values in replicates.items()
-    }
+    return percentile_intervals(replicates, confidence=confidence)
 
 
 def _cluster(each: UtteranceErrors) -> str:
@@ -99,16 +97,8 @@ def transcription_replicates(
     """
     table = np.array(
         [
-            (
-                each.counts.errors,
-                each.counts.substitutions,
-                each.counts.deletions,
-                each.counts.insertions,
-                each.counts.errors > 0,
-                each.counts.n_reference,
-                1,
-            )
-            for each in errors.utterances
+            (c.errors, c.substitutions, c.deletions, c.insertions, c.errors > 0, c.n_reference, 1)
+            for c in (each.counts for each in errors.utterances)
         ],
         dtype=np.float64,
     )
@@ -116,9 +106,10 @@ def transcription_replicates(
     names, member = np.unique(np.array(clusters, dtype=object).astype(str), return_inverse=True)
     totals = np.zeros((len(names), table.shape[1]))
     np.add.at(totals, member, table)
-    drawn = draw_multiplicities(len(names), n_bootstrap=n_bootstrap, seed=seed)
-    sums = drawn @ totals
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = np.where(sums[:, 5:6] > 0, sums[:, :4] / sums[:, 5:6], np.nan)
-    columns = [*rates.T, sums[:, 4] / sums[:, 6]]
-    return dict(zip(FIGURES, columns, strict=True))
+    sums = draw_multiplicities(len(names), n_bootstrap=n_bootstrap, seed=seed) @ totals
+    words = np.where(sums[:, 5] > 0, sums[:, 5], np.nan)
+    of_what = (words, words, words, words, sums[:, 6])
+    return {
+        name: sums[:, column] / whole
+        for column, (name, whole) in enumerate(zip(FIGURES, of_what, strict=True))
+    }

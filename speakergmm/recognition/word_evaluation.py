@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import OnSkip
-from speakergmm.metrics.intervals import Interval, wilson_interval
+from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.word_lists import as_single_words
 
@@ -107,8 +107,6 @@ class WordEvaluation:
         A recording without a speaker is drawn by itself. With few speakers the interval is too
         narrow; None with fewer than two named.
         """
-        from speakergmm.metrics.intervals import ratio_interval
-
         named = list(self.by_speaker().values())
         if len(named) < 2:
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from speakergmm.features import FrameGrid
 from speakergmm.features.framing import window
 from speakergmm.files import atomic_writer
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.reports.svg import svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,18 +155,8 @@ def picture_svg(figure: Figure, *, prefix: str = "alignment", dots_per_inch: int
     -------
     str
     """
-    buffer = io.BytesIO()
-    with _plain_style(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(buffer, format="svg", dpi=dots_per_inch, metadata={"Date": None})
-    text = buffer.getvalue().decode("utf-8")
-    text = text[text.index("<svg") :].strip()
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
-    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r'xlink:href="#', f'xlink:href="#{prefix}-', text)
-    return re.sub(r"url\(#", f"url(#{prefix}-", text)
+    with _plain_style():
+        return svg_element(figure, prefix=prefix, dpi=dots_per_inch)
 
 
 def spectrogram(

@@ -5,15 +5,14 @@ figure is dark on a dark screen and black on white on paper. Text stays text, in
 The same input gives the same bytes: ids are salted with a constant and no date is written.
 """
 
-import io
 import re
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.metrics import DetCurve, Evaluation
+from speakergmm.reports.svg import svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -344,22 +343,10 @@ def _style(salt: str) -> Any:
 
 
 def _to_svg(figure: "Figure", prefix: str) -> str:
-    """Write the figure; strip what only a file needs, and make ids unique within the page."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        figure.savefig(buffer, format="svg", bbox_inches="tight", pad_inches=0.04)
-    text = buffer.getvalue().decode("utf-8")
-    text = text[text.index("<svg") :].strip()
-    # Holds the date, too.
-    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
-    # Its rule would apply to the whole page.
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
+    """Write the figure in the colours and fonts of the page that it will stand in."""
+    text = svg_element(figure, prefix=prefix, bbox_inches="tight", pad_inches=0.04)
     text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
-    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r'xlink:href="#', f'href="#{prefix}-', text)
-    text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+    text = text.replace('xlink:href="#', 'href="#')
     text = re.sub(r"font-family: [^;\"]*(;|\")", r"font-family: inherit\1", text)
     text = re.sub(r"font: ([\d.]+px) [^;\"]*(;|\")", r"font-size: \1\2", text)
     for code, name in _VARIABLES.items():

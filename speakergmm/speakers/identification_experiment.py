@@ -14,8 +14,13 @@ from speakergmm.corpora import Split, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
-from speakergmm.metrics import Identification, Interval, identification_from_matrix
-from speakergmm.metrics.intervals import ratio_interval
+from speakergmm.metrics import (
+    Identification,
+    Interval,
+    check_resampling,
+    identification_from_matrix,
+    ratio_interval,
+)
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
@@ -101,10 +106,7 @@ class ScoreMatrix:
         InvalidInputError
             If an option is out of range.
         """
-        if isinstance(n_bootstrap, bool) or n_bootstrap < 2:
-            raise InvalidInputError(f"n_bootstrap is {n_bootstrap!r}; it must be at least 2")
-        if not 0 < confidence < 1:
-            raise InvalidInputError(f"confidence is {confidence!r}; it must lie between 0 and 1")
+        check_resampling(n_bootstrap, confidence)
         found = self.identification
         _, speaker = np.unique(found.true, return_inverse=True)
         return ratio_interval(

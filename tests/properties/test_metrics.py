@@ -13,6 +13,7 @@ from speakergmm.metrics import (
     Scores,
     actual_dcf,
     det_curve,
+    draw_multiplicities,
     equal_error_rate,
     identification_from_matrix,
     identification_from_trials,
@@ -23,7 +24,6 @@ from speakergmm.metrics import (
 )
 from speakergmm.metrics.intervals import (
     bootstrap_replicates,
-    draw_multiplicities,
     eer_of_curves,
     hull_eer_of_curves,
 )

@@ -13,17 +13,14 @@ from speakergmm.metrics import (
     Scores,
     bootstrap_intervals,
     det_curve,
+    draw_multiplicities,
     equal_error_rate,
     identification_from_trials,
+    percentile_interval,
     speaker_clusters,
     wilson_interval,
 )
-from speakergmm.metrics.intervals import (
-    draw_multiplicities,
-    eer_of_curves,
-    hull_eer_of_curves,
-    percentile_interval,
-)
+from speakergmm.metrics.intervals import eer_of_curves, hull_eer_of_curves
 
 SPREAD = 0.9
 

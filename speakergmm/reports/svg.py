@@ -1,0 +1,37 @@
+"""A figure as part of a page: an ``<svg>`` element without what only a file needs."""
+
+import io
+import re
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def svg_element(figure: "Figure", *, prefix: str, **options: Any) -> str:
+    """Return a figure as an ``<svg>`` element whose ids are unique within the page.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    prefix : str
+        Begins all ids, which must differ from those of other figures of the page.
+    **options
+        Of `matplotlib.figure.Figure.savefig`.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes, which is said for each of them.
+        warnings.simplefilter("ignore")
+        figure.savefig(buffer, format="svg", **options)
+    text = buffer.getvalue().decode("utf-8")
+    text = text[text.index("<svg") :].strip()
+    # Holds the date, too.
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    # Its rule would apply to the whole page.
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", text, count=1, flags=re.DOTALL)
+    text = re.sub(r'<svg width="[^"]*" height="[^"]*"', "<svg", text, count=1)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'xlink:href="#', f'xlink:href="#{prefix}-', text)
+    return re.sub(r"url\(#", f"url(#{prefix}-", text)
