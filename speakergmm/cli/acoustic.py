@@ -5,20 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.corpora import open_corpus, place_of, tell_notes
 from speakergmm.cli.options import (
     FEATURES_HELP,
     CaseOption,
     CheckpointOption,
     CorpusArgument,
-    DataOption,
     IterationsOption,
-    JobsOption,
-    JsonOption,
     ModelOutput,
     NormalisationOption,
     RateOption,
-    SpeakerPatternOption,
     SplitSeedOption,
     StressOption,
     TranscriptsOption,
@@ -27,6 +22,7 @@ from speakergmm.cli.options import (
 )
 from speakergmm.cli.output import counted, print_first_notes, print_line, print_note, print_table
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.recordings import OnCorpus, place_of, tell_notes
 from speakergmm.cli.texts import case_of
 from speakergmm.cli.training import features_of, hmm_training_status, tell_trained
 from speakergmm.errors import InvalidInputError
@@ -42,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @command
-class TrainHmm:
+class TrainHmm(OnCorpus):
     """Train phone models on recordings and their transcripts, and write them to a file.
 
     Examples:
@@ -92,15 +88,10 @@ class TrainHmm:
     )
     seed: SplitSeedOption = 0
     checkpoint: CheckpointOption = None
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
     strict: bool = option(False, "Refuse the corpus if one utterance is bad.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Check recordings and texts, train on the good ones, write the model and tell of it."""
-        from speakergmm.corpora.transcripts import read_transcripts
         from speakergmm.recognition import AcousticModel
         from speakergmm.recognition.text_problems import unusable_utterances
         from speakergmm.recognition.training import UNKNOWN_WORD
@@ -108,14 +99,8 @@ class TrainHmm:
         if (self.lexicon is None) == (not self.graphemes):
             raise InvalidInputError("give either --lexicon FILE or --graphemes")
         check_output(self.output, "acoustic model")
-        read = open_corpus(self.corpus, self.data_dir, self.speaker_pattern, strict=False)
-        said = read_transcripts(
-            self.transcripts or read,
-            case=case_of(self.case),
-            data_dir=self.data_dir,
-            corpus=read,
-            strict=False,
-        )
+        read = self.open_corpus(self.corpus, strict=False)
+        said = self.transcripts_of(read, self.transcripts, case_of(self.case))
         tell_notes(said, read)
         words = self._lexicon(said)
         features = features_of(self.features, self.rate, read)

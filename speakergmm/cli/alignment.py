@@ -6,15 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.corpora import missing_from, open_corpus, passed_over, tell_notes
 from speakergmm.cli.options import (
     ByOption,
     CaseOption,
-    DataOption,
-    JobsOption,
-    JsonOption,
     LexiconOption,
-    SpeakerPatternOption,
     TranscriptsOption,
     argument,
     command,
@@ -28,6 +23,7 @@ from speakergmm.cli.output import (
     print_note,
     print_table,
 )
+from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over, tell_notes
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.words import case_hint, split_words, word_fault
@@ -57,7 +53,7 @@ class _Done:
 
 
 @command
-class Align:
+class Align(OnCorpus):
     """Align recordings with what is said in them: times of words and phones, and how sure.
 
     Examples:
@@ -95,11 +91,7 @@ class Align:
         "expected", "Phones meet where expected, between frames, or where the path has it."
     )
     case: CaseOption = "asis"
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
     strict: bool = option(False, "Stop at the first utterance that can't be aligned.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Align all utterances, write what was asked for, and rank the suspicious ones."""
@@ -138,7 +130,6 @@ class Align:
                 "this run beside the new ones"
             )
         missing = missing_from({item.utterance for item in found}, read, "aligned")
-        suspects = [item for item in found if item.reasons]
         if self.json:
             print_json(
                 {
@@ -149,17 +140,30 @@ class Align:
                     "seconds": round(done.seconds, 3),
                     "left_out": [skip.to_dict() for skip in done.skipped],
                     "pictures": [str(path) for path in done.pictures],
-                    "suspicious": [item.to_dict() for item in suspects],
+                    "suspicious": [item.to_dict() for item in found if item.reasons],
                     **passed_over(read),
                 }
             )
-            return
-        _print_suspects(suspects[:_SHOWN_SUSPECTS])
+        else:
+            self._print(found, done, len(missing))
+
+    def _print(self, found: tuple[Diagnosis, ...], done: _Done, n_missing: int) -> None:
+        suspects = [item for item in found if item.reasons]
+        if suspects:
+            print_table(
+                "Most suspicious: transcripts and recordings to look at first",
+                ("utterance", "suspicion", "why"),
+                [
+                    (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
+                    for item in suspects[:_SHOWN_SUSPECTS]
+                ],
+                right=(1,),
+            )
         for path in done.pictures:
             print_line(f"picture: {path}")
         seconds = done.seconds
         length = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
-        left_out = f", {counted(len(missing), 'utterance')} left out" if missing else ""
+        left_out = f", {counted(n_missing, 'utterance')} left out" if n_missing else ""
         print_line(
             f"{self.output}: {counted(len(found), 'utterance')} aligned ({length})"
             f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv"
@@ -283,21 +287,13 @@ class Align:
         return alone, Transcripts({path.stem: Transcript(words)}, source="--text")
 
     def _corpus(self) -> tuple[Corpus, Transcripts]:
-        from speakergmm.corpora import read_transcripts
-
         if self.text is not None:
             raise InvalidInputError(
                 f"--text is what one recording says, {self.corpus} is a corpus; "
                 "give --transcripts FILE"
             )
-        corpus = open_corpus(self.corpus, self.data_dir, self.speaker_pattern, strict=self.strict)
-        said = read_transcripts(
-            self.transcripts or corpus,
-            case=case_of(self.case),
-            data_dir=self.data_dir,
-            corpus=corpus,
-            strict=self.strict,
-        )
+        corpus = self.open_corpus(self.corpus, strict=self.strict)
+        said = self.transcripts_of(corpus, self.transcripts, case_of(self.case), strict=self.strict)
         tell_notes(said, corpus)
         told = {(fault.path, fault.line) for fault in corpus.faults}
         untold = [fault for fault in said.faults if (fault.path, fault.line) not in told]
@@ -340,16 +336,3 @@ def _write_pictures(aligned: AlignedUtterance, path: Path) -> None:
     make_folders(path.parent)
     for each in (path, path.with_suffix(".svg")):
         write_picture(each, figure)
-
-
-def _print_suspects(suspects: list[Diagnosis]) -> None:
-    if suspects:
-        print_table(
-            "Most suspicious: transcripts and recordings to look at first",
-            ("utterance", "suspicion", "why"),
-            [
-                (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
-                for item in suspects
-            ],
-            right=(1,),
-        )

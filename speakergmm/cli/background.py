@@ -5,28 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from speakergmm.cli.corpora import open_corpus, passed_over
 from speakergmm.cli.options import (
     FEATURES_HELP,
     LARGEST_SEED,
     CorpusArgument,
-    DataOption,
-    JobsOption,
     JsonOption,
     ModelOutput,
-    SpeakerPatternOption,
     argument,
     command,
     option,
 )
 from speakergmm.cli.output import counted, print_json, print_line, print_table
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.recordings import OnCorpus, passed_over
 from speakergmm.cli.training import training_status
 from speakergmm.errors import ModelFormatError
 
 
 @command
-class TrainUbm:
+class TrainUbm(OnCorpus):
     """Train a background model (UBM) on a corpus of many speakers and write it to a file.
 
     Examples:
@@ -41,11 +38,7 @@ class TrainUbm:
     components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
     seed: int = option(0, "Seed of the initialisation.", min=0, max=LARGEST_SEED)
     features: str = option("speaker", f"{FEATURES_HELP}; 'speaker' suits speakers.")
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
     strict: bool = option(False, "Refuse the corpus if one recording is bad.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Train, write the model and tell of it."""
@@ -53,7 +46,7 @@ class TrainUbm:
         from speakergmm.speakers import BackgroundModel
 
         check_output(self.output, "model")
-        read = open_corpus(self.corpus, self.data_dir, self.speaker_pattern)
+        read = self.open_corpus(self.corpus)
         with training_status() as callback:
             background = BackgroundModel.train(
                 read,

@@ -2,100 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from speakergmm.cli.options import (
     CaseOption,
     CorpusArgument,
-    DataOption,
-    JobsOption,
-    JsonOption,
-    SpeakerPatternOption,
     StressOption,
     command,
     option,
 )
 from speakergmm.cli.output import (
     counted,
-    listed,
     print_json,
     print_line,
-    print_note,
     print_table,
-    print_warnings,
 )
+from speakergmm.cli.recordings import OnCorpus, passed_over, place_of
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Problem, Transcripts
+    from speakergmm.corpora import Corpus, Problem
     from speakergmm.recognition.text_problems import TextProblem
 
 
-def open_corpus(
-    path: Path, data_dir: Path | None, speaker_pattern: str | None, *, strict: bool = True
-) -> Corpus:
-    """Read a corpus, and say what was passed over in it."""
-    from speakergmm.corpora import read_corpus
-
-    corpus = read_corpus(path, data_dir=data_dir, speaker_pattern=speaker_pattern, strict=strict)
-    print_warnings(corpus.notes)
-    return corpus
-
-
-def tell_notes(said: Transcripts, corpus: Corpus) -> None:
-    """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
-    print_warnings(note for note in said.notes if note not in corpus.notes)
-    known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
-    if others := [name for name in said if name not in known]:
-        print_note(
-            f"warning: {said.source}: {counted(len(others), 'transcript')} of no recording of the "
-            f"corpus, such as {others[0]!r}"
-        )
-
-
-def names_of(corpus: Corpus) -> list[str]:
-    """Name all utterances of a corpus, those that have faults and were not read among them."""
-    faulty = [fault.utterance for fault in corpus.faults if fault.utterance is not None]
-    return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
-
-
-def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
-    """Name the utterances of a corpus that came to nothing; says so on standard error."""
-    names = names_of(corpus)
-    missing = [name for name in names if name not in done]
-    if missing:
-        print_note(
-            f"warning: {len(missing):,} of {counted(len(names), 'utterance')} not {what}: "
-            f"{listed(missing)}"
-        )
-    return missing
-
-
-def passed_over(corpus: Corpus) -> dict[str, Any]:
-    """Return what JSON says of what was not read of a corpus."""
-    return {
-        "notes": list(corpus.notes),
-        "passed_over": [each.to_dict() for each in corpus.passed_over],
-        "faults": [fault.to_dict() for fault in corpus.faults],
-    }
-
-
-def place_of(problem: Problem | TextProblem, end: str = "") -> str:
-    """Write the file and line that a problem lies in, as far as they are known."""
-    if problem.path is None:
-        return ""
-    line = "" if problem.line is None else f":{problem.line}"
-    return f"{problem.path}{line}{end}"
-
-
 @command
-class Validate:
+class Validate(OnCorpus):
     """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
 
     With --text, or an option about what is said, transcripts and what goes with them are checked.
@@ -112,8 +49,6 @@ class Validate:
     """
 
     corpus: CorpusArgument
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
     rate: int | None = option(
         None, "Sample rate wanted, in Hz (default: that of most recordings).", "--sample-rate"
     )
@@ -133,8 +68,6 @@ class Validate:
     unknown_word: str | None = option(None, "Word of the lexicon that stands for all others.")
     lm: Path | None = option(None, "Language model (ARPA) to compare with the text.")
     model: Path | None = option(None, "Acoustic model whose phones and features count.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Check what is asked for, list the problems and count them."""
@@ -203,7 +136,7 @@ class Validate:
     def _text_problems(self, corpus: Corpus) -> list[Problem]:
         from dataclasses import replace
 
-        from speakergmm.corpora import Problem, Transcripts, read_transcripts
+        from speakergmm.corpora import Problem, Transcripts
         from speakergmm.recognition import AcousticModel, validate_text
 
         refused: list[Problem] = []
@@ -220,13 +153,7 @@ class Validate:
         found: tuple[TextProblem, ...] = ()
         case = case_of(self.case)
         with noted("bad_text"):
-            said = read_transcripts(
-                self.transcripts or corpus,
-                case=case,
-                data_dir=self.data_dir,
-                corpus=corpus,
-                strict=False,
-            )
+            said = self.transcripts_of(corpus, self.transcripts, case)
         with noted("bad_model"):
             model = None if self.model is None else AcousticModel.load(self.model)
         with noted("bad_option", InvalidInputError):

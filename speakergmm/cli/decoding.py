@@ -11,20 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from speakergmm.cli.corpora import missing_from, open_corpus, passed_over
 from speakergmm.cli.options import (
     ByOption,
-    DataOption,
-    JobsOption,
-    JsonOption,
     LexiconOption,
-    SpeakerPatternOption,
     argument,
     command,
     option,
 )
 from speakergmm.cli.output import counted, print_json, print_line, print_note, write_json
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over
 from speakergmm.cli.texts import names_list
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable, make_folders
@@ -42,7 +38,7 @@ _LATTICE_BEAM = 8.0
 
 
 @command
-class Decode:
+class Decode(OnCorpus):
     """Recognise the words or phones of recordings, with times, alternatives and confidences.
 
     Examples:
@@ -109,11 +105,7 @@ class Decode:
         "-o",
     )
     by: ByOption = "utterance"
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
     strict: bool = option(False, "End at the first recording that can't be recognised.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Recognise all recordings, and print or write what was said."""
@@ -236,7 +228,7 @@ class Decode:
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or names_list(p)]
         if len(inputs) == 1 and listed:
-            return open_corpus(inputs[0], self.data_dir, pattern, strict=self.strict)
+            return self.open_corpus(inputs[0], strict=self.strict)
         if len(listed) > 1:
             raise InvalidInputError(f"{listed[1]}: a second corpus; give one, or recordings")
         if listed:

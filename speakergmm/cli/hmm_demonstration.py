@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.cli.alignment import draw
 from speakergmm.cli.output import print_line, print_table
 from speakergmm.cli.training import hmm_training_status
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Utterance
+    from speakergmm.corpora import Corpus, Utterance
+    from speakergmm.hmm import Lexicon
     from speakergmm.metrics.boundaries import TimedLabel
-    from speakergmm.recognition.acoustic_model import AcousticModel
+    from speakergmm.recognition import AcousticModel
 
 # Small enough that all of it takes a minute on two cores.
 _N_GAUSSIANS = 300
@@ -42,13 +44,8 @@ def demonstrate_hmm(
     dict
         The figures, as JSON can hold them.
     """
-    from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus
-    from speakergmm.corpora.transcripts import read_transcripts
-    from speakergmm.hmm.language.lexicon import Lexicon
-    from speakergmm.hmm.language.ngram import train_ngram
-    from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
-    from speakergmm.recognition.acoustic_model import AcousticModel
-    from speakergmm.recognition.training import TrainingOptions
+    from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus, read_transcripts
+    from speakergmm.hmm import Lexicon, train_ngram
 
     folder = output / f"corpus-{seed}"
     make_synthetic_corpus(folder, seed=seed, n_jobs=jobs)
@@ -59,24 +56,8 @@ def demonstrate_hmm(
     training = [u for u in corpus if not _is_tested(u)]
     tested = [u for u in corpus if _is_tested(u)]
     step(f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers")
-    with hmm_training_status(_N_ITERATIONS) as callback:
-        model = AcousticModel.train(
-            Corpus(tuple(training), source=corpus.source),
-            transcripts,
-            lexicon,
-            TrainingOptions(
-                schedule=TrainingSchedule(
-                    n_iterations=_N_ITERATIONS,
-                    annealing=ANNEALED,
-                    grow_until=_N_ITERATIONS * 3 // 4,
-                    n_gaussians=_N_GAUSSIANS,
-                ),
-                seed=seed,
-            ),
-            n_jobs=jobs,
-            callback=callback,
-            progress=True,
-        )
+    spoken = Corpus(tuple(training), source=corpus.source)
+    model = _train(spoken, transcripts, lexicon, seed=seed, jobs=jobs)
     model_file = output / "acoustic-model.safetensors"
     model.save(model_file)
     step(f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}")
@@ -86,17 +67,40 @@ def demonstrate_hmm(
     bigram.write_arpa(language_file)
     step(f"bigram of {len(lexicon)} words -> {language_file}")
     boundaries = _align(model, tested, transcripts, speech, output, seed=seed, jobs=jobs, step=step)
-    words = _decode(
-        model,
-        tested[:: max(1, len(tested) // _N_LEAST_DECODED)],
-        transcripts,
-        bigram,
-        seed=seed,
-        jobs=jobs,
-    )
+    decoded = tested[:: max(1, len(tested) // _N_LEAST_DECODED)]
+    words = _decode(model, decoded, transcripts, bigram, seed=seed, jobs=jobs)
     n_recognised = words["n_utterances"] - len(words["missing"])
     step(f"recognised {n_recognised} recordings with the bigram")
     return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
+
+
+def _train(
+    training: Corpus,
+    transcripts: Mapping[str, tuple[str, ...]],
+    lexicon: Lexicon,
+    *,
+    seed: int,
+    jobs: int,
+) -> AcousticModel:
+    from speakergmm.hmm import ANNEALED, TrainingSchedule
+    from speakergmm.recognition import AcousticModel, TrainingOptions
+
+    schedule = TrainingSchedule(
+        n_iterations=_N_ITERATIONS,
+        annealing=ANNEALED,
+        grow_until=_N_ITERATIONS * 3 // 4,
+        n_gaussians=_N_GAUSSIANS,
+    )
+    with hmm_training_status(_N_ITERATIONS) as callback:
+        return AcousticModel.train(
+            training,
+            transcripts,
+            lexicon,
+            TrainingOptions(schedule=schedule, seed=seed),
+            n_jobs=jobs,
+            callback=callback,
+            progress=True,
+        )
 
 
 def _is_tested(utterance: Utterance) -> bool:
@@ -115,11 +119,9 @@ def _align(
     step: Callable[[str], None],
 ) -> dict[str, Any]:
     """Align, write TextGrids and a picture, and compare with the exact boundaries."""
-    from speakergmm.audio import read_audio
     from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-    from speakergmm.recognition.aligning import align_recordings
-    from speakergmm.recognition.textgrids import write_textgrid
-    from speakergmm.reports.alignments import draw_alignment, write_picture
+    from speakergmm.recognition import align_recordings, write_textgrid
+    from speakergmm.reports.alignments import write_picture
 
     grids = output / "textgrids"
     grids.mkdir(exist_ok=True)
@@ -132,10 +134,7 @@ def _align(
         write_textgrid(grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration)
         found[name] = tiers["phones"]
         if place == 0:
-            samples, rate = read_audio(aligned.utterance.path)
-            write_picture(
-                picture, draw_alignment(samples, rate, tiers, title=f"{name} as it was aligned")
-            )
+            write_picture(picture, draw(aligned, f"{name} as it was aligned"))
     step(f"aligned {len(found)} recordings -> {grids}, {picture}")
     same = {
         name: labels for name, labels in found.items() if _spoken(labels) == _spoken(truth[name])
@@ -178,9 +177,8 @@ def _decode(
     jobs: int,
 ) -> dict[str, Any]:
     """Recognise words and count errors, with intervals over speakers."""
-    from speakergmm.metrics.transcription import word_errors
-    from speakergmm.metrics.transcription_resampling import transcription_intervals
-    from speakergmm.recognition.decoding import Decoder
+    from speakergmm.metrics import transcription_intervals, word_errors
+    from speakergmm.recognition import Decoder
 
     decoder = Decoder.for_words(model, language_model=bigram)
     found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=jobs)}
@@ -190,19 +188,16 @@ def _decode(
         speakers={u.id: u.speaker or u.id for u in tested},
     )
     interval = transcription_intervals(errors, seed=seed)["error_rate"]
-    return {
-        **errors.to_dict(n_confused=0),
-        "interval": None if interval is None else [interval.low, interval.high],
-    }
+    return {**errors.to_dict(n_confused=0), "interval": interval and interval.ends()}
 
 
 def print_hmm_demonstration(figures: Mapping[str, Any]) -> None:
     """Print the figures for people."""
     boundaries, words = figures["boundaries"], figures["word_errors"]
     rows = [
-        ("phone boundaries, median error", *_milliseconds(boundaries["median_absolute"])),
-        ("phone boundaries, 90th percentile", *_milliseconds(boundaries["p90_absolute"])),
-        ("word error rate", *_percent(words)),
+        ("phone boundaries, median error", *_row(boundaries["median_absolute"], 1000, 1, "ms")),
+        ("phone boundaries, 90th percentile", *_row(boundaries["p90_absolute"], 1000, 1, "ms")),
+        ("word error rate", *_row(words, 100, 2, "%", value="word_error_rate")),
     ]
     print_line("")
     print_table(
@@ -214,11 +209,9 @@ def print_hmm_demonstration(figures: Mapping[str, Any]) -> None:
     print_line(f"picture of an alignment: {boundaries['picture']}")
 
 
-def _milliseconds(figure: Mapping[str, Any]) -> tuple[str, str]:
+def _row(
+    figure: Mapping[str, Any], scale: float, digits: int, unit: str, *, value: str = "value"
+) -> tuple[str, str]:
     low, high = figure["interval"] or (float("nan"), float("nan"))
-    return f"{1000 * figure['value']:.1f} ms", f"{1000 * low:.1f} to {1000 * high:.1f}"
-
-
-def _percent(errors: Mapping[str, Any]) -> tuple[str, str]:
-    low, high = errors["interval"] or (float("nan"), float("nan"))
-    return f"{100 * errors['word_error_rate']:.2f} %", f"{100 * low:.2f} to {100 * high:.2f}"
+    shown = [f"{scale * each:.{digits}f}" for each in (figure[value], low, high)]
+    return f"{shown[0]} {unit}", f"{shown[1]} to {shown[2]}"

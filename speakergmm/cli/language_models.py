@@ -14,7 +14,8 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.hmm import Lexicon
+    from speakergmm.hmm import BackoffLanguageModel, Lexicon
+    from speakergmm.hmm.language.language_model import Perplexity
 
 
 @command
@@ -81,7 +82,14 @@ class TrainLm:
             source=str(self.text),
         )
         model.write_arpa(self.output)
-        measured = None if tested is None else model.perplexity(tested)
+        self._tell(model, sentences, None if tested is None else model.perplexity(tested))
+
+    def _tell(
+        self,
+        model: BackoffLanguageModel,
+        sentences: Sequence[Sequence[str]],
+        measured: Perplexity | None,
+    ) -> None:
         if self.json:
             print_json(
                 {

@@ -1,9 +1,9 @@
 """What commands take: a command is a frozen dataclass, and its fields are its options.
 
 A field's type and default say what may be given; `option` and `argument` add the line of help and
-the range. Fields that several commands share are the annotated types below. The docstring is the
-command's help, ``run`` does the work, and the class's name is the command's: `TrainUbm` is
-``train-ubm``.
+the range. Fields that several commands share are the annotated types below, or those of a class
+that the commands derive from. The docstring is the command's help, ``run`` does the work, and the
+class's name is the command's: `TrainUbm` is ``train-ubm``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar, dataclass_transform, get_type_hints
 
@@ -58,10 +58,10 @@ def argument(help: str, *, metavar: str | None = None) -> Any:
     return field(metadata={"help": help, "metavar": metavar})
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(argument,))
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def command(cls: type[C]) -> type[C]:
     """Make a class a command: a frozen dataclass, made fast since every start makes them all."""
-    return dataclass(frozen=True, repr=False, eq=False)(cls)
+    return dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
 
 
 def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = None) -> None:
@@ -74,7 +74,7 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
             default=inspect.Parameter.empty if each.default is MISSING else each.default,
             annotation=_described(each.name, hints[each.name], dict(each.metadata)),
         )
-        for each in fields(kind)  # type: ignore[arg-type] # commands are dataclasses
+        for each in _own_first(kind)
     ]
 
     def call(**given: Any) -> None:
@@ -84,6 +84,12 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
     call.__annotations__ = {}  # nothing for Typer to evaluate
     name = re.sub(r"(?<=.)(?=[A-Z])", "-", kind.__name__).lower()
     app.command(name, help=kind.__doc__, rich_help_panel=panel)(call)
+
+
+def _own_first(kind: type[Command]) -> list[Field[Any]]:
+    """List the fields, what a command shares with others after its own."""
+    given = fields(kind)  # type: ignore[arg-type] # commands are dataclasses
+    return sorted(given, key=lambda each: each.name not in vars(kind)["__annotations__"])
 
 
 def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.corpora import names_of, passed_over
 from speakergmm.cli.output import counted, print_json, print_line
+from speakergmm.cli.recordings import names_of, passed_over
 from speakergmm.progress import status
 
 if TYPE_CHECKING:

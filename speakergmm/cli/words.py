@@ -7,14 +7,10 @@ from pathlib import Path
 from speakergmm.cli.options import (
     FEATURES_HELP,
     CheckpointOption,
-    DataOption,
     IterationsOption,
-    JobsOption,
-    JsonOption,
     ModelOutput,
     NormalisationOption,
     RateOption,
-    SpeakerPatternOption,
     SplitSeedOption,
     argument,
     command,
@@ -22,12 +18,13 @@ from speakergmm.cli.options import (
 )
 from speakergmm.cli.output import counted, print_note, print_warnings
 from speakergmm.cli.outputs import check_output
+from speakergmm.cli.recordings import OnCorpus
 from speakergmm.cli.training import features_of, hmm_training_status, tell_trained
 from speakergmm.errors import InvalidInputError
 
 
 @command
-class TrainWords:
+class TrainWords(OnCorpus):
     """Train a model for each word on recordings of one word each, and write them to a file.
 
     Examples:
@@ -57,13 +54,9 @@ class TrainWords:
         "Factors, as in 0.9,1,1.1, by which frequencies are moved in training.",
         "--frequency-warps",
     )
-    speaker_pattern: SpeakerPatternOption = None
     seed: SplitSeedOption = 0
     checkpoint: CheckpointOption = None
-    data_dir: DataOption = None
     strict: bool = option(False, "Refuse the corpus if one recording is bad.")
-    jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Read the words, train, write the models and tell of them."""

@@ -1,7 +1,7 @@
 """All figures of a scored trials list in one go."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,18 +242,7 @@ def evaluate(
         trials.equal_error_rate(method="rocch"),
         *(trials.min_dcf(p_target=p, c_miss=c_miss, c_fa=c_fa) for p in p_target),
     ]
-    # Title, value and point of each measure, in the order of their names.
-    rows: list[tuple[str, float, OperatingPoint | None]] = [
-        (point.convention, point.value, point) for point in points
-    ]
-    if identification is not None:
-        for k in top_k:
-            title = f"Closed-set identification, top {k}"
-            rows.append((title, identification.accuracy(top_k=k), None))
-    measures = tuple(
-        Measure(name, title, value, not name.startswith("min_dcf"), intervals.get(name), point)
-        for name, (title, value, point) in zip(names, rows, strict=False)
-    )
+    measures = _measures(names, points, identification, top_k, intervals)
     return Evaluation(
         measures=measures,
         curve=trials.curve,
@@ -266,6 +255,27 @@ def evaluate(
         n_bootstrap=n_bootstrap,
         seed=seed,
         confidence=confidence,
+    )
+
+
+def _measures(
+    names: Sequence[str],
+    points: Sequence[OperatingPoint],
+    identification: Identification | None,
+    top_k: Sequence[int],
+    intervals: Mapping[str, Interval | None],
+) -> tuple[Measure, ...]:
+    """Give the figures of detection, and of identification where there is one, their names."""
+    rows: list[tuple[str, float, OperatingPoint | None]] = [
+        (point.convention, point.value, point) for point in points
+    ]
+    if identification is not None:
+        for k in top_k:
+            accuracy = identification.accuracy(top_k=k)
+            rows.append((f"Closed-set identification, top {k}", accuracy, None))
+    return tuple(
+        Measure(name, title, value, not name.startswith("min_dcf"), intervals.get(name), point)
+        for name, (title, value, point) in zip(names, rows, strict=False)
     )
 
 

@@ -143,14 +143,7 @@ def select_n_components(
     refuse_too_many(max(numbers), len(frames), weights, folds)
 
     fitting = Fitting(template, frames, weights, folds, group_numbers)
-    fold_numbers: list[int | None] = [*range(len(folds))] if folds else [None]
-    # The longest first: workers end at about the same time.
-    tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in fold_numbers]
-    done = parallel_map(fitting, tasks, n_jobs=n_jobs, description="Fitting mixtures")
-    outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
-    for (k, _), outcome in zip(tasks, done, strict=True):
-        outcomes[k].append(outcome)
-
+    outcomes = _fit_all(fitting, numbers, n_jobs=n_jobs)
     judgement = Judgement(
         criterion,
         _unit_weights(len(frames), weights, group_numbers, folds),
@@ -164,23 +157,42 @@ def select_n_components(
         raise SpeakerGmmError(
             f"{chosen} components, the best on folds, fail on all frames: {found.error}"
         )
+    n_counted = len(frames) if weights is None else float(as_counts(weights).sum())
+    _warn_of_choice(chosen, found, None if folds else criterion, n_counted)
+    return Selection(found.estimator, chosen, criterion, path, one_standard_error)
+
+
+def _fit_all(
+    fitting: Fitting, numbers: Sequence[int], *, n_jobs: int
+) -> dict[int, list[FitOutcome]]:
+    """Fit every number of components to all frames, or to each fold."""
+    folds: list[int | None] = [*range(len(fitting.folds))] or [None]
+    # The longest first: workers end at about the same time.
+    tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in folds]
+    done = parallel_map(fitting, tasks, n_jobs=n_jobs, description="Fitting mixtures")
+    outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
+    for (k, _), outcome in zip(tasks, done, strict=True):
+        outcomes[k].append(outcome)
+    return outcomes
+
+
+def _warn_of_choice(chosen: int, found: FitOutcome, criterion: str | None, n_frames: float) -> None:
+    """Warn of a fit that did not converge, and of a `criterion` that had too few frames."""
     if found.convergence != "converged":
         warnings.warn(
             f"the chosen mixture of {chosen} components did not converge ({found.convergence}); "
             f"increase max_iter or tol",
             ConvergenceWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    n_counted = len(frames) if weights is None else float(as_counts(weights).sum())
-    if not folds and found.n_parameters >= n_counted:
+    if criterion is not None and found.n_parameters >= n_frames:
         warnings.warn(
-            f"{criterion} needs many more frames than free parameters, found {n_counted:.6g} "
+            f"{criterion} needs many more frames than free parameters, found {n_frames:.6g} "
             f"(effective) frames and {found.n_parameters} parameters of {chosen} components; take "
             f"criterion='held_out', or fewer components",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return Selection(found.estimator, chosen, criterion, path, one_standard_error)
 
 
 def _warn_of_failures(path: Sequence[SelectionRow]) -> None:

@@ -1,0 +1,97 @@
+"""What commands on a corpus share: its options, and what is said of what was not read."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from speakergmm.cli.options import (
+    DataOption,
+    JobsOption,
+    JsonOption,
+    SpeakerPatternOption,
+    command,
+)
+from speakergmm.cli.output import counted, listed, print_note, print_warnings
+
+if TYPE_CHECKING:
+    from speakergmm.corpora import Corpus, Problem, Transcripts
+    from speakergmm.recognition.text_problems import TextProblem
+    from speakergmm.words import Case
+
+
+@command
+class OnCorpus:
+    """Options of commands on a corpus, and how they read it."""
+
+    data_dir: DataOption = None
+    speaker_pattern: SpeakerPatternOption = None
+    jobs: JobsOption = 1
+    json: JsonOption = False
+
+    def open_corpus(self, path: Path, *, strict: bool = True) -> Corpus:
+        """Read a corpus, and say what was passed over in it."""
+        from speakergmm.corpora import read_corpus
+
+        corpus = read_corpus(
+            path, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern, strict=strict
+        )
+        print_warnings(corpus.notes)
+        return corpus
+
+    def transcripts_of(
+        self, corpus: Corpus, given: Path | None, case: Case | None, *, strict: bool = False
+    ) -> Transcripts:
+        """Read what is said in a corpus, from a file that is given or from where it lies."""
+        from speakergmm.corpora import read_transcripts
+
+        return read_transcripts(
+            given or corpus, case=case, data_dir=self.data_dir, corpus=corpus, strict=strict
+        )
+
+
+def tell_notes(said: Transcripts, corpus: Corpus) -> None:
+    """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
+    print_warnings(note for note in said.notes if note not in corpus.notes)
+    known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
+    if others := [name for name in said if name not in known]:
+        print_note(
+            f"warning: {said.source}: {counted(len(others), 'transcript')} of no recording of the "
+            f"corpus, such as {others[0]!r}"
+        )
+
+
+def names_of(corpus: Corpus) -> list[str]:
+    """Name all utterances of a corpus, those that have faults and were not read among them."""
+    faulty = [fault.utterance for fault in corpus.faults if fault.utterance is not None]
+    return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
+
+
+def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
+    """Name the utterances of a corpus that came to nothing; says so on standard error."""
+    names = names_of(corpus)
+    missing = [name for name in names if name not in done]
+    if missing:
+        print_note(
+            f"warning: {len(missing):,} of {counted(len(names), 'utterance')} not {what}: "
+            f"{listed(missing)}"
+        )
+    return missing
+
+
+def passed_over(corpus: Corpus) -> dict[str, Any]:
+    """Return what JSON says of what was not read of a corpus."""
+    return {
+        "notes": list(corpus.notes),
+        "passed_over": [each.to_dict() for each in corpus.passed_over],
+        "faults": [fault.to_dict() for fault in corpus.faults],
+    }
+
+
+def place_of(problem: Problem | TextProblem, end: str = "") -> str:
+    """Write the file and line that a problem lies in, as far as they are known."""
+    if problem.path is None:
+        return ""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{problem.path}{line}{end}"
