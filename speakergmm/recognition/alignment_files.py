@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, kind_of, make_folders, open_regular
@@ -81,37 +81,26 @@ class AlignmentFiles:
         self._textgrids: set[Path] = set()
         self._stack = contextlib.ExitStack()
         self._open: dict[str, IO[str]] = {}
-        self._made: list[Path] = []
         for name in self._together():
             check_kind(folder / name)
 
     def __enter__(self) -> Self:
-        self._made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-        make_folders(self.folder)
+        made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
         with contextlib.ExitStack() as stack:
+            stack.push(partial(_remove_after_error, made))
+            make_folders(self.folder)
             for name in self._together():
                 self._open[name] = stack.enter_context(atomic_text_writer(self.folder / name))
+            stack.push(self._finish)
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        try:
-            if kind is None:
-                self._write_recordings()
-        except BaseException as failed:
-            self._stack.__exit__(type(failed), failed, failed.__traceback__)
-            raise
-        self._stack.__exit__(kind, error, trace)
-        if kind is not None:
-            # Nothing was written: no folders that would look as if something had been.
-            with contextlib.suppress(OSError):
-                for made in self._made:
-                    made.rmdir()
+    def __exit__(self, *raised: Any) -> None:
+        self._stack.__exit__(*raised)
+
+    def _finish(self, kind: type[BaseException] | None, *_: Any) -> None:
+        if kind is None:
+            self._write_recordings()
 
     def write(self, aligned: AlignedUtterance) -> None:
         """Write one utterance.
@@ -185,6 +174,14 @@ class AlignmentFiles:
         if "json" in self._formats:
             names.append("alignments.jsonl")
         return names
+
+
+def _remove_after_error(folders: Sequence[Path], kind: type[BaseException] | None, *_: Any) -> None:
+    """Leave no folders that would look as if something had been written."""
+    if kind is not None:
+        with contextlib.suppress(OSError):
+            for folder in folders:
+                folder.rmdir()
 
 
 def _without(silence: str | None, labels: Sequence[TimedLabel]) -> tuple[TimedLabel, ...]:
