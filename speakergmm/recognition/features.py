@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
 from speakergmm.features import FeatureConfig, FrameGrid
 from speakergmm.features.normalisation import FeatureNormalisation
-from speakergmm.features.recordings import OnSkip, cached_extractor, map_recordings
+from speakergmm.features.recordings import HowToMap, cached_extractor, map_recordings
 from speakergmm.moments import Moments
 
 # Two frames of sound are never so near each other: what repeats is a constant signal.
@@ -80,10 +80,8 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         config: FeatureConfig,
         normalisation: FeatureNormalisation,
         *,
-        n_jobs: int = 1,
-        strict: bool = False,
-        on_skip: OnSkip | None = None,
         description: str | None = None,
+        **how: Unpack[HowToMap],
     ) -> Self:
         """Extract the features of utterances.
 
@@ -92,14 +90,10 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         utterances : sequence of Utterance
         config : FeatureConfig
         normalisation : FeatureNormalisation
-        n_jobs : int, default=1
-            Processes.
-        strict : bool, default=False
-            Raise the first error of a recording instead of skipping it.
-        on_skip : callable, optional
-            Called with each recording that was skipped; by default a warning is issued.
         description : str, optional
             Text of a progress bar.
+        **how
+            As `map_recordings` has them: ``n_jobs``, ``strict`` and ``on_skip``.
 
         Raises
         ------
@@ -108,14 +102,7 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         """
         archive = cls(normalisation, cached_extractor(config).n_features)
         used, grids = [], []
-        extracted = map_recordings(
-            _Extract(config),
-            utterances,
-            n_jobs=n_jobs,
-            strict=strict,
-            on_skip=on_skip,
-            description=description,
-        )
+        extracted = map_recordings(_Extract(config), utterances, description=description, **how)
         try:
             for utterance, raw in extracted:
                 archive._append(raw.values, normalisation.group(utterance))
