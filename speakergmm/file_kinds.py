@@ -6,6 +6,8 @@ what it is, and what makes one that is needed.
 
 import os
 import re
+from importlib import import_module
+from typing import Any, NamedTuple
 
 from speakergmm.files import open_regular
 
@@ -21,11 +23,52 @@ _MODEL = re.compile(
     rb'\\"format_version\\": \d+, \\"kind\\": \\"([ -!#-\[\]-~]{1,60})\\"',
     re.DOTALL,
 )
-_MADE_BY = {
-    "background model": "train-ubm makes one",
-    "acoustic model": "train-hmm makes one of phones, train-words one of words",
-    "speaker store": "enroll makes one",
+
+
+class Kind(NamedTuple):
+    """A kind of file that we write.
+
+    Attributes
+    ----------
+    reader : str
+        The class that reads it, as ``"module:class"``; empty where only its writer does.
+    made_by : str
+        The commands that make one, for messages.
+    tells : bool
+        Whether what was read says by its ``info()`` what it is.
+    """
+
+    reader: str
+    made_by: str = ""
+    tells: bool = False
+
+
+KINDS = {
+    "background model": Kind(
+        "speakergmm.speakers.background:BackgroundModel", "train-ubm makes one", tells=True
+    ),
+    "acoustic model": Kind(
+        "speakergmm.recognition.acoustic_model:AcousticModel",
+        "train-hmm makes one of phones, train-words one of words",
+        tells=True,
+    ),
+    "speaker store": Kind("speakergmm.speakers.store:SpeakerStore", "enroll makes one", tells=True),
+    "gaussian mixture": Kind("speakergmm.estimators.gaussian:GaussianMixture"),
+    "bayesian gaussian mixture": Kind("speakergmm.estimators.bayesian:BayesianGaussianMixture"),
+    "dirichlet process mixture": Kind(
+        "speakergmm.estimators.dirichlet_process:DirichletProcessMixture"
+    ),
+    "mixture regressor": Kind("speakergmm.estimators.regression:GaussianMixtureRegressor"),
+    "outlier detector": Kind("speakergmm.estimators.outlier:GaussianMixtureOutlierDetector"),
+    "Gaussian mixture HMM": Kind(
+        "speakergmm.estimators.hmm.gaussian_mixture_hmm:GaussianMixtureHMM"
+    ),
+    "HMM classifier": Kind("speakergmm.estimators.hmm.classifier:HMMClassifier"),
+    "mixture statistics": Kind("speakergmm.gaussians.statistics:MixtureStatistics"),
+    "training checkpoint": Kind(""),
 }
+"""Which room reads which kind of file, as its header names it, and what makes one."""
+
 # Files spell them small.
 _NAMES_OF_PEOPLE = {name.lower(): name for name in ("Gaussian", "Bayesian", "Dirichlet")}
 # Their two marks are no accident, even where what lies between them could be text.
@@ -101,6 +144,18 @@ def describe_bytes(start: bytes) -> str:
     return _UNKNOWN
 
 
+def reader_of(kind: str) -> Any:
+    """Return the class that reads a kind of file, from the one room that is imported for it.
+
+    Examples
+    --------
+    >>> reader_of("mixture statistics").file_kind
+    'mixture statistics'
+    """
+    module, _, name = KINDS[kind].reader.partition(":")
+    return getattr(import_module(module), name)
+
+
 def recognised(start: bytes) -> str | None:
     r"""Say what a file is that begins so, or None if that can't be told.
 
@@ -121,8 +176,8 @@ def needed(kind: str) -> str:
     >>> needed("background model")
     'a background model (train-ubm makes one)'
     """
-    made_by = _MADE_BY.get(kind)
-    return with_article(kind) + ("" if made_by is None else f" ({made_by})")
+    made_by = KINDS[kind].made_by if kind in KINDS else ""
+    return with_article(kind) + (f" ({made_by})" if made_by else "")
 
 
 def with_article(kind: str) -> str:

@@ -121,9 +121,10 @@ class Stored:
 
 def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
     """Put the arrays of a value by path, and return what is left of it for JSON."""
-    kind, _ = _bare(kind)
-    origin, args = get_origin(kind), get_args(kind)
-    if (dtype := _dtype(kind)) is not None:
+    if isinstance(kind, Mapping):
+        return None if value is None else _encode_fields(value, kind, path, arrays)
+    kind, origin, args, dtype = _taken_apart(kind)
+    if dtype is not None:
         arrays[path] = np.asarray(value, dtype)
         return _ABSENT
     if kind is Given:
@@ -134,8 +135,6 @@ def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
         if value is None:
             return None
         return _encode(value, next(a for a in args if _fits(value, a)), path, arrays)
-    if isinstance(kind, Mapping):
-        return None if value is None else _encode_fields(value, kind, path, arrays)
     if origin in (tuple, list):
         if (dtype := _dtype(args[0])) is not None and _is_open(origin, args):
             arrays[f"{path}.length"] = np.array([len(each) for each in value], np.int64)
@@ -199,9 +198,10 @@ def encode_any(value: Any, path: str, arrays: Arrays) -> Any:
 
 def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
     """Build a value of its part of the JSON (absent for an array) and the arrays below its path."""
-    kind, _ = _bare(kind)
-    origin, args = get_origin(kind), get_args(kind)
-    if (dtype := _dtype(kind)) is not None:
+    if isinstance(kind, Mapping):
+        return None if node is None else _decode_fields(node, kind, path, arrays)
+    kind, origin, args, dtype = _taken_apart(kind)
+    if dtype is not None:
         return _decode_array(path, dtype, arrays)
     if kind is Given:
         return arrays.take(path) if node is _ABSENT else _decode(node, _GIVEN, path, arrays)
@@ -218,8 +218,6 @@ def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
             choices = ", ".join(map(repr, args))
             raise InvalidInputError(f"{path} must be one of {choices}, found {_short(node)}")
         return node
-    if isinstance(kind, Mapping):
-        return None if node is None else _decode_fields(node, kind, path, arrays)
     if origin in (tuple, list):
         _check_type(node, list, path)
         is_open = _is_open(origin, args)
@@ -277,7 +275,7 @@ def _decode_fields(node: Any, fields: Types, path: str, arrays: Stored) -> dict[
         if name not in node and below not in arrays and is_optional(kind):
             continue
         value = values[name] = _decode(node.get(name, _ABSENT), kind, below, arrays)
-        letters = _bare(kind)[1]
+        letters = None if isinstance(kind, Mapping) else _bare(kind)[1]
         if letters is not None and value is not None:
             expected = tuple(sizes.get(axis, "any") for axis in letters)
             if len(letters) != value.ndim or any(
@@ -327,6 +325,7 @@ def _decode_plain(node: Any, kind: type, path: str) -> Any:
     return kind(node)
 
 
+@cache
 def _bare(kind: Any) -> tuple[Any, list[str] | None]:
     """Take the letters of axes off a type."""
     if get_origin(kind) is Annotated:
@@ -335,6 +334,14 @@ def _bare(kind: Any) -> tuple[Any, list[str] | None]:
     return kind, None
 
 
+@cache
+def _taken_apart(kind: Any) -> tuple[Any, Any, tuple[Any, ...], Any]:
+    """Return a type without letters of axes, its origin and arguments, and the dtype of arrays."""
+    bare, _ = _bare(kind)
+    return bare, get_origin(bare), get_args(bare), _dtype(bare)
+
+
+@cache
 def _dtype(kind: Any) -> Any:
     """Return the dtype of an array's type (Any for one that is free), or None for another type."""
     if kind is ArrayLike or kind == ArrayLike:
@@ -363,6 +370,8 @@ def _is_document(cls: Any) -> bool:
 
 def is_optional(kind: Any) -> bool:
     """Tell whether a field of a type may be left out."""
+    if isinstance(kind, Mapping):
+        return False
     kind, _ = _bare(kind)
     return kind is Given or (
         get_origin(kind) in (Union, types.UnionType) and types.NoneType in get_args(kind)
@@ -371,6 +380,8 @@ def is_optional(kind: Any) -> bool:
 
 def _fits(value: Any, kind: Any) -> bool:
     """Tell which of the types of a union a value is of."""
+    if isinstance(kind, Mapping):
+        return True
     kind, _ = _bare(kind)
     if kind is types.NoneType:
         return value is None
@@ -385,7 +396,7 @@ def _fits(value: Any, kind: Any) -> bool:
         return isinstance(value, tuple | list)
     if origin is Literal:
         return value in get_args(kind)
-    if kind is Given or isinstance(kind, Mapping):
+    if kind is Given:
         return True
     return isinstance(value, origin or kind)
 

@@ -156,25 +156,22 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
 def _describe(file: Path) -> dict[str, Any]:
     """Check a file of ours as loading it would, and return what there is to say of it."""
     from speakergmm.containers import load_arrays, read_header
-    from speakergmm.file_kinds import describe_file
+    from speakergmm.file_kinds import KINDS, describe_file, reader_of
     from speakergmm.files import kind_of, shown_path
-    from speakergmm.speakers import BackgroundModel, SpeakerStore
 
     if kind_of(file) == "missing":
         raise ModelFormatError(
             f"{shown_path(file)}: no such file; a model or a speaker store was expected"
         )
     if kind_of(file) == "file" and describe_file(file) == "a speaker store":
-        with SpeakerStore.open(file) as store:
-            return store.info()
+        with reader_of("speaker store").open(file) as store:
+            told: dict[str, Any] = store.info()
+            return told
     header = read_header(file)
     kind = header["kind"]
-    if kind == "background model":
-        return BackgroundModel.load(file).info()
-    if kind == "acoustic model":
-        from speakergmm.recognition.acoustic_model import AcousticModel
-
-        return AcousticModel.load(file).info()
+    if kind in KINDS and KINDS[kind].tells:
+        found: dict[str, Any] = reader_of(kind).load(file).info()
+        return found
     # Estimators, statistics and checkpoints tell of themselves what they hold.
     arrays, metadata = load_arrays(file, kind=kind)
     return {

@@ -219,3 +219,54 @@ def test_a_store_in_the_making_is_called_so_by_any_name(files, tmp_path, capsys)
         for command in (["info"], ["speakers"], ["remove", "e001"]):
             assert run([command[0], str(path), *command[1:]]) == 2
             assert "whose making was cut short; delete it" in capsys.readouterr().err
+
+
+def test_the_table_of_kinds_names_the_class_that_reads_each():
+    from speakergmm.file_kinds import KINDS, reader_of
+
+    for kind, row in KINDS.items():
+        if row.reader and kind != "speaker store":
+            assert reader_of(kind).file_kind == kind
+            assert callable(reader_of(kind).load)
+        if row.tells:
+            assert callable(reader_of(kind).info)
+
+
+def test_whatever_has_a_kind_stands_in_the_table():
+    """Files of a kind that the table lacks would be shown by nobody."""
+    import importlib
+    import inspect
+    import pkgutil
+
+    import speakergmm
+    from speakergmm.file_kinds import KINDS
+
+    found = set()
+    for module in pkgutil.walk_packages(speakergmm.__path__, "speakergmm."):
+        if ".cli" in module.name or module.name.endswith("__main__"):
+            continue
+        for value in vars(importlib.import_module(module.name)).values():
+            if inspect.isclass(value) and isinstance(vars(value).get("file_kind"), str):
+                found.add(value.file_kind)
+    # Statistics of a recording are no file: they lie in a store.
+    assert found - {"speaker statistics"} == KINDS.keys() - {"speaker store", "training checkpoint"}
+
+
+@pytest.mark.parametrize("kind", ["mixture statistics", "background model"])
+def test_info_imports_one_room(files, kind, tmp_path):
+    import subprocess
+    import sys
+
+    path = files.get(kind)
+    if path is None:
+        path = tmp_path / "statistics"
+        WRITERS[kind](path, np.random.default_rng(0).normal(size=(60, 3)))
+    program = (
+        "import sys\nfrom speakergmm.cli import run\n"
+        "code = run(['info', sys.argv[1]])\n"
+        "rooms = ('estimators', 'recognition', 'hmm', 'reports')\n"
+        "loaded = [room for room in rooms if f'speakergmm.{room}' in sys.modules]\n"
+        "assert (code, loaded) == (0, []), (code, loaded)\n"
+        "assert 'sklearn' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
