@@ -13,8 +13,8 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 CAN_LOCK = sys.platform != "win32"
 """Whether a temporary file stays open and locked until it has taken its place."""
@@ -102,12 +102,11 @@ def discard_temporaries() -> None:
         _remove(path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
+class _Seen(NamedTuple):
     """Temporary files found in a folder, by the start of their names, and when to look again."""
 
     again: float
-    paths: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    paths: dict[str, list[Path]]
 
 
 _seen: dict[Path, _Seen] = {}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,6 +120,7 @@ def _read_speakers(
     _check_names(faults, speakers, stretches, origin)
     named: dict[str, str] = {}
     spellings = Spellings()
+    checked = cache(check_speaker_name)  # a speaker stands on many lines
     for name, (speaker, line) in speakers.items():
         with faults.of_line(line, name):
             if BLANKS.search(speaker):
@@ -127,7 +129,7 @@ def _read_speakers(
                 )
             if clash := spellings.clash(speaker, f"line {line}"):
                 raise CorpusError(f"speaker {clash}")
-            named[name] = check_speaker_name(speaker)
+            named[name] = checked(speaker)
     return named
 
 

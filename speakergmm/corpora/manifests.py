@@ -62,10 +62,8 @@ def write_corpus(
         raise CorpusError(f"{shown(target)}: the corpus has no utterance; there is nothing to list")
     root = target.parent if relative_to is None else Path(relative_to)
     rows = [_row(utterance, root) for utterance in corpus]
-    kept = {"path"} | {
-        name for name in ("speaker", "start", "end", "id") if any(row[name] for row in rows)
-    }
-    columns = [name for name in ("id", "speaker", "path", "start", "end") if name in kept]
+    names = ("id", "speaker", "path", "start", "end")
+    columns = [name for name in names if name == "path" or any(row[name] for row in rows)]
     _write_table(target, columns, ([row[name] for name in columns] for row in rows))
 
 

@@ -173,13 +173,14 @@ def check_speaker_name(name: str) -> str:
     if not isinstance(name, str):
         raise InvalidInputError(f"a speaker name must be text, not {type(name).__name__}")
     spelled = clean(name)
+    seen = spelled if spelled.isascii() else spelled.translate(_JOINERS)
     fault = None
     if not spelled:
         fault = "is empty; it must have at least one character"
     elif len(spelled) > MAX_NAME_LENGTH:
         fault = f"has {len(spelled)} characters; at most {MAX_NAME_LENGTH} are allowed"
-    elif not spelled.translate(_JOINERS).isprintable():
-        found = next(c for c in spelled.translate(_JOINERS) if not c.isprintable())
+    elif not seen.isprintable():
+        found = next(c for c in seen if not c.isprintable())
         fault = f"holds U+{ord(found):04X}; only printable characters are allowed"
     elif spelled in {".", ".."}:
         fault = "means a folder; choose another"

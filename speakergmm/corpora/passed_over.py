@@ -1,6 +1,6 @@
 """What a reader of a corpus passes over, counted by reason, so that nothing is lost in silence."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,24 +67,20 @@ class PassingOver:
     """
 
     def __init__(self) -> None:
-        self._names: dict[tuple[str, str], list[str]] = {}
-        self._endings: dict[tuple[str, str], Counter[str]] = {}
+        self._found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
 
     def add(self, what: str, name: str, *, advice: str = "", ending: str = "") -> None:
         """Count one file or folder; what and advice together are its reason."""
-        key = what, advice
-        self._names.setdefault(key, []).append(name)
-        if ending:
-            self._endings.setdefault(key, Counter())[ending] += 1
+        self._found[what, advice].append((name, ending))
 
     def gathered(self) -> tuple[PassedOver, ...]:
         """Return what was passed over, the reasons sorted, the most frequent endings first."""
         return tuple(
             PassedOver(
-                *key,
-                count=len(names),
-                endings=dict(self._endings.get(key, Counter()).most_common()),
-                examples=tuple(sorted(names)[:_EXAMPLES]),
+                *reason,
+                count=len(found),
+                endings=dict(Counter(ending for _, ending in found if ending).most_common()),
+                examples=tuple(sorted(name for name, _ in found)[:_EXAMPLES]),
             )
-            for key, names in sorted(self._names.items())
+            for reason, found in sorted(self._found.items())
         )
