@@ -9,6 +9,7 @@ starts but "random", whose responsibilities are drawn by frame.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,25 +198,23 @@ def _single_frames(
 ) -> ComponentMoments:
     """Components of one frame each, without a covariance of their own."""
     n_components, n_features = chosen.shape
-    means = chosen.astype(np.float64)
-    counts = np.ones(n_components)
-    shapes: dict[str, tuple[int, ...]] = {
-        "full": (n_components, n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }
     if covariance_type != "tied":
-        return ComponentMoments(
-            counts, means, np.zeros(shapes[covariance_type]), of_single_frames=True
+        moments = moments_of_labels(
+            chosen,
+            np.arange(n_components),
+            n_components=n_components,
+            covariance_type=covariance_type,
         )
+        return replace(moments, of_single_frames=True)
     # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
     # by component. About the mean instead where an offset would leave no digits of the spread.
     survey = frames.survey
     offset = np.abs(survey.mean) > _LARGE_OFFSET * np.sqrt(survey.variance)
     origin = survey.mean if offset[survey.variance > 0].any() else np.zeros(n_features)
     second = frames.once("scatter", lambda: _scatter(frames, origin))
+    means = chosen.astype(np.float64)
     second = second - (means - origin).T @ (means - origin)
-    return ComponentMoments(counts, means, second / n_components)
+    return ComponentMoments(np.ones(n_components), means, second / n_components)
 
 
 def _scatter(frames: TrainingFrames, origin: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -271,8 +270,7 @@ def _split(
     n_components: int,
 ) -> NDArray[np.intp]:
     survey = frames.survey
-    scale = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
-    standard = (rows - survey.mean) / scale
+    standard = (rows - survey.mean) / survey.deviation()
     varies = (survey.variance > 0).astype(np.float64)
     options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=1e-3)
     ones = np.ones((1, frames.n_features))

@@ -2,6 +2,29 @@
 
 from typing import Any
 
+# What Kaldi's MfccOptions give by default, dither off: use_energy with raw_energy, so that the
+# first column is the log energy of the frame after removal of its mean.
+_KALDI: dict[str, Any] = {
+    "sample_rate": 16000,
+    "frame_length": 0.025,
+    "frame_shift": 0.010,
+    "framing": "inside",
+    "sample_scale": 32768.0,
+    "remove_dc": True,
+    "pre_emphasis": 0.97,
+    "window": "povey",
+    "spectrum": "power",
+    "n_filters": 23,
+    "low_frequency": 20.0,
+    "high_frequency": None,
+    "log_floor": 2.0**-23,
+    "n_ceps": 12,
+    "cepstral_scale": "orthonormal",
+    "lifter": 22,
+    "energy": "log_energy",
+    "energy_position": "first",
+}
+
 # Each as changes of `FeatureConfig`'s defaults, written out where the convention is the point.
 PRESETS: dict[str, dict[str, Any]] = {
     # For speaker recognition: 19 cepstra and log energy, with two orders of deltas (60 columns);
@@ -15,28 +38,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "voice_activity": "energy",
         "vad_threshold": 4.5,
     },
-    # What Kaldi's MfccOptions give by default, dither off: use_energy with raw_energy, so that the
-    # first column is the log energy of the frame after removal of its mean.
-    "kaldi": {
-        "sample_rate": 16000,
-        "frame_length": 0.025,
-        "frame_shift": 0.010,
-        "framing": "inside",
-        "sample_scale": 32768.0,
-        "remove_dc": True,
-        "pre_emphasis": 0.97,
-        "window": "povey",
-        "spectrum": "power",
-        "n_filters": 23,
-        "low_frequency": 20.0,
-        "high_frequency": None,
-        "log_floor": 2.0**-23,
-        "n_ceps": 12,
-        "cepstral_scale": "orthonormal",
-        "lifter": 22,
-        "energy": "log_energy",
-        "energy_position": "first",
-    },
+    "kaldi": _KALDI,
     # The HTK Book's MFCC_0: 26 filters over magnitudes, 12 cepstra, c0 last. Log energy can take
     # the place of c0, but without HTK's scaling to the loudest frame (ENORMALISE).
     "htk": {
@@ -61,27 +63,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     # For hidden Markov models of phones and words: Kaldi's thirteen cepstra, c0 among them, with
     # two orders of deltas (39 columns), of all frames. The acoustic model normalises speakers.
-    "hmm": {
-        "sample_rate": 16000,
-        "frame_length": 0.025,
-        "frame_shift": 0.010,
-        "framing": "inside",
-        "sample_scale": 32768.0,
-        "remove_dc": True,
-        "pre_emphasis": 0.97,
-        "window": "povey",
-        "spectrum": "power",
-        "n_filters": 23,
-        "low_frequency": 20.0,
-        "high_frequency": None,
-        "log_floor": 2.0**-23,
-        "n_ceps": 12,
-        "cepstral_scale": "orthonormal",
-        "lifter": 22,
-        "energy": "c0",
-        "energy_position": "first",
-        "deltas": 2,
-    },
+    "hmm": {**_KALDI, "energy": "c0", "deltas": 2},
     # librosa.feature.mfcc as it comes: 20 coefficients of which the first is c0.
     "librosa": {
         "sample_rate": 22050,
