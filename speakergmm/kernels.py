@@ -89,8 +89,9 @@ def compiled(*, at_first_call: bool = False, **options: Any) -> Callable[[Functi
     ----------
     at_first_call : bool, default=False
         By default a function is compiled at once, for what its annotations say: arrays as above,
-        ``int``, ``float`` and ``bool``, a tuple of these as the result. Where a type is a union,
-        it is compiled for the first of each, for the second of each, and so on.
+        ``int``, ``float`` and ``bool``, and tuples of these. (Not of a class of named tuples: code
+        on disk that names a class can't be read any more, or replaced, where that is gone.) Where a
+        type is a union, it is compiled for the first of each, for the second of each, and so on.
     **options
         As `numba.njit` takes them.
     """

@@ -11,7 +11,7 @@ symbols to tell them apart, and words end in the graph exactly where they end in
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -185,27 +185,6 @@ def word_graph(
         if listed is not None:
             allowed = sorted(set(allowed) & set(listed))
         grammar = Grammar.ngram(language_model, known=allowed)
-    return build_decoding_graph(models, lexicon, grammar, **options)
-
-
-def isolated_word_graph(
-    models: PhoneModels,
-    lexicon: HasPronunciations,
-    words: Iterable[str] | Mapping[str, float] | None = None,
-    **options: Any,
-) -> DecodingGraph:
-    """Build the graph of exactly one word of a list, with optional silence around it.
-
-    Parameters
-    ----------
-    models, lexicon
-        As `word_graph`.
-    words : iterable of str, or mapping of str to float, optional
-        The words, with their probabilities if they are not the same; by default the lexicon's.
-    **options
-        Of `build_decoding_graph`.
-    """
-    grammar = Grammar.isolated(iter(lexicon) if words is None else words)
     return build_decoding_graph(models, lexicon, grammar, **options)
 
 

@@ -9,14 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.uint32]
-Flags = NDArray[np.bool_]
-Signed = NDArray[np.int32]
 # Numbers of which mypy can't follow the kind, as the compiler does.
 Number = Any
 

@@ -9,12 +9,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.kernels import FilledVector, Vector, compiled
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int32]
 
 FOLLOW, BLOCKED, LEAVE = 0, 1, 2
 """What a backward pass does at an arc: go on within, stop, or take the value outside."""

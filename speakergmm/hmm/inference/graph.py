@@ -115,7 +115,7 @@ class Graph:
             _put(self, name, _log_probabilities(getattr(self, name), name, len(states)))
         if self.structure is None:
             made = Structure.of(
-                self.n_states, self.source, self.target, self.entry_state, self.exit_state
+                self.pdf, self.source, self.target, self.entry_state, self.exit_state
             )
             _put(self, "structure", made)
 

@@ -20,11 +20,12 @@ UNREACHABLE = int(np.iinfo(np.int32).max)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
-    """Arcs sorted by target; of one target, lower arcs come first.
+    """Arcs sorted by target; of one target, lower arcs come first. Not to be written to.
 
     Parameters
     ----------
-    entry_state, exit_state : array of int, shape (E,) and (F,)
+    pdf, entry_state, exit_state : array of int, shape (S,), (E,) and (F,)
+        Those of the graph. Indices are unsigned, as kernels want them.
     incoming : array of int, shape (S + 1,)
         Where the arcs into each state begin in the two arrays that follow.
     incoming_arc, incoming_source : array of int, shape (A,)
@@ -33,33 +34,36 @@ class Structure:
         one leads to from each state or a lower one: together, where arcs from a range lead to.
     """
 
-    entry_state: Indices
-    exit_state: Indices
-    incoming: Indices
+    pdf: NDArray[np.uint32]
+    entry_state: NDArray[np.uint32]
+    exit_state: NDArray[np.uint32]
+    incoming: NDArray[np.uint32]
     incoming_arc: Indices
-    incoming_source: Indices
+    incoming_source: NDArray[np.uint32]
     lowest_target: Indices
     highest_target: Indices
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
-        cls, n_states: int, source: Indices, target: Indices, entry: Indices, exit_: Indices
+        cls, pdf: Indices, source: Indices, target: Indices, entry: Indices, exit_: Indices
     ) -> Structure:
         """Sort the arcs of a graph."""
+        n_states = len(pdf)
         by_target = np.argsort(target, kind="stable").astype(np.int32)
-        incoming = np.zeros(n_states + 1, dtype=np.int32)
+        incoming = np.zeros(n_states + 1, dtype=np.uint32)
         np.cumsum(np.bincount(target, minlength=n_states), out=incoming[1:])
         lowest = np.full(n_states, n_states, dtype=np.int32)
         highest = np.full(n_states, -1, dtype=np.int32)
         np.minimum.at(lowest, source, target)
         np.maximum.at(highest, source, target)
         arrays = (
-            entry,
-            exit_,
+            pdf.astype(np.uint32),
+            entry.astype(np.uint32),
+            exit_.astype(np.uint32),
             incoming,
             by_target,
-            source[by_target],
+            source[by_target].astype(np.uint32),
             np.ascontiguousarray(np.minimum.accumulate(lowest[::-1])[::-1]),
             np.maximum.accumulate(highest),
         )

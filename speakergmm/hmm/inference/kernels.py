@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.hmm.inference.kernels_graph import ScaledGraph
 from speakergmm.kernels import FilledMatrix, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
-Indices = NDArray[np.uint32]
 # Numbers of which mypy can't follow the kind, as the compiler does.
 Number = Any
 
@@ -135,18 +135,7 @@ def _prune(
 def forward(
     log_emissions: Matrix[np.float64],
     peaks: Vector[np.float64],
-    pdf: Vector[np.uint32],
-    incoming: Vector[np.uint32],
-    source: Vector[np.uint32],
-    probability: Vector[np.float64],
-    probability_level: Vector[np.int32],
-    wide: bool,
-    entry_state: Vector[np.uint32],
-    entry: Vector[np.float64],
-    entry_level: Vector[np.int32],
-    exit_state: Vector[np.uint32],
-    exit_: Vector[np.float64],
-    exit_level: Vector[np.int32],
+    graph: ScaledGraph,
     lowest_target: Vector[np.int32],
     highest_target: Vector[np.int32],
     arcs_to_exit: Vector[np.int32],
@@ -162,10 +151,6 @@ def forward(
     log_emissions : array, shape (T, P)
     peaks : array, shape (T,)
         Largest log-emission of each frame.
-    source, probability, probability_level : array, shape (A,)
-        Of arcs sorted by target; states' arcs begin at `incoming`.
-    wide : bool
-        Whether any level of an arc is not zero.
     beam : float
         States below e^-beam of the best one of their frame are dropped; inf for none.
     lowest : float
@@ -182,6 +167,8 @@ def forward(
     value, level : float, int
         Sum over the paths.
     """
+    pdf, incoming, source, probability, probability_level, wide = graph[:6]
+    entry_state, entry, entry_level, exit_state, exit_, exit_level = graph[6:]
     n_frames, n_pdfs = log_emissions.shape
     n_states = len(pdf)
     n_rows = len(values)

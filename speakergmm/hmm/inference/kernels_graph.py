@@ -1,22 +1,46 @@
-"""Distances within a graph, compiled."""
+"""A graph as kernels take it, and distances within it, compiled."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.kernels import FilledVector, Vector, compiled
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int32]
+LogGraph = tuple[
+    Vector[np.uint32],  # pdf (S,)
+    Vector[np.uint32],  # incoming (S + 1,): where the arcs into each state begin
+    Vector[np.uint32],  # source (A,) of arcs sorted by target
+    Vector[np.float64],  # log_prob (A,)
+    Vector[np.uint32],  # entry_state (E,)
+    Vector[np.float64],  # entry_log_prob
+    Vector[np.uint32],  # exit_state (F,)
+    Vector[np.float64],  # exit_log_prob
+]
+"""A graph in logarithms."""
+
+ScaledGraph = tuple[
+    Vector[np.uint32],  # pdf
+    Vector[np.uint32],  # incoming
+    Vector[np.uint32],  # source
+    Vector[np.float64],  # probability
+    Vector[np.int32],  # probability_level
+    bool,  # whether any level of an arc is not zero
+    Vector[np.uint32],  # entry_state
+    Vector[np.float64],  # entry
+    Vector[np.int32],  # entry_level
+    Vector[np.uint32],  # exit_state
+    Vector[np.float64],  # exit
+    Vector[np.int32],  # exit_level
+]
+"""The same in numbers with levels."""
 
 
 @compiled()
 def count_arcs_to_exit(
-    incoming: Vector[np.int32],
-    source: Vector[np.int32],
+    incoming: Vector[np.uint32],
+    source: Vector[np.uint32],
     log_prob: Vector[np.float64],
-    exit_state: Vector[np.int32],
+    exit_state: Vector[np.uint32],
     exit_log_prob: Vector[np.float64],
     arcs: FilledVector[np.int32],
 ) -> None:

@@ -9,13 +9,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from speakergmm.hmm.inference.kernels_graph import LogGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
-
-Floats = NDArray[np.float64]
-Levels = NDArray[np.int32]
-Indices = NDArray[np.uint32]
 
 # As in the other arithmetic.
 _NEGLIGIBLE = 1e-30
@@ -33,14 +29,7 @@ def _add(a: float, b: float) -> float:
 @compiled()
 def forward_log(
     log_emissions: Matrix[np.float64],
-    pdf: Vector[np.uint32],
-    incoming: Vector[np.uint32],
-    source: Vector[np.uint32],
-    log_prob: Vector[np.float64],
-    entry_state: Vector[np.uint32],
-    entry_log_prob: Vector[np.float64],
-    exit_state: Vector[np.uint32],
-    exit_log_prob: Vector[np.float64],
+    graph: LogGraph,
     arcs_to_exit: Vector[np.int32],
     beam: float,
     alpha: FilledMatrix[np.float64],
@@ -49,8 +38,6 @@ def forward_log(
 
     Parameters
     ----------
-    source, log_prob : array, shape (A,)
-        Of arcs sorted by target; states' arcs begin at `incoming`.
     alpha : array, shape (T, S), or (2, S) to keep no more than the last frames
 
     Returns
@@ -61,6 +48,7 @@ def forward_log(
         Number of states dropped by the beam over all frames.
     log_likelihood : float
     """
+    pdf, incoming, source, log_prob, entry_state, entry_log_prob, exit_state, exit_log_prob = graph
     n_frames, n_states = len(log_emissions), len(pdf)
     n_rows = len(alpha)
     dropped = 0
@@ -111,14 +99,7 @@ def forward_log(
 
 @compiled()
 def smooth_log(
-    pdf: Vector[np.uint32],
-    incoming: Vector[np.uint32],
-    source: Vector[np.uint32],
-    log_prob: Vector[np.float64],
-    entry_state: Vector[np.uint32],
-    entry_log_prob: Vector[np.float64],
-    exit_state: Vector[np.uint32],
-    exit_log_prob: Vector[np.float64],
+    graph: LogGraph,
     alpha: Matrix[np.float64],
     state_posteriors: FilledMatrix[np.float64],
     pdf_posteriors: FilledMatrix[np.float64],
@@ -133,13 +114,14 @@ def smooth_log(
 
     Parameters
     ----------
-    source, log_prob, arc_counts : array, shape (A,)
-        Of arcs sorted by target; states' arcs begin at `incoming`.
+    arc_counts : array, shape (A,)
+        Sorted by target, as the graph's arcs.
     alpha : array, shape (T, S)
         Logarithms of the forward probabilities, each frame's less a number of its own.
     state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
     pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
     """
+    pdf, incoming, source, log_prob, entry_state, entry_log_prob, exit_state, exit_log_prob = graph
     n_frames, n_states = alpha.shape
     now = np.zeros(n_states)
     before = np.zeros(n_states)

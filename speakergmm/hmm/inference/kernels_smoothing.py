@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.hmm.inference.kernels import DOWN, NOTHING, normalise
-from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
+from speakergmm.hmm.inference.kernels_graph import ScaledGraph
+from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, compiled
 
 Floats = NDArray[np.float64]
 Levels = NDArray[np.int32]
@@ -59,18 +60,7 @@ def _share_entries(
 def smooth(
     values: Matrix[np.float64],
     levels: Matrix[np.int32],
-    pdf: Vector[np.uint32],
-    incoming: Vector[np.uint32],
-    source: Vector[np.uint32],
-    probability: Vector[np.float64],
-    probability_level: Vector[np.int32],
-    wide: bool,
-    entry_state: Vector[np.uint32],
-    entry: Vector[np.float64],
-    entry_level: Vector[np.int32],
-    exit_state: Vector[np.uint32],
-    exit_: Vector[np.float64],
-    exit_level: Vector[np.int32],
+    graph: ScaledGraph,
     sum_value: float,
     sum_level: int,
     state_posteriors: FilledMatrix[np.float64],
@@ -90,8 +80,10 @@ def smooth(
     state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
     pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
     arc_counts : array, shape (A,)
-        Sorted by target, as `source` and `probability`.
+        Sorted by target, as the graph's arcs.
     """
+    pdf, incoming, source, probability, probability_level, wide = graph[:6]
+    entry_state, entry, entry_level, exit_state, exit_, exit_level = graph[6:]
     n_frames, n_states = values.shape
     want_states = len(state_posteriors) > 0
     want_pdfs = len(pdf_posteriors) > 0

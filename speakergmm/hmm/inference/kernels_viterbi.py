@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from speakergmm.hmm.inference.kernels_graph import LogGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
-Floats = NDArray[np.float64]
-Levels = NDArray[np.int32]
-Indices = NDArray[np.uint32]
 # Numbers of which mypy can't follow the kind, as the compiler does.
 Number = Any
 
@@ -22,15 +19,8 @@ _ONE = np.uint64(1)
 def best_path(
     log_emissions: Matrix[np.float64],
     peaks: Vector[np.float64],
-    pdf: Vector[np.uint32],
-    incoming: Vector[np.uint32],
+    graph: LogGraph,
     arc: Vector[np.int32],
-    source: Vector[np.uint32],
-    log_prob: Vector[np.float64],
-    entry_state: Vector[np.uint32],
-    entry_log_prob: Vector[np.float64],
-    exit_state: Vector[np.uint32],
-    exit_log_prob: Vector[np.float64],
     lowest_target: Vector[np.int32],
     highest_target: Vector[np.int32],
     arcs_to_exit: Vector[np.int32],
@@ -46,8 +36,8 @@ def best_path(
     peaks : array, shape (T,)
         Numbers taken off each frame's log-emissions, lest paths that differ by little are compared
         in the last digits of what all of them share.
-    arc, source, log_prob : array, shape (A,)
-        Of arcs sorted by target; states' arcs begin at `incoming`.
+    arc : array, shape (A,)
+        Numbers of the graph's arcs, which are sorted by target.
     chosen : array, shape (T, S)
         Room for the best arc into each state, counted from the first one into it.
 
@@ -60,6 +50,7 @@ def best_path(
     log_probability, entry, exit : float, int, int
         The first without the sum of `peaks`.
     """
+    pdf, incoming, source, log_prob, entry_state, entry_log_prob, exit_state, exit_log_prob = graph
     n_frames = len(log_emissions)
     n_states = len(pdf)
     now = np.full(n_states, -np.inf)

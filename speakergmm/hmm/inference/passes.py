@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.hmm.inference.graph import Floats, Graph, Indices
+
+if TYPE_CHECKING:
+    from speakergmm.hmm.inference.kernels_graph import LogGraph
 
 Arithmetic = Literal["scaled", "log"]
 Wanted = Literal["states", "pdfs", "sum"]
@@ -104,23 +106,24 @@ def _sum_scaled(
 
     n_frames = len(log_emissions)
     lowest = -_widest(n_frames)
-    structure = graph.structure
-    probability, level, wide, fine = _with_levels(graph.log_prob[structure.incoming_arc], lowest)
+    incoming_arc = graph.structure.incoming_arc
+    probability, level, wide, fine = _with_levels(graph.log_prob[incoming_arc], lowest)
     entry, entry_level, _, fine_entry = _with_levels(graph.entry_log_prob, lowest)
     exit_, exit_level, _, fine_exit = _with_levels(graph.exit_log_prob, lowest)
     if not (fine and fine_entry and fine_exit):
         return False
-    arrays = (
-        graph.pdf.view(np.uint32),
-        structure.incoming.view(np.uint32),
-        structure.incoming_source.view(np.uint32),
+    structure = graph.structure
+    scaled = (
+        structure.pdf,
+        structure.incoming,
+        structure.incoming_source,
         probability,
         level,
         wide,
-        graph.entry_state.view(np.uint32),
+        structure.entry_state,
         entry,
         entry_level,
-        graph.exit_state.view(np.uint32),
+        structure.exit_state,
         exit_,
         exit_level,
     )
@@ -129,7 +132,7 @@ def _sum_scaled(
     found.frame, found.dropped, value, sum_level = forward(
         log_emissions,
         _finite(peaks),
-        *arrays,
+        scaled,
         structure.lowest_target,
         structure.highest_target,
         graph.arcs_to_exit,
@@ -147,9 +150,8 @@ def _sum_scaled(
         from speakergmm.hmm.inference.kernels_smoothing import smooth
 
         counts = np.zeros(graph.n_arcs)
-        states, pdfs = _posteriors(graph, found, wanted)
-        smooth(values, levels, *arrays, value, sum_level, states, pdfs, counts, *_ends(found))
-        found.arcs[structure.incoming_arc] = counts
+        smooth(values, levels, scaled, value, sum_level, *_filled(found, wanted, counts))
+        found.arcs[incoming_arc] = counts
     return True
 
 
@@ -159,35 +161,17 @@ def _sum_log(
     """Sum in logarithms."""
     from speakergmm.hmm.inference.kernels_log import forward_log, smooth_log
 
-    structure = graph.structure
-    ends = (
-        graph.entry_state.view(np.uint32),
-        graph.entry_log_prob,
-        graph.exit_state.view(np.uint32),
-        graph.exit_log_prob,
-    )
-    arcs = (
-        graph.pdf.view(np.uint32),
-        structure.incoming.view(np.uint32),
-        structure.incoming_source.view(np.uint32),
-        graph.log_prob[structure.incoming_arc],
-    )
+    logs = _in_logs(graph)
     n_frames = len(log_emissions)
     alpha = np.empty((2 if wanted == "sum" else n_frames, graph.n_states))
     found.frame, found.dropped, found.log_likelihood = forward_log(
-        log_emissions,
-        *arcs,
-        *ends,
-        graph.arcs_to_exit,
-        beam,
-        alpha,
+        log_emissions, logs, graph.arcs_to_exit, beam, alpha
     )
     if found.frame < n_frames or wanted == "sum":
         return
     counts = np.zeros(graph.n_arcs)
-    states, pdfs = _posteriors(graph, found, wanted)
-    smooth_log(*arcs, *ends, alpha, states, pdfs, counts, *_ends(found))
-    found.arcs[structure.incoming_arc] = counts
+    smooth_log(logs, alpha, *_filled(found, wanted, counts))
+    found.arcs[graph.structure.incoming_arc] = counts
 
 
 def best_path(graph: Graph, log_emissions: Floats, peaks: Floats, beam: float) -> BestPath:
@@ -204,15 +188,8 @@ def best_path(graph: Graph, log_emissions: Floats, peaks: Floats, beam: float) -
     frame, dropped, log_probability, entry, exit_ = kernels_viterbi.best_path(
         log_emissions,
         taken_off,
-        graph.pdf.view(np.uint32),
-        structure.incoming.view(np.uint32),
+        _in_logs(graph),
         structure.incoming_arc,
-        structure.incoming_source.view(np.uint32),
-        graph.log_prob[structure.incoming_arc],
-        graph.entry_state.view(np.uint32),
-        graph.entry_log_prob,
-        graph.exit_state.view(np.uint32),
-        graph.exit_log_prob,
         structure.lowest_target,
         structure.highest_target,
         graph.arcs_to_exit,
@@ -265,13 +242,23 @@ def _room(n_rows: int, n_states: int) -> tuple[Floats, Indices]:
     return kept[0][:size].reshape(shape), kept[1][:size].reshape(shape)
 
 
-def _posteriors(graph: Graph, found: Counts, wanted: Wanted) -> tuple[Floats, Floats]:
-    """Give the arrays to fill in for states and pdfs, of which one has no rows."""
-    nothing: NDArray[np.float64] = np.zeros((0, 1))
-    if wanted == "states":
-        return found.posteriors, nothing
-    return nothing, found.posteriors
+def _filled(found: Counts, wanted: Wanted, arc_counts: Floats) -> tuple[Floats, ...]:
+    """Give the arrays to fill in, of which those of states or of pdfs have no rows."""
+    nothing: Floats = np.zeros((0, 1))
+    both = (found.posteriors, nothing) if wanted == "states" else (nothing, found.posteriors)
+    return *both, arc_counts, found.entries, found.exits
 
 
-def _ends(found: Counts) -> tuple[Floats, Floats]:
-    return found.entries, found.exits
+def _in_logs(graph: Graph) -> LogGraph:
+    """Give the arrays of a graph as kernels take them."""
+    structure = graph.structure
+    return (
+        structure.pdf,
+        structure.incoming,
+        structure.incoming_source,
+        graph.log_prob[structure.incoming_arc],
+        structure.entry_state,
+        graph.entry_log_prob,
+        structure.exit_state,
+        graph.exit_log_prob,
+    )

@@ -18,7 +18,6 @@ Three things make it fast, and none changes a result beyond rounding:
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,26 +30,25 @@ _NEGLIGIBLE = 60.0
 _MOST_CANCELLATION = 1e-6
 
 
-class Clusters(NamedTuple):
-    """Frames, posterior mean, factor of P and logarithm of its determinant, cluster by cluster."""
+Clusters = tuple[
+    NDArray[np.int64],  # counts (K,): frames
+    NDArray[np.float64],  # means (K, D), posterior
+    NDArray[np.float64],  # factors (K, D + 1 or 2, D) of P
+    NDArray[np.float64],  # log_determinants (K,) of P
+]
+"""What is kept of each cluster."""
 
-    counts: NDArray[np.int64]
-    means: NDArray[np.float64]
-    factors: NDArray[np.float64]
-    log_determinants: NDArray[np.float64]
-
-
-class Prior(NamedTuple):
-    """What clusters have before any frame, and the tables of what they have with n frames."""
-
-    full: bool
-    mean: NDArray[np.float64]
-    mean_precision: float
-    scale: NDArray[np.float64]
-    factor: NDArray[np.float64]
-    log_determinant: float
-    tables: NDArray[np.float64]
-    log_empty: NDArray[np.float64]
+Prior = tuple[
+    bool,  # full
+    NDArray[np.float64],  # mean (D,)
+    float,  # mean_precision
+    NDArray[np.float64],  # scale (D or 1, D)
+    NDArray[np.float64],  # factor of the scale
+    float,  # log_determinant of the scale
+    NDArray[np.float64],  # tables (4, T + 1)
+    NDArray[np.float64],  # log_empty (T,)
+]
+"""What clusters have before any frame, and the tables of what they have with n frames."""
 
 
 @compiled(at_first_call=True)
@@ -152,7 +150,7 @@ def weigh(
     the frame must leave its cluster before it can be weighed.
     """
     counts, means, factors, log_determinants = clusters
-    full, tables = prior.full, prior.tables
+    full, _, _, _, _, _, tables, _ = prior
     best = log_new
     log_weights[n_clusters] = log_new
     if own >= 0:
@@ -280,31 +278,32 @@ def rebuild(
 ) -> None:
     """Compute clusters `first` to `stop` - 1 from their frames."""
     counts, means, factors, log_determinants = clusters
+    full, mean, mean_precision, scale, _, _, _, _ = prior
     n_features = X.shape[1]
     for k in range(first, stop):
         counts[k] = 0
         means[k] = 0.0
-        factors[k, : len(prior.scale)] = prior.scale
+        factors[k, : len(scale)] = scale
     for i in range(len(X)):
         k = labels[i]
         if first <= k < stop:
             counts[k] += 1
             for d in range(n_features):
-                means[k, d] += X[i, d] - prior.mean[d]
+                means[k, d] += X[i, d] - mean[d]
     difference = np.empty(n_features)
     for k in range(first, stop):
         for d in range(n_features):
-            difference[d] = means[k, d] / (prior.mean_precision + counts[k])
-            means[k, d] = prior.mean[d] + difference[d]
-        _add_product(factors[k], prior.full, difference, prior.mean_precision)
+            difference[d] = means[k, d] / (mean_precision + counts[k])
+            means[k, d] = mean[d] + difference[d]
+        _add_product(factors[k], full, difference, mean_precision)
     for i in range(len(X)):
         k = labels[i]
         if first <= k < stop:
             for d in range(n_features):
                 difference[d] = X[i, d] - means[k, d]
-            _add_product(factors[k], prior.full, difference, 1.0)
+            _add_product(factors[k], full, difference, 1.0)
     for k in range(first, stop):
-        log_determinants[k] = factorise(factors[k], prior.full)
+        log_determinants[k] = factorise(factors[k], full)
 
 
 @compiled(at_first_call=True)
@@ -343,7 +342,7 @@ def sweep(
     n_clusters : int
     """
     counts, means, factors, log_determinants = clusters
-    full, tables = prior.full, prior.tables
+    full, mean, mean_precision, _, factor, log_determinant, tables, log_empty = prior
     n_features = X.shape[1]
     capacity = len(counts)
     log_weights = np.empty(capacity + 1)
@@ -355,7 +354,7 @@ def sweep(
         i = order[position]
         x = X[i]
         own = labels[i]
-        log_new = log_concentration + prior.log_empty[i]
+        log_new = log_concentration + log_empty[i]
         if not weigh(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work):
             # Its cluster without it would be mostly rounding: count it anew from the others.
             labels[i] = -1
@@ -370,13 +369,11 @@ def sweep(
         if chosen == n_clusters:
             n_clusters += 1
             counts[chosen] = 0
-            means[chosen] = prior.mean
-            factors[chosen] = prior.factor
-            log_determinants[chosen] = prior.log_determinant
-            changes[chosen] = log_growth(
-                x, prior.mean, prior.factor, full, tables[RATIO, 0], np.inf, work
-            )
-        precision = prior.mean_precision + counts[chosen]
+            means[chosen] = mean
+            factors[chosen] = factor
+            log_determinants[chosen] = log_determinant
+            changes[chosen] = log_growth(x, mean, factor, full, tables[RATIO, 0], np.inf, work)
+        precision = mean_precision + counts[chosen]
         scale = math.sqrt(tables[RATIO, counts[chosen]])
         for d in range(n_features):
             difference = x[d] - means[chosen, d]
@@ -397,7 +394,7 @@ def sweep(
                     if labels[j] == n_clusters:
                         labels[j] = own
         elif own >= 0:
-            precision = prior.mean_precision + counts[own]
+            precision = mean_precision + counts[own]
             scale = math.sqrt(tables[SHRINK, counts[own]])
             for d in range(n_features):
                 difference = x[d] - means[own, d]

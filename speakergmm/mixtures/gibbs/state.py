@@ -38,19 +38,19 @@ class CompiledPartition:
         scale = np.atleast_2d(prior.scale)
         factor = np.zeros((n_features + 1 if full else 2, n_features))
         factor[: len(scale)] = scale
-        log_determinant = kernels.factorise(factor, full)
-        self._prior = kernels.Prior(
+        self._prior_log_determinant = kernels.factorise(factor, full)
+        self._prior = (
             full,
             prior.mean,
             prior.mean_precision,
             scale,
             factor,
-            log_determinant,
+            self._prior_log_determinant,
             tables,
             prior.log_predictive(self._frames),
         )
         capacity = self._n_clusters + 8
-        self._clusters = kernels.Clusters(
+        self._clusters = (
             np.zeros(capacity, dtype=np.int64),
             np.zeros((capacity, n_features)),
             np.zeros((capacity, *factor.shape)),
@@ -90,12 +90,11 @@ class CompiledPartition:
 
     def log_likelihood(self) -> float:
         """Logarithm of p(frames | partition), parameters integrated out."""
-        counts = self._clusters.counts[: self._n_clusters]
-        log_determinants = self._clusters.log_determinants[: self._n_clusters]
+        counts, _, _, log_determinants = (part[: self._n_clusters] for part in self._clusters)
         freedom = self._degrees_of_freedom
         return float(
             self._marginals[counts].sum()
-            + 0.5 * freedom * self._prior.log_determinant * self._n_clusters
+            + 0.5 * freedom * self._prior_log_determinant * self._n_clusters
             - 0.5 * ((freedom + counts) * log_determinants).sum()
         )
 
@@ -105,13 +104,14 @@ class CompiledPartition:
         )
 
     def _grow(self) -> None:
-        more = max(8, len(self._clusters.counts) // 2)
-        self._clusters = self._kernels.Clusters(
-            *(
-                np.concatenate([old, np.zeros((more, *old.shape[1:]), old.dtype)])
-                for old in self._clusters
-            )
-        )
+        counts, means, factors, log_determinants = self._clusters
+        more = max(8, len(counts) // 2)
+
+        def longer(old: Array) -> Array:
+            return np.concatenate([old, np.zeros((more, *old.shape[1:]))])
+
+        counts = np.concatenate([counts, np.zeros(more, np.int64)])
+        self._clusters = counts, longer(means), longer(factors), longer(log_determinants)
 
 
 def make_tables(prior: NormalInverseWishart, n_frames: int) -> tuple[Array, Array]:

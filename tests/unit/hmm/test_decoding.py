@@ -19,7 +19,7 @@ from speakergmm.hmm import (
     train_ngram,
     word_graph,
 )
-from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph, isolated_word_graph
+from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
 from speakergmm.hmm.decoding.exact_search import ExactSearch
 from speakergmm.hmm.decoding.hypotheses import rescore
 from speakergmm.hmm.decoding.search import decode_emissions
@@ -330,7 +330,9 @@ def test_text_of_a_lattice(case):
 def test_isolated_words_are_said_once():
     rng = np.random.default_rng(5)
     models = make_models(rng)
-    graph = isolated_word_graph(models, LEXICON, {"a": 3, "ab": 1, "b": 0}, silence=None)
+    graph = build_decoding_graph(
+        models, LEXICON, Grammar.isolated({"a": 3, "ab": 1, "b": 0}), silence=None
+    )
     options = DecodingOptions(acoustic_scale=1.0, n_best=10, **WIDE)
     emissions = rng.normal(size=(4, len(graph.pdfs)))
     found = decode_emissions(graph, emissions, options=options)
@@ -451,7 +453,7 @@ def test_too_few_frames():
         {"A": Topology.left_right(3), "SIL": Topology.left_right(3)}, mean=[0.0], variance=[1.0]
     )
     lexicon = Lexicon.from_dict({"aaa": ["A A A"]})
-    graph = isolated_word_graph(models, lexicon)
+    graph = build_decoding_graph(models, lexicon, Grammar.isolated(lexicon))
     assert graph.shortest_duration == 9
     with pytest.raises(NoPathError, match="takes 9 frames at least, found 8"):
         decode(models, graph, np.zeros((8, 1)))

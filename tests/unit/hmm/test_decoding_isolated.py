@@ -14,8 +14,9 @@ from speakergmm.hmm import (
     Pronunciation,
     Topology,
 )
-from speakergmm.hmm.decoding.decoding_graph import isolated_word_graph
+from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
 from speakergmm.hmm.decoding.search import decode_emissions
+from speakergmm.hmm.language.grammar import Grammar
 
 LEXICON = Lexicon(
     {
@@ -74,7 +75,7 @@ def test_likelihoods_are_sums_over_all_paths(models, seed):
 def test_the_search_finds_the_same_best_paths(models):
     emissions = np.random.default_rng(7).normal(-5, 3, (8, models.n_pdfs))
     words = IsolatedWords(models, LEXICON)
-    graph = isolated_word_graph(models, LEXICON)
+    graph = build_decoding_graph(models, LEXICON, Grammar.isolated(LEXICON))
     options = DecodingOptions(acoustic_scale=1.0, beam=1e4, lattice_beam=1e4, n_best=3)
     found = decode_emissions(graph, emissions, options=options).hypotheses
     paths = {s.word: s.best_path_log_probability for s in words.rank_emissions(emissions)}

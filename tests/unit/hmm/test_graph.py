@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from oracles import hmm_inference as twin
 from oracles.hmm import all_paths
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm import Graph, NoPathError
+from speakergmm.hmm import Graph, NoPathError, forward_backward, viterbi
 from speakergmm.hmm.inference.graph_structure import UNREACHABLE
 
 HALF = math.log(0.5)
@@ -172,3 +173,12 @@ def test_lists_of_arcs_make_the_same_graph():
 def test_the_error_of_no_path_says_why():
     error = NoPathError("none", reason="beam", frame=3)
     assert (str(error), error.reason, error.frame) == ("none", "beam", 3)
+
+
+def test_a_graph_from_another_process_serves_as_well():
+    graph = Graph(**PARTS)
+    frames = np.array([[0.0, -1.0], [-2.0, 0.5]])
+    arrived = pickle.loads(pickle.dumps(graph))
+    for function in (forward_backward, viterbi):
+        for ours, theirs in zip(function(arrived, frames), function(graph, frames), strict=True):
+            np.testing.assert_array_equal(ours, theirs)

@@ -28,7 +28,7 @@ def log_weights(partition, frame, concentration):
     weights = np.empty(partition.n_clusters + 1)
     arguments = (
         partition.n_clusters,
-        np.log(concentration) + partition._prior.log_empty[frame],
+        np.log(concentration) + partition._prior[-1][frame],
         partition._clusters,
         partition._prior,
         weights,
