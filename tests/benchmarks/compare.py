@@ -1,7 +1,7 @@
 """Every benchmark on the trees of before and after, by turns on the same machine.
 
     git worktree add --detach ../before COMMIT
-    python -m tests.benchmarks.compare --before ../before                 # quick sizes
+    python -m tests.benchmarks.compare --before ../before                 # quick sizes: 12 minutes
     python -m tests.benchmarks.compare --before ../before --whole         # the tables' own sizes
     python -m tests.benchmarks.compare --before ../before mixtures hmm    # these only
     python -m tests.benchmarks.compare --before ../before --json table.json
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import statistics
@@ -37,7 +38,7 @@ HERE = Path(__file__).resolve().parents[2]
 _GRAIN = 0.02
 # Larger is better; of all other figures smaller is.
 _LARGER = re.compile(
-    r"scikit-learn float\d+ / ours|hmmlearn / ours|times real time|one thread / two"
+    r"scikit-learn float\d+ / ours|hmmlearn / ours|ours - hmmlearn|times real time|one thread / two"
 )
 # What training finds out is no part of a row's name.
 _FOUND_OUT = re.compile(r",? \d[\d,]* Gaussians")
@@ -201,6 +202,8 @@ class Change:
         before, after = self.medians
         if _LARGER.search(self.what):
             before, after = after, before
+        if before == 0 < after:
+            return math.inf
         return after / before if before > 0 < after else 1.0
 
     @property
@@ -262,7 +265,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(BENCHMARKS)}; all without any")
     parser.add_argument("--before", type=Path, required=True, metavar="DIR", help="another tree")
     parser.add_argument("--after", type=Path, default=HERE, metavar="DIR", help="this one, if not")
-    parser.add_argument("--turns", type=int, default=3, help="runs of each benchmark on each tree")
+    parser.add_argument("--turns", type=int, default=2, help="runs of each benchmark on each tree")
     parser.add_argument("--whole", action="store_true", help="sizes of the tables, for hours")
     parser.add_argument("--json", type=Path, metavar="PATH", help="write all figures there too")
     options = parser.parse_args()
