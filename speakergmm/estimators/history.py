@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from types import TracebackType
@@ -61,11 +61,6 @@ class FitIteration:
             n_floored=report.n_floored if report else 0,
             revived=tuple(report.revived) if report else (),
         )
-
-    @classmethod
-    def from_json(cls, entry: Mapping[str, Any]) -> FitIteration:
-        """Build an iteration of its fields, as JSON gives them back."""
-        return cls(**{**entry, "revived": tuple(entry["revived"])})
 
 
 @dataclass(frozen=True, slots=True)
