@@ -10,16 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import CollapsedComponentError
-from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared, Weighted, prepare
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About
 
 Model = TypeVar("Model", bound=Weighted)
+Stats = TypeVar("Stats")
 
 # The error of a log-likelihood per frame is no less than rounding of the numbers themselves.
 _LEAST_ROUNDING = 1e-6
@@ -28,13 +27,13 @@ _FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
 _OPERATIONS = 16
 
 
-class Steps(Generic[Model]):
+class Steps(Generic[Model, Stats]):
     """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
 
     Parameters
     ----------
-    frames : FramesPass
-        The frames to go over.
+    frames : FramesPass, or callable
+        How to go over the frames, or ``model -> pass`` where that depends on the model.
     update : callable
         ``(statistics, model) -> (model, UpdateReport)``.
     standardisation : Standardisation
@@ -52,27 +51,27 @@ class Steps(Generic[Model]):
 
     def __init__(
         self,
-        frames: FramesPass,
-        update: Callable[[MixtureStatistics, Model], tuple[Model, UpdateReport]],
+        frames: Any,
+        update: Callable[[Stats, Model], tuple[Model, UpdateReport]],
         *,
         standardisation: Standardisation,
         least_rounding: float = _LEAST_ROUNDING,
     ) -> None:
-        self._frames = replace(frames, largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
+        self._pass_for: Callable[[Model], Any] = frames if callable(frames) else lambda _: frames
         self._update = update
         self._standardisation = standardisation
         self._rounding = self._least_rounding = least_rounding
         self._prepared: tuple[Model, Prepared] | None = None
-        self._updated: tuple[MixtureStatistics, tuple[Model, UpdateReport]] | None = None
+        self._updated: tuple[Stats, tuple[Model, UpdateReport]] | None = None
 
-    def accumulate(self, model: Model) -> MixtureStatistics:
+    def accumulate(self, model: Model) -> Stats:
         """E-step, in float32 where that serves the update."""
         prepared = self._prepared_for(model)
-        frames = self._frames
+        frames = replace(self._pass_for(model), largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
         while True:
             likelihoods: list[NDArray[np.float32]] = []
             dtype, exact = prepared.plan(frames.precision, frames.largest_rounding)
-            statistics = frames.accumulate(prepared, likelihoods)
+            statistics: Stats = frames.accumulate(prepared, likelihoods)
             try:
                 updated = self._update(statistics, model)
                 break
@@ -96,7 +95,7 @@ class Steps(Generic[Model]):
         """Return what the moments of this pass do not serve, beyond the Gaussians `exact`."""
         precision = dtype.name
         following = self._prepared_for(model)
-        narrow = following.beyond(precision, self._frames.largest_rounding)
+        narrow = following.beyond(precision, LARGEST_ROUNDING_IN_TRAINING)
         return np.setdiff1d(narrow, exact)
 
     def _note_rounding(
@@ -116,7 +115,7 @@ class Steps(Generic[Model]):
         """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
         return self._rounding
 
-    def update(self, statistics: MixtureStatistics, model: Model) -> tuple[Model, UpdateReport]:
+    def update(self, statistics: Stats, model: Model) -> tuple[Model, UpdateReport]:
         """M-step."""
         if self._updated is not None and self._updated[0] is statistics:
             return self._updated[1]

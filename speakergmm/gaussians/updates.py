@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians.covariances import Array
+from speakergmm.gaussians.covariances import Array, Covariances
 from speakergmm.gaussians.matrices import conditioned
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -18,6 +18,8 @@ from speakergmm.gaussians.statistics import MixtureStatistics
 _EPSILON = float(np.finfo(np.float64).eps)
 # Part of the mean square below which a variance is rounding, of float64 sums.
 _LEAST_VARIANCE = 1e-12
+# Occupancy, in frames, that is no more than rounding.
+_SMALLEST = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,27 @@ class GaussianPrior:
     means_weight: Array
     scatter: Array
     count: Array
+
+    def rescaled(self, kind: Covariances, scale: Array, shift: Array) -> GaussianPrior:
+        """Return the prior of the Gaussians of ``x * scale + shift``, both of shape (D,)."""
+        scatter = kind.rescaled(self.scatter, scale)
+        return replace(self, means=self.means * scale + shift, scatter=scatter)
+
+    def log_density(self, gaussians: Gaussians) -> float:
+        """Logarithm of the density of Gaussians, without its constant."""
+        kind, covariances = gaussians.kind, gaussians.covariances
+        moved = gaussians.means - self.means
+        scatter = kind.second_moments(
+            self.means_weight, moved, np.zeros_like(gaussians.own_covariances)
+        )
+        if gaussians.owner is not None:
+            scatter = _pooled(scatter, gaussians.owner)
+        scatter = scatter + self.scatter
+        if not kind.is_matrix:
+            return -0.5 * float((self.count * np.log(covariances) + scatter / covariances).sum())
+        volumes = self.count[..., 0, 0] * np.linalg.slogdet(covariances)[1]
+        traces = np.trace(np.linalg.solve(covariances, scatter), axis1=-2, axis2=-1)
+        return -0.5 * float((volumes + traces).sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,12 +90,14 @@ def update_means(
     *,
     prior: GaussianPrior | None = None,
     empty: NDArray[np.bool_] | None = None,
+    smallest: float = _SMALLEST,
 ) -> Array:
     """Means (G, D) of greatest likelihood, or of greatest posterior density under a prior.
 
-    Those of the Gaussians `empty`, shape (G,), stay as they are.
+    Those of the Gaussians `empty`, shape (G,), stay as they are; with a prior, those of no more
+    occupancy than `smallest` together with it.
     """
-    return _origins(statistics) + _own_means(statistics, gaussians, prior, empty)
+    return _origins(statistics) + _own_means(statistics, gaussians, prior, empty, smallest)
 
 
 def update_gaussians(
@@ -86,6 +111,7 @@ def update_gaussians(
     refuse_collapse: bool = False,
     prior: GaussianPrior | None = None,
     empty: NDArray[np.bool_] | None = None,
+    smallest: float = _SMALLEST,
     moves_means: bool = True,
 ) -> GaussianUpdate:
     """Find the Gaussians of greatest expected log-likelihood, or posterior density.
@@ -110,6 +136,8 @@ def update_gaussians(
     prior : GaussianPrior, optional
     empty : array of bool, shape (G,), optional
         Gaussians that stay as they are.
+    smallest : float
+        Occupancy, that of owners and priors included, that is no more than rounding.
     moves_means : bool
         Whether means are updated; covariances are about them in any case.
 
@@ -137,10 +165,10 @@ def update_gaussians(
         empty = np.zeros(len(counts), np.bool_)
     counts = np.where(empty, 0.0, counts)
     origins = _origins(statistics)
-    own = _own_means(statistics, gaussians, None, empty)
+    own = _own_means(statistics, gaussians, None, empty, smallest)
     means = gaussians.means - origins
     if moves_means:
-        means = own if prior is None else _own_means(statistics, gaussians, prior, empty)
+        means = own if prior is None else _own_means(statistics, gaussians, prior, empty, smallest)
     exact = kind.from_moments(counts, own, second_order)
     stays: NDArray[Any] = empty
     if prior is not None or gaussians.owner is not None or not moves_means:
@@ -155,7 +183,7 @@ def update_gaussians(
             if gaussians.owner is not None:
                 pulled = _pooled(pulled, gaussians.owner)
             sums, divisor = sums + pulled + prior.scatter, divisor + prior.count
-        known = np.broadcast_to(divisor > 1e-10, sums.shape)
+        known = np.broadcast_to(divisor > smallest, sums.shape)
         exact = np.where(known, sums / np.where(known, divisor, 1.0), gaussians.covariances)
         stays = np.logical_not(known.reshape(len(exact), -1).any(axis=1))
     covariances = exact if regularisation is None else kind.regularised(exact, regularisation)
@@ -169,7 +197,9 @@ def update_gaussians(
     was_floored = np.zeros(
         covariances.shape[: 1 if kind.is_isotropic or kind.is_shared else 2], np.bool_
     )
-    for rows, rounding in _roundings(own, exact, data_variance, statistics, gaussians):
+    # What has no frame says nothing of the rounding of the others.
+    seen = np.where(empty[:, None], 0.0, own)
+    for rows, rounding in _roundings(seen, exact, data_variance, statistics, gaussians):
         if refuse_collapse:
             _refuse_collapse(kind.floored(covariances[rows], rounding)[1])
         covariances[rows], was_floored[rows] = kind.floored(
@@ -231,6 +261,7 @@ def _own_means(
     gaussians: Gaussians,
     prior: GaussianPrior | None,
     empty: NDArray[np.bool_] | None,
+    smallest: float,
 ) -> Array:
     """Return new means less the origins."""
     origins = _origins(statistics)
@@ -239,7 +270,7 @@ def _own_means(
         weight = prior.means_weight
         counts, first = counts + weight, first + weight[:, None] * (prior.means - origins)
     if empty is None or (prior is not None):
-        empty = counts <= 1e-10 if prior is not None else counts <= 0
+        empty = counts <= smallest if prior is not None else counts <= 0
     divisor = np.where(empty, 1.0, counts)[:, None]
     return np.where(empty[:, None], gaussians.means - origins, first / divisor)
 

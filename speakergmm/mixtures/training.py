@@ -19,6 +19,7 @@ from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_ma
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import Survey, survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
@@ -303,7 +304,9 @@ def _train(
         data_variance=survey.variance / standardisation.scale**2,
         frame_weight=average_frame_weight(sample_weight),
     )
-    steps: Steps[AnyMixture] = Steps(frames, update, standardisation=standardisation)
+    steps: Steps[AnyMixture, MixtureStatistics] = Steps(
+        frames, update, standardisation=standardisation
+    )
     run = partial(
         expectation_maximisation,
         start,

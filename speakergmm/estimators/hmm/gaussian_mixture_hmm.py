@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,30 +17,22 @@ from speakergmm.estimators import options
 from speakergmm.estimators.hmm.inference import ARITHMETIC, HiddenMarkovInference
 from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
-from speakergmm.estimators.hmm.starts import EmissionStart
+from speakergmm.estimators.starts import cluster
 from speakergmm.estimators.storage import Storable
-from speakergmm.hmm.models.dense import (
-    HiddenMarkovParameters,
-    check_parameters,
-)
-from speakergmm.hmm.models.dense_graph import (
-    FINAL,
-    is_left_right,
-    start_of_topology,
-)
+from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_sequence_weights
+from speakergmm.hmm.models.dense import HiddenMarkovParameters, check_parameters
+from speakergmm.hmm.models.dense_graph import FINAL, is_left_right, start_of_topology
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors, make_priors
+from speakergmm.hmm.training.dense_start import find_start
 from speakergmm.hmm.training.dense_training import (
     HiddenMarkovIteration,
     TrainingOptions,
+    survey,
     train,
-    weighted_moments,
 )
-from speakergmm.hmm.training.sequences import (
-    Sequences,
-    as_sequences,
-    check_sequence_weights,
-)
-from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_kind
+from speakergmm.mixtures.mixture import Mixture, make_mixture
+from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
 from speakergmm.records import Types
 
@@ -128,8 +121,8 @@ class GaussianMixtureHMM(
     -----
     Each iteration is exact expectation-maximisation: posteriors of all states and components over
     all sequences, then the maximum of the auxiliary function plus log-priors
-    (`hidden_markov_update`). Rabiner, "A tutorial on hidden Markov models and selected
-    applications in speech recognition", Proceedings of the IEEE 77 (1989).
+    (`speakergmm.hmm.training.dense_update`). Rabiner, "A tutorial on hidden Markov models and
+    selected applications in speech recognition", Proceedings of the IEEE 77 (1989).
 
     It has the methods and attributes of hmmlearn's models, is no subclass of its `BaseHMM`, and
     needs hmmlearn for nothing but `to_hmmlearn`. Unlike hmmlearn, covariances are centred on the
@@ -242,29 +235,30 @@ class GaussianMixtureHMM(
         self._check_options()
         sequences = as_sequences(X, lengths)
         weights = check_sequence_weights(sample_weight, len(sequences))
-        self._begin(sequences, weights)
-        start = self._parameters()
-        priors = self._priors()
+        moments = survey(sequences, weights)
+        self._begin(sequences, weights, moments)
         monitor = self.monitor_
         if isinstance(monitor, FitMonitor):
             # Parameters may have been set since.
             monitor.tol, monitor.n_iter, monitor.verbose = self.tol, self.n_iter, self.verbose
         monitor._reset()
-        history: list[HiddenMarkovIteration] = []
 
-        def report(iteration: HiddenMarkovIteration, model: HiddenMarkovParameters) -> bool:
-            history.append(iteration)
+        def report(objective: float, model: HiddenMarkovParameters, rounding: float) -> bool:
             self._set_parameters(model)
             if isinstance(monitor, FitMonitor):
-                monitor.expect_rounding(iteration.precision, float(sequences.bounds[-1]))
-            monitor.report(iteration.objective)
+                monitor.expect_rounding(rounding)
+            monitor.report(objective)
             return bool(monitor.converged)
 
-        found = train(
-            sequences, weights, start, priors=priors, options=self._options(), report=report
+        self.history_ = train(
+            sequences,
+            weights,
+            self._parameters(),
+            moments=moments,
+            priors=self._priors(),
+            options=self._options(),
+            report=report,
         )
-        self._set_parameters(found)
-        self.history_ = tuple(history)
         return self
 
     def record_parts(self) -> dict[str, Any]:
@@ -333,15 +327,16 @@ class GaussianMixtureHMM(
         for name in ("params", "init_params"):
             if not isinstance(getattr(self, name), str):
                 raise options.refuse(self, name, "a str of letters in 'stmcw'")
-        mixture_kind(self.covariance_type)
+        covariance_kind(self.covariance_type)
 
     def _init(self, X: Any, lengths: Any = None) -> None:
         """Set the parameters that `init_params` names, or that are missing."""
         self._check_options()
         sequences = as_sequences(X, lengths)
-        self._begin(sequences, np.ones(len(sequences)))
+        weights = np.ones(len(sequences))
+        self._begin(sequences, weights, survey(sequences, weights))
 
-    def _begin(self, sequences: Sequences, weights: NDArray[np.float64]) -> None:
+    def _begin(self, sequences: Sequences, weights: NDArray[np.float64], moments: Moments) -> None:
         if getattr(self, "n_features", sequences.n_features) != sequences.n_features:
             raise InvalidInputError(
                 f"Unexpected number of dimensions, got {sequences.n_features} but expected "
@@ -363,18 +358,16 @@ class GaussianMixtureHMM(
         ]
         if not needed:
             return
-        start = EmissionStart(
+        found = find_start(
             sequences,
             weights,
-            moments=weighted_moments(sequences, weights),
+            moments,
+            partial(_cluster, check_random_state(self.random_state)),
             covariance_type=self.covariance_type,
-        )
-        found = start.find(
-            self.n_components,
-            self.n_mix,
+            n_states=self.n_components,
+            n_mix=self.n_mix,
             left_right=is_left_right(np.asarray(self.transmat_)),
             min_covar=float(self.min_covar),
-            random_state=check_random_state(self.random_state),
         )
         for name, values in zip(("weights_", "means_", "covars_"), found, strict=True):
             if name in needed:
@@ -418,3 +411,14 @@ class GaussianMixtureHMM(
     def _set_parameters(self, model: HiddenMarkovParameters) -> None:
         self.startprob_, self.transmat_ = model.startprob, model.transmat
         self.weights_, self.means_, self.covars_ = model.weights, model.means, model.covars
+
+
+def _cluster(
+    random_state: np.random.RandomState,
+    z: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    n_clusters: int,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return what k-means finds by a seed that is drawn."""
+    seed = int(random_state.randint(np.iinfo(np.int32).max))
+    return cluster(z, weights, n_clusters, np.random.RandomState(seed))

@@ -7,9 +7,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-# Of a log-likelihood per frame, in nats.
-_ROUNDING = {"float32": 1e-5, "float64": 1e-10}
-
 
 @dataclass(eq=False)
 class FitMonitor:
@@ -54,9 +51,9 @@ class FitMonitor:
         self.history.clear()
         self.iter, self.fell = 0, False
 
-    def expect_rounding(self, precision: str, n_frames: float) -> None:
-        """Say in what precision the next objective was computed, of how many frames."""
-        self._slack = _ROUNDING[precision] * n_frames
+    def expect_rounding(self, rounding: float) -> None:
+        """Say how far rounding may have moved the next objective."""
+        self._slack = rounding
 
     def report(self, log_prob: float) -> None:
         """Take the objective of an iteration."""

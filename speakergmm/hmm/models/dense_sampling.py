@@ -50,11 +50,10 @@ def draw(
     shares = _cumulative(model.weights)[states]
     components = (shares <= random_state.random_sample((n_frames, 1))).sum(axis=1)
     flat = states * model.n_mix + components
-    gaussians, _, _ = model.weighted()
+    gaussians = model.gaussians
     noise = random_state.standard_normal((n_frames, model.n_features))
-    return np.asarray(
-        gaussians.means[flat] + gaussians.kind.colour(gaussians.own_covariances, noise, flat)
-    ), states
+    coloured = gaussians.kind.colour(gaussians.own_covariances, noise, flat)
+    return np.asarray(gaussians.means[flat] + coloured), states
 
 
 def _cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.sums import About
-from speakergmm.hmm.models.dense import (
-    HiddenMarkovParameters,
-    least_variances,
-)
-from speakergmm.hmm.models.dense_graph import state_graph
+from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
+from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
+from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
-from speakergmm.hmm.training.dense_expectation import (
-    Arithmetic,
-    ExpectationStep,
-    HiddenMarkovStatistics,
-)
-from speakergmm.hmm.training.dense_update import HiddenMarkovUpdate, update
-from speakergmm.hmm.training.sequences import Sequences
+from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics, SequencesPass
+from speakergmm.hmm.training.dense_update import update
 from speakergmm.moments import Moments
 
-# Frames of which moments are summed at a time.
-_BLOCK = 8192
+# Of a log-likelihood per frame, in nats, where it is computed in float64.
+_LEAST_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,31 +91,22 @@ class TrainingOptions:
     n_jobs: int
 
 
-def weighted_moments(
-    sequences: Sequences, weights: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance (D,) of all frames, each weighing what its sequence does.
-
-    Squares are about the mean: an offset costs no digits.
+def survey(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
+    """Return the moments of all frames, each weighing what its sequence does.
 
     Raises
     ------
     InvalidInputError
         If a value is too large to be squared, or what varies too small.
     """
-    moments = Moments()
-    shares = np.repeat(weights, sequences.lengths)
-    for start in range(0, len(shares), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        moments.add(sequences.frames[block], shares[block])
-    moments.refuse_overflow()
+    moments = survey_frames(sequences.frames, np.repeat(weights, sequences.lengths))
     lost = np.flatnonzero(moments.lost)
     if lost.size:
         raise InvalidInputError(
             f"feature {lost[0]} varies too little to be squared, around "
             f"{moments.mean[lost[0]]:.3g}; scale the features up"
         )
-    return moments.mean, moments.variance
+    return moments
 
 
 def train(
@@ -129,10 +114,11 @@ def train(
     weights: NDArray[np.float64],
     start: HiddenMarkovParameters,
     *,
+    moments: Moments,
     priors: HiddenMarkovPriors,
     options: TrainingOptions,
-    report: Callable[[HiddenMarkovIteration, HiddenMarkovParameters], bool],
-) -> HiddenMarkovParameters:
+    report: Callable[[float, HiddenMarkovParameters, float], bool],
+) -> tuple[HiddenMarkovIteration, ...]:
     """Train by expectation-maximisation from a start.
 
     Parameters
@@ -143,99 +129,114 @@ def train(
         Weight of each sequence, >= 0, not all zero.
     start : HiddenMarkovParameters
         In feature units.
+    moments : Moments
+        Of all frames, each weighing what its sequence does.
     priors : HiddenMarkovPriors
         In feature units.
     options : TrainingOptions
         How.
     report : callable
-        Called after each iteration with what it did and the new model; whether to stop.
+        Called after each iteration with its objective, the new model in feature units, and the
+        rounding to expect of the objective; whether to stop.
 
     Returns
     -------
-    HiddenMarkovParameters
-        In feature units.
+    tuple of HiddenMarkovIteration
 
     Raises
     ------
     InsufficientDataError
         If a sequence is impossible under the model; it is named.
     """
-    isotropic = start.covariance_type == "spherical"
-    mean, variance = weighted_moments(sequences, weights)
-    standardisation = Standardisation.from_moments(mean, variance, isotropic=isotropic)
-    to_standard = 1.0 / standardisation.scale, np.zeros_like(standardisation.scale)
-    # Moved first and scaled then: the difference of two large numbers is exact.
-    unmoved = np.ones_like(standardisation.scale), -standardisation.centre
-    model = start.rescaled(*unmoved).rescaled(*to_standard)
-    standard_priors = priors.rescaled(*unmoved).rescaled(*to_standard)
+    kind = start.gaussians.kind
+    standardisation = Standardisation.from_moments(
+        moments.mean, moments.variance, isotropic=kind.is_isotropic
+    )
+    model = replace(start, gaussians=standardisation.model_to_standard(start.gaussians))
+    standard_priors = priors
+    if priors.gaussians is not None:
+        scale, unmoved = standardisation.scale, np.zeros_like(standardisation.scale)
+        moved = priors.gaussians.rescaled(kind, np.ones_like(scale), -standardisation.centre)
+        standard_priors = replace(priors, gaussians=moved.rescaled(kind, 1.0 / scale, unmoved))
+    graph = state_graph(start.startprob, start.transmat, final=options.final)
+    _refuse_short(sequences, weights, graph.shortest_duration)
     floor = np.maximum(
-        least_variances(options.min_covar, variance) / standardisation.scale**2,
-        options.variance_floor * variance / standardisation.scale**2,
+        least_variances(options.min_covar, moments.variance),
+        options.variance_floor * moments.variance,
     )
-    expectation = ExpectationStep(
-        sequences,
-        weights,
+    steps: Steps[HiddenMarkovParameters, HiddenMarkovStatistics] = Steps(
+        lambda model: SequencesPass(
+            sequences=sequences,
+            weights=weights,
+            graph=with_probabilities(graph, model.startprob, model.transmat),
+            n_mix=start.n_mix,
+            arithmetic=options.arithmetic,
+            precision=options.precision,
+            n_jobs=options.n_jobs,
+        ),
+        partial(
+            update,
+            priors=standard_priors,
+            floor=floor / standardisation.scale**2,
+            data_variance=moments.variance / standardisation.scale**2,
+            params=options.params,
+        ),
         standardisation=standardisation,
-        graph=state_graph(start.startprob, start.transmat, final=options.final),
-        arithmetic=options.arithmetic,
-        n_jobs=options.n_jobs,
+        least_rounding=_LEAST_ROUNDING,
     )
-    current = start
-    prepared = expectation.prepared(model)
-    for number in range(1, options.n_iter + 1):
+
+    def step(state: _State) -> _State:
+        """Take one iteration; its objective is that of the model before."""
         began = perf_counter()
-        step = _iterate(expectation, model, prepared, standard_priors, floor, options)
-        model, prepared = step.model, step.prepared
-        log_prior = priors.log_density(current)
-        moved = model.rescaled(standardisation.scale, standardisation.centre)
-        current = replace(
-            moved,
-            # What is not trained stays as it is to the last bit.
-            means=moved.means if "m" in options.params else start.means,
-            covars=moved.covars if "c" in options.params else start.covars,
-        )
+        statistics = steps.accumulate(state.model)
+        new, done = steps.update(statistics, state.model)
+        empty = np.argwhere(statistics.empty.reshape(start.weights.shape))
         iteration = HiddenMarkovIteration(
-            iteration=number,
-            log_likelihood=step.statistics.log_likelihood,
-            objective=step.statistics.log_likelihood + log_prior,
+            iteration=len(state.history) + 1,
+            log_likelihood=statistics.log_likelihood,
+            objective=statistics.log_likelihood + priors.log_density(state.in_features),
             seconds=perf_counter() - began,
-            precision=step.precision,
-            n_floored=step.report.n_floored,
-            empty=step.report.empty,
+            precision=statistics.precision,
+            n_floored=done.n_floored,
+            empty=tuple((int(state), int(component)) for state, component in empty),
         )
-        if report(iteration, current):
-            break
-    return current
+        gaussians = standardisation.model_from_standard(new.gaussians)
+        # What is not trained stays as it is to the last bit.
+        if "m" not in options.params:
+            gaussians = replace(gaussians, means=start.gaussians.means)
+        if "c" not in options.params:
+            gaussians = replace(gaussians, covariances=start.gaussians.covariances)
+        in_features = replace(new, gaussians=gaussians)
+        rounding = steps.rounding() * statistics.n_frames
+        stops = report(iteration.objective, in_features, rounding)
+        is_over = stops or iteration.iteration == options.n_iter
+        return _State(new, in_features, (*state.history, iteration), is_over)
+
+    state = _State(model, start, (), options.n_iter == 0)
+    while not state.is_over:
+        state = step(state)
+    return state.history
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    statistics: HiddenMarkovStatistics
+class _State:
+    """Where a training stands: the model in either coordinates, and what iterations did."""
+
     model: HiddenMarkovParameters
-    prepared: Prepared
-    report: HiddenMarkovUpdate
-    precision: str
+    in_features: HiddenMarkovParameters
+    history: tuple[HiddenMarkovIteration, ...]
+    is_over: bool
 
 
-def _iterate(
-    expectation: ExpectationStep,
-    model: HiddenMarkovParameters,
-    prepared: Prepared,
-    priors: HiddenMarkovPriors,
-    floor: NDArray[np.float64],
-    options: TrainingOptions,
-) -> _Step:
-    """One iteration, in float32 where that serves the update."""
-    dtype, exact = prepared.plan(options.precision, LARGEST_ROUNDING_IN_TRAINING)
-    precision, about = dtype.name, None
-    while True:
-        statistics = expectation.run(model, prepared, precision=precision, about=about)
-        new, report = update(statistics, model, priors=priors, floor=floor, params=options.params)
-        following = expectation.prepared(new)
-        # A variance is the difference of two sums: of a narrow component float32 leaves little, and
-        # of a very narrow one float64.
-        narrow = following.beyond(precision, LARGEST_ROUNDING_IN_TRAINING)
-        if not np.setdiff1d(narrow, exact).size:
-            return _Step(statistics, new, following, report, precision)
-        exact = np.union1d(exact, narrow)
-        about = About(exact, following.gaussians.means[exact])
+def _refuse_short(sequences: Sequences, weights: NDArray[np.float64], needed: int | None) -> None:
+    """Refuse sequences that are shorter than any path, and models without one."""
+    if needed is None:
+        raise InvalidInputError("no path leads through the states to one that may be the last")
+    short = np.flatnonzero((weights > 0) & (sequences.lengths < needed))
+    if short.size:
+        number = int(short[0])
+        raise ImpossibleSequenceError(
+            number,
+            f"has {sequences.lengths[number]} frames, fewer than the {needed} that a path "
+            f"through the states needs",
+        )

@@ -367,3 +367,19 @@ def test_criteria_count_what_is_free():
     model = GaussianMixtureHMM(4, 2, topology="left-right", n_iter=2).fit(X)
     # Three transitions, weights, means, variances; the start is certain.
     assert model.aic(frames, [60] * 6) == pytest.approx(-2 * model.score(X) + 2 * (3 + 4 + 24 + 24))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weight", [1e-100, 1e-13, 1e100])
+def test_the_unit_of_weights_changes_nothing(weight, kind):
+    X = sequences_of(generator(kind), [40] * 4)
+    options = {"covariance_type": kind, "random_state": 0, "n_iter": 3, "tol": -np.inf}
+    plain = GaussianMixtureHMM(3, 2, **options).fit(X)
+    weighted = GaussianMixtureHMM(3, 2, **options).fit(X, sample_weight=[weight] * 4)
+    for name in FITTED:
+        np.testing.assert_allclose(
+            getattr(weighted, name), getattr(plain, name), rtol=1e-6, atol=1e-9
+        )
+    assert weighted.history_[0].log_likelihood == pytest.approx(
+        weight * plain.history_[0].log_likelihood, rel=1e-9
+    )

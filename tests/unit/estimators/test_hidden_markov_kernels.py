@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from oracles.hidden_markov import mix_states
 
-from speakergmm.hmm.training import dense_kernels as kernels
-from speakergmm.hmm.training.sequences import as_sequences
+from speakergmm.hmm.inference.sequences import as_sequences
+from speakergmm.hmm.models import dense_kernels as kernels
 
 
 @pytest.mark.parametrize("n_mix", [1, 2, 3, 8])

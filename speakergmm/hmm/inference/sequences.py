@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.frames import Frames, check_frames, refuse_extreme_weights
+from speakergmm.hmm.inference.graph import NoPathError
+
+Arithmetic = Literal["log", "scaled"]
 
 # As many as memory could hold: sums of weights of frames must be numbers.
 _MOST_FRAMES = 2**40
@@ -30,6 +34,15 @@ class ImpossibleSequenceError(InsufficientDataError):
     def __init__(self, sequence: int, reason: str) -> None:
         super().__init__(f"sequence {sequence} {reason}")
         self.sequence, self.reason = sequence, reason
+
+
+@contextmanager
+def naming(number: int) -> Iterator[None]:
+    """Say of which sequence it is that no path leads through the model."""
+    try:
+        yield
+    except NoPathError as error:
+        raise ImpossibleSequenceError(number, f"is impossible under the model: {error}") from None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,77 @@
+"""Log-densities of states: those of their Gaussians, mixed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.gaussians.evaluation import Evaluator
+from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
+
+
+class StateEvaluator:
+    """Evaluates blocks of up to `block_frames` frames in buffers of its own; not for two threads.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The S M Gaussians, state by state.
+    n_mix : int
+        M.
+    precision : {"float32", "float64"}
+        Of densities, where the Gaussians allow it.
+    largest_rounding : float, optional
+        What may be feared of a log-density, in nats.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        n_mix: int,
+        *,
+        precision: str,
+        largest_rounding: float = LARGEST_ROUNDING,
+    ) -> None:
+        from speakergmm.hmm.models import dense_kernels as kernels
+
+        self._evaluator = Evaluator(
+            prepared, precision=precision, largest_rounding=largest_rounding, compiled=True
+        )
+        self._n_mix, self.n_gaussians = n_mix, prepared.n_gaussians
+        self.dtype, self.block_frames = self._evaluator.dtype, self._evaluator.block_frames
+        is_single = self.dtype == np.float32
+        self._mix: Any = kernels.mix_states_single if is_single else kernels.mix_states_double
+        # Added in float64, where it costs no digits.
+        self.log_volume = prepared.coordinates.log_volume
+
+    def evaluate(self, frames: Frames, parts: NDArray[Any], emissions: NDArray[np.float64]) -> None:
+        """Fill in what a block (T, D) says.
+
+        Parameters
+        ----------
+        frames : array, shape (T, D)
+            In feature units.
+        parts : array, shape (T, S M)
+            Of `dtype`; filled with the probability of each Gaussian given frame and state.
+        emissions : array, shape (T, S)
+            Filled with log-densities of states, less those of feature units by `log_volume`.
+        """
+        self._evaluator.log_densities(frames, parts, in_features=False)
+        self._mix(parts, self._n_mix, emissions)
+
+    def rows(self, frames: Frames, *, anew: bool) -> NDArray[np.floating[Any]]:
+        """Return the functions (B, T) of a block; not `anew`, of the one evaluated last."""
+        return self._evaluator.rows(frames, anew=anew)
+
+    def emissions(self, frames: Frames) -> NDArray[np.float64]:
+        """Log-densities (T, S) of any number of frames, in feature units."""
+        emissions = np.empty((len(frames), self.n_gaussians // self._n_mix))
+        parts = np.empty((min(len(frames), self.block_frames), self.n_gaussians), self.dtype)
+        for start in range(0, len(frames), self.block_frames):
+            block = frames[start : start + self.block_frames]
+            self.evaluate(block, parts[: len(block)], emissions[start : start + len(block)])
+        emissions -= self.log_volume
+        return emissions

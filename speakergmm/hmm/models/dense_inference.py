@@ -1,0 +1,132 @@
+"""What a hidden Markov model says of sequences: likelihoods, posteriors, best states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from speakergmm.gaussians.prepare import prepare_in_features
+from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.inference.sequences import Arithmetic, Sequences, naming
+from speakergmm.hmm.models.dense import HiddenMarkovParameters
+from speakergmm.hmm.models.dense_evaluation import StateEvaluator
+from speakergmm.hmm.models.dense_graph import state_graph
+from speakergmm.parallel import threaded_map
+
+# Frames that one thread scores at a time.
+_SCORED_FRAMES = 8192
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DenseInference:
+    """A model, and how sequences are scored by it.
+
+    Parameters
+    ----------
+    model : HiddenMarkovParameters
+        In feature units.
+    final : {"any", "last"}
+        Whether a sequence may end in any state, or only in the last.
+    arithmetic : {"log", "scaled"}
+        Of forward-backward.
+    precision : {"float32", "float64"}
+        Of densities.
+    n_jobs : int
+        Threads.
+    """
+
+    model: HiddenMarkovParameters
+    final: str
+    arithmetic: Arithmetic
+    precision: str
+    n_jobs: int
+
+    def emissions(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Log-densities (T, S) of all frames under the states."""
+        return np.concatenate(self._each(sequences, lambda emissions, number: emissions))
+
+    def log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
+        """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
+        from speakergmm.hmm.inference.algorithms import log_likelihood
+
+        graph = self._graph()
+
+        def score(emissions: NDArray[np.float64], number: int) -> float:
+            try:
+                return log_likelihood(graph, emissions, arithmetic=self.arithmetic)
+            except NoPathError:
+                return -np.inf
+
+        return np.array(self._each(sequences, score))
+
+    def posteriors(self, sequences: Sequences) -> tuple[float, NDArray[np.float64]]:
+        """Log-likelihood of all sequences, and probabilities (T, S) of states.
+
+        Raises
+        ------
+        ImpossibleSequenceError
+            If a sequence is impossible; it is named.
+        """
+        from speakergmm.hmm.inference.algorithms import forward_backward
+
+        graph = self._graph()
+
+        def smooth(
+            emissions: NDArray[np.float64], number: int
+        ) -> tuple[float, NDArray[np.float64]]:
+            with naming(number):
+                passed = forward_backward(graph, emissions, arithmetic=self.arithmetic)
+            return passed.log_likelihood, passed.state_posteriors
+
+        return _joined(self._each(sequences, smooth))
+
+    def best_states(self, sequences: Sequences) -> tuple[float, NDArray[np.int64]]:
+        """Find the best path of each sequence: log-probability of all, and states (T,).
+
+        Raises
+        ------
+        ImpossibleSequenceError
+            If a sequence is impossible; it is named.
+        """
+        from speakergmm.hmm.inference.algorithms import viterbi
+
+        graph = self._graph()
+
+        def find(emissions: NDArray[np.float64], number: int) -> tuple[float, NDArray[np.int32]]:
+            with naming(number):
+                path = viterbi(graph, emissions)
+            return path.log_probability, path.states
+
+        total, states = _joined(self._each(sequences, find))
+        return total, states.astype(np.int64)
+
+    def _graph(self) -> Any:
+        return state_graph(self.model.startprob, self.model.transmat, final=self.final)
+
+    def _each(
+        self, sequences: Sequences, function: Callable[[NDArray[np.float64], int], Any]
+    ) -> list[Any]:
+        """Call `function` with the log-emissions (T_r, S) and the number of each sequence."""
+        gaussians, log_weights, weights = self.model.weighted()
+        prepared = prepare_in_features(gaussians, log_weights, weights=weights)
+
+        def work(numbers: range) -> list[Any]:
+            first = sequences.bounds[numbers.start]
+            frames = sequences.frames[first : sequences.bounds[numbers.stop]]
+            evaluator = StateEvaluator(prepared, self.model.n_mix, precision=self.precision)
+            emissions = evaluator.emissions(frames)
+            places = [slice(*(sequences.bounds[r : r + 2] - first)) for r in numbers]
+            return [function(emissions[place], r) for place, r in zip(places, numbers, strict=True)]
+
+        groups = sequences.groups(_SCORED_FRAMES)
+        results = threaded_map(work, groups, n_jobs=self.n_jobs)
+        return [result for group in results for result in group]
+
+
+def _joined(found: list[tuple[float, NDArray[Any]]]) -> tuple[float, NDArray[Any]]:
+    values, arrays = zip(*found, strict=True)
+    return float(np.sum(values)), np.concatenate(arrays)
