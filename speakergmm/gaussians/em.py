@@ -88,6 +88,7 @@ class Iteration:
 
 Convergence = Literal["converged", "iteration_limit", "decreased"]
 Model = TypeVar("Model")
+State = TypeVar("State")
 Stats = TypeVar("Stats", bound=Statistics)
 
 
@@ -137,11 +138,14 @@ class EMState(Generic[Model]):
         What the last one started from: the better of the two, should the objective fall.
     history : tuple of Iteration
         All iterations so far.
+    convergence : {"converged", "iteration_limit", "decreased"}, optional
+        Why training is over, if it is; `model` is the better of two then.
     """
 
     model: Model
     previous_model: Model
     history: tuple[Iteration, ...]
+    convergence: Convergence | None = None
 
 
 def expectation_maximisation(
@@ -215,27 +219,11 @@ def expectation_maximisation(
         raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")
     if not 0 <= tol < np.inf:
         raise InvalidInputError(f"tol must be finite and >= 0, found {tol}")
-    done: list[Iteration] = []
-    previous_model = model
-    if resume is not None:
-        model, previous_model = resume.model, resume.previous_model
-        done.extend(resume.history)
 
-    def record(
-        objective: float, started: float, report: UpdateReport | None, *, goes_on: bool = False
-    ) -> None:
-        iteration = Iteration(
-            objective=objective, seconds=time.perf_counter() - started, report=report
-        )
-        done.append(iteration)
-        # An end is not kept: whoever resumes finds it again by the last iteration.
-        if checkpoint is not None and goes_on and len(done) < max_iter:
-            checkpoint(EMState(model, previous_model, tuple(done)))
-        if callback is not None:
-            callback(len(done) - 1, iteration)
-
-    while len(done) < max_iter:
+    def step(state: EMState[Model]) -> EMState[Model]:
+        """Take one iteration; its objective is that of the model before, or a bound."""
         started = time.perf_counter()
+        done, model = state.history, state.model
         statistics = accumulate(model)
         if not statistics.n_frames > 0:
             raise InsufficientDataError("training needs frames, found none")
@@ -252,21 +240,70 @@ def expectation_maximisation(
             verdict = _verdict(objective, last, tol=tol, rounding=error, before=before)
         elif previous is not None and abs(objective - previous) <= tol:
             verdict = "converged"
+        if verdict is None and (new_model is None or report is None):
+            new_model, report = update(statistics, model)
         if verdict == "decreased":
             # A bound is that of the new model, a log-likelihood that of the old one.
-            better = previous_model if report is None or report.bound is None else model
-            record(objective, started, None)
-            return EMResult(better, tuple(done), "decreased")
-        if verdict == "converged":
-            if new_model is not None:
-                model = new_model
-            record(objective, started, report)
-            return EMResult(model, tuple(done), "converged")
-        if new_model is None or report is None:
-            new_model, report = update(statistics, model)
-        previous_model, model = model, new_model
-        record(objective, started, report, goes_on=True)
-    return EMResult(model, tuple(done), "iteration_limit")
+            is_bound = report is not None and report.bound is not None
+            new_model, report = model if is_bound else state.previous_model, None
+        elif verdict is None and len(done) + 1 == max_iter:
+            verdict = "iteration_limit"
+        seconds = time.perf_counter() - started
+        iteration = Iteration(objective=objective, seconds=seconds, report=report)
+        following = model if new_model is None else new_model
+        return EMState(following, model, (*done, iteration), verdict)
+
+    def tell(state: EMState[Model]) -> None:
+        if callback is not None:
+            callback(len(state.history) - 1, state.history[-1])
+
+    end = run(
+        resume or EMState(model, model, ()),
+        step,
+        is_over=lambda state: state.convergence is not None,
+        # An end is not kept: whoever resumes finds it again by the last iteration.
+        checkpoint=checkpoint,
+        callback=tell,
+    )
+    assert end.convergence is not None
+    return EMResult(end.model, end.history, end.convergence)
+
+
+def run(
+    state: State,
+    step: Callable[[State], State],
+    *,
+    is_over: Callable[[State], bool],
+    checkpoint: Callable[[State], None] | None = None,
+    callback: Callable[[State], None] | None = None,
+) -> State:
+    """Take steps until it is over: the loop of every training, whatever its state holds.
+
+    Parameters
+    ----------
+    state : object
+        What the first step starts from, never changed: a model, a history, whatever the step needs.
+    step : callable
+        ``state -> state``.
+    is_over : callable
+        ``state -> bool``, the stop rule; asked before each step.
+    checkpoint : callable, optional
+        Called with each state that another step follows.
+    callback : callable, optional
+        Called with each state, after `checkpoint`.
+
+    Returns
+    -------
+    object
+        The last state.
+    """
+    while not is_over(state):
+        state = step(state)
+        if checkpoint is not None and not is_over(state):
+            checkpoint(state)
+        if callback is not None:
+            callback(state)
+    return state
 
 
 def _verdict(
