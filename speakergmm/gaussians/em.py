@@ -191,7 +191,7 @@ def expectation_maximisation(
         where the first one differs by no more than the tolerance, the loop ends. A lower one is
         no sign of an error.
     checkpoint : callable, optional
-        Called as ``checkpoint(state)`` after each update that another iteration follows, before
+        Called as ``checkpoint(state)`` after each iteration that another follows, before
         `callback`.
     resume : EMState, optional
         What `checkpoint` was given in a training that was interrupted. It goes on from there, in
@@ -261,7 +261,6 @@ def expectation_maximisation(
         resume or EMState(model, model, ()),
         step,
         is_over=lambda state: state.convergence is not None,
-        # An end is not kept: whoever resumes finds it again by the last iteration.
         checkpoint=checkpoint,
         callback=tell,
     )
@@ -288,7 +287,7 @@ def run(
     is_over : callable
         ``state -> bool``, the stop rule; asked before each step.
     checkpoint : callable, optional
-        Called with each state that another step follows.
+        Called with each state that another step follows: the end is found again by that step.
     callback : callable, optional
         Called with each state, after `checkpoint`.
 

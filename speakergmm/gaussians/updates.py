@@ -169,7 +169,9 @@ def update_gaussians(
     means = gaussians.means - origins
     if moves_means:
         means = own if prior is None else _own_means(statistics, gaussians, prior, empty, smallest)
-    exact = kind.from_moments(counts, own, second_order)
+    # What a Gaussian without frames is given is replaced.
+    divisible = counts if kind.is_shared else np.where(empty, 1.0, counts)
+    exact = kind.from_moments(divisible, own, second_order)
     stays: NDArray[Any] = empty
     if prior is not None or gaussians.owner is not None or not moves_means:
         sums = kind.second_moments(counts, own - means, exact)
@@ -241,7 +243,7 @@ def global_variance(statistics: MixtureStatistics) -> Array:
     """Variance (D,) of all the frames behind float64 statistics; 0 where it is only rounding."""
     whole = statistics.about_zero()
     assert whole.second_order is not None
-    total = whole.counts.sum()
+    total = max(float(whole.counts.sum()), np.finfo(np.float64).tiny)
     square = whole.kind.total_moment(whole.second_order, whole.n_features) / total
     squares = (whole.first_order.sum(axis=0) / total) ** 2
     if whole.kind.is_isotropic:

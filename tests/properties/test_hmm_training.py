@@ -23,6 +23,7 @@ from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
 from speakergmm.hmm.training.embedded import EmbeddedStatistics, EmbeddedStep, equal_path
+from speakergmm.mixtures import MixtureStatistics
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -238,7 +239,7 @@ def test_updates_and_growth_make_banks(seed, sizes, grown):
     gamma *= rng.integers(0, 2, bank.n_gaussians)
     floor = np.full(2, 0.05)
     updated, report = update_bank(
-        bank, gamma.sum(axis=0), gamma.T @ X, gamma.T @ X**2,
+        bank, MixtureStatistics(gamma.sum(axis=0), gamma.T @ X, gamma.T @ X**2, 0.0, 12.0),
         variance_floor=floor, min_occupancy=float(rng.choice([0.0, 1.0, 3.0])),
     )  # fmt: skip
     assert updated.n_gaussians == bank.n_gaussians - report.n_removed

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.updates import update_gaussians
 from speakergmm.hmm.models.bank import MixtureBank
 
 
@@ -33,9 +35,7 @@ class BankUpdateReport:
 
 def update_bank(
     bank: MixtureBank,
-    counts: NDArray[np.float64],
-    first_order: NDArray[np.float64],
-    second_order: NDArray[np.float64],
+    statistics: MixtureStatistics,
     *,
     variance_floor: NDArray[np.float64],
     min_occupancy: float = 0.0,
@@ -46,10 +46,8 @@ def update_bank(
     ----------
     bank : MixtureBank
         Which made the statistics.
-    counts : array, shape (G,)
-        Occupancy of each Gaussian, in frames.
-    first_order, second_order : array, shape (G, D)
-        Sums of posterior times feature, and times squared feature.
+    statistics : MixtureStatistics
+        Of its G Gaussians.
     variance_floor : array, shape (D,)
         Least variances, > 0.
     min_occupancy : float, default=0.0
@@ -73,14 +71,11 @@ def update_bank(
             f"training needs diagonal covariances, found {bank.gaussians.covariance_type}"
         )
     pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
+    counts = statistics.counts
     enough = counts > max(min_occupancy, 1e-8)
-    divisor = np.where(enough, counts, 1.0)[:, None]
-    means = np.where(enough[:, None], first_order / divisor, bank.gaussians.means)
-    variances = np.where(
-        enough[:, None], second_order / divisor - means**2, bank.gaussians.variances()
-    )
-    floored = enough[:, None] & (variances < variance_floor)
-    variances = np.where(floored, variance_floor, variances)
+    found = update_gaussians(statistics, bank.gaussians, floor=variance_floor, empty=~enough)
+    means = found.gaussians.means
+    variances = np.where(enough[:, None], found.gaussians.variances(), bank.gaussians.variances())
     totals = np.bincount(pdf_of, counts, minlength=bank.n_pdfs)
     unseen = totals[pdf_of] <= 0
     weights = np.where(unseen, bank.weights, counts / np.where(unseen, 1.0, totals[pdf_of]))
@@ -98,7 +93,7 @@ def update_bank(
         np.concatenate([[0], np.cumsum(new_sizes)]), weights[keep], means[keep], variances[keep]
     )
     report = BankUpdateReport(
-        n_floored=int(np.count_nonzero(floored[keep])),
+        n_floored=int(np.count_nonzero(found.was_floored[enough & keep])),
         n_removed=int(np.count_nonzero(~keep)),
         n_kept=int(np.count_nonzero(totals <= 0)),
     )

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.gaussians.prepare import LOG_ZERO
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.hmm.inference.algorithms import expected_counts, viterbi
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
@@ -61,6 +63,16 @@ class EmbeddedStatistics:
             np.zeros(shape),
             np.zeros(shape),
             np.zeros(models.transitions.n_arcs),
+        )
+
+    def gaussians(self) -> MixtureStatistics:
+        """Return what they say to the Gaussians."""
+        return MixtureStatistics(
+            self.counts,
+            self.first_order,
+            self.second_order,
+            self.log_likelihood,
+            self.n_frames,
         )
 
     def add(self, other: EmbeddedStatistics) -> None:
@@ -252,12 +264,8 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
 
 def _columns(bank: MixtureBank) -> NDArray[np.float32]:
     """Natural parameters by Gaussian, as `accumulate_aligned` takes them."""
-    variances = bank.gaussians.variances()
-    means = bank.gaussians.means
     with np.errstate(divide="ignore"):
-        log_weights = np.maximum(np.log(bank.weights), -1e30)
-    constant = log_weights - 0.5 * (
-        np.log(2 * np.pi * variances).sum(axis=1) + (means**2 / variances).sum(axis=1)
-    )
-    columns = np.concatenate([constant[:, None], means / variances, -0.5 / variances], axis=1)
-    return np.ascontiguousarray(columns, np.float32)
+        log_weights = np.maximum(np.log(bank.weights), LOG_ZERO)
+    gaussians = bank.gaussians
+    columns = gaussians.kind.columns(gaussians.covariances, gaussians.means, log_weights)
+    return np.ascontiguousarray(columns.T, np.float32)

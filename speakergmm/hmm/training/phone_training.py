@@ -142,14 +142,7 @@ def train_embedded(
     ) as file:
         if file.state is not None:
             trainer.state = file.state
-
-        def record(state: TrainingState) -> None:
-            if file.record is not None:
-                file.record(state)
-            if callback is not None:
-                callback(state)
-
-        return trainer.run(record)
+        return trainer.run(callback, file.record)
 
 
 def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians.em import run
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -107,18 +108,25 @@ class EmbeddedTrainer:
             _mapped(models, standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
         )
 
-    def run(self, callback: Callable[[TrainingState], None] | None = None) -> TrainingResult:
-        """Go on to the last iteration; `callback` is called after each.
+    def run(
+        self,
+        callback: Callable[[TrainingState], None] | None = None,
+        checkpoint: Callable[[TrainingState], None] | None = None,
+    ) -> TrainingResult:
+        """Go on to the last iteration; `callback` is called after each, `checkpoint` before it.
 
         Raises
         ------
         InsufficientDataError
             If no utterance has a path, or all take too much memory.
         """
-        while self.state.iteration < self._schedule.n_iterations:
-            self.step()
-            if callback is not None:
-                callback(self.state)
+        run(
+            self.state,
+            lambda _: self.step(),
+            is_over=lambda state: state.iteration >= self._schedule.n_iterations,
+            checkpoint=checkpoint,
+            callback=callback,
+        )
         return self.result()
 
     def result(self) -> TrainingResult:
@@ -130,8 +138,8 @@ class EmbeddedTrainer:
             self.state.occupancy,
         )
 
-    def step(self) -> None:
-        """Do one iteration.
+    def step(self) -> TrainingState:
+        """Do one iteration, and return the state after it.
 
         Raises
         ------
@@ -153,9 +161,7 @@ class EmbeddedTrainer:
             transitions = transitions.updated(total.transitions, floor=schedule.transition_floor)
         bank, report = update_bank(
             models.bank,
-            total.counts,
-            total.first_order,
-            total.second_order,
+            total.gaussians(),
             variance_floor=self._floor,
             min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
         )
@@ -194,6 +200,7 @@ class EmbeddedTrainer:
             (*state.history, done),
             tuple(failed) if searches else state.failed,
         )
+        return self.state
 
     def _expectations(
         self, *, first: bool, searches: bool

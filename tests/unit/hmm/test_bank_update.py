@@ -9,6 +9,7 @@ from oracles import hmm_training as oracle
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import MixtureBank
 from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
+from speakergmm.mixtures import MixtureStatistics
 
 OFFSETS = np.array([0, 2, 3, 6])
 NO_FLOOR = np.full(2, 1e-12)
@@ -31,6 +32,10 @@ def moments(X, gamma):
     return gamma.sum(axis=0), gamma.T @ X, gamma.T @ X**2
 
 
+def statistics_of(counts, first, second):
+    return MixtureStatistics(counts, first, second, log_likelihood=0.0, n_frames=counts.sum())
+
+
 def parameters(bank):
     return bank.weights, bank.gaussians.means, bank.gaussians.variances()
 
@@ -38,7 +43,9 @@ def parameters(bank):
 def test_update_is_the_maximum_of_the_auxiliary_function():
     """Its derivatives vanish, and it falls whichever way a parameter goes."""
     X, gamma = make_posteriors()
-    updated, report = update_bank(make_bank(), *moments(X, gamma), variance_floor=NO_FLOOR)
+    updated, report = update_bank(
+        make_bank(), statistics_of(*moments(X, gamma)), variance_floor=NO_FLOOR
+    )
     assert (report.n_floored, report.n_removed, report.n_kept) == (0, 0, 0)
     best = oracle.auxiliary(X, gamma, *parameters(updated))
     step = 1e-4
@@ -62,7 +69,9 @@ def test_update_is_the_maximum_of_the_auxiliary_function():
 
 def test_update_is_mean_and_variance_by_the_book():
     X, gamma = make_posteriors()
-    updated, _ = update_bank(make_bank(), *moments(X, gamma), variance_floor=NO_FLOOR)
+    updated, _ = update_bank(
+        make_bank(), statistics_of(*moments(X, gamma)), variance_floor=NO_FLOOR
+    )
     for g in range(6):
         weights = gamma[:, g]
         mean = np.average(X, axis=0, weights=weights)
@@ -79,10 +88,12 @@ def test_update_is_mean_and_variance_by_the_book():
 
 def test_variances_are_raised_to_the_floor_feature_by_feature():
     X, gamma = make_posteriors()
-    free, _ = update_bank(make_bank(), *moments(X, gamma), variance_floor=NO_FLOOR)
+    free, _ = update_bank(make_bank(), statistics_of(*moments(X, gamma)), variance_floor=NO_FLOOR)
     variances = free.gaussians.variances()
     floor = np.array([np.median(variances[:, 0]), 1e-9])
-    updated, report = update_bank(make_bank(), *moments(X, gamma), variance_floor=floor)
+    updated, report = update_bank(
+        make_bank(), statistics_of(*moments(X, gamma)), variance_floor=floor
+    )
     np.testing.assert_array_equal(updated.gaussians.variances(), np.maximum(variances, floor))
     assert report.n_floored == 3
     np.testing.assert_array_equal(updated.gaussians.means, free.gaussians.means)
@@ -93,12 +104,17 @@ def test_gaussians_with_too_few_frames_go():
     counts, first, second = moments(X, gamma)
     counts[[0, 3, 5]] = [0.5, 0.2, 0.9]
     updated, report = update_bank(
-        make_bank(), counts, first, second, variance_floor=NO_FLOOR, min_occupancy=1.0
+        make_bank(),
+        statistics_of(counts, first, second),
+        variance_floor=NO_FLOOR,
+        min_occupancy=1.0,
     )
     assert report.n_removed == 3
     assert updated.sizes.tolist() == [1, 1, 1]
     np.testing.assert_array_equal(updated.weights, 1.0)
-    free, _ = update_bank(make_bank(), counts, first, second, variance_floor=NO_FLOOR)
+    free, _ = update_bank(
+        make_bank(), statistics_of(counts, first, second), variance_floor=NO_FLOOR
+    )
     np.testing.assert_array_equal(updated.gaussians.means, free.gaussians.means[[1, 2, 4]])
 
 
@@ -107,7 +123,10 @@ def test_weights_of_those_that_stay_are_in_proportion():
     counts, first, second = moments(X, gamma)
     counts[4] = 0.1
     updated, _ = update_bank(
-        make_bank(), counts, first, second, variance_floor=NO_FLOOR, min_occupancy=1.0
+        make_bank(),
+        statistics_of(counts, first, second),
+        variance_floor=NO_FLOOR,
+        min_occupancy=1.0,
     )
     assert updated.sizes.tolist() == [2, 1, 2]
     np.testing.assert_allclose(
@@ -119,8 +138,8 @@ def test_the_heaviest_of_a_pdf_stays_as_it_was():
     bank = make_bank()
     counts = np.array([5.0, 5.0, 0.5, 0.1, 0.3, 0.2])
     updated, report = update_bank(
-        bank, counts, np.ones((6, 2)), np.full((6, 2), 9.0), variance_floor=NO_FLOOR,
-        min_occupancy=1.0,
+        bank, statistics_of(counts, np.ones((6, 2)), np.full((6, 2), 9.0)),
+        variance_floor=NO_FLOOR, min_occupancy=1.0,
     )  # fmt: skip
     assert updated.sizes.tolist() == [2, 1, 1]
     assert report.n_removed == 2
@@ -136,7 +155,7 @@ def test_pdfs_without_frames_stay_as_they_were(min_occupancy):
     bank = make_bank()
     counts = np.array([5.0, 5.0, 4.0, 0.0, 0.0, 0.0])
     updated, report = update_bank(
-        bank, counts, counts[:, None] * [[1.0, 2.0]], counts[:, None] * [[3.0, 9.0]],
+        bank, statistics_of(counts, counts[:, None] * [[1.0, 2.0]], counts[:, None] * [[3.0, 9.0]]),
         variance_floor=np.full(2, 0.1), min_occupancy=min_occupancy,
     )  # fmt: skip
     assert report.n_kept == 1
@@ -150,7 +169,7 @@ def test_a_gaussian_without_occupancy_keeps_its_place_but_no_weight():
     bank = make_bank()
     counts = np.array([5.0, 0.0, 4.0, 2.0, 1.0, 1.0])
     updated, _ = update_bank(
-        bank, counts, counts[:, None] * [[1.0, 2.0]], counts[:, None] * [[3.0, 9.0]],
+        bank, statistics_of(counts, counts[:, None] * [[1.0, 2.0]], counts[:, None] * [[3.0, 9.0]]),
         variance_floor=NO_FLOOR,
     )  # fmt: skip
     np.testing.assert_array_equal(updated.gaussians.means[1], bank.gaussians.means[1])
@@ -244,4 +263,8 @@ def test_growth_keeps_what_is_larger():
 def test_refuses_covariances_that_are_not_diagonal():
     bank = MixtureBank.from_parameters([0, 1], [1.0], [[0.0]], [[[1.0]]], covariance_type="full")
     with pytest.raises(InvalidInputError, match="diagonal"):
-        update_bank(bank, np.ones(1), np.ones((1, 1)), np.ones((1, 1)), variance_floor=np.ones(1))
+        update_bank(
+            bank,
+            statistics_of(np.ones(1), np.ones((1, 1)), np.ones((1, 1))),
+            variance_floor=np.ones(1),
+        )

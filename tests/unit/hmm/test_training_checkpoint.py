@@ -114,8 +114,8 @@ def test_goes_on_to_the_same_result_wherever_it_was_interrupted(tmp_path, world,
         heard = Heard()
         resumed = train(world, path, schedule, callback=heard)
         assert_identical(resumed, whole)
-        # None is done again, and the last one neither.
-        assert heard.iterations == list(range(iteration + 1, 10))
+        # None is done again but the last one, whose end is not kept.
+        assert heard.iterations == list(range(min(iteration + 1, 9), 10))
         assert list(tmp_path.iterdir()) == []
 
 
