@@ -97,7 +97,9 @@ def _em_loops(source: Source) -> Iterator[str]:
             if isinstance(node, (ast.For, ast.While)):
                 header = ast.walk(node.iter if isinstance(node, ast.For) else node.test)
                 names = {getattr(part, "id", getattr(part, "attr", "")) for part in header}
-                if names & {"max_iter", "n_iter", "n_iterations"}:
+                if names & {"max_iter", "n_iter", "n_iterations", "is_over"} or (
+                    isinstance(node, ast.While) and {"step", "_step"} & set(_called(node))
+                ):
                     yield name
                     break
 
@@ -154,7 +156,12 @@ MECHANISMS = (
         _e_steps,
     ),
     Mechanism("M-steps", "functions that divide a first order by something", 1, _m_steps),
-    Mechanism("EM loops", "functions with a loop over a number of iterations", 1, _em_loops),
+    Mechanism(
+        "EM loops",
+        "functions with a loop over a number of iterations, or of steps until it is over",
+        1,
+        _em_loops,
+    ),
     Mechanism(
         "storages",
         "files beside the records that are named so or save and load named arrays",

@@ -83,6 +83,8 @@ does"""
         ("EM loops", "def f(max_iter):\n    while n < max_iter:\n        pass", ["f"]),
         ("EM loops", "def f(o):\n    for i in range(o.n_iter):\n        pass", ["f"]),
         ("EM loops", "def f(o):\n    for i in ('n_iter', 'tol'):\n        pass", []),
+        ("EM loops", "def f(s):\n    while not s.is_over:\n        s = s.next()", ["f"]),
+        ("EM loops", "def f(s):\n    while s.n < 3:\n        s = step(s)", ["f"]),
         (
             "compile decorators",
             "def f():\n    def g():\n        return numba.njit()\n    return g",
