@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.em import run
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import survey_frames
@@ -212,10 +213,8 @@ def train(
         is_over = stops or iteration.iteration == options.n_iter
         return _State(new, in_features, (*state.history, iteration), is_over)
 
-    state = _State(model, start, (), options.n_iter == 0)
-    while not state.is_over:
-        state = step(state)
-    return state.history
+    begin = _State(model, start, (), options.n_iter == 0)
+    return run(begin, step, is_over=lambda state: state.is_over).history
 
 
 @dataclass(frozen=True, slots=True, eq=False)
