@@ -190,7 +190,10 @@ class Evaluator:
                 np.matmul(columns.T, rows, out=target.T)
             if self.exact is not None:
                 target[:, self.exact.which] = self.exact.log_densities(frames) - volume
-            lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
+            # One sum takes a tenth of the time of a sum for each frame.
+            lost = _NONE
+            if not np.isfinite(target.sum()):
+                lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
             if lost.size:
                 # Frames so far away that squares overflow: their densities still are numbers.
                 found = _exact_log_densities(prepared, self.exact, frames[lost])[0]

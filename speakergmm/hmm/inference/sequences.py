@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.frames import Frames, check_frames, refuse_extreme_weights
-from speakergmm.hmm.inference.graph import NoPathError
 
 Arithmetic = Literal["log", "scaled"]
 
@@ -35,14 +33,10 @@ class ImpossibleSequenceError(InsufficientDataError):
         super().__init__(f"sequence {sequence} {reason}")
         self.sequence, self.reason = sequence, reason
 
-
-@contextmanager
-def naming(number: int) -> Iterator[None]:
-    """Say of which sequence it is that no path leads through the model."""
-    try:
-        yield
-    except NoPathError as error:
-        raise ImpossibleSequenceError(number, f"is impossible under the model: {error}") from None
+    @classmethod
+    def under_model(cls, sequence: int, error: Exception) -> ImpossibleSequenceError:
+        """Return the error for one through which no path leads."""
+        return cls(sequence, f"is impossible under the model: {error}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

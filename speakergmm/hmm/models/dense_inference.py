@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speakergmm.gaussians.prepare import prepare_in_features
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.inference.sequences import Arithmetic, Sequences, naming
+from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.hmm.models.dense_graph import state_graph
@@ -47,7 +47,7 @@ class DenseInference:
 
     def emissions(self, sequences: Sequences) -> NDArray[np.float64]:
         """Log-densities (T, S) of all frames under the states."""
-        return np.concatenate(self._each(sequences, lambda emissions, number: emissions))
+        return np.concatenate(self._each(sequences, lambda emissions: emissions))
 
     def log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
         """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
@@ -55,7 +55,7 @@ class DenseInference:
 
         graph = self._graph()
 
-        def score(emissions: NDArray[np.float64], number: int) -> float:
+        def score(emissions: NDArray[np.float64]) -> float:
             try:
                 return log_likelihood(graph, emissions, arithmetic=self.arithmetic)
             except NoPathError:
@@ -75,11 +75,8 @@ class DenseInference:
 
         graph = self._graph()
 
-        def smooth(
-            emissions: NDArray[np.float64], number: int
-        ) -> tuple[float, NDArray[np.float64]]:
-            with naming(number):
-                passed = forward_backward(graph, emissions, arithmetic=self.arithmetic)
+        def smooth(emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            passed = forward_backward(graph, emissions, arithmetic=self.arithmetic)
             return passed.log_likelihood, passed.state_posteriors
 
         return _joined(self._each(sequences, smooth))
@@ -96,9 +93,8 @@ class DenseInference:
 
         graph = self._graph()
 
-        def find(emissions: NDArray[np.float64], number: int) -> tuple[float, NDArray[np.int32]]:
-            with naming(number):
-                path = viterbi(graph, emissions)
+        def find(emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.int32]]:
+            path = viterbi(graph, emissions)
             return path.log_probability, path.states
 
         total, states = _joined(self._each(sequences, find))
@@ -108,9 +104,9 @@ class DenseInference:
         return state_graph(self.model.startprob, self.model.transmat, final=self.final)
 
     def _each(
-        self, sequences: Sequences, function: Callable[[NDArray[np.float64], int], Any]
+        self, sequences: Sequences, function: Callable[[NDArray[np.float64]], Any]
     ) -> list[Any]:
-        """Call `function` with the log-emissions (T_r, S) and the number of each sequence."""
+        """Call `function` with the log-emissions (T_r, S) of each sequence."""
         gaussians, log_weights, weights = self.model.weighted()
         prepared = prepare_in_features(gaussians, log_weights, weights=weights)
 
@@ -119,8 +115,14 @@ class DenseInference:
             frames = sequences.frames[first : sequences.bounds[numbers.stop]]
             evaluator = StateEvaluator(prepared, self.model.n_mix, precision=self.precision)
             emissions = evaluator.emissions(frames)
-            places = [slice(*(sequences.bounds[r : r + 2] - first)) for r in numbers]
-            return [function(emissions[place], r) for place, r in zip(places, numbers, strict=True)]
+            found = []
+            for number in numbers:
+                place = slice(*(sequences.bounds[number : number + 2] - first))
+                try:
+                    found.append(function(emissions[place]))
+                except NoPathError as error:
+                    raise ImpossibleSequenceError.under_model(number, error) from None
+            return found
 
         groups = sequences.groups(_SCORED_FRAMES)
         results = threaded_map(work, groups, n_jobs=self.n_jobs)

@@ -17,8 +17,8 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
-from speakergmm.hmm.inference.graph import Graph
-from speakergmm.hmm.inference.sequences import Arithmetic, Sequences, naming
+from speakergmm.hmm.inference.graph import Graph, NoPathError
+from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.parallel import threaded_map
 
@@ -217,10 +217,12 @@ class SequencesPass:
         first = self.sequences.bounds[numbers.start]
         for number in numbers:
             start, stop = self.sequences.bounds[number : number + 2] - first
-            with naming(number):
+            try:
                 passed = forward_backward(
                     self.graph, states[start:stop], arithmetic=self.arithmetic
                 )
+            except NoPathError as error:
+                raise ImpossibleSequenceError.under_model(number, error) from None
             weight = float(weights[number])
             np.multiply(passed.state_posteriors, weight, out=states[start:stop])
             total.arcs += weight * passed.arc_counts
