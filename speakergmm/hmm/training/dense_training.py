@@ -189,7 +189,9 @@ def train(
     def step(state: _State) -> _State:
         """Take one iteration; its objective is that of the model before."""
         began = perf_counter()
-        statistics = steps.accumulate(state.model)
+        # Starts that float64 can't hold are refused in words.
+        with np.errstate(over="ignore", invalid="ignore"):
+            statistics = steps.accumulate(state.model)
         new, done = steps.update(statistics, state.model)
         empty = np.argwhere(statistics.empty.reshape(start.weights.shape))
         iteration = HiddenMarkovIteration(
