@@ -23,6 +23,7 @@ from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.storage import StorableFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
@@ -224,18 +225,12 @@ default="dirichlet_process"
             covariance_type=self.covariance_type,
             random_state=random_state,
         )
-        counts = moments.counts
-        factors = {
-            "full": counts[:, None, None],
-            "tied": counts.sum(),
-            "diag": counts[:, None],
-            # Of the squared distance, not of its mean over the features.
-            "spherical": counts * frames.n_features,
-        }
         posterior = posterior_from_moments(
-            counts,
+            moments.counts,
             moments.means,
-            factors[self.covariance_type] * moments.covariances,
+            covariance_kind(self.covariance_type).second_moments(
+                moments.counts, np.zeros_like(moments.means), moments.covariances
+            ),
             prior=self.prior_,
             reg_covar=self.reg_covar,
         )

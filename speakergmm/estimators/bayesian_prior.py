@@ -13,8 +13,9 @@ from sklearn.utils import check_array
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.prior import VariationalPrior, least_degrees_of_freedom
 
 
 def check_prior_parameters(owner: BaseEstimator) -> None:
@@ -69,11 +70,11 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
             n_jobs=settings.n_jobs,
         )
     degrees = settings.degrees_of_freedom_prior
-    free = settings.covariance_prior_type == "conjugate" and kind in ("diag", "spherical")
-    if degrees is not None and not degrees > (0 if free else d - 1):
+    least = least_degrees_of_freedom(covariance_kind(kind), settings.covariance_prior_type, d)
+    if degrees is not None and not degrees > least:
         raise InvalidInputError(
-            f"The parameter 'degrees_of_freedom_prior' should be greater than "
-            f"{0 if free else d - 1}, but got {degrees:.3f}."
+            f"The parameter 'degrees_of_freedom_prior' should be greater than {least}, but got "
+            f"{degrees:.3f}."
         )
     return VariationalPrior(
         kind,

@@ -21,7 +21,8 @@ from speakergmm.gaussians.frames import (
     regroup,
     weigh,
 )
-from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.gaussians.survey import survey_frames
+from speakergmm.moments import Moments
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 Found = TypeVar("Found")
@@ -218,14 +219,14 @@ class TrainingFrames:
         Float32 or float64: that of `source`, of blocks the widest.
     sample_weight : array, shape (T,), or None
         Weights >= 0, not all zero.
-    survey : Survey
+    survey : Moments
         Number of frames, their weight, (weighted) mean and variance.
     """
 
     source: Frames | Blocks
     dtype: np.dtype[Any]
     sample_weight: NDArray[np.float64] | None
-    survey: Survey
+    survey: Moments
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property

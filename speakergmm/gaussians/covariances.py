@@ -81,6 +81,26 @@ class Covariances(ABC):
     def rescaled(self, covariances: Array, scale: Array) -> Array:
         """Return the covariances of features times `scale`, shape (D,)."""
 
+    def is_positive(self, covariances: Array) -> bool:
+        """Tell whether all covariances are positive (definite)."""
+        return bool(covariances.min() > 0)
+
+    def symmetric(self, covariances: NDArray[Any]) -> Array:
+        """Return matrices without what rounding left of an asymmetry."""
+        return covariances
+
+    def inverses(self, covariances: Array) -> Array:
+        """Return the inverses of covariances, in their shape."""
+        return np.asarray(1.0 / covariances)
+
+    def log_determinants(self, covariances: Array, n_features: int) -> Array:
+        """Logarithms of the determinants (G,) of the matrices, or () of a shared one."""
+        return np.asarray(np.log(self.own_variances(covariances, n_features)).sum(axis=1))
+
+    def distances(self, inverses: Array, deviations: Array) -> Array:
+        """Squared lengths (G,) of deviations (G, D) from the means, by inverse covariances."""
+        return np.asarray((deviations**2 * self.variances(inverses, deviations)).sum(axis=1))
+
     # What statistics say of them.
 
     @abstractmethod

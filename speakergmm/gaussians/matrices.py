@@ -52,6 +52,26 @@ class FullCovariances(Covariances):
         """Multiply by products of scales."""
         return np.asarray(covariances * np.outer(scale, scale))
 
+    def is_positive(self, covariances: Array) -> bool:
+        """Tell whether all have Cholesky factors."""
+        return is_positive_definite(covariances)
+
+    def symmetric(self, covariances: NDArray[Any]) -> Array:
+        """Return the means of the matrices and their transposes."""
+        return np.asarray((covariances + np.swapaxes(covariances, -1, -2)) / 2)
+
+    def inverses(self, covariances: Array) -> Array:
+        """Return exactly symmetric inverses."""
+        return self.symmetric(np.linalg.inv(covariances))
+
+    def log_determinants(self, covariances: Array, n_features: int) -> Array:
+        """Return those of the matrices."""
+        return np.asarray(np.linalg.slogdet(covariances)[1])
+
+    def distances(self, inverses: Array, deviations: Array) -> Array:
+        """Return quadratic forms."""
+        return np.asarray(((deviations[:, None] @ inverses)[:, 0] * deviations).sum(axis=1))
+
     def from_moments(self, counts: Array, means: Array, second_order: Array) -> Array:
         """Mean products less products of means."""
         squares = means[:, :, None] * means[:, None, :]

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.frames import FrameSource, read_blocks, regroup, weigh
 from speakergmm.moments import Moments
-
-Survey: TypeAlias = Moments
-"""Moments of all frames of a source."""
 
 _SURVEY_FRAMES = 8192
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.frames import Frames, FrameSource, read_blocks
-from speakergmm.gaussians.survey import Survey
+from speakergmm.moments import Moments
 
 # All of the first rows and every so many-th of the others: milliseconds for a million frames.
 _WHOLE_ROWS = 65536
@@ -19,7 +19,7 @@ _CHUNK_ROWS = 8192
 
 
 def frames_fingerprint(
-    source: FrameSource, survey: Survey, sample_weight: NDArray[np.float64] | None
+    source: FrameSource, survey: Moments, sample_weight: NDArray[np.float64] | None
 ) -> dict[str, Any]:
     """Describe frames and their weights so that others are told from them, in any blocking.
 

@@ -39,7 +39,7 @@ def split_component(
     """
     model = mixture_of(model)
     weights, means, covariances = model.weights, model.means, model.covariances
-    per_component = model.covariance_type != "tied"
+    per_component = not model.gaussians.kind.is_shared
     if into is None:
         into = model.n_components
         weights = np.append(weights, 0.0)

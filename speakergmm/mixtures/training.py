@@ -21,7 +21,7 @@ from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
@@ -34,6 +34,7 @@ from speakergmm.mixtures.starts.initialisation import (
     initialise_random,
     initialise_splitting,
 )
+from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
 from speakergmm.records import parts
 
@@ -173,7 +174,7 @@ def train_from(
     callback: Callable[[int, Iteration], None] | None = None,
     final_update: bool = True,
     previous: float | None = None,
-    survey: Survey | None = None,
+    survey: Moments | None = None,
     checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> EMResult[AnyMixture]:
@@ -200,7 +201,7 @@ def train_from(
         Threads; -1 for all cores. The result does not depend on it.
     callback, final_update, previous
         As in `expectation_maximisation`.
-    survey : Survey, optional
+    survey : Moments, optional
         Of the same source and weights, if it has been made.
     checkpoint : path, optional
         A file to which the state is written as training goes on, and from which the same call goes
@@ -251,7 +252,7 @@ def train_from(
             f"{len(survey.mean)}"
         )
     standardisation = Standardisation.from_moments(
-        survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
+        survey.mean, survey.variance, isotropic=start.gaussians.kind.is_isotropic
     )
     result = _train(
         source,
@@ -278,7 +279,7 @@ def _train(
     source: FrameSource,
     start: AnyMixture,
     standardisation: Standardisation,
-    survey: Survey,
+    survey: Moments,
     *,
     sample_weight: NDArray[np.float64] | None,
     options: MaximumLikelihoodOptions,
@@ -335,7 +336,7 @@ def _train(
 
 def _draw_frames(
     source: FrameSource,
-    survey: Survey,
+    survey: Moments,
     standardisation: Standardisation,
     n_sample: int,
     rng: np.random.Generator,

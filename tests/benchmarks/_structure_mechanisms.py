@@ -137,7 +137,7 @@ def _moments(source: Source) -> Iterator[str]:
         centred = any(re.search(r"mean", field) for field in fields) and any(
             re.search(r"scatter|squares|variance|second", field) for field in fields
         )
-        named = "Moments" in node.name or node.name == "Survey"
+        named = "Moments" in node.name
         if named and (centred or merges & {"add", "merge", "merged", "__add__", "update"}):
             yield node.name
 

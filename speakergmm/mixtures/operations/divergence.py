@@ -115,14 +115,11 @@ def component_divergences(p: Mixture | HasMixture, q: Mixture | HasMixture) -> N
     >>> component_divergences(p, q)
     array([[2.]])
     """
-    p, q = mixture_of(p), mixture_of(q)
-    _check_same_features(p, q)
-    diagonal = {"spherical", "diag"}
+    p, q = _of_same_features(p, q)
+    of_matrices = p.gaussians.kind.is_matrix or q.gaussians.kind.is_matrix
     # What is beyond float64 is infinite.
     with np.errstate(over="ignore"):
-        if p.covariance_type in diagonal and q.covariance_type in diagonal:
-            return _diagonal_divergences(p, q)
-        return _full_divergences(p, q)
+        return _full_divergences(p, q) if of_matrices else _diagonal_divergences(p, q)
 
 
 def kl_monte_carlo(
@@ -159,8 +156,7 @@ def kl_monte_carlo(
     >>> abs(estimate.value - 2.0) < 4 * estimate.standard_error
     True
     """
-    p, q = mixture_of(p), mixture_of(q)
-    _check_same_features(p, q)
+    p, q = _of_same_features(p, q)
     if n_samples < 2:
         raise InvalidInputError(f"n_samples must be 2 or more, found {n_samples}")
     rng = np.random.default_rng(seed)
@@ -216,8 +212,7 @@ def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
     >>> round(kl_variational(p, q), 3)
     0.491
     """
-    p, q = mixture_of(p), mixture_of(q)
-    _check_same_features(p, q)
+    p, q = _of_same_features(p, q)
     similarity_to_own = _log_weights(p) - component_divergences(p, p)
     similarity_to_other = _log_weights(q) - component_divergences(p, q)
     own = np.logaddexp.reduce(similarity_to_own, axis=1)
@@ -272,8 +267,7 @@ def kl_upper_bound(
     >>> round(kl_upper_bound(p, q).value, 3)
     0.5
     """
-    p, q = mixture_of(p), mixture_of(q)
-    _check_same_features(p, q)
+    p, q = _of_same_features(p, q)
     if max_iter < 0 or not tol >= 0:
         raise InvalidInputError(
             f"max_iter and tol must not be negative, found {max_iter} and {tol}"
@@ -316,14 +310,9 @@ def _log_weights(mixture: Mixture) -> NDArray[np.float64]:
 
 
 def _diagonal_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
-    p_variances, q_variances = (
-        np.broadcast_to(
-            m.covariances if m.covariance_type == "diag" else m.covariances[:, None], m.means.shape
-        )
-        for m in (p, q)
-    )
+    p_variances = p.component_variances()
     result = np.empty((p.n_components, q.n_components))
-    for b, (mean, variance) in enumerate(zip(q.means, q_variances, strict=True)):
+    for b, (mean, variance) in enumerate(zip(q.means, q.component_variances(), strict=True)):
         excess = (p_variances - variance) / variance
         shift = (p.means - mean) ** 2 / variance
         # x - log(1 + x) keeps the digits of small divergences.
@@ -350,9 +339,11 @@ def _full_divergences(p: Mixture, q: Mixture) -> NDArray[np.float64]:
     return np.maximum(result, 0.0)
 
 
-def _check_same_features(p: Mixture, q: Mixture) -> None:
+def _of_same_features(p: Mixture | HasMixture, q: Mixture | HasMixture) -> tuple[Mixture, Mixture]:
+    p, q = mixture_of(p), mixture_of(q)
     if p.n_features != q.n_features:
         raise InvalidInputError(
             f"a divergence needs mixtures of the same features, found {p.n_features} in the first "
             f"and {q.n_features} in the second"
         )
+    return p, q

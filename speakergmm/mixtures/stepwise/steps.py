@@ -23,13 +23,14 @@ from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,
     update_maximum_likelihood,
 )
 from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
 
 # Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
@@ -154,7 +155,7 @@ def step(
     options: MaximumLikelihoodOptions | None = None,
     precision: Precision = "float32",
     n_jobs: int = 1,
-    survey: Survey | None = None,
+    survey: Moments | None = None,
 ) -> StepwiseState:
     """Learn from one block of a stream.
 
@@ -184,7 +185,7 @@ def step(
         Of densities within the block; as in `train_from`.
     n_jobs : int, default=1
         Threads; the result does not depend on it.
-    survey : Survey, optional
+    survey : Moments, optional
         Of the same frames and weights, if it has been made.
 
     Returns
@@ -325,9 +326,7 @@ def _mix(running: MixtureStatistics, block: MixtureStatistics, eta: float) -> Mi
 def _standardise(
     model: Mixture, mean: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> Standardisation:
-    return Standardisation.from_moments(
-        mean, variance, isotropic=model.covariance_type == "spherical"
-    )
+    return Standardisation.from_moments(mean, variance, isotropic=model.gaussians.kind.is_isotropic)
 
 
 def _in_safe_coordinates(

@@ -37,18 +37,11 @@ def expected_log_joint(statistics: MixtureStatistics, posterior: VariationalPost
         If the statistics do not suit the posterior.
     """
     counts, means, scatter = centred_moments(statistics, posterior.covariance_type, posterior.means)
-    covariances = posterior.covariances
-    deviation = means - posterior.means
-    if posterior.covariance_type in ("full", "tied"):
-        inverses = np.linalg.inv(covariances)
-        log_determinants = np.broadcast_to(np.linalg.slogdet(covariances)[1], counts.shape)
-        squares = ((deviation[:, None, :] @ inverses)[:, 0] * deviation).sum(axis=1)
-        within = float((inverses * scatter).sum())
-    else:
-        variances = posterior.mixture.component_variances()
-        log_determinants = np.log(variances).sum(axis=1)
-        squares = (deviation**2 / variances).sum(axis=1)
-        within = float((scatter / covariances).sum())
+    kind = posterior.kind
+    inverses = kind.inverses(posterior.covariances)
+    squares = kind.distances(inverses, means - posterior.means)
+    within = float((inverses * scatter).sum())
+    log_determinants = kind.log_determinants(posterior.covariances, posterior.n_features)
     constants = posterior.n_features * np.log(2.0 * np.pi) + log_determinants
     log_joint = posterior.effective_log_weights - 0.5 * (constants + squares)
     return float(counts @ log_joint - 0.5 * within)
@@ -106,17 +99,11 @@ def parameter_divergence(posterior: VariationalPosterior, prior: VariationalPrio
     """Kullback-Leibler divergence of a posterior from the prior, of all parameters, in nats."""
     start = prior_as_posterior(prior, posterior.n_components)
     d, k = posterior.n_features, posterior.n_components
-    deviation = posterior.means - start.means
-    covariances = posterior.covariances
-    if posterior.covariance_type in ("full", "tied"):
-        inverses = np.linalg.inv(covariances)
-        trace = float((inverses * prior.covariance).sum())
-        trace *= k if posterior.covariance_type == "tied" else 1
-        squares = ((deviation[:, None, :] @ inverses)[:, 0] * deviation).sum(axis=1)
-    else:
-        variances = posterior.mixture.component_variances()
-        trace = float((prior.covariance / variances).sum())
-        squares = (deviation**2 / variances).sum(axis=1)
+    kind = posterior.kind
+    inverses = kind.inverses(posterior.covariances)
+    # A sphere has a term for each feature, what is tied has one for each component.
+    trace = float((kind.divisor(np.ones(k), d) * inverses * prior.covariance).sum())
+    squares = kind.distances(inverses, posterior.means - start.means)
     ratios = prior.mean_precision / posterior.mean_precision
     means = 0.5 * d * (ratios - 1.0 - np.log(ratios)) + 0.5 * prior.mean_precision * squares
     return (

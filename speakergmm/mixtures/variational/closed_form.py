@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
-from speakergmm.gaussians.matrices import floor_matrices
+from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
@@ -89,28 +89,22 @@ def posterior_from_moments(
         prior.mean_precision * prior.mean + counts[:, None] * means
     ) / mean_precision[:, None]
     shrinkage = prior.mean_precision * counts / mean_precision
-    degrees_of_freedom = prior.degrees_of_freedom + counts
     deviation = means - prior.mean
-    if prior.covariance_type == "full":
-        inverse_scale = scatter + shrinkage[:, None, None] * (
-            deviation[:, :, None] * deviation[:, None, :]
-        )
-        inverse_scale += counts[:, None, None] * np.diag(regularisation)
-        covariances = _at_least_prior(inverse_scale, prior) / degrees_of_freedom[:, None, None]
-    elif prior.covariance_type == "tied":
-        # What scikit-learn has: the sum over the components, shared out equally.
-        degrees_of_freedom = np.asarray(prior.degrees_of_freedom + counts.sum() / n_components)
-        inverse_scale = scatter + (shrinkage[:, None] * deviation).T @ deviation
-        inverse_scale += counts.sum() * np.diag(regularisation)
-        inverse_scale = _at_least_prior(inverse_scale[None] / n_components, prior)[0]
-        covariances = inverse_scale / degrees_of_freedom
-    elif prior.covariance_type == "diag":
-        squares = scatter + counts[:, None] * regularisation + shrinkage[:, None] * deviation**2
-        covariances = (prior.covariance + squares) / degrees_of_freedom[:, None]
-    else:
-        squares = scatter / d + counts * regularisation.mean()
-        squares = squares + shrinkage * (deviation**2).mean(axis=1)
-        covariances = (prior.covariance + squares) / degrees_of_freedom
+    kind = covariance_kind(prior.covariance_type)
+    nothing = np.zeros_like(scatter)
+    squares = scatter + kind.second_moments(shrinkage, deviation, nothing)
+    squares += kind.second_moments(
+        counts, np.zeros_like(means), kind.regularised(nothing, regularisation)
+    )
+    # Squares of a sphere are those of all features; what is tied is, as scikit-learn has it, the
+    # sum over the components, shared out equally.
+    inverse_scale = prior.covariance + squares / kind.divisor(np.ones(n_components), d)
+    if kind.is_matrix:
+        inverse_scale = _at_least_prior(inverse_scale, prior, kind)
+    degrees_of_freedom = np.asarray(
+        prior.degrees_of_freedom + (counts.mean() if kind.is_shared else counts)
+    )
+    covariances = inverse_scale / kind.divisor(degrees_of_freedom, 1)
     return VariationalPosterior(
         prior.covariance_type,
         posterior_concentrations(counts, prior.concentration, prior.weight_concentration_type),
@@ -146,27 +140,23 @@ def centred_moments(
     # About origins of their own where statistics have some: no digit of a scatter cancels.
     means = np.where(seen[:, None], first / np.where(seen, counts, 1.0)[:, None], 0.0)
     scatter = second - kind.second_moments(counts, means, np.zeros_like(second))
-    if kind.is_matrix:
-        scatter = (scatter + np.swapaxes(scatter, -1, -2)) / 2
-    else:
-        scatter = np.maximum(scatter, 0.0)
+    scatter = kind.symmetric(scatter) if kind.is_matrix else np.maximum(scatter, 0.0)
     if statistics.origins is not None:
         means = means + statistics.origins
     return counts, np.where(seen[:, None], means, empty), scatter
 
 
 def _at_least_prior(
-    inverse_scales: NDArray[np.float64], prior: VariationalPrior
+    inverse_scales: NDArray[np.float64], prior: VariationalPrior, kind: Covariances
 ) -> NDArray[np.float64]:
-    """Add the prior's inverse scale to matrices (K, D, D), and undo what rounding made negative."""
-    total = prior.covariance + inverse_scales
+    """Undo what rounding made of matrices to which the prior's inverse scale was added."""
     factor = np.linalg.cholesky(prior.covariance)
     inverse = np.linalg.inv(factor)
     # In these coordinates the prior is the identity.
-    whitened = inverse @ total @ inverse.T
-    raised, was_floored = floor_matrices(whitened, np.full(prior.n_features, _LEAST_OF_PRIOR))
+    raised, was_floored = kind.floored(
+        inverse @ inverse_scales @ inverse.T, np.full(prior.n_features, _LEAST_OF_PRIOR)
+    )
     if not was_floored.any():
-        return np.asarray(total)
-    rows = was_floored.any(axis=1)
-    total[rows] = factor @ raised[rows] @ factor.T
-    return (total + total.transpose(0, 2, 1)) / 2
+        return inverse_scales
+    rows = np.asarray(was_floored.any(axis=-1))[..., None, None]
+    return kind.symmetric(np.where(rows, factor @ raised @ factor.T, inverse_scales))

@@ -9,10 +9,10 @@ from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import FrameSource
 from speakergmm.gaussians.matrices import floor_matrices
-from speakergmm.gaussians.parameters import KINDS, Gaussians
+from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind
 from speakergmm.gaussians.prepare import prepare
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.survey import Survey
+from speakergmm.moments import Moments
 
 # The covariance is no smaller than this part of the variances in any direction: frames that lie in
 # a plane have no thickness of their own.
@@ -23,7 +23,7 @@ _CONSTANT_VARIANCE = 1e-6
 
 def default_prior_covariance(
     source: FrameSource,
-    survey: Survey,
+    survey: Moments,
     covariance_type: CovarianceType,
     *,
     sample_weight: NDArray[np.float64] | None = None,
@@ -36,7 +36,7 @@ def default_prior_covariance(
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
         Frames; read once if `covariance_type` is "full" or "tied".
-    survey : Survey
+    survey : Moments
         Of the same frames and weights.
     covariance_type : {"spherical", "diag", "tied", "full"}
         Which covariances the prior is of.
@@ -56,10 +56,11 @@ def default_prior_covariance(
     unbiased = survey.weight / max(survey.weight - 1.0, 0.5 * survey.weight)
     constant = reg_covar if reg_covar > 0 else _CONSTANT_VARIANCE
     variances = unbiased * survey.variance
-    if covariance_type == "spherical":
+    kind = covariance_kind(covariance_type)
+    if kind.is_isotropic:
         return np.asarray(variances.mean() if survey.variance.any() else constant)
     positive = np.where(survey.variance > 0, variances, constant)
-    if covariance_type == "diag":
+    if not kind.is_matrix:
         return positive
     standardisation = Standardisation.from_moments(survey.mean, survey.variance)
     n_features = len(survey.mean)

@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.mixtures.variational.prior import (
     CovariancePriorType,
     WeightConcentrationType,
-    covariance_scale,
 )
 from speakergmm.mixtures.variational.weights import expected_log_weights, expected_weights
 from speakergmm.mixtures.variational.wishart import WishartFactors, wishart_factors
+from speakergmm.record_fields import parts
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
@@ -92,7 +92,7 @@ class VariationalPosterior:
         object.__setattr__(self, "mixture", make_mixture(covariance_type, weights, *parameters))
         shapes = (self.mean_precision.shape, self.degrees_of_freedom.shape)
         k = self.n_components
-        if shapes != ((k,), () if covariance_type == "tied" else (k,)):
+        if shapes != ((k,), () if self.kind.is_shared else (k,)):
             raise InvalidInputError(
                 f"mean_precision and degrees_of_freedom must have one entry for each of {k} "
                 f"components (degrees_of_freedom one for all if tied), found shapes {shapes}"
@@ -112,6 +112,11 @@ class VariationalPosterior:
     def weights(self) -> NDArray[np.float64]:
         """Expected weights, shape (K,), normalised to one."""
         return self.mixture.weights
+
+    @property
+    def kind(self) -> Covariances:
+        """The formulas of the kind."""
+        return self.mixture.gaussians.kind
 
     @property
     def n_components(self) -> int:
@@ -137,12 +142,7 @@ class VariationalPosterior:
     def precision_factors(self) -> WishartFactors:
         """The Wishart distributions of the precisions."""
         return wishart_factors(
-            self.covariance_type,
-            self.covariance_prior_type,
-            n_components=self.n_components,
-            n_features=self.n_features,
-            degrees_of_freedom=self.degrees_of_freedom,
-            log_covariances=log_covariances(self.covariance_type, self.covariances),
+            self.mixture.gaussians, self.covariance_prior_type, self.degrees_of_freedom
         )
 
     @property
@@ -154,11 +154,7 @@ class VariationalPosterior:
         the squared distance from the unknown mean.
         """
         d = self.n_features
-        logs = log_covariances(self.covariance_type, self.covariances)
-        if self.covariance_type == "diag":
-            logs = logs.sum(axis=1)
-        elif self.covariance_type == "spherical":
-            logs = d * logs
+        logs = self.kind.log_determinants(self.covariances, d)
         log_determinants = self.precision_factors.component_log_determinants(self.n_components)
         # The second term takes away what the mixture's own density has.
         return np.asarray(
@@ -175,49 +171,19 @@ class VariationalPosterior:
 
     def to_standard(self, standardisation: Standardisation) -> VariationalPosterior:
         """Give the posterior of the mixture of z = (x - centre) / scale for this one of x."""
-        scale = standardisation.scale
-        factor = covariance_scale(self.covariance_type, scale)
-        return self._with((self.means - standardisation.centre) / scale, self.covariances / factor)
+        means = (self.means - standardisation.centre) / standardisation.scale
+        covariances = self.kind.rescaled(self.covariances, 1 / standardisation.scale)
+        return self._with(means=means, covariances=covariances)
 
     def from_standard(self, standardisation: Standardisation) -> VariationalPosterior:
         """Give the posterior of the mixture of x for this one of z."""
-        scale = standardisation.scale
-        factor = covariance_scale(self.covariance_type, scale)
-        return self._with(self.means * scale + standardisation.centre, self.covariances * factor)
+        means = self.means * standardisation.scale + standardisation.centre
+        covariances = self.kind.rescaled(self.covariances, standardisation.scale)
+        return self._with(means=means, covariances=covariances)
 
-    def _with(
-        self, means: NDArray[np.float64], covariances: NDArray[np.float64]
-    ) -> VariationalPosterior:
-        return VariationalPosterior(
-            self.covariance_type,
-            self.concentrations,
-            means,
-            self.mean_precision,
-            self.degrees_of_freedom,
-            covariances,
-            self.covariance_prior_type,
-        )
-
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Give the parameters by name, ready to be stored."""
-        return {
-            "concentrations": self.concentrations,
-            "means": self.means,
-            "mean_precision": self.mean_precision,
-            "degrees_of_freedom": self.degrees_of_freedom,
-            "covariances": self.covariances,
-        }
+    def _with(self, **changes: NDArray[np.float64]) -> VariationalPosterior:
+        return VariationalPosterior(**(parts(self) | changes))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the checks, and read-only again.
-        arrays = tuple(self.to_arrays().values())
-        return type(self), (self.covariance_type, *arrays, self.covariance_prior_type)
-
-
-def log_covariances(
-    covariance_type: CovarianceType, covariances: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Logarithms of variances, or log-determinants of matrices."""
-    if covariance_type in ("diag", "spherical"):
-        return np.asarray(np.log(covariances))
-    return np.asarray(np.linalg.slogdet(covariances)[1])
+        return type(self), tuple(parts(self).values())

@@ -51,7 +51,8 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
 
     frames = check_frames(X, n_features=posterior.n_features)
     k, d = posterior.means.shape
-    separate = posterior.covariance_type == "diag" and posterior.covariance_prior_type != "wishart"
+    # Features are apart where each has a precision of its own.
+    separate = posterior.precision_factors.is_of_features
     nu, spread = _student(posterior)
     dimension = 1 if separate else d
     constants = gammaln((nu + dimension) / 2) - gammaln(nu / 2)
@@ -85,12 +86,10 @@ def _student(
     k, d = posterior.means.shape
     nu = np.broadcast_to(posterior.degrees_of_freedom, (k,))
     uncertain_mean = 1.0 + 1.0 / posterior.mean_precision
-    kind, conjugate = posterior.covariance_type, posterior.covariance_prior_type == "conjugate"
-    if conjugate and kind == "diag":
-        return nu, uncertain_mean
-    if conjugate and kind == "spherical":
-        return d * nu, uncertain_mean
-    if conjugate and kind == "tied":
+    conjugate, kind = posterior.covariance_prior_type == "conjugate", posterior.kind
+    if conjugate and not kind.is_matrix:
+        return d * nu if kind.is_isotropic else nu, uncertain_mean
+    if conjugate and kind.is_shared:
         nu = k * nu
     free = nu - d + 1.0
     return free, uncertain_mean * nu / free
@@ -100,7 +99,7 @@ def _whiteners(
     posterior: VariationalPosterior,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find what turns deviations white, (K, D) or (K, D, D), and half the log-determinants (K,)."""
-    if posterior.covariance_type in ("diag", "spherical"):
+    if not posterior.kind.is_matrix:
         deviations = np.sqrt(posterior.mixture.component_variances())
         return 1.0 / deviations, np.log(deviations).sum(axis=1)
     factors = np.linalg.cholesky(posterior.mixture.full_covariances())

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.matrices import is_positive_definite
+from speakergmm.gaussians.parameters import KINDS
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.record_fields import parts
 
 WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
 CovariancePriorType = Literal["wishart", "conjugate"]
 
 # Of a covariance in units of its deviations: how far from symmetric rounding may leave it.
 _ASYMMETRY = 1e-6
+
+
+def least_degrees_of_freedom(
+    kind: Covariances, covariance_prior_type: CovariancePriorType, n_features: int
+) -> int:
+    """Return what the degrees of freedom must exceed for the distribution to exist."""
+    of_numbers = covariance_prior_type == "conjugate" and not kind.is_matrix
+    return 0 if of_numbers else n_features - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -132,7 +143,7 @@ class VariationalPrior:
         if self.mean.ndim != 1 or not self.mean.size:
             raise InvalidInputError(f"mean must have shape (D,), found {self.mean.shape}")
         d = self.n_features
-        expected = {"spherical": (), "diag": (d,)}.get(self.covariance_type, (d, d))
+        expected = (d,) * self.kind.axes.count("D")
         if self.covariance.shape != expected:
             raise InvalidInputError(
                 f"covariance of a {self.covariance_type} prior must have shape {expected}, found "
@@ -151,6 +162,11 @@ class VariationalPrior:
             raise InvalidInputError(f"covariance must be > 0, found {self.covariance.min():g}")
 
     @property
+    def kind(self) -> Covariances:
+        """The formulas of the kind."""
+        return KINDS[self.covariance_type]
+
+    @property
     def n_features(self) -> int:
         """Number of features of a frame, D."""
         return int(self.mean.size)
@@ -158,67 +174,23 @@ class VariationalPrior:
     @property
     def least_degrees_of_freedom(self) -> int:
         """What `degrees_of_freedom` must exceed for the distribution to exist."""
-        free = self.covariance_prior_type == "conjugate" and self.covariance_type in (
-            "diag",
-            "spherical",
-        )
-        return 0 if free else self.n_features - 1
-
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Give the numbers by name, ready to be stored; the three kinds are left out."""
-        return {
-            "numbers": np.array([self.concentration, self.mean_precision, self.degrees_of_freedom]),
-            "mean": self.mean,
-            "covariance": self.covariance,
-        }
+        return least_degrees_of_freedom(self.kind, self.covariance_prior_type, self.n_features)
 
     def to_standard(self, standardisation: Standardisation) -> VariationalPrior:
         """Give the prior of z = (x - centre) / scale for this one of x."""
         scale = standardisation.scale
         mean = (self.mean - standardisation.centre) / scale
-        return self._with(mean, self.covariance / covariance_scale(self.covariance_type, scale))
+        return self._with(mean=mean, covariance=self.kind.rescaled(self.covariance, 1 / scale))
 
     def from_standard(self, standardisation: Standardisation) -> VariationalPrior:
         """Give the prior of x for this one of z."""
         scale = standardisation.scale
         mean = self.mean * scale + standardisation.centre
-        return self._with(mean, self.covariance * covariance_scale(self.covariance_type, scale))
+        return self._with(mean=mean, covariance=self.kind.rescaled(self.covariance, scale))
+
+    def _with(self, **changes: NDArray[np.float64]) -> VariationalPrior:
+        return VariationalPrior(**(parts(self) | changes))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the checks, and read-only again.
-        return _restored, ({field.name: getattr(self, field.name) for field in fields(self)},)
-
-    def _with(self, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> VariationalPrior:
-        return VariationalPrior(
-            self.covariance_type,
-            concentration=self.concentration,
-            mean=mean,
-            mean_precision=self.mean_precision,
-            degrees_of_freedom=self.degrees_of_freedom,
-            covariance=covariance,
-            weight_concentration_type=self.weight_concentration_type,
-            covariance_prior_type=self.covariance_prior_type,
-        )
-
-
-def _restored(parameters: dict[str, Any]) -> VariationalPrior:
-    return VariationalPrior(**parameters)
-
-
-def covariance_scale(
-    covariance_type: CovarianceType, scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Factor by which covariances grow when features, (D,), do by `scale`.
-
-    Raises
-    ------
-    InvalidInputError
-        If features of a spherical mixture are scaled differently.
-    """
-    if covariance_type in ("full", "tied"):
-        return np.outer(scale, scale)
-    if covariance_type == "diag":
-        return scale**2
-    if (scale != scale[0]).any():
-        raise InvalidInputError("a spherical mixture needs one scale for all features")
-    return np.asarray(scale[0] ** 2)
+        return partial(VariationalPrior, **parts(self)), ()

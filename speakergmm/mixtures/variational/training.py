@@ -32,12 +32,13 @@ from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import Survey, survey_frames
+from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.update import update_variational
+from speakergmm.moments import Moments
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
 # log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
@@ -79,7 +80,7 @@ def train_variational(
     n_jobs: int = 1,
     previous: float | None = None,
     callback: Callable[[int, Iteration], None] | None = None,
-    survey: Survey | None = None,
+    survey: Moments | None = None,
     checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> VariationalResult:
@@ -113,7 +114,7 @@ def train_variational(
         with, as in `expectation_maximisation`.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration.
-    survey : Survey, optional
+    survey : Moments, optional
         What `survey_frames` found, where it is known already.
     checkpoint : path, optional
         A file to which the state is written as inference goes on, and from which the same call
@@ -160,7 +161,7 @@ def train_variational(
     _check_kinds(start, prior)
     survey = survey or survey_frames(source, sample_weight)
     standardisation = Standardisation.from_moments(
-        survey.mean, survey.variance, isotropic=start.covariance_type == "spherical"
+        survey.mean, survey.variance, isotropic=start.kind.is_isotropic
     )
 
     frames = FramesPass(

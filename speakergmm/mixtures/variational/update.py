@@ -77,16 +77,12 @@ def _penalty_slack(
     counts: NDArray[np.float64], posterior: VariationalPosterior, reg_covar: float | ArrayLike
 ) -> float:
     regularisation = np.broadcast_to(np.asarray(reg_covar, np.float64), (posterior.n_features,))
-    if posterior.covariance_type == "tied" or not counts.any():
+    if posterior.kind.is_shared or not counts.any():
         return 0.0
-    if posterior.covariance_type == "full":
-        try:
-            precisions = np.einsum("kdd->kd", np.linalg.inv(posterior.covariances))
-        except np.linalg.LinAlgError:
-            return float("inf")
-        penalties = precisions @ regularisation
-    elif posterior.covariance_type == "diag":
-        penalties = (regularisation / posterior.covariances).sum(axis=1)
-    else:
-        penalties = regularisation.sum() / posterior.covariances
+    kind = posterior.kind
+    try:
+        precisions = kind.own_variances(kind.inverses(posterior.covariances), len(regularisation))
+    except np.linalg.LinAlgError:
+        return float("inf")
+    penalties = precisions @ regularisation
     return max(0.0, float(penalties.max() - counts @ penalties / counts.sum()) / 2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.mixtures.variational.prior import CovariancePriorType
 
 
@@ -40,6 +40,11 @@ class WishartFactors:
     copies: int = 1
     repeats: int = 1
 
+    @property
+    def is_of_features(self) -> bool:
+        """Whether each feature of a component has a distribution of its own."""
+        return self.degrees_of_freedom.ndim == 2
+
     def expected_log_determinants(self) -> NDArray[np.float64]:
         """Find the expectation of the log-determinant of each precision, Bishop's equation B.81."""
         from scipy.special import digamma
@@ -51,7 +56,7 @@ class WishartFactors:
     def component_log_determinants(self, n_components: int) -> NDArray[np.float64]:
         """Give expected log-determinants (K,) of the D x D precisions of the components."""
         single = self.expected_log_determinants()
-        if single.ndim == 2:
+        if self.is_of_features:
             single = single.sum(axis=1)
         return np.array(np.broadcast_to(self.repeats * single, n_components))
 
@@ -97,41 +102,31 @@ class WishartFactors:
 
 
 def wishart_factors(
-    covariance_type: CovarianceType,
+    gaussians: Gaussians,
     covariance_prior_type: CovariancePriorType,
-    *,
-    n_components: int,
-    n_features: int,
     degrees_of_freedom: NDArray[np.float64],
-    log_covariances: NDArray[np.float64],
 ) -> WishartFactors:
     """Give the distributions behind degrees of freedom and covariances as scikit-learn has them.
 
     Parameters
     ----------
-    covariance_type, covariance_prior_type
+    gaussians : Gaussians
+        Their covariances are the inverse expected precisions: inverse scales divided by nu.
+    covariance_prior_type
         See `VariationalPrior`.
-    n_components, n_features : int
-        K and D.
     degrees_of_freedom : array, shape (K,), or () if tied
         Of each component, nu.
-    log_covariances : array, shape (K,) if full or spherical, (K, D) if diag, () if tied
-        Log-determinants, or logarithms of variances, of the inverse expected precisions: inverse
-        scales divided by nu.
     """
-    nu, d = degrees_of_freedom, n_features
-    if covariance_prior_type == "wishart" or covariance_type == "full":
-        if covariance_type == "diag":
-            log_covariances = log_covariances.sum(axis=1)
-        elif covariance_type == "spherical":
-            log_covariances = d * log_covariances
-        copies = n_components if covariance_type == "tied" else 1
-        return WishartFactors(nu, d * np.log(nu) + log_covariances, d, copies)
-    if covariance_type == "tied":
-        nu = n_components * nu
-        return WishartFactors(nu, d * np.log(nu) + log_covariances, d)
-    if covariance_type == "spherical":
-        nu = d * nu
-        return WishartFactors(nu, np.log(nu) + log_covariances, 1, repeats=d)
-    nu = np.broadcast_to(nu[:, None], log_covariances.shape)
-    return WishartFactors(nu, np.log(nu) + log_covariances, 1)
+    kind, covariances, nu = gaussians.kind, gaussians.covariances, degrees_of_freedom
+    k, d = gaussians.means.shape
+    conjugate = covariance_prior_type == "conjugate"
+    if kind.is_matrix or not conjugate:
+        copies = k if kind.is_shared and not conjugate else 1
+        if kind.is_shared and conjugate:
+            nu = k * nu
+        return WishartFactors(nu, d * np.log(nu) + kind.log_determinants(covariances, d), d, copies)
+    # One precision for each variance; a sphere's is that of D features.
+    nu = np.broadcast_to(kind.divisor(nu, d), covariances.shape)
+    return WishartFactors(
+        nu, np.log(nu) + np.log(covariances), 1, repeats=d if kind.is_isotropic else 1
+    )
