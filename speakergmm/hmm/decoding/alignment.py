@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,15 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
 from speakergmm.hmm.decoding.segments import Alignment, Segment, cut_path
-from speakergmm.hmm.inference.algorithms import ViterbiPath, forward_backward, viterbi
+from speakergmm.hmm.inference.algorithms import ViterbiPath, forward_backward, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 
 __all__ = ["Aligner", "Alignment", "Segment", "align"]
-
-Result = TypeVar("Result")
 
 # Memory that one alignment may take.
 _MOST_BYTES = 2 * 10**9
@@ -150,7 +146,7 @@ class Aligner:
         else:
             log_emissions = self._evaluator.evaluate(frames, pdfs).log_emissions
         best = None if everything is None else everything.max(axis=1)
-        path = self._widening(lambda beam: viterbi(graph, log_emissions, beam=beam))
+        path = widening(lambda beam: viterbi(graph, log_emissions, beam=beam), self._beams)
         posteriors = None
         if self._confidences:
             softened, scaled = graph, log_emissions
@@ -184,12 +180,6 @@ class Aligner:
                 f"{n_frames * of_frame / 1e9:.1f} GB, more than {_MOST_BYTES / 1e9:g}: cut the "
                 f"recording and its transcript into stretches{without}"
             )
-
-    def _widening(self, search: Callable[[float | None], Result]) -> Result:
-        for beam in self._beams[:-1]:
-            with contextlib.suppress(NoPathError):
-                return search(beam)
-        return search(self._beams[-1])
 
 
 def _is_doubtful(found: Alignment) -> bool:

@@ -11,15 +11,19 @@ recognition. Proceedings of the IEEE, 77(2), 257-286.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from numpy.typing import ArrayLike
 
 from speakergmm.hmm.inference import passes
 from speakergmm.hmm.inference.checks import checked_emissions, checked_options, explained
-from speakergmm.hmm.inference.graph import Floats, Graph, Indices
+from speakergmm.hmm.inference.graph import Floats, Graph, Indices, NoPathError
 from speakergmm.hmm.inference.passes import Arithmetic
+
+Result = TypeVar("Result")
 
 
 class ForwardBackward(NamedTuple):
@@ -213,6 +217,20 @@ def viterbi(
     if found.frame < len(frames):
         raise explained(graph, len(frames), width, found, lambda: run(math.inf))
     return ViterbiPath(*found[2:])
+
+
+def widening(search: Callable[[float | None], Result], beams: Sequence[float | None]) -> Result:
+    """Search within one beam after another, until one keeps a path.
+
+    Raises
+    ------
+    NoPathError
+        If the last one keeps none.
+    """
+    for beam in beams[:-1]:
+        with contextlib.suppress(NoPathError):
+            return search(beam)
+    return search(beams[-1])
 
 
 def _sum_paths(

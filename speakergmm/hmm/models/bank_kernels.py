@@ -30,6 +30,9 @@ _LN2 = np.float32(np.log(2.0))
 # Frames that are worked on at a time: a row of each Gaussian of a pdf stays in the first cache.
 _TILE = 256
 
+Sums = tuple[FilledVector[np.float64], FilledMatrix[np.float64], FilledMatrix[np.float64]]
+"""Counts (G,), sums of features (G, D) and of squared features (G, D), of all Gaussians."""
+
 
 @compiled(fastmath=FAST)
 def _sum_single(
@@ -111,6 +114,17 @@ def sum_by_pdf(
     return sums
 
 
+@compiled(at_first_call=True, inline="always")
+def _add(frames: Matrix[np.float32], t: int, g: int, weight: float, sums: Sums) -> None:
+    """Add a frame to the moments of a Gaussian, by the probability that it is of it."""
+    counts, first_order, second_order = sums
+    counts[g] += weight
+    for d in range(frames.shape[1]):
+        value = float64(frames[t, d])
+        first_order[g, d] += weight * value
+        second_order[g, d] += weight * value * value
+
+
 @compiled(fastmath=FAST)
 def accumulate_diagonal(
     # Few of these are looked at: how they lie in memory doesn't matter.
@@ -121,17 +135,14 @@ def accumulate_diagonal(
     posteriors: Matrix[np.float64],
     frames: Matrix[np.float32],
     least: float,
-    counts: FilledVector[np.float64],
-    first_order: FilledMatrix[np.float64],
-    second_order: FilledMatrix[np.float64],
+    sums: Sums,
 ) -> None:
     """Add the moments of frames (T, D), weighted by posteriors of pdfs (T, P) and Gaussians.
 
     Most posteriors are zero or all but zero: those below `least` are left out, which is why this
-    is a loop and no matrix product. Sums are (G,), (G, D) and (G, D), of the whole bank.
+    is a loop and no matrix product.
     """
     n_frames, n_pdfs = posteriors.shape
-    n_features = frames.shape[1]
     for t in range(n_frames):
         for p in range(n_pdfs):
             occupancy = posteriors[t, p]
@@ -139,14 +150,8 @@ def accumulate_diagonal(
                 continue
             for column in range(offsets[p], offsets[p + 1]):
                 weight = occupancy * np.exp(densities[t, column] - log_emissions[t, p])
-                if weight <= least:
-                    continue
-                g = gaussians[column]
-                counts[g] += weight
-                for d in range(n_features):
-                    value = float64(frames[t, d])
-                    first_order[g, d] += weight * value
-                    second_order[g, d] += weight * value * value
+                if weight > least:
+                    _add(frames, t, gaussians[column], weight, sums)
 
 
 @compiled(fastmath=FAST)
@@ -155,17 +160,15 @@ def accumulate_aligned(
     pdfs: Vector[np.int32],
     offsets: Vector[np.int64],
     columns: Matrix[np.float32],
-    log_likelihood: FilledVector[np.float64],
-    counts: FilledVector[np.float64],
-    first_order: FilledMatrix[np.float64],
-    second_order: FilledMatrix[np.float64],
-) -> None:
+    sums: Sums,
+) -> float:
     """Add the moments of frames (T, D) whose pdfs (T,) are known: only these are evaluated.
 
     `columns`, shape (G, 1 + 2 D), are the constant, mean / variance and -1 / (2 variance) of each
-    Gaussian; the log-likelihood of the frames is added to the one entry of `log_likelihood`.
+    Gaussian. Returns the log-likelihood of the frames.
     """
     n_features = frames.shape[1]
+    log_likelihood = 0.0
     largest = 0
     for p in range(len(offsets) - 1):
         largest = max(largest, offsets[p + 1] - offsets[p])
@@ -184,11 +187,7 @@ def accumulate_aligned(
         for g in range(stop - start):
             values[g] = np.exp(values[g] - highest)
             total += values[g]
-        log_likelihood[0] += highest + np.log(total)
+        log_likelihood += highest + np.log(total)
         for g in range(start, stop):
-            weight = values[g - start] / total
-            counts[g] += weight
-            for d in range(n_features):
-                value = float64(frames[t, d])
-                first_order[g, d] += weight * value
-                second_order[g, d] += weight * value * value
+            _add(frames, t, g, values[g - start] / total, sums)
+    return log_likelihood

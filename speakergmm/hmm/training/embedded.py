@@ -5,25 +5,21 @@ Everything here is in standardised features: `training` brings frames there and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self, TypeVar
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.prepare import LOG_ZERO
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.hmm.inference.algorithms import expected_counts, viterbi
+from speakergmm.hmm.inference.algorithms import expected_counts, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
 from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Result = TypeVar("Result")
+from speakergmm.hmm.training.schedule import TrainingSchedule
 
 # Posteriors below this are left out of sums: a millionth of a frame in all.
 _LEAST_POSTERIOR = 1e-8
@@ -58,31 +54,22 @@ class EmbeddedStatistics:
     def zeros(cls, models: PhoneModels) -> Self:
         """Return sums over no utterance."""
         shape = (models.n_components, models.n_features)
-        return cls(
-            np.zeros(shape[0]),
-            np.zeros(shape),
-            np.zeros(shape),
-            np.zeros(models.transitions.n_arcs),
-        )
+        counts, transitions = np.zeros(shape[0]), np.zeros(models.transitions.n_arcs)
+        return cls(counts, np.zeros(shape), np.zeros(shape), transitions)
+
+    @property
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The sums of the Gaussians, as kernels add to them."""
+        return self.counts, self.first_order, self.second_order
 
     def gaussians(self) -> MixtureStatistics:
         """Return what they say to the Gaussians."""
-        return MixtureStatistics(
-            self.counts,
-            self.first_order,
-            self.second_order,
-            self.log_likelihood,
-            self.n_frames,
-        )
+        return MixtureStatistics(*self.moments, self.log_likelihood, self.n_frames)
 
     def add(self, other: EmbeddedStatistics) -> None:
         """Add other utterances' sums to these."""
-        self.counts += other.counts
-        self.first_order += other.first_order
-        self.second_order += other.second_order
-        self.transitions += other.transitions
-        self.log_likelihood += other.log_likelihood
-        self.n_frames += other.n_frames
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,38 +98,33 @@ class EmbeddedStep:
     ----------
     models : PhoneModels
         In standardised features, with diagonal covariances.
-    acoustic_scale : float, default=1.0
-        Power of the emissions; 1 is exact expectation-maximisation.
-    transition_scale : float, default=1.0
-        Power of the transition probabilities, in search for the best path.
-    beam, retry_beam : float, optional
-        Paths worse than the best by more, in nats, are given up; where none is left, once more
-        with the second one. By default none is given up.
-    boosted_pdfs : array of int, optional
-        Pdfs - those of silence - whose emissions count `boost` times in search of the best path.
-    boost : float, default=1.0
-        See there.
+    schedule : TrainingSchedule, optional
+        Its scales and beams are taken; by default emissions and transitions count as they are, and
+        no path is given up.
+    iteration : int, default=0
+        Which of the schedule.
+    silence_pdfs : array of int, optional
+        Pdfs whose emissions count `TrainingSchedule.boost_silence` times in search of the best
+        path.
     """
 
     def __init__(
         self,
         models: PhoneModels,
+        schedule: TrainingSchedule | None = None,
         *,
-        acoustic_scale: float = 1.0,
-        transition_scale: float = 1.0,
-        beam: float | None = None,
-        retry_beam: float | None = None,
-        boosted_pdfs: NDArray[np.int32] | None = None,
-        boost: float = 1.0,
+        iteration: int = 0,
+        silence_pdfs: NDArray[np.int32] | None = None,
     ) -> None:
+        schedule = schedule or TrainingSchedule()
         self.models = models
+        self._schedule = schedule
         self._evaluator = BankEvaluator(models.bank)
         self._logs = models.transitions.log_probability()
-        self._acoustic_scale = acoustic_scale
-        self._transition_scale = transition_scale
-        self._beams = [beam] if beam is None else [beam, retry_beam]
-        self._boosted = np.array([], np.int32) if boosted_pdfs is None else boosted_pdfs
-        self._boost = boost
+        self._acoustic_scale = schedule.scale(iteration)
+        beam = schedule.beam
+        self._beams = [beam] if beam is None else [beam, schedule.retry_beam]
+        self._silence_pdfs = np.array([], np.int32) if silence_pdfs is None else silence_pdfs
         self._columns = _columns(models.bank)
 
     def baum_welch(
@@ -156,11 +138,9 @@ class EmbeddedStep:
             If no path fits; the sums are as they were.
         """
         emissions = self._evaluator.evaluate(frames, graph.pdfs)
-        scaled = emissions.log_emissions
-        if self._acoustic_scale != 1.0:
-            scaled = scaled * np.float32(self._acoustic_scale)
+        scaled = emissions.log_emissions * self._acoustic_scale
         with_logs = graph.graph_from_logs(self._logs)
-        found = self._widening(lambda beam: expected_counts(with_logs, scaled, beam=beam))
+        found = widening(lambda beam: expected_counts(with_logs, scaled, beam=beam), self._beams)
         accumulate_diagonal(
             emissions.densities,
             emissions.log_emissions,
@@ -169,9 +149,7 @@ class EmbeddedStep:
             found.pdf_posteriors,
             frames,
             _LEAST_POSTERIOR,
-            sums.counts,
-            sums.first_order,
-            sums.second_order,
+            sums.moments,
         )
         graph.add_counts(found.arc_counts, found.entry_counts, found.exit_counts, sums.transitions)
         sums.log_likelihood += found.log_likelihood
@@ -186,13 +164,11 @@ class EmbeddedStep:
             If no path fits.
         """
         emissions = self._evaluator.evaluate(frames, graph.pdfs)
-        scaled = emissions.log_emissions
-        if self._acoustic_scale != 1.0 or self._boost != 1.0:
-            scaled = scaled * np.float32(self._acoustic_scale)
-            boosted = np.isin(graph.pdfs, self._boosted)
-            scaled[:, boosted] += np.float32(np.log(self._boost) * self._acoustic_scale)
-        with_logs = graph.graph_from_logs(self._transition_scale * self._logs)
-        found = self._widening(lambda beam: viterbi(with_logs, scaled, beam=beam))
+        scaled = emissions.log_emissions * self._acoustic_scale
+        boost = np.log(self._schedule.boost_silence) * self._acoustic_scale
+        scaled[:, np.isin(graph.pdfs, self._silence_pdfs)] += np.float32(boost)
+        with_logs = graph.graph_from_logs(self._schedule.transition_scale * self._logs)
+        found = widening(lambda beam: viterbi(with_logs, scaled, beam=beam), self._beams)
         arcs = np.bincount(found.arcs, minlength=with_logs.n_arcs).astype(np.float64)
         ends = np.zeros(len(graph.entries.fixed)), np.zeros(len(graph.exits.fixed))
         ends[0][found.entry] = ends[1][found.exit] = 1.0
@@ -208,29 +184,13 @@ class EmbeddedStep:
         self, path: AlignedPath, frames: NDArray[np.float32], sums: EmbeddedStatistics
     ) -> None:
         """Add the counts of a known path to the sums."""
-        log_likelihood = np.zeros(1)
-        accumulate_aligned(
-            frames,
-            path.pdfs,
-            self.models.bank.offsets,
-            self._columns,
-            log_likelihood,
-            sums.counts,
-            sums.first_order,
-            sums.second_order,
+        log_likelihood = accumulate_aligned(
+            frames, path.pdfs, self.models.bank.offsets, self._columns, sums.moments
         )
         np.add.at(sums.transitions, path.transitions, 1.0)
-        total = log_likelihood[0] + self._logs[path.transitions].sum() + path.fixed
+        total = log_likelihood + self._logs[path.transitions].sum() + path.fixed
         sums.log_likelihood += float(total)
         sums.n_frames += len(frames)
-
-    def _widening(self, search: Callable[[float | None], Result]) -> Result:
-        for beam in self._beams[:-1]:
-            try:
-                return search(beam)
-            except NoPathError:
-                pass
-        return search(self._beams[-1])
 
 
 def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:

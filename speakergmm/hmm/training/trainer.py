@@ -35,6 +35,8 @@ from speakergmm.parallel import threaded_map
 # order give the same bits.
 _N_PARTS = 16
 
+_Expectations = tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]
+
 
 class FrameStore(Protocol):
     """Frames of utterances, held or read one utterance at a time."""
@@ -202,52 +204,44 @@ class EmbeddedTrainer:
         )
         return self.state
 
-    def _expectations(
-        self, *, first: bool, searches: bool
-    ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
+    def _expectations(self, *, first: bool, searches: bool) -> _Expectations:
         """Sum up all utterances, in parts that threads share."""
         schedule = self._schedule
         viterbi = not schedule.sums(self.state.iteration, flat=self._flat)
         step = EmbeddedStep(
             self.state.models,
-            acoustic_scale=schedule.scale(self.state.iteration),
-            transition_scale=schedule.transition_scale,
-            beam=schedule.beam,
-            retry_beam=schedule.retry_beam,
-            boosted_pdfs=self._silence_pdfs,
-            boost=schedule.boost_silence,
+            schedule,
+            iteration=self.state.iteration,
+            silence_pdfs=self._silence_pdfs,
         )
 
-        def part(
-            places: NDArray[np.intp],
-        ) -> tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]:
+        def add(place: int, sums: EmbeddedStatistics) -> AlignedPath | None:
+            graph = self._graphs[place]
+            path = None if searches else self.state.paths[place]
+            if path is None and not searches:
+                return None
+            frames = self._standardised(place)
+            if first:
+                path = equal_path(graph, len(frames))
+            elif searches:
+                # Before memory is asked for: one recording is not to end the training.
+                excess = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
+                if excess is not None:
+                    raise NoPathError(excess)
+                path = step.align(graph, frames) if viterbi else None
+            if path is None:
+                step.baum_welch(graph, frames, sums)
+            else:
+                step.add_aligned(path, frames, sums)
+            return path
+
+        def part(places: NDArray[np.intp]) -> _Expectations:
             sums = EmbeddedStatistics.zeros(self.state.models)
             failed: list[FailedUtterance] = []
             paths: list[AlignedPath | None] = []
             for place in places.tolist():
-                graph = self._graphs[place]
                 try:
-                    path = None if searches else self.state.paths[place]
-                    if path is None and not searches:
-                        paths.append(None)
-                        continue
-                    frames = self._standardised(place)
-                    if first:
-                        path = equal_path(graph, len(frames))
-                    elif searches:
-                        # Before memory is asked for: one recording is not to end the training.
-                        reason = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
-                        if reason is not None:
-                            failed.append(FailedUtterance(place, reason))
-                            paths.append(None)
-                            continue
-                        if viterbi:
-                            path = step.align(graph, frames)
-                    if path is None:
-                        step.baum_welch(graph, frames, sums)
-                    else:
-                        step.add_aligned(path, frames, sums)
-                    paths.append(path if viterbi and not first else None)
+                    paths.append(add(place, sums))
                 except NoPathError as error:
                     failed.append(FailedUtterance(place, str(error)))
                     paths.append(None)
@@ -257,14 +251,12 @@ class EmbeddedTrainer:
         parts = [
             p for p in np.array_split(np.arange(count), min(_N_PARTS, max(count, 1))) if p.size
         ]
-        total = EmbeddedStatistics.zeros(self.state.models)
-        all_failed: list[FailedUtterance] = []
-        all_paths: list[AlignedPath | None] = []
-        for sums, failed, paths in threaded_map(part, parts, n_jobs=self._n_jobs):
+        total, failed, paths = part(np.arange(0))
+        for sums, more_failed, more_paths in threaded_map(part, parts, n_jobs=self._n_jobs):
             total.add(sums)
-            all_failed += failed
-            all_paths += paths
-        return total, all_failed, [] if first or not viterbi else all_paths
+            failed += more_failed
+            paths += more_paths
+        return total, failed, paths if viterbi and not first else []
 
     def _standardised(self, place: int) -> NDArray[np.float32]:
         frames = np.asarray(self._frames[place])

@@ -13,6 +13,7 @@ from speakergmm.hmm import (
     PhoneModels,
     Pronunciation,
     Topology,
+    TrainingSchedule,
     compile_transcript,
 )
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
@@ -80,7 +81,9 @@ def test_baum_welch_sums_over_all_paths(silence, same_pdf, acoustic_scale):
     models, frames = make_models(same_pdf=same_pdf), make_frames()
     graph = compile_transcript(WORDS, LEXICON, models, **given)
     sums = EmbeddedStatistics.zeros(models)
-    EmbeddedStep(models, acoustic_scale=acoustic_scale).baum_welch(graph, frames, sums)
+    EmbeddedStep(models, TrainingSchedule(acoustic_scale=acoustic_scale)).baum_welch(
+        graph, frames, sums
+    )
     found = expected(models, frames, acoustic_scale=acoustic_scale, **naive)
     assert sums.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-5)
     assert sums.n_frames == len(frames)
@@ -112,7 +115,7 @@ def test_alignment_is_the_best_path(silence):
     [
         {"acoustic_scale": 0.05},
         {"transition_scale": 0.1},
-        *({"boost": boost, "acoustic_scale": 0.3} for boost in (0.2, 3.0, 20.0)),
+        *({"boost_silence": boost, "acoustic_scale": 0.3} for boost in (0.2, 3.0, 20.0)),
     ],
 )
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -120,9 +123,11 @@ def test_scales_and_boost_change_the_search(options, seed):
     models, frames = make_models(), make_frames(8, seed)
     graph = compile_transcript(WORDS, LEXICON, models)
     silence = models.tying.pdfs(models.unit_number("SIL"))
-    path = EmbeddedStep(models, boosted_pdfs=silence, **options).align(graph, frames)
+    path = EmbeddedStep(models, TrainingSchedule(**options), silence_pdfs=silence).align(
+        graph, frames
+    )
     emissions = oracle.log_emissions(models.bank, frames.astype(np.float64))
-    emissions[:, silence] += np.log(options.get("boost", 1.0))
+    emissions[:, silence] += np.log(options.get("boost_silence", 1.0))
     emissions *= options.get("acoustic_scale", 1.0)
     best = []
     for string, labels in oracle.unit_strings(WORDS, LEXICON):
@@ -179,18 +184,18 @@ def test_a_beam_that_loses_all_is_tried_again_wider():
     models, graph, frames = hard_utterance()
     whole = EmbeddedStep(models).align(graph, frames)
     with pytest.raises(NoPathError, match="beam of 2 lost") as caught:
-        EmbeddedStep(models, beam=1.0, retry_beam=2.0).align(graph, frames)
+        EmbeddedStep(models, TrainingSchedule(beam=1.0, retry_beam=2.0)).align(graph, frames)
     assert caught.value.reason == "beam"
     with pytest.raises(NoPathError, match="beam of 2 lost"):
-        EmbeddedStep(models, beam=1.0, retry_beam=2.0).baum_welch(
+        EmbeddedStep(models, TrainingSchedule(beam=1.0, retry_beam=2.0)).baum_welch(
             graph, frames, EmbeddedStatistics.zeros(models)
         )
     for options in ({"beam": 1.0}, {"beam": 1.0, "retry_beam": 500.0}, {"beam": 500.0}):
-        path = EmbeddedStep(models, **options).align(graph, frames)
+        path = EmbeddedStep(models, TrainingSchedule(**options)).align(graph, frames)
         np.testing.assert_array_equal(path.pdfs, whole.pdfs)
         one, other = EmbeddedStatistics.zeros(models), EmbeddedStatistics.zeros(models)
         EmbeddedStep(models).baum_welch(graph, frames, one)
-        EmbeddedStep(models, **options).baum_welch(graph, frames, other)
+        EmbeddedStep(models, TrainingSchedule(**options)).baum_welch(graph, frames, other)
         assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-12)
 
 
@@ -200,7 +205,7 @@ def test_a_narrow_beam_changes_the_sum():
     sums = {}
     for beam in (None, 1e3, 0.3):
         sums[beam] = EmbeddedStatistics.zeros(models)
-        EmbeddedStep(models, beam=beam).baum_welch(graph, frames, sums[beam])
+        EmbeddedStep(models, TrainingSchedule(beam=beam)).baum_welch(graph, frames, sums[beam])
     assert sums[1e3].log_likelihood == sums[None].log_likelihood
     assert sums[0.3].log_likelihood < sums[None].log_likelihood
 

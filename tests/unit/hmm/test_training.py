@@ -562,15 +562,15 @@ IDENTITY = Standardisation(np.zeros(2), np.ones(2))
 
 
 @pytest.mark.parametrize(
-    ("options", "of_step"),
+    "options",
     [
-        ({"acoustic_scale": 0.05}, {"acoustic_scale": 0.05}),
-        ({"transition_scale": 0.02}, {"transition_scale": 0.02}),
-        ({"boost_silence": 30.0}, {"boost": 30.0}),
-        ({"boost_silence": 0.01}, {"boost": 0.01}),
+        {"acoustic_scale": 0.05},
+        {"transition_scale": 0.02},
+        {"boost_silence": 30.0},
+        {"boost_silence": 0.01},
     ],
 )
-def test_options_of_the_schedule_reach_the_search(options, of_step):
+def test_options_of_the_schedule_reach_the_search(options):
     models = make_models()
     transcripts, frames = make_utterances(make_models(9), n=20)
     frames = [X.astype(np.float32) for X in frames]
@@ -582,7 +582,8 @@ def test_options_of_the_schedule_reach_the_search(options, of_step):
         standardisation=IDENTITY, variance=variance, silence_pdfs=silence, flat=False,
     )  # fmt: skip
     trainer.step()
-    plain, step = EmbeddedStep(models), EmbeddedStep(models, boosted_pdfs=silence, **of_step)
+    plain = EmbeddedStep(models)
+    step = EmbeddedStep(models, TrainingSchedule(**options), silence_pdfs=silence)
     changed = 0
     for graph, X, path in zip(graphs, frames, trainer.state.paths, strict=True):
         np.testing.assert_array_equal(path.pdfs, step.align(graph, X).pdfs)
