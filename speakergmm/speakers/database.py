@@ -17,7 +17,7 @@ from speakergmm.speakers.tables import SCHEMA
 from speakergmm.speakers.values import StoreFile
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _UNFINISHED_ID = 0x53474D3F
 _SMALLEST_LOG = 1 << 16  # bytes
@@ -236,9 +236,9 @@ def check_header(path: Path) -> None:
             f"{store}: an SQLite database, but not a speaker store (or a damaged one)"
         )
     version = _number(header, 60)
-    if version == 1:
+    if 1 <= version < SCHEMA_VERSION:
         raise ModelFormatError(
-            f"{store}: store format version 1, of a speakergmm before 0.1.0; enrol the "
+            f"{store}: store format version {version}, of an earlier speakergmm; enrol the "
             "recordings again into a new store"
         )
     if version != SCHEMA_VERSION:

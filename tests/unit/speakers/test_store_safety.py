@@ -613,12 +613,13 @@ def foreign(path):
 def newer(path, filled):
     shutil.copy(filled, path)
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 3")
+        connection.execute("PRAGMA user_version = 4")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def older(path, filled):
-    path.write_bytes(filled.read_bytes()[:60] + (1).to_bytes(4, "big") + filled.read_bytes()[64:])
+def older(path, filled, version):
+    whole = filled.read_bytes()
+    path.write_bytes(whole[:60] + version.to_bytes(4, "big") + whole[64:])
 
 
 def truncated(path, filled):
@@ -648,8 +649,15 @@ def without_settings(path, filled):
         (lambda path, filled: path.write_bytes(b""), ModelFormatError, "empty"),
         (lambda path, filled: path.write_bytes(b"RIFF\x24\0\0\0WAVEfmt "), ModelFormatError, "WAV"),
         (lambda path, filled: foreign(path), ModelFormatError, "not a speaker store"),
-        (newer, ModelFormatError, "version 3"),
-        (older, ModelFormatError, r"version 1.*enrol the recordings again into a new store"),
+        (newer, ModelFormatError, "version 4; .* a newer one may read it"),
+        *(
+            (
+                lambda path, filled, version=version: older(path, filled, version),
+                ModelFormatError,
+                rf"version {version}, of an earlier.*enrol the recordings again into a new store",
+            )
+            for version in (1, 2)
+        ),
         (truncated, ModelFormatError, "damaged"),
         (without_table, ModelFormatError, "damaged"),
         (without_settings, ModelFormatError, "own hash"),
