@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.hmm_demonstration import demonstrate_hmm, print_hmm_demonstration
+from speakergmm.cli.hmm_demonstration import HmmDemonstration, print_hmm_demonstration
 from speakergmm.cli.options import LARGEST_SEED, JobsOption, JsonOption, command, option
 from speakergmm.cli.output import print_json, print_line, print_note, print_table
 from speakergmm.cli.outputs import check_output
@@ -64,7 +64,7 @@ class Demo:
             return
         if self.data is not None:
             raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
-        figures = demonstrate_hmm(self.output, seed=self.seed, jobs=self.jobs, step=step)
+        figures = HmmDemonstration(self.output, self.seed, self.jobs, step).run()
         if self.json:
             print_json(figures)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,12 @@ from speakergmm.cli.training import hmm_training_status
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Utterance
-    from speakergmm.hmm import Lexicon
+    from speakergmm.hmm import BackoffLanguageModel, Lexicon
     from speakergmm.metrics.boundaries import TimedLabel
     from speakergmm.recognition import AcousticModel
+
+    Transcribed = Mapping[str, tuple[str, ...]]
+    Timed = dict[str, tuple[TimedLabel, ...]]
 
 # Small enough that all of it takes a minute on two cores.
 _N_GAUSSIANS = 300
@@ -23,9 +27,8 @@ _N_ITERATIONS = 20
 _N_LEAST_DECODED = 100
 
 
-def demonstrate_hmm(
-    output: Path, *, seed: int, jobs: int, step: Callable[[str], None]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class HmmDemonstration:
     """Train on some invented speakers, align and recognise what others say.
 
     Parameters
@@ -38,157 +41,134 @@ def demonstrate_hmm(
         Processes.
     step : callable
         Called with a line about each step that is done.
-
-    Returns
-    -------
-    dict
-        The figures, as JSON can hold them.
     """
-    from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus, read_transcripts
-    from speakergmm.hmm import Lexicon, train_ngram
 
-    folder = output / f"corpus-{seed}"
-    make_synthetic_corpus(folder, seed=seed, n_jobs=jobs)
-    speech = folder / "synthetic"
-    corpus = read_corpus(speech)
-    transcripts = {name: said.words for name, said in read_transcripts(corpus).items()}
-    lexicon = Lexicon.read(speech / "lexicon.txt")
-    training = [u for u in corpus if not _is_tested(u)]
-    tested = [u for u in corpus if _is_tested(u)]
-    step(f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers")
-    spoken = Corpus(tuple(training), source=corpus.source)
-    model = _train(spoken, transcripts, lexicon, seed=seed, jobs=jobs)
-    model_file = output / "acoustic-model.safetensors"
-    model.save(model_file)
-    step(f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}")
-    sentences = [transcripts[u.id] for u in training]
-    bigram = train_ngram(sentences, order=2, vocabulary=lexicon.words)
-    language_file = output / "bigram.arpa"
-    bigram.write_arpa(language_file)
-    step(f"bigram of {len(lexicon)} words -> {language_file}")
-    boundaries = _align(model, tested, transcripts, speech, output, seed=seed, jobs=jobs, step=step)
-    decoded = tested[:: max(1, len(tested) // _N_LEAST_DECODED)]
-    words = _decode(model, decoded, transcripts, bigram, seed=seed, jobs=jobs)
-    n_recognised = words["n_utterances"] - len(words["missing"])
-    step(f"recognised {n_recognised} recordings with the bigram")
-    return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
+    output: Path
+    seed: int
+    jobs: int
+    step: Callable[[str], None]
 
+    def run(self) -> dict[str, Any]:
+        """Return the figures, as JSON can hold them."""
+        from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus, read_transcripts
+        from speakergmm.hmm import Lexicon, train_ngram
 
-def _train(
-    training: Corpus,
-    transcripts: Mapping[str, tuple[str, ...]],
-    lexicon: Lexicon,
-    *,
-    seed: int,
-    jobs: int,
-) -> AcousticModel:
-    from speakergmm.hmm import ANNEALED, TrainingSchedule
-    from speakergmm.recognition import AcousticModel, TrainingOptions
-
-    schedule = TrainingSchedule(
-        n_iterations=_N_ITERATIONS,
-        annealing=ANNEALED,
-        grow_until=_N_ITERATIONS * 3 // 4,
-        n_gaussians=_N_GAUSSIANS,
-    )
-    with hmm_training_status(_N_ITERATIONS) as callback:
-        return AcousticModel.train(
-            training,
-            transcripts,
-            lexicon,
-            TrainingOptions(schedule=schedule, seed=seed),
-            n_jobs=jobs,
-            callback=callback,
-            progress=True,
+        folder = self.output / f"corpus-{self.seed}"
+        make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
+        speech = folder / "synthetic"
+        corpus = read_corpus(speech)
+        said = {name: each.words for name, each in read_transcripts(corpus).items()}
+        lexicon = Lexicon.read(speech / "lexicon.txt")
+        tested = [u for u in corpus if (u.speaker or "").startswith("e")]
+        training = tuple(u for u in corpus if u not in tested)
+        self.step(
+            f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers"
         )
+        model = self._train(Corpus(training, source=corpus.source), said, lexicon)
+        model_file = self.output / "acoustic-model.safetensors"
+        model.save(model_file)
+        self.step(
+            f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}"
+        )
+        sentences = [said[u.id] for u in training]
+        bigram = train_ngram(sentences, order=2, vocabulary=lexicon.words)
+        language_file = self.output / "bigram.arpa"
+        bigram.write_arpa(language_file)
+        self.step(f"bigram of {len(lexicon)} words -> {language_file}")
+        boundaries = self._align(model, tested, said, _true_phones(speech / "phones.tsv"))
+        decoded = tested[:: max(1, len(tested) // _N_LEAST_DECODED)]
+        words = self._decode(model, decoded, said, bigram)
+        n_recognised = words["n_utterances"] - len(words["missing"])
+        self.step(f"recognised {n_recognised} recordings with the bigram")
+        return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
+
+    def _train(self, training: Corpus, said: Transcribed, lexicon: Lexicon) -> AcousticModel:
+        from speakergmm.hmm import ANNEALED, TrainingSchedule
+        from speakergmm.recognition import AcousticModel, TrainingOptions
+
+        schedule = TrainingSchedule(
+            n_iterations=_N_ITERATIONS,
+            annealing=ANNEALED,
+            grow_until=_N_ITERATIONS * 3 // 4,
+            n_gaussians=_N_GAUSSIANS,
+        )
+        options = TrainingOptions(schedule=schedule, seed=self.seed)
+        with hmm_training_status(_N_ITERATIONS) as callback:
+            return AcousticModel.train(
+                training, said, lexicon, options, n_jobs=self.jobs, callback=callback, progress=True
+            )
+
+    def _align(
+        self, model: AcousticModel, tested: list[Utterance], said: Transcribed, truth: Timed
+    ) -> dict[str, Any]:
+        """Align, write TextGrids and a picture, and compare with the exact boundaries."""
+        from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
+        from speakergmm.recognition import align_recordings, write_textgrid
+        from speakergmm.reports.alignments import write_picture
+
+        grids = self.output / "textgrids"
+        grids.mkdir(exist_ok=True)
+        found: Timed = {}
+        picture = self.output / "alignment.png"
+        for place, aligned in enumerate(align_recordings(model, tested, said, n_jobs=self.jobs)):
+            tiers = {"words": aligned.words(), "phones": aligned.phones()}
+            name = aligned.utterance.id
+            write_textgrid(grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration)
+            found[name] = tiers["phones"]
+            if place == 0:
+                write_picture(picture, draw(aligned, f"{name} as it was aligned"))
+        self.step(f"aligned {len(found)} recordings -> {grids}, {picture}")
+        same = {
+            name: labels
+            for name, labels in found.items()
+            if _spoken(labels) == _spoken(truth[name])
+        }
+        errors = boundary_errors(truth, same)
+        figures = summarise_boundaries(errors, clusters=_speakers(tested), seed=self.seed)
+        return {
+            "n_boundaries": len(errors),
+            "n_other_pronunciation": len(found) - len(same),
+            **{name: figure.to_dict() for name, figure in figures.items()},
+            "picture": str(picture),
+            "textgrids": str(grids),
+        }
+
+    def _decode(
+        self,
+        model: AcousticModel,
+        tested: list[Utterance],
+        said: Transcribed,
+        bigram: BackoffLanguageModel,
+    ) -> dict[str, Any]:
+        """Recognise words and count errors, with intervals over speakers."""
+        from speakergmm.metrics import transcription_intervals, word_errors
+        from speakergmm.recognition import Decoder
+
+        decoder = Decoder.for_words(model, language_model=bigram)
+        found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=self.jobs)}
+        errors = word_errors({u.id: said[u.id] for u in tested}, found, speakers=_speakers(tested))
+        interval = transcription_intervals(errors, seed=self.seed)["error_rate"]
+        return {**errors.to_dict(n_confused=0), "interval": interval and interval.ends()}
 
 
-def _is_tested(utterance: Utterance) -> bool:
-    return (utterance.speaker or "").startswith("e")
-
-
-def _align(
-    model: AcousticModel,
-    tested: list[Utterance],
-    transcripts: Mapping[str, tuple[str, ...]],
-    speech: Path,
-    output: Path,
-    *,
-    seed: int,
-    jobs: int,
-    step: Callable[[str], None],
-) -> dict[str, Any]:
-    """Align, write TextGrids and a picture, and compare with the exact boundaries."""
-    from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-    from speakergmm.recognition import align_recordings, write_textgrid
-    from speakergmm.reports.alignments import write_picture
-
-    grids = output / "textgrids"
-    grids.mkdir(exist_ok=True)
-    truth = _true_phones(speech / "phones.tsv")
-    found: dict[str, tuple[TimedLabel, ...]] = {}
-    picture = output / "alignment.png"
-    for place, aligned in enumerate(align_recordings(model, tested, transcripts, n_jobs=jobs)):
-        tiers = {"words": aligned.words(), "phones": aligned.phones()}
-        name = aligned.utterance.id
-        write_textgrid(grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration)
-        found[name] = tiers["phones"]
-        if place == 0:
-            write_picture(picture, draw(aligned, f"{name} as it was aligned"))
-    step(f"aligned {len(found)} recordings -> {grids}, {picture}")
-    same = {
-        name: labels for name, labels in found.items() if _spoken(labels) == _spoken(truth[name])
-    }
-    errors = boundary_errors(truth, same)
-    speakers = {u.id: u.speaker or u.id for u in tested}
-    figures = summarise_boundaries(errors, clusters=speakers, seed=seed)
-    return {
-        "n_boundaries": len(errors),
-        "n_other_pronunciation": len(found) - len(same),
-        **{name: figure.to_dict() for name, figure in figures.items()},
-        "picture": str(picture),
-        "textgrids": str(grids),
-    }
+def _speakers(utterances: list[Utterance]) -> dict[str, str]:
+    return {u.id: u.speaker or u.id for u in utterances}
 
 
 def _spoken(labels: tuple[TimedLabel, ...]) -> list[str]:
     return [label.label for label in labels if label.label.lower() != "sil"]
 
 
-def _true_phones(path: Path) -> dict[str, tuple[TimedLabel, ...]]:
+def _true_phones(path: Path) -> Timed:
     from speakergmm.metrics.boundaries import TimedLabel
 
-    found: dict[str, list[TimedLabel]] = {}
+    found: Timed = {}
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             start = float(row["start"])
             label = TimedLabel(start, start + float(row["duration"]), row["phone"], 1.0)
-            found.setdefault(row["utterance"], []).append(label)
-    return {name: tuple(labels) for name, labels in found.items()}
-
-
-def _decode(
-    model: AcousticModel,
-    tested: list[Utterance],
-    transcripts: Mapping[str, tuple[str, ...]],
-    bigram: Any,
-    *,
-    seed: int,
-    jobs: int,
-) -> dict[str, Any]:
-    """Recognise words and count errors, with intervals over speakers."""
-    from speakergmm.metrics import transcription_intervals, word_errors
-    from speakergmm.recognition import Decoder
-
-    decoder = Decoder.for_words(model, language_model=bigram)
-    found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=jobs)}
-    errors = word_errors(
-        {u.id: transcripts[u.id] for u in tested},
-        found,
-        speakers={u.id: u.speaker or u.id for u in tested},
-    )
-    interval = transcription_intervals(errors, seed=seed)["error_rate"]
-    return {**errors.to_dict(n_confused=0), "interval": interval and interval.ends()}
+            found[row["utterance"]] = (*found.get(row["utterance"], ()), label)
+    return found
 
 
 def print_hmm_demonstration(figures: Mapping[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
@@ -69,12 +69,7 @@ class AlignedUtterance:
     def phones(self) -> tuple[TimedLabel, ...]:
         """Return phones and silences, without a gap from start to end; with posteriors."""
         times = self._phone_times()
-        return tuple(
-            TimedLabel(
-                times[place], times[place + 1], phone.label, phone.confidence, phone.posterior
-            )
-            for place, phone in enumerate(self.alignment.phones)
-        )
+        return tuple(map(_timed, times, times[1:], self.alignment.phones))
 
     def words(self) -> tuple[TimedLabel, ...]:
         """Return words as the transcript has them, with silence left out between them.
@@ -83,50 +78,34 @@ class AlignedUtterance:
         that it was said at all.
         """
         times = self._phone_times()
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
+        phones: dict[int | None, list[int]] = {}
         for place, phone in enumerate(self.alignment.phones):
-            if phone.parent is not None:
-                first.setdefault(phone.parent, place)
-                last[phone.parent] = place + 1
-        found = self.alignment.words
+            phones.setdefault(phone.parent, []).append(place)
+        found = [
+            _timed(times[phones[place][0]], times[phones[place][-1] + 1], word)
+            for place, word in enumerate(self.alignment.words)
+        ]
+        if len(self.transcript) != len(found):
+            return tuple(found)
         # Those outside the lexicon were aligned as the unknown word, which is not what was said.
-        said = (
-            self.transcript
-            if len(self.transcript) == len(found)
-            else tuple(word.label for word in found)
-        )
         return tuple(
-            TimedLabel(
-                times[first[place]],
-                times[last[place]],
-                said[place],
-                word.confidence,
-                word.posterior,
-            )
-            for place, word in enumerate(found)
+            label._replace(label=said) for label, said in zip(found, self.transcript, strict=True)
         )
 
     def states(self) -> tuple[TimedLabel, ...]:
         """States, without a gap; where the best path changes, but within their phones' times."""
-        inner = self._times(
-            np.array([state.start_frame for state in self.alignment.states], np.float64)
-        )
         phone_times = self._phone_times()
         labels: list[TimedLabel] = []
-        for phone, members in _by_parent(self.alignment.states):
+        starts = np.array([state.start_frame for state in self.alignment.states], np.float64)
+        timed = zip(self._times(starts), self.alignment.states, strict=True)
+        for phone, members in groupby(timed, key=lambda each: each[1].parent):
+            assert phone is not None
+            times, states = zip(*members, strict=True)
             start, end = phone_times[phone], phone_times[phone + 1]
-            edges = [start]
             # A phone that expectation made shorter has its states pushed together, not turned.
-            edges += [min(max(inner[place], start), end) for place in members[1:]]
-            edges.append(end)
-            for place, begin, stop in zip(members, edges[:-1], edges[1:], strict=True):
-                state = self.alignment.states[place]
-                if stop > begin:
-                    labels.append(
-                        TimedLabel(begin, stop, state.label, state.confidence, state.posterior)
-                    )
-        return tuple(labels)
+            edges = [start, *(min(max(time, start), end) for time in times[1:]), end]
+            labels += map(_timed, edges, edges[1:], states)
+        return tuple(label for label in labels if label.end > label.start)
 
     def to_dict(self, *, states: bool = False) -> dict[str, Any]:
         """Return everything as JSON can hold it; what nobody computed is None."""
@@ -167,20 +146,8 @@ class AlignedUtterance:
         return [float(time) for time in np.clip(times, self.start, self.end)]
 
 
-def _by_parent(states: Sequence[Segment]) -> Iterator[tuple[int, list[int]]]:
-    """Group the places of states by the phone they belong to."""
-    members: list[int] = []
-    current: int | None = None
-    for place, state in enumerate(states):
-        if state.parent != current and members:
-            assert current is not None
-            yield current, members
-            members = []
-        current = state.parent
-        members.append(place)
-    if members:
-        assert current is not None
-        yield current, members
+def _timed(start: float, end: float, segment: Segment) -> TimedLabel:
+    return TimedLabel(start, end, segment.label, segment.confidence, segment.posterior)
 
 
 def _item(label: TimedLabel) -> dict[str, Any]:

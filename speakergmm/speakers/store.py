@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -205,12 +204,7 @@ class SpeakerStore:
     def __enter__(self) -> "SpeakerStore":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def enroll(

@@ -4,6 +4,7 @@ from functools import partial
 
 import speakergmm.corpora
 from speakergmm.cli import hmm_demonstration
+from speakergmm.cli.hmm_demonstration import HmmDemonstration
 from speakergmm.recognition import AcousticModel
 
 
@@ -20,17 +21,17 @@ class Untrained:
 def test_as_many_recordings_as_were_decoded_are_named(tmp_path, monkeypatch):
     decoded = []
 
-    def decode(model, tested, transcripts, bigram, *, seed, jobs):
+    def decode(self, model, tested, transcripts, bigram):
         decoded.extend(tested)
         return {"n_utterances": len(tested), "missing": [tested[0].id]}
 
     make = partial(speakergmm.corpora.make_synthetic_corpus, n_background=2, n_dev=2, n_eval=2)
     monkeypatch.setattr(speakergmm.corpora, "make_synthetic_corpus", make)
     monkeypatch.setattr(AcousticModel, "train", lambda *_, **__: Untrained())
-    monkeypatch.setattr(hmm_demonstration, "_align", lambda *_, **__: {})
-    monkeypatch.setattr(hmm_demonstration, "_decode", decode)
+    monkeypatch.setattr(HmmDemonstration, "_align", lambda *_, **__: {})
+    monkeypatch.setattr(HmmDemonstration, "_decode", decode)
     monkeypatch.setattr(hmm_demonstration, "_N_LEAST_DECODED", 8)
     said = []
-    hmm_demonstration.demonstrate_hmm(tmp_path, seed=0, jobs=1, step=said.append)
+    HmmDemonstration(tmp_path, seed=0, jobs=1, step=said.append).run()
     assert len(decoded) > 8
     assert said[-1] == f"recognised {len(decoded) - 1} recordings with the bigram"
