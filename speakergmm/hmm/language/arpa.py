@@ -58,15 +58,12 @@ def read_arpa(path: str | os.PathLike[str]) -> NGrams:
         of order, lines that are no n-gram, words without a unigram, n-grams without their history,
         repeats, probabilities above one, no ``<s>`` or ``</s>``, no ``\end\``.
     """
-    faults = FaultList(os.fspath(path))
-    try:
-        reader = _Reader(faults)
-        for line, text in read_lines(path, faults):
-            reader.read(line, text)
-    except FaultyFileError as error:
-        raise LanguageModelError(error.faults) from error
+    faults = FaultList(os.fspath(path), error=LanguageModelError)
+    reader = _Reader(faults)
+    for line, text in read_lines(path, faults):
+        reader.read(line, text)
     reader.finish()
-    faults.refuse(LanguageModelError)
+    faults.refuse()
     return tuple(reader.ngrams[order] for order in sorted(reader.ngrams))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,8 +14,13 @@ from typing import Literal
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
 from speakergmm.hmm.language.graphemes import spell_words
-from speakergmm.hmm.language.pronunciation import VARIANT, Pronunciation, symbol_fault
-from speakergmm.text_files import Fault, FaultyFileError
+from speakergmm.hmm.language.pronunciation import (
+    VARIANT,
+    Pronunciation,
+    most_probable,
+    symbol_fault,
+)
+from speakergmm.text_files import Fault, FaultList, FaultyFileError
 from speakergmm.words import (
     Case,
     Sentences,
@@ -197,12 +202,10 @@ class Lexicon:
         ):
             if value not in allowed:
                 raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
-        try:
-            words, faults = read_pronunciations(path, stress=stress, probabilities=probabilities)
-        except FaultyFileError as error:
-            raise LexiconError(error.faults) from error
-        lexicon = cls(words, os.fspath(path)).folded(case) if words else None
-        if faults.faults or lexicon is None:
+        faults = FaultList(os.fspath(path), error=LexiconError)
+        words = read_pronunciations(faults, stress=stress, probabilities=probabilities)
+        lexicon = cls(words, faults.path).folded(case) if words else None
+        if lexicon is None or faults.faults:
             raise LexiconError(faults.sorted(), lexicon)
         return lexicon
 
@@ -400,18 +403,10 @@ class Lexicon:
         """
         if case is None:
             return self
-        merged: dict[str, dict[tuple[str, ...], float]] = {}
+        merged: dict[str, list[tuple[tuple[str, ...], float]]] = defaultdict(list)
         for word, ways in self.pronunciations.items():
-            known = merged.setdefault(fold(word, case), {})
-            for way in ways:
-                known[way.phones] = max(way.probability, known.get(way.phones, 0.0))
-        return Lexicon(
-            {
-                word: tuple(Pronunciation(phones, p) for phones, p in ways.items())
-                for word, ways in merged.items()
-            },
-            self.source,
-        )
+            merged[fold(word, case)] += [(way.phones, way.probability) for way in ways]
+        return Lexicon({word: most_probable(ways) for word, ways in merged.items()}, self.source)
 
     def restricted(self, words: Iterable[str]) -> Lexicon:
         """Keep only some words, those of them that the lexicon has, in its order."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
-from speakergmm.hmm.language.pronunciation import VARIANT, Pronunciation, symbol_fault
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.language.pronunciation import (
+    VARIANT,
+    Pronunciation,
+    most_probable,
+    symbol_fault,
+)
 from speakergmm.metrics.phone_mappings import fold_stress
 from speakergmm.text_files import FaultList, read_lines
 
@@ -28,16 +33,15 @@ class _Entry:
 
 
 def read_pronunciations(
-    path: str | os.PathLike[str],
+    faults: FaultList,
     *,
     stress: Literal["fold", "keep"] = "fold",
     probabilities: Literal["auto", "yes", "no"] = "auto",
-) -> tuple[dict[str, tuple[Pronunciation, ...]], FaultList]:
+) -> dict[str, tuple[Pronunciation, ...]]:
     """Read what the lines without faults say, and list the faults; see `Lexicon.read`."""
-    faults = FaultList(os.fspath(path))
     entries: list[_Entry] = []
     lines: dict[tuple[str, ...], int] = {}
-    for line, text in read_lines(path, faults):
+    for line, text in read_lines(faults.path, faults):
         if (entry := _entry(line, text)) is None:
             continue
         first = lines.setdefault((entry.word, *entry.fields), line)
@@ -48,11 +52,15 @@ def read_pronunciations(
     n_columns = _number_columns(entries, probabilities, faults)
     found: dict[str, dict[tuple[str, ...], tuple[float, int]]] = {}
     for entry in entries:
-        _add(entry, n_columns, found, faults)
+        with faults.of_line(entry.line):
+            _add(entry, n_columns, found)
     if not entries and not faults.faults:
         faults.add(None, "holds no word; a line is a word and its phones")
-    folded = stress == "fold"
-    return {word: _pronunciations(ways, folded) for word, ways in found.items()}, faults
+    folded = fold_stress if stress == "fold" else str
+    return {
+        word: most_probable((tuple(map(folded, phones)), way[0]) for phones, way in ways.items())
+        for word, ways in found.items()
+    }
 
 
 def _entry(line: int, text: str) -> _Entry | None:
@@ -118,43 +126,31 @@ def _number_columns(
 
 
 def _add(
-    entry: _Entry,
-    n_columns: int,
-    found: dict[str, dict[tuple[str, ...], tuple[float, int]]],
-    faults: FaultList,
+    entry: _Entry, n_columns: int, found: dict[str, dict[tuple[str, ...], tuple[float, int]]]
 ) -> None:
+    """Add what a line says to the words.
+
+    Raises
+    ------
+    InvalidInputError
+        If it says nothing of use.
+    """
     if fault := symbol_fault(entry.word):
-        faults.add(entry.line, f"word {entry.word!r} {fault}")
-        return
+        raise InvalidInputError(f"word {entry.word!r} {fault}")
     if entry.fields and entry.n_numbers < n_columns:
         return  # said by _number_columns
     phones = entry.fields[n_columns:]
     if not phones:
-        faults.add(entry.line, f"word {entry.word!r} has no phones; write them behind it")
-        return
+        raise InvalidInputError(f"word {entry.word!r} has no phones; write them behind it")
     for phone in phones:
         if fault := symbol_fault(phone):
-            faults.add(entry.line, f"phone {phone!r} {fault}")
-            return
+            raise InvalidInputError(f"phone {phone!r} {fault}")
     probability = float(entry.fields[0]) if n_columns else 1.0
     if not (math.isfinite(probability) and 0 < probability <= 1):
-        faults.add(
-            entry.line,
-            f"probability {entry.fields[0]} of word {entry.word!r}: must be above 0, at most 1",
+        raise InvalidInputError(
+            f"probability {entry.fields[0]} of word {entry.word!r}: must be above 0, at most 1"
         )
-        return
     ways = found.setdefault(entry.word, {})
     if phones in ways:
-        faults.add(entry.line, _repeated(entry, phones, ways[phones][1]))
-        return
+        raise InvalidInputError(_repeated(entry, phones, ways[phones][1]))
     ways[phones] = probability, entry.line
-
-
-def _pronunciations(
-    ways: dict[tuple[str, ...], tuple[float, int]], folded: bool
-) -> tuple[Pronunciation, ...]:
-    kept: dict[tuple[str, ...], float] = {}
-    for phones, (probability, _) in ways.items():
-        plain = tuple(map(fold_stress, phones)) if folded else phones
-        kept[plain] = max(probability, kept.get(plain, 0.0))
-    return tuple(Pronunciation(phones, probability) for phones, probability in kept.items())

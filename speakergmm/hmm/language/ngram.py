@@ -219,28 +219,20 @@ def kneser_ney_discounts(counts: Counts) -> Discounts:
     return Discounts(0.5, 0.5, 0.5, "fixed")
 
 
-@dataclass(frozen=True, slots=True)
-class _Continuations:
-    """What was counted after one history."""
-
-    words: dict[str, int]
-    total: int
-
-
 # From what follows a history: discounts by word, what is given to the shorter one, denominator.
-_Smoothing = Callable[[_Continuations], tuple[dict[str, float], float, float]]
+_Smoothing = Callable[[dict[str, int]], tuple[dict[str, float], float, float]]
 
 
 def _witten_bell(_: Counts) -> _Smoothing:
-    return lambda after: ({}, len(after.words), after.total + len(after.words))
+    return lambda after: ({}, len(after), sum(after.values()) + len(after))
 
 
 def _kneser_ney(counts: Counts) -> _Smoothing:
     discounts = kneser_ney_discounts(counts)
 
-    def smooth(after: _Continuations) -> tuple[dict[str, float], float, float]:
-        taken = {word: discounts.of(count) for word, count in after.words.items()}
-        return taken, math.fsum(taken.values()), float(after.total)
+    def smooth(after: dict[str, int]) -> tuple[dict[str, float], float, float]:
+        taken = {word: discounts.of(count) for word, count in after.items()}
+        return taken, math.fsum(taken.values()), float(sum(after.values()))
 
     return smooth
 
@@ -259,7 +251,7 @@ def _interpolate(
         for history, after in _by_history(group).items():
             discounts, given, total = smooth(after)
             weights[history] = given / total
-            for word, count in after.words.items():
+            for word, count in after.items():
                 below = uniform if order == 1 else lower[(*history[1:], word)]
                 level[(*history, word)] = (count - discounts.get(word, 0.0) + given * below) / total
         if order == 1:
@@ -278,11 +270,11 @@ def _interpolate(
     )
 
 
-def _by_history(counts: Counts) -> dict[tuple[str, ...], _Continuations]:
+def _by_history(counts: Counts) -> dict[tuple[str, ...], dict[str, int]]:
     grouped: dict[tuple[str, ...], dict[str, int]] = defaultdict(dict)
     for ngram, count in counts.items():
         grouped[ngram[:-1]][ngram[-1]] = count
-    return {h: _Continuations(after, sum(after.values())) for h, after in grouped.items()}
+    return grouped
 
 
 def _log10(value: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from speakergmm.errors import InvalidInputError
@@ -52,6 +53,16 @@ class Pronunciation:
 
     def __str__(self) -> str:
         return " ".join(self.phones)
+
+
+def most_probable(
+    ways: Iterable[tuple[tuple[str, ...], float]],
+) -> tuple[Pronunciation, ...]:
+    """Return the pronunciations of a word; of those with the same phones the most probable."""
+    kept: dict[tuple[str, ...], float] = {}
+    for phones, probability in ways:
+        kept[phones] = max(probability, kept.get(phones, 0.0))
+    return tuple(Pronunciation(phones, probability) for phones, probability in kept.items())
 
 
 def symbol_fault(symbol: str) -> str | None:
