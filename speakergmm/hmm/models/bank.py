@@ -13,6 +13,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.frames import check_frames
 from speakergmm.gaussians.parameters import Gaussians
+from speakergmm.hmm.models.topology import freeze
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 
 if TYPE_CHECKING:
@@ -79,10 +80,7 @@ class MixtureBank:
 
     def __post_init__(self) -> None:
         """Freeze and check."""
-        object.__setattr__(self, "offsets", np.array(self.offsets, np.int64))
-        object.__setattr__(self, "weights", np.array(self.weights, np.float64))
-        for array in (self.offsets, self.weights):
-            array.setflags(write=False)
+        freeze(self, offsets=np.int64, weights=np.float64)
         if self.gaussians.covariance_type == "tied":
             raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
         ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []

@@ -15,6 +15,14 @@ ENTRY = -1
 """Source of the arcs by which a path comes into a unit."""
 
 
+def freeze(record: object, **dtypes: Any) -> None:
+    """Put read-only copies of these dtypes in place of arrays of a frozen dataclass."""
+    for name, dtype in dtypes.items():
+        array = np.array(getattr(record, name), dtype)
+        array.setflags(write=False)
+        object.__setattr__(record, name, array)
+
+
 class SortedArcs(NamedTuple):
     """A topology's arcs by their kind; `place` is that in the topology.
 
@@ -73,10 +81,7 @@ class Topology:
         """Copy, freeze and check."""
         if self.n_states < 1:
             raise InvalidInputError(f"a topology needs a state, found n_states={self.n_states}")
-        for name, dtype in (("source", np.int32), ("target", np.int32), ("probability", float)):
-            array = np.array(getattr(self, name), dtype)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        freeze(self, source=np.int32, target=np.int32, probability=np.float64)
         if not self.source.shape == self.target.shape == self.probability.shape == (self.n_arcs,):
             raise InvalidInputError("source, target and probability must be as long as each other")
         if self.n_states > self.n_arcs:  # before a number as large as one likes is counted up to

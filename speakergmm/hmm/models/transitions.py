@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.topology import ENTRY, Topology
+from speakergmm.hmm.models.topology import ENTRY, Topology, freeze
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,10 +34,7 @@ class Transitions:
 
     def __post_init__(self) -> None:
         """Copy and freeze."""
-        for name in ("first", "group", "probability"):
-            array = np.array(getattr(self, name))
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        freeze(self, first=np.int64, group=np.int64, probability=np.float64)
 
     @classmethod
     def from_topologies(cls, topologies: Sequence[Topology]) -> Self:

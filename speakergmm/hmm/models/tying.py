@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.models.topology import Topology, freeze
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +37,7 @@ class Tying:
 
     def __post_init__(self) -> None:
         """Copy, freeze, and refuse numbers that leave a pdf out."""
-        for name in ("first", "pdf_id"):
-            array = np.array(getattr(self, name))
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        freeze(self, first=np.int64, pdf_id=np.int32)
         if len(self.pdf_id) == 0 or not np.array_equal(
             np.unique(self.pdf_id), np.arange(self.pdf_id.max() + 1)
         ):
@@ -58,8 +55,7 @@ class Tying:
     @classmethod
     def independent(cls, topologies: Sequence[Topology]) -> Self:
         """Give each state of each unit a pdf of its own."""
-        first = np.cumsum([0, *(topology.n_states for topology in topologies)])
-        return cls(first.astype(np.int64), np.arange(first[-1], dtype=np.int32))
+        return cls.shared(topologies, {})
 
     @classmethod
     def shared(
@@ -80,24 +76,17 @@ class Tying:
         InvalidInputError
             If a state is missing, or takes the pdf of one that has none of its own.
         """
-        first = np.cumsum([0, *(topology.n_states for topology in topologies)])
-        places = {
-            (unit, state): first[unit] + state
+        places = dict.fromkeys(
+            (unit, state)
             for unit, topology in enumerate(topologies)
             for state in range(topology.n_states)
-        }
+        )
         for pair in [*same, *same.values()]:
             if pair not in places or (pair in same.values() and pair in same):
                 raise InvalidInputError(f"state {pair} can't share its pdf: it has none of its own")
-        pdf_id = np.full(first[-1], -1, np.int32)
-        number = 0
-        for pair, place in places.items():
-            if pair not in same:
-                pdf_id[place] = number
-                number += 1
-        for pair, other in same.items():
-            pdf_id[places[pair]] = pdf_id[places[other]]
-        return cls(first.astype(np.int64), pdf_id)
+        own = {pair: n for n, pair in enumerate(pair for pair in places if pair not in same)}
+        pdf_id = [own[same.get(pair, pair)] for pair in places]
+        return cls.from_ids(topologies, np.array(pdf_id, np.int32))
 
     @classmethod
     def from_ids(cls, topologies: Sequence[Topology], pdf_id: NDArray[np.int32]) -> Self:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.checkpoints import opened
+from speakergmm.checkpoints import opened, short_digest
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -22,15 +21,8 @@ from speakergmm.moments import Moments
 from speakergmm.records import digest as digest_of
 
 
-class Digest(Protocol):
-    """A running digest."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take in further bytes."""
-
-
 def survey(
-    frames: FrameStore, *, digest: Digest | None = None
+    frames: FrameStore, *, digests: list[str] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Mean and variance (D,) of all frames, and their number.
 
@@ -38,8 +30,8 @@ def survey(
     ----------
     frames : FrameStore
         Read once.
-    digest : hash object, optional
-        Such as of `hashlib.sha256`; is fed the frames, utterance by utterance in order.
+    digests : list of str, optional
+        Gets the digest of each utterance's frames.
 
     Raises
     ------
@@ -61,9 +53,9 @@ def survey(
             raise InvalidInputError(f"utterance {place}: frames must be finite, found NaN or inf")
         n_features = found.shape[1]
         moments.add(found)
-        if digest is not None:
+        if digests is not None:
             # With their shape: frames that move to the next utterance make another training.
-            digest.update(digest_of(found).encode())
+            digests.append(digest_of(found))
     if moments.n_frames < 2:
         raise InsufficientDataError(f"training needs frames of speech, found {moments.n_frames}")
     return moments.mean, moments.variance, moments.n_frames
@@ -108,8 +100,8 @@ def train_embedded(
         If the checkpoint belongs to another training.
     """
     schedule = schedule or TrainingSchedule()
-    digest = None if checkpoint is None else hashlib.sha256()
-    mean, variance, n_frames = survey(frames, digest=digest)
+    digests: list[str] | None = None if checkpoint is None else []
+    mean, variance, n_frames = survey(frames, digests=digests)
     trainer = EmbeddedTrainer(
         models,
         graphs,
@@ -124,15 +116,14 @@ def train_embedded(
     )
 
     def fingerprint() -> dict[str, Any]:
-        assert digest is not None
         return {
             **schedule.to_dict(),
             "seed": seed,
             "flat": flat,
             "n_utterances": len(graphs),
             "n_frames": n_frames,
-            "frames": _named(digest),
-            "transcripts": _graphs_digest(graphs),
+            "frames": short_digest(digests),
+            "transcripts": short_digest(list(map(_digest_of_graph, graphs))),
             "models": models,
             "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
         }
@@ -145,20 +136,9 @@ def train_embedded(
         return trainer.run(callback, file.record)
 
 
-def _graphs_digest(graphs: Sequence[UtteranceGraph]) -> str:
-    total = hashlib.sha256()
-    for graph in graphs:
-        skeleton = graph.skeleton
-        states = (skeleton.pdf, skeleton.source, skeleton.target)
-        ends = (skeleton.entry_state, skeleton.exit_state)
-        credits = [
-            array
-            for part in (graph.arcs, graph.entries, graph.exits)
-            for array in (part.fixed, part.owner, part.transition)
-        ]
-        total.update(digest_of(graph.words, graph.pdfs, *states, *ends, *credits).encode())
-    return _named(total)
-
-
-def _named(digest: hashlib._Hash) -> str:
-    return f"sha256:{digest.hexdigest()[:32]}"
+def _digest_of_graph(graph: UtteranceGraph) -> str:
+    states = graph.skeleton
+    ends = (states.entry_state, states.exit_state)
+    credits = (graph.arcs, graph.entries, graph.exits)
+    shape = (states.pdf, states.source, states.target, *ends)
+    return digest_of(graph.words, graph.pdfs, *shape, *credits)

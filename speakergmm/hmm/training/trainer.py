@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import KW_ONLY, InitVar, dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,6 +48,7 @@ class FrameStore(Protocol):
         """Frames (T, D) of one utterance, in feature units."""
 
 
+@dataclass(eq=False)
 class EmbeddedTrainer:
     """Embedded training as a loop that can be stopped and taken up after any iteration.
 
@@ -80,34 +81,24 @@ class EmbeddedTrainer:
         belong together.
     """
 
-    def __init__(
-        self,
-        models: PhoneModels,
-        graphs: Sequence[UtteranceGraph],
-        frames: FrameStore,
-        *,
-        schedule: TrainingSchedule,
-        standardisation: Standardisation,
-        variance: NDArray[np.float64],
-        silence_pdfs: NDArray[np.int32] | None = None,
-        seed: int = 0,
-        n_jobs: int = 1,
-        flat: bool = True,
-    ) -> None:
-        _check(models, graphs, frames, variance, seed)
-        self._graphs = graphs
-        self._frames = frames
-        self._schedule = schedule
-        self._standardisation = standardisation
-        floor = schedule.variance_floor * variance / standardisation.scale**2
-        # A feature that never varies is as wide as its unit.
-        self._floor = np.where(variance > 0, np.maximum(floor, 1e-10), 1.0)
-        self._silence_pdfs = silence_pdfs
-        self._seed = seed
-        self._n_jobs = n_jobs
-        self._flat = flat
+    models: InitVar[PhoneModels]
+    graphs: Sequence[UtteranceGraph]
+    frames: FrameStore
+    _: KW_ONLY
+    schedule: TrainingSchedule
+    standardisation: Standardisation
+    variance: NDArray[np.float64]
+    silence_pdfs: NDArray[np.int32] | None = None
+    seed: int = 0
+    n_jobs: int = 1
+    flat: bool = True
+    state: TrainingState = field(init=False)
+
+    def __post_init__(self, models: PhoneModels) -> None:
+        """Check, and begin with the models in standardised features."""
+        self._check(models)
         self.state = TrainingState(
-            _mapped(models, standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
+            _mapped(models, self.standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
         )
 
     def run(
@@ -125,7 +116,7 @@ class EmbeddedTrainer:
         run(
             self.state,
             lambda _: self.step(),
-            is_over=lambda state: state.iteration >= self._schedule.n_iterations,
+            is_over=lambda state: state.iteration >= self.schedule.n_iterations,
             checkpoint=checkpoint,
             callback=callback,
         )
@@ -134,7 +125,7 @@ class EmbeddedTrainer:
     def result(self) -> TrainingResult:
         """Return what was trained so far, in feature units."""
         return TrainingResult(
-            _mapped(self.state.models, self._standardisation.model_from_standard),
+            _mapped(self.state.models, self.standardisation.model_from_standard),
             self.state.history,
             self.state.failed,
             self.state.occupancy,
@@ -148,10 +139,10 @@ class EmbeddedTrainer:
         InsufficientDataError
             If no utterance has a path, or all take too much memory.
         """
-        state, schedule = self.state, self._schedule
+        state, schedule = self.state, self.schedule
         iteration = state.iteration
-        first = iteration == 0 and self._flat and schedule.start == "equal"
-        sums = schedule.sums(iteration, flat=self._flat)
+        first = iteration == 0 and self.flat and schedule.start == "equal"
+        sums = schedule.sums(iteration, flat=self.flat)
         searches = first or sums or schedule.searches(iteration) or not state.paths
         total, failed, paths = self._expectations(first=first, searches=searches)
         if total.n_frames == 0:
@@ -164,7 +155,7 @@ class EmbeddedTrainer:
         bank, report = update_bank(
             models.bank,
             total.gaussians(),
-            variance_floor=self._floor,
+            variance_floor=self._variance_floor(),
             min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
         )
         occupancy = np.add.reduceat(total.counts, models.bank.offsets[:-1])
@@ -179,12 +170,12 @@ class EmbeddedTrainer:
                 present=bank.sizes,
             )
             bank = grow_bank(
-                bank, sizes, perturbation=schedule.perturbation, seed=(self._seed, iteration)
+                bank, sizes, perturbation=schedule.perturbation, seed=(self.seed, iteration)
             )
         # A density to a power is the volume to that power, too.
         power = schedule.scale(iteration) if sums else 1.0
         per_frame = total.log_likelihood / total.n_frames
-        per_frame -= power * self._standardisation.log_volume
+        per_frame -= power * self.standardisation.log_volume
         done = TrainingIteration(
             iteration,
             float("nan") if first else per_frame,
@@ -206,17 +197,17 @@ class EmbeddedTrainer:
 
     def _expectations(self, *, first: bool, searches: bool) -> _Expectations:
         """Sum up all utterances, in parts that threads share."""
-        schedule = self._schedule
-        viterbi = not schedule.sums(self.state.iteration, flat=self._flat)
+        schedule = self.schedule
+        viterbi = not schedule.sums(self.state.iteration, flat=self.flat)
         step = EmbeddedStep(
             self.state.models,
             schedule,
             iteration=self.state.iteration,
-            silence_pdfs=self._silence_pdfs,
+            silence_pdfs=self.silence_pdfs,
         )
 
         def add(place: int, sums: EmbeddedStatistics) -> AlignedPath | None:
-            graph = self._graphs[place]
+            graph = self.graphs[place]
             path = None if searches else self.state.paths[place]
             if path is None and not searches:
                 return None
@@ -247,48 +238,50 @@ class EmbeddedTrainer:
                     paths.append(None)
             return sums, failed, paths
 
-        count = len(self._graphs)
+        count = len(self.graphs)
         parts = [
             p for p in np.array_split(np.arange(count), min(_N_PARTS, max(count, 1))) if p.size
         ]
         total, failed, paths = part(np.arange(0))
-        for sums, more_failed, more_paths in threaded_map(part, parts, n_jobs=self._n_jobs):
+        for sums, more_failed, more_paths in threaded_map(part, parts, n_jobs=self.n_jobs):
             total.add(sums)
             failed += more_failed
             paths += more_paths
         return total, failed, paths if viterbi and not first else []
 
+    def _check(self, models: PhoneModels) -> None:
+        kind = models.bank.gaussians.covariance_type
+        if kind != "diag":
+            raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
+        if len(self.graphs) != len(self.frames):
+            raise InvalidInputError(
+                f"{len(self.graphs)} graphs for frames of {len(self.frames)} utterances"
+            )
+        if self.variance.shape != (models.n_features,):
+            raise InvalidInputError(
+                f"the models have {models.n_features} features, the frames {self.variance.size}"
+            )
+        n_arcs = models.transitions.n_arcs
+        for place, graph in enumerate(self.graphs):
+            taken = (graph.arcs.transition, graph.entries.transition, graph.exits.transition)
+            most = max(int(numbers.max(initial=-1)) for numbers in taken)
+            if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
+                raise InvalidInputError(
+                    f"the graph of utterance {place} was compiled for other models"
+                )
+        if self.seed < 0:
+            raise InvalidInputError(f"a seed must not be negative, found {self.seed}")
+
+    def _variance_floor(self) -> NDArray[np.float64]:
+        floor = self.schedule.variance_floor * self.variance / self.standardisation.scale**2
+        # A feature that never varies is as wide as its unit.
+        return np.where(self.variance > 0, np.maximum(floor, 1e-10), 1.0)
+
     def _standardised(self, place: int) -> NDArray[np.float32]:
-        frames = np.asarray(self._frames[place])
+        frames = np.asarray(self.frames[place])
         result = np.empty(frames.shape, np.float32)
-        self._standardisation.apply(frames, result)
+        self.standardisation.apply(frames, result)
         return result
-
-
-def _check(
-    models: PhoneModels,
-    graphs: Sequence[UtteranceGraph],
-    frames: FrameStore,
-    variance: NDArray[np.float64],
-    seed: int,
-) -> None:
-    kind = models.bank.gaussians.covariance_type
-    if kind != "diag":
-        raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
-    if len(graphs) != len(frames):
-        raise InvalidInputError(f"{len(graphs)} graphs for frames of {len(frames)} utterances")
-    if variance.shape != (models.n_features,):
-        raise InvalidInputError(
-            f"the models have {models.n_features} features, the frames {variance.size}"
-        )
-    n_arcs = models.transitions.n_arcs
-    for place, graph in enumerate(graphs):
-        taken = (graph.arcs.transition, graph.entries.transition, graph.exits.transition)
-        most = max(int(numbers.max(initial=-1)) for numbers in taken)
-        if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
-            raise InvalidInputError(f"the graph of utterance {place} was compiled for other models")
-    if seed < 0:
-        raise InvalidInputError(f"a seed must not be negative, found {seed}")
 
 
 def _mapped(models: PhoneModels, change: Callable[[Any], Any]) -> PhoneModels:
