@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.hmm.decoding import exact_search_kernels as kernels
-from speakergmm.hmm.decoding.lattice import LatticeArrays
+from speakergmm.hmm.decoding.lattice import GraphPath, LatticeArrays
 from speakergmm.hmm.decoding.lattice_kernels import topological_order
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 
@@ -100,8 +100,8 @@ class ExactSearch:
         """Say whether a recording of so many frames can be searched in a gigabyte."""
         return 16 * self.graph.n_states * math.isqrt(n_frames) <= _MOST_BYTES
 
-    def best_path(self, emissions: Floats) -> Integers | None:
-        """Find the arcs of the best path, in order; None where no path is possible.
+    def best_path(self, emissions: Floats) -> GraphPath | None:
+        """Find the best path; None where no path is possible.
 
         Parameters
         ----------
@@ -118,7 +118,11 @@ class ExactSearch:
             part = emissions[start : start + len(alpha) - 1]
             arcs, state = self._trace(alpha, part, state, whole=start == 0)
             pieces.append(arcs)
-        return np.concatenate(pieces[::-1])
+        graph, path = self.graph, np.concatenate(pieces[::-1])
+        log_probability = float(
+            graph.log_probability[path].sum() + graph.final_log_probability[graph.target[path[-1]]]
+        )
+        return GraphPath(graph.input[path], graph.output[path], log_probability)
 
     def lattice(self, emissions: Floats, beam: float) -> LatticeArrays | None:
         """Find all arcs on paths within a beam of the best one; None where no path is possible.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.decoding.lattice import Lattice, LatticeArrays
+from speakergmm.hmm.decoding.lattice import GraphPath, Lattice
 from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
 from speakergmm.hmm.decoding.segments import Segment
 from speakergmm.hmm.decoding.transducer import BEGINNING, WITHIN, DecodingGraph
@@ -68,20 +68,16 @@ def list_hypotheses(lattice: Lattice, n_best: int) -> Iterator[Hypothesis]:
     for place, (outputs, score) in enumerate(word_sequences(lattice)):
         if place == n_best:
             return
-        path = path_of_words(lattice, outputs)
-        assert path is not None  # the search found one
-        arcs = path.arcs
-        hypothesis = _hypothesis(
-            lattice.graph,
-            lattice.input[arcs],
-            lattice.output[arcs],
-            acoustic=float(lattice.acoustic_log_likelihood[arcs].sum()),
-            graph_total=float(
-                lattice.graph_log_probability[arcs].sum()
-                + lattice.final_log_probability[lattice.target[arcs[-1]]]
-            ),
-            score=score,
+        found = path_of_words(lattice, outputs)
+        assert found is not None  # the search found one
+        arcs = found.arcs
+        log_probability = float(
+            lattice.graph_log_probability[arcs].sum()
+            + lattice.final_log_probability[lattice.target[arcs[-1]]]
         )
+        path = GraphPath(lattice.input[arcs], lattice.output[arcs], log_probability)
+        acoustic = float(lattice.acoustic_log_likelihood[arcs].sum())
+        hypothesis = _hypothesis(lattice.graph, path, acoustic, score)
         for word in hypothesis.words:
             if word not in posteriors:
                 posteriors[word] = lattice.word_posteriors(word)
@@ -103,74 +99,34 @@ def _sure(segment: Segment, posteriors: NDArray[np.float64]) -> Segment:
     return segment._replace(confidence=min(mean, 1.0))
 
 
-def read_single_path(
-    graph: DecodingGraph,
-    densities: NDArray[np.floating[Any]],
-    arrays: LatticeArrays,
-    *,
-    acoustic_scale: float,
-) -> Hypothesis:
-    """Read the single path that the faster search gives."""
-    arcs, node = [], arrays.start
-    while arrays.first[node + 1] > arrays.first[node]:
-        arcs.append(int(arrays.first[node]))
-        node = int(arrays.target[arcs[-1]])
-    total = -float(arrays.graph_cost[arcs].sum(dtype=np.float64)) - float(
-        arrays.final_cost[node, 0]
-    )
-    return read_path(
-        graph,
-        densities,
-        arrays.input[arcs],
-        arrays.output[arcs],
-        graph_total=total,
-        acoustic_scale=acoustic_scale,
-    )
-
-
 def read_path(
     graph: DecodingGraph,
+    path: GraphPath,
     densities: NDArray[np.floating[Any]],
-    inputs: NDArray[np.int32],
-    outputs: NDArray[np.int32],
     *,
-    graph_total: float,
     acoustic_scale: float,
 ) -> Hypothesis:
-    """Read words and phones off a path, of which the inputs and outputs are given arc by arc."""
-    heard = inputs[inputs > 0]
-    acoustic = densities[np.arange(len(heard)), graph.columns[heard - 1]].sum(dtype=np.float64)
-    return _hypothesis(
-        graph,
-        inputs,
-        outputs,
-        acoustic=float(acoustic),
-        graph_total=graph_total,
-        score=acoustic_scale * float(acoustic) + graph_total,
+    """Read words and phones off a path, and the log-densities of its frames."""
+    heard = path.input[path.input > 0]
+    acoustic = float(
+        densities[np.arange(len(heard)), graph.columns[heard - 1]].sum(dtype=np.float64)
     )
+    return _hypothesis(graph, path, acoustic, acoustic_scale * acoustic + path.log_probability)
 
 
-def _hypothesis(
-    graph: DecodingGraph,
-    inputs: NDArray[np.int32],
-    outputs: NDArray[np.int32],
-    *,
-    acoustic: float,
-    graph_total: float,
-    score: float,
-) -> Hypothesis:
+def _hypothesis(graph: DecodingGraph, path: GraphPath, acoustic: float, score: float) -> Hypothesis:
     """Read words and phones and their frames off a path."""
     if acoustic == -np.inf:
         raise NoPathError("all paths that reach an end have probability zero")
-    takes = inputs > 0
+    takes = path.input > 0
     frames = np.cumsum(takes)  # frames up to and with each arc
-    heard = inputs[takes] - 1
+    heard = path.input[takes] - 1
     kinds = graph.labels.kind[heard]
     starts = np.flatnonzero(kinds != WITHIN)
     ends = np.append(starts[1:], len(heard))
     word_starts = np.flatnonzero(kinds == BEGINNING)
-    word_arcs = np.flatnonzero(outputs)
-    words = tuple(graph.words[number - 1] for number in outputs[word_arcs].tolist())
+    word_arcs = np.flatnonzero(path.output)
+    words = tuple(graph.words[number - 1] for number in path.output[word_arcs].tolist())
     word_ends = frames[word_arcs]
     word_segments = tuple(
         Segment(word, start, end, math.nan)
@@ -188,7 +144,7 @@ def _hypothesis(
         word_segments,
         tuple(phone_segments),
         acoustic,
-        graph_total - graph.language_scale * language - graph.word_penalty * len(words),
+        path.log_probability - graph.language_scale * language - graph.word_penalty * len(words),
         language,
         score,
     )

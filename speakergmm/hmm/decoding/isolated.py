@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -46,6 +48,12 @@ class WordScore:
     log_likelihood: float
     best_path_log_probability: float
     posterior: float
+
+
+class _Word(NamedTuple):
+    utterance: UtteranceGraph
+    graph: Graph
+    columns: NDArray[np.intp]
 
 
 class IsolatedWords:
@@ -94,20 +102,16 @@ class IsolatedWords:
         self.models = models
         self.words = tuple(arc.word for arc in grammar.states[0].arcs)
         self.log_priors = np.array([arc.log_probability for arc in grammar.states[0].arcs])
-        self._utterances: dict[str, UtteranceGraph] = {}
-        self._graphs: list[Graph] = []
-        for word in self.words:
-            utterance = compile_transcript(
-                [word],
-                {word: lexicon[word]},
-                models,
-                silence=silence,
-                silence_probability=silence_probability,
-            )
-            self._utterances[word] = utterance
-            self._graphs.append(utterance.graph(models.transitions))
-        self.pdfs = np.unique(np.concatenate([u.pdfs for u in self._utterances.values()]))
-        self._columns = [np.searchsorted(self.pdfs, u.pdfs) for u in self._utterances.values()]
+        silences: dict[str, Any] = {"silence": silence, "silence_probability": silence_probability}
+        utterances = [
+            compile_transcript([word], {word: lexicon[word]}, models, **silences)
+            for word in self.words
+        ]
+        self.pdfs = np.unique(np.concatenate([utterance.pdfs for utterance in utterances]))
+        self._known = {
+            word: _Word(u, u.graph(models.transitions), np.searchsorted(self.pdfs, u.pdfs))
+            for word, u in zip(self.words, utterances, strict=True)
+        }
 
     def rank(self, X: ArrayLike, *, acoustic_scale: float = 1.0) -> tuple[WordScore, ...]:
         """Rank all words by their posterior probability.
@@ -189,12 +193,9 @@ class IsolatedWords:
         self, score: WordScore, emissions: NDArray[np.float64]
     ) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
         """Find the frames of a word and of its phones on its best path."""
-        place = self.words.index(score.word)
-        utterance = self._utterances[score.word]
-        path = viterbi(
-            self._graphs[place], np.ascontiguousarray(emissions[:, self._columns[place]])
-        )
-        found = cut_path(utterance, path, np.zeros(len(emissions)), None, None)
+        known = self._known[score.word]
+        path = viterbi(known.graph, np.ascontiguousarray(emissions[:, known.columns]))
+        found = cut_path(known.utterance, path, np.zeros(len(emissions)), None, None)
         (word,) = found.words
         return (word._replace(confidence=score.posterior),), found.phones
 
@@ -213,23 +214,16 @@ class IsolatedWords:
             )
         sums = np.full(len(self.words), -np.inf)
         paths = np.full(len(self.words), -np.inf)
-        shortest: list[int] = []
-        for place, (graph, columns) in enumerate(zip(self._graphs, self._columns, strict=True)):
-            needed = graph.shortest_duration
-            if needed is not None:
-                shortest.append(needed)
-            if needed is None or needed > len(emissions):
-                continue
-            mine: NDArray[np.float64] = np.ascontiguousarray(emissions[:, columns])
-            try:
-                sums[place] = log_likelihood(graph, mine)
-                paths[place] = viterbi(graph, mine).log_probability
-            except NoPathError:
-                continue
+        for place, known in enumerate(self._known.values()):
+            mine: NDArray[np.float64] = np.ascontiguousarray(emissions[:, known.columns])
+            with contextlib.suppress(NoPathError):
+                sums[place] = log_likelihood(known.graph, mine)
+                paths[place] = viterbi(known.graph, mine).log_probability
         weights = self.log_priors + acoustic_scale * sums
         total = np.logaddexp.reduce(weights)
         if total == -np.inf:
-            least = min(shortest, default=0)
+            shortest = [known.graph.shortest_duration for known in self._known.values()]
+            least = min(filter(None, shortest), default=0)
             if len(emissions) < least:
                 raise NoPathError(
                     f"the shortest word takes {least} frames at least, found {len(emissions)}",
@@ -238,12 +232,6 @@ class IsolatedWords:
             raise NoPathError("no word has a probability above 0")
         posteriors = np.exp(weights - total)
         order = np.argsort(-weights, kind="stable")
-        return tuple(
-            WordScore(
-                self.words[place],
-                float(sums[place]),
-                float(paths[place]),
-                float(posteriors[place]),
-            )
-            for place in order
-        )
+        rows = zip(self.words, sums.tolist(), paths.tolist(), posteriors.tolist(), strict=True)
+        scores = [WordScore(*row) for row in rows]
+        return tuple(scores[place] for place in order)

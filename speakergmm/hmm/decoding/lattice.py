@@ -21,6 +21,22 @@ Indices = NDArray[np.int32]
 _START = (np.zeros(1, np.int32), np.zeros(1))
 
 
+class GraphPath(NamedTuple):
+    """A path through a decoding graph.
+
+    Attributes
+    ----------
+    input, output : array of int
+        Of its arcs, in order.
+    log_probability : float
+        Of all that the graph says, that of ending included.
+    """
+
+    input: Indices
+    output: Indices
+    log_probability: float
+
+
 class LatticeArrays(NamedTuple):
     """Arcs of a lattice in the order of their states.
 
@@ -44,6 +60,15 @@ class LatticeArrays(NamedTuple):
     acoustic_cost: NDArray[np.floating[Any]]
     final_cost: NDArray[np.floating[Any]]
     start: int
+
+    def only_path(self) -> GraphPath:
+        """Return the path of a lattice that has no other."""
+        arcs, node = [], self.start
+        while self.first[node + 1] > self.first[node]:
+            arcs.append(int(self.first[node]))
+            node = int(self.target[arcs[-1]])
+        cost = float(self.graph_cost[arcs].sum(dtype=np.float64)) + float(self.final_cost[node, 0])
+        return GraphPath(self.input[arcs], self.output[arcs], -cost)
 
 
 class LatticePath(NamedTuple):

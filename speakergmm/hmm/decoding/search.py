@@ -21,9 +21,8 @@ from speakergmm.hmm.decoding.hypotheses import (
     Hypothesis,
     list_hypotheses,
     read_path,
-    read_single_path,
 )
-from speakergmm.hmm.decoding.lattice import Lattice, LatticeArrays
+from speakergmm.hmm.decoding.lattice import GraphPath, Lattice, LatticeArrays
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 
@@ -233,37 +232,21 @@ class _Search:
 
     def whole(self) -> DecodingResult:
         """Search the whole graph."""
-        graph, scaled = self.graph, np.ascontiguousarray(self.scaled)
-        if self.options.lattice_beam is not None:
-            arrays = self.exact.lattice(scaled, self.options.lattice_beam)
-            if arrays is not None:
-                return self._result(arrays, self.options, math.inf)
-        else:
-            arcs = self.exact.best_path(scaled)
-            if arcs is not None:
-                total = (
-                    graph.log_probability[arcs].sum()
-                    + graph.final_log_probability[graph.target[arcs[-1]]]
-                )
-                hypothesis = read_path(
-                    graph,
-                    self.densities,
-                    graph.input[arcs],
-                    graph.output[arcs],
-                    graph_total=float(total),
-                    acoustic_scale=self.scale,
-                )
-                return DecodingResult((hypothesis,), len(scaled), math.inf)
-        raise _no_path(graph, len(scaled))
+        scaled, beam = np.ascontiguousarray(self.scaled), self.options.lattice_beam
+        exact = self.exact
+        found = exact.best_path(scaled) if beam is None else exact.lattice(scaled, beam)
+        if found is None:
+            raise _no_path(self.graph, len(scaled))
+        return self._result(found, math.inf)
 
     def pruned(self) -> DecodingResult | None:
         """Search within the beam; None where that loses all paths, or the best of a lattice."""
         possible = np.maximum(self.scaled, _IMPOSSIBLE).astype(np.float32)
         inputs = np.take(possible, self.graph.columns, axis=1)
-        found = self._engine(inputs, replace(self.options, lattice_beam=None, n_best=1))
+        found = self._engine(inputs, None)
         if self.options.lattice_beam is None:
             return found
-        result = self._engine(inputs, self.options)
+        result = self._engine(inputs, self.options.lattice_beam)
         # At the same beam the engine's lattice search loses more paths than its other one, which
         # has an eye on the next frame when it prunes; asking for alternatives must not cost the
         # best words.
@@ -279,7 +262,7 @@ class _Search:
         return replace(result, hypotheses=(wanted, *others[: self.options.n_best - 1]))
 
     def _engine(
-        self, inputs: NDArray[np.float32], options: DecodingOptions
+        self, inputs: NDArray[np.float32], lattice_beam: float | None
     ) -> DecodingResult | None:
         """Let the engine search for the best path or a lattice; None where no end is reached."""
         import kaldi_decoder
@@ -288,7 +271,8 @@ class _Search:
 
         scores = kaldi_decoder.DecodableCtc(inputs)
         transducer = self.graph.kept(make_transducer)
-        if options.lattice_beam is None:
+        options = self.options
+        if lattice_beam is None:
             most = options.max_active
             decoder = kaldi_decoder.FasterDecoder(
                 transducer,
@@ -305,29 +289,30 @@ class _Search:
             found, path = decoder.get_best_path(True)
         else:
             config = kaldi_decoder.LatticeSimpleDecoderConfig(
-                beam=options.beam, lattice_beam=options.lattice_beam
+                beam=options.beam, lattice_beam=lattice_beam
             )
             decoder = kaldi_decoder.LatticeSimpleDecoder(transducer, config)
             if not decoder.decode(scores) or not math.isfinite(decoder.final_relative_cost()):
                 return None
             found, path = decoder.get_raw_lattice(True)
+        if not found:
+            return None
+        arrays = read_lattice(path)
         try:
-            return self._result(read_lattice(path), options, options.beam) if found else None
+            return self._result(
+                arrays.only_path() if lattice_beam is None else arrays, options.beam
+            )
         except NoPathError:  # what was left is impossible
             return None
 
-    def _result(
-        self, arrays: LatticeArrays, options: DecodingOptions, beam: float
-    ) -> DecodingResult:
-        n_frames = len(self.densities)
-        if options.lattice_beam is None:
-            hypothesis = read_single_path(
-                self.graph, self.densities, arrays, acoustic_scale=self.scale
-            )
-            return DecodingResult((hypothesis,), n_frames, beam)
-        lattice = Lattice.from_arrays(arrays, self.graph, self.densities, acoustic_scale=self.scale)
-        hypotheses = tuple(list_hypotheses(lattice, options.n_best))
-        return DecodingResult(hypotheses, n_frames, beam, lattice)
+    def _result(self, found: GraphPath | LatticeArrays, beam: float) -> DecodingResult:
+        graph, densities, scale = self.graph, self.densities, self.scale
+        if isinstance(found, GraphPath):
+            hypothesis = read_path(graph, found, densities, acoustic_scale=scale)
+            return DecodingResult((hypothesis,), len(densities), beam)
+        lattice = Lattice.from_arrays(found, graph, densities, acoustic_scale=scale)
+        hypotheses = tuple(list_hypotheses(lattice, self.options.n_best))
+        return DecodingResult(hypotheses, len(densities), beam, lattice)
 
 
 def _no_path(graph: DecodingGraph, n_frames: int) -> NoPathError:
