@@ -153,6 +153,7 @@ def _listed_words(
     path: Path, corpus: Corpus, data_dir: str | os.PathLike[str] | None
 ) -> dict[str, str]:
     words: dict[str, str] = {}
+    faults = FaultList(str(path), error=CorpusError, strict=True)
     rows = read_table(
         path,
         required=("path",),
@@ -166,11 +167,12 @@ def _listed_words(
             return _single_words(corpus, data_dir)  # files beside the recordings may say it
         said = split_words(row[column])
         if not said:
-            raise CorpusError(f"{shown(path)}:{line}: the column {column} is empty; name the word")
+            faults.add(line, f"the column {column} is empty; name the word")
         if column == "text" and len(said) > 1:
-            raise CorpusError(
-                f"{shown(path)}:{line}: {quoted(row[column])} is more than one word; models of "
-                "words need recordings of one each"
+            faults.add(
+                line,
+                f"{quoted(row[column])} is more than one word; models of words need recordings of "
+                "one each",
             )
         words[utterance.id] = " ".join(said)
     return words

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.hmm.decoding.lattice import Floats, Indices, Lattice, LatticePath
 
@@ -92,11 +93,9 @@ def path_of_words(lattice: Lattice, words: Sequence[int]) -> LatticePath | None:
         fronts.append((alpha, back))
         if word == 0:
             break
-        arcs = np.flatnonzero(lattice.output == word)
-        arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
+        arcs, reached = _arcs_of_word(lattice, word, alpha)
         if len(arcs) == 0:
             return None
-        reached = alpha[lattice.source[arcs]] + lattice.weight[arcs]
         order = np.lexsort((-reached, lattice.target[arcs]))
         nodes, chosen = np.unique(lattice.target[arcs][order], return_index=True)
         scores = reached[order][chosen]
@@ -123,11 +122,9 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     for word in words:
         alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
-        arcs = np.flatnonzero(lattice.output == word)
-        arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
+        arcs, reached = _arcs_of_word(lattice, word, alpha)
         if len(arcs) == 0:
             return -np.inf
-        reached = alpha[lattice.source[arcs]] + lattice.weight[arcs]
         nodes, place = np.unique(lattice.target[arcs], return_inverse=True)
         highest = np.full(len(nodes), -np.inf)
         np.maximum.at(highest, place, reached)
@@ -135,3 +132,10 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
     alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
     ends = alpha + lattice.final_weight
     return float(np.logaddexp.reduce(ends))
+
+
+def _arcs_of_word(lattice: Lattice, word: int, alpha: Floats) -> tuple[NDArray[np.intp], Floats]:
+    """Find the arcs that end a word behind nodes that are reached, and the scores behind them."""
+    arcs = np.flatnonzero(lattice.output == word)
+    arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
+    return arcs, alpha[lattice.source[arcs]] + lattice.weight[arcs]

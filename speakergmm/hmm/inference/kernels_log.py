@@ -101,13 +101,12 @@ def forward_log(
 def smooth_log(
     graph: LogGraph,
     alpha: Matrix[np.float64],
-    state_posteriors: FilledMatrix[np.float64],
-    pdf_posteriors: FilledMatrix[np.float64],
+    posteriors: FilledMatrix[np.float64],
     arc_counts: FilledVector[np.float64],
     entry_counts: FilledVector[np.float64],
     exit_counts: FilledVector[np.float64],
 ) -> None:
-    """Fill in what comes as zeros, the last five, by handing posteriors back.
+    """Fill in what comes as zeros, the last four, by handing posteriors back.
 
     What a frame hands to the one before it sums to one as it does itself, whatever digits the
     forward probabilities have left.
@@ -118,8 +117,8 @@ def smooth_log(
         Sorted by target, as the graph's arcs.
     alpha : array, shape (T, S)
         Logarithms of the forward probabilities, each frame's less a number of its own.
-    state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
-    pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
+    posteriors : array, shape (T, C)
+        In the columns that the graph has as its pdfs: of these, or of the states themselves.
     """
     pdf, incoming, source, log_prob, entry_state, entry_log_prob, exit_state, exit_log_prob = graph
     n_frames, n_states = alpha.shape
@@ -142,10 +141,7 @@ def smooth_log(
             if posterior < _NEGLIGIBLE:
                 now[j] = 0.0
                 continue
-            if len(state_posteriors):
-                state_posteriors[t, j] = posterior
-            if len(pdf_posteriors):
-                pdf_posteriors[t, pdf[j]] += posterior
+            posteriors[t, pdf[j]] += posterior
             if t == 0:
                 continue
             highest, total = -np.inf, 0.0

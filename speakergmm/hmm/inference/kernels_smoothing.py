@@ -63,13 +63,12 @@ def smooth(
     graph: ScaledGraph,
     sum_value: float,
     sum_level: int,
-    state_posteriors: FilledMatrix[np.float64],
-    pdf_posteriors: FilledMatrix[np.float64],
+    posteriors: FilledMatrix[np.float64],
     arc_counts: FilledVector[np.float64],
     entry_counts: FilledVector[np.float64],
     exit_counts: FilledVector[np.float64],
 ) -> None:
-    """Fill in what comes as zeros: the last five.
+    """Fill in what comes as zeros: the last four.
 
     Parameters
     ----------
@@ -77,16 +76,14 @@ def smooth(
         Forward probabilities.
     sum_value, sum_level : float, int
         Their sum over the exits.
-    state_posteriors : array, shape (T, S), or (0, S) where they are not wanted
-    pdf_posteriors : array, shape (T, P), or (0, P) where they are not wanted
+    posteriors : array, shape (T, C)
+        In the columns that the graph has as its pdfs: of these, or of the states themselves.
     arc_counts : array, shape (A,)
         Sorted by target, as the graph's arcs.
     """
     pdf, incoming, source, probability, probability_level, wide = graph[:6]
     entry_state, entry, entry_level, exit_state, exit_, exit_level = graph[6:]
     n_frames, n_states = values.shape
-    want_states = len(state_posteriors) > 0
-    want_pdfs = len(pdf_posteriors) > 0
     now = np.zeros(n_states)
     before = np.zeros(n_states)
     first: Number = n_states
@@ -113,10 +110,7 @@ def smooth(
                 now[j] = 0.0
             if posterior < NEGLIGIBLE:
                 continue
-            if want_states:
-                state_posteriors[t, j] = posterior
-            if want_pdfs:
-                pdf_posteriors[t, pdf[j]] += posterior
+            posteriors[t, pdf[j]] += posterior
             if t == 0:
                 continue
             begin, end = np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])

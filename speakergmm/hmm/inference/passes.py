@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from speakergmm.hmm.inference.graph import Floats, Graph, Indices
 
@@ -150,7 +151,9 @@ def _sum_scaled(
         from speakergmm.hmm.inference.kernels_smoothing import smooth
 
         counts = np.zeros(graph.n_arcs)
-        smooth(values, levels, scaled, value, sum_level, *_filled(found, wanted, counts))
+        results = (found.posteriors, counts, found.entries, found.exits)
+        of_columns = (_columns(graph, wanted), *scaled[1:])
+        smooth(values, levels, of_columns, value, sum_level, *results)
         found.arcs[incoming_arc] = counts
     return True
 
@@ -170,7 +173,8 @@ def _sum_log(
     if found.frame < n_frames or wanted == "sum":
         return
     counts = np.zeros(graph.n_arcs)
-    smooth_log(logs, alpha, *_filled(found, wanted, counts))
+    of_columns = (_columns(graph, wanted), *logs[1:])
+    smooth_log(of_columns, alpha, found.posteriors, counts, found.entries, found.exits)
     found.arcs[graph.structure.incoming_arc] = counts
 
 
@@ -242,11 +246,10 @@ def _room(n_rows: int, n_states: int) -> tuple[Floats, Indices]:
     return kept[0][:size].reshape(shape), kept[1][:size].reshape(shape)
 
 
-def _filled(found: Counts, wanted: Wanted, arc_counts: Floats) -> tuple[Floats, ...]:
-    """Give the arrays to fill in, of which those of states or of pdfs have no rows."""
-    nothing: Floats = np.zeros((0, 1))
-    both = (found.posteriors, nothing) if wanted == "states" else (nothing, found.posteriors)
-    return *both, arc_counts, found.entries, found.exits
+def _columns(graph: Graph, wanted: Wanted) -> NDArray[np.uint32]:
+    """Give the column of each state's posteriors."""
+    own = np.arange(graph.n_states, dtype=np.uint32)
+    return own if wanted == "states" else graph.structure.pdf
 
 
 def _in_logs(graph: Graph) -> LogGraph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.language.pronunciation import Pronunciation, symbol_fault
@@ -18,18 +18,13 @@ _SILENT_CATEGORIES = ("P", "Z", "Cf")
 
 
 def spell_words(
-    words: Iterable[str],
-    *,
-    digits: Literal["refuse", "keep"] = "refuse",
-    marks: Literal["attach", "drop"] = "attach",
-    fold_case: bool = True,
-    strict: bool = True,
+    words: Iterable[str], *, strict: bool = True, **options: Any
 ) -> dict[str, tuple[Pronunciation, ...]]:
     """Give each word that can be spelled its pronunciation; see `Lexicon.graphemes`."""
     spelled: dict[str, tuple[Pronunciation, ...]] = {}
     refused: list[str] = []
     for word in sorted(set(map(clean, words))):
-        units = spell(word, digits=digits, marks=marks, fold_case=fold_case)
+        units = spell(word, **options)
         if units is None or symbol_fault(word):
             refused.append(word)
         else:
