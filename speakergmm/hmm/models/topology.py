@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 
@@ -196,34 +196,20 @@ class Topology:
     def from_arcs(cls, n_states: int, arcs: list[tuple[int, int, float]]) -> Self:
         """Build from (source, target, probability), in any order."""
         source, target, probability = zip(*arcs, strict=True) if arcs else ((), (), ())
-        return cls(n_states, _ints(source), _ints(target), np.array(probability, np.float64))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return {
-            "n_states": self.n_states,
-            "source": self.source.tolist(),
-            "target": self.target.tolist(),
-            "probability": self.probability.tolist(),
-        }
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build from what `to_dict` gave, checked anew."""
-        return cls(
-            int(values["n_states"]),
-            _ints(values["source"]),
-            _ints(values["target"]),
-            np.asarray(values["probability"], np.float64),
-        )
+        ends = np.array(source, np.int32), np.array(target, np.int32)
+        return cls(n_states, *ends, np.array(probability, np.float64))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Topology):
-            return NotImplemented
-        return self.to_dict() == other.to_dict()
+        return isinstance(other, Topology) and self._content == other._content
 
     def __hash__(self) -> int:
-        return hash((self.n_states, self.source.tobytes(), self.target.tobytes()))
+        return hash(self._content)
+
+    @property
+    def _content(self) -> tuple[int, bytes, bytes, bytes]:
+        arrays = (self.source, self.target, self.probability)
+        source, target, probability = (array.tobytes() for array in arrays)
+        return self.n_states, source, target, probability
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.n_states, self.source, self.target, self.probability)
@@ -257,7 +243,3 @@ def _closure(start: int, arcs: list[tuple[int, int]]) -> set[int]:
         border = {target for source, target in arcs if source in border} - reached
         reached |= border
     return reached
-
-
-def _ints(values: ArrayLike) -> NDArray[np.int32]:
-    return np.asarray(values, np.int32)

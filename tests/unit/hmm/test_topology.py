@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from speakergmm import records
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import Topology
 from speakergmm.hmm.models.topology import ENTRY
@@ -93,10 +94,10 @@ def test_shortest_duration_is_that_of_trying(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_comes_back_from_a_dictionary_and_another_process(name):
+def test_comes_back_from_a_record_and_another_process(name):
     topology = ALL[name]
     for other in (
-        Topology.from_dict(topology.to_dict()),
+        records.unpack(Topology, records.pack(topology, kind="topology"), kind="topology"),
         pickle.loads(pickle.dumps(topology)),
     ):
         assert other == topology

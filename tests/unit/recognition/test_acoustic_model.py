@@ -273,11 +273,16 @@ CHANGES = {
     "a unit twice": lambda a, m: m["models"].update(units=["A"] * 5),
     "topologies of nothing": lambda a, m: m["models"].update(topologies=[]),
     "topologies that are text": lambda a, m: m["models"].update(topologies="left"),
-    "a topology without arcs": lambda a, m: m["models"]["topologies"][0].pop("source"),
-    "a topology with ragged arcs": lambda a, m: m["models"]["topologies"][0].update(
-        source=[[0], [1, 2]]
+    "a topology without arcs": lambda a, m: a.pop("models.topologies.0.source"),
+    "a topology with ragged arcs": lambda a, m: a.update(
+        {"models.topologies.0.source": a["models.topologies.0.source"][:-1]}
     ),
-    "a topology of huge numbers": lambda a, m: m["models"]["topologies"][0].update(source=[2**62]),
+    "a topology of huge numbers": lambda a, m: a.update(
+        {"models.topologies.0.source": np.array([2**62])}
+    ),
+    "a topology of numbers that wrap": lambda a, m: a.update(
+        {"models.topologies.0.source": a["models.topologies.0.source"].astype(np.int64) + 2**32}
+    ),
     "a unit of no topology": lambda a, m: m["models"].update(topology_of_unit=[0, 0, 0, 0, 9]),
     "tied covariances": lambda a, m: m["models"]["bank"].update(covariance_type="tied"),
     "unheard covariances": lambda a, m: m["models"]["bank"].update(covariance_type="banded"),
