@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import NDArray
 
 from speakergmm.containers import content_hash, load_arrays, pack_arrays, save_arrays, unpack_arrays
-from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
+from speakergmm.errors import (
+    InvalidInputError,
+    InvalidTypeError,
+    ModelFormatError,
+    SpeakerGmmError,
+)
 from speakergmm.record_fields import (
     Arrays,
     Given,
@@ -30,6 +35,7 @@ from speakergmm.record_fields import (
 )
 
 __all__ = [
+    "Filed",
     "Given",
     "Types",
     "digest",
@@ -164,3 +170,38 @@ def digest(*values: Any) -> str:
     arrays: Arrays = {}
     tree = encode_any(values, "", arrays)
     return content_hash(arrays, "digest", json.dumps(tree, sort_keys=True))
+
+
+class Filed:
+    """A base of models that are kept in files of their own."""
+
+    file_kind: ClassVar[str]
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Name the right call where a path is given."""
+        if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
+            raise InvalidTypeError(
+                f"found the path {os.fspath(given[0])!r}; {cls.__name__}.load(path) reads a model"
+            )
+        return super().__new__(cls)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to one file, whole or not at all.
+
+        Raises
+        ------
+        SpeakerGmmError
+            If the file can't be written; what stood there before is left as it was.
+        """
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote, and check it.
+
+        Raises
+        ------
+        ModelFormatError
+            If the file is no such model, is damaged, or of a newer format.
+        """
+        return load(cls, path)

@@ -22,9 +22,9 @@ from speakergmm.cli.options import (
 )
 from speakergmm.cli.output import counted, print_first_notes, print_line, print_note, print_table
 from speakergmm.cli.outputs import check_output
-from speakergmm.cli.recordings import OnCorpus, place_of, tell_notes
+from speakergmm.cli.recordings import place_of, tell_notes
 from speakergmm.cli.texts import case_of
-from speakergmm.cli.training import features_of, hmm_training_status, tell_trained
+from speakergmm.cli.training import TrainsUnits
 from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @command
-class TrainHmm(OnCorpus):
+class TrainHmm(TrainsUnits):
     """Train phone models on recordings and their transcripts, and write them to a file.
 
     Examples:
@@ -103,7 +103,7 @@ class TrainHmm(OnCorpus):
         said = self.transcripts_of(read, self.transcripts, case_of(self.case))
         tell_notes(said, read)
         words = self._lexicon(said)
-        features = features_of(self.features, self.rate, read)
+        features = self.features_of(read)
         problems = self._problems(read, said, words, features)
         unusable = unusable_utterances(problems)
 
@@ -111,30 +111,20 @@ class TrainHmm(OnCorpus):
             if unusable.keys().isdisjoint(affected):  # the list of problems has not said it
                 print_note(f"left out: {message}")
 
-        with hmm_training_status(self.iterations) as callback:
+        with self.training() as how:
             model = AcousticModel.train(
                 read,
                 said,
                 words,
                 self._options(features),
-                n_jobs=self.jobs,
-                strict=self.strict,
                 unusable=unusable,
                 on_skip=lambda skipped: note_skip(skipped.affected, skipped.message),
-                callback=callback,
-                checkpoint=self.checkpoint,
-                progress=not self.json,
+                **how,
             )
         model.save(self.output)
-        tell_trained(
-            model,
-            read,
-            self.output,
-            modelled=counted(len(model.models.units), "unit"),
-            heard="utterance",
-            json=self.json,
-            problems=[problem.to_dict() for problem in problems],
-        )
+        modelled = counted(len(model.models.units), "unit")
+        found = [problem.to_dict() for problem in problems]
+        self.tell(model, read, modelled=modelled, heard="utterance", problems=found)
         if UNKNOWN_WORD in model.lexicon and not self.json:
             print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
 

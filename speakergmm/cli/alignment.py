@@ -209,15 +209,16 @@ class Align(OnCorpus):
         except InsufficientDataError:
             if self.strict or done.evidence or not done.skipped:
                 raise
-            more = f" (and {len(done.skipped) - 1} more)" if len(done.skipped) > 1 else ""
-            raise InsufficientDataError(
-                f"no utterance could be aligned: {done.skipped[0].message}{more}"
-            ) from None
+            from speakergmm.text_files import and_more
+
+            reason = f"{done.skipped[0].message}{and_more(done.skipped)}"
+            raise InsufficientDataError(f"no utterance could be aligned: {reason}") from None
 
     def _with_words(self, model: AcousticModel, sentences: list[Transcript]) -> AcousticModel:
         """Give the model the words that are said; name those without a pronunciation."""
-        from speakergmm.hmm import Lexicon, Pronunciation
-        from speakergmm.hmm.language.graphemes import spell
+        from speakergmm.hmm import Lexicon
+        from speakergmm.recognition.inputs import as_lexicon
+        from speakergmm.recognition.text_words import spelled_out
 
         units = set(model.models.units)
         case = case_of(self.case)
@@ -226,11 +227,7 @@ class Align(OnCorpus):
             known = known.extended({model.unknown: model.lexicon[model.unknown]})
         listed = model.lexicon
         if self.lexicon is not None:
-            # As the model has it: AH0 or AH.
-            stress: Literal["keep", "fold"] = (
-                "keep" if any(unit[-1:].isdigit() for unit in units) else "fold"
-            )
-            listed = Lexicon.read(self.lexicon, stress=stress, case=case)
+            listed = as_lexicon(self.lexicon, units=units, case=case)
             # A dictionary of a whole language may have phones that no word here needs.
             spoken = {word for words in sentences for word in words}
             used = {word: listed[word] for word in sorted(spoken) if word in listed}
@@ -238,14 +235,7 @@ class Align(OnCorpus):
                 used.setdefault(model.unknown, known[model.unknown])
             known = Lexicon(used, listed.source) if used else listed
         if self.unknown == "graphemes":
-            spelled = {word: spell(word) for word in known.unknown(sentences)}
-            known = known.extended(
-                {
-                    word: (Pronunciation(letters),)
-                    for word, letters in spelled.items()
-                    if letters and units.issuperset(letters)
-                }
-            )
+            known = spelled_out(known, sentences, modelled=units)
         if outside := {} if model.unknown is not None else known.unknown(sentences):
             shown = [f"{word} ({count})" for word, count in outside.items()]
             more = len(shown) - _SHOWN_WORDS

@@ -8,14 +8,14 @@ from typing import Any
 from speakergmm.cli.options import (
     FEATURES_HELP,
     LARGEST_SEED,
+    Answers,
     CorpusArgument,
-    JsonOption,
     ModelOutput,
     argument,
     command,
     option,
 )
-from speakergmm.cli.output import counted, print_json, print_line, print_table
+from speakergmm.cli.output import counted, print_json, print_table
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import OnCorpus, passed_over
 from speakergmm.cli.training import training_status
@@ -59,23 +59,21 @@ class TrainUbm(OnCorpus):
                 callback=callback,
             )
         background.save(self.output)
-        if self.json:
-            print_json({"output": str(self.output), **passed_over(read), **background.info()})
-            return
         facts = background.provenance
-        print_line(
+        self.answer(
+            {"output": str(self.output), **passed_over(read), **background.info()},
             f"{self.output}: {counted(self.components, 'component')}, "
             f"{counted(background.mixture.n_features, 'feature')}, trained on "
             f"{counted(facts['n_frames'], 'frame')} of "
             f"{counted(facts['n_utterances'], 'recording')}, "
             f"{counted(facts['n_speakers'], 'named speaker')}; "
             f"{counted(len(facts['history']), 'iteration')} "
-            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}"
+            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}",
         )
 
 
 @command
-class Info:
+class Info(Answers):
     """Say what a model or store is, what it was made of, with which features, and when.
 
     Examples:
@@ -86,7 +84,6 @@ class Info:
     """
 
     file: Path = argument("Any file of speakergmm's: a model, a store.")
-    json: JsonOption = False
 
     def run(self) -> None:
         """Load the file and print what it says of itself."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.cli.hmm_demonstration import HmmDemonstration, print_hmm_demonstration
-from speakergmm.cli.options import LARGEST_SEED, JobsOption, JsonOption, command, option
+from speakergmm.cli.options import LARGEST_SEED, Answers, JobsOption, command, option
 from speakergmm.cli.output import print_json, print_line, print_note, print_table
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.training import training_status
@@ -25,7 +25,7 @@ _MARK = ".speakergmm-demo"
 
 
 @command
-class Demo:
+class Demo(Answers):
     """Train, enrol, verify, identify and report, on speech that is synthesised on the spot.
 
     Examples:
@@ -44,7 +44,6 @@ class Demo:
     hmm: bool = option(False, "Phone models instead: train, align, recognise words.")
     seed: int = option(0, "Seed of corpus, training and bootstrap.", min=0, max=LARGEST_SEED)
     jobs: JobsOption = 2
-    json: JsonOption = False
 
     def run(self) -> None:
         """Do one of the two main jobs in a folder of the demo's own."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.options import CaseOption, JsonOption, argument, command, option
-from speakergmm.cli.output import counted, print_json, print_line, print_note
+from speakergmm.cli.options import Answers, CaseOption, argument, command, option
+from speakergmm.cli.output import counted, print_note
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.texts import case_of, read_sentences
 from speakergmm.errors import InvalidInputError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @command
-class TrainLm:
+class TrainLm(Answers):
     """Estimate an n-gram language model from text and write it in the ARPA format.
 
     Examples:
@@ -44,7 +44,6 @@ class TrainLm:
     )
     case: CaseOption = "asis"
     test: Path | None = option(None, "Text, as TEXT, to measure the perplexity on.")
-    json: JsonOption = False
 
     def run(self) -> None:
         """Count the n-grams, write the model, and measure it where there is a text for that."""
@@ -90,28 +89,27 @@ class TrainLm:
         sentences: Sequence[Sequence[str]],
         measured: Perplexity | None,
     ) -> None:
-        if self.json:
-            print_json(
-                {
-                    "output": str(self.output),
-                    "order": self.order,
-                    "method": self.method,
-                    "n_sentences": len(sentences),
-                    "n_words": sum(map(len, sentences)),
-                    "n_ngrams": [len(group) for group in model.ngrams],
-                    "vocabulary_size": len(model.vocabulary),
-                    "digest": model.digest,
-                    "test": None if measured is None else measured.to_dict(),
-                }
-            )
-            return
         counts = ", ".join(f"{len(group):,} {n}-grams" for n, group in enumerate(model.ngrams, 1))
-        print_line(f"{self.output}: {counts} from {counted(len(sentences), 'sentence')}")
+        lines = [f"{self.output}: {counts} from {counted(len(sentences), 'sentence')}"]
         if measured is not None:
-            print_line(
+            lines.append(
                 f"perplexity {measured.perplexity:.2f} on {counted(measured.n_words, 'word')}, "
                 f"{measured.n_unknown} outside the vocabulary"
             )
+        self.answer(
+            {
+                "output": str(self.output),
+                "order": self.order,
+                "method": self.method,
+                "n_sentences": len(sentences),
+                "n_words": sum(map(len, sentences)),
+                "n_ngrams": [len(group) for group in model.ngrams],
+                "vocabulary_size": len(model.vocabulary),
+                "digest": model.digest,
+                "test": None if measured is None else measured.to_dict(),
+            },
+            *lines,
+        )
 
     def _vocabulary(self, words: Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:
         """Take the words of the lexicon, and the text's others unless one word stands for them."""

@@ -11,11 +11,14 @@ from __future__ import annotations
 import inspect
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar, dataclass_transform, get_type_hints
 
 import typer
+
+from speakergmm.cli.output import print_json, print_line
 
 C = TypeVar("C")
 
@@ -87,9 +90,10 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
 
 
 def _own_first(kind: type[Command]) -> list[Field[Any]]:
-    """List the fields, what a command shares with others after its own."""
+    """List the fields: a command's own as it declares them, then what it shares with others."""
+    own = list(vars(kind)["__annotations__"])
     given = fields(kind)  # type: ignore[arg-type] # commands are dataclasses
-    return sorted(given, key=lambda each: each.name not in vars(kind)["__annotations__"])
+    return sorted(given, key=lambda each: own.index(each.name) if each.name in own else len(own))
 
 
 def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:
@@ -188,3 +192,18 @@ JobsOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
 ]
+
+
+@command
+class Answers:
+    """A command that answers with one JSON document or with text."""
+
+    json: JsonOption = False
+
+    def answer(self, document: Mapping[str, Any] | Sequence[Any], *lines: str) -> None:
+        """Print a document where JSON is asked for, and lines of text elsewhere."""
+        if self.json:
+            print_json(document)
+            return
+        for line in lines:
+            print_line(line)

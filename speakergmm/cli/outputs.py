@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import check_writable, kind_of, open_regular
 
-Kind = Literal[
-    "model",
-    "acoustic model",
-    "word models",
-    "language model",
-    "scores",
-    "report",
-    "settings",
-    "recognition",
-]
-_NAMES: dict[Kind, str] = {
+_NAMES = {
     "model": "a background model",
     "acoustic model": "an acoustic model of phones",
     "word models": "an acoustic model of words",
@@ -28,19 +18,34 @@ _NAMES: dict[Kind, str] = {
     "settings": "the settings of scores",
     "recognition": "JSON of what was recognised",
 }
+# What the header of a model says: the kind of the file, and what its units are.
+_MODELS = {
+    "model": ("background model", None),
+    "acoustic model": ("acoustic model", "phone"),
+    "word models": ("acoustic model", "word"),
+}
+# How other files begin.
+_BEGINS: dict[str, Callable[[bytes], bool]] = {
+    "language model": lambda start: start.startswith(b"\x1f\x8b") or b"\\data\\" in start,
+    # A list of trials begins with the same two columns.
+    "scores": lambda start: start.startswith(b"model\tpath\tscore\t"),
+    "report": lambda start: b'content="speakergmm"' in start,
+    "settings": lambda start: b'"scores_sha256"' in start,
+    "recognition": lambda start: start.startswith(b'{\n "model": ') and b'"model_digest"' in start,
+}
 
 
-def check_output(path: Path, kind: Kind) -> None:
+def check_output(path: Path, kind: str) -> None:
     """Refuse an output before the work of an hour is done, not after it.
 
     Parameters
     ----------
     path : Path
         What the command would write.
-    kind : Kind
-        What it would write there; an older file of that kind, or an empty one, is replaced.
-        Acoustic models of phones, from ``train-hmm``, and of words, from ``train-words``, don't
-        replace each other.
+    kind : str
+        What it would write there, of `_NAMES`; an older file of that kind, or an empty one, is
+        replaced. Acoustic models of phones, from ``train-hmm``, and of words, from
+        ``train-words``, don't replace each other.
 
     Raises
     ------
@@ -54,30 +59,15 @@ def check_output(path: Path, kind: Kind) -> None:
     check_writable(path)
 
 
-def _holds(path: Path, kind: Kind) -> bool:
-    if kind in ("model", "acoustic model", "word models"):
-        return _model_kind(path) == kind
-    with open_regular(path) as file:
-        start = file.read(4096)
-    if kind == "scores":  # a list of trials begins with the same two columns
-        return start.startswith(b"model\tpath\tscore\t")
-    if kind == "language model":  # compressed or not
-        return start.startswith(b"\x1f\x8b") or b"\\data\\" in start
-    if kind == "recognition":
-        return start.startswith(b'{\n "model": ') and b'"model_digest"' in start
-    return {"report": b'content="speakergmm"', "settings": b'"scores_sha256"'}[kind] in start
+def _holds(path: Path, kind: str) -> bool:
+    if kind not in _MODELS:
+        with open_regular(path) as file:
+            return _BEGINS[kind](file.read(4096))
 
-
-def _model_kind(path: Path) -> Kind | None:
     from speakergmm.containers import read_header
 
     try:
         header = read_header(path)
     except SpeakerGmmError:
-        return None
-    if header["kind"] == "background model":
-        return "model"
-    if header["kind"] != "acoustic model":
-        return None
-    is_of_words = header["metadata"].get("unit_kind") == "word"
-    return "word models" if is_of_words else "acoustic model"
+        return False
+    return (header["kind"], header["metadata"].get("unit_kind")) == _MODELS[kind]

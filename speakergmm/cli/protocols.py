@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speakergmm.cli.options import ExactOption, JobsOption, JsonOption, argument, command, option
+from speakergmm.cli.options import Answers, ExactOption, JobsOption, argument, command, option
 from speakergmm.cli.output import print_json, print_line, print_warnings
 from speakergmm.cli.outputs import check_output
 
 
 @command
-class RunProtocol:
+class RunProtocol(Answers):
     """Enrol a protocol's models, score its trials, and write the scores.
 
     Examples:
@@ -31,7 +31,6 @@ class RunProtocol:
     exact: ExactOption = False
     strict: bool = option(False, "Stop at the first bad recording.")
     jobs: JobsOption = 1
-    json: JsonOption = False
 
     def run(self) -> None:
         """Score the trials, and write with the scores how they were made."""
@@ -67,21 +66,19 @@ class RunProtocol:
             top_c=top_c,
         )
         write_settings(settings, self.output, made)
-        if self.json:
-            print_json(
-                {
-                    "output": str(self.output),
-                    "split": self.split,
-                    "n_trials": len(scores),
-                    "notes": list(lists.notes),
-                }
-            )
-        else:
-            print_line(f"{self.output}: {len(scores)} scores of the {self.split} trials")
+        self.answer(
+            {
+                "output": str(self.output),
+                "split": self.split,
+                "n_trials": len(scores),
+                "notes": list(lists.notes),
+            },
+            f"{self.output}: {len(scores)} scores of the {self.split} trials",
+        )
 
 
 @command
-class Evaluate:
+class Evaluate(Answers):
     """Compute EER, minDCF and identification accuracy of scores, with 95 % intervals.
 
     Examples:
@@ -102,7 +99,6 @@ class Evaluate:
         1000, "Bootstrap replicates over speakers; 0 for no intervals.", "--n-bootstrap", min=0
     )
     seed: int = option(0, "Seed of the bootstrap.", min=0)
-    json: JsonOption = False
 
     def run(self) -> None:
         """Evaluate the scores, and write a report where one is asked for."""

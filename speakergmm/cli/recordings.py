@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.cli.options import (
+    Answers,
     DataOption,
     JobsOption,
-    JsonOption,
     SpeakerPatternOption,
     command,
 )
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
 
 @command
-class OnCorpus:
+class OnCorpus(Answers):
     """Options of commands on a corpus, and how they read it."""
 
     data_dir: DataOption = None
     speaker_pattern: SpeakerPatternOption = None
     jobs: JobsOption = 1
-    json: JsonOption = False
 
     def open_corpus(self, path: Path, *, strict: bool = True) -> Corpus:
         """Read a corpus, and say what was passed over in it."""

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from speakergmm.cli.options import (
+    Answers,
     ExactOption,
-    JsonOption,
     SpeakerArgument,
     StoreArgument,
     argument,
@@ -26,7 +26,7 @@ from speakergmm.errors import StoreError
 
 
 @command
-class Enroll:
+class Enroll(Answers):
     """Enrol a speaker from recordings; more recordings can be added later.
 
     Examples:
@@ -45,7 +45,6 @@ class Enroll:
     relevance: float | None = option(
         None, "Relevance factor of a new store, in frames (default: 3).", "--relevance-factor"
     )
-    json: JsonOption = False
 
     def run(self) -> None:
         """Add the recordings to the store, which is made where there is none."""
@@ -68,18 +67,16 @@ class Enroll:
                 "a new store; no threshold is built in: measure the error rates of yours on "
                 "trials of your own kind (speakergmm run-protocol, evaluate)"
             )
-        if self.json:
-            print_json(report.to_dict())
-        else:
-            print_line(
-                f"{report.speaker}: added {counted(len(self.wavs), 'recording')}, "
-                f"{report.added_seconds:.1f} s of speech; {report.total_seconds:.1f} s in "
-                f"{counted(report.n_sessions, 'recording')} in all"
-            )
+        self.answer(
+            report.to_dict(),
+            f"{report.speaker}: added {counted(len(self.wavs), 'recording')}, "
+            f"{report.added_seconds:.1f} s of speech; {report.total_seconds:.1f} s in "
+            f"{counted(report.n_sessions, 'recording')} in all",
+        )
 
 
 @command
-class Verify:
+class Verify(Answers):
     """Is it this speaker? The score is the average log-likelihood ratio per frame of speech.
 
     Examples:
@@ -98,7 +95,6 @@ class Verify:
         "the error rates it has, on trials of your own kind: run-protocol, evaluate.",
     )
     exact: ExactOption = False
-    json: JsonOption = False
 
     def run(self) -> None:
         """Score the recording, and decide where a threshold is given."""
@@ -107,17 +103,17 @@ class Verify:
         top_c = None if self.exact else 5
         with SpeakerStore.open(self.store) as store:
             result = store.verify(self.speaker, self.wav, top_c=top_c, threshold=self.threshold)
-        if self.json:
-            print_json(result.to_dict())
-            return
         decision = ""
         if result.decision is not None:
             decision = f"  {'yes' if result.decision else 'no'} (threshold {self.threshold:g})"
-        print_line(f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}")
+        self.answer(
+            result.to_dict(),
+            f"{result.score:+.4f}  {result.speech_seconds:.2f} s of speech{decision}",
+        )
 
 
 @command
-class Identify:
+class Identify(Answers):
     """Who is this? Ranks the store's speakers by average log-likelihood ratio.
 
     Examples:
@@ -132,7 +128,6 @@ class Identify:
     top: int = option(5, "How many of the best speakers to list.", min=1)
     threshold: float | None = option(None, "Answer 'unknown' if the best score lies below this.")
     exact: ExactOption = False
-    json: JsonOption = False
 
     def run(self) -> None:
         """Score the recordings against all speakers, and answer where a threshold is given."""
@@ -160,7 +155,7 @@ class Identify:
 
 
 @command
-class Speakers:
+class Speakers(Answers):
     """List the speakers of a store.
 
     Example:
@@ -169,7 +164,6 @@ class Speakers:
     """
 
     store: StoreArgument
-    json: JsonOption = False
 
     def run(self) -> None:
         """Print a row for each speaker."""
@@ -192,7 +186,7 @@ class Speakers:
 
 
 @command
-class Remove:
+class Remove(Answers):
     """Erase a speaker and all data of the speaker from a store for good; there is no way back.
 
     Example:
@@ -202,7 +196,6 @@ class Remove:
 
     store: StoreArgument
     speaker: SpeakerArgument
-    json: JsonOption = False
 
     def run(self) -> None:
         """Erase the speaker."""
@@ -210,7 +203,4 @@ class Remove:
 
         with SpeakerStore.open(self.store) as store:
             store.remove(self.speaker)
-        if self.json:
-            print_json({"removed": self.speaker})
-        else:
-            print_line(f"{self.speaker}: erased from {self.store}")
+        self.answer({"removed": self.speaker}, f"{self.speaker}: erased from {self.store}")

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.output import counted, print_json, print_line
-from speakergmm.cli.recordings import names_of, passed_over
+from speakergmm.cli.options import (
+    CheckpointOption,
+    IterationsOption,
+    ModelOutput,
+    RateOption,
+    command,
+)
+from speakergmm.cli.output import counted
+from speakergmm.cli.recordings import OnCorpus, names_of, passed_over
 from speakergmm.progress import status
 
 if TYPE_CHECKING:
@@ -43,56 +49,57 @@ def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState],
         yield show
 
 
-def features_of(name: str, rate: int | None, corpus: Corpus) -> FeatureConfig:
-    """Load the features of phones or words, at the rate that is asked for or suits a corpus."""
-    from speakergmm.features import FeatureConfig
-    from speakergmm.recognition.features import suited_rate
+@command
+class TrainsUnits(OnCorpus):
+    """What commands that train models of phones or words share."""
 
-    config = FeatureConfig.load(name)
-    if rate is not None or name == "hmm":
-        config = config.replace(sample_rate=rate or suited_rate(corpus.utterances))
-    return config
+    output: ModelOutput
+    features: str
+    iterations: IterationsOption
+    rate: RateOption
+    checkpoint: CheckpointOption
+    strict: bool
 
+    def features_of(self, corpus: Corpus) -> FeatureConfig:
+        """Load the features, at the rate that is asked for or suits a corpus."""
+        from speakergmm.features import FeatureConfig
+        from speakergmm.recognition.features import suited_rate
 
-def tell_trained(
-    model: AcousticModel,
-    corpus: Corpus,
-    output: Path,
-    *,
-    modelled: str,
-    heard: str,
-    json: bool,
-    **more: Any,
-) -> None:
-    """Say what a model of phones or words was trained on, and how well it describes it.
+        config = FeatureConfig.load(self.features)
+        if self.rate is not None or self.features == "hmm":
+            config = config.replace(sample_rate=self.rate or suited_rate(corpus.utterances))
+        return config
 
-    Parameters
-    ----------
-    model : AcousticModel
-    corpus : Corpus
-        With what was left out of it.
-    output : Path
-        Where the model was written.
-    modelled : str
-        What the model is of, counted.
-    heard : str
-        The noun for what it was trained on.
-    json : bool
-        Print a document, with `more`, in place of a line.
-    **more
-        Further entries of the document.
-    """
-    facts = model.provenance
-    n_used, n_given = facts["n_utterances"], len(names_of(corpus))
-    if json:
-        document = {"output": str(output), "n_left_out": n_given - n_used, **passed_over(corpus)}
-        print_json({**document, **more, **model.info()})
-        return
-    left_out = f"; {n_given - n_used:,} of {n_given:,} left out" if n_used < n_given else ""
-    print_line(
-        f"{output}: {modelled}, {counted(model.models.n_components, 'Gaussian')}, trained on "
-        f"{counted(n_used, heard)} ({facts['seconds'] / 60:.1f} minutes) of "
-        f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
-        f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
-        f"digest {model.digest[:12]}{left_out}"
-    )
+    @contextlib.contextmanager
+    def training(self) -> Iterator[dict[str, Any]]:
+        """Show how training goes on; yields the keywords that say how to run it."""
+        with hmm_training_status(self.iterations) as callback:
+            yield {
+                "n_jobs": self.jobs,
+                "strict": self.strict,
+                "callback": callback,
+                "checkpoint": self.checkpoint,
+                "progress": not self.json,
+            }
+
+    def tell(
+        self, model: AcousticModel, corpus: Corpus, *, modelled: str, heard: str, **more: Any
+    ) -> None:
+        """Say what was trained on what, with more for JSON."""
+        facts = model.provenance
+        n_used, n_given = facts["n_utterances"], len(names_of(corpus))
+        left_out = f"; {n_given - n_used:,} of {n_given:,} left out" if n_used < n_given else ""
+        self.answer(
+            {
+                "output": str(self.output),
+                "n_left_out": n_given - n_used,
+                **passed_over(corpus),
+                **more,
+                **model.info(),
+            },
+            f"{self.output}: {modelled}, {counted(model.models.n_components, 'Gaussian')}, trained "
+            f"on {counted(n_used, heard)} ({facts['seconds'] / 60:.1f} minutes) of "
+            f"{counted(facts['n_speakers'], 'named speaker')}; log-likelihood "
+            f"{facts['history'][-1]['log_likelihood'] or float('nan'):.3f} a frame, "
+            f"digest {model.digest[:12]}{left_out}",
+        )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm.cli.options import (
+    Answers,
     CaseOption,
-    JsonOption,
     SpeakerPatternOption,
     argument,
     command,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @command
-class ScoreTranscripts:
+class ScoreTranscripts(Answers):
     """Count word or phone errors, with intervals over speakers.
 
     Nothing is normalised unless asked. Utterances that HYP lacks count as deleted whole.
@@ -65,7 +65,6 @@ class ScoreTranscripts:
     bootstrap: int = option(1000, "Resamples.", "--n-bootstrap", min=2)
     seed: int = option(0, "Of the resampling.")
     confusions: int = option(20, "How many confusions to list.", min=0)
-    json: JsonOption = False
 
     def run(self) -> None:
         """Read both sides, count the errors and print them."""

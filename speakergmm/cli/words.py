@@ -18,13 +18,12 @@ from speakergmm.cli.options import (
 )
 from speakergmm.cli.output import counted, print_note, print_warnings
 from speakergmm.cli.outputs import check_output
-from speakergmm.cli.recordings import OnCorpus
-from speakergmm.cli.training import features_of, hmm_training_status, tell_trained
+from speakergmm.cli.training import TrainsUnits
 from speakergmm.errors import InvalidInputError
 
 
 @command
-class TrainWords(OnCorpus):
+class TrainWords(TrainsUnits):
     """Train a model for each word on recordings of one word each, and write them to a file.
 
     Examples:
@@ -70,7 +69,7 @@ class TrainWords(OnCorpus):
         check_output(self.output, "word models")
         read = read_words(self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern)
         print_warnings(read.corpus.notes)
-        config = features_of(self.features, self.rate, read.corpus)
+        config = self.features_of(read.corpus)
         if self.normalisation == "speaker" and not read.corpus.speakers:
             raise InvalidInputError(
                 "--normalisation speaker needs speakers: a column speaker, or --speaker-pattern"
@@ -84,28 +83,18 @@ class TrainWords(OnCorpus):
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )
-        with hmm_training_status(self.iterations) as callback:
+        with self.training() as how:
             model = train_word_models(
                 read.corpus,
                 read.words,
                 options,
-                n_jobs=self.jobs,
-                strict=self.strict,
                 on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
-                callback=callback,
-                checkpoint=self.checkpoint,
-                progress=not self.json,
+                **how,
             )
         model.save(self.output)
-        tell_trained(
-            model,
-            read.corpus,
-            self.output,
-            modelled=counted(len(model.lexicon), "word"),
-            heard="recording",
-            json=self.json,
-            words=list(read.vocabulary),
-        )
+        modelled = counted(len(model.lexicon), "word")
+        words = list(read.vocabulary)
+        self.tell(model, read.corpus, modelled=modelled, heard="recording", words=words)
 
 
 def _factors(text: str) -> tuple[float, ...]:

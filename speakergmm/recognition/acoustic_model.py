@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -17,7 +16,6 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InvalidInputError,
-    InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
 from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AcousticModel(SpeaksWords):
+class AcousticModel(SpeaksWords, records.Filed):
     """Phone or word models and everything needed to use them on recordings.
 
     Parameters
@@ -95,14 +93,6 @@ class AcousticModel(SpeaksWords):
             )
         if self.unknown is not None and self.unknown not in self.lexicon:
             raise InvalidInputError(f"the unknown word {self.unknown!r} is not in the lexicon")
-
-    def __new__(cls, *given: Any, **named: Any) -> AcousticModel:
-        """Name the right call where a path is given."""
-        if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
-            raise InvalidTypeError(
-                f"got the path {os.fspath(given[0])!r}; AcousticModel.load(path) reads a model"
-            )
-        return super().__new__(cls)
 
     @classmethod
     def train(
@@ -227,27 +217,6 @@ class AcousticModel(SpeaksWords):
                 zip(archive.utterances, archive.grids, strict=True)
             ):
                 yield utterance, archive[place], grid
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one file, whole or not at all.
-
-        Raises
-        ------
-        SpeakerGmmError
-            If the file can't be written; what stood there before is left as it was.
-        """
-        records.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> AcousticModel:
-        """Read a model that `save` wrote, and check it.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is not an acoustic model, is damaged, or of a newer format.
-        """
-        return records.load(cls, path)
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:

@@ -341,8 +341,14 @@ def _odd_durations(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
     usual = {label: _centre(values) for label, values in by_phone.items()}
     result = np.zeros(len(items))
     for place, item in enumerate(items):
-        odd = sorted((abs(d) for _, d in _phone_deviations(item, usual)), reverse=True)[:3]
-        result[place] = sum(max(0.0, value - 2.0) for value in odd)
+        odd = sorted(
+            (
+                abs(math.log(frames) - usual[label][0]) / usual[label][1]
+                for label, frames, _ in item.phones
+            ),
+            reverse=True,
+        )
+        result[place] = sum(max(0.0, value - 2.0) for value in odd[:3])
     return result
 
 
@@ -354,16 +360,6 @@ def _centre(values: list[float]) -> tuple[float, float]:
     spread = _GAUSSIAN * float(np.median(np.abs(np.array(values) - middle)))
     # Durations are whole frames: two that differ by a tenth are hardly different.
     return middle, max(spread, 0.1)
-
-
-def _phone_deviations(
-    item: UtteranceEvidence, usual: dict[str, tuple[float, float]]
-) -> list[tuple[int, float]]:
-    result = []
-    for place, (label, frames, _) in enumerate(item.phones):
-        middle, spread = usual[label]
-        result.append((place, (math.log(frames) - middle) / spread))
-    return result
 
 
 def _loud_outside(aligned: AlignedUtterance, inside: NDArray[np.bool_]) -> float:

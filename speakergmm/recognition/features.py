@@ -161,6 +161,24 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
             self._moments.setdefault(group, Moments()).add(values)
 
 
+class JoinedFeatures(Sequence[NDArray[np.float32]]):
+    """Features of several archives, one after the other; and whose they are."""
+
+    def __init__(self, archives: Sequence[FeatureArchive]) -> None:
+        self.utterances = tuple(u for archive in archives for u in archive.utterances)
+        self.grids = tuple(grid for archive in archives for grid in archive.grids)
+        self.n_frames = sum(archive.n_frames for archive in archives)
+        self.n_constant = sum(archive.n_constant for archive in archives)
+        self._places = [(a, place) for a in archives for place in range(len(a))]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, place: Any) -> Any:
+        archive, within = self._places[place]
+        return archive[within]
+
+
 def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> int:
     """Count the frames that repeat the one before: those of digital silence.
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm.models.bank import MixtureBank
@@ -14,6 +12,7 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.phone_training import survey
 from speakergmm.moments import Moments
+from speakergmm.recognition.features import JoinedFeatures
 
 # Part of all frames that is digital silence from which on silence starts from quiet frames. In
 # LibriSpeech's training part it is 0.0014, in 2 of 251 recordings more than a tenth of a second.
@@ -27,26 +26,8 @@ _QUIET = 0.1
 _LEAST_WIDTH = 0.5
 
 
-class CountedFrames(Protocol):
-    """Frames of utterances, of which it is known how many are digital silence."""
-
-    @property
-    def n_frames(self) -> int:
-        """Frames of all utterances."""
-
-    @property
-    def n_constant(self) -> int:
-        """Frames of digital silence among them."""
-
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-
-    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
-        """Frames (T, D) of one utterance, in feature units."""
-
-
 def flat_models(
-    frames: CountedFrames,
+    frames: JoinedFeatures,
     topologies: Mapping[str, Topology],
     config: FeatureConfig,
     *,
@@ -61,7 +42,7 @@ def flat_models(
 
     Parameters
     ----------
-    frames : CountedFrames
+    frames : JoinedFeatures
     topologies : mapping of str to Topology
         Of each unit.
     config : FeatureConfig
@@ -96,6 +77,6 @@ def flat_models(
     )
 
 
-def starts_from_quiet(frames: CountedFrames, config: FeatureConfig) -> bool:
+def starts_from_quiet(frames: JoinedFeatures, config: FeatureConfig) -> bool:
     """Whether there is so much digital silence that `flat_models` tells silence its sound."""
     return config.energy != "none" and frames.n_constant >= _LEAST_SHARE * max(frames.n_frames, 1)

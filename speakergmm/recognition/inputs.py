@@ -9,11 +9,14 @@ from speakergmm.corpora import read_transcripts
 from speakergmm.corpora.given import AnyPath, is_path, refused
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.words import split_words
+from speakergmm.words import Case, split_words
 
 
 def as_lexicon(
-    given: Lexicon | AnyPath | Mapping[str, Any], *, units: Iterable[str] = ()
+    given: Lexicon | AnyPath | Mapping[str, Any],
+    *,
+    units: Iterable[str] = (),
+    case: Case | None = None,
 ) -> Lexicon:
     """Return a lexicon, read the one that lies at a path, or make one of a dictionary.
 
@@ -23,12 +26,14 @@ def as_lexicon(
         A mapping as `Lexicon.from_dict` takes it.
     units : iterable of str
         Names of a model's units, whose stress digits a file's phones then keep, too.
+    case : {"upper", "lower"}, optional
+        That a file's words are brought to.
     """
     if isinstance(given, Lexicon):
         return given
     if is_path(given):
         keeps = any(unit[-1:].isdigit() for unit in units)
-        return Lexicon.read(given, stress="keep" if keeps else "fold")
+        return Lexicon.read(given, stress="keep" if keeps else "fold", case=case)
     if isinstance(given, Mapping):
         return Lexicon.from_dict(given)
     raise refused(given, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")

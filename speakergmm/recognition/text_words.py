@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Container, Iterable, Iterator, Mapping, Set
 
 from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
@@ -14,16 +14,25 @@ from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
-from speakergmm.words import case_hint, fold
+from speakergmm.words import Sentences, case_hint, fold
 
 PUNCTUATION = ".,;:!?\"'()[]{}-\u2018\u2019\u201c\u201d\u00ab\u00bb\u2026\u2013\u2014"
 
 
-def spelled_out(lexicon: Lexicon, transcripts: Mapping[str, Sequence[str]]) -> Lexicon:
-    """Give words outside the lexicon their letters; those that can't be spelled stay outside."""
+def spelled_out(
+    lexicon: Lexicon, transcripts: Sentences, *, modelled: Set[str] | None = None
+) -> Lexicon:
+    """Give words outside the lexicon their letters, where there is a model of each.
+
+    Those that can't be spelled stay outside.
+    """
     spelled = {word: spell(word) for word in lexicon.unknown(transcripts)}
     return lexicon.extended(
-        {word: (Pronunciation(units),) for word, units in spelled.items() if units}
+        {
+            word: (Pronunciation(letters),)
+            for word, letters in spelled.items()
+            if letters and (modelled is None or modelled >= set(letters))
+        }
     )
 
 

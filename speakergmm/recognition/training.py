@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
@@ -26,7 +25,7 @@ from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.features import FeatureArchive
+from speakergmm.recognition.features import FeatureArchive, JoinedFeatures
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.graphs import SilenceModel, WordModels
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
@@ -227,7 +226,7 @@ class FlatStart:
                     for warp in frequency_warps
                 )
             ]
-            frames = _Joined(archives)
+            frames = JoinedFeatures(archives)
             start = self._flat_models(frames, options, config)
             schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
             trained = self._train_embedded(frames, start, schedule, options.seed, run, skips)
@@ -270,7 +269,7 @@ class FlatStart:
         return usable
 
     def _flat_models(
-        self, frames: _Joined, options: TrainingOptions, config: FeatureConfig
+        self, frames: JoinedFeatures, options: TrainingOptions, config: FeatureConfig
     ) -> WordModels:
         """Models to begin with, of all units that the transcripts may need."""
         said = {word for u in frames.utterances for word in self.said[u.id]}
@@ -284,7 +283,7 @@ class FlatStart:
 
     def _train_embedded(
         self,
-        frames: _Joined,
+        frames: JoinedFeatures,
         start: WordModels,
         schedule: TrainingSchedule,
         seed: int,
@@ -316,26 +315,8 @@ class FlatStart:
         return trained
 
 
-class _Joined(Sequence[NDArray[np.float32]]):
-    """Features of several archives, one after the other; and whose they are."""
-
-    def __init__(self, archives: Sequence[FeatureArchive]) -> None:
-        self.utterances = tuple(u for archive in archives for u in archive.utterances)
-        self.grids = tuple(grid for archive in archives for grid in archive.grids)
-        self.n_frames = sum(archive.n_frames for archive in archives)
-        self.n_constant = sum(archive.n_constant for archive in archives)
-        self._places = [(a, place) for a in archives for place in range(len(a))]
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def __getitem__(self, place: Any) -> Any:
-        archive, within = self._places[place]
-        return archive[within]
-
-
 def _facts_of(
-    frames: _Joined,
+    frames: JoinedFeatures,
     archive: FeatureArchive,
     trained: TrainingResult,
     skipped: Sequence[SkippedRecording],
@@ -365,7 +346,7 @@ def _facts_of(
 
 
 def _skip_unfit(
-    frames: _Joined,
+    frames: JoinedFeatures,
     graphs: Sequence[UtteranceGraph],
     schedule: TrainingSchedule,
     skips: UtteranceSkips,

@@ -1,7 +1,6 @@
 """The background model: a mixture of many speakers' speech, and the features it was trained on."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +40,7 @@ class BackgroundWarning(UserWarning):
 
 
 @dataclass(frozen=True, eq=False)
-class BackgroundModel:
+class BackgroundModel(records.Filed):
     """A universal background model (UBM) and everything needed to use it.
 
     Parameters
@@ -74,14 +73,6 @@ class BackgroundModel:
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
                 f"configuration makes {n_features}"
             )
-
-    def __new__(cls, *given: Any, **named: Any) -> "BackgroundModel":
-        """Name the right call where a path is given."""
-        if len(given) == 1 and not named and isinstance(given[0], str | os.PathLike):
-            raise InvalidTypeError(
-                f"found the path {os.fspath(given[0])!r}; BackgroundModel.load(path) reads a model"
-            )
-        return super().__new__(cls)
 
     @cached_property
     def digest(self) -> str:
@@ -184,27 +175,6 @@ class BackgroundModel:
             "history": [float(value) for value in fitted.objectives],
         }
         return cls(fitted.model, config, provenance)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to one file, whole or not at all.
-
-        Raises
-        ------
-        SpeakerGmmError
-            If the file can't be written; what stood there before is left as it was.
-        """
-        records.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "BackgroundModel":
-        """Read a model that `save` wrote, and check it.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is not a background model, is damaged, or of a newer format.
-        """
-        return records.load(cls, path)
 
     def to_bytes(self) -> bytes:
         """Return what `save` would write."""

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
@@ -16,6 +16,8 @@ from speakergmm.speakers.integrity import Ledger
 from speakergmm.speakers.tables import SCHEMA
 from speakergmm.speakers.values import StoreFile
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
+
+Filled = TypeVar("Filled")
 
 SCHEMA_VERSION = 3
 
@@ -73,10 +75,8 @@ def check_place(path: Path) -> None:
 
 
 def create_database(
-    path: Path,
-    meta: dict[str, bytes | str],
-    fill: Callable[[Ledger], object] | None = None,
-) -> None:
+    path: Path, meta: dict[str, bytes | str], fill: Callable[[Ledger], Filled]
+) -> Filled:
     """Make a new store, whole or not at all, never over an existing file.
 
     Only its owner can read it, whatever the process's mask says: it holds biometric data.
@@ -86,8 +86,13 @@ def create_database(
     path : Path
     meta : dict
         Rows of the table of that name.
-    fill : callable, optional
+    fill : callable
         Writes further rows; if it raises, no store is made.
+
+    Returns
+    -------
+    object
+        What `fill` returned.
 
     Raises
     ------
@@ -105,8 +110,9 @@ def create_database(
         try:
             connected = connect(path, os.fspath(temporary))
             with contextlib.closing(connected) as file:
-                _build(file, meta, fill)
+                filled = _build(file, meta, fill)
             _put_in_place(temporary, path)
+            return filled
         finally:
             for suffix in ("-wal", "-shm"):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
@@ -120,10 +126,8 @@ def connect(path: Path, address: str, **options: Any) -> StoreFile:
 
 
 def _build(
-    file: StoreFile,
-    meta: dict[str, bytes | str],
-    fill: Callable[[Ledger], object] | None,
-) -> None:
+    file: StoreFile, meta: dict[str, bytes | str], fill: Callable[[Ledger], Filled]
+) -> Filled:
     file.execute("PRAGMA page_size = 4096")
     file.execute("PRAGMA auto_vacuum = NONE")
     file.execute(f"PRAGMA application_id = {_UNFINISHED_ID}")
@@ -136,12 +140,12 @@ def _build(
     file.executescript("BEGIN IMMEDIATE;" + SCHEMA)
     file.execute("INSERT INTO meta VALUES ('background', ?)", (meta["background"],))
     ledger = Ledger(file, {key: value for key, value in meta.items() if key != "background"})
-    if fill is not None:
-        fill(ledger)
+    filled = fill(ledger)
     ledger.write()
     file.execute("COMMIT")
     file.execute(f"PRAGMA application_id = {STORE_APPLICATION_ID}")
     file.execute("PRAGMA journal_mode = WAL")
+    return filled
 
 
 @contextlib.contextmanager

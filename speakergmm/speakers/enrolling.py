@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
 from speakergmm.speakers import database, sessions
-from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
+from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
-from speakergmm.speakers.integrity import Ledger
 from speakergmm.speakers.results import EnrolmentReport
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
 
@@ -96,7 +96,17 @@ def enroll_into(
             progress=progress,
         )
         try:
-            return _create_with(place, background, settings, name, collected)
+            return database.create_database(
+                place,
+                describe_store(background, settings),
+                partial(
+                    sessions.enroll_sessions,
+                    name=name,
+                    collected=collected,
+                    background=background,
+                    settings=settings,
+                ),
+            )
         except database.StoreExistsError:
             # Another program was faster; what was collected is as good for its store.
             pass
@@ -110,23 +120,3 @@ def enroll_into(
         if collected is None or found.second_order != settings.second_order:
             return store.enroll(name, paths, n_jobs=n_jobs, progress=progress)
         return store.enroll_collected(name, collected)
-
-
-def _create_with(
-    place: Path,
-    background: BackgroundModel,
-    settings: AdaptationSettings,
-    name: str,
-    collected: list[sessions.Session],
-) -> EnrolmentReport:
-    reports: list[EnrolmentReport] = []
-
-    def fill(ledger: Ledger) -> None:
-        reports.append(
-            sessions.enroll_sessions(
-                ledger, name, collected, background=background, settings=settings
-            )
-        )
-
-    database.create_database(place, describe_store(background, settings), fill)
-    return reports[0]

@@ -182,7 +182,7 @@ class SpeakerStore:
         background = as_background(background)
         path = Path(path)
         settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
-        database.create_database(path, describe_store(background, settings))
+        database.create_database(path, describe_store(background, settings), lambda _: None)
         return cls.open(path, busy_timeout=busy_timeout)
 
     @classmethod

@@ -103,14 +103,14 @@ def test_another_background_or_factor_than_the_stores_is_refused(
 def test_who_comes_second_adds_to_what_the_first_made(
     path, background, voices, monkeypatch, parameters
 ):
-    whole = module._create_with
+    described = module.describe_store
 
     def late(*arguments):
         with SpeakerStore.create(path, background, parameters=parameters) as first:
             first.enroll("ana", voices(1, 0))
-        return whole(*arguments)
+        return described(*arguments)
 
-    monkeypatch.setattr(module, "_create_with", late)
+    monkeypatch.setattr(module, "describe_store", late)
     report = enroll_into(path, "ana", voices(1, 1), background=background)
     assert (report.new_speaker, report.n_sessions) == (False, 2)
     assert left(path) == ["voices.db"]
