@@ -78,7 +78,7 @@ def test_a_store_is_described_in_ten_lines(store, world, speakergmm):
         document["background"]["digest"][:12],
         document["last_enrolled"],
         "relevance factor 3",
-        "format version 2",
+        f"format version {document['format_version']}",
     ):
         assert part in said
 
