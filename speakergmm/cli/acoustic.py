@@ -29,12 +29,11 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus
+    from speakergmm.corpora import Corpus, Problem
     from speakergmm.corpora.transcripts import Transcripts
     from speakergmm.features import FeatureConfig
     from speakergmm.hmm import Lexicon
     from speakergmm.recognition import TrainingOptions
-    from speakergmm.recognition.text_problems import TextProblem
 
 
 @command
@@ -138,7 +137,7 @@ class TrainHmm(TrainsUnits):
 
     def _problems(
         self, read: Corpus, said: Transcripts, words: Lexicon, features: FeatureConfig
-    ) -> tuple[TextProblem, ...]:
+    ) -> tuple[Problem, ...]:
         """Find what is wrong with the corpus, and say it; with ``strict``, refuse errors."""
         from speakergmm.recognition.text_validation import validate_text
         from speakergmm.recognition.text_words import spelled_out
@@ -207,7 +206,7 @@ class TrainHmm(TrainsUnits):
         )
 
 
-def _report(problems: tuple[TextProblem, ...], *, strict: bool) -> None:
+def _report(problems: tuple[Problem, ...], *, strict: bool) -> None:
     """List what is wrong with the corpus; with `strict`, an error ends the command."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:

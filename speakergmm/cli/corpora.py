@@ -28,7 +28,6 @@ from speakergmm.errors import InvalidInputError, SpeakerGmmError
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem
-    from speakergmm.recognition.text_problems import TextProblem
 
 
 @command
@@ -150,7 +149,7 @@ class Validate(OnCorpus):
                 refused.append(Problem("error", kind, None, None, str(error)))
 
         said, model = Transcripts({}), None
-        found: tuple[TextProblem, ...] = ()
+        found: tuple[Problem, ...] = ()
         case = case_of(self.case)
         with noted("bad_text"):
             said = self.transcripts_of(corpus, self.transcripts, case)

@@ -17,7 +17,6 @@ from speakergmm.cli.output import counted, listed, print_note, print_warnings
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus, Problem, Transcripts
-    from speakergmm.recognition.text_problems import TextProblem
     from speakergmm.words import Case
 
 
@@ -88,7 +87,7 @@ def passed_over(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def place_of(problem: Problem | TextProblem, end: str = "") -> str:
+def place_of(problem: Problem, end: str = "") -> str:
     """Write the file and line that a problem lies in, as far as they are known."""
     if problem.path is None:
         return ""

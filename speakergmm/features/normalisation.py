@@ -189,27 +189,20 @@ def normalise_sliding(
     mask = speech[:, None]
     none = spoken == 0
     count = np.where(none, (last - first)[:, None], spoken)
-    mean = _window_mean(block, mask, none, count, first, last)
+
+    def window_mean(block: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean over the speech frames of each window, or over all where it has none."""
+        sums = _range_sums(block * mask, first, last)
+        if none.any():
+            sums = np.where(none, _range_sums(block, first, last), sums)
+        return np.asarray(sums / count)
+
+    mean = window_mean(block)
     centred = block - mean
     if variance:
-        square = _window_mean(block**2, mask, none, count, first, last) - mean**2
+        square = window_mean(block**2) - mean**2
         centred /= divisor(np.sqrt(np.maximum(square, 0.0)), least=_LEAST_DEVIATION)
     return np.asarray(centred, dtype=np.float32)
-
-
-def _window_mean(
-    block: NDArray[np.float64],
-    mask: NDArray[np.bool_],
-    none: NDArray[np.bool_],
-    count: NDArray[np.float64],
-    first: NDArray[np.int64],
-    last: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Mean over the speech frames of each window, or over all where it has none."""
-    sums = _range_sums(block * mask, first, last)
-    if none.any():
-        sums = np.where(none, _range_sums(block, first, last), sums)
-    return np.asarray(sums / count)
 
 
 def _range_sums(

@@ -1,33 +1,22 @@
-"""What is wrong with a transcribed corpus, and where it stands."""
+"""What is wrong with a transcribed corpus, and where it stands.
+
+The path of such a `Problem` is the file at fault: that of the transcript, a lexicon, a language
+model or a recording. Its `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model``
+(faults of the files themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_word``,
+``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
+``wrong_rate``, ``unreadable``; ``bad_list`` is what readers of the corpus left out. An utterance
+named by an error can't be used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from speakergmm.corpora import Problem
 from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.text_files import Fault
-
-
-@dataclass(frozen=True, slots=True)
-class TextProblem(Problem):
-    """A problem with what is said in an utterance, with the line where it stands.
-
-    `path` is the file at fault: that of the transcript, a lexicon, a language model or a recording.
-    `kind` is one of ``bad_text``, ``bad_lexicon``, ``bad_language_model`` (faults of the files
-    themselves), ``no_text``, ``no_audio``, ``empty_text``, ``unknown_word``,
-    ``language_model_words``, ``missing_phones``, ``too_short_for_text``, ``no_speech``,
-    ``wrong_rate``, ``unreadable``; ``bad_list`` is what readers of the corpus left out. An
-    utterance named by an error can't be used.
-
-    Parameters
-    ----------
-    line : int or None
-        Of the file at fault, from 1.
-    """
 
 
 def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
@@ -49,22 +38,22 @@ def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
     return found
 
 
-def problems_of(kind: str, faults: Iterable[Fault]) -> Iterator[TextProblem]:
+def problems_of(kind: str, faults: Iterable[Fault]) -> Iterator[Problem]:
     """Turn the faults of a file into problems."""
     for fault in faults:
-        yield TextProblem(
+        yield Problem(
             "error", kind, as_path(fault.path), fault.utterance, fault.message, fault.line
         )
 
 
 def at_line(
     severity: Severity, kind: str, utterance: str, said: Transcript, message: str
-) -> TextProblem:
+) -> Problem:
     """Make a problem of an utterance that stands where its transcript does."""
-    return TextProblem(severity, kind, as_path(said.path), utterance, message, said.line)
+    return Problem(severity, kind, as_path(said.path), utterance, message, said.line)
 
 
-def order(problem: TextProblem) -> tuple[bool, str, str, int, str, str]:
+def order(problem: Problem) -> tuple[bool, str, str, int, str, str]:
     """Sort errors first, those of whole files before those of utterances, then by place."""
     return (
         problem.severity != "error",

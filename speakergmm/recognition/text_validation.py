@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from speakergmm.corpora import Corpus
+from speakergmm.corpora import Corpus, Problem
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
@@ -16,7 +16,7 @@ from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames
-from speakergmm.recognition.text_problems import TextProblem, at_line, order, problems_of
+from speakergmm.recognition.text_problems import at_line, order, problems_of
 from speakergmm.recognition.text_words import (
     language_model_words,
     missing_phones,
@@ -47,7 +47,7 @@ def validate_text(
     listen: bool = True,
     n_jobs: int = 1,
     description: str | None = None,
-) -> tuple[TextProblem, ...]:
+) -> tuple[Problem, ...]:
     """Look for everything that would stop an utterance from being trained on, aligned or scored.
 
     Parameters
@@ -88,7 +88,7 @@ def validate_text(
 
     Returns
     -------
-    tuple of TextProblem
+    tuple of Problem
         Errors first, then by file and line. What is wrong with one utterance hides nothing of the
         others, and what is wrong with one file nothing of the other files.
 
@@ -108,7 +108,7 @@ def validate_text(
     if graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
     corpus = as_corpus(corpus, strict=False)
-    problems: list[TextProblem] = []
+    problems: list[Problem] = []
     said = _read_text(corpus, transcripts, case, problems)
     words = _read_lexicon(lexicon, stress, case, problems)
     if words is None and model is not None and lexicon is None and not graphemes:
@@ -117,7 +117,7 @@ def validate_text(
         unknown = _unknown_word(unknown, words, model)
     problems += problems_of("bad_list", corpus.faults)
     problems += _pairs(corpus, said)
-    problems += [TextProblem("warning", "skipped", None, None, note) for note in said.notes]
+    problems += [Problem("warning", "skipped", None, None, note) for note in said.notes]
     # What no recording says is not looked up: a text may serve several corpora.
     used = {u.id: said[u.id] for u in corpus if u.id in said}
     if spell_unknown and words is not None:
@@ -152,7 +152,7 @@ def _read_text(
     corpus: Corpus,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None,
     case: Literal["upper", "lower"] | None,
-    problems: list[TextProblem],
+    problems: list[Problem],
 ) -> Transcripts:
     if isinstance(transcripts, Transcripts):
         pass
@@ -177,7 +177,7 @@ def _read_lexicon(
     lexicon: Lexicon | Mapping[str, Any] | AnyPath | None,
     stress: Literal["fold", "keep"],
     case: Literal["upper", "lower"] | None,
-    problems: list[TextProblem],
+    problems: list[Problem],
 ) -> Lexicon | None:
     if lexicon is None or isinstance(lexicon, Lexicon | Mapping):
         return None if lexicon is None else as_lexicon(lexicon)
@@ -189,14 +189,14 @@ def _read_lexicon(
         return getattr(error, "rest", None)
 
 
-def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:
+def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[Problem]:
     faulty = {fault.utterance for fault in said.faults}
     known = {fault.utterance for fault in corpus.faults}
     for utterance in corpus:
         known.add(utterance.id)
         if utterance.id not in said and utterance.id not in faulty:
             message = f"nothing says what is said in it ({said.source}); add its text"
-            yield TextProblem("error", "no_text", utterance.path, utterance.id, message)
+            yield Problem("error", "no_text", utterance.path, utterance.id, message)
     for name, transcript in said.items():
         if name not in known:
             message = f"there is no recording of utterance {name!r}"
@@ -208,29 +208,29 @@ def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[TextProblem]:
 
 def _recordings(
     corpus: Corpus, measured: Mapping[str, Measured], least_rate: int, wanted: int | None
-) -> Iterator[TextProblem]:
+) -> Iterator[Problem]:
     for utterance in corpus:
-        found = measured[utterance.id]
-        if found.refusal is not None:
-            message = found.refusal.removeprefix(f"{utterance.path}: ")
-            yield TextProblem("error", "unreadable", utterance.path, utterance.id, message)
-            continue
-        message = ""
-        if wanted is not None and found.sample_rate != wanted:
-            message = f"its rate is {found.sample_rate} Hz; {wanted} Hz is asked for"
-        elif wanted is None and found.sample_rate < least_rate:
-            message = (
-                f"its rate is {found.sample_rate} Hz; the features need {least_rate} Hz at "
-                "least: take features of a lower rate"
-            )
-        if message:
-            yield TextProblem("error", "wrong_rate", utterance.path, utterance.id, message)
-        if found.has_speech is False:
-            message = (
-                f"no speech found in {found.seconds:.2f} s: it is silent, or too quiet to tell "
-                "speech from background"
-            )
-            yield TextProblem("error", "no_speech", utterance.path, utterance.id, message)
+        for kind, message in _wrong_with(measured[utterance.id], least_rate, wanted):
+            message = message.removeprefix(f"{utterance.path}: ")
+            yield Problem("error", kind, utterance.path, utterance.id, message)
+
+
+def _wrong_with(found: Measured, least_rate: int, wanted: int | None) -> Iterator[tuple[str, str]]:
+    if found.refusal is not None:
+        yield "unreadable", found.refusal
+        return
+    rate = f"its rate is {found.sample_rate} Hz"
+    if wanted is not None and found.sample_rate != wanted:
+        yield "wrong_rate", f"{rate}; {wanted} Hz is asked for"
+    elif wanted is None and found.sample_rate < least_rate:
+        least = f"the features need {least_rate} Hz at least"
+        yield "wrong_rate", f"{rate}; {least}: take features of a lower rate"
+    if found.has_speech is False:
+        yield (
+            "no_speech",
+            f"no speech found in {found.seconds:.2f} s: it is silent, or too quiet to tell "
+            "speech from background",
+        )
 
 
 def _too_short(
@@ -239,7 +239,7 @@ def _too_short(
     lexicon: Lexicon | None,
     unknown: str | None,
     model: AcousticModel | None,
-) -> Iterator[TextProblem]:
+) -> Iterator[Problem]:
     shortest: dict[str, int] = {}
     edges = 0
     if model is not None:

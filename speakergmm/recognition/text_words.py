@@ -6,13 +6,14 @@ import os
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
 
+from speakergmm.corpora import Problem
 from speakergmm.corpora.transcripts import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
-from speakergmm.recognition.text_problems import TextProblem, as_path, at_line, problems_of
+from speakergmm.recognition.text_problems import as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
 from speakergmm.words import Sentences, case_hint, fold
 
@@ -36,7 +37,7 @@ def spelled_out(
     )
 
 
-def unspelled_words(used: Mapping[str, Transcript]) -> Iterator[TextProblem]:
+def unspelled_words(used: Mapping[str, Transcript]) -> Iterator[Problem]:
     """Find words that a grapheme lexicon can't have."""
     yield from _outside(
         used,
@@ -48,7 +49,7 @@ def unspelled_words(used: Mapping[str, Transcript]) -> Iterator[TextProblem]:
 
 def unknown_words(
     used: Mapping[str, Transcript], lexicon: Lexicon, unknown: str | None
-) -> Iterator[TextProblem]:
+) -> Iterator[Problem]:
     """Find words that the lexicon lacks: errors where no word stands for them."""
     what = f"not in the lexicon {lexicon.source}"
     if unknown is not None:
@@ -81,14 +82,14 @@ def _outside(
     severity: Severity,
     *,
     hint: str = "",
-) -> Iterator[TextProblem]:
+) -> Iterator[Problem]:
     """Tell the words with their counts, and the utterances that have them."""
     if not outside:
         return
     counts = Counter(word for said in used.values() for word in said if word in outside)
     # Utterances are the errors; to count the words among them would count them twice.
     message = f"words {what}: {with_counts(counts)}{hint}"
-    yield TextProblem("warning", "unknown_word", None, None, message)
+    yield Problem("warning", "unknown_word", None, None, message)
     for name, said in used.items():
         found = list(dict.fromkeys(word for word in said if word in outside))
         if found:
@@ -107,7 +108,7 @@ def missing_phones(
     lexicon: Lexicon | None,
     graphemes: bool,
     modelled: Set[str],
-) -> Iterator[TextProblem]:
+) -> Iterator[Problem]:
     """Find phones or letters that a model has no unit for."""
     missing: Counter[str] = Counter()
     for name, said in used.items():
@@ -124,14 +125,14 @@ def missing_phones(
             yield at_line("error", "missing_phones", name, said, message)
     if missing:
         message = f"phones without a model, with numbers of utterances: {with_counts(missing)}"
-        yield TextProblem("warning", "missing_phones", None, None, message)
+        yield Problem("warning", "missing_phones", None, None, message)
 
 
 def language_model_words(
     given: BackoffLanguageModel | str | os.PathLike[str] | None,
     used: Mapping[str, Transcript],
     lexicon: Lexicon | None,
-) -> list[TextProblem]:
+) -> list[Problem]:
     """Read a language model, and compare its words with the text and the lexicon."""
     if given is None:
         return []
@@ -157,6 +158,4 @@ def language_model_words(
                 + case_hint(unsaid, lexicon, "train it with --case {case}")
             )
     where = as_path(given.source)
-    return [
-        TextProblem("warning", "language_model_words", where, None, message) for message in found
-    ]
+    return [Problem("warning", "language_model_words", where, None, message) for message in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ _NARROWEST, _WIDEST = 7.0, 60.0
 _UNSURE, _SURE = np.array([0.90, 0.42, 0.10]), np.array([0.84, 0.91, 0.97])
 _UNKNOWN = (0.94, 0.94, 0.94)
 _POINT = 1 / 72
+# Lines at the edges of the first tier, and of the second.
+_STRONG: dict[str, Any] = {"color": "#c0392b", "linewidth": 1.1, "alpha": 0.9, "zorder": 3}
+_WEAK: dict[str, Any] = {"color": "#2471a3", "linewidth": 0.6, "alpha": 0.75, "zorder": 2}
 
 
 def draw_alignment(
@@ -240,13 +244,7 @@ def _draw_edges(panels: Sequence[Axes], labels: Sequence[TimedLabel], *, strong:
     times = sorted({time for item in labels for time in (item.start, item.end)})
     for axes in panels:
         for time in times:
-            axes.axvline(
-                time,
-                color="#c0392b" if strong else "#2471a3",
-                linewidth=1.1 if strong else 0.6,
-                alpha=0.9 if strong else 0.75,
-                zorder=3 if strong else 2,
-            )
+            axes.axvline(time, **(_STRONG if strong else _WEAK))
 
 
 def _draw_tier(
@@ -269,28 +267,17 @@ def _draw_tier(
         if size == 0:
             continue
         with_number = not turned and not np.isnan(sure) and room > 0.24
-        axes.text(
-            (first + last) / 2,
+        write = partial(axes.text, (first + last) / 2, ha="center", clip_on=True)
+        write(
             0.66 if with_number else 0.5,
             item.label,
             fontsize=size,
             rotation=90 if turned else 0,
-            ha="center",
-            va="center_baseline" if not turned else "center",
-            clip_on=True,
+            va="center" if turned else "center_baseline",
             parse_math=False,
         )
         if with_number:
-            axes.text(
-                (first + last) / 2,
-                0.2,
-                f"{sure:.2f}",
-                fontsize=5.5,
-                color="#34495e",
-                ha="center",
-                va="center_baseline",
-                clip_on=True,
-            )
+            write(0.2, f"{sure:.2f}", fontsize=5.5, color="#34495e", va="center_baseline")
     axes.set_ylim(0, 1)
     axes.set_yticks([])
     axes.set_ylabel(name, rotation=0, ha="right", va="center")

@@ -242,14 +242,11 @@ def _spaced_ticks(start: float, end: float) -> NDArray[np.float64]:
     """Choose ticks whose labels don't touch, the ends of the axis first."""
     ticks = _TICKS[(start <= _TICKS) & (end >= _TICKS)]
     kept = [ticks[0], ticks[-1]]
+    apart = 0.05 * (_probit(end) - _probit(start))
     for tick in ticks[1:-1]:
-        if np.min(np.abs(_probit(tick) - _probit(kept))) > 0.05 * _probit_span(start, end):
+        if np.min(np.abs(_probit(tick) - _probit(kept))) > apart:
             kept.append(tick)
     return np.sort(kept)
-
-
-def _probit_span(start: float, end: float) -> float:
-    return float(_probit(end) - _probit(start))
 
 
 def _mark_points(
