@@ -188,7 +188,9 @@ def update_gaussians(
         known = np.broadcast_to(divisor > smallest, sums.shape)
         exact = np.where(known, sums / np.where(known, divisor, 1.0), gaussians.covariances)
         stays = np.logical_not(known.reshape(len(exact), -1).any(axis=1))
-    covariances = exact if regularisation is None else kind.regularised(exact, regularisation)
+    covariances = exact.copy()
+    if regularisation is not None:
+        covariances = kind.regularised(exact, regularisation)
     if not kind.is_shared:
         covariances[stays] = gaussians.covariances[stays]
     if data_variance is None:
