@@ -23,7 +23,7 @@ from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.parallel import effective_jobs
+from speakergmm.parallel import effective_jobs, single_threaded_blas
 
 Progress = Callable[[int, Iteration], None]
 
@@ -162,6 +162,7 @@ class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignor
         is_same = goes_on and objective == self._objective_of_last_fit()
         last_bound = self.lower_bound_ if is_same else -np.inf
         with (
+            single_threaded_blas(),
             open_restarts(
                 self, frames, self._fit_state, precision=precision, gone_on_with=last_fit
             ) as restarts,

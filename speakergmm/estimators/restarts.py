@@ -216,11 +216,11 @@ def open_restarts(
     A fit that an exception ends, and that leaves a checkpoint, puts the numbers of a `RandomState`
     back to where it found them: the same call then goes on, in the same process as in another.
     """
-    parameters = estimator.get_params(deep=False)
-    path: str | os.PathLike[str] | None = parameters["checkpoint"]
+    path: str | os.PathLike[str] | None = estimator.checkpoint
     if path is None:
         yield Restarts()
         return
+    parameters = estimator.get_params(deep=False)
     fingerprint: dict[str, Any] = {
         name: _plain(value) for name, value in parameters.items() if name not in _WITHOUT_EFFECT
     }

@@ -18,6 +18,8 @@ from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.mixture import ready
 from speakergmm.parallel import threaded_map
 
+# Multiplications of a product that is worth threads, to libraries of linear algebra and to us.
+_LEAST_WORK = 2**18
 # Frames that are scored at a time by one thread.
 _SCORING_FRAMES = 16384
 
@@ -51,6 +53,11 @@ class Scoring(FittedParameters):
         """Apply a function to pieces of checked frames, in order; also give the frames' type."""
         check_is_fitted(self, "mixture_")
         frames = check_frames(self, X, fitting=False)
+        if not isinstance(frames, Blocks):
+            n_features = frames.shape[1]
+            if len(frames) * self.mixture_.n_components * (n_features + 2) ** 2 < _LEAST_WORK:
+                # No linear algebra takes several threads for so little.
+                return iter((function(frames),)), frames.dtype
 
         def pieces() -> Iterator[Frames]:
             for block in frames() if isinstance(frames, Blocks) else (frames,):

@@ -40,28 +40,14 @@ class Expander:
         block_frames: int,
         compiled: bool = False,
     ) -> None:
-        standardisation = prepared.coordinates.standardisation
         self._kind, self._n_rows = prepared.white.kind, prepared.n_rows
-        self._centre = standardisation.centre
-        with np.errstate(over="ignore"):
-            is_single = np.array_equal(self._centre, self._centre.astype(np.float32))
-        self._centre_dtype = np.float32 if is_single else np.float64
         self._block_frames = block_frames
+        self._centre, self._centre_dtype, self._factors, self._linear_map = prepared.keep(
+            ("map", np.dtype(dtype)), lambda: _map_of(prepared, dtype)
+        )
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
         self._storage = np.empty(self._n_rows * block_frames, dtype)
-        with np.errstate(over="ignore", under="ignore"):
-            factors = (1.0 / standardisation.scale).astype(dtype)
-        if not np.array_equal(factors, 1.0 / standardisation.scale):
-            # Deviations that only float64 can hold.
-            self._centre_dtype, factors = np.float64, 1.0 / standardisation.scale
-        self._factors = factors[:, None]
-        self._linear_map = prepared.coordinates.linear_map
-        if self._linear_map is not None:
-            if prepared.coordinates.needs_double or factors.dtype != dtype:
-                self._centre_dtype = np.float64
-            else:
-                self._linear_map = self._linear_map.astype(dtype)
         self._buffers: dict[np.dtype[Any], tuple[NDArray[Any], NDArray[Any]]] = {}
         self._standardise: Callable[..., None] | None = None
         is_single = self._storage.dtype == self._factors.dtype == np.float32
@@ -111,6 +97,28 @@ class Expander:
             tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
             self._buffers[dtype] = tile, np.empty_like(tile)
         return self._buffers[dtype]
+
+
+def _map_of(
+    prepared: Prepared, dtype: DTypeLike
+) -> tuple[NDArray[np.float64], Any, NDArray[Any], NDArray[Any] | None]:
+    """Return the centre, the coarsest dtype it allows, factors (D, 1), and a linear map or None."""
+    coordinates = prepared.coordinates
+    centre, scale = coordinates.standardisation.centre, coordinates.standardisation.scale
+    with np.errstate(over="ignore", under="ignore"):
+        is_single = np.array_equal(centre, centre.astype(np.float32))
+        factors: NDArray[Any] = (1.0 / scale).astype(dtype)
+    centre_dtype: Any = np.float32 if is_single else np.float64
+    if not np.array_equal(factors, 1.0 / scale):
+        # Deviations that only float64 can hold.
+        centre_dtype, factors = np.float64, 1.0 / scale
+    linear_map: NDArray[Any] | None = coordinates.linear_map
+    if linear_map is not None:
+        if coordinates.needs_double or factors.dtype != dtype:
+            centre_dtype = np.float64
+        else:
+            linear_map = linear_map.astype(dtype)
+    return centre, centre_dtype, factors[:, None], linear_map
 
 
 def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ class FullCovariances(Covariances):
         constants = log_weights - 0.5 * (
             means.shape[1] * LOG_2PI + log_determinants + (linear * means).sum(axis=1)
         )
-        i, j = np.triu_indices(means.shape[1])
+        i, j = _triangle(means.shape[1])
         quadratic = np.where(i == j, -0.5, -1.0)[:, None] * precisions[:, i, j].T
         return np.concatenate([constants[None], linear.T, quadratic])
 
@@ -151,7 +152,7 @@ class FullCovariances(Covariances):
 
     def second_order(self, rows: Array, n_features: int) -> Array:
         """Products, shape (G, D, D)."""
-        i, j = np.triu_indices(n_features)
+        i, j = _triangle(n_features)
         products = np.empty((rows.shape[1], n_features, n_features))
         products[:, i, j] = rows.T
         products[:, j, i] = rows.T
@@ -311,6 +312,12 @@ def conditioned(covariances: Array, least: float) -> tuple[Array, NDArray[np.boo
     stack = stack.copy()
     stack[changed] = raised[changed] * unit[changed]
     return stack.reshape(covariances.shape), was_floored.reshape(covariances.shape[:-1])
+
+
+@lru_cache
+def _triangle(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Rows and columns of the upper triangle of a matrix, ordered by rows."""
+    return np.triu_indices(n_features)
 
 
 def _precisions(factors: NDArray[np.floating[Any]]) -> Array:

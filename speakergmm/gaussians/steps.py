@@ -105,7 +105,7 @@ class Steps(Generic[Model, Stats]):
         rounding = of_moments = 0.0
         if others.size:
             rounding = float(prepared.rounding[others].max())
-            some = prepared.select(others)
+            some = prepared if not exact.size else prepared.select(others)
             weights = np.exp(np.minimum(some.log_weights, 0.0))
             of_moments = moment_rounding(some.gaussians, weights)
         unit = 1.0 if dtype == np.float32 else _FLOAT64
