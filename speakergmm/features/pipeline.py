@@ -19,13 +19,7 @@ from speakergmm.features.deltas import with_deltas
 from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.features.rasta import RastaFilter
 from speakergmm.features.spectra import Spectra
-from speakergmm.features.voice_activity import (
-    EnergyHistogram,
-    energy_threshold,
-    log_energy_16_bit,
-    smoothed_decisions,
-    two_gaussian_threshold,
-)
+from speakergmm.features.voice_activity import EnergyHistogram, SpeechRule
 from speakergmm.features.warping import warp
 from speakergmm.moments import Moments
 
@@ -62,7 +56,7 @@ class Pipeline:
         prefixes = ("", "delta_", "delta2_")[: config.deltas + 1]
         self.names = tuple(prefix + name for prefix in prefixes for name in self._cepstra.names)
         grid = config.grid(0)
-        self._hangover = grid.count(config.vad_hangover)
+        self._rule = SpeechRule(config)
         kind = config.normalisation
         self._normalisation = FeatureNormalisation(
             "window" if kind.startswith("sliding") else "utterance" if "mean" in kind else "none",
@@ -71,7 +65,7 @@ class Pipeline:
         )
         # Frames on each side that a result depends on.
         self._context = max(
-            config.deltas * config.delta_window, config.vad_context + self._hangover
+            config.deltas * config.delta_window, config.vad_context + self._rule.hangover
         )
         if self._normalisation.scope == "window" or kind == "warping":
             self._context += self._normalisation.window
@@ -118,36 +112,15 @@ class Pipeline:
         if config.voice_activity != "none":
             histogram = EnergyHistogram()
             for energy in energies():
-                histogram.add(self._log_energy(energy))
+                histogram.add(self._rule.log_energy(energy))
             if histogram.n_frames:
-                recording.loud_above = self._threshold(histogram)
+                recording.loud_above = self._rule.threshold(histogram)
         if self._normalisation.needs_moments:
             moments = Moments()
             for values, speech in self._blocks(spectra(), recording, block_frames):
                 moments.add(values[speech])
             recording.moments = moments
         yield from self._blocks(spectra(), recording, block_frames)
-
-    def _threshold(self, histogram: EnergyHistogram) -> float:
-        """Log energy above which frames of the recording are loud."""
-        config = self.config
-        if config.voice_activity == "two_gaussian":
-            found = two_gaussian_threshold(
-                histogram, posterior=config.vad_posterior, separation=config.vad_separation
-            )
-            if found is not None:
-                return found
-        return energy_threshold(
-            histogram, threshold=config.vad_threshold, mean_scale=config.vad_mean_scale
-        )
-
-    def _log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
-        return log_energy_16_bit(
-            energy,
-            sample_scale=self.config.sample_scale,
-            frame_samples=self.config.frame_samples,
-            floor=self.config.vad_floor,
-        )
 
     def _static(self, spectra: Iterable[Spectra], recording: _Recording) -> Iterator[FeatureBlock]:
         """Yield static features of consecutive frames, and which of them are loud."""
@@ -158,7 +131,7 @@ class Pipeline:
             static = self._cepstra(log_filters, energy)
             if rasta is not None:
                 static = rasta(static)
-            yield static, self._log_energy(energy) > recording.loud_above
+            yield static, self._rule.log_energy(energy) > recording.loud_above
 
     def _blocks(
         self, spectra: Iterable[Spectra], recording: _Recording, block_frames: int
@@ -172,12 +145,7 @@ class Pipeline:
             values = with_deltas(static, order=config.deltas, window=config.delta_window)
             speech = loud
             if config.voice_activity != "none":
-                speech = smoothed_decisions(
-                    loud,
-                    context=config.vad_context,
-                    proportion=config.vad_proportion,
-                    hangover=self._hangover,
-                )
+                speech = self._rule.smoothed(loud)
             if config.normalisation == "warping":
                 values = warp(values, speech, window=self._normalisation.window)
             elif recording.moments is not None or not self._normalisation.needs_moments:

@@ -6,10 +6,13 @@ Either is followed by a vote among neighbouring frames and by hangover.
 Log energies are collected in a histogram, so that a recording of any length takes the same memory.
 """
 
+from typing import Self
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.features.config import FeatureConfig
 
 # Nats of 16-bit units: from far below one step to beyond the loudest frame of any length.
 _LOWEST, _HIGHEST, _BINS_PER_NAT = -20.0, 45.0, 20
@@ -37,6 +40,13 @@ class EnergyHistogram:
         np.clip(index, 0, len(self.counts) - 1, out=index)
         self.counts += np.bincount(index, minlength=len(self.counts))
         self._sum += float(log_energy.sum(dtype=np.float64))
+
+    @classmethod
+    def of(cls, log_energy: NDArray[np.float32]) -> Self:
+        """Count the frames of a whole recording, shape (T,)."""
+        histogram = cls()
+        histogram.add(log_energy)
+        return histogram
 
     @property
     def n_frames(self) -> int:
@@ -190,6 +200,55 @@ def log_energy_16_bit(
     least = np.float32(frame_samples * floor**2)
     in_steps = energy * np.float32((32768.0 / sample_scale) ** 2)
     return np.asarray(np.log(np.maximum(in_steps, least)))
+
+
+class SpeechRule:
+    """How a feature configuration tells frames with speech.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+
+    Attributes
+    ----------
+    hangover : int
+        Frames after speech that count as speech.
+    """
+
+    def __init__(self, config: FeatureConfig) -> None:
+        self.config = config
+        self.hangover = config.grid(0).count(config.vad_hangover)
+
+    def log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return log energies of frames of the configuration; see `log_energy_16_bit`."""
+        return log_energy_16_bit(
+            energy,
+            sample_scale=self.config.sample_scale,
+            frame_samples=self.config.frame_samples,
+            floor=self.config.vad_floor,
+        )
+
+    def threshold(self, histogram: EnergyHistogram) -> float:
+        """Return the log energy above which frames of a recording are loud."""
+        config = self.config
+        if config.voice_activity == "two_gaussian":
+            found = two_gaussian_threshold(
+                histogram, posterior=config.vad_posterior, separation=config.vad_separation
+            )
+            if found is not None:
+                return found
+        return energy_threshold(
+            histogram, threshold=config.vad_threshold, mean_scale=config.vad_mean_scale
+        )
+
+    def smoothed(self, loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which frames hold speech, given which are loud; see `smoothed_decisions`."""
+        return smoothed_decisions(
+            loud,
+            context=self.config.vad_context,
+            proportion=self.config.vad_proportion,
+            hangover=self.hangover,
+        )
 
 
 def _window_sums(values: NDArray[np.generic], before: int, after: int) -> NDArray[np.int64]:

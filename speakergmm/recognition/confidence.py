@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,14 +112,7 @@ class WordConfidence:
     @classmethod
     def record_types(cls) -> dict[str, Any]:
         """Return the types of the fields, and of what weights mean."""
-        return {
-            "weights": NDArray[np.float64],
-            "prior": float,
-            "n_right": int,
-            "n_wrong": int,
-            "version": int,
-            "evidence": tuple[str, ...],
-        }
+        return {**get_type_hints(cls), "version": int, "evidence": tuple[str, ...]}
 
     def record_parts(self) -> dict[str, Any]:
         """Return the fields, and what weights mean."""

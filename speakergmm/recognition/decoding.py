@@ -212,6 +212,7 @@ class Decoder:
             language_scale=language_scale,
             word_penalty=word_penalty,
             **_silence(model),
+            short_pause=model.silence.short_pause,
         )
         return cls(model, graph, options or DecodingOptions())
 
@@ -237,12 +238,10 @@ class Decoder:
             As `for_words`.
         """
         model = as_model(model)
-        silence = _silence(model)
-        del silence["short_pause"]
         graph = phone_graph(
             model.models,
             language_model=as_language_model(language_model),
-            **silence,
+            **_silence(model),
             language_scale=language_scale,
             word_penalty=word_penalty,
         )
@@ -449,7 +448,6 @@ def _silence(model: AcousticModel) -> dict[str, Any]:
         "silence": silence.unit,
         "silence_probability": between,
         "edge_silence_probability": silence.edge_probability,
-        "short_pause": silence.short_pause,
     }
 
 

@@ -13,8 +13,7 @@ from speakergmm.features import FeatureConfig
 from speakergmm.features.spectra import SpectralAnalysis
 from speakergmm.features.voice_activity import (
     EnergyHistogram,
-    energy_threshold,
-    log_energy_16_bit,
+    SpeechRule,
     smoothed_decisions,
     two_gaussian_threshold,
 )
@@ -44,18 +43,16 @@ def loud_frames(utterance: Utterance, config: FeatureConfig) -> NDArray[np.bool_
     -----
     A vote among five neighbours takes out single frames, such as a click.
     """
-    log_energy = log_energies(utterance, config, floor=config.vad_floor)
+    log_energy = log_energies(utterance, config)
     if not len(log_energy):
         return None
-    threshold = two_gaussian_threshold(_histogram(log_energy))
+    threshold = two_gaussian_threshold(EnergyHistogram.of(log_energy))
     if threshold is None:
         return None
     return smoothed_decisions(log_energy > threshold, context=2)
 
 
-def log_energies(
-    utterance: Utterance, config: FeatureConfig, *, floor: float
-) -> NDArray[np.float32]:
+def log_energies(utterance: Utterance, config: FeatureConfig) -> NDArray[np.float32]:
     """Return the log energies, shape (n_frames,), of the frames of an utterance's features.
 
     Raises
@@ -67,31 +64,16 @@ def log_energies(
         utterance.path, sample_rate=config.sample_rate, start=utterance.start, end=utterance.end
     )
     energies = [np.zeros(0, np.float32), *_analysis(config).energies(blocks)]
-    return log_energy_16_bit(
-        np.concatenate(energies),
-        sample_scale=config.sample_scale,
-        frame_samples=config.frame_samples,
-        floor=floor,
-    )
+    return SpeechRule(config).log_energy(np.concatenate(energies))
 
 
-def speech_found(log_energy: NDArray[np.float32], rule: FeatureConfig) -> bool:
-    """Tell whether there is any speech, by the energy rule of the features for speakers."""
+def speech_found(log_energy: NDArray[np.float32], config: FeatureConfig) -> bool:
+    """Tell whether there is any speech, by the rule of a feature configuration."""
     if not len(log_energy):
         return False
-    least = energy_threshold(
-        _histogram(log_energy), threshold=rule.vad_threshold, mean_scale=rule.vad_mean_scale
-    )
-    speech = smoothed_decisions(
-        log_energy > least, context=rule.vad_context, proportion=rule.vad_proportion
-    )
-    return bool(speech.any())
-
-
-def _histogram(log_energy: NDArray[np.float32]) -> EnergyHistogram:
-    histogram = EnergyHistogram()
-    histogram.add(log_energy)
-    return histogram
+    rule = SpeechRule(config)
+    loud = log_energy > rule.threshold(EnergyHistogram.of(log_energy))
+    return bool(rule.smoothed(loud).any())
 
 
 @lru_cache(maxsize=4)

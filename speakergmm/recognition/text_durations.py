@@ -110,7 +110,8 @@ class Measure:
                 # A low rate is a problem of its own.
                 warnings.simplefilter("ignore", AudioWarning)
                 rule = FeatureConfig.preset("speaker")
-                energy = log_energies(utterance, self.config, floor=rule.vad_floor)
+                heard = self.config.replace(vad_floor=rule.vad_floor)
+                energy = log_energies(utterance, heard)
         except SpeakerGmmError as error:
             return Measured(refusal=str(error))
         return Measured(info.sample_rate, seconds, len(energy), speech_found(energy, rule))
