@@ -1,30 +1,23 @@
 """Features: framing, filter banks, cepstra, deltas, voice activity, normalisation, extraction."""
 
-from speakergmm.features.cepstra import cosine_transform, lifter_weights
-from speakergmm.features.config import FeatureConfig
-from speakergmm.features.container import Features
-from speakergmm.features.deltas import deltas, with_deltas
-from speakergmm.features.extractor import FeatureExtractor
-from speakergmm.features.filterbank import hertz_to_mel, mel_to_hertz, triangular_filters
-from speakergmm.features.grid import FrameGrid
-from speakergmm.features.normalisation import FeatureNormalisation, normalise_sliding
-from speakergmm.features.voice_activity import smoothed_decisions
-from speakergmm.features.warping import warp
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "FeatureConfig",
-    "FeatureExtractor",
-    "FeatureNormalisation",
-    "Features",
-    "FrameGrid",
-    "cosine_transform",
-    "deltas",
-    "hertz_to_mel",
-    "lifter_weights",
-    "mel_to_hertz",
-    "normalise_sliding",
-    "smoothed_decisions",
-    "triangular_filters",
-    "warp",
-    "with_deltas",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.features.cepstra import cosine_transform as cosine_transform
+    from speakergmm.features.cepstra import lifter_weights as lifter_weights
+    from speakergmm.features.config import FeatureConfig as FeatureConfig
+    from speakergmm.features.container import Features as Features
+    from speakergmm.features.extractor import FeatureExtractor as FeatureExtractor
+    from speakergmm.features.filterbank import hertz_to_mel as hertz_to_mel
+    from speakergmm.features.filterbank import mel_to_hertz as mel_to_hertz
+    from speakergmm.features.filterbank import triangular_filters as triangular_filters
+    from speakergmm.features.grid import FrameGrid as FrameGrid
+    from speakergmm.features.normalisation import FeatureNormalisation as FeatureNormalisation
+    from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
+    from speakergmm.features.slopes import deltas as deltas
+    from speakergmm.features.slopes import with_deltas as with_deltas
+    from speakergmm.features.voice_activity import smoothed_decisions as smoothed_decisions
+    from speakergmm.features.warping import warp as warp
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from speakergmm.features.blocks import with_context
 from speakergmm.features.cepstra import CepstralTransform
 from speakergmm.features.config import FeatureConfig
-from speakergmm.features.deltas import with_deltas
 from speakergmm.features.normalisation import FeatureNormalisation
 from speakergmm.features.rasta import RastaFilter
+from speakergmm.features.slopes import with_deltas
 from speakergmm.features.spectra import Spectra
 from speakergmm.features.voice_activity import EnergyHistogram, SpeechRule
 from speakergmm.features.warping import warp

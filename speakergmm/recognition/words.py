@@ -15,12 +15,9 @@ from speakergmm.corpora.names import unescaped_name
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoding import isolated_words
-from speakergmm.recognition.word_training import WordTrainingOptions, train_word_models
 
 if TYPE_CHECKING:
     from speakergmm.hmm.decoding.isolated import WordScore
-
-__all__ = ["WordRecogniser", "WordTrainingOptions", "train_word_models"]
 
 
 class WordRecogniser:
