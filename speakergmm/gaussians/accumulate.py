@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -89,8 +90,11 @@ class FramesPass:
         ----------
         prepared : Prepared
         likelihoods : list, optional
-            Is given the log-likelihoods of the frames of each group, for `refine`.
+            Is given the log-likelihoods of the frames of each group, for `refine`; not those of
+            frames that are read as they are needed, of which nothing is held.
         """
+        if not _is_held(self.source):
+            likelihoods = None
         dtype, which = prepared.plan(self.precision, self.largest_rounding)
         about = About(which, prepared.gaussians.means[which]) if which.size else None
         blocks, block_frames = self._blocks(prepared)
@@ -156,7 +160,7 @@ class FramesPass:
         about : About
             Gaussians that float32 served, and the points.
         likelihoods : list of array
-            Log-likelihoods of the frames, as `accumulate` gave them.
+            Log-likelihoods of the frames, as `accumulate` gave them, if it did.
 
         Notes
         -----
@@ -171,31 +175,35 @@ class FramesPass:
         }
 
         def sum_group(
-            item: tuple[NDArray[np.float32], tuple[Frames, Array | None]],
+            item: tuple[NDArray[np.float32] | None, tuple[Frames, Array | None]],
         ) -> GaussianSums:
-            log_likelihood, (frames, weights) = item
+            found, (frames, weights) = item
             frames, weights = _weighted(frames, weights)
             sums = GaussianSums(prepared, **sums_of)
-            screen = Evaluator(chosen, precision=self.precision, block_frames=block_frames)
+            screen, whole = (
+                Evaluator(some, precision=self.precision, block_frames=block_frames)
+                for some in (chosen, prepared)
+            )
             densities = np.empty((block_frames, len(about.which)), screen.dtype)
             own = np.zeros(len(frames), np.bool_)
             for start in range(0, len(frames), block_frames):
                 block = frames[start : start + block_frames]
                 joint = densities[: len(block)]
                 screen.log_densities(block, joint)
-                highest = joint.max(axis=1) - log_likelihood[start : start + block_frames]
-                own[start : start + block_frames] = ~(highest < -_NOT_ITS_OWN)
+                piece = slice(start, start + block_frames)
+                known = whole.posteriors(block).log_likelihood if found is None else found[piece]
+                own[piece] = ~(joint.max(axis=1) - known < -_NOT_ITS_OWN)
             frames, weights = frames[own], None if weights is None else weights[own]
             size = max(1, min(block_frames, len(frames)))
             evaluator = Evaluator(prepared, precision="float64", block_frames=size)
-            for piece, share in _pieces(frames, weights, size):
-                sums.add_own(about, piece, evaluator.posteriors(piece), share)
+            for block, share in _pieces(frames, weights, size):
+                sums.add_own(about, block, evaluator.posteriors(block), share)
             return sums
 
         unit, sample_weight = _unit_of(self.sample_weight)
         groups = weigh(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
         total = GaussianSums(prepared, **sums_of)
-        items = zip(likelihoods, groups, strict=True)
+        items = zip(likelihoods or repeat(None), groups, strict=bool(likelihoods))
         for sums in threaded_map(sum_group, items, n_jobs=self.n_jobs):
             total.merge(sums)
         return total.replaced(statistics, unit)
@@ -223,6 +231,14 @@ def check_number(expected: int, found: int) -> None:
             f"the frames must be the same each time they are read, found {expected} the first "
             f"time and {found} later"
         )
+
+
+def _is_held(source: FrameSource) -> bool:
+    """Tell whether the frames are in memory, and not in a file that is mapped."""
+    array: Any = source
+    while isinstance(array, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return isinstance(source, np.ndarray) and not isinstance(array, np.memmap)
 
 
 def _weighted(frames: Frames, weights: Array | None) -> tuple[Frames, Array | None]:

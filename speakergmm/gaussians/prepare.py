@@ -36,7 +36,7 @@ from speakergmm.gaussians.standardisation import Standardisation
 LOG_ZERO = -1e30
 # Of a log-density in float32, in nats: what evaluation and training may fear.
 LARGEST_ROUNDING = 5e-2
-LARGEST_ROUNDING_IN_TRAINING = 1e-2
+LARGEST_ROUNDING_IN_TRAINING = 5e-3
 # The same in float32 of what float64 leaves an error of 1e-9.
 _LARGEST_ROUNDING_FLOAT64 = 0.5
 # Where more of the Gaussians need float64 the product takes place in it.

@@ -211,7 +211,7 @@ def test_covariances_in_other_shapes(problem):
     np.testing.assert_allclose(
         model.component_variances(), np.einsum("kdd->kd", covariances), rtol=1e-15
     )
-    assert model.covariances.shape == np.shape(getattr(model, model.covariance_name))
+    assert model.covariances.shape == np.shape(getattr(model, model.gaussians.kind.parameter))
 
 
 def test_rescaling_is_that_of_the_frames(problem):
@@ -700,8 +700,9 @@ def test_wrong_weights_and_means_are_refused(kind, weights, means, message):
 def test_what_is_missing_is_named(kind):
     model = simple(kind)
     arrays = model.to_arrays()
-    del arrays[model.covariance_name]
-    with pytest.raises(InvalidInputError, match=f"missing: {model.covariance_name}"):
+    name = model.gaussians.kind.parameter
+    del arrays[name]
+    with pytest.raises(InvalidInputError, match=f"missing: {name}"):
         type(model).from_arrays(arrays)
 
 
