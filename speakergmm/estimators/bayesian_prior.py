@@ -6,13 +6,13 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.estimators.given import check_positive
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
 from speakergmm.mixtures.variational.prior import VariationalPrior, least_degrees_of_freedom
@@ -50,7 +50,7 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
     """
     settings: Any = owner
     d = frames.n_features
-    kind = settings.covariance_type
+    kind = covariance_kind(settings.covariance_type)
     concentration = settings.weight_concentration_prior
     mean_precision = settings.mean_precision_prior
     mean = frames.survey.mean
@@ -59,25 +59,30 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
         options.check_shape("means", given, (d,))
         mean = np.asarray(given, np.float64)
     if settings.covariance_prior is not None:
-        covariance = _given_covariance(settings.covariance_prior, kind, d)
+        covariance = check_positive(
+            f"{kind.name} covariance_prior",
+            settings.covariance_prior,
+            kind,
+            (d,) * kind.axes.count("D"),
+        )
     else:
         covariance = default_prior_covariance(
             frames.source,
             frames.survey,
-            kind,
+            kind.name,
             sample_weight=frames.sample_weight,
             reg_covar=settings.reg_covar,
             n_jobs=settings.n_jobs,
         )
     degrees = settings.degrees_of_freedom_prior
-    least = least_degrees_of_freedom(covariance_kind(kind), settings.covariance_prior_type, d)
+    least = least_degrees_of_freedom(kind, settings.covariance_prior_type, d)
     if degrees is not None and not degrees > least:
         raise InvalidInputError(
             f"The parameter 'degrees_of_freedom_prior' should be greater than {least}, but got "
             f"{degrees:.3f}."
         )
     return VariationalPrior(
-        kind,
+        kind.name,
         concentration=1.0 / settings.n_components if concentration is None else concentration,
         mean=mean,
         mean_precision=1.0 if mean_precision is None else mean_precision,
@@ -86,26 +91,3 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
         weight_concentration_type=settings.weight_concentration_prior_type,
         covariance_prior_type=settings.covariance_prior_type,
     )
-
-
-def _given_covariance(covariance: Any, covariance_type: str, d: int) -> NDArray[np.float64]:
-    if covariance_type == "spherical":
-        number = np.asarray(covariance, dtype=np.float64)
-        options.check_shape("spherical covariance_prior", number, ())
-        if not 0 < number < np.inf:
-            raise InvalidInputError(
-                f"'spherical covariance_prior' should be positive, found {number}"
-            )
-        return number
-    given = check_array(covariance, dtype=[np.float64, np.float32], ensure_2d=False)
-    matrix = np.asarray(given, np.float64)
-    name = f"{covariance_type} covariance_prior"
-    if covariance_type == "diag":
-        options.check_shape(name, matrix, (d,))
-        if matrix.min() <= 0:
-            raise InvalidInputError(f"'{name}' should be positive, found {matrix.min():g}")
-        return matrix
-    options.check_shape(name, matrix, (d, d))
-    if not np.allclose(matrix, matrix.T) or np.linalg.eigvalsh(matrix)[0] <= 0:
-        raise InvalidInputError(f"'{name}' should be symmetric, positive-definite")
-    return (matrix + matrix.T) / 2

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.estimators.frames import are_counts
 from speakergmm.estimators.scoring import Scoring
+from speakergmm.gaussians.parameters import covariance_kind
 
 
 def count_parameters(covariance_type: str, n_components: int, n_features: int) -> int:
@@ -32,14 +33,11 @@ def count_parameters(covariance_type: str, n_components: int, n_features: int) -
     >>> count_parameters("diag", 2, 3)
     13
     """
-    of_matrix = n_features * (n_features + 1) // 2
-    of_covariances = {
-        "full": n_components * of_matrix,
-        "tied": of_matrix,
-        "diag": n_components * n_features,
-        "spherical": n_components,
-    }
-    return of_covariances[covariance_type] + n_components * n_features + n_components - 1
+    kind = covariance_kind(covariance_type)
+    n_covariances = 1 if kind.is_shared else n_components
+    # As many numbers as functions of second order of a frame.
+    of_covariance = kind.n_rows(n_features) - n_features - 1
+    return n_covariances * of_covariance + n_components * n_features + n_components - 1
 
 
 def as_counts(weights: NDArray[np.float64]) -> NDArray[np.float64]:

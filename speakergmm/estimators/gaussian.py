@@ -22,8 +22,9 @@ from speakergmm.estimators.starts import find_start
 from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
-from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 from speakergmm.mixtures.training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
@@ -280,9 +281,8 @@ default="kmeans"
         if self.means_init is not None:
             means = given.check_means(self.means_init, k, d)
         if self.precisions_init is not None:
-            covariances = given.covariances_of(
-                given.check_precisions(self.precisions_init, self.covariance_type, k, d),
-                self.covariance_type,
+            covariances = covariance_kind(self.covariance_type).inverses(
+                given.check_precisions(self.precisions_init, self.covariance_type, k, d)
             )
         if weights is None or means is None or covariances is None:
             moments = find_start(
@@ -303,7 +303,7 @@ default="kmeans"
                     least_eigenvalue=self._least_eigenvalue(),
                     data_variance=frames.survey.variance,
                 )
-        return given.make_start(self.covariance_type, weights, means, covariances)
+        return make_mixture(self.covariance_type, weights / weights.sum(), means, covariances)
 
     def _resume(self, frames: TrainingFrames) -> Mixture:
         k, d = self.mixture_.means.shape

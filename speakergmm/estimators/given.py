@@ -11,9 +11,9 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
-from speakergmm.gaussians.matrices import conditioned, is_positive_definite
+from speakergmm.gaussians.covariances import Covariances
+from speakergmm.gaussians.matrices import conditioned
 from speakergmm.gaussians.parameters import covariance_kind
-from speakergmm.mixtures.mixture import Mixture, make_mixture
 
 # A variance of a smaller part of the data's is lost beside it in float64.
 _ROUNDING = 1e-14
@@ -73,36 +73,37 @@ def check_precisions(
     ValueError
         If their shape is not that of the kind, or they are not positive (definite).
     """
-    checked = check_array(
-        precisions,
+    kind = covariance_kind(covariance_type)
+    shape = kind.shape(n_components, n_features)
+    return check_positive(f"{covariance_type} precision", precisions, kind, shape)
+
+
+def check_positive(
+    name: str, value: Any, kind: Covariances, shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Check covariances or precisions; return them as float64.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, or they are not positive (definite).
+    """
+    # A single number has no samples.
+    given = check_array(
+        value,
         dtype=[np.float64, np.float32],
         ensure_2d=False,
-        allow_nd=covariance_type == "full",
+        allow_nd=len(shape) > 2,
+        ensure_min_samples=min(len(shape), 1),
     )
-    name = f"{covariance_type} precision"
-    shapes = {
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-        "diag": (n_components, n_features),
-        "spherical": (n_components,),
-    }
-    check_shape(name, checked, shapes[covariance_type])
-    if covariance_type in ("diag", "spherical"):
-        if checked.min() <= 0:
-            raise InvalidInputError(f"'{name}' should be positive")
-        return np.asarray(checked, np.float64)
-    symmetric = np.allclose(checked, np.swapaxes(checked, -1, -2))
-    if not symmetric or np.linalg.eigvalsh(checked).min() <= 0:
-        raise InvalidInputError(f"'{name}' should be symmetric, positive-definite")
-    return np.asarray(checked, np.float64)
-
-
-def covariances_of(precisions: NDArray[np.float64], covariance_type: str) -> NDArray[np.float64]:
-    """Invert precisions of any kind."""
-    if covariance_type in ("diag", "spherical"):
-        return 1.0 / precisions
-    inverse = np.linalg.inv(precisions)
-    return np.asarray((inverse + np.swapaxes(inverse, -1, -2)) / 2)
+    check_shape(name, given, shape)
+    checked = np.asarray(given, np.float64)
+    straight = not kind.is_matrix or np.allclose(checked, np.swapaxes(checked, -1, -2))
+    if not straight or not kind.is_positive(checked):
+        found = f"positive, found {checked.min():g}"
+        right = "symmetric, positive-definite" if kind.is_matrix else found
+        raise InvalidInputError(f"'{name}' should be {right}")
+    return kind.symmetric(checked)
 
 
 def regularised(
@@ -136,15 +137,10 @@ def regularised(
     CollapsedComponentError
         If a covariance has no inverse and there is no floor.
     """
-    covariances = moments.covariances.copy()
-    scale = np.where(data_variance > 0, data_variance, 1.0)
     kind = covariance_kind(covariance_type)
-    if covariance_type in ("diag", "spherical"):
-        covariances += reg_covar
-        defined = bool(covariances.min() > 0)
-    else:
-        covariances[..., range(covariances.shape[-1]), range(covariances.shape[-1])] += reg_covar
-        defined = is_positive_definite(covariances)
+    covariances = kind.regularised(moments.covariances, np.full(len(data_variance), reg_covar))
+    defined = kind.is_positive(covariances)
+    scale = np.where(data_variance > 0, data_variance, 1.0)
     if variance_floor == 0:
         if not defined:
             raise CollapsedComponentError(ILL_DEFINED)
@@ -152,22 +148,6 @@ def regularised(
     # Single frames have no variance that a floor could be compared with: all are given the same.
     part = _ROUNDING if defined and moments.of_single_frames else variance_floor
     covariances = kind.floored(covariances, part * scale)[0]
-    if least_eigenvalue > 0 and covariance_type in ("tied", "full"):
+    if least_eigenvalue > 0 and kind.is_matrix:
         covariances = conditioned(covariances, least_eigenvalue)[0]
     return covariances
-
-
-def make_start(
-    covariance_type: str,
-    weights: NDArray[np.float64],
-    means: NDArray[np.float64],
-    covariances: NDArray[np.float64],
-) -> Mixture:
-    """Build the mixture that a fit starts from.
-
-    Raises
-    ------
-    InvalidInputError
-        If parameters are no mixture's.
-    """
-    return make_mixture(covariance_type, weights / weights.sum(), means, covariances)

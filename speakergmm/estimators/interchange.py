@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, MissingLibraryError
 from speakergmm.estimators.fitted import precision_factors
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 
 
@@ -96,12 +97,8 @@ def to_scikit_learn(mixture: Mixture) -> GaussianMixture:
     estimator.weights_ = mixture.weights / mixture.weights.sum()
     estimator.means_ = mixture.means.copy()
     estimator.covariances_ = mixture.covariances.copy()
-    factors = precision_factors(mixture)
-    estimator.precisions_cholesky_ = factors
-    if mixture.covariance_type in ("tied", "full"):
-        estimator.precisions_ = factors @ np.swapaxes(factors, -1, -2)
-    else:
-        estimator.precisions_ = factors**2
+    estimator.precisions_cholesky_ = precision_factors(mixture)
+    estimator.precisions_ = mixture.gaussians.kind.inverses(mixture.covariances)
     estimator.n_features_in_ = mixture.n_features
     estimator.converged_ = True
     estimator.n_iter_ = 0
@@ -330,10 +327,8 @@ def _make(kind: str, weights: ArrayLike, means: ArrayLike, covariances: ArrayLik
     if shares.dtype != np.float64:
         shares = shares.astype(np.float64)
         shares /= shares.sum()
-    matrices: NDArray[np.float64] = np.asarray(covariances, np.float64)
-    if kind in ("tied", "full"):
-        matrices = (matrices + np.swapaxes(matrices, -1, -2)) / 2
-    return make_mixture(kind, shares, means, matrices)
+    straight = covariance_kind(kind).symmetric(np.asarray(covariances, np.float64))
+    return make_mixture(kind, shares, means, straight)
 
 
 def _name(value: Any) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.estimators.frames import Frames
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.moments import Moments
 
 
@@ -63,28 +64,25 @@ def moments_of_labels(
     sample_weight : array, shape (T,), optional
         Weight of each frame.
     """
+    kind = covariance_kind(covariance_type)
     order = np.argsort(labels, kind="stable")
     stops = np.cumsum(np.bincount(labels, minlength=n_components))
     parts = [
         Moments.of(
-            X[own],
-            None if sample_weight is None else sample_weight[own],
-            full=covariance_type in ("tied", "full"),
+            X[own], None if sample_weight is None else sample_weight[own], full=kind.is_matrix
         )
         for own in np.split(order, stops[:-1])
     ]
     counts = np.array([part.weight for part in parts])
     nowhere = X.mean(axis=0, dtype=np.float64)
     means = np.stack([part.mean if part.weight else nowhere for part in parts])
-    if covariance_type in ("tied", "full"):
-        shape = (X.shape[1], X.shape[1])
-        covariances = np.stack([np.broadcast_to(part.covariance, shape) for part in parts])
-        if covariance_type == "tied":
-            covariances = np.tensordot(counts / counts.sum(), covariances, 1)
-    else:
-        covariances = np.stack([np.broadcast_to(part.variance, X.shape[1]) for part in parts])
-        if covariance_type == "spherical":
-            covariances = covariances.mean(axis=1)
+    shape = (X.shape[1],) * (2 if kind.is_matrix else 1)
+    found = (part.covariance if kind.is_matrix else part.variance for part in parts)
+    covariances = np.stack([np.broadcast_to(one, shape) for one in found])
+    if kind.is_shared:
+        covariances = np.tensordot(counts / counts.sum(), covariances, 1)
+    elif kind.is_isotropic:
+        covariances = covariances.mean(axis=1)
     return ComponentMoments(counts, means, covariances)
 
 
@@ -108,40 +106,24 @@ def moments_of_responsibilities(
     covariance_type : {"full", "tied", "diag", "spherical"}
         Which covariances to find.
     """
-    n_features = len(origin)
+    kind, n_features = covariance_kind(covariance_type), len(origin)
     counts = np.zeros(n_components)
     first = np.zeros((n_components, n_features))
-    shapes = {
-        "full": (n_components, n_features, n_features),
-        "tied": (n_features, n_features),
-    }
-    second = np.zeros(shapes.get(covariance_type, (n_components, n_features)))
+    second = np.zeros(kind.shape(n_components, n_features))
     for rows, shares in blocks:
         differences = rows - origin
         counts += shares.sum(axis=0)
         first += shares.T @ differences
-        if covariance_type == "tied":
+        if kind.is_shared:
             second += (differences * shares.sum(axis=1)[:, None]).T @ differences
-        elif covariance_type == "full":
+        elif kind.is_matrix:
             for k in range(n_components):
                 second[k] += (differences * shares[:, k, None]).T @ differences
         else:
-            second += shares.T @ differences**2
-    divisor = np.where(counts > 0, counts, 1.0)
-    means = first / divisor[:, None]
-    if covariance_type == "tied":
-        covariances = (second - (means * counts[:, None]).T @ means) / counts.sum()
-    elif covariance_type == "full":
-        covariances = second / divisor[:, None, None] - means[:, :, None] * means[:, None, :]
-    else:
-        covariances = np.maximum(second / divisor[:, None] - means**2, 0.0)
-        if covariance_type == "spherical":
-            covariances = covariances.mean(axis=1)
-    return ComponentMoments(counts, origin + means, _symmetric(covariances, covariance_type))
-
-
-def _symmetric(covariances: NDArray[np.float64], covariance_type: str) -> NDArray[np.float64]:
-    """Remove what rounding has made of the symmetry of matrices."""
-    if covariance_type in ("diag", "spherical"):
-        return covariances
-    return (covariances + np.swapaxes(covariances, -1, -2)) / 2
+            squares = shares.T @ differences**2
+            second += squares.sum(axis=1) if kind.is_isotropic else squares
+    means = first / np.where(counts > 0, counts, 1.0)[:, None]
+    covariances = kind.symmetric(kind.from_moments(counts, means, second))
+    if not kind.is_matrix:
+        covariances = np.maximum(covariances, 0.0)
+    return ComponentMoments(counts, origin + means, covariances)

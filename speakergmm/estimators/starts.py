@@ -22,6 +22,7 @@ from speakergmm.estimators.moments import (
     moments_of_responsibilities,
 )
 from speakergmm.gaussians.em import expectation_maximisation
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
@@ -198,7 +199,7 @@ def _single_frames(
 ) -> ComponentMoments:
     """Components of one frame each, without a covariance of their own."""
     n_components, n_features = chosen.shape
-    if covariance_type != "tied":
+    if not covariance_kind(covariance_type).is_shared:
         moments = moments_of_labels(
             chosen,
             np.arange(n_components),
