@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
 from sklearn.utils import check_random_state
 
 from speakergmm.estimators import options
-from speakergmm.estimators.frames import Blocks, Frames, check_frames, finite_chunks
+from speakergmm.estimators.frames import Frames, check_in_memory
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.covariances import Precision
@@ -196,7 +196,7 @@ class DirichletProcessMixture(
         An interrupted fit leaves the estimator as it was.
         """
         self._check_parameters()
-        frames = _in_memory(check_frames(self, X, fitting=True))
+        frames = check_in_memory(self, X, fitting=True)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         samples = sample_dirichlet_process(
             frames,
@@ -285,9 +285,3 @@ class DirichletProcessMixture(
         if not isinstance(self.verbose, bool | Integral):
             raise options.refuse(self, "verbose", "an int")
         options.check_callable(self, "callback")
-
-
-def _in_memory(frames: Frames | Blocks) -> Frames:
-    if not isinstance(frames, Blocks):
-        return frames
-    return np.concatenate(list(finite_chunks(frames)))

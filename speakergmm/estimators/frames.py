@@ -142,6 +142,14 @@ def check_frames(
     return frames
 
 
+def check_in_memory(
+    estimator: BaseEstimator, X: Any, *, fitting: bool = False, least: int = 1
+) -> Frames:
+    """Return what `check_frames` does, blocks as one array."""
+    frames = check_frames(estimator, X, fitting=fitting, least=least)
+    return np.concatenate(list(frames())) if isinstance(frames, Blocks) else frames
+
+
 def finite_chunks(source: Frames | Blocks) -> Iterator[Frames]:
     """Yield pieces of a few thousand frames; the first NaN or infinity stops with its place.
 

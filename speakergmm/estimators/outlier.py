@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.estimators.frames import finite_chunks
+from speakergmm.estimators.frames import check_in_memory
 from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
 from speakergmm.estimators.storage import Storable
 from speakergmm.estimators.threshold import (
@@ -22,7 +22,6 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
 )
 from speakergmm.gaussians.covariances import CovarianceType
-from speakergmm.gaussians.frames import refuse_path
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import threaded_map
 from speakergmm.records import Types
@@ -241,14 +240,14 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
             If samples are no finite matrix, there are too few validation samples for the target
             (the message says how many are needed), or a parameter is out of range.
         """
-        samples = self._check(X, fitting=True)
+        samples = check_in_memory(self, X, fitting=True, least=2)
         random_state = check_random_state(self.random_state)
         chosen = None
         if X_validation is None:
             chosen = self._choose_validation(len(samples), random_state)
             validation, samples = samples[chosen], np.delete(samples, chosen, axis=0)
         else:
-            validation = self._check(X_validation)
+            validation = check_in_memory(self, X_validation)
             self._check_enough(len(validation))
         mixture = mixture_like(self, random_state=random_state).fit(samples)
         self.mixture_ = mixture.mixture_
@@ -276,7 +275,7 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
             message says how many are needed), or a parameter is out of range.
         """
         check_is_fitted(self, "mixture_")
-        self._set_threshold(self._check(X_validation))
+        self._set_threshold(check_in_memory(self, X_validation))
         self.validation_indices_ = None
         return self
 
@@ -293,7 +292,7 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
             Computed in float64, as the threshold was.
         """
         check_is_fitted(self, "threshold_")
-        return self._score(self._check(X))
+        return self._score(check_in_memory(self, X))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
         """Log-likelihood above the threshold; negative for anomalies.
@@ -378,21 +377,6 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
         check_enough(
             n_validation, false_alarm=self.false_alarm, quantile=self.quantile, whence=whence
         )
-
-    def _check(self, X: ArrayLike, *, fitting: bool = False) -> NDArray[np.floating[Any]]:
-        refuse_path(X, name="X")
-        samples: NDArray[np.floating[Any]] = validate_data(
-            self,
-            X,
-            dtype=[np.float64, np.float32],
-            reset=fitting,
-            ensure_min_samples=2 if fitting else 1,
-            ensure_all_finite=False,
-        )
-        # Not by scikit-learn, which does not say where.
-        for _ in finite_chunks(samples):
-            pass
-        return samples
 
     def _score(self, samples: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         def score(piece: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.frames import check_sample_weight, finite_chunks
+from speakergmm.estimators.frames import check_in_memory, check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import mixture_like
 from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.covariances import CovarianceType
@@ -347,11 +347,7 @@ class GaussianMixtureRegressor(Storable, RegressorMixin, BaseEstimator):  # type
         return np.sqrt(np.where(variance > 0, variance, 1.0))
 
     def _check(self, X: ArrayLike) -> NDArray[np.float64]:
-        inputs: NDArray[np.float64] = validate_data(
-            self, X, dtype=np.float64, reset=False, ensure_all_finite=False
-        )
-        _refuse_infinite(inputs)
-        return inputs
+        return check_in_memory(self, X).astype(np.float64, copy=False)
 
     def _blocks(self, inputs: NDArray[np.float64]) -> Iterator[tuple[slice, ConditionalMixtures]]:
         for start in range(0, len(inputs), _BLOCK_ROWS):

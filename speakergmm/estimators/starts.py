@@ -21,15 +21,11 @@ from speakergmm.estimators.moments import (
     moments_of_labels,
     moments_of_responsibilities,
 )
-from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    update_maximum_likelihood,
-)
+from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import DiagonalMixture
-from speakergmm.mixtures.splitting import grow
+from speakergmm.mixtures.starts.initialisation import grow_by_doubling
 from speakergmm.mixtures.starts.kmeans import lloyd
 from speakergmm.moments import Moments
 from speakergmm.parallel import single_threaded_blas
@@ -276,18 +272,13 @@ def _split(
     options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=1e-3)
     ones = np.ones((1, frames.n_features))
     model = DiagonalMixture([1.0], 0.0 * ones, ones)
-    while model.n_components < n_components:
-        model = grow(model, min(n_components, 2 * model.n_components))
-        model = expectation_maximisation(
-            model,
-            lambda current: accumulate(
-                current, standard, sample_weight=weights, precision="float64"
-            ),
-            lambda statistics, current: update_maximum_likelihood(
-                statistics, current, options=options, data_variance=varies
-            ),
-            max_iter=_SPLITTING_STEPS,
-            tol=0.0,
-        ).model
+    model = grow_by_doubling(
+        model,
+        n_components,
+        lambda current: accumulate(current, standard, sample_weight=weights, precision="float64"),
+        steps=_SPLITTING_STEPS,
+        options=options,
+        data_variance=varies,
+    )
     # Each frame to its most probable component: its moments then lose no digits to an outlier.
     return model.predict(standard, precision="float64")

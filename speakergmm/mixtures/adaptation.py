@@ -10,7 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.updates import check_statistics
+from speakergmm.gaussians.updates import (
+    GaussianPrior,
+    check_statistics,
+    update_gaussians,
+    update_means,
+)
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, mixture_of
 
 
@@ -88,25 +93,35 @@ def adapt(
             f"variance_floor must lie in 0..1 (below 1), found {variance_floor}"
         )
     check_statistics(statistics, prior.gaussians, needs_second_order="variances" in chosen)
-    second_order = statistics.second_order
     _check_relevance_factor(relevance_factor)
-    weights, means, covariances = prior.weights, prior.means, prior.covariances
-    report = UpdateReport()
+    weights, gaussians, report = prior.weights, prior.gaussians, UpdateReport()
+    worth = np.full(len(weights), relevance_factor)
+    conjugate = GaussianPrior(
+        gaussians.means,
+        means_weight=worth,
+        scatter=relevance_factor * gaussians.covariances,
+        count=np.asarray(relevance_factor),
+    )
+    means, covariances = gaussians.means, gaussians.covariances
     if "weights" in chosen:
         weights = adapt_weights(statistics.counts, weights, relevance_factor=relevance_factor)
-    adapted_means = adapt_means(
-        statistics.counts, statistics.first_order, means, relevance_factor=relevance_factor
-    )
     if "means" in chosen:
-        means = adapted_means
-    if "variances" in chosen and second_order is not None:
+        means = update_means(statistics, gaussians, prior=conjugate)
+    if "variances" in chosen:
         if not isinstance(prior, DiagonalMixture):
             raise InvalidInputError(
                 f"variances are adapted of diagonal mixtures only, found covariance_type "
                 f"{prior.covariance_type!r}"
             )
-        adapted = _adapt_variances(statistics, second_order, prior, means, relevance_factor)
-        floor = variance_floor * prior.variances
+        adapted = update_gaussians(
+            statistics,
+            gaussians,
+            prior=conjugate,
+            floor=np.zeros(prior.n_features),
+            empty=statistics.counts <= 0,
+            moves_means="means" in chosen,
+        ).gaussians.covariances
+        floor = variance_floor * covariances
         report = UpdateReport(n_floored=int(np.count_nonzero(adapted < floor)))
         covariances = np.maximum(adapted, floor)
     return type(prior)(weights, means, covariances), report
@@ -195,26 +210,6 @@ def adapt_weights(
         return prior
     weights = (n * (n / total) + relevance_factor * prior) / (n + relevance_factor)
     return np.asarray(weights / weights.sum())
-
-
-def _adapt_variances(
-    statistics: MixtureStatistics,
-    second_order: NDArray[np.float64],
-    prior: DiagonalMixture,
-    means: NDArray[np.float64],
-    relevance_factor: float,
-) -> NDArray[np.float64]:
-    """Equation 13, moments taken about the prior's mean so that an offset costs no digits.
-
-    About any point c, alpha E[(x - c)^2] + (1 - alpha) (v + (m - c)^2) - (second moment of the
-    adapted mean about c) is one and the same; with c = m the large squares cancel on paper.
-    """
-    n = statistics.counts[:, None]
-    m = prior.means
-    spread = second_order - 2 * m * statistics.first_order + n * m**2
-    return np.asarray(
-        (spread + relevance_factor * prior.variances) / (n + relevance_factor) - (means - m) ** 2
-    )
 
 
 def _check_relevance_factor(relevance_factor: float) -> None:

@@ -10,9 +10,9 @@ mixture models", algorithm 3.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
+from operator import methodcaller
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -181,7 +181,7 @@ def sample_dirichlet_process(
         rounds = track(rounds, description=description)
     for n_next in rounds:
         # Chains share nothing but the frames, so threads can't change what they do.
-        for _ in threaded_map(partial(_advance, n_sweeps=n_next), chains, n_jobs=n_jobs):
+        for _ in threaded_map(methodcaller("advance", n_next), chains, n_jobs=n_jobs):
             pass
         if callback is not None:
             _report(chains, n_next, standardisation.log_volume, callback)
@@ -202,10 +202,6 @@ def sample_dirichlet_process(
     )
 
 
-def _advance(chain: Chain, n_sweeps: int) -> None:
-    chain.advance(n_sweeps)
-
-
 def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
     size = max(1, _FRAMES_IN_A_ROUND // n_frames)
     return [min(size, n_sweeps - first) for first in range(0, n_sweeps, size)]
@@ -214,19 +210,18 @@ def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
 def _report(
     chains: list[Chain], n_last: int, log_volume: float, callback: Callable[[GibbsSweep], None]
 ) -> None:
-    def of_chain(number: int, chain: Chain) -> Iterator[GibbsSweep]:
-        for sweep in range(len(chain.n_clusters) - n_last, len(chain.n_clusters)):
-            yield GibbsSweep(
-                number,
-                sweep,
-                chain.n_clusters[sweep],
-                chain.concentrations[sweep],
-                chain.log_probabilities[sweep] - len(chain.partition.labels) * log_volume,
-            )
-
     for number, chain in enumerate(chains):
-        for event in of_chain(number, chain):
-            callback(event)
+        volume = len(chain.partition.labels) * log_volume
+        for sweep in range(len(chain.n_clusters) - n_last, len(chain.n_clusters)):
+            callback(
+                GibbsSweep(
+                    number,
+                    sweep,
+                    chain.n_clusters[sweep],
+                    chain.concentrations[sweep],
+                    chain.log_probabilities[sweep] - volume,
+                )
+            )
 
 
 def _checked_concentration(

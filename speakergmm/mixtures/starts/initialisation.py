@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import (
@@ -136,17 +139,30 @@ def initialise_splitting(
     frames = _checked(X, n_components)
     survey = survey_frames(frames)
     model = DiagonalMixture([1.0], survey.mean[None], _spread(frames)[None])
+    return grow_by_doubling(
+        model,
+        n_components,
+        lambda current: accumulate(current, frames, n_jobs=n_jobs),
+        steps=steps,
+        options=options,
+        data_variance=survey.variance,
+    )
+
+
+def grow_by_doubling(
+    model: DiagonalMixture,
+    n_components: int,
+    accumulate: Callable[[DiagonalMixture], MixtureStatistics],
+    *,
+    steps: int,
+    options: MaximumLikelihoodOptions | None,
+    data_variance: NDArray[np.float64],
+) -> DiagonalMixture:
+    """Split all components (the heaviest, where fewer are missing), with EM after each doubling."""
+    update = partial(update_maximum_likelihood, options=options, data_variance=data_variance)
     while model.n_components < n_components:
         model = grow(model, min(n_components, 2 * model.n_components))
-        model = expectation_maximisation(
-            model,
-            lambda current: accumulate(current, frames, n_jobs=n_jobs),
-            lambda statistics, current: update_maximum_likelihood(
-                statistics, current, options=options, data_variance=survey.variance
-            ),
-            max_iter=steps,
-            tol=0.0,
-        ).model
+        model = expectation_maximisation(model, accumulate, update, max_iter=steps, tol=0.0).model
     return model
 
 
