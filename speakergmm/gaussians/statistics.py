@@ -301,15 +301,3 @@ class MixtureStatistics:
         whole = self.about_zero()
         totals = (self.log_likelihood, self.n_frames, self.covariance_type)
         return type(self), (*whole._moments, *totals)
-
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Give the statistics by name, ready to be stored; a missing second order is left out."""
-        arrays = {
-            "counts": self.counts,
-            "first_order": self.first_order,
-            "log_likelihood": np.array([self.log_likelihood]),
-            "n_frames": np.array([self.n_frames]),
-        }
-        if self.second_order is not None:
-            arrays["second_order"] = self.second_order
-        return arrays

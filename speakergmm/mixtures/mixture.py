@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeVar, overload
@@ -292,31 +291,8 @@ class Mixture(ABC):
 
     def record_parts(self) -> dict[str, NDArray[np.float64]]:
         """Return what is stored."""
-        return self.to_arrays()
-
-    def to_arrays(self) -> dict[str, NDArray[np.float64]]:
-        """Return the parameters by name, ready to be stored."""
         name = self.gaussians.kind.parameter
         return {"weights": self.weights, "means": self.means, name: self.covariances}
-
-    @classmethod
-    def from_arrays(cls: type[AnyMixture], arrays: Mapping[str, ArrayLike]) -> AnyMixture:
-        """Build a model of what `to_arrays` gave, validated anew.
-
-        Raises
-        ------
-        InvalidInputError
-            If an array is missing or the parameters are not those of a mixture.
-        """
-        names = ("weights", "means", KINDS[cls.covariance_type].parameter)
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            kind = {"diag": "diagonal"}.get(cls.covariance_type, cls.covariance_type)
-            raise InvalidInputError(
-                f"a {kind} mixture needs weights, means and {names[2]}; missing: "
-                f"{', '.join(missing)}"
-            )
-        return cls(*(arrays[name] for name in names))
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)

@@ -54,10 +54,10 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
     if mine.n_components != theirs.n_components:
         differences.append(f"n_components {mine.n_components} and {theirs.n_components}")
     else:
-        arrays = theirs.to_arrays()
+        arrays = theirs.record_parts()
         differences += [
             name
-            for name, array in mine.to_arrays().items()
+            for name, array in mine.record_parts().items()
             if not np.array_equal(array, arrays[name])
         ]
     raise IncompatibleModelError(

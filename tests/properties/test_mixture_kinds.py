@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.mixtures import (
@@ -59,8 +60,8 @@ def scale_of(statistics):
 def assert_same_statistics(found, expected, *, rounding):
     for name, size in scale_of(expected).items():
         np.testing.assert_allclose(
-            found.to_arrays()[name],
-            expected.to_arrays()[name],
+            arrays_of(found)[name],
+            arrays_of(expected)[name],
             rtol=0.0,
             atol=rounding * size,
             err_msg=name,
@@ -138,7 +139,7 @@ def test_cuts_and_threads_change_no_bit(problem, cuts, block_frames, n_jobs):
         options = {"sample_weight": sample_weight, "block_frames": block_frames}
         one = accumulate_blocks(model, X, **options)
         found = accumulate_blocks(model, blocks, n_jobs=n_jobs, **options)
-        np.testing.assert_equal(found.to_arrays(), one.to_arrays())
+        np.testing.assert_equal(arrays_of(found), arrays_of(one))
 
 
 @in_its_time
@@ -164,10 +165,10 @@ def stepped(model, X, **options):
 
 def assert_same_model(found, expected, *, rtol=1e-7):
     assert type(found) is type(expected)
-    for name, value in expected.to_arrays().items():
+    for name, value in arrays_of(expected).items():
         size = np.abs(value).max()
         np.testing.assert_allclose(
-            found.to_arrays()[name], value, rtol=0, atol=rtol * size, err_msg=name
+            arrays_of(found)[name], value, rtol=0, atol=rtol * size, err_msg=name
         )
 
 
@@ -287,7 +288,7 @@ def test_a_common_factor_of_the_weights_is_one_of_the_statistics(problem, expone
         b = accumulate(model, X, sample_weight=weights * factor, precision=precision)
         for name, size in scale_of(a).items():
             np.testing.assert_allclose(
-                b.to_arrays()[name] / factor, a.to_arrays()[name], rtol=0, atol=rounding * size
+                arrays_of(b)[name] / factor, arrays_of(a)[name], rtol=0, atol=rounding * size
             )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.estimators import GaussianMixture
@@ -37,7 +38,7 @@ def estimator():
         (
             statistics,
             MixtureStatistics.load,
-            lambda found: {name: value.tobytes() for name, value in found.to_arrays().items()},
+            lambda found: {name: value.tobytes() for name, value in arrays_of(found).items()},
         ),
         (
             estimator,

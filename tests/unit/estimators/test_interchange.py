@@ -3,6 +3,7 @@ import sys
 import numpy as np
 import pytest
 from oracles import density_uses as oracle
+from oracles.arrays import arrays_of
 from oracles.peers import hmmlearn_module
 from scipy.special import logsumexp
 from sklearn.cluster import KMeans
@@ -49,8 +50,8 @@ def expected_scores(mixture, X):
 
 def assert_same(a, b):
     assert type(a) is type(b)
-    for name, value in a.to_arrays().items():
-        np.testing.assert_allclose(b.to_arrays()[name], value, rtol=1e-14, atol=0, err_msg=name)
+    for name, value in arrays_of(a).items():
+        np.testing.assert_allclose(arrays_of(b)[name], value, rtol=1e-14, atol=0, err_msg=name)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from oracles.arrays import arrays_of
 from sklearn.base import clone
 
 from speakergmm.containers import load_arrays, save_arrays
@@ -94,8 +95,8 @@ def test_the_steps_are_those_of_the_core(rng):
             options=options,
             precision="float64",
         )
-        for name, value in state.model.to_arrays().items():
-            assert estimator.mixture_.to_arrays()[name].tobytes() == value.tobytes(), name
+        for name, value in arrays_of(state.model).items():
+            assert arrays_of(estimator.mixture_)[name].tobytes() == value.tobytes(), name
         assert estimator.lower_bound_ == state.log_likelihood
         (record,) = estimator.history_.iterations
         assert (record.iteration, record.bound) == (state.n_steps, state.log_likelihood)

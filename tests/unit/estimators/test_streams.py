@@ -6,6 +6,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 from sklearn.base import clone
 
 from speakergmm.errors import InvalidInputError
@@ -65,8 +66,8 @@ def sources(X, tmp_path):
 
 
 def assert_identical(a, b, what):
-    for name, value in b.to_arrays().items():
-        assert a.to_arrays()[name].tobytes() == value.tobytes(), (what, name)
+    for name, value in arrays_of(b).items():
+        assert arrays_of(a)[name].tobytes() == value.tobytes(), (what, name)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -239,7 +240,7 @@ def test_statistics_of_three_processes_are_those_of_one_pass(tmp_path):
     cuts = [4_000, 21_000]
     models = {kind: make_start(kind, X) for kind in KINDS}
     for kind, model in models.items():
-        np.savez(tmp_path / f"{kind}.npz", **model.to_arrays())
+        np.savez(tmp_path / f"{kind}.npz", **arrays_of(model))
     for shard, (frames, part) in enumerate(
         zip(np.split(X, cuts), np.split(weights, cuts), strict=True)
     ):
@@ -259,15 +260,15 @@ def test_statistics_of_three_processes_are_those_of_one_pass(tmp_path):
             total = parts[0] + parts[1] + parts[2]
             assert total.covariance_type == kind
             # Float32 sums of other groups of frames round otherwise.
-            for name, value in whole.to_arrays().items():
+            for name, value in arrays_of(whole).items():
                 np.testing.assert_allclose(
-                    total.to_arrays()[name], value, rtol=2e-6, atol=1e-6, err_msg=(kind, name)
+                    arrays_of(total)[name], value, rtol=2e-6, atol=1e-6, err_msg=(kind, name)
                 )
             # Nothing is lost between weighing and adding.
             twice = (parts[0] + parts[1] + parts[2]).scale(2.0)
             again = parts[2].scale(2.0) + (parts[1].scale(2.0) + parts[0].scale(2.0))
-            for name, value in twice.to_arrays().items():
-                np.testing.assert_allclose(again.to_arrays()[name], value, rtol=1e-14)
+            for name, value in arrays_of(twice).items():
+                np.testing.assert_allclose(arrays_of(again)[name], value, rtol=1e-14)
 
 
 def test_a_pass_is_exactly_the_sum_of_its_shards_where_these_are_whole_groups():
@@ -277,6 +278,6 @@ def test_a_pass_is_exactly_the_sum_of_its_shards_where_these_are_whole_groups():
         model = make_start(kind, X)
         whole = accumulate(model, X, precision="float64")
         parts = [accumulate(model, part, precision="float64") for part in np.split(X, 3)]
-        for name, value in whole.to_arrays().items():
-            total = (parts[0] + parts[1] + parts[2]).to_arrays()[name]
+        for name, value in arrays_of(whole).items():
+            total = arrays_of(parts[0] + parts[1] + parts[2])[name]
             np.testing.assert_allclose(total, value, rtol=1e-11, atol=1e-9, err_msg=(kind, name))

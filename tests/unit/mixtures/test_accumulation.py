@@ -3,6 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from oracles import mixtures as oracle
+from oracles.arrays import arrays_of
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import (
@@ -18,8 +19,8 @@ def parts(model):
 
 
 def assert_same(a, b, **tolerance):
-    for name, value in a.to_arrays().items():
-        np.testing.assert_allclose(b.to_arrays()[name], value, err_msg=name, **tolerance)
+    for name, value in arrays_of(a).items():
+        np.testing.assert_allclose(arrays_of(b)[name], value, err_msg=name, **tolerance)
 
 
 @pytest.mark.parametrize(("precision", "rtol"), [("float64", 1e-11), ("float32", 2e-5)])

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pytest
 from oracles import mixtures as oracle
+from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
@@ -65,8 +66,8 @@ def start_for(kind, X, n_components=5, *, narrow=1.0):
 def parameter_error(found, expected):
     """Largest difference of any array, relative to the size of that array."""
     return max(
-        np.abs(found.to_arrays()[name] - value).max() / np.abs(value).max()
-        for name, value in expected.to_arrays().items()
+        np.abs(arrays_of(found)[name] - value).max() / np.abs(value).max()
+        for name, value in arrays_of(expected).items()
     )
 
 
@@ -208,7 +209,7 @@ def test_hard_data_give_a_good_mixture(name, kind, precision):
             options=MaximumLikelihoodOptions(variance_floor=floor, min_count=1e-3),
         )
         model = result.model
-        for array in model.to_arrays().values():
+        for array in arrays_of(model).values():
             assert np.isfinite(array).all()
         np.linalg.cholesky(model.full_covariances())
         assert np.isfinite(model.log_likelihood(X, precision=precision)).all()
@@ -303,7 +304,7 @@ def test_blocks_and_threads_change_no_bit(kind, precision):
         whole = train_from(X, start_for(kind, X), **options)
         for source, n_jobs in ((blocks, 1), (lambda: iter(blocks), 2), (X, 3)):
             found = train_from(source, start_for(kind, X), n_jobs=n_jobs, **options)
-            np.testing.assert_equal(found.model.to_arrays(), whole.model.to_arrays())
+            np.testing.assert_equal(arrays_of(found.model), arrays_of(whole.model))
             assert found.objectives == whole.objectives
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 from oracles.mixtures import em_step, responsibilities
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError, ModelFormatError
@@ -47,8 +48,8 @@ def stream(kind, blocks, **options):
 
 
 def assert_close(a, b, **tolerance):
-    for name, value in b.to_arrays().items():
-        np.testing.assert_allclose(a.to_arrays()[name], value, err_msg=name, **tolerance)
+    for name, value in arrays_of(b).items():
+        np.testing.assert_allclose(arrays_of(a)[name], value, err_msg=name, **tolerance)
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_steps_follow_the_recursion_of_the_papers(rng, weigh_blocks):
             options=PLAIN,
             precision="float64",
         )
-        for found, value in zip(state.model.to_arrays().values(), model, strict=True):
+        for found, value in zip(arrays_of(state.model).values(), model, strict=True):
             np.testing.assert_allclose(found, value, rtol=1e-9)
     assert state.weight == sum(weight.sum() for weight in weights)
     assert state.n_steps == 5

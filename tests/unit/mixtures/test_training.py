@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -12,8 +13,8 @@ INITS = ["kmeans", "splitting", "random"]
 
 
 def assert_same(a, b, **tolerance):
-    for name, value in a.to_arrays().items():
-        np.testing.assert_allclose(b.to_arrays()[name], value, err_msg=name, **tolerance)
+    for name, value in arrays_of(a).items():
+        np.testing.assert_allclose(arrays_of(b)[name], value, err_msg=name, **tolerance)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -26,10 +27,10 @@ def problem(request, rng):
 
 
 def assert_close(found, expected, *, rtol):
-    for name, value in expected.to_arrays().items():
+    for name, value in arrays_of(expected).items():
         atol = rtol * np.abs(value).max()
         np.testing.assert_allclose(
-            found.to_arrays()[name], value, rtol=rtol, atol=atol, err_msg=name
+            arrays_of(found)[name], value, rtol=rtol, atol=atol, err_msg=name
         )
 
 

@@ -2,6 +2,7 @@ import warnings
 
 import numpy as np
 import pytest
+from oracles.arrays import arrays_of
 
 from speakergmm.audio import write_audio
 from speakergmm.containers import load_arrays, pack_arrays, save_arrays, unpack_arrays
@@ -39,8 +40,8 @@ def test_training_is_fitting_the_speech_of_all(background_corpus, background):
     extract = ExtractSpeech(FeatureConfig.preset("speaker"))
     blocks = [extract(utterance).values for utterance in background_corpus]
     fitted = fit_mixture(blocks, n_components=8, seed=1)
-    for name, array in fitted.model.to_arrays().items():
-        np.testing.assert_array_equal(array, background.mixture.to_arrays()[name])
+    for name, array in arrays_of(fitted.model).items():
+        np.testing.assert_array_equal(array, arrays_of(background.mixture)[name])
     facts = background.provenance
     assert facts["n_frames"] == sum(map(len, blocks))
     assert facts["n_speakers"] == 6
