@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from oracles.arrays import arrays_of
 
 import speakergmm.files
 from speakergmm.checkpoints import Checkpoint, CheckpointWarning
@@ -64,8 +63,8 @@ def train(X, start, path=None, **options):
 
 
 def assert_identical(a, b):
-    for name, value in arrays_of(a.model).items():
-        assert value.tobytes() == arrays_of(b.model)[name].tobytes(), name
+    for name, value in a.model.record_parts().items():
+        assert value.tobytes() == b.model.record_parts()[name].tobytes(), name
     assert a.objectives == b.objectives
     assert [i.report for i in a.history] == [i.report for i in b.history]
     assert a.convergence == b.convergence
@@ -231,7 +230,7 @@ def test_the_trainer_of_background_models_goes_on_too(tmp_path, X):
 PROGRAM = """
 import sys, time
 import numpy as np
-from tests.unit.mixtures.test_checkpoint import arrays_of, make_frames, make_start, train
+from tests.unit.mixtures.test_checkpoint import make_frames, make_start, train
 path, out, kind = sys.argv[1:]
 X = make_frames(n_frames=10_000)
 print("begun", flush=True)
@@ -243,7 +242,7 @@ def tell(number, _):
 
 result = train(X, make_start(kind, X, 24), path, max_iter=40, checkpoint_seconds=0.0,
                callback=tell)
-np.savez(out, objectives=result.objectives, **arrays_of(result.model))
+np.savez(out, objectives=result.objectives, **result.model.record_parts())
 """
 
 
@@ -286,7 +285,7 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path, kind, request):
     whole = train(X, make_start(kind, X, 24), max_iter=40)
     with np.load(tmp_path / "resumed.npz") as resumed:
         assert tuple(resumed["objectives"]) == whole.objectives
-        for name, value in arrays_of(whole.model).items():
+        for name, value in whole.model.record_parts().items():
             assert resumed[name].tobytes() == value.tobytes(), name
 
 
