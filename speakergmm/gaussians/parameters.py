@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import (
@@ -42,6 +42,21 @@ def covariance_kind(covariance_type: str) -> Covariances:
             f"{covariance_type!r}"
         )
     return KINDS[covariance_type]
+
+
+def frozen(name: str, value: ArrayLike) -> Array:
+    """Return numbers as a read-only copy in float64.
+
+    Raises
+    ------
+    InvalidInputError
+        If one is not finite.
+    """
+    array = np.array(value, dtype=np.float64)
+    if not np.isfinite(array).all():
+        raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
+    array.setflags(write=False)
+    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)

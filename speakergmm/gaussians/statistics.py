@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
-from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.parameters import covariance_kind, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +89,7 @@ class MixtureStatistics:
             ("second_order", second_order),
             ("origins", origins),
         ):
-            array = None if value is None else np.array(value, dtype=np.float64)
-            if array is not None:
-                if not np.isfinite(array).all():
-                    raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
-                array.setflags(write=False)
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, name, None if value is None else frozen(name, value))
         object.__setattr__(self, "log_likelihood", float(log_likelihood))
         object.__setattr__(self, "n_frames", float(n_frames))
         object.__setattr__(self, "covariance_type", covariance_type)

@@ -15,7 +15,7 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians import scoring
 from speakergmm.gaussians.covariances import Covariances, CovarianceType, Precision
 from speakergmm.gaussians.frames import check_frames
-from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind
+from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind, frozen
 from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features
 
 AnyMixture = TypeVar("AnyMixture", bound="Mixture")
@@ -53,14 +53,17 @@ class Mixture(ABC):
     def __init__(self, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> None:
         """Copy, freeze and check the parameters, as each kind names them."""
         kind = KINDS[self.covariance_type]
-        arrays = [
-            _frozen(name, value, n_axes)
-            for name, value, n_axes in (
-                ("weights", weights, 1),
-                ("means", means, 2),
-                (kind.parameter, covariances, len(kind.axes)),
-            )
-        ]
+        arrays = []
+        for name, value, n_axes in (
+            ("weights", weights, 1),
+            ("means", means, 2),
+            (kind.parameter, covariances, len(kind.axes)),
+        ):
+            arrays.append(array := frozen(name, value))
+            if array.ndim != n_axes:
+                raise InvalidInputError(
+                    f"{name} must have {n_axes} axes, found an array of shape {array.shape}"
+                )
         _check(kind, *arrays)
         object.__setattr__(self, "weights", arrays[0])
         covariance = kind.checked(arrays[2])
@@ -602,15 +605,3 @@ def _check(
             f"weights must not be negative and must sum to 1, found a smallest weight of "
             f"{weights.min():g} and a sum of {weights.sum():.9g}"
         )
-
-
-def _frozen(name: str, value: ArrayLike, n_axes: int) -> NDArray[np.float64]:
-    array = np.array(value, dtype=np.float64)
-    if array.ndim != n_axes:
-        raise InvalidInputError(
-            f"{name} must have {n_axes} axes, found an array of shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
-    array.setflags(write=False)
-    return array

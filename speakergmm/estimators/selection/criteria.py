@@ -86,15 +86,9 @@ class Judgement:
     ) -> SelectionRow:
         failed = next((fit for fit in fits if fit.error is not None), None)
         seconds = sum(fit.seconds for fit in fits)
-        nan = math.nan
         if failed is not None:
             return SelectionRow(
                 n_components=n_components,
-                value=nan,
-                standard_error=nan,
-                difference_error=nan,
-                log_likelihood=nan,
-                n_parameters=0,
                 seconds=seconds,
                 convergence="failed",
                 error=failed.error,
@@ -105,7 +99,6 @@ class Judgement:
             n_components=n_components,
             value=self._value(values, n_parameters),
             standard_error=self._standard_error(values),
-            difference_error=nan,
             log_likelihood=float(np.mean([fit.log_likelihood for fit in fits])),
             n_parameters=n_parameters,
             seconds=seconds,

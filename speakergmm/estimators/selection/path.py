@@ -52,11 +52,11 @@ class SelectionRow:
     """
 
     n_components: int
-    value: float
-    standard_error: float
-    difference_error: float
-    log_likelihood: float
-    n_parameters: int
+    value: float = math.nan
+    standard_error: float = math.nan
+    difference_error: float = math.nan
+    log_likelihood: float = math.nan
+    n_parameters: int = 0
     seconds: float
     convergence: str
     fold_values: tuple[float, ...] = ()

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.matrices import is_positive_definite
+from speakergmm.gaussians.parameters import frozen
 from speakergmm.gaussians.survey import survey_frames
 
 GibbsCovariance = Literal["full", "diag"]
@@ -62,42 +64,31 @@ class NormalInverseWishart:
     degrees_of_freedom: float
     scale: Array
 
-    def __init__(
-        self,
-        mean: ArrayLike,
-        mean_precision: float,
-        degrees_of_freedom: float,
-        scale: ArrayLike,
-    ) -> None:
-        centre = np.array(mean, dtype=np.float64)
-        spread = np.array(scale, dtype=np.float64)
-        n_features = len(centre) if centre.ndim == 1 else 0
-        if n_features == 0 or spread.shape not in ((n_features,), (n_features, n_features)):
+    def __post_init__(self) -> None:
+        """Check what was given."""
+        for name in ("mean", "scale"):
+            object.__setattr__(self, name, frozen(f"the prior's {name}", getattr(self, name)))
+        for name in ("mean_precision", "degrees_of_freedom"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        shape = self.mean.shape
+        if len(shape) != 1 or not self.mean.size or self.scale.shape not in (shape, 2 * shape):
             raise InvalidInputError(
-                f"prior parameters disagree: mean {centre.shape}, scale {spread.shape}; expected "
+                f"prior parameters disagree: mean {shape}, scale {self.scale.shape}; expected "
                 f"(D,) and (D, D) for full or (D,) for diagonal covariances"
             )
-        if not np.isfinite(centre).all() or not np.isfinite(spread).all():
-            raise InvalidInputError("the prior's mean and scale must be finite, found NaN or inf")
-        least = n_features - 1 if spread.ndim == 2 else 0
-        if not 0 < mean_precision < math.inf:
-            raise InvalidInputError(f"mean_precision must be > 0, found {mean_precision}")
-        if not least < degrees_of_freedom < math.inf:
+        least = self.n_features - 1 if self.scale.ndim == 2 else 0
+        if not 0 < self.mean_precision < math.inf:
+            raise InvalidInputError(f"mean_precision must be > 0, found {self.mean_precision:g}")
+        if not least < self.degrees_of_freedom < math.inf:
             raise InvalidInputError(
-                f"degrees_of_freedom must be > {least} for {n_features} features, found "
-                f"{degrees_of_freedom}"
+                f"degrees_of_freedom must be > {least} for {self.n_features} features, found "
+                f"{self.degrees_of_freedom:g}"
             )
-        if not _is_positive(spread):
+        if not _is_positive(self.scale):
             raise InvalidInputError(
                 "the prior's scale must be symmetric positive definite (full) or positive "
                 "(diagonal), and it is not"
             )
-        centre.setflags(write=False)
-        spread.setflags(write=False)
-        object.__setattr__(self, "mean", centre)
-        object.__setattr__(self, "mean_precision", float(mean_precision))
-        object.__setattr__(self, "degrees_of_freedom", float(degrees_of_freedom))
-        object.__setattr__(self, "scale", spread)
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = (self.mean, self.mean_precision, self.degrees_of_freedom, self.scale)
@@ -275,8 +266,4 @@ def _is_positive(scale: Array) -> bool:
     correlation = scale / deviation[:, None] / deviation
     if not np.allclose(correlation, correlation.T, rtol=0, atol=1e-8):
         return False
-    try:
-        np.linalg.cholesky(correlation)
-    except np.linalg.LinAlgError:
-        return False
-    return True
+    return is_positive_definite(correlation)

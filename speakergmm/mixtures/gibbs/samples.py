@@ -22,6 +22,7 @@ from speakergmm.mixtures.gibbs.partitions import (
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.mixture import DiagonalMixture, FullMixture
 from speakergmm.parallel import single_threaded_blas
+from speakergmm.record_fields import parts
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -74,10 +75,9 @@ class DirichletProcessSamples:
 
     def __post_init__(self) -> None:
         """Make the arrays read-only."""
-        for array in (self.n_clusters, self.concentration, self.log_probability, self.labels):
-            array.setflags(write=False)
-        for array in (self.kept_sweeps, self.best_labels, self.frames):
-            array.setflags(write=False)
+        for value in parts(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
 
     @classmethod
     def of_record(cls, **parts: Any) -> DirichletProcessSamples:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.matrices import is_positive_definite
-from speakergmm.gaussians.parameters import KINDS
+from speakergmm.gaussians.parameters import KINDS, frozen
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.standardisation import Standardisation
@@ -33,7 +33,7 @@ def least_degrees_of_freedom(
     return 0 if of_numbers else n_features - 1
 
 
-@dataclass(frozen=True, slots=True, eq=False, init=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class VariationalPrior:
     """Prior of the weights, means and precisions of a Gaussian mixture.
 
@@ -87,56 +87,39 @@ class VariationalPrior:
     """
 
     covariance_type: CovarianceType
+    _: KW_ONLY
     concentration: float
     mean: NDArray[np.float64]
     mean_precision: float
     degrees_of_freedom: float
     covariance: NDArray[np.float64]
-    weight_concentration_type: WeightConcentrationType
-    covariance_prior_type: CovariancePriorType
+    weight_concentration_type: WeightConcentrationType = "dirichlet_process"
+    covariance_prior_type: CovariancePriorType = "wishart"
 
-    def __init__(
-        self,
-        covariance_type: CovarianceType,
-        *,
-        concentration: float,
-        mean: ArrayLike,
-        mean_precision: float,
-        degrees_of_freedom: float,
-        covariance: ArrayLike,
-        weight_concentration_type: WeightConcentrationType = "dirichlet_process",
-        covariance_prior_type: CovariancePriorType = "wishart",
-    ) -> None:
-        for name, choice, choices in (
-            ("covariance_type", covariance_type, CovarianceType),
-            ("weight_concentration_type", weight_concentration_type, WeightConcentrationType),
-            ("covariance_prior_type", covariance_prior_type, CovariancePriorType),
+    def __post_init__(self) -> None:
+        """Check what was given."""
+        for name, choices in (
+            ("covariance_type", CovarianceType),
+            ("weight_concentration_type", WeightConcentrationType),
+            ("covariance_prior_type", CovariancePriorType),
         ):
-            if choice not in get_args(choices):
+            if getattr(self, name) not in get_args(choices):
                 raise InvalidInputError(
                     f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, found "
-                    f"{choice!r}"
+                    f"{getattr(self, name)!r}"
                 )
-            object.__setattr__(self, name, choice)
-        for name, number in (
-            ("concentration", concentration),
-            ("mean_precision", mean_precision),
-            ("degrees_of_freedom", degrees_of_freedom),
-        ):
+        for name in ("concentration", "mean_precision", "degrees_of_freedom"):
+            number = getattr(self, name)
             if not 0 < number < np.inf:
                 raise InvalidInputError(f"{name} must be finite and > 0, found {number}")
             object.__setattr__(self, name, float(number))
-        for name, array in (("mean", mean), ("covariance", covariance)):
-            copy = np.array(array, dtype=np.float64)
-            if not np.isfinite(copy).all():
-                raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
-            copy.setflags(write=False)
-            object.__setattr__(self, name, copy)
+        for name in ("mean", "covariance"):
+            object.__setattr__(self, name, frozen(name, getattr(self, name)))
         self._check_shapes()
-        if not degrees_of_freedom > self.least_degrees_of_freedom:
+        if not self.degrees_of_freedom > self.least_degrees_of_freedom:
             raise InvalidInputError(
                 f"degrees_of_freedom must be greater than {self.least_degrees_of_freedom}, found "
-                f"{degrees_of_freedom}"
+                f"{self.degrees_of_freedom:g}"
             )
 
     def _check_shapes(self) -> None:
