@@ -160,12 +160,11 @@ def from_hmmlearn(model: Any) -> list[Mixture]:
     # spherical model one matrix too many for each further feature; this holds the compact form.
     covariances = np.asarray(model._covars_)
     if kind == "spherical":
-        covariances = covariances.reshape(len(means), -1)[:, :1]
-    elif kind == "tied":
-        return [_make(kind, np.ones(1), mean[None], covariances) for mean in means]
+        covariances = covariances.reshape(len(means), -1)[:, 0]
+    of_states = [covariances] * len(means) if kind == "tied" else covariances[:, None]
     return [
-        _make(kind, np.ones(1), mean[None], covariance if kind == "spherical" else covariance[None])
-        for mean, covariance in zip(means, covariances, strict=True)
+        _make(kind, np.ones(1), mean[None], covariance)
+        for mean, covariance in zip(means, of_states, strict=True)
     ]
 
 

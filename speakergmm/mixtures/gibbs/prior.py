@@ -147,7 +147,7 @@ class NormalInverseWishart:
             )
         frames = check_frames(X)
         survey = survey_frames(frames)
-        deviation = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
+        deviation = survey.deviation()
         mean_precision = within_fraction / (1 - within_fraction)
         if covariance_type == "diag":
             return cls(survey.mean, mean_precision, 4.0, 2 * within_fraction * deviation**2)

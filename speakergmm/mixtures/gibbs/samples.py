@@ -233,8 +233,7 @@ class DirichletProcessSamples:
         The time is that of N D^2 for each cluster that differs from all others; chains that have
         settled have the same clusters in many partitions, and those are counted once.
         """
-        frames = check_frames(X, n_features=self.prior.n_features).astype(np.float64)
-        z = (frames - self.standardisation.centre) / self.standardisation.scale
+        z = self.standardisation.applied(check_frames(X, n_features=self.prior.n_features))
         prior = self._standard_prior()
         clusters, new_weight = self._weighted_clusters()
         # The systems of equations are small: threads would cost more than they bring.

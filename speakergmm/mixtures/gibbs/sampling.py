@@ -158,9 +158,8 @@ def sample_dirichlet_process(
         )
     survey = survey_frames(frames)
     centre = Standardisation.from_moments(survey.mean, survey.variance).centre
-    deviation = np.sqrt(np.where(survey.variance > 0, survey.variance, 1.0))
-    standardisation = Standardisation(centre, deviation)
-    z = (frames.astype(np.float64) - standardisation.centre) / standardisation.scale
+    standardisation = Standardisation(centre, survey.deviation())
+    z = standardisation.applied(frames)
     standard_prior = prior.rescale(standardisation.centre, standardisation.scale)
     steps = np.linspace(burn_in, n_sweeps - 1, min(n_kept, n_sweeps - burn_in))
     kept_sweeps = np.unique(steps.round().astype(np.int64))

@@ -222,11 +222,7 @@ class _Split:
         return rows
 
     def weights(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        log_weights = self._given_mixture.log_density(rows, precision="float64")
-        highest = log_weights.max(axis=1, keepdims=True)
-        weights = np.exp(log_weights - highest)
-        weights /= weights.sum(axis=1, keepdims=True)
-        return np.asarray(weights, np.float64)
+        return np.asarray(self._given_mixture.posteriors(rows, precision="float64"), np.float64)
 
     def means(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         means = self._mixture.means[:, self.remaining]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.mixture import mixture_of
+from speakergmm.moments import Moments
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import HasMixture, Mixture
@@ -160,20 +161,15 @@ def kl_monte_carlo(
     if n_samples < 2:
         raise InvalidInputError(f"n_samples must be 2 or more, found {n_samples}")
     rng = np.random.default_rng(seed)
-    n, mean, squares = 0, 0.0, 0.0
-    while n < n_samples:
-        frames = p.sample(min(_BLOCK_SAMPLES, n_samples - n), rng)
+    moments = Moments()
+    while moments.n_frames < n_samples:
+        frames = p.sample(min(_BLOCK_SAMPLES, n_samples - moments.n_frames), rng)
         log_ratios = p.log_likelihood(frames, precision="float64") - q.log_likelihood(
             frames, precision="float64"
         )
-        # Sums of squares about the mean of all so far, so that no digits are lost to a large mean.
-        block_mean = float(log_ratios.mean())
-        total = n + len(frames)
-        squares += float(((log_ratios - block_mean) ** 2).sum())
-        squares += (block_mean - mean) ** 2 * n * len(frames) / total
-        mean += (block_mean - mean) * len(frames) / total
-        n = total
-    return Estimate(mean, float(np.sqrt(squares / (n - 1) / n)), n)
+        moments.add(log_ratios[:, None])
+    error = np.sqrt(moments.variance[0] / (n_samples - 1))
+    return Estimate(float(moments.mean[0]), float(error), n_samples)
 
 
 def kl_variational(p: Mixture | HasMixture, q: Mixture | HasMixture) -> float:
