@@ -94,10 +94,7 @@ class FittedParameters:
     @property
     def precisions_(self) -> NDArray[np.floating[Any]]:
         """Inverses of the covariances, in their shape."""
-        factors = precision_factors(self.mixture_)
-        if factors.ndim < 2 or self.mixture_.covariance_type == "diag":
-            return self._cast(factors**2)
-        return self._cast(factors @ np.swapaxes(factors, -1, -2))
+        return self._cast(self.mixture_.gaussians.kind.inverses(self.mixture_.covariances))
 
     def marginal(self, dims: Any) -> Mixture:
         """Give the mixture of some features.
@@ -158,7 +155,7 @@ class FittedParameters:
         mixture = self.mixture_
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
         drawn = []
-        if mixture.covariance_type in ("full", "tied"):
+        if mixture.gaussians.kind.is_matrix:
             for mean, covariance, count in zip(
                 mixture.means, mixture.full_covariances(), counts, strict=True
             ):
@@ -184,7 +181,7 @@ def precision_factors(mixture: Mixture) -> NDArray[np.float64]:
     array
         In the shape of the covariances.
     """
-    if mixture.covariance_type in ("spherical", "diag"):
+    if not mixture.gaussians.kind.is_matrix:
         return np.asarray(1.0 / np.sqrt(mixture.covariances))
     from scipy.linalg import solve_triangular
 

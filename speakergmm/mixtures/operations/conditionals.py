@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.mixture import make_mixture
 
 if TYPE_CHECKING:
@@ -124,11 +125,10 @@ def of_kind(
     covariances: NDArray[np.float64],
 ) -> Mixture:
     """Build a mixture of a kind from (K, R, R) covariances that are known to have its form."""
-    reduced = covariances
-    if kind == "tied":
-        reduced = covariances[0]
-    elif kind == "diag":
+    formulas = covariance_kind(kind)
+    reduced = covariances[0] if formulas.is_shared else covariances
+    if not formulas.is_matrix:
         reduced = np.diagonal(covariances, axis1=1, axis2=2)
-    elif kind == "spherical":
-        reduced = covariances[:, 0, 0]
+    if formulas.is_isotropic:
+        reduced = reduced[:, 0]
     return make_mixture(kind, weights, means, reduced)

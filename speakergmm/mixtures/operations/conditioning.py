@@ -57,13 +57,12 @@ def marginal(mixture: Mixture, dims: Dims) -> Mixture:
     """
     mixture = mixture_of(mixture)
     kept = _check_dims(dims, mixture.n_features)
-    kind = mixture.covariance_type
-    covariances = mixture.covariances
-    if kind == "diag":
-        covariances = covariances[:, kept]
-    elif kind != "spherical":
+    kind, covariances = mixture.gaussians.kind, mixture.covariances
+    if kind.is_matrix:
         covariances = covariances[..., kept[:, None], kept]
-    return make_mixture(kind, mixture.weights, mixture.means[:, kept], covariances)
+    elif not kind.is_isotropic:
+        covariances = covariances[:, kept]
+    return make_mixture(kind.name, mixture.weights, mixture.means[:, kept], covariances)
 
 
 def condition(mixture: Mixture, dims: Dims, values: ArrayLike) -> Mixture | ConditionalMixtures:
@@ -177,7 +176,7 @@ class _Split:
         self._given_mixture = marginal(mixture, self.given)
         self._gains: NDArray[np.float64] | None = None
         # Of spherical and diagonal components nothing but the weight depends on what is given.
-        if mixture.covariance_type in ("tied", "full"):
+        if mixture.gaussians.kind.is_matrix:
             self._gains, self._covariances = self._regress()
         else:
             self._covariances = marginal(mixture, self.remaining).full_covariances()
