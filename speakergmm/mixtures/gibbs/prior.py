@@ -78,11 +78,11 @@ class NormalInverseWishart:
             )
         least = self.n_features - 1 if self.scale.ndim == 2 else 0
         if not 0 < self.mean_precision < math.inf:
-            raise InvalidInputError(f"mean_precision must be > 0, found {self.mean_precision:g}")
+            raise InvalidInputError(f"mean_precision must be > 0, found {self.mean_precision}")
         if not least < self.degrees_of_freedom < math.inf:
             raise InvalidInputError(
                 f"degrees_of_freedom must be > {least} for {self.n_features} features, found "
-                f"{self.degrees_of_freedom:g}"
+                f"{self.degrees_of_freedom}"
             )
         if not _is_positive(self.scale):
             raise InvalidInputError(

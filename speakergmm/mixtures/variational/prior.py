@@ -119,7 +119,7 @@ class VariationalPrior:
         if not self.degrees_of_freedom > self.least_degrees_of_freedom:
             raise InvalidInputError(
                 f"degrees_of_freedom must be greater than {self.least_degrees_of_freedom}, found "
-                f"{self.degrees_of_freedom:g}"
+                f"{self.degrees_of_freedom}"
             )
 
     def _check_shapes(self) -> None:
