@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self, get_type_hints
 
 import numpy as np
@@ -97,7 +97,7 @@ class WordConfidence:
             word._replace(confidence=value)
             for word, value in zip(alignment.words, sure, strict=True)
         )
-        return alignment.with_words(words)
+        return replace(alignment, words=words)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON can hold it."""

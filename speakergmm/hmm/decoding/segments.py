@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,10 +87,6 @@ class Alignment:
     n_frames: int
     phone_edges: NDArray[np.float64]
     frame_log_likelihoods: NDArray[np.float64]
-
-    def with_words(self, words: tuple[Segment, ...]) -> Alignment:
-        """Return the alignment with other values for its words."""
-        return replace(self, words=words)
 
 
 def cut_path(

@@ -163,6 +163,11 @@ class UtteranceGraph:
         """Number of states, S."""
         return len(self.state_unit)
 
+    @property
+    def credits(self) -> tuple[Credits, Credits, Credits]:
+        """What arcs, entries and exits are made of."""
+        return self.arcs, self.entries, self.exits
+
     def graph(self, transitions: Transitions, *, scale: float = 1.0) -> Graph:
         """Return the graph with these transition probabilities, raised to the power `scale`."""
         logs = transitions.log_probability()
@@ -171,9 +176,7 @@ class UtteranceGraph:
     def graph_from_logs(self, log_probability: NDArray[np.float64]) -> Graph:
         """Return the graph with these log-probabilities of all transitions."""
         return self.skeleton.with_log_probs(
-            self.arcs.log_prob(log_probability),
-            self.entries.log_prob(log_probability),
-            self.exits.log_prob(log_probability),
+            *(credits.log_prob(log_probability) for credits in self.credits)
         )
 
     def add_counts(
@@ -184,9 +187,9 @@ class UtteranceGraph:
         counts: NDArray[np.float64],
     ) -> None:
         """Add expected counts of the graph's arcs, entries and exits to those of transitions."""
-        self.arcs.add_counts(arc_counts, counts)
-        self.entries.add_counts(entry_counts, counts)
-        self.exits.add_counts(exit_counts, counts)
+        of_credits = (arc_counts, entry_counts, exit_counts)
+        for credits, found in zip(self.credits, of_credits, strict=True):
+            credits.add_counts(found, counts)
 
 
 # An arc as it is found: source, target, the fixed part of its log-probability, its transitions.
@@ -240,10 +243,7 @@ def compile_units(
     entries: list[_Arc] = []
     exits: list[_Arc] = []
     units: list[UnitInstance] = []
-    pdf: list[NDArray[np.int32]] = []
-    shapes: list[SortedArcs] = []
-    first_states: list[int] = []
-    first_arcs: list[int] = []
+    used: list[int] = []
     n_states = 0
     numbers = {unit: place for place, unit in enumerate(models.units)}
     known: dict[int, SortedArcs] = {}
@@ -271,10 +271,7 @@ def compile_units(
                 into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
             after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
         after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
-        shapes.append(shape)
-        first_states.append(n_states)
-        first_arcs.append(first_arc)
-        pdf.append(models.tying.pdfs(number))
+        used.append(number)
         units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
         n_states += models.topologies[number].n_states
     for state, fixed, passed in arrivals.get(last, []):
@@ -283,20 +280,24 @@ def compile_units(
         exits.append((state, _START, fixed, passed))
     if n_states == 0:
         raise InvalidInputError("an utterance needs a unit, found none")
+    pdf = [models.tying.pdfs(number) for number in used]
     pdfs, places = np.unique(np.concatenate(pdf), return_inverse=True)
+    state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
+    first_states = np.searchsorted(state_unit, np.arange(len(units)))
     # Arcs among the states of a unit, which are most: whole units at a time, after those between.
-    inner = np.concatenate([shape.inner for shape in shapes], axis=1)
-    sizes = [shape.inner.shape[1] for shape in shapes]
+    inner = np.concatenate([known[number].inner for number in used], axis=1)
+    sizes = [known[number].inner.shape[1] for number in used]
     base = np.repeat(first_states, sizes)
     sources, targets, between = _columns(arcs)
     of_arcs = Credits(
         np.concatenate([between.fixed, np.zeros(len(base))]),
         np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
-        np.concatenate([between.transition, np.repeat(first_arcs, sizes) + inner[2]]),
+        np.concatenate(
+            [between.transition, np.repeat(models.transitions.first[used], sizes) + inner[2]]
+        ),
     )
     _, entry_state, of_entries = _columns(entries)
     exit_state, _, of_exits = _columns(exits)
-    state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
     skeleton = Graph(
         pdf=places.astype(np.int32),
         source=np.concatenate([sources, base + inner[0]]).astype(np.int32),
@@ -312,7 +313,7 @@ def compile_units(
         tuple(units),
         pdfs.astype(np.int32),
         state_unit.astype(np.int32),
-        (np.arange(n_states) - np.array(first_states)[state_unit]).astype(np.int32),
+        (np.arange(n_states) - first_states[state_unit]).astype(np.int32),
         skeleton,
         of_arcs,
         of_entries,

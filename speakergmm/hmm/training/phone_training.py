@@ -139,6 +139,5 @@ def train_embedded(
 def _digest_of_graph(graph: UtteranceGraph) -> str:
     states = graph.skeleton
     ends = (states.entry_state, states.exit_state)
-    credits = (graph.arcs, graph.entries, graph.exits)
     shape = (states.pdf, states.source, states.target, *ends)
-    return digest_of(graph.words, graph.pdfs, *shape, *credits)
+    return digest_of(graph.words, graph.pdfs, *shape, *graph.credits)

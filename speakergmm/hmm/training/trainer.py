@@ -263,8 +263,7 @@ class EmbeddedTrainer:
             )
         n_arcs = models.transitions.n_arcs
         for place, graph in enumerate(self.graphs):
-            taken = (graph.arcs.transition, graph.entries.transition, graph.exits.transition)
-            most = max(int(numbers.max(initial=-1)) for numbers in taken)
+            most = max(int(credits.transition.max(initial=-1)) for credits in graph.credits)
             if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
                 raise InvalidInputError(
                     f"the graph of utterance {place} was compiled for other models"
