@@ -30,7 +30,7 @@ def forward(
     empty_target: Vector[np.uint32],
     empty_weight: Vector[np.float64],
     alpha: FilledMatrix[np.float64],
-) -> int:
+) -> None:
     """Fill rows 1, 2, ... of `alpha`, the best score of each state after each frame, from row 0."""
     for frame in range(len(emissions)):
         before, after, heard = alpha[frame], alpha[frame + 1], emissions[frame]
@@ -48,7 +48,6 @@ def forward(
             target = empty_target[empty]
             old = after[target]
             after[target] = value if value > old else old
-    return 0
 
 
 @compiled()
@@ -110,7 +109,7 @@ def emitting_back(
     least: float,
     beta: FilledVector[np.float64],
     kept: FilledVector[np.bool_],
-) -> int:
+) -> None:
     """Raise `beta`, before a frame, to the best scores to the end by arcs that emit it.
 
     `ahead` is `beta` after the frame; `kept` says which arcs lie on a path of score `least` or
@@ -121,7 +120,6 @@ def emitting_back(
         old = beta[source[arc]]
         beta[source[arc]] = value if value > old else old
         kept[arc] = alpha[source[arc]] + value >= least
-    return 0
 
 
 @compiled()
@@ -133,11 +131,10 @@ def empty_back(
     least: float,
     beta: FilledVector[np.float64],
     kept: FilledVector[np.bool_],
-) -> int:
+) -> None:
     """As `emitting_back`, for the empty arcs between two frames, the last of them first."""
     for arc in range(len(source) - 1, -1, -1):
         value = weight[arc] + beta[target[arc]]
         old = beta[source[arc]]
         beta[source[arc]] = value if value > old else old
         kept[arc] = alpha[source[arc]] + value >= least
-    return 0

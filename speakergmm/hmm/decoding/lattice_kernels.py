@@ -57,6 +57,13 @@ def topological_order(
     return n_sorted if n_sorted == n_reached else -1
 
 
+@compiled(at_first_call=True, inline="always")
+def _joined(one: float, other: float, sums: bool) -> float:
+    """Add two probabilities, or take the larger one, in logarithms."""
+    lower, higher = min(one, other), max(one, other)
+    return higher + math.log1p(math.exp(lower - higher)) if sums and lower > -np.inf else higher
+
+
 @compiled()
 def forward(
     first: Vector[np.int64],
@@ -91,15 +98,9 @@ def forward(
                 there = target[arc]
                 if there > highest:
                     highest = there
-                old = alpha[there]
-                if value > old:
+                if value > alpha[there]:
                     back[there] = arc
-                    if sums and old > -np.inf:
-                        alpha[there] = value + math.log1p(math.exp(old - value))
-                    else:
-                        alpha[there] = value
-                elif sums:
-                    alpha[there] = old + math.log1p(math.exp(value - old))
+                alpha[there] = _joined(alpha[there], value, sums)
         node += 1
     return highest
 
@@ -113,7 +114,7 @@ def backward(
     outside: Vector[np.float64],
     sums: bool,
     beta: FilledVector[np.float64],
-) -> int:
+) -> None:
     """Add to `beta`, which holds the values of ending at each node, those of going on.
 
     Arcs of role `FOLLOW` lead to `beta` of their targets, `LEAVE` to `outside`, `BLOCKED` nowhere.
@@ -125,14 +126,5 @@ def backward(
                 continue
             there = target[arc]
             value = weight[arc] + (beta[there] if role[arc] == FOLLOW else outside[there])
-            if value == -np.inf:
-                continue
-            if value > total:
-                if sums and total > -np.inf:
-                    total = value + math.log1p(math.exp(total - value))
-                else:
-                    total = value
-            elif sums:
-                total += math.log1p(math.exp(value - total))
+            total = _joined(total, value, sums)
         beta[node] = total
-    return 0
