@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, Split
+from speakergmm.corpora import Corpus, Split, Utterance
 from speakergmm.corpora.given import as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import OnSkip, as_config
+from speakergmm.features.recordings import HowToMap, OnSkip, as_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
-from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames, map_owned, whole_recordings
+from speakergmm.speakers.extraction import ExtractSpeech, map_owned, whole_recordings
 from speakergmm.speakers.scoring import average_over_frames
 
 
@@ -143,15 +143,9 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    frames = map_owned(
-        ExtractSpeech(as_config(features)),
-        as_corpus(corpus).by_speaker(),
-        affected={},
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-    )
-    return fit_speaker_mixtures(_values(frames), n_jobs=n_jobs, **options)
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    speakers = as_corpus(corpus).by_speaker()
+    return fit_speaker_mixtures(_speech(speakers, features, {}, how), n_jobs=n_jobs, **options)
 
 
 def train_split_mixtures(
@@ -164,14 +158,9 @@ def train_split_mixtures(
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
-    frames = map_owned(
-        ExtractSpeech(as_config(features)),
-        {model: whole_recordings(split.enrolment[model]) for model in split.models},
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
-    )
-    return fit_speaker_mixtures(_values(frames), n_jobs=n_jobs, **options)
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    models = {model: whole_recordings(split.enrolment[model]) for model in split.models}
+    return fit_speaker_mixtures(_speech(models, features, None, how), n_jobs=n_jobs, **options)
 
 
 def fit_speaker_mixtures(
@@ -228,8 +217,15 @@ def fit_speaker_mixtures(
     return dict(zip(frames, parallel_map(fit, frames.values(), n_jobs=n_jobs), strict=True))
 
 
-def _values(frames: Mapping[str, list[SpeechFrames]]) -> dict[str, list[NDArray[np.float32]]]:
-    return {name: [speech.values for speech in spoken] for name, spoken in frames.items()}
+def _speech(
+    groups: Mapping[str, Sequence[Utterance]],
+    features: FeatureConfig | str | os.PathLike[str],
+    affected: Mapping[str, Sequence[str]] | None,
+    how: HowToMap,
+) -> dict[str, list[NDArray[np.float32]]]:
+    """Extract the speech of each group's recordings."""
+    found = map_owned(ExtractSpeech(as_config(features)), groups, affected=affected, **how)
+    return {name: [speech.values for speech in spoken] for name, spoken in found.items()}
 
 
 def _fit_speaker(blocks: Sequence[NDArray[np.floating[Any]]], **options: Any) -> DiagonalMixture:
