@@ -4,8 +4,8 @@ A model (a `Mixture`: `SphericalMixture`, `DiagonalMixture`, `TiedMixture`, `Ful
 frames; `accumulate` turns frames into `MixtureStatistics`, which can be added, scaled and stored;
 an update turns statistics into a new model (`update_maximum_likelihood`, `adapt`);
 `expectation_maximisation` is the loop over the two, and `train_from` and `fit_mixture` are the
-whole training. All kinds share one kernel: `basis` says of which functions of a frame their
-log-densities are products. Another way to learn is an update beside `maximum_likelihood`.
+whole training. A mixture is weights of `Gaussians`; what these are, and how they are evaluated and
+updated, is in `speakergmm.gaussians`, for hidden Markov models too.
 """
 
 from speakergmm.lazy import lazy_names

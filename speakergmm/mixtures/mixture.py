@@ -72,7 +72,18 @@ class Mixture(ABC):
     def with_parameters(
         self: AnyMixture, weights: NDArray[np.float64], gaussians: Gaussians
     ) -> AnyMixture:
-        """Return a mixture of the same kind of parameters that are known to be right."""
+        """Return a mixture of the same kind whose weights are known to be right.
+
+        Raises
+        ------
+        InvalidInputError
+            If a mean or a covariance left the range of numbers.
+        """
+        variances = gaussians.kind.own_variances(gaussians.covariances, gaussians.n_features)
+        # A sum is no number where any of its parts is none.
+        total = gaussians.means.sum() + gaussians.covariances.sum()
+        if not (variances.min() > 0 and np.isfinite(total)):
+            return type(self)(weights, gaussians.means, gaussians.covariances)
         for array in (weights, gaussians.means, gaussians.covariances):
             array.setflags(write=False)
         new = object.__new__(type(self))
