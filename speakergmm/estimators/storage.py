@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
@@ -21,62 +20,20 @@ _NOT_STORED = frozenset(["callback", "checkpoint"])
 _STORED = (bool, int, float, str, list, tuple, np.generic, np.ndarray)
 
 
-class Storable:
+class Storable(records.Filed):
     """Adds `save` and `load` to an estimator, whose record is its parameters and what it fitted.
 
     A subclass declares in `_fitted` which attributes a fit sets, by their types, and in
     `_parameter_types` those of parameters that are neither text nor numbers. What is no attribute
     has a name without a last underscore: the subclass adds it to `record_parts`, and is given it
     back in `_restored`, where it also checks that the parts belong together.
+
+    Functions, the path of a `checkpoint`, and a random state that is a generator and not a number,
+    are not stored. An estimator that is not fitted is refused, and so is what can't be stored.
     """
 
-    file_kind: ClassVar[str]
     _fitted: ClassVar[Types]
     _parameter_types: ClassVar[Types] = {}
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted estimator to a safetensors file, whole or not at all.
-
-        Parameters
-        ----------
-        path : path
-            Where to; a file that is there is replaced.
-
-        Raises
-        ------
-        NotFittedError
-            If the estimator is not fitted.
-        InvalidInputError
-            If it holds what can't be stored.
-        SpeakerGmmError
-            If the file can't be written.
-
-        Notes
-        -----
-        Functions, the path of a `checkpoint`, and a random state that is a generator and not a
-        number, are not stored.
-        """
-        records.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote.
-
-        Parameters
-        ----------
-        path : path
-
-        Returns
-        -------
-        estimator
-            Fitted; its scores are those of the stored one, bit by bit.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is missing, something else, damaged, or of another kind.
-        """
-        return records.load(cls, path)
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:

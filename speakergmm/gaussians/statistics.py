@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,10 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.parameters import covariance_kind, frozen
+from speakergmm.records import Filed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class MixtureStatistics:
+class MixtureStatistics(Filed):
     """What frames say to a mixture: occupancies and moments, in float64 and feature units.
 
     Parameters
@@ -265,31 +265,6 @@ class MixtureStatistics:
             self.covariance_type,
             origins=origins,
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the statistics to a safetensors file, whole or not at all.
-
-        Raises
-        ------
-        SpeakerGmmError
-            If the file can't be written; what stood there before is left as it was.
-        """
-        from speakergmm import records
-
-        records.save(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> MixtureStatistics:
-        """Read statistics that `save` wrote.
-
-        Raises
-        ------
-        ModelFormatError
-            If the file is missing, something else or damaged.
-        """
-        from speakergmm import records
-
-        return records.load(cls, path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Worker processes return statistics by this way: through the checks, read-only again.
