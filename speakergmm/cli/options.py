@@ -91,9 +91,9 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
 
 def _own_first(kind: type[Command]) -> list[Field[Any]]:
     """List the fields: a command's own as it declares them, then what it shares with others."""
-    own = list(vars(kind)["__annotations__"])
+    declared = [name for base in kind.__mro__ for name in vars(base).get("__annotations__", ())]
     given = fields(kind)  # type: ignore[arg-type] # commands are dataclasses
-    return sorted(given, key=lambda each: own.index(each.name) if each.name in own else len(own))
+    return sorted(given, key=lambda each: declared.index(each.name))
 
 
 def _described(name: str, hint: Any, settings: dict[str, Any]) -> Any:
