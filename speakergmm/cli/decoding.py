@@ -276,12 +276,12 @@ class Decode(OnCorpus):
 
     def _language_model(self, model: AcousticModel) -> BackoffLanguageModel | None:
         """Read the n-grams, which must be of the words or phones that the model has."""
-        from speakergmm.hmm import BackoffLanguageModel
+        from speakergmm.recognition.inputs import as_language_model
 
         ngrams = self.lm or self.phone_lm
-        if ngrams is None:
+        language_model = as_language_model(ngrams)
+        if language_model is None:
             return None
-        language_model = BackoffLanguageModel.read_arpa(ngrams)
         said = set(language_model.vocabulary) - {language_model.unknown_word, "<s>", "</s>"}
         units = set(model.models.units if self.phones else model.lexicon)
         foreign = sorted(said - units)

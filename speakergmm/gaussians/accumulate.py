@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Array
-from speakergmm.gaussians.evaluation import Evaluator, block_size
+from speakergmm.gaussians.evaluation import DensePosteriors, Evaluator, block_size
 from speakergmm.gaussians.frames import (
     Frames,
     FrameSource,
@@ -37,6 +37,32 @@ _BLOCKS_PER_GROUP = 16
 _UNCOMPILED = 2**25
 # A frame whose joint log-density is so far below its log-likelihood is not the Gaussian's.
 _NOT_ITS_OWN = 36.0
+
+
+class Accumulator(Protocol):
+    """Whatever sums up what frames say: moments, or statistics of sessions, transforms, trees."""
+
+    def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
+        """Add a block of frames (T, D) with its posteriors and, if given, weights (T,)."""
+
+    def merge(self, other: Any) -> None:
+        """Add what another one of the same kind has seen of other frames."""
+
+
+class FrameLikelihoods:
+    """Keeps the log-likelihood of each frame, by groups of blocks; an accumulator."""
+
+    def __init__(self) -> None:
+        self._found: list[NDArray[np.float32]] = []
+        self.groups: list[NDArray[np.float32]] = []
+
+    def add(self, frames: Frames, block: DensePosteriors, weights: Array | None) -> None:
+        """Keep those of a block."""
+        self._found.append(block.log_likelihood.astype(np.float32))
+
+    def merge(self, other: FrameLikelihoods) -> None:
+        """Keep those of another group."""
+        self.groups.append(np.concatenate([np.zeros(0, np.float32), *other._found]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +123,41 @@ class FramesPass:
             likelihoods = None
         dtype, which = prepared.plan(self.precision, self.largest_rounding)
         about = About(which, prepared.gaussians.means[which]) if which.size else None
+
+        def make() -> list[Accumulator]:
+            sums = GaussianSums(prepared, dtype=dtype, second_order=self.second_order, about=about)
+            return [sums] if likelihoods is None else [FrameLikelihoods(), sums]
+
+        *kept, total = self.run(prepared, make)
+        assert isinstance(total, GaussianSums)
+        for each in kept:
+            assert isinstance(each, FrameLikelihoods)
+            assert likelihoods is not None
+            likelihoods.extend(each.groups)
+        # With weights, those of frames that are missing or new would have been missed before.
+        if self.n_frames is not None and self.sample_weight is None:
+            check_number(self.n_frames, int(total.n_frames))
+        return total.statistics(_unit_of(self.sample_weight)[0])
+
+    def run(
+        self, prepared: Prepared, make: Callable[[], Sequence[Accumulator]]
+    ) -> Sequence[Accumulator]:
+        """Show every block of frames and its posteriors to accumulators: the one pass.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            What gives the posteriors.
+        make : callable
+            Returns accumulators of nothing, the same ones at each call. They see the blocks in
+            their order, and those of a group of blocks are merged in the order of the groups,
+            whatever thread was first. `GaussianSums` uses a block up and comes last.
+
+        Returns
+        -------
+        sequence of Accumulator
+            Of all frames, in units of the largest weight.
+        """
         blocks, block_frames = self._blocks(prepared)
         group_frames = block_frames * _BLOCKS_PER_GROUP
         # From the first group in which `_UNCOMPILED` exponentials are reached.
@@ -104,9 +165,7 @@ class FramesPass:
         # Evaluators wait here for the next group, of either way; any thread may take one.
         idle: dict[bool, list[Evaluator]] = {False: [], True: []}
 
-        def sum_group(
-            item: tuple[int, tuple[Frames, Array | None]],
-        ) -> tuple[GaussianSums, list[NDArray[np.float32]]]:
+        def show_group(item: tuple[int, tuple[Frames, Array | None]]) -> Sequence[Accumulator]:
             number, (frames, weights) = item
             compiled = number >= n_uncompiled
             frames, weights = _weighted(frames, weights)
@@ -121,27 +180,21 @@ class FramesPass:
                     compiled=compiled,
                 )
             evaluator.forget()
-            sums = GaussianSums(prepared, dtype=dtype, second_order=self.second_order, about=about)
-            found = []
+            accumulators = make()
             for block, share in _pieces(frames, weights, block_frames):
                 posteriors = evaluator.posteriors(block)
-                if likelihoods is not None:
-                    found.append(posteriors.log_likelihood.astype(np.float32))
-                sums.add(block, posteriors, share)
+                for accumulator in accumulators:
+                    accumulator.add(block, posteriors, share)
             idle[compiled].append(evaluator)
-            return sums, found
+            return accumulators
 
-        unit, sample_weight = _unit_of(self.sample_weight)
+        _, sample_weight = _unit_of(self.sample_weight)
         groups = enumerate(weigh(regroup(blocks, group_frames), sample_weight))
-        total = GaussianSums(prepared, dtype=dtype, second_order=self.second_order, about=about)
-        for sums, found in threaded_map(sum_group, groups, n_jobs=self.n_jobs):
-            total.merge(sums)
-            if likelihoods is not None:
-                likelihoods.append(np.concatenate([np.zeros(0, np.float32), *found]))
-        # With weights, those of frames that are missing or new would have been missed before.
-        if self.n_frames is not None and self.sample_weight is None:
-            check_number(self.n_frames, int(total.n_frames))
-        return total.statistics(unit)
+        totals = make()
+        for found in threaded_map(show_group, groups, n_jobs=self.n_jobs):
+            for total, part in zip(totals, found, strict=True):
+                total.merge(part)
+        return totals
 
     def refine(
         self,

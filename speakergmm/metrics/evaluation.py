@@ -275,7 +275,7 @@ def _measures(
             rows.append((f"Closed-set identification, top {k}", accuracy, None))
     return tuple(
         Measure(name, title, value, not name.startswith("min_dcf"), intervals.get(name), point)
-        for name, (title, value, point) in zip(names, rows, strict=False)
+        for name, (title, value, point) in zip(names[: len(rows)], rows, strict=True)
     )
 
 

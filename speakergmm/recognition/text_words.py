@@ -13,6 +13,7 @@ from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
+from speakergmm.recognition.inputs import as_language_model
 from speakergmm.recognition.text_problems import as_path, at_line, problems_of
 from speakergmm.text_files import FaultyFileError
 from speakergmm.words import Sentences, case_hint, fold
@@ -136,12 +137,12 @@ def language_model_words(
     """Read a language model, and compare its words with the text and the lexicon."""
     if given is None:
         return []
-    if not isinstance(given, BackoffLanguageModel):
-        try:
-            given = BackoffLanguageModel.read_arpa(given)
-        except FaultyFileError as error:
-            return list(problems_of("bad_language_model", error.faults))
-    known = set(given.vocabulary)
+    try:
+        model = as_language_model(given)
+    except FaultyFileError as error:
+        return list(problems_of("bad_language_model", error.faults))
+    assert model is not None
+    known = set(model.vocabulary)
     found = []
     counts = Counter(word for said in used.values() for word in said if word not in known)
     if counts:
@@ -150,12 +151,12 @@ def language_model_words(
             + case_hint(counts, known)
         )
     if lexicon is not None:
-        unsaid = [word for word in given.vocabulary if word not in lexicon]
+        unsaid = [word for word in model.vocabulary if word not in lexicon]
         if unsaid:
             found.append(
                 f"{len(unsaid)} words of the language model are not in the lexicon, and can't be "
                 f"recognised: {', '.join(unsaid[:20])}{', ...' if len(unsaid) > 20 else ''}"
                 + case_hint(unsaid, lexicon, "train it with --case {case}")
             )
-    where = as_path(given.source)
+    where = as_path(model.source)
     return [Problem("warning", "language_model_words", where, None, message) for message in found]
