@@ -169,11 +169,17 @@ class Evaluator:
         self._usual_way = False
 
     def log_densities(
-        self, frames: Frames, out: NDArray[np.floating[Any]], *, in_features: bool = True
+        self,
+        frames: Frames,
+        out: NDArray[np.floating[Any]],
+        *,
+        in_features: bool = True,
+        places: NDArray[np.integer[Any]] | None = None,
     ) -> None:
         """Write joint log-densities of a block (T, D) to `out`, shape (T, G).
 
-        Either axis of `out` may be the contiguous one. Those of densities in feature units are less
+        Of some of the Gaussians, in any order, where their `places` are given. Either axis of `out`
+        may be the contiguous one. Those of densities in feature units are less
         by the log-volume of the coordinates, which costs digits of float32 where units are odd.
         """
         prepared = self.prepared
@@ -181,6 +187,9 @@ class Evaluator:
         columns = prepared.keep(
             ("columns", self.dtype, in_features), lambda: self._make_columns(volume)
         )
+        if places is not None:
+            # Those of one Gaussian lie side by side.
+            columns = columns.T[places].T
         with np.errstate(over="ignore", invalid="ignore"):
             target = out if out.dtype == self.dtype else np.empty_like(out, self.dtype)
             rows = self._expander.expand(frames)
@@ -189,15 +198,16 @@ class Evaluator:
             else:
                 np.matmul(columns.T, rows, out=target.T)
             if self.exact is not None:
-                target[:, self.exact.which] = self.exact.log_densities(frames) - volume
+                found = self.exact.log_densities(frames) - volume
+                for place, exact in _pairs(self.exact.which, places):
+                    target[:, place] = found[:, exact]
             # One sum takes a tenth of the time of a sum for each frame.
-            lost = _NONE
             if not np.isfinite(target.sum()):
-                lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
-            if lost.size:
                 # Frames so far away that squares overflow: their densities still are numbers.
-                found = _exact_log_densities(prepared, self.exact, frames[lost])[0]
-                target[lost] = np.maximum(found - volume, np.finfo(self.dtype).min)
+                lost = np.flatnonzero(~np.isfinite(target.sum(axis=1)))
+                found = _exact_log_densities(prepared, self.exact, frames[lost])[0] - volume
+                found = found if places is None else found[:, places]
+                target[lost] = np.maximum(found, np.finfo(self.dtype).min)
             if target is not out:
                 out[:] = target
 
@@ -295,6 +305,16 @@ class Evaluator:
         np.matmul(rows.T, self._relative, out=densities)
         if self.exact is not None:
             self.exact.fill(frames, rows, densities, shift=shift, base=self._log_base, least=least)
+
+
+def _pairs(
+    which: NDArray[np.intp], places: NDArray[np.integer[Any]] | None
+) -> list[tuple[int, int]]:
+    """Return where the exact Gaussians stand among those at `places`, with their numbers."""
+    if places is None:
+        return [(place, exact) for exact, place in enumerate(which.tolist())]
+    found = (np.flatnonzero(places == gaussian).tolist() for gaussian in which)
+    return [(place, exact) for exact, at in enumerate(found) for place in at]
 
 
 def _exact_log_densities(

@@ -267,16 +267,13 @@ class BankEvaluator:
         from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 
         offsets, gaussians = self._part(pdfs)
-        prepared = self._prepared
-        if len(gaussians) < prepared.n_gaussians:
-            prepared = prepared.select(gaussians)
         size = max(1, min(len(frames), _BLOCK_FRAMES))
-        evaluator = Evaluator(prepared, precision=self._precision, block_frames=size)
+        evaluator = Evaluator(self._prepared, precision=self._precision, block_frames=size)
         # Frames lie along the rows in memory.
         densities = np.empty((len(gaussians), len(frames)), self._precision).T
         for start in range(0, len(frames), size):
             piece = slice(start, start + size)
-            evaluator.log_densities(frames[piece], densities[piece])
+            evaluator.log_densities(frames[piece], densities[piece], places=gaussians)
         sums = np.ascontiguousarray(sum_by_pdf(densities, offsets))
         return Emissions(sums, densities, offsets, gaussians)
 
