@@ -140,5 +140,6 @@ class ExactGaussians:
             moved, factor = z - self._means[n], self._factors[n]
             moved = moved * factor if factor.ndim == 1 else moved @ factor.T
             squares = np.einsum("td,td->t", moved, moved)
-        squares = np.nan_to_num(squares, nan=_FARTHEST, posinf=_FARTHEST)
+        # What is no number is far away, too.
+        squares = np.fmin(squares, _FARTHEST)
         return np.asarray(self._constants[n] - 0.5 * squares)
