@@ -1,7 +1,7 @@
-"""What differs between kinds of covariances, and the table of the kinds there are.
+"""What differs between kinds of covariances: the formulas of each kind, in one class.
 
 Everything else, evaluation, statistics, updates, is the same for all: a new kind is one class like
-`DiagonalCovariances` and a line of `KINDS`.
+`DiagonalCovariances` and a line of `KINDS` in `parameters`. Covariance matrices are in `matrices`.
 """
 
 from __future__ import annotations
