@@ -13,7 +13,14 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import NDArray
 
-from speakergmm.containers import content_hash, load_arrays, pack_arrays, save_arrays, unpack_arrays
+from speakergmm.containers import (
+    content_hash,
+    load_arrays,
+    pack_arrays,
+    read_header,
+    save_arrays,
+    unpack_arrays,
+)
 from speakergmm.errors import (
     InvalidInputError,
     InvalidTypeError,
@@ -38,6 +45,7 @@ __all__ = [
     "Filed",
     "Given",
     "Types",
+    "describe",
     "digest",
     "is_optional",
     "is_record",
@@ -107,6 +115,24 @@ def load(cls: type[Record], path: str | os.PathLike[str], *, kind: str | None = 
     found = load_arrays(path, kind=kind)
     record: Record = of_arrays(cls, *found, kind=kind, source=os.fspath(path))
     return record
+
+
+def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return what the file of any record holds: its kind, digest, JSON, and arrays' types and axes.
+
+    Raises
+    ------
+    ModelFormatError
+        If the file is missing, something else, damaged, or of another format version.
+    """
+    header = read_header(path)
+    arrays, tree = load_arrays(path, kind=header["kind"])
+    return {
+        "kind": header["kind"],
+        "digest": header["content_sha256"],
+        **{name: value for name, value in tree.items() if name not in ("kind", "digest")},
+        "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
+    }
 
 
 def pack(record: Any, *, kind: str | None = None) -> bytes:

@@ -152,7 +152,8 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _describe(file: Path) -> dict[str, Any]:
     """Check a file of ours as loading it would, and return what there is to say of it."""
-    from speakergmm.containers import load_arrays, read_header
+    from speakergmm import records
+    from speakergmm.containers import read_header
     from speakergmm.file_kinds import KINDS, describe_file, reader_of
     from speakergmm.files import kind_of, shown_path
 
@@ -160,20 +161,13 @@ def _describe(file: Path) -> dict[str, Any]:
         raise ModelFormatError(
             f"{shown_path(file)}: no such file; a model or a speaker store was expected"
         )
+    told: dict[str, Any]
     if kind_of(file) == "file" and describe_file(file) == "a speaker store":
         with reader_of("speaker store").open(file) as store:
-            told: dict[str, Any] = store.info()
+            told = store.info()
             return told
-    header = read_header(file)
-    kind = header["kind"]
-    if kind in KINDS and KINDS[kind].tells:
-        found: dict[str, Any] = reader_of(kind).load(file).info()
-        return found
+    kind = read_header(file)["kind"]
     # Estimators, statistics and checkpoints tell of themselves what they hold.
-    arrays, metadata = load_arrays(file, kind=kind)
-    return {
-        "kind": kind,
-        "digest": header["content_sha256"],
-        **{name: value for name, value in metadata.items() if name not in ("kind", "digest")},
-        "arrays": {name: [array.dtype.name, *array.shape] for name, array in arrays.items()},
-    }
+    tells = kind in KINDS and KINDS[kind].tells
+    told = reader_of(kind).load(file).info() if tells else records.describe(file)
+    return told

@@ -18,9 +18,9 @@ from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parame
 from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitIteration
+from speakergmm.estimators.records import StorableFit
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
-from speakergmm.estimators.storage import StorableFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.gaussians.parameters import covariance_kind

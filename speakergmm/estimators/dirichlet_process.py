@@ -13,8 +13,8 @@ from sklearn.utils import check_random_state
 
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import Frames, check_in_memory
+from speakergmm.estimators.records import Storable
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.gibbs import (
     GammaPrior,

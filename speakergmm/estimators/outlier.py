@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.estimators.frames import check_in_memory
 from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
-from speakergmm.estimators.storage import Storable
+from speakergmm.estimators.records import Storable
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,

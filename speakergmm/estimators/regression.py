@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_in_memory, check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import mixture_like
-from speakergmm.estimators.storage import Storable
+from speakergmm.estimators.records import Storable
 from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.mixture import Mixture

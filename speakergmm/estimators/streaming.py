@@ -15,7 +15,7 @@ from speakergmm.estimators import options
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
-from speakergmm.estimators.storage import StorableFit
+from speakergmm.estimators.records import StorableFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.storage import Storable, parameter_types, parameters_of
+from speakergmm.estimators.records import Storable, parameter_types, parameters_of
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
     Sequences,

@@ -17,8 +17,8 @@ from speakergmm.estimators import options
 from speakergmm.estimators.hmm.inference import ARITHMETIC, HiddenMarkovInference
 from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
+from speakergmm.estimators.records import Storable
 from speakergmm.estimators.starts import cluster
-from speakergmm.estimators.storage import Storable
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_sequence_weights
 from speakergmm.hmm.models.dense import HiddenMarkovParameters, check_parameters

@@ -1,4 +1,4 @@
-"""Fitted estimators as files: what an estimator declares as its record, and how it comes back."""
+"""What a fitted estimator declares as its record, and how it comes back of its parts."""
 
 from __future__ import annotations
 
