@@ -23,8 +23,7 @@ from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.gaussians.parameters import covariance_kind
-from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.training import train_variational
@@ -218,22 +217,14 @@ default="dirichlet_process"
         self.prior_ = build_prior(self, frames)
 
     def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> _State:
-        moments = find_start(
+        start = find_start(
             frames,
             self.init_params,
             n_components=self.n_components,
             covariance_type=self.covariance_type,
             random_state=random_state,
         )
-        posterior = posterior_from_moments(
-            moments.counts,
-            moments.means,
-            covariance_kind(self.covariance_type).second_moments(
-                moments.counts, np.zeros_like(moments.means), moments.covariances
-            ),
-            prior=self.prior_,
-            reg_covar=self.reg_covar,
-        )
+        posterior = posterior_from_statistics(start, prior=self.prior_, reg_covar=self.reg_covar)
         return _State(posterior, -math.inf)
 
     def _resume(self, frames: TrainingFrames) -> _State:

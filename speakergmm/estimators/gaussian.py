@@ -285,19 +285,19 @@ default="kmeans"
                 given.check_precisions(self.precisions_init, self.covariance_type, k, d)
             )
         if weights is None or means is None or covariances is None:
-            moments = find_start(
+            start = find_start(
                 frames,
                 self.init_params,
                 n_components=k,
                 covariance_type=self.covariance_type,
                 random_state=random_state,
             )
-            weights = moments.counts if weights is None else weights
-            means = moments.means if means is None else means
+            assert start.origins is not None
+            weights = start.counts if weights is None else weights
+            means = start.origins if means is None else means
             if covariances is None:
                 covariances = given.regularised(
-                    moments,
-                    self.covariance_type,
+                    start,
                     reg_covar=self.reg_covar,
                     variance_floor=self._floor(),
                     least_eigenvalue=self._least_eigenvalue(),

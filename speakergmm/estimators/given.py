@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.estimators.moments import ComponentMoments
 from speakergmm.estimators.options import check_shape
 from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.matrices import conditioned
 from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.statistics import MixtureStatistics
 
 # A variance of a smaller part of the data's is lost beside it in float64.
 _ROUNDING = 1e-14
@@ -107,8 +107,7 @@ def check_positive(
 
 
 def regularised(
-    moments: ComponentMoments,
-    covariance_type: str,
+    statistics: MixtureStatistics,
     *,
     reg_covar: float,
     variance_floor: float,
@@ -119,10 +118,8 @@ def regularised(
 
     Parameters
     ----------
-    moments : ComponentMoments
-        Of the start.
-    covariance_type : str
-        The kind.
+    statistics : MixtureStatistics
+        Of the start, about the means of its components.
     reg_covar : float
         What is added to all variances, in squared feature units.
     variance_floor : float
@@ -137,8 +134,10 @@ def regularised(
     CollapsedComponentError
         If a covariance has no inverse and there is no floor.
     """
-    kind = covariance_kind(covariance_type)
-    covariances = kind.regularised(moments.covariances, np.full(len(data_variance), reg_covar))
+    kind, scatter = statistics.kind, statistics.second_order
+    assert scatter is not None
+    covariances = kind.from_moments(statistics.counts, statistics.first_order, scatter)
+    covariances = kind.regularised(covariances, np.full(len(data_variance), reg_covar))
     defined = kind.is_positive(covariances)
     scale = np.where(data_variance > 0, data_variance, 1.0)
     if variance_floor == 0:
@@ -146,7 +145,8 @@ def regularised(
             raise CollapsedComponentError(ILL_DEFINED)
         return covariances
     # Single frames have no variance that a floor could be compared with: all are given the same.
-    part = _ROUNDING if defined and moments.of_single_frames else variance_floor
+    are_single = not scatter.any() and (statistics.counts == 1).all()
+    part = _ROUNDING if defined and are_single else variance_floor
     covariances = kind.floored(covariances, part * scale)[0]
     if least_eigenvalue > 0 and kind.is_matrix:
         covariances = conditioned(covariances, least_eigenvalue)[0]

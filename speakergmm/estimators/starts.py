@@ -1,5 +1,9 @@
 """Starts of a fit: k-means, k-means++, random frames, random responsibilities, splitting.
 
+A start is told as statistics: what an update, of maximum likelihood or of a posterior, takes too.
+They are about the means of the components, so that a single frame has a scatter of zero, not of
+rounding.
+
 From the same random state a start is scikit-learn's, to rounding, and takes the same random
 numbers, for up to `START_FRAMES` frames; beyond, clusters are looked for among that many frames,
 which stand at equal steps of the cumulative weight. A frame of weight 2 is two frames to all
@@ -8,20 +12,14 @@ starts but "random", whose responsibilities are drawn by frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
 from speakergmm.estimators.frames import Frames, TrainingFrames, are_counts
-from speakergmm.estimators.moments import (
-    ComponentMoments,
-    moments_of_labels,
-    moments_of_responsibilities,
-)
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import DiagonalMixture
@@ -52,7 +50,7 @@ def find_start(
     n_components: int,
     covariance_type: str,
     random_state: np.random.RandomState,
-) -> ComponentMoments:
+) -> MixtureStatistics:
     """Find where a fit begins.
 
     Parameters
@@ -72,23 +70,21 @@ def find_start(
 
     Returns
     -------
-    ComponentMoments
+    MixtureStatistics
+        Of a share of the frames, in frames or in their weight; moments about `origins`, which are
+        the means of the components (of an empty one, that of all frames), in feature units.
 
     References
     ----------
     .. [1] Linde, Buzo, Gray, "An Algorithm for Vector Quantizer Design", IEEE Transactions on
        Communications 28 (1980) 84-95.
     """
+    kind = covariance_kind(covariance_type)
     if method == "random":
-        return moments_of_responsibilities(
-            _random_shares(frames, n_components, random_state),
-            frames.survey.mean,
-            n_components=n_components,
-            covariance_type=covariance_type,
-        )
+        return _random_shares(frames, n_components, kind, random_state)
     if method == "random_from_data":
         chosen = _choose_frames(frames, n_components, random_state)
-        return _single_frames(frames, frames.rows(chosen), covariance_type)
+        return _single_frames(frames, frames.rows(chosen), kind)
     rows, weights = draw_frames(frames, START_FRAMES)
     if method == "k-means++":
         # Distances lose digits to an offset; the frames themselves have it.
@@ -96,17 +92,56 @@ def find_start(
         _, chosen = kmeans_plusplus(
             moved, n_components, sample_weight=weights, random_state=random_state
         )
-        return _single_frames(frames, rows[chosen], covariance_type)
+        return _single_frames(frames, rows[chosen], kind)
     if method == "splitting":
         labels = _split(frames, rows, weights, n_components)
     else:
         labels = cluster(rows, weights, n_components, random_state)[1]
-    return moments_of_labels(
-        rows,
-        labels,
-        n_components=n_components,
-        covariance_type=covariance_type,
-        sample_weight=weights,
+    return statistics_of_labels(rows, labels, n_components, kind, weights)
+
+
+def statistics_of_labels(
+    X: Frames,
+    labels: NDArray[np.integer],
+    n_components: int,
+    kind: Covariances,
+    sample_weight: NDArray[np.float64] | None = None,
+) -> MixtureStatistics:
+    """Return the statistics of frames (T, D) that belong to one of K components each.
+
+    They are as `find_start` has them; `sample_weight`, shape (T,), is the weight of each frame.
+    """
+    order = np.argsort(labels, kind="stable")
+    stops = np.cumsum(np.bincount(labels, minlength=n_components))
+    parts = [
+        Moments.of(
+            X[own], None if sample_weight is None else sample_weight[own], full=kind.is_matrix
+        )
+        for own in np.split(order, stops[:-1])
+    ]
+    nowhere = X.mean(axis=0, dtype=np.float64)
+    means = np.stack([part.mean if part.weight else nowhere for part in parts])
+    # Without frames, moments have one feature of no spread.
+    nothing = np.zeros((X.shape[1],) * (2 if kind.is_matrix else 1))
+    scatter = np.stack(
+        [
+            nothing + part.weight * (part.covariance if kind.is_matrix else part.variance)
+            for part in parts
+        ]
+    )
+    if kind.is_shared or kind.is_isotropic:
+        scatter = scatter.sum(axis=0 if kind.is_shared else 1)
+    return _about_means(np.array([part.weight for part in parts]), means, scatter, kind)
+
+
+def _about_means(
+    counts: NDArray[np.float64],
+    means: NDArray[np.float64],
+    scatter: NDArray[np.float64],
+    kind: Covariances,
+) -> MixtureStatistics:
+    return MixtureStatistics(
+        counts, np.zeros_like(means), scatter, 0.0, counts.sum(), kind.name, origins=means
     )
 
 
@@ -181,37 +216,44 @@ def _choose_frames(
 
 
 def _random_shares(
-    frames: TrainingFrames, n_components: int, random_state: np.random.RandomState
-) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
+    frames: TrainingFrames,
+    n_components: int,
+    kind: Covariances,
+    random_state: np.random.RandomState,
+) -> MixtureStatistics:
+    d, origin = frames.n_features, frames.survey.mean
+    sums = np.zeros((kind.n_rows(d), n_components))
     # Drawn in pieces, the random numbers are those of one large array.
-    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // n_components)):
+    for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // max(sums.shape))):
         shares = random_state.uniform(size=(len(rows), n_components))
         shares *= (weights / shares.sum(axis=1))[:, None]
-        yield rows, shares
+        functions = np.ones((len(sums), len(rows)))
+        functions[1 : d + 1] = (rows - origin).T
+        kind.fill(functions, d)
+        sums += functions @ shares
+    counts, second = sums[0], kind.second_order(sums[d + 1 :], d)
+    if kind.is_shared:
+        second = second.sum(axis=0)
+    means = sums[1 : d + 1].T / counts[:, None]
+    scatter = kind.symmetric(second - kind.second_moments(counts, means, np.zeros_like(second)))
+    if not kind.is_matrix:
+        scatter = np.maximum(scatter, 0.0)
+    return _about_means(counts, origin + means, scatter, kind)
 
 
-def _single_frames(
-    frames: TrainingFrames, chosen: Frames, covariance_type: str
-) -> ComponentMoments:
+def _single_frames(frames: TrainingFrames, chosen: Frames, kind: Covariances) -> MixtureStatistics:
     """Components of one frame each, without a covariance of their own."""
     n_components, n_features = chosen.shape
-    if not covariance_kind(covariance_type).is_shared:
-        moments = moments_of_labels(
-            chosen,
-            np.arange(n_components),
-            n_components=n_components,
-            covariance_type=covariance_type,
-        )
-        return replace(moments, of_single_frames=True)
+    counts, means = np.ones(n_components), chosen.astype(np.float64)
+    if not kind.is_shared:
+        return _about_means(counts, means, np.zeros(kind.shape(n_components, n_features)), kind)
     # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
     # by component. About the mean instead where an offset would leave no digits of the spread.
     survey = frames.survey
     offset = np.abs(survey.mean) > _LARGE_OFFSET * np.sqrt(survey.variance)
     origin = survey.mean if offset[survey.variance > 0].any() else np.zeros(n_features)
     second = frames.once("scatter", lambda: _scatter(frames, origin))
-    means = chosen.astype(np.float64)
-    second = second - (means - origin).T @ (means - origin)
-    return ComponentMoments(np.ones(n_components), means, second / n_components)
+    return _about_means(counts, means, second - (means - origin).T @ (means - origin), kind)
 
 
 def _scatter(frames: TrainingFrames, origin: NDArray[np.float64]) -> NDArray[np.float64]:

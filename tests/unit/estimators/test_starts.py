@@ -1,4 +1,4 @@
-"""Where fits begin: moments of labels and shares, frames that are drawn, starts from them."""
+"""Where fits begin: statistics of labels and shares, frames that are drawn, starts from them."""
 
 import warnings
 
@@ -10,8 +10,14 @@ from sklearn.datasets import load_iris, load_wine
 
 from speakergmm.estimators import GaussianMixture, starts
 from speakergmm.estimators.frames import training_frames
-from speakergmm.estimators.moments import moments_of_labels, moments_of_responsibilities
-from speakergmm.estimators.starts import STARTS, cluster, draw_frames, find_start
+from speakergmm.estimators.starts import (
+    STARTS,
+    cluster,
+    draw_frames,
+    find_start,
+    statistics_of_labels,
+)
+from speakergmm.gaussians.parameters import covariance_kind
 
 KINDS = ["full", "tied", "diag", "spherical"]
 
@@ -47,55 +53,61 @@ def naive_moments(X, shares, kind):
     return counts, means, covariances[kind]
 
 
+def covariances(statistics):
+    """Of statistics about the means."""
+    assert not statistics.first_order.any()
+    counts = np.where(statistics.counts > 0, statistics.counts, 1.0)
+    divisor = {
+        "full": counts[:, None, None],
+        "tied": counts.sum(),
+        "diag": counts[:, None],
+        "spherical": counts * statistics.n_features,
+    }
+    return statistics.second_order / divisor[statistics.covariance_type]
+
+
+def assert_statistics(statistics, expected):
+    found = covariances(statistics)
+    assert_allclose(statistics.counts, expected[0], rtol=1e-12)
+    assert_allclose(statistics.origins, expected[1], rtol=1e-12)
+    assert_allclose(found, expected[2], rtol=1e-7, atol=1e-9)
+    if statistics.covariance_type in ("full", "tied"):
+        assert_array_equal(found, np.swapaxes(found, -1, -2))
+
+
 @pytest.mark.parametrize("offset", [0.0, 1e6])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_moments_of_labels(kind, weighted, offset):
+def test_statistics_of_labels(kind, weighted, offset):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3)) + offset
     labels = rng.integers(0, 4, 60)
-    weights = rng.uniform(0.5, 2, 60) if weighted else np.ones(60)
-    moments = moments_of_labels(
-        X,
-        labels,
-        n_components=4,
-        covariance_type=kind,
-        sample_weight=weights if weighted else None,
-    )
-    expected = naive_moments(X, np.eye(4)[labels] * weights[:, None], kind)
-    assert_allclose(moments.counts, expected[0], rtol=1e-12)
-    assert_allclose(moments.means, expected[1], rtol=1e-12)
-    assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
-    if kind in ("full", "tied"):
-        assert_array_equal(moments.covariances, np.swapaxes(moments.covariances, -1, -2))
+    weights = rng.uniform(0.5, 2, 60) if weighted else None
+    statistics = statistics_of_labels(X, labels, 4, covariance_kind(kind), weights)
+    shares = np.eye(4)[labels] * (np.ones(60) if weights is None else weights)[:, None]
+    assert_statistics(statistics, naive_moments(X, shares, kind))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("kind", KINDS)
-def test_moments_of_responsibilities(kind):
+def test_frames_are_shared_at_random(kind, weighted, monkeypatch):
+    monkeypatch.setattr(starts, "_BLOCK_SIZE", 250)
     rng = np.random.default_rng(0)
     X = rng.normal(size=(60, 3)) + 1e6
-    shares = rng.uniform(size=(60, 4))
-    moments = moments_of_responsibilities(
-        [(X[:25], shares[:25]), (X[25:], shares[25:])],
-        X.mean(axis=0),
-        n_components=4,
-        covariance_type=kind,
-    )
-    expected = naive_moments(X, shares, kind)
-    assert_allclose(moments.counts, expected[0], rtol=1e-12)
-    assert_allclose(moments.means, expected[1], rtol=1e-12)
-    assert_allclose(moments.covariances, expected[2], rtol=1e-7, atol=1e-9)
-    if kind in ("full", "tied"):
-        assert_array_equal(moments.covariances, np.swapaxes(moments.covariances, -1, -2))
+    weights = rng.uniform(0.5, 2, 60) if weighted else None
+    statistics = start([X[:25], X[25:]], "random", kind, sample_weight=weights)
+    shares = np.random.RandomState(0).uniform(size=(60, 4))
+    shares *= ((1 if weights is None else weights) / shares.sum(axis=1))[:, None]
+    assert_statistics(statistics, naive_moments(X, shares, kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_single_frames_and_empty_clusters_have_no_covariance_at_all(kind):
     X = np.random.default_rng(0).normal(size=(2, 3)) + 1e5
-    moments = moments_of_labels(X, np.array([0, 2]), n_components=3, covariance_type=kind)
-    assert not moments.covariances.any()
-    assert_array_equal(moments.counts, [1, 0, 1])
-    assert_allclose(moments.means, [X[0], X.mean(axis=0), X[1]], rtol=1e-15)
+    statistics = statistics_of_labels(X, np.array([0, 2]), 3, covariance_kind(kind))
+    assert not statistics.second_order.any()
+    assert_array_equal(statistics.counts, [1, 0, 1])
+    assert_allclose(statistics.origins, [X[0], X.mean(axis=0), X[1]], rtol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -143,8 +155,8 @@ def test_weights_are_duplicates_beyond_the_limit_too(monkeypatch, method, kind):
     one = start(X, method, kind, sample_weight=counts)
     other = start(np.repeat(X, counts, axis=0), method, kind)
     assert_allclose(one.counts, other.counts)
-    assert_allclose(one.means, other.means)
-    assert_allclose(one.covariances, other.covariances, rtol=1e-9, atol=1e-12)
+    assert_allclose(one.origins, other.origins)
+    assert_allclose(covariances(one), covariances(other), rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", STARTS)
@@ -163,8 +175,8 @@ def test_random_shares_do_not_depend_on_the_pieces(monkeypatch, clusters, kind):
     monkeypatch.setattr(starts, "_BLOCK_SIZE", 28)
     pieces = start(clusters, "random", kind)
     assert_allclose(pieces.counts, whole.counts, rtol=1e-12)
-    assert_allclose(pieces.means, whole.means, rtol=1e-10)
-    assert_allclose(pieces.covariances, whole.covariances, rtol=1e-10, atol=1e-12)
+    assert_allclose(pieces.origins, whole.origins, rtol=1e-10)
+    assert_allclose(covariances(pieces), covariances(whole), rtol=1e-10, atol=1e-12)
     uniform = np.random.RandomState(0).uniform(size=(len(clusters), 4))
     shares = uniform / uniform.sum(axis=1, keepdims=True)
     assert_allclose(whole.counts, shares.sum(axis=0), rtol=1e-12)
@@ -178,8 +190,8 @@ def test_random_shares_are_weighed(clusters, kind):
     shares *= (weights / shares.sum(axis=1))[:, None]
     expected = naive_moments(clusters, shares, kind)
     assert_allclose(moments.counts, expected[0], rtol=1e-12)
-    assert_allclose(moments.means, expected[1], rtol=1e-10)
-    assert_allclose(moments.covariances, expected[2], rtol=1e-9, atol=1e-12)
+    assert_allclose(moments.origins, expected[1], rtol=1e-10)
+    assert_allclose(covariances(moments), expected[2], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
@@ -189,8 +201,8 @@ def test_an_offset_moves_the_means_and_nothing_else(method, dtype):
     X = np.random.default_rng(0).integers(-50, 50, (200, 2)).astype(dtype)
     near, far = start(X, method), start(X + dtype(1e6), method)
     assert_array_equal(near.counts, far.counts)
-    assert_allclose(far.means - 1e6, near.means, atol=1e-6)
-    assert_allclose(far.covariances, near.covariances, atol=1e-6)
+    assert_allclose(far.origins - 1e6, near.origins, atol=1e-6)
+    assert_allclose(covariances(far), covariances(near), atol=1e-6)
 
 
 @pytest.mark.parametrize("method", ["kmeans", "k-means++", "splitting"])
@@ -199,21 +211,21 @@ def test_an_offset_of_a_thousand_million_changes_no_start(method):
     X = np.random.default_rng(0).integers(-50, 50, (200, 2)).astype(np.float64)
     near, far = start(X, method, n_components=8), start(X + 1e9, method, n_components=8)
     assert_array_equal(near.counts, far.counts)
-    assert_allclose(far.means - 1e9, near.means, atol=1e-5)
+    assert_allclose(far.origins - 1e9, near.origins, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", ["k-means++", "random_from_data"])
 def test_a_tied_start_from_single_frames_survives_an_offset(clusters, method):
     moments = start(clusters + 1e8, method, "tied")
-    assert np.linalg.eigvalsh(moments.covariances).min() > 1.0
+    assert np.linalg.eigvalsh(covariances(moments)).min() > 1.0
 
 
 def test_random_frames_are_chosen_by_weight():
     X = np.arange(100.0)[:, None]
     weights = np.where(X[:, 0] < 50, 1e-9, 1.5)
     moments = start(X, "random_from_data", n_components=20, sample_weight=weights)
-    assert len(set(moments.means[:, 0])) == 20
-    assert moments.means.min() >= 50
+    assert len(set(moments.origins[:, 0])) == 20
+    assert moments.origins.min() >= 50
 
 
 def test_splitting_takes_no_random_numbers(clusters):
@@ -235,7 +247,7 @@ def test_k_means_stops_where_it_would_with_duplicates(seed):
     one = start(X, "kmeans", n_components=8, sample_weight=counts)
     other = start(np.repeat(X, counts, axis=0), "kmeans", n_components=8)
     assert_allclose(one.counts, other.counts)
-    assert_allclose(one.means, other.means, rtol=1e-12)
+    assert_allclose(one.origins, other.origins, rtol=1e-12)
 
 
 def data_sets(n):
@@ -343,5 +355,5 @@ def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
                 )
                 for _ in range(2)
             )
-            assert_array_equal(one.means, other.means)
-            assert_array_equal(one.covariances, other.covariances)
+            assert_array_equal(one.origins, other.origins)
+            assert_array_equal(covariances(one), covariances(other))
