@@ -17,8 +17,12 @@ from speakergmm.errors import InvalidInputError
 
 def refused(name: str, allowed: str, value: object) -> InvalidInputError:
     """Return the error for an option `name` that is not what is `allowed`."""
-    shown = value.tolist() if hasattr(value, "tolist") else value  # 3.0, not np.float64(3.0)
-    return InvalidInputError(f"{name} must be {allowed}, found {shown!r}")
+    try:
+        shown = repr(value.tolist() if hasattr(value, "tolist") else value)  # 3.0, no np.float64
+    except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
+        shown = f"a {type(value).__name__} that is too long to show"
+    shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
+    return InvalidInputError(f"{name} must be {allowed}, found {shown}")
 
 
 def whole_number(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
@@ -65,15 +69,20 @@ def number(
     speakergmm.errors.InvalidInputError: confidence must be finite, > 0 and < 1, found 1.0
     """
     ends = [(">=", least), (">", above), ("<=", most), ("<", below)]
-    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
-        found = float(value)
-        if (
-            (least is None or found >= least)
-            and (above is None or found > above)
-            and (most is None or found <= most)
-            and (below is None or found < below)
-        ):
-            return found
+    try:
+        found = (
+            float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+        )
+    except OverflowError:  # a whole number beyond all floats
+        found = math.inf
+    if (
+        math.isfinite(found)
+        and (least is None or found >= least)
+        and (above is None or found > above)
+        and (most is None or found <= most)
+        and (below is None or found < below)
+    ):
+        return found
     words = ["finite", *(f"{sign} {end:g}" for sign, end in ends if end is not None)]
     allowed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
     raise refused(name, allowed, value)

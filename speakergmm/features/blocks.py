@@ -48,7 +48,9 @@ def with_context(
     held: tuple[NDArray[Any], ...] | None = None
     done = 0  # rows of `held` that were wanted already
     for block in blocks:
-        held = block if held is None else _joined(held, block)
+        if held is not None:
+            block = tuple(np.concatenate(pair) for pair in zip(held, block, strict=True))
+        held = block
         while len(held[0]) >= done + block_frames + context:
             yield _window(held, done, done + block_frames, context)
             done += block_frames
@@ -61,10 +63,19 @@ def with_context(
         done = stop
 
 
-def _joined(
-    held: tuple[NDArray[Any], ...], block: tuple[NDArray[Any], ...]
-) -> tuple[NDArray[Any], ...]:
-    return tuple(np.concatenate(pair) for pair in zip(held, block, strict=True))
+def range_sums(
+    values: NDArray[Any], first: NDArray[np.int64], last: NDArray[np.int64]
+) -> NDArray[Any]:
+    """Sum the rows ``first[t]:last[t]`` of an array for each t; of bool, count them.
+
+    Examples
+    --------
+    >>> range_sums(np.array([1, 2, 4]), np.array([0, 1]), np.array([2, 3])).tolist()
+    [3, 6]
+    """
+    sums = np.cumsum(values, axis=0)
+    sums = np.concatenate([np.zeros_like(sums[:1]), sums])
+    return np.asarray(sums[last] - sums[first])
 
 
 def _window(held: tuple[NDArray[Any], ...], start: int, stop: int, context: int) -> Window:

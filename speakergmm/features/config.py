@@ -6,14 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from speakergmm.documents import DocumentError, parse_json, parse_toml
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.features.fields import RANGES, typed
+from speakergmm.features.fields import checked
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.presets import PRESETS
 from speakergmm.files import UnreadableFileError, read_bytes, shown_path
+from speakergmm.ranges import number, whole_number
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
 _NUMBERS_VERSION = 1
@@ -136,48 +137,48 @@ class FeatureConfig:
 
     name: str = "custom"
     kind: Literal["mfcc", "lfcc"] = "mfcc"
-    sample_rate: int = 16000
-    frame_length: float = 0.025
-    frame_shift: float = 0.010
+    sample_rate: Annotated[int, (100, 1_000_000)] = 16000
+    frame_length: Annotated[float, (1e-4, 10.0)] = 0.025
+    frame_shift: Annotated[float, (1e-5, 10.0)] = 0.010
     framing: Literal["inside", "centred"] = "inside"
-    sample_scale: float = 32768.0
+    sample_scale: Annotated[float, (1e-6, 1e9)] = 32768.0
     remove_dc: bool = True
-    pre_emphasis: float = 0.97
+    pre_emphasis: Annotated[float, (0.0, 1.0)] = 0.97
     window: Literal["hamming", "hann", "povey", "rectangular"] = "hamming"
     window_periodic: bool = False
-    n_fft: int | None = None
+    n_fft: Annotated[int | None, (2, 1 << 20)] = None
     spectrum: Literal["power", "magnitude"] = "power"
-    n_filters: int = 26
-    low_frequency: float = 20.0
-    high_frequency: float | None = None
-    frequency_warp: float = 1.0
+    n_filters: Annotated[int, (1, 1000)] = 26
+    low_frequency: Annotated[float, (0.0, 1e6)] = 20.0
+    high_frequency: Annotated[float | None, (0.0, 1e6)] = None
+    frequency_warp: Annotated[float, (0.5, 2.0)] = 1.0
     mel_scale: Literal["htk", "slaney"] = "htk"
     filter_slopes: Literal["mel", "hertz"] = "mel"
     filter_normalisation: Literal["none", "area"] = "none"
     logarithm: Literal["natural", "decibel"] = "natural"
-    log_floor: float = 2.0**-23
-    dynamic_range: float | None = None
-    n_ceps: int = 19
+    log_floor: Annotated[float, (1e-30, 1e10)] = 2.0**-23
+    dynamic_range: Annotated[float | None, (0.0, 1e4)] = None
+    n_ceps: Annotated[int, (0, 999)] = 19
     cepstral_scale: Literal["orthonormal", "htk"] = "orthonormal"
-    lifter: int = 22
+    lifter: Annotated[int, (0, 10_000)] = 22
     energy: Literal["none", "c0", "log_energy"] = "log_energy"
     energy_position: Literal["first", "last"] = "last"
     rasta: bool = False
-    deltas: int = 0
-    delta_window: int = 2
+    deltas: Annotated[int, (0, 2)] = 0
+    delta_window: Annotated[int, (1, 100)] = 2
     voice_activity: Literal["none", "energy", "two_gaussian"] = "none"
-    vad_threshold: float = 5.5
-    vad_mean_scale: float = 0.5
-    vad_context: int = 2
-    vad_proportion: float = 0.12
-    vad_hangover: float = 0.0
-    vad_floor: float = 1.0
-    vad_posterior: float = 0.5
-    vad_separation: float = 2.0
+    vad_threshold: Annotated[float, (-1e3, 1e3)] = 5.5
+    vad_mean_scale: Annotated[float, (0.0, 10.0)] = 0.5
+    vad_context: Annotated[int, (0, 1000)] = 2
+    vad_proportion: Annotated[float, (0.0, 1.0)] = 0.12
+    vad_hangover: Annotated[float, (0.0, 10.0)] = 0.0
+    vad_floor: Annotated[float, (1e-3, 1e4)] = 1.0
+    vad_posterior: Annotated[float, (0.01, 0.99)] = 0.5
+    vad_separation: Annotated[float, (0.0, 100.0)] = 2.0
     normalisation: Literal[
         "none", "mean", "mean_variance", "sliding_mean", "sliding_mean_variance", "warping"
     ] = "none"
-    normalisation_window: float = 3.0
+    normalisation_window: Annotated[float, (0.01, 600.0)] = 3.0
 
     def __new__(cls, *given: object, **named: object) -> Self:
         """Name the right call where a preset or a file is given."""
@@ -189,14 +190,8 @@ class FeatureConfig:
         return object.__new__(cls)
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for field in fields(self):
-            value = getattr(self, field.name)
-            object.__setattr__(self, field.name, typed(field.name, value, hints[field.name]))
-        for name, (low, high) in RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InvalidInputError(f"{name} must lie between {low} and {high}, got {value!r}")
+        for name, hint in get_type_hints(type(self), include_extras=True).items():
+            object.__setattr__(self, name, checked(name, getattr(self, name), hint))
         self._check_together()
 
     @classmethod
@@ -252,18 +247,15 @@ class FeatureConfig:
         try:
             text = read_bytes(path, limit=_LARGEST_FILE)
             found = parse_json(text) if path.suffix.lower() == ".json" else parse_toml(text)
-        except UnreadableFileError as error:
-            if error.kind == "missing":
+        except (UnreadableFileError, DocumentError) as error:
+            if getattr(error, "kind", None) == "missing":
                 raise InvalidInputError(
                     f"{shown_path(path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor "
                     "a TOML or JSON file"
                 ) from None
+            reason = getattr(error, "reason", error)
             raise InvalidInputError(
-                f"{error.shown_path}: is not a readable TOML or JSON file: {error.reason}"
-            ) from None
-        except DocumentError as error:
-            raise InvalidInputError(
-                f"{shown_path(path)}: is not a readable TOML or JSON file: {error}"
+                f"{shown_path(path)}: is not a readable TOML or JSON file: {reason}"
             ) from None
         try:
             if not isinstance(found, dict):
@@ -365,24 +357,11 @@ class FeatureConfig:
 
     def _check_together(self) -> None:
         """Check what a field may be only in view of others."""
-        if not 2 <= self.shift_samples <= self.frame_samples:
-            raise InvalidInputError(
-                f"frame_shift must be at least 2 samples and at most frame_length "
-                f"({self.frame_length} s), got {self.frame_shift} s at {self.sample_rate} Hz"
-            )
-        if self.fft_points < self.frame_samples:
-            raise InvalidInputError(
-                f"n_fft must be at least the frame's {self.frame_samples} samples, got {self.n_fft}"
-            )
-        if not self.low_frequency < self.top_frequency <= self.sample_rate / 2:
-            raise InvalidInputError(
-                f"high_frequency must lie above low_frequency ({self.low_frequency} Hz) and not "
-                f"above half the sampling rate ({self.sample_rate / 2} Hz), "
-                f"got {self.top_frequency} Hz"
-            )
-        if self.n_ceps >= self.n_filters:
-            raise InvalidInputError(
-                f"n_ceps must be less than n_filters ({self.n_filters}), got {self.n_ceps}"
-            )
-        if self.n_ceps == 0 and self.energy == "none":
-            raise InvalidInputError("n_ceps may be 0 only with an energy, got energy 'none'")
+        shift, length = self.shift_samples, self.frame_samples
+        whole_number(f"frame_shift, {self.frame_shift} s in samples,", shift, least=2, most=length)
+        whole_number(f"n_fft, for frames of {length} samples,", self.fft_points, least=length)
+        name = f"high_frequency, at {self.sample_rate} Hz,"
+        number(name, self.top_frequency, above=self.low_frequency, most=self.sample_rate / 2)
+        least = 1 if self.energy == "none" else 0
+        name = f"n_ceps, with {self.n_filters} filters and energy {self.energy!r},"
+        whole_number(name, self.n_ceps, least=least, most=self.n_filters - 1)

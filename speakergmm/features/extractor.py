@@ -1,16 +1,18 @@
 """The extractor: from a file or an array of samples to features, at once or block by block."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.container import Features
 from speakergmm.features.pipeline import Pipeline
 from speakergmm.features.sources import Audio, Blocks
 from speakergmm.features.spectra import Spectra, SpectralAnalysis
+from speakergmm.ranges import whole_number
 
 _BLOCK_FRAMES = 4096
 
@@ -102,17 +104,14 @@ class FeatureExtractor:
         )
         spectra = list(self._analysis.spectra(blocks()))
         energies = [block.energy for block in spectra]
-        n_frames = sum(len(energy) for energy in energies)
-        values = np.empty((n_frames, self.n_features), np.float32)
-        speech = np.empty(n_frames, np.bool_)
-        done = 0
-        for part in self._features(
-            blocks.name, lambda: iter(spectra), lambda: iter(energies), _BLOCK_FRAMES
-        ):
-            values[done : done + len(part.values)] = part.values
-            speech[done : done + len(part.values)] = part.speech
-            done += len(part.values)
-        return Features(values, speech, self.config.grid(n_frames), self.feature_names)
+        parts = list(
+            self._features(
+                blocks.name, lambda: iter(spectra), lambda: iter(energies), _BLOCK_FRAMES
+            )
+        )
+        values = np.concatenate([part.values for part in parts])
+        speech = np.concatenate([part.speech for part in parts])
+        return Features(values, speech, self.config.grid(len(values)), self.feature_names)
 
     def stream(
         self,
@@ -144,8 +143,7 @@ class FeatureExtractor:
         InsufficientDataError, AudioError, InvalidInputError
             As `extract`. That there is no speech is known, and raised, at the end only.
         """
-        if block_frames < 1:
-            raise InvalidInputError(f"block_frames must be at least 1, got {block_frames}")
+        whole_number("block_frames", block_frames)
         blocks = Blocks(
             audio,
             self.config.sample_rate,
@@ -157,15 +155,13 @@ class FeatureExtractor:
         return self._streamed(blocks, block_frames)
 
     def _streamed(self, blocks: Blocks, block_frames: int) -> Iterator[Features]:
-        try:
+        with contextlib.closing(blocks):
             yield from self._features(
                 blocks.name,
                 lambda: self._analysis.spectra(blocks()),
                 lambda: self._analysis.energies(blocks()),
                 block_frames,
             )
-        finally:
-            blocks.close()
 
     def _features(
         self,

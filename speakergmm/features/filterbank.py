@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice
 
 # Filters multiplied together; the bins that none of them covers are left out of the product.
 _FILTERS_PER_PRODUCT = 16
+_SCALES = ("htk", "slaney")
 
 
 def hertz_to_mel(frequency: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
@@ -35,9 +37,8 @@ def hertz_to_mel(frequency: ArrayLike, *, scale: str = "htk") -> NDArray[np.floa
     15.0
     """
     hertz = np.asarray(frequency, dtype=np.float64)
-    if scale == "htk":
+    if choice("mel scale", scale, _SCALES) == "htk":
         return np.asarray(1127.0 * np.log1p(hertz / 700.0))
-    _check_scale(scale)
     # 27 steps of the logarithmic part take 1 kHz to 6.4 kHz.
     above = 15.0 + np.log(np.maximum(hertz, 1000.0) / 1000.0) * (27.0 / np.log(6.4))
     return np.where(hertz < 1000.0, hertz * 0.015, above)
@@ -59,9 +60,8 @@ def mel_to_hertz(mel: ArrayLike, *, scale: str = "htk") -> NDArray[np.float64]:
         Hz, of the same shape.
     """
     values = np.asarray(mel, dtype=np.float64)
-    if scale == "htk":
+    if choice("mel scale", scale, _SCALES) == "htk":
         return np.asarray(700.0 * np.expm1(values / 1127.0))
-    _check_scale(scale)
     above = 1000.0 * np.exp((np.maximum(values, 15.0) - 15.0) * (np.log(6.4) / 27.0))
     return np.where(values < 15.0, values / 0.015, above)
 
@@ -199,8 +199,3 @@ class FilterProduct:
         """Write filter energies, shape (T, n_filters), of spectra, shape (T, columns)."""
         for filters, bins, weights in self._parts:
             np.matmul(spectra[:, bins], weights, out=out[:, filters])
-
-
-def _check_scale(scale: str) -> None:
-    if scale != "slaney":
-        raise InvalidInputError(f"mel scale must be htk or slaney, got {scale!r}")

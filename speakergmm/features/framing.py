@@ -6,7 +6,15 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice, whole_number
+
+# Level, and part of a cosine that is taken from it; power of the difference.
+_WINDOWS = {
+    "hamming": (0.54, 0.46, 1.0),
+    "hann": (0.5, 0.5, 1.0),
+    "povey": (0.5, 0.5, 0.85),
+    "rectangular": (1.0, 0.0, 1.0),
+}
 
 
 def frame_blocks(
@@ -90,17 +98,8 @@ def window(name: str, length: int, *, periodic: bool = False) -> NDArray[np.floa
     >>> window("hann", 5).round(6).tolist()
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
-    if length < 1:
-        raise InvalidInputError(f"a window needs a length of at least 1, got {length}")
+    whole_number("length", length)
+    level, swing, power = _WINDOWS[choice("window", name, _WINDOWS)]
     steps = length if periodic else max(length - 1, 1)
     cosine = np.cos(2 * np.pi * np.arange(length) / steps)
-    match name:
-        case "hamming":
-            return np.asarray(0.54 - 0.46 * cosine)
-        case "hann":
-            return np.asarray(0.5 - 0.5 * cosine)
-        case "povey":
-            return np.asarray((0.5 - 0.5 * cosine) ** 0.85)
-        case "rectangular":
-            return np.ones(length)
-    raise InvalidInputError(f"window must be hamming, hann, povey or rectangular, got {name!r}")
+    return np.asarray((level - swing * cosine) ** power)

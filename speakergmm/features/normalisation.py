@@ -5,14 +5,16 @@ voice, and how long they are must not matter. All frames are normalised with the
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import InvalidInputError
+from speakergmm.features.blocks import range_sums
 from speakergmm.moments import Moments, divisor
+from speakergmm.ranges import choice, refused, whole_number
 
 Scope = Literal["none", "utterance", "speaker", "window"]
 
@@ -54,15 +56,10 @@ class FeatureNormalisation:
 
     def __post_init__(self) -> None:
         """Refuse what is none of these."""
-        if self.scope not in ("none", "utterance", "speaker", "window"):
-            raise InvalidInputError(
-                "normalisation must be 'none', 'utterance', 'speaker' or 'window', found "
-                f"{self.scope!r}"
-            )
+        choice("normalisation", self.scope, get_args(Scope))
         if not isinstance(self.variance, bool):
-            raise InvalidInputError(f"variance must be true or false, found {self.variance!r}")
-        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
-            raise InvalidInputError(f"window must be 1 frame or more, found {self.window!r}")
+            raise refused("variance", "true or false", self.variance)
+        whole_number("window", self.window)
 
     @property
     def needs_moments(self) -> bool:
@@ -116,26 +113,43 @@ class FeatureNormalisation:
         return fields | {"window": self.window} if self.scope == "window" else fields
 
 
-def window_bounds(n_frames: int, window: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First frame, and frame after the last, of the window of each frame.
+def window_bounds(
+    values: NDArray[Any], speech: NDArray[np.bool_], window: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first frame, and the frame after the last, of the window of each frame.
 
     Parameters
     ----------
-    n_frames, window : int
-        Frames in the recording, and in a window.
+    values : array, shape (T, D)
+        Features.
+    speech : array of bool, shape (T,)
+        Frames of speech.
+    window : int
+        Frames in a window.
 
     Returns
     -------
-    first, last : arrays of int, shape (n_frames,)
+    first, last : arrays of int, shape (T,)
         The window is centred on the frame; near the ends it is shifted inside, so that it has its
         full length, unless the recording is shorter.
 
+    Raises
+    ------
+    InvalidInputError
+        If shapes disagree or `window` is less than 1.
+
     Examples
     --------
-    >>> first, last = window_bounds(6, 3)
+    >>> first, last = window_bounds(np.zeros((6, 2)), np.ones(6, bool), 3)
     >>> first.tolist(), last.tolist()
     ([0, 0, 1, 2, 3, 3], [3, 3, 4, 5, 6, 6])
     """
+    if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
+        raise InvalidInputError(
+            "sliding windows need values (T, D), speech (T,) and window >= 1, got "
+            f"{values.shape}, {speech.shape} and {window}"
+        )
+    n_frames = len(values)
     first = np.arange(n_frames) - window // 2
     first = np.clip(first, 0, max(n_frames - window, 0))
     return first, np.minimum(first + window, n_frames)
@@ -174,27 +188,22 @@ def normalise_sliding(
     """
     if speech is None:
         speech = np.ones(len(values), np.bool_)
-    if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
-        raise InvalidInputError(
-            "sliding normalisation needs values (T, D), speech (T,) and window >= 1, got "
-            f"{values.shape}, {speech.shape} and {window}"
-        )
+    first, last = window_bounds(values, speech, window)
     if len(values) == 0:
         return values.copy()
-    first, last = window_bounds(len(values), window)
-    spoken = _range_sums(speech[:, None].astype(np.float64), first, last)
+    mask = speech[:, None]
+    spoken = range_sums(mask, first, last)
     # Sums of differences to a typical value: float64 then keeps all of float32's digits.
     offset = values.mean(axis=0, dtype=np.float64)
     block = values - offset
-    mask = speech[:, None]
     none = spoken == 0
     count = np.where(none, (last - first)[:, None], spoken)
 
     def window_mean(block: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over the speech frames of each window, or over all where it has none."""
-        sums = _range_sums(block * mask, first, last)
+        sums = range_sums(block * mask, first, last)
         if none.any():
-            sums = np.where(none, _range_sums(block, first, last), sums)
+            sums = np.where(none, range_sums(block, first, last), sums)
         return np.asarray(sums / count)
 
     mean = window_mean(block)
@@ -203,11 +212,3 @@ def normalise_sliding(
         square = window_mean(block**2) - mean**2
         centred /= divisor(np.sqrt(np.maximum(square, 0.0)), least=_LEAST_DEVIATION)
     return np.asarray(centred, dtype=np.float32)
-
-
-def _range_sums(
-    block: NDArray[np.float64], first: NDArray[np.int64], last: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Sum of rows first[t]:last[t] for each t."""
-    sums = np.concatenate([np.zeros((1, block.shape[1])), np.cumsum(block, axis=0)])
-    return np.asarray(sums[last] - sums[first])

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import whole_number
 
 
 def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
@@ -38,8 +39,7 @@ def deltas(values: ArrayLike, *, window: int = 2) -> NDArray[np.float32]:
     matrix = np.asarray(values, dtype=np.float32)
     if matrix.ndim != 2 or len(matrix) == 0:
         raise InvalidInputError(f"deltas need values of shape (T, D), T > 0, got {matrix.shape}")
-    if window < 1:
-        raise InvalidInputError(f"the window of deltas must be at least 1 frame, got {window}")
+    whole_number("window", window)
     n_frames = len(matrix)
     first, last = (np.repeat(end, window, axis=0) for end in (matrix[:1], matrix[-1:]))
     padded = np.concatenate([first, matrix, last])

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.features.blocks import range_sums
 from speakergmm.features.config import FeatureConfig
 
 # Nats of 16-bit units: from far below one step to beyond the loudest frame of any length.
@@ -59,31 +60,6 @@ class EnergyHistogram:
         return self._sum / self.n_frames
 
 
-def energy_threshold(
-    histogram: EnergyHistogram, *, threshold: float = 5.5, mean_scale: float = 0.5
-) -> float:
-    """Log energy above which a frame is loud: threshold + scale * mean of the recording.
-
-    Parameters
-    ----------
-    histogram : EnergyHistogram
-        Log energies of the whole recording, at least one.
-    threshold, mean_scale : float
-        In nats of 16-bit units, and without unit.
-
-    Returns
-    -------
-    float
-        In nats of 16-bit units.
-
-    References
-    ----------
-    .. [1] Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011: its energy-based
-       decision works by this rule.
-    """
-    return threshold + mean_scale * histogram.mean
-
-
 def two_gaussian_threshold(
     histogram: EnergyHistogram, *, posterior: float = 0.5, separation: float = 2.0
 ) -> float | None:
@@ -116,9 +92,16 @@ def two_gaussian_threshold(
     mean = counts @ x / total
     variances = np.full(2, max(counts @ (x - mean) ** 2 / total / 4, _LEAST_VARIANCE))
     weights = np.full(2, 0.5)
+
+    def log_joint(at: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log of weight times density of the two as they are, shape (2, len(at))."""
+        distance = (at - means[:, None]) ** 2 / variances[:, None]
+        scale = np.log(np.maximum(weights, 1e-300)) - 0.5 * np.log(2 * np.pi * variances)
+        return np.asarray(scale[:, None] - 0.5 * distance)
+
     previous = -np.inf
     for _ in range(_EM_ITERATIONS):
-        joint = _log_joint(x, weights, means, variances)
+        joint = log_joint(x)
         likelihood = np.logaddexp(joint[0], joint[1])
         responsibility = np.exp(joint - likelihood) * counts
         occupancy = np.maximum(responsibility.sum(axis=1), 1e-10)
@@ -135,7 +118,7 @@ def two_gaussian_threshold(
         return None
     # Between the means the log odds of the louder rise from end to end, up to their crossing.
     levels = np.linspace(means[low], means[high], 1001)
-    joint = _log_joint(levels, weights, means, variances)
+    joint = log_joint(levels)
     above = joint[high] - joint[low] > np.log(posterior / (1 - posterior))
     return float(levels[np.argmax(above)] if above.any() else levels[-1])
 
@@ -169,37 +152,12 @@ def smoothed_decisions(
     raw = np.asarray(loud, dtype=bool)
     if raw.ndim != 1:
         raise InvalidInputError(f"decisions must have shape (T,), got {raw.shape}")
-    voters = _window_sums(np.ones(len(raw), np.int64), context, context)
-    speech = _window_sums(raw, context, context) > proportion * voters
+    frames = np.arange(len(raw))
+    first, last = np.maximum(frames - context, 0), np.minimum(frames + context + 1, len(raw))
+    speech = range_sums(raw, first, last) > proportion * (last - first)
     if hangover:
-        speech = _window_sums(speech, hangover, 0) > 0
+        speech = range_sums(speech, np.maximum(frames - hangover, 0), frames + 1) > 0
     return speech
-
-
-def log_energy_16_bit(
-    energy: NDArray[np.float32], *, sample_scale: float, frame_samples: int, floor: float
-) -> NDArray[np.float32]:
-    """Log energies in 16-bit units whatever the scale of the samples.
-
-    Parameters
-    ----------
-    energy : array of float32, shape (T,)
-        Sums of squares of frames.
-    sample_scale : float
-        Full scale of the samples that `energy` was computed from.
-    frame_samples : int
-        Samples in a frame.
-    floor : float
-        Least root mean square, in 16-bit units.
-
-    Returns
-    -------
-    array of float32, shape (T,)
-        In nats.
-    """
-    least = np.float32(frame_samples * floor**2)
-    in_steps = energy * np.float32((32768.0 / sample_scale) ** 2)
-    return np.asarray(np.log(np.maximum(in_steps, least)))
 
 
 class SpeechRule:
@@ -220,16 +178,27 @@ class SpeechRule:
         self.hangover = config.grid(0).count(config.vad_hangover)
 
     def log_energy(self, energy: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return log energies of frames of the configuration; see `log_energy_16_bit`."""
-        return log_energy_16_bit(
-            energy,
-            sample_scale=self.config.sample_scale,
-            frame_samples=self.config.frame_samples,
-            floor=self.config.vad_floor,
-        )
+        """Return log energies of frames, in nats of 16-bit units whatever the scale of samples.
+
+        Parameters
+        ----------
+        energy : array of float32, shape (T,)
+            Sums of squares of the configuration's frames.
+        """
+        least = np.float32(self.config.frame_samples * self.config.vad_floor**2)
+        in_steps = energy * np.float32((32768.0 / self.config.sample_scale) ** 2)
+        return np.asarray(np.log(np.maximum(in_steps, least)))
 
     def threshold(self, histogram: EnergyHistogram) -> float:
-        """Return the log energy above which frames of a recording are loud."""
+        """Return the log energy above which frames of a recording are loud, in the same units.
+
+        Where two Gaussians do not decide, it is threshold + scale * mean of the recording [1]_.
+
+        References
+        ----------
+        .. [1] Povey et al., "The Kaldi Speech Recognition Toolkit", ASRU 2011: its energy-based
+           decision works by this rule.
+        """
         config = self.config
         if config.voice_activity == "two_gaussian":
             found = two_gaussian_threshold(
@@ -237,9 +206,7 @@ class SpeechRule:
             )
             if found is not None:
                 return found
-        return energy_threshold(
-            histogram, threshold=config.vad_threshold, mean_scale=config.vad_mean_scale
-        )
+        return config.vad_threshold + config.vad_mean_scale * histogram.mean
 
     def smoothed(self, loud: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Return which frames hold speech, given which are loud; see `smoothed_decisions`."""
@@ -249,23 +216,3 @@ class SpeechRule:
             proportion=self.config.vad_proportion,
             hangover=self.hangover,
         )
-
-
-def _window_sums(values: NDArray[np.generic], before: int, after: int) -> NDArray[np.int64]:
-    """Sum over ``[t - before, t + after]``, cut at the ends, for each t."""
-    n = len(values)
-    sums = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
-    t = np.arange(n)
-    return np.asarray(sums[np.minimum(t + after + 1, n)] - sums[np.maximum(t - before, 0)])
-
-
-def _log_joint(
-    x: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    means: NDArray[np.float64],
-    variances: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Log of weight times density of two scalar Gaussians, shape (2, len(x))."""
-    distance = (x - means[:, None]) ** 2 / variances[:, None]
-    scale = np.log(np.maximum(weights, 1e-300)) - 0.5 * np.log(2 * np.pi * variances)
-    return np.asarray(scale[:, None] - 0.5 * distance)

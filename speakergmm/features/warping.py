@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.features.blocks import range_sums
 from speakergmm.features.normalisation import window_bounds
 
 # Counts of one byte are carried over before they could pass 255.
@@ -44,17 +44,10 @@ def warp(
     ----------
     .. [1] Pelecanos, Sridharan, "Feature warping for robust speaker verification", Odyssey 2001.
     """
-    if values.ndim != 2 or speech.shape != values.shape[:1] or window < 1:
-        raise InvalidInputError(
-            "warping needs values (T, D), speech (T,) and window >= 1, got "
-            f"{values.shape}, {speech.shape} and {window}"
-        )
-    n_frames = len(values)
-    if n_frames == 0:
+    first, last = window_bounds(values, speech, window)
+    if len(values) == 0:
         return values.copy()
-    first, last = window_bounds(n_frames, window)
-    spoken = np.concatenate([[0], np.cumsum(speech)])
-    count = spoken[last] - spoken[first]
+    count = range_sums(speech, first, last)
     larger = _count_larger(values, speech, first, last)
     alone = count == 0
     if alone.any():

@@ -116,7 +116,7 @@ def test_the_checkpoint_is_the_file_named(app, folder, tmp_path):
         (["--warps", "0.9;1"], "factors with commas between"),
         (["--normalisation", "speaker"], "needs speakers"),
         (["--normalisation", "all"], "Invalid value for '--normalisation'"),
-        (["--warps", "9"], "frequency_warp must lie between"),
+        (["--warps", "9"], "frequency_warp must be finite, >= 0.5 and <= 2"),
     ],
 )
 def test_what_makes_no_sense_is_refused(app, folder, tmp_path, options, message):

@@ -37,7 +37,7 @@ def test_digests_in_files_are_what_they_were():
     config = FeatureConfig.preset("speaker")
     assert config.digest == "6263e22cbb8bcccde490771226394b01c46f3b5d4d26d3b6bbb35f0e92aadf7f"
     assert config.replace(frequency_warp=1.1).digest != config.digest
-    with pytest.raises(InvalidInputError, match="frequency_warp must lie between"):
+    with pytest.raises(InvalidInputError, match=r"frequency_warp must be finite, >= 0.5 and <= 2"):
         config.replace(frequency_warp=0.1)
 
 
@@ -61,7 +61,7 @@ def test_configurations_are_read_from_files(tmp_path):
     [
         ("n_cepstra = 5", "'n_cepstra' is not a field .* the fields are name, kind"),
         ('preset = "htk3"', "no feature preset is called 'htk3'; there are speaker, kaldi"),
-        ('n_ceps = "5"', "n_ceps must be a whole number, got '5'"),
+        ('n_ceps = "5"', "n_ceps must be a whole number in 0..999, found '5'"),
         ("n_ceps = ", "is not a readable TOML or JSON file"),
         ("preset = 3", "no feature preset is called 3"),
     ],
@@ -97,22 +97,33 @@ def test_neither_preset_nor_file_is_refused(name):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kind": "plp"}, "kind must be one of mfcc, lfcc, got 'plp'"),
-        ({"sample_rate": 16000.5}, "sample_rate must be a whole number, got 16000.5"),
-        ({"sample_rate": True}, "sample_rate must be a whole number, got True"),
-        ({"sample_rate": 0}, "sample_rate must lie between 100 and 1000000, got 0"),
-        ({"pre_emphasis": float("nan")}, "pre_emphasis must lie between 0.0 and 1.0, got nan"),
-        ({"remove_dc": 1}, "remove_dc must be true or false, got 1"),
-        ({"deltas": 3}, "deltas must lie between 0 and 2, got 3"),
-        ({"frame_shift": 0.03}, "at most frame_length"),
-        ({"frame_shift": 5e-5}, "frame_shift must be at least 2 samples"),
-        ({"n_fft": 256}, "n_fft must be at least the frame's 400 samples, got 256"),
-        ({"high_frequency": 9000.0}, "not above half the sampling rate"),
-        ({"low_frequency": 5000.0, "high_frequency": 5000.0}, "must lie above low_frequency"),
-        ({"n_ceps": 26}, r"n_ceps must be less than n_filters \(26\), got 26"),
-        ({"n_ceps": 0, "energy": "none"}, "n_ceps may be 0 only with an energy"),
+        ({"kind": "plp"}, "kind must be one of mfcc, lfcc, found 'plp'"),
+        ({"sample_rate": 16000.5}, "sample_rate must be a whole number .*, found 16000.5"),
+        ({"sample_rate": True}, "sample_rate must be a whole number .*, found True"),
+        ({"sample_rate": 0}, "sample_rate must be .* in 100..1000000, found 0"),
+        ({"pre_emphasis": float("nan")}, "pre_emphasis must be finite, >= 0 and <= 1, found nan"),
+        ({"remove_dc": 1}, "remove_dc must be true or false, found 1"),
+        ({"deltas": 3}, "deltas must be a whole number in 0..2, found 3"),
+        ({"frame_shift": 0.03}, "frame_shift, 0.03 s in samples, must be .* in 2..400, found 480"),
+        ({"frame_shift": 5e-5}, "frame_shift, 5e-05 s in samples, must be .* in 2..400, found 1"),
+        ({"n_fft": 256}, "n_fft, for frames of 400 samples, must be .* >= 400, found 256"),
+        (
+            {"high_frequency": 9000.0},
+            "high_frequency, at 16000 Hz, must be .* > 20 and <= 8000, found 9000",
+        ),
+        (
+            {"low_frequency": 5000.0, "high_frequency": 5000.0},
+            "must be finite, > 5000 and <= 8000, found 5000",
+        ),
+        ({"n_ceps": 26}, "n_ceps, with 26 filters .* must be .* in 0..25, found 26"),
+        (
+            {"n_ceps": 0, "energy": "none"},
+            "n_ceps, with .* energy 'none', must be .* in 1..25, found 0",
+        ),
         ({"normalisation": None}, "normalisation must be one of none, mean"),
-        ({"vad_proportion": "half"}, "vad_proportion must be a number, got 'half'"),
+        ({"pre_emphasis": 10**400}, "pre_emphasis must be finite, .* found 10{79}"),
+        ({"n_ceps": 10**5000}, "n_ceps must be .* found a int that is too long to show"),
+        ({"vad_proportion": "half"}, "vad_proportion must be finite, >= 0 and <= 1, found 'half'"),
     ],
 )
 def test_values_outside_what_is_allowed_are_refused(changes, message):

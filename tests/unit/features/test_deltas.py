@@ -42,5 +42,5 @@ def test_what_is_no_matrix_is_refused():
         deltas(np.zeros(5))
     with pytest.raises(InvalidInputError, match=r"T > 0, got \(0, 3\)"):
         deltas(np.zeros((0, 3)))
-    with pytest.raises(InvalidInputError, match="at least 1 frame, got 0"):
+    with pytest.raises(InvalidInputError, match="window must be a whole number >= 1, found 0"):
         deltas(np.zeros((5, 3)), window=0)

@@ -195,7 +195,9 @@ def test_bad_arguments_are_refused(tmp_path):
         extractor.extract(samples, start=0.5, end=1.6, sample_rate=RATE)
     with pytest.raises(InvalidInputError, match="sample_rate must be a positive whole number"):
         extractor.extract(samples, sample_rate=0)
-    with pytest.raises(InvalidInputError, match="block_frames must be at least 1, got 0"):
+    with pytest.raises(
+        InvalidInputError, match="block_frames must be a whole number >= 1, found 0"
+    ):
         extractor.stream(samples, block_frames=0)
     with pytest.raises(InvalidInputError, match="sample_rate is for arrays"):
         extractor.extract(tmp_path / "a.wav", sample_rate=RATE)

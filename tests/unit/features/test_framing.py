@@ -40,7 +40,7 @@ def test_povey_window_is_a_power_of_hann():
 
 
 def test_unknown_window_is_refused():
-    with pytest.raises(InvalidInputError, match=r"window must be .* got 'kaiser'"):
+    with pytest.raises(InvalidInputError, match=r"window must be .* found 'kaiser'"):
         window("kaiser", 400)
-    with pytest.raises(InvalidInputError, match="length of at least 1, got 0"):
+    with pytest.raises(InvalidInputError, match="length must be a whole number >= 1, found 0"):
         window("hann", 0)

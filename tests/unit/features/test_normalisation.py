@@ -145,10 +145,10 @@ def test_a_speaker_is_normalised_together_and_who_is_unknown_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"scope": "all"}, "'speaker' or 'window', found 'all'"),
+        ({"scope": "all"}, "one of none, utterance, speaker, window, found 'all'"),
         ({"variance": 1}, "true or false, found 1"),
-        ({"scope": "window", "window": 0}, "1 frame or more, found 0"),
-        ({"window": True}, "1 frame or more, found True"),
+        ({"scope": "window", "window": 0}, "window must be a whole number >= 1, found 0"),
+        ({"window": True}, "window must be a whole number >= 1, found True"),
     ],
 )
 def test_impossible_normalisations_are_refused(options, message):

@@ -9,8 +9,7 @@ from speakergmm.audio import read_audio
 from speakergmm.features import FeatureConfig, FeatureExtractor, smoothed_decisions
 from speakergmm.features.voice_activity import (
     EnergyHistogram,
-    energy_threshold,
-    log_energy_16_bit,
+    SpeechRule,
     two_gaussian_threshold,
 )
 
@@ -28,7 +27,8 @@ def test_energy_rule_equals_kaldis(context, proportion, hangover):
     log_energy = np.random.default_rng(0).normal(9, 4, size=300).astype(np.float32)
     settings = {"context": context, "proportion": proportion, "hangover": hangover}
     expected = oracle.energy_decisions(log_energy, threshold=5.5, mean_scale=0.5, **settings)
-    limit = energy_threshold(histogram_of(log_energy), threshold=5.5, mean_scale=0.5)
+    rule = SpeechRule(FeatureConfig(vad_threshold=5.5, vad_mean_scale=0.5))
+    limit = rule.threshold(histogram_of(log_energy))
     found = smoothed_decisions(log_energy > limit, **settings)
     np.testing.assert_array_equal(found, expected)
     assert 0 < found.sum() < 300
@@ -58,12 +58,12 @@ def test_extraction_follows_the_energy_rule_on_real_speech(data_dir):
 
 def test_log_energy_is_in_16_bit_units_whatever_the_scale():
     energy = np.array([0.0, 400.0, 1e6], np.float32)
-    found = log_energy_16_bit(energy, sample_scale=32768.0, frame_samples=400, floor=1.0)
+    config = FeatureConfig()
+    found = SpeechRule(config).log_energy(energy)
     np.testing.assert_allclose(found, np.log([400.0, 400.0, 1e6]), rtol=1e-6)
     unit = (energy / np.float32(2**30)).astype(np.float32)
-    np.testing.assert_allclose(
-        log_energy_16_bit(unit, sample_scale=1.0, frame_samples=400, floor=1.0), found, rtol=1e-6
-    )
+    of_units = SpeechRule(config.replace(sample_scale=1.0)).log_energy(unit)
+    np.testing.assert_allclose(of_units, found, rtol=1e-6)
 
 
 @pytest.mark.parametrize("posterior", [0.2, 0.5, 0.9])
