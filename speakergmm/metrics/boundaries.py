@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.resampling import Interval, draw_multiplicities, percentile_interval
+from speakergmm.ranges import number, whole_number
 from speakergmm.words import clean
 
 # Boundaries times replicates held at once, in cells of 8 bytes.
@@ -177,11 +178,8 @@ def summarise_boundaries(
     """
     if not len(found):
         raise InvalidInputError("there is no boundary to summarise")
-    if n_bootstrap < 0 or not 0 < confidence < 1:
-        raise InvalidInputError(
-            f"n_bootstrap must be at least 0 and confidence between 0 and 1, got {n_bootstrap!r} "
-            f"and {confidence!r}"
-        )
+    whole_number("n_bootstrap", n_bootstrap, least=0)
+    number("confidence", confidence, above=0, below=1)
     # A measured error that is 10 ms but for rounding lies within 10 ms.
     signed = found.errors.round(9)
     values = _figures(signed, np.ones((1, len(signed))), within)
@@ -246,43 +244,35 @@ def _utterance_errors(
 ) -> list[tuple[float, str, str]]:
     """Return error and the labels on both sides, for each boundary of an utterance."""
     truth, found = (
-        [item._replace(label=clean(item.label)) for item in items if item.label not in silence]
-        for items in (reference, hypothesis)
+        [item for item in items if item.label not in silence] for items in (reference, hypothesis)
     )
-    for place, (one, other) in enumerate(zip(truth, found, strict=False)):
-        if one.label != other.label:
+    labels, others = ([clean(item.label) for item in items] for items in (truth, found))
+    for place, (one, other) in enumerate(zip(labels, others, strict=False), start=1):
+        if one != other:
             raise InvalidInputError(
-                f"utterance {utterance!r}: label {place + 1} is {other.label!r}, the reference has "
-                f"{one.label!r}; boundaries are compared where all labels are the same"
+                f"utterance {utterance!r}: label {place} is {other!r}, the reference has {one!r}; "
+                "boundaries are compared where all labels are the same"
             )
-    if len(truth) != len(found):
+    if len(labels) != len(others):
         raise InvalidInputError(
-            f"utterance {utterance!r} has {len(found)} labels besides silence, the reference "
-            f"{len(truth)}; boundaries are compared where all labels are the same"
+            f"utterance {utterance!r} has {len(others)} labels besides silence, the reference "
+            f"{len(labels)}; boundaries are compared where all labels are the same"
         )
-    if not truth:
+    if not labels:
         return []
-    none = silence[0]
-    errors = []
-    edges = reference[0].start, hypothesis[0].start
-    if not (_same(truth[0].start, edges[0]) and _same(found[0].start, edges[1])):
-        errors.append((found[0].start - truth[0].start, none, truth[0].label))
-    for place in range(len(truth) - 1):
-        one, two = truth[place], truth[place + 1]
-        other, next_other = found[place], found[place + 1]
-        if _same(one.end, two.start) and _same(other.end, next_other.start):
-            errors.append((other.end - one.end, one.label, two.label))
+    times = np.array([[item[:2] for item in items] for items in (truth, found)])
+    outer = np.array([(items[0].start, items[-1].end) for items in (reference, hypothesis)])
+    starts, ends = (times[1] - times[0]).T.tolist()
+    from_edge, to_edge = (np.abs(times[:, [0, -1], [0, 1]] - outer) < _SAME_TIME).all(axis=0)
+    touching = (np.abs(times[:, 1:, 0] - times[:, :-1, 1]) < _SAME_TIME).all(axis=0)
+    errors = [] if from_edge else [(starts[0], silence[0], labels[0])]
+    for place, touches in enumerate(touching.tolist()):
+        one, two = labels[place : place + 2]
+        if touches:
+            errors.append((ends[place], one, two))
         else:
-            errors.append((other.end - one.end, one.label, none))
-            errors.append((next_other.start - two.start, none, two.label))
-    edges = reference[-1].end, hypothesis[-1].end
-    if not (_same(truth[-1].end, edges[0]) and _same(found[-1].end, edges[1])):
-        errors.append((found[-1].end - truth[-1].end, truth[-1].label, none))
-    return errors
-
-
-def _same(one: float, other: float) -> bool:
-    return abs(one - other) < _SAME_TIME
+            errors += [(ends[place], one, silence[0]), (starts[place + 1], silence[0], two)]
+    return errors if to_edge else [*errors, (ends[-1], labels[-1], silence[0])]
 
 
 def _cluster_of(

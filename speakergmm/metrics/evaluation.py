@@ -1,7 +1,7 @@
 """All figures of a scored trials list in one go."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics.identification import Identification, identification_from_trials
-from speakergmm.metrics.intervals import bootstrap_intervals, measure_names, speaker_clusters
+from speakergmm.metrics.intervals import Figures, bootstrap_intervals, speaker_clusters
 from speakergmm.metrics.resampling import Interval
 from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
@@ -101,11 +101,10 @@ class Evaluation:
 
     def __getitem__(self, name: str) -> Measure:
         """Find a measure by its name."""
-        for measure in self.measures:
-            if measure.name == name:
-                return measure
-        known = ", ".join(measure.name for measure in self.measures)
-        raise KeyError(f"no measure {name!r}; there are {known}")
+        known = {measure.name: measure for measure in self.measures}
+        if name not in known:
+            raise KeyError(f"no measure {name!r}; there are {', '.join(known)}")
+        return known[name]
 
     @property
     def n_trials(self) -> int:
@@ -221,7 +220,7 @@ def evaluate(
     """
     check_scores(scores, "evaluate")
     _check_trials(scores)
-    names = measure_names(p_target=p_target, top_k=top_k)
+    figures = Figures(p_target, c_miss, c_fa, top_k)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
     intervals: dict[str, Interval | None] = {}
@@ -229,22 +228,26 @@ def evaluate(
         intervals = bootstrap_intervals(
             scores,
             identification=identification,
-            p_target=p_target,
-            c_miss=c_miss,
-            c_fa=c_fa,
-            top_k=top_k,
             n_bootstrap=n_bootstrap,
             confidence=confidence,
             seed=seed,
+            **vars(figures),
         )
-    points = [
-        trials.equal_error_rate(method="linear"),
-        trials.equal_error_rate(method="rocch"),
-        *(trials.min_dcf(p_target=p, c_miss=c_miss, c_fa=c_fa) for p in p_target),
+    points = {
+        "eer_linear": trials.equal_error_rate(method="linear"),
+        "eer_rocch": trials.equal_error_rate(method="rocch"),
+        **{name: trials.min_dcf(**cost) for name, cost in figures.costs.items()},
+    }
+    measures = [
+        Measure(name, p.convention, p.value, name not in figures.costs, intervals.get(name), p)
+        for name, p in points.items()
     ]
-    measures = _measures(names, points, identification, top_k, intervals)
+    if identification is not None:
+        for name, k in figures.depths.items():
+            title, rate = f"Closed-set identification, top {k}", identification.accuracy(top_k=k)
+            measures.append(Measure(name, title, rate, True, intervals.get(name), None))
     return Evaluation(
-        measures=measures,
+        measures=tuple(measures),
         curve=trials.curve,
         identification=identification,
         n_target=len(trials.target),
@@ -255,27 +258,6 @@ def evaluate(
         n_bootstrap=n_bootstrap,
         seed=seed,
         confidence=confidence,
-    )
-
-
-def _measures(
-    names: Sequence[str],
-    points: Sequence[OperatingPoint],
-    identification: Identification | None,
-    top_k: Sequence[int],
-    intervals: Mapping[str, Interval | None],
-) -> tuple[Measure, ...]:
-    """Give the figures of detection, and of identification where there is one, their names."""
-    rows: list[tuple[str, float, OperatingPoint | None]] = [
-        (point.convention, point.value, point) for point in points
-    ]
-    if identification is not None:
-        for k in top_k:
-            accuracy = identification.accuracy(top_k=k)
-            rows.append((f"Closed-set identification, top {k}", accuracy, None))
-    return tuple(
-        Measure(name, title, value, not name.startswith("min_dcf"), intervals.get(name), point)
-        for name, (title, value, point) in zip(names[: len(rows)], rows, strict=True)
     )
 
 

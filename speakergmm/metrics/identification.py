@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.scores import Scores, check_scores
+from speakergmm.metrics.scores import Scores, as_scores, check_scores
+from speakergmm.ranges import refused, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Identification:
         InvalidInputError
             If ``top_k < 1``.
         """
-        _check_top_k(top_k)
+        whole_number("top_k", top_k)
         return float(np.mean(self.ranks <= top_k))
 
     def confusion_matrix(self) -> NDArray[np.int64]:
@@ -181,33 +182,28 @@ def identification_from_matrix(
     InvalidInputError
         If shapes disagree, a score is NaN or an index lies outside.
     """
-    try:
-        matrix, true = np.asarray(scores, dtype=np.float64), np.asarray(true_index)
-    except (TypeError, ValueError):
-        raise InvalidInputError(
-            "scores: must be a matrix of numbers, tests by models, and true_index whole numbers"
-        ) from None
-    if matrix.ndim != 2 or 0 in matrix.shape:
-        raise InvalidInputError(
-            f"scores: must be a matrix of tests by models, got shape {matrix.shape}"
-        )
+    matrix = as_scores(scores, "scores", axes=("row", "column"))
     n_tests, n_models = matrix.shape
+    if not matrix.size:
+        raise InvalidInputError(f"scores: must hold a test and a model, got shape {matrix.shape}")
+    try:
+        true = np.asarray(true_index)
+    except ValueError:
+        raise refused("true_index", "whole numbers, one a test", true_index) from None
     if true.shape != (n_tests,) or true.dtype.kind not in "iu":
         raise InvalidInputError(
             f"true_index: must hold {n_tests} whole numbers, one a test, "
             f"got {true.dtype} of shape {true.shape}"
         )
-    if true.min() < 0 or true.max() >= n_models:
-        row = int(np.argmax((true < 0) | (true >= n_models)))
+    outside = (true < 0) | (true >= n_models)
+    if outside.any():
+        row = int(np.argmax(outside))
         raise InvalidInputError(
             f"true_index: row {row} is {true[row]}; must be a column of the {n_models} models"
         )
     names = tuple(map(str, range(n_models))) if model_names is None else tuple(model_names)
     if len(names) != n_models:
         raise InvalidInputError(f"model_names: {len(names)} names for {n_models} models")
-    if np.isnan(matrix).any():
-        row, column = np.argwhere(np.isnan(matrix))[0].tolist()
-        raise InvalidInputError(f"scores: row {row}, column {column} is NaN; must be a number")
     true = true.astype(np.int64)
     rows = np.arange(n_tests)
     own = matrix[rows, true]
@@ -312,8 +308,3 @@ def _best_per_path(
     best = np.zeros(n_paths, dtype=np.int64)
     score[paths], best[paths] = value[rows[first]], model[rows[first]]
     return score, best
-
-
-def _check_top_k(top_k: int) -> None:
-    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
-        raise InvalidInputError(f"top_k {top_k!r}: must be a whole number, at least 1")

@@ -9,6 +9,7 @@ identification.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from speakergmm.metrics.resampling import (
 )
 from speakergmm.metrics.scores import Scores, check_scores
 from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
+from speakergmm.ranges import whole_number
 
 # Trials times replicates held at once, in cells of 8 bytes.
 _CELLS = 2_000_000
@@ -76,17 +78,69 @@ def speaker_clusters(scores: Scores) -> SpeakerClusters:
     )
 
 
+@dataclass(frozen=True)
+class Figures:
+    """What is measured, and what the figures are called in intervals, evaluations and JSON.
+
+    Parameters
+    ----------
+    p_target : sequence of float, default=(0.01, 0.05)
+        Priors for minDCF.
+    c_miss, c_fa : float, default=1.0
+        Costs for minDCF.
+    top_k : sequence of int, default=(1, 5)
+        Depths of identification.
+
+    Raises
+    ------
+    InvalidInputError
+        If a prior or depth is listed twice, or a depth is below 1.
+
+    Examples
+    --------
+    >>> list(Figures(p_target=(0.01,)).costs), Figures(top_k=(1,)).depths
+    (['min_dcf_0.01'], {'identification_top1': 1})
+    """
+
+    p_target: Sequence[float] = (0.01, 0.05)
+    c_miss: float = 1.0
+    c_fa: float = 1.0
+    top_k: Sequence[int] = (1, 5)
+
+    def __post_init__(self) -> None:
+        """Refuse what lies out of range."""
+        for option, values, names in (
+            ("p_target", self.p_target, self.costs),
+            ("top_k", self.top_k, self.depths),
+        ):
+            if len(names) < len(values):
+                listed = ", ".join(f"{value:g}" for value in values)
+                raise InvalidInputError(f"{option} {listed}: must not repeat a value")
+        for k in self.top_k:
+            whole_number("top_k", k)
+
+    @property
+    def costs(self) -> dict[str, dict[str, float]]:
+        """What each minDCF is computed with, by its name."""
+        return {
+            f"min_dcf_{p:g}": {"p_target": p, "c_miss": self.c_miss, "c_fa": self.c_fa}
+            for p in self.p_target
+        }
+
+    @property
+    def depths(self) -> dict[str, int]:
+        """Depth of each accuracy of identification, by its name."""
+        return {f"identification_top{k}": k for k in self.top_k}
+
+
 def bootstrap_intervals(
     scores: Scores,
     *,
     identification: Identification | None = None,
-    p_target: Sequence[float] = (0.01, 0.05),
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
-    top_k: Sequence[int] = (1, 5),
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
+    **figures: Any,
 ) -> dict[str, Interval | None]:
     """Bootstrap the detection errors and identification accuracies over speakers.
 
@@ -97,23 +151,20 @@ def bootstrap_intervals(
     identification : Identification, optional
         From :func:`~speakergmm.metrics.identification_from_trials` on the same scores; left out,
         there are no intervals of identification.
-    p_target : sequence of float
-        Priors for minDCF.
-    c_miss, c_fa : float, default=1.0
-        Costs for minDCF.
-    top_k : sequence of int
-        Depths for identification.
     n_bootstrap : int, default=1000
         Replicates, at least 2. Time grows with replicates times trials (about 5 ns each).
     confidence : float, default=0.95
         Nominal coverage, between 0 and 1.
     seed : int, default=0
         Of the drawing.
+    **figures
+        ``p_target``, ``c_miss``, ``c_fa`` and ``top_k``, as :func:`~speakergmm.metrics.evaluate`
+        has them.
 
     Returns
     -------
     dict of str to Interval or None
-        Keys as :func:`measure_names` has them. Percentile intervals over those replicates that
+        By the names that evaluations have. Percentile intervals over those replicates that
         hold both kinds of trial; None where more than ``1 - confidence`` of them do not, which
         means there are too few speakers to say anything (three or fewer, each against each).
 
@@ -142,14 +193,7 @@ def bootstrap_intervals(
     check_scores(scores, "bootstrap_intervals")
     check_resampling(n_bootstrap, confidence)
     replicates = bootstrap_replicates(
-        scores,
-        identification=identification,
-        p_target=p_target,
-        c_miss=c_miss,
-        c_fa=c_fa,
-        top_k=top_k,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
+        scores, identification=identification, n_bootstrap=n_bootstrap, seed=seed, **figures
     )
     return percentile_intervals(replicates, confidence=confidence)
 
@@ -158,18 +202,15 @@ def bootstrap_replicates(
     scores: Scores,
     *,
     identification: Identification | None = None,
-    p_target: Sequence[float] = (0.01, 0.05),
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
-    top_k: Sequence[int] = (1, 5),
     n_bootstrap: int = 1000,
     seed: int = 0,
+    **figures: Any,
 ) -> dict[str, NDArray[np.float64]]:
     """Recompute every figure on every resample of the speakers.
 
     Parameters
     ----------
-    scores, identification, p_target, c_miss, c_fa, top_k, n_bootstrap, seed
+    scores, identification, n_bootstrap, seed, **figures
         As for :func:`bootstrap_intervals`.
 
     Returns
@@ -179,62 +220,24 @@ def bootstrap_replicates(
     """
     clusters = speaker_clusters(scores)
     drawn = draw_multiplicities(clusters.n_speakers, n_bootstrap=n_bootstrap, seed=seed)
-    weights = [dcf_weights(p, c_miss, c_fa) for p in p_target]
-    names = measure_names(p_target=p_target, top_k=top_k)[: 2 + len(p_target)]
-    parts: dict[str, list[NDArray[np.float64]]] = {name: [] for name in names}
-    for p_miss, p_fa in _replicate_curves(scores, clusters, drawn):
-        figures = [eer_of_curves(p_miss, p_fa), hull_eer_of_curves(p_miss, p_fa)]
-        figures += [np.min(miss * p_miss + fa * p_fa, axis=0) for miss, fa in weights]
-        for name, values in zip(names, figures, strict=True):
-            parts[name].append(values)
-    result = {name: np.concatenate(values) for name, values in parts.items()}
+    measured = Figures(**figures)
+    weights = {name: dcf_weights(**cost) for name, cost in measured.costs.items()}
+    parts = [
+        {
+            "eer_linear": eer_of_curves(p_miss, p_fa),
+            "eer_rocch": hull_eer_of_curves(p_miss, p_fa),
+            **{n: np.min(miss * p_miss + fa * p_fa, axis=0) for n, (miss, fa) in weights.items()},
+        }
+        for p_miss, p_fa in _replicate_curves(scores, clusters, drawn)
+    ]
+    result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if identification is not None:
         multiplicity = drawn[:, clusters.paths[identification.path_index]].astype(np.float64)
         with np.errstate(invalid="ignore"):
-            for k in top_k:
+            for name, k in measured.depths.items():
                 found = (identification.ranks <= k).astype(np.float64)
-                result[f"identification_top{k}"] = multiplicity @ found / multiplicity.sum(axis=1)
+                result[name] = multiplicity @ found / multiplicity.sum(axis=1)
     return result
-
-
-def measure_names(*, p_target: Sequence[float], top_k: Sequence[int]) -> tuple[str, ...]:
-    """Name the figures, as they are called in intervals, evaluations and JSON.
-
-    Parameters
-    ----------
-    p_target : sequence of float
-        Priors for minDCF.
-    top_k : sequence of int
-        Depths for identification.
-
-    Returns
-    -------
-    tuple of str
-        In the order of an evaluation's table.
-
-    Raises
-    ------
-    InvalidInputError
-        If a prior or depth is listed twice, or a depth is below 1.
-
-    Examples
-    --------
-    >>> measure_names(p_target=(0.01,), top_k=(1,))
-    ('eer_linear', 'eer_rocch', 'min_dcf_0.01', 'identification_top1')
-    """
-    priors = [f"{p:g}" for p in p_target]
-    depths = [str(k) for k in top_k]
-    for option, values in (("p_target", priors), ("top_k", depths)):
-        if len(set(values)) < len(values):
-            raise InvalidInputError(f"{option} {', '.join(values)}: must not repeat a value")
-    if any(k < 1 for k in top_k):
-        raise InvalidInputError(f"top_k {', '.join(depths)}: must be at least 1")
-    return (
-        "eer_linear",
-        "eer_rocch",
-        *(f"min_dcf_{prior}" for prior in priors),
-        *(f"identification_top{depth}" for depth in depths),
-    )
 
 
 def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import number, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,8 @@ def check_resampling(n_bootstrap: int, confidence: float) -> None:
     InvalidInputError
         If an option lies outside its range.
     """
-    if isinstance(n_bootstrap, bool) or n_bootstrap < 2:
-        raise InvalidInputError(f"n_bootstrap {n_bootstrap}: must be at least 2")
-    if not 0 < confidence < 1:
-        raise InvalidInputError(f"confidence {confidence}: must lie between 0 and 1")
+    whole_number("n_bootstrap", n_bootstrap, least=2)
+    number("confidence", confidence, above=0, below=1)
 
 
 def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDArray[np.int64]:
@@ -152,12 +150,9 @@ def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) ->
     """
     from statistics import NormalDist
 
-    whole = all(isinstance(n, int | np.integer) for n in (n_errors, n_total))
-    if not (whole and 0 <= n_errors <= n_total and n_total > 0 and 0 < confidence < 1):
-        raise InvalidInputError(
-            f"errors must be 0 to the number of recordings, counted, above 0, and confidence "
-            f"between 0 and 1, found {n_errors}, {n_total} and {confidence}"
-        )
+    whole_number("n_total", n_total)
+    whole_number("n_errors", n_errors, least=0, most=n_total)
+    number("confidence", confidence, above=0, below=1)
     z = NormalDist().inv_cdf(0.5 + confidence / 2)
     rate, share = n_errors / n_total, z * z / n_total
     middle = (rate + share / 2) / (1 + share)

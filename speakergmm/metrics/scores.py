@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 from speakergmm.files import UnreadableFileError, atomic_text_writer
+from speakergmm.ranges import refused
 from speakergmm.text_files import open_text
 
 TARGET = "target"
@@ -65,38 +66,20 @@ class Scores:
 
     def __post_init__(self) -> None:
         models, paths = _names(self.models, "models"), _names(self.paths, "paths")
-        try:
-            scores = np.array(self.scores, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise InvalidInputError("scores: must be numbers") from None
-        lengths = (len(models), len(paths), scores.size, len(self.labels))
-        if scores.ndim != 1 or len(set(lengths)) != 1:
-            raise InvalidInputError(
-                "scores: models, paths, scores and labels must be flat and equally long, "
-                f"got lengths {lengths}"
-            )
-        bad = np.isnan(scores)
-        if bad.any():
-            row = int(np.argmax(bad))
-            raise InvalidInputError(
-                f"scores: row {row} (model {models[row]!r}, path {paths[row]!r}) is NaN; "
-                "a score must be a number"
-            )
+        scores, given = as_scores(self.scores, "scores"), list(_plain(self.labels))
+        lengths = (len(models), len(paths), len(scores), len(given))
+        if len(set(lengths)) != 1:
+            raise refused("scores: models, paths, scores and labels", "equally long", lengths)
         labels = np.empty(len(scores), dtype=object)
         try:
-            labels[:] = [_LABELS[label] for label in _plain(self.labels)]
+            labels[:] = [_LABELS[label] for label in given]
         except (KeyError, TypeError):
-            row, label = next(
-                (row, label)
-                for row, label in enumerate(_plain(self.labels))
-                if not (label is None or (isinstance(label, str) and label in _LABELS))
-            )
-            raise InvalidInputError(
-                f"scores: row {row} has label {label!r}; must be 'target', 'nontarget' or 'unknown'"
-            ) from None
-        for name, array in zip(
-            ("models", "paths", "scores", "labels"), (models, paths, scores, labels), strict=True
-        ):
+            good = [isinstance(label, str | None) and label in _LABELS for label in given]
+            row = good.index(False)
+            allowed = "'target', 'nontarget' or 'unknown'"
+            raise refused(f"scores: the label of row {row}", allowed, given[row]) from None
+        arrays = {"models": models, "paths": paths, "scores": scores, "labels": labels}
+        for name, array in arrays.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
@@ -148,6 +131,41 @@ class Scores:
     def pair_index(self) -> NDArray[np.int64]:
         """Array, shape (N,): a number for each row's recording and model; sorts in that order."""
         return self.path_index.astype(np.int64) * len(self.model_names) + self.model_index
+
+
+def as_scores(
+    values: ArrayLike, what: str, *, axes: tuple[str, ...] = ("row",)
+) -> NDArray[np.float64]:
+    """Return scores as an array of numbers of their own.
+
+    Parameters
+    ----------
+    values : array_like of float
+    what : str
+        What messages call them.
+    axes : tuple of str
+        What messages call their axes.
+
+    Raises
+    ------
+    InvalidInputError
+        If they are no numbers, have other axes, or one is NaN, whose place is named.
+    """
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidInputError(
+            f"{what}: must be numbers; speakergmm.metrics.Scores takes labels beside them"
+        ) from None
+    if array.ndim != len(axes):
+        wanted = "flat array" if len(axes) == 1 else "matrix of tests by models"
+        raise InvalidInputError(f"{what}: must be a {wanted}, got shape {array.shape}")
+    bad = np.isnan(array)
+    if bad.any():
+        places = zip(axes, np.argwhere(bad)[0].tolist(), strict=True)
+        where = ", ".join(f"{axis} {place}" for axis, place in places)
+        raise InvalidInputError(f"{what}: {where} is NaN; must be a number")
+    return array
 
 
 def check_scores(scores: object, function: str) -> None:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.scores import Scores
+from speakergmm.metrics.scores import Scores, as_scores
+from speakergmm.ranges import choice, number, refused
 
 EerMethod = Literal["linear", "rocch"]
 _EER_CONVENTIONS = {
@@ -164,8 +165,7 @@ class SortedTrials:
 
     def equal_error_rate(self, *, method: EerMethod = "linear") -> OperatingPoint:
         """See :func:`equal_error_rate`."""
-        if method not in _EER_CONVENTIONS:
-            raise InvalidInputError(f"method {method!r}: must be 'linear' or 'rocch'")
+        choice("method", method, _EER_CONVENTIONS)
         curve = self.curve
         # Scaled by T N the difference P_miss - P_fa is a whole number: the crossing is exact.
         excess = curve.misses * curve.n_nontarget - curve.false_alarms * curve.n_target
@@ -183,12 +183,8 @@ class SortedTrials:
         first, last = int(curve.misses[left]), int(curve.misses[right])
         value = (first * above - last * below) / (curve.n_target * (above - below))
         best = int(np.argmin(np.abs(misses * curve.n_nontarget - false_alarms * curve.n_target)))
-        return OperatingPoint(
-            value=value,
-            threshold=float(thresholds[best]),
-            p_miss=float(misses[best] / curve.n_target),
-            p_fa=float(false_alarms[best] / curve.n_nontarget),
-            convention=_EER_CONVENTIONS[method],
+        return self._point(
+            value, thresholds[best], misses[best], false_alarms[best], _EER_CONVENTIONS[method]
         )
 
     def min_dcf(
@@ -199,13 +195,8 @@ class SortedTrials:
         curve = self.curve
         cost = weight_miss * curve.p_miss + weight_fa * curve.p_fa
         best = int(np.argmin(cost))
-        return OperatingPoint(
-            value=float(cost[best]),
-            threshold=float(curve.thresholds[best]),
-            p_miss=float(curve.misses[best] / curve.n_target),
-            p_fa=float(curve.false_alarms[best] / curve.n_nontarget),
-            convention="minDCF " + _dcf_convention(p_target, c_miss, c_fa),
-        )
+        corner = curve.thresholds[best], curve.misses[best], curve.false_alarms[best]
+        return self._point(cost[best], *corner, "minDCF " + _dcf_terms(p_target, c_miss, c_fa))
 
     def actual_dcf(
         self, *, threshold: float, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
@@ -213,16 +204,19 @@ class SortedTrials:
         """See :func:`actual_dcf`."""
         weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
         if np.isnan(threshold):
-            raise InvalidInputError("threshold nan: must be a number")
-        p_miss = float(np.searchsorted(self.target, threshold) / len(self.target))
+            raise refused("threshold", "a number", threshold)
+        misses = np.searchsorted(self.target, threshold)
         accepted = len(self.nontarget) - np.searchsorted(self.nontarget, threshold)
-        p_fa = float(accepted / len(self.nontarget))
+        p_miss, p_fa = misses / len(self.target), accepted / len(self.nontarget)
+        cost, terms = weight_miss * p_miss + weight_fa * p_fa, _dcf_terms(p_target, c_miss, c_fa)
+        return self._point(cost, threshold, misses, accepted, f"actual DCF {terms}")
+
+    def _point(
+        self, value: Any, threshold: Any, misses: Any, false_alarms: Any, convention: str
+    ) -> OperatingPoint:
+        p_miss, p_fa = misses / len(self.target), false_alarms / len(self.nontarget)
         return OperatingPoint(
-            value=weight_miss * p_miss + weight_fa * p_fa,
-            threshold=float(threshold),
-            p_miss=p_miss,
-            p_fa=p_fa,
-            convention="actual DCF " + _dcf_convention(p_target, c_miss, c_fa),
+            float(value), float(threshold), float(p_miss), float(p_fa), convention
         )
 
     def _between(
@@ -270,17 +264,15 @@ def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, flo
     >>> dcf_weights(0.01, 1.0, 1.0)
     (1.0, 99.0)
     """
-    if not 0 < p_target < 1:
-        raise InvalidInputError(f"p_target {p_target}: must lie between 0 and 1, both excluded")
-    for name, cost in (("c_miss", c_miss), ("c_fa", c_fa)):
-        if not 0 < cost < np.inf:
-            raise InvalidInputError(f"{name} {cost}: must be a finite number > 0")
+    number("p_target", p_target, above=0, below=1)
+    number("c_miss", c_miss, above=0)
+    number("c_fa", c_fa, above=0)
     miss, false_alarm = c_miss * p_target, c_fa * (1 - p_target)
     least = min(miss, false_alarm)
     return miss / least, false_alarm / least
 
 
-def _dcf_convention(p_target: float, c_miss: float, c_fa: float) -> str:
+def _dcf_terms(p_target: float, c_miss: float, c_fa: float) -> str:
     return f"(p_target={p_target:g}, c_miss={c_miss:g}, c_fa={c_fa:g}), normalised"
 
 
@@ -324,22 +316,10 @@ def _tells_more(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
 
 
 def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
-    try:
-        array = np.array(scores, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidInputError(
-            f"{kind} scores: must be numbers; labels belong in speakergmm.metrics.Scores"
-        ) from None
-    if array.ndim != 1:
-        raise InvalidInputError(f"{kind} scores: must be a flat array, got shape {array.shape}")
+    array = as_scores(scores, f"{kind} scores")
     if not array.size:
         raise InvalidInputError(
             f"no {kind} scores: detection errors need at least one target and one nontarget trial"
-        )
-    bad = np.isnan(array)
-    if bad.any():
-        raise InvalidInputError(
-            f"{kind} scores: row {int(np.argmax(bad))} is NaN; must be a number"
         )
     array.sort()
     return array

@@ -7,12 +7,14 @@ the same: see `speakergmm.words`.)
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from functools import cached_property
+from itertools import chain, zip_longest
 from typing import Any, Literal, TypeVar
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS, PhoneMapping
+from speakergmm.ranges import choice
 from speakergmm.words import clean, fold, words_of
 
 SILENCES = ("SIL", "SP", "SPN", "sil", "sp", "spn")
@@ -44,12 +46,7 @@ class ErrorCounts:
     insertions: int = 0
 
     def __add__(self, other: "ErrorCounts") -> "ErrorCounts":
-        return ErrorCounts(
-            self.hits + other.hits,
-            self.substitutions + other.substitutions,
-            self.deletions + other.deletions,
-            self.insertions + other.insertions,
-        )
+        return ErrorCounts(*map(sum, zip(astuple(self), astuple(other), strict=True)))
 
     @property
     def n_reference(self) -> int:
@@ -272,26 +269,22 @@ def phone_errors(
     0.0
     """
     if isinstance(mapping, str):
-        if mapping not in PHONE_MAPPINGS:
-            raise InvalidInputError(
-                f"mapping {mapping!r}: must be one of {', '.join(PHONE_MAPPINGS)}, or a mapping"
-            )
-        mapping = PHONE_MAPPINGS[mapping]
-    folded: list[dict[str, tuple[str, ...]]] = []
-    for side in (references, hypotheses):
+        mapping = PHONE_MAPPINGS[choice("mapping", mapping, PHONE_MAPPINGS)]
+    apply = mapping.apply
+
+    def fold_phones(side: Words) -> dict[str, tuple[str, ...]]:
         kept = {
             name: [phone for phone in words_of(phones) if phone not in silences]
             for name, phones in _by_utterance(side).items()
         }
         # All at once, so that a refusal names every phone that is missing.
-        mapping.apply(dict.fromkeys(phone for phones in kept.values() for phone in phones))
-        folded.append(
-            {
-                name: tuple(p for p in mapping.apply(phones) if p not in silences)
-                for name, phones in kept.items()
-            }
-        )
-    return _count(folded[0], folded[1], "phone", speakers, mapping.name)
+        apply(dict.fromkeys(chain.from_iterable(kept.values())))
+        return {
+            name: tuple(phone for phone in apply(phones) if phone not in silences)
+            for name, phones in kept.items()
+        }
+
+    return _count(fold_phones(references), fold_phones(hypotheses), "phone", speakers, mapping.name)
 
 
 def _by_utterance(side: Words) -> Words:
@@ -316,10 +309,9 @@ def _count(
     speakers = None if speakers is None else _by_name(speakers)
     names = sorted(references)
     _check(names, hypotheses, speakers)
-    for words in (*references.values(), *hypotheses.values()):
-        for word in words:
-            if word.split() != [word]:
-                raise InvalidInputError(f"{unit} {word!r} is empty or holds white space")
+    for word in chain.from_iterable((*references.values(), *hypotheses.values())):
+        if word.split() != [word]:
+            raise InvalidInputError(f"{unit} {word!r} is empty or holds white space")
     pairs = [(references[name], hypotheses.get(name, ())) for name in names]
     found = jiwer.process_words(
         [" ".join(reference) for reference, _ in pairs],
@@ -333,11 +325,10 @@ def _count(
             said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
             heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
             counts[chunk.type] += max(len(said), len(heard))
-            confused.update(_confused(chunk.type, said, heard))
+            if chunk.type != "equal":
+                confused.update(zip_longest(said, heard))
         speaker = None if speakers is None else speakers[name]
-        errors = ErrorCounts(
-            counts["equal"], counts["substitute"], counts["delete"], counts["insert"]
-        )
+        errors = ErrorCounts(*(counts[t] for t in ("equal", "substitute", "delete", "insert")))
         utterances.append(
             UtteranceErrors(name, speaker, reference, hypothesis, errors, name not in hypotheses)
         )
@@ -357,30 +348,17 @@ def _by_name(given: Mapping[str, Value]) -> dict[str, Value]:
     return named
 
 
-def _confused(
-    kind: str, said: Sequence[str], heard: Sequence[str]
-) -> list[tuple[str | None, str | None]]:
-    if kind == "equal":
-        return []
-    if kind == "substitute":
-        return list(zip(said, heard, strict=True))
-    return [(word, None) for word in said] + [(None, word) for word in heard]
-
-
 def _check(
     names: Sequence[str], hypotheses: Mapping[str, Any], speakers: Mapping[str, str] | None
 ) -> None:
     if not names:
         raise InvalidInputError("no reference to compare with; give at least one utterance")
-    known = set(names)
-    surplus = sorted(name for name in hypotheses if name not in known)
-    if surplus:
+    if surplus := sorted(hypotheses.keys() - names):
         raise InvalidInputError(
             f"hypotheses of {_listed(surplus)}, which the references don't have; remove them, or "
             "check that both sides name utterances alike"
         )
-    unnamed = [name for name in names if speakers is not None and name not in speakers]
-    if unnamed:
+    if speakers is not None and (unnamed := sorted(set(names) - speakers.keys())):
         raise InvalidInputError(f"no speaker is given for {_listed(unnamed)}; name all or none")
 
 

@@ -217,12 +217,12 @@ def test_scores_refused(target, nontarget, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"p_target": 0.0}, "p_target 0.0"),
-        ({"p_target": 1.0}, "p_target 1.0"),
-        ({"p_target": math.nan}, "p_target nan"),
-        ({"c_miss": 0.0}, "c_miss 0.0"),
-        ({"c_fa": -1.0}, "c_fa -1.0"),
-        ({"c_fa": math.inf}, "c_fa inf"),
+        ({"p_target": 0.0}, "p_target must be finite, > 0 and < 1, found 0.0"),
+        ({"p_target": 1.0}, "p_target .* found 1.0"),
+        ({"p_target": math.nan}, "p_target .* found nan"),
+        ({"c_miss": 0.0}, "c_miss must be finite and > 0, found 0.0"),
+        ({"c_fa": -1.0}, "c_fa .* found -1.0"),
+        ({"c_fa": math.inf}, "c_fa .* found inf"),
     ],
 )
 def test_costs_refused(options, message):
@@ -233,9 +233,9 @@ def test_costs_refused(options, message):
 
 
 def test_method_and_threshold_refused():
-    with pytest.raises(InvalidInputError, match=r"method 'average': must be 'linear' or 'rocch'"):
+    with pytest.raises(InvalidInputError, match="must be one of linear, rocch, found 'average'"):
         equal_error_rate(TARGET, NONTARGET, method="average")
-    with pytest.raises(InvalidInputError, match="threshold nan"):
+    with pytest.raises(InvalidInputError, match="threshold must be a number, found nan"):
         actual_dcf(TARGET, NONTARGET, threshold=math.nan)
 
 
@@ -315,7 +315,7 @@ def test_arrays_where_trials_are_wanted_name_the_right_call():
 
 def test_counts_are_counts_and_matrices_are_matrices():
     for errors, total in ((0.05, 100), (100, 1), (np.nan, 10), (-1, 10)):
-        with pytest.raises(InvalidInputError, match="counted"):
+        with pytest.raises(InvalidInputError, match="n_errors must be a whole number"):
             wilson_interval(errors, total)
     matrix = np.arange(6.0).reshape(2, 3)
     for scores, true in (

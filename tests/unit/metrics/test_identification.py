@@ -118,7 +118,7 @@ def test_nobody_to_identify():
     ("matrix", "true", "message"),
     [
         ([1.0, 2.0], [0], "must be a matrix of tests by models, got shape (2,)"),
-        (np.zeros((0, 3)), [], "must be a matrix of tests by models, got shape (0, 3)"),
+        (np.zeros((0, 3)), [], "must hold a test and a model, got shape (0, 3)"),
         ([[1.0, math.nan]], [0], "row 0, column 1 is NaN"),
         ([[1.0, 2.0]], [2], "row 0 is 2; must be a column of the 2 models"),
         ([[1.0, 2.0]], [-1], "row 0 is -1; must be a column of the 2 models"),
@@ -133,7 +133,7 @@ def test_matrices_refused(matrix, true, message):
 
 
 def test_options_refused():
-    with pytest.raises(InvalidInputError, match="top_k 0"):
+    with pytest.raises(InvalidInputError, match=r"top_k must .* found 0"):
         identification_accuracy([[1.0]], [0], top_k=0)
     with pytest.raises(InvalidInputError, match="1 names for 2 models"):
         identification_from_matrix([[1.0, 2.0]], [0], model_names=("a",))

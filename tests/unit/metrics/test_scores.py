@@ -77,13 +77,13 @@ def test_what_is_no_text_is_refused(tmp_path):
 
 
 def test_arrays_are_refused_by_row():
-    with pytest.raises(InvalidInputError, match=r"row 1 \(model 'b', path 'y'\) is NaN"):
+    with pytest.raises(InvalidInputError, match="row 1 is NaN"):
         Scores(["a", "b"], ["x", "y"], [0.0, math.nan], ["target", "target"])
-    with pytest.raises(InvalidInputError, match="row 1 has label 'yes'"):
+    with pytest.raises(InvalidInputError, match=r"label of row 1 must be .* found 'yes'"):
         Scores(["a", "b"], ["x", "y"], [0.0, 1.0], ["target", "yes"])
-    with pytest.raises(InvalidInputError, match="row 0 has label True"):
+    with pytest.raises(InvalidInputError, match=r"label of row 0 must be .* found True"):
         Scores(["a"], ["x"], [0.0], [True])
-    with pytest.raises(InvalidInputError, match=r"equally long, got lengths \(2, 1, 1, 1\)"):
+    with pytest.raises(InvalidInputError, match=r"equally long, found \(2, 1, 1, 1\)"):
         Scores(["a", "b"], ["x"], [0.0], ["target"])
     with pytest.raises(InvalidInputError, match="models must be a sequence of names"):
         Scores("ann", ["x"], [0.0], ["target"])
