@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import options
-from speakergmm.estimators.hmm.inference import ARITHMETIC, HiddenMarkovInference
+from speakergmm.estimators.hmm.inference import HiddenMarkovInference
 from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
 from speakergmm.estimators.records import Storable
@@ -83,8 +83,7 @@ class GaussianMixtureHMM(
         Which parameters are trained, and which ones the start sets: start, transitions, means,
         covariances, weights. Others keep the values of their attributes.
     implementation : {"log", "scaling"}, default="log"
-        Arithmetic of forward-backward; neither can underflow, and results are the same to
-        rounding.
+        Of hmmlearn's interface, without effect: the one arithmetic there is can't underflow.
     topology : {"ergodic", "left-right", "bakis"} or array, shape (S, S), default="ergodic"
         Which transitions the start sets ("bakis" may skip a state); a matrix gives them. What is
         zero there stays zero.
@@ -293,7 +292,6 @@ class GaussianMixtureHMM(
             n_iter=int(self.n_iter),
             params=self.params,
             final=self.final,
-            arithmetic=self._arithmetic(),
             precision=self.precision,
             min_covar=float(self.min_covar),
             variance_floor=float(self.variance_floor),
@@ -321,7 +319,7 @@ class GaussianMixtureHMM(
         options.check_integer(self, "n_iter", least=0)
         options.check_real(self, "min_covar", least=0.0)
         options.check_real(self, "variance_floor", least=0.0, below=1.0)
-        options.check_choice(self, "implementation", tuple(ARITHMETIC))
+        options.check_choice(self, "implementation", ("log", "scaling"))
         options.check_choice(self, "final", FINAL)
         options.check_choice(self, "precision", ("float32", "float64"))
         for name in ("params", "init_params"):

@@ -11,15 +11,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.inference.sequences import Arithmetic, Sequences, as_sequences
+from speakergmm.hmm.inference.sequences import Sequences, as_sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
 from speakergmm.hmm.models.dense_inference import DenseInference
 from speakergmm.hmm.models.dense_sampling import draw
 from speakergmm.parallel import effective_jobs
-
-ARITHMETIC: dict[str, Arithmetic] = {"log": "log", "scaling": "scaled"}
-"""What the kernels call hmmlearn's implementations."""
 
 
 class HiddenMarkovInference:
@@ -183,11 +180,7 @@ class HiddenMarkovInference:
         inference = DenseInference(
             model=model,
             final=self.final,
-            arithmetic=self._arithmetic(),
             precision=self.precision,
             n_jobs=effective_jobs(self.n_jobs),
         )
         return inference, as_sequences(X, lengths, n_features=model.n_features)
-
-    def _arithmetic(self) -> Arithmetic:
-        return ARITHMETIC[self.implementation]

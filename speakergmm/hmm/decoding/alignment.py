@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames
 from speakergmm.hmm.decoding.segments import Alignment, Segment, cut_path
-from speakergmm.hmm.inference.algorithms import ViterbiPath, forward_backward, viterbi, widening
+from speakergmm.hmm.inference.algorithms import forward_backward, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.inference.passes import ViterbiPath
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
@@ -21,9 +22,9 @@ __all__ = ["Aligner", "Alignment", "Segment", "align"]
 # Memory that one alignment may take.
 _MOST_BYTES = 2 * 10**9
 # What is held of each frame for each state: the best arc into it; with confidences a forward
-# probability, its level and a posterior.
+# probability, in whose place the posterior comes, and its level.
 _BYTES_OF_PATH = 2
-_BYTES_OF_POSTERIORS = 20
+_BYTES_OF_POSTERIORS = 16
 # For each Gaussian its density; for each pdf logarithms in both precisions, and scaled ones.
 _BYTES_OF_GAUSSIAN = 4
 _BYTES_OF_PDF = 20
@@ -66,7 +67,7 @@ class Aligner:
 
     Notes
     -----
-    An alignment takes 20 bytes for each frame and state of the utterance's graph, 2 without
+    An alignment takes 16 bytes for each frame and state of the utterance's graph, 2 without
     confidences, and little beside; one of more than 2 GB is refused before it begins. Threads
     take as much each.
 

@@ -16,12 +16,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 from numpy.typing import ArrayLike
 
+from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference import passes
-from speakergmm.hmm.inference.checks import checked_emissions, checked_options, explained
-from speakergmm.hmm.inference.graph import Floats, Graph, Indices, NoPathError
-from speakergmm.hmm.inference.passes import Arithmetic
+from speakergmm.hmm.inference.graph import Floats, Graph, NoPathError
+from speakergmm.hmm.inference.passes import ViterbiPath
+from speakergmm.ranges import number
 
 Result = TypeVar("Result")
 
@@ -69,33 +71,8 @@ class ExpectedCounts(NamedTuple):
     exit_counts: Floats
 
 
-class ViterbiPath(NamedTuple):
-    """The most probable path through a graph, given the frames.
-
-    Parameters
-    ----------
-    log_probability : float
-        Natural logarithm, of the path and the frames together.
-    states : array of int, shape (T,)
-    arcs : array of int, shape (T - 1,)
-        Index of the arc taken after each frame but the last.
-    entry, exit : int
-        Index of the entry and of the exit taken.
-    """
-
-    log_probability: float
-    states: Indices
-    arcs: Indices
-    entry: int
-    exit: int
-
-
 def forward_backward(
-    graph: Graph,
-    log_emissions: ArrayLike,
-    *,
-    arithmetic: Arithmetic = "scaled",
-    beam: float | None = None,
+    graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
 ) -> ForwardBackward:
     """Compute posteriors of states, and expected counts of arcs, entries and exits.
 
@@ -103,11 +80,8 @@ def forward_backward(
     ----------
     graph : Graph
     log_emissions : array, shape (T, P)
-        Log-density of each frame under each pdf, float32 or float64; -inf is allowed.
-    arithmetic : {"scaled", "log"}
-        "scaled" keeps each number with an exponent of its own and never underflows; log-emissions
-        that lie more than a million below the best one of their frame are left to "log", which
-        works in logarithms and is some times slower.
+        Log-density of each frame under each pdf, float32 or float64; -inf is allowed. They may lie
+        any way apart: each number has an exponent of its own, and none underflows.
     beam : float or None
         States whose forward probability is below e^-beam of the best one of their frame are
         dropped; only states that can still reach an exit in time are compared. None drops none.
@@ -122,7 +96,7 @@ def forward_backward(
     NoPathError
         If no path has a probability above zero, or the beam has lost all that have.
     InvalidInputError
-        If log-emissions are NaN or +inf or of the wrong shape, or an option is unknown.
+        If log-emissions are NaN or +inf or of the wrong shape, or the beam is not above 0.
 
     Examples
     --------
@@ -134,18 +108,11 @@ def forward_backward(
     >>> counts.arc_counts.round(3)
     array([0.743, 0.262, 0.114, 0.88 ])
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, "states")
-    return ForwardBackward(
-        found.log_likelihood, found.posteriors, found.arcs, found.entries, found.exits
-    )
+    return ForwardBackward(*_sum_paths(graph, log_emissions, beam, "states"))
 
 
 def expected_counts(
-    graph: Graph,
-    log_emissions: ArrayLike,
-    *,
-    arithmetic: Arithmetic = "scaled",
-    beam: float | None = None,
+    graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
 ) -> ExpectedCounts:
     """Compute posteriors of pdfs in place of those of states: `forward_backward` for training.
 
@@ -163,33 +130,18 @@ def expected_counts(
     >>> expected_counts(graph, [[-1.0], [-2.0]]).pdf_posteriors.tolist()
     [[1.0], [1.0]]
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, "pdfs")
-    return ExpectedCounts(
-        found.log_likelihood, found.posteriors, found.arcs, found.entries, found.exits
-    )
+    return ExpectedCounts(*_sum_paths(graph, log_emissions, beam, "pdfs"))
 
 
-def log_likelihood(
-    graph: Graph,
-    log_emissions: ArrayLike,
-    *,
-    arithmetic: Arithmetic = "scaled",
-    beam: float | None = None,
-) -> float:
+def log_likelihood(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None) -> float:
     """Compute the logarithm of the sum over all paths: the forward pass, in little memory.
 
     Parameters, and what is raised, are those of `forward_backward`.
     """
-    found = _sum_paths(graph, log_emissions, arithmetic, beam, "sum")
-    return found.log_likelihood
+    return _sum_paths(graph, log_emissions, beam, "sum").log_likelihood
 
 
-def viterbi(
-    graph: Graph,
-    log_emissions: ArrayLike,
-    *,
-    beam: float | None = None,
-) -> ViterbiPath:
+def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None) -> ViterbiPath:
     """Find the most probable path.
 
     Of equal ones it takes, from the last frame back, the lowest exit, arcs and entry. Parameters,
@@ -207,16 +159,8 @@ def viterbi(
     >>> viterbi(graph, np.log([[0.5, 0.5], [0.9, 0.3], [0.1, 0.6]])).states
     array([1, 1, 1], dtype=int32)
     """
-    frames, peaks = checked_emissions(graph, log_emissions)
-    width = checked_options(beam)
-
-    def run(width: float) -> passes.BestPath:
-        return passes.best_path(graph, frames, peaks, width)
-
-    found = run(width)
-    if found.frame < len(frames):
-        raise explained(graph, len(frames), width, found, lambda: run(math.inf))
-    return ViterbiPath(*found[2:])
+    frames = _checked(graph, log_emissions)
+    return _unless_lost(graph, frames, beam, lambda width: passes.best_path(graph, frames, width))
 
 
 def widening(search: Callable[[float | None], Result], beams: Sequence[float | None]) -> Result:
@@ -234,20 +178,67 @@ def widening(search: Callable[[float | None], Result], beams: Sequence[float | N
 
 
 def _sum_paths(
+    graph: Graph, log_emissions: ArrayLike, beam: float | None, wanted: passes.Wanted
+) -> passes.Sums:
+    frames = _checked(graph, log_emissions)
+    return _unless_lost(
+        graph, frames, beam, lambda width: passes.sum_paths(graph, frames, width, wanted)
+    )
+
+
+def _checked(graph: Graph, log_emissions: ArrayLike) -> Floats:
+    """Give log-emissions as float64."""
+    frames: Floats = np.ascontiguousarray(log_emissions, dtype=np.float64)
+    if frames.ndim != 2 or frames.shape[1] < graph.n_pdfs:
+        raise InvalidInputError(
+            f"log-emissions need shape (T, {graph.n_pdfs}) or more columns, found {frames.shape}"
+        )
+    # A comparison with NaN is false.
+    if not frames.max(initial=-math.inf) < math.inf:
+        frame, pdf = np.argwhere(~(frames < math.inf))[0]
+        raise InvalidInputError(
+            f"log-emissions must be below +inf, found {frames[frame, pdf]} at frame {frame}, "
+            f"pdf {pdf}"
+        )
+    return frames
+
+
+def _unless_lost(
     graph: Graph,
-    log_emissions: ArrayLike,
-    arithmetic: Arithmetic,
+    frames: Floats,
     beam: float | None,
-    wanted: passes.Wanted,
-) -> passes.Counts:
-    """Check what is given, sum over all paths, and refuse if there is none."""
-    frames, peaks = checked_emissions(graph, log_emissions)
-    width = checked_options(beam, arithmetic)
+    run: Callable[[float], tuple[int, int, Result]],
+) -> Result:
+    """Return what a pass within a beam finds, or say why no path is left.
 
-    def run(width: float, wanted: passes.Wanted) -> passes.Counts:
-        return passes.sum_paths(graph, frames, peaks, width, arithmetic, wanted)
-
-    found = run(width, wanted)
-    if found.frame < len(frames):
-        raise explained(graph, len(frames), width, found, lambda: run(math.inf, "sum"))
-    return found
+    Raises
+    ------
+    NoPathError
+        If the frames are too few, the beam has lost every path, or all have probability zero.
+    """
+    n_frames = len(frames)
+    width = math.inf if beam is None or beam == math.inf else number("beam", beam, above=0)
+    lost_at, dropped, found = run(width) if n_frames else (0, 0, None)
+    if found is not None and lost_at == n_frames:
+        return found
+    shortest = graph.shortest_duration
+    if shortest is None:
+        raise NoPathError("no path of the graph from an entry to an exit is above probability 0")
+    if n_frames < shortest:
+        raise NoPathError(
+            f"graph needs at least {shortest} frames, found {n_frames}", reason="duration"
+        )
+    if dropped:
+        dropped_at = lost_at
+        lost_at, _, _ = passes.sum_paths(graph, frames, math.inf, "sum")
+        if lost_at == n_frames:
+            raise NoPathError(
+                f"a beam of {beam:g} lost every path at frame {dropped_at} of {n_frames}: "
+                "a wider one keeps some",
+                reason="beam",
+                frame=dropped_at,
+            )
+    raise NoPathError(
+        f"every path through the graph has probability 0 at frame {lost_at} of {n_frames}",
+        frame=lost_at,
+    )

@@ -23,14 +23,14 @@ ScaledGraph = tuple[
     Vector[np.uint32],  # incoming
     Vector[np.uint32],  # source
     Vector[np.float64],  # probability
-    Vector[np.int32],  # probability_level
-    bool,  # whether any level of an arc is not zero
+    Vector[np.float64],  # probability_level
+    bool,  # whether products of these need care of their range
     Vector[np.uint32],  # entry_state
     Vector[np.float64],  # entry
-    Vector[np.int32],  # entry_level
+    Vector[np.float64],  # entry_level
     Vector[np.uint32],  # exit_state
     Vector[np.float64],  # exit
-    Vector[np.int32],  # exit_level
+    Vector[np.float64],  # exit_level
 ]
 """The same in numbers with levels."""
 

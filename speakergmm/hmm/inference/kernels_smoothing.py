@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.kernels import DOWN, NOTHING, normalise
+from speakergmm.hmm.inference.kernels import DOWN, normalise
 from speakergmm.hmm.inference.kernels_graph import ScaledGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, compiled
 
 Floats = NDArray[np.float64]
-Levels = NDArray[np.int32]
 Indices = NDArray[np.uint32]
 # Numbers of which mypy can't follow the kind, as the compiler does.
 Number = Any
@@ -32,11 +31,11 @@ def _share_entries(
     posteriors: Floats,
     entry_state: Indices,
     entry: Floats,
-    entry_level: Levels,
+    entry_level: Floats,
     entry_counts: Floats,
 ) -> None:
     """Share the posteriors of the first frame between the entries into each state."""
-    highest = np.full(len(posteriors), NOTHING)
+    highest = np.full(len(posteriors), -np.inf)
     sums = np.zeros(len(posteriors))
     for e in range(len(entry_state)):
         if entry[e] > 0.0:
@@ -59,25 +58,26 @@ def _share_entries(
 @compiled()
 def smooth(
     values: Matrix[np.float64],
-    levels: Matrix[np.int32],
+    levels: Matrix[np.float64],
     graph: ScaledGraph,
     sum_value: float,
-    sum_level: int,
+    sum_level: float,
     posteriors: FilledMatrix[np.float64],
     arc_counts: FilledVector[np.float64],
     entry_counts: FilledVector[np.float64],
     exit_counts: FilledVector[np.float64],
 ) -> None:
-    """Fill in what comes as zeros: the last four.
+    """Fill in the posteriors, and what comes as zeros: the last three.
 
     Parameters
     ----------
     values, levels : array, shape (T, S)
         Forward probabilities.
-    sum_value, sum_level : float, int
+    sum_value, sum_level : float
         Their sum over the exits.
     posteriors : array, shape (T, C)
-        In the columns that the graph has as its pdfs: of these, or of the states themselves.
+        In the columns that the graph has as its pdfs: of these, or of the states themselves. May be
+        `values`, of which each frame is read before its posteriors take its place.
     arc_counts : array, shape (A,)
         Sorted by target, as the graph's arcs.
     """
@@ -92,7 +92,7 @@ def smooth(
         k = np.int64(exit_state[f])
         term = values[n_frames - 1, k] * exit_[f]
         if term > 0.0:
-            term, level = normalise(term, np.int64(levels[n_frames - 1, k]) + exit_level[f])
+            term, level = normalise(term, levels[n_frames - 1, k] + exit_level[f])
             if level < sum_level - 1:
                 continue
             share = (term if level == sum_level else term * DOWN) / sum_value
@@ -100,6 +100,7 @@ def smooth(
             now[k] += share
             first, last = min(first, k), max(last, k)
     for t in range(n_frames - 1, -1, -1):
+        posteriors[t] = 0.0
         before_first, before_last = np.uint64(n_states), np.uint64(0)
         row, row_level = values[max(t - 1, 0)], levels[max(t - 1, 0)]
         for j in range(np.uint64(first), np.uint64(last + 1)):
@@ -114,13 +115,12 @@ def smooth(
             if t == 0:
                 continue
             begin, end = np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])
-            total, level = 0.0, np.int64(NOTHING)
+            total, level = 0.0, -np.inf
             for a in range(begin, end):
                 i = source[a]
                 if row[i] == 0.0:
                     continue
-                term = row[i] * probability[a]
-                term_level = np.int64(row_level[i])
+                term, term_level = row[i] * probability[a], row_level[i]
                 if wide:
                     if term == 0.0:
                         continue
@@ -138,7 +138,7 @@ def smooth(
                 share = row[i] * probability[a]
                 if share == 0.0:
                     continue
-                term_level = np.int64(row_level[i])
+                term_level = row_level[i]
                 if wide:
                     share, term_level = normalise(share, term_level + probability_level[a])
                 # What is two levels lower is nothing beside the highest.

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.frames import Frames, check_frames, refuse_extreme_weights
-
-Arithmetic = Literal["log", "scaled"]
 
 # As many as memory could hold: sums of weights of frames must be numbers.
 _MOST_FRAMES = 2**40

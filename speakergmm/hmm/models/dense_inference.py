@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from speakergmm.gaussians.prepare import prepare_in_features
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
+from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.hmm.models.dense_graph import state_graph
@@ -31,8 +31,6 @@ class DenseInference:
         In feature units.
     final : {"any", "last"}
         Whether a sequence may end in any state, or only in the last.
-    arithmetic : {"log", "scaled"}
-        Of forward-backward.
     precision : {"float32", "float64"}
         Of densities.
     n_jobs : int
@@ -41,7 +39,6 @@ class DenseInference:
 
     model: HiddenMarkovParameters
     final: str
-    arithmetic: Arithmetic
     precision: str
     n_jobs: int
 
@@ -57,7 +54,7 @@ class DenseInference:
 
         def score(emissions: NDArray[np.float64]) -> float:
             try:
-                return log_likelihood(graph, emissions, arithmetic=self.arithmetic)
+                return log_likelihood(graph, emissions)
             except NoPathError:
                 return -np.inf
 
@@ -76,7 +73,7 @@ class DenseInference:
         graph = self._graph()
 
         def smooth(emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-            passed = forward_backward(graph, emissions, arithmetic=self.arithmetic)
+            passed = forward_backward(graph, emissions)
             return passed.log_likelihood, passed.state_posteriors
 
         return _joined(self._each(sequences, smooth))

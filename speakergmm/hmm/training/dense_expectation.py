@@ -18,7 +18,7 @@ from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.hmm.inference.graph import Graph, NoPathError
-from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
+from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
 from speakergmm.parallel import threaded_map
 
@@ -80,8 +80,6 @@ class SequencesPass:
         States, and the transitions that may be, with their probabilities.
     n_mix : int
         M.
-    arithmetic : {"log", "scaled"}
-        Of forward-backward.
     precision : {"float32", "float64"}
         Of densities and of the products of a group; groups are summed in float64.
     largest_rounding : float
@@ -94,7 +92,6 @@ class SequencesPass:
     weights: NDArray[np.float64]
     graph: Graph
     n_mix: int
-    arithmetic: Arithmetic
     precision: str
     largest_rounding: float = LARGEST_ROUNDING
     n_jobs: int = 1
@@ -218,9 +215,7 @@ class SequencesPass:
         for number in numbers:
             start, stop = self.sequences.bounds[number : number + 2] - first
             try:
-                passed = forward_backward(
-                    self.graph, states[start:stop], arithmetic=self.arithmetic
-                )
+                passed = forward_backward(self.graph, states[start:stop])
             except NoPathError as error:
                 raise ImpossibleSequenceError.under_model(number, error) from None
             weight = float(weights[number])

@@ -15,7 +15,7 @@ from speakergmm.gaussians.em import run
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.steps import Steps
 from speakergmm.gaussians.survey import survey_frames
-from speakergmm.hmm.inference.sequences import Arithmetic, ImpossibleSequenceError, Sequences
+from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
 from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
@@ -70,8 +70,6 @@ class TrainingOptions:
         What is updated, of "stmcw".
     final : {"any", "last"}
         In which states sequences may end.
-    arithmetic : {"log", "scaled"}
-        Of forward-backward.
     precision : {"float32", "float64"}
         Of densities, where float32 serves.
     min_covar : float
@@ -85,7 +83,6 @@ class TrainingOptions:
     n_iter: int
     params: str
     final: str
-    arithmetic: Arithmetic
     precision: str
     min_covar: float
     variance_floor: float
@@ -171,7 +168,6 @@ def train(
             weights=weights,
             graph=with_probabilities(graph, model.startprob, model.transmat),
             n_mix=start.n_mix,
-            arithmetic=options.arithmetic,
             precision=options.precision,
             n_jobs=options.n_jobs,
         ),

@@ -19,7 +19,7 @@ nearer to the true ones, errors of recognition stay the same (recipes/phones).""
 
 # Bytes for each frame and state of an utterance, as measured: forward probabilities with their
 # levels, and of a search the arcs to go back by.
-_BYTES_OF_SUM = 13.0
+_BYTES_OF_SUM = 17.0
 _BYTES_OF_SEARCH = 2.4
 
 

@@ -378,7 +378,7 @@ def test_memory_is_what_is_said_and_more_is_refused(confidences, monkeypatch):
     aligner = Aligner(models, confidences=confidences)
     # What is compiled or loaded on first use is no part of it.
     aligner.align(utterance, X[:400])
-    n_bytes = (20 if confidences else 2) * utterance.n_states * len(X)
+    n_bytes = (16 if confidences else 2) * utterance.n_states * len(X)
     tracemalloc.start()
     found = aligner.align(utterance, X)
     used = tracemalloc.get_traced_memory()[1]

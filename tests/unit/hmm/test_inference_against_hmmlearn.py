@@ -20,11 +20,14 @@ def problem(request):
     return start, matrix, rng.normal(size=(n_frames, n_states)) * scale - 80.0
 
 
-@pytest.mark.parametrize("by", [hmm, twin], ids=["compiled", "numpy"])
-@pytest.mark.parametrize("arithmetic", ["scaled", "log"])
-def test_likelihood_posteriors_and_transitions(problem, arithmetic, by):
+@pytest.mark.parametrize(
+    ("by", "options"),
+    [(hmm, {}), (twin, {"arithmetic": "scaled"}), (twin, {"arithmetic": "log"})],
+    ids=["compiled", "numpy", "logarithms"],
+)
+def test_likelihood_posteriors_and_transitions(problem, by, options):
     start, matrix, frames = problem
-    counts = by.forward_backward(Graph.dense(start, matrix), frames, arithmetic=arithmetic)
+    counts = by.forward_backward(Graph.dense(start, matrix), frames, **options)
     likelihood, forward = _hmmc.forward_log(start, matrix, frames)
     backward = _hmmc.backward_log(start, matrix, frames)
     assert counts.log_likelihood == pytest.approx(likelihood, rel=1e-12)

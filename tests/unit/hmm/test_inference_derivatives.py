@@ -33,29 +33,27 @@ def difference(function, values, index):
     return (function(up) - function(down)) / (2 * STEP)
 
 
-@pytest.mark.parametrize("arithmetic", ["scaled", "log"])
-def test_of_arcs_entries_and_exits(problem, arithmetic):
+def test_of_arcs_entries_and_exits(problem):
     graph, frames = problem
-    counts = forward_backward(graph, frames, arithmetic=arithmetic)
+    counts = forward_backward(graph, frames)
     parts = [graph.log_prob, graph.entry_log_prob, graph.exit_log_prob]
     for which, expected in enumerate((counts.arc_counts, counts.entry_counts, counts.exit_counts)):
 
         def likelihood(values, which=which):
             changed = [*parts[:which], values, *parts[which + 1 :]]
-            return log_likelihood(graph.with_log_probs(*changed), frames, arithmetic=arithmetic)
+            return log_likelihood(graph.with_log_probs(*changed), frames)
 
         found = [difference(likelihood, parts[which], i) for i in range(len(parts[which]))]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
         assert expected.max() > 0.1
 
 
-@pytest.mark.parametrize("arithmetic", ["scaled", "log"])
-def test_of_emissions(problem, arithmetic):
+def test_of_emissions(problem):
     graph, frames = problem
-    expected = expected_counts(graph, frames, arithmetic=arithmetic).pdf_posteriors
+    expected = expected_counts(graph, frames).pdf_posteriors
 
     def likelihood(values):
-        return log_likelihood(graph, values, arithmetic=arithmetic)
+        return log_likelihood(graph, values)
 
     found = [difference(likelihood, frames, index) for index in np.ndindex(frames.shape)]
     np.testing.assert_allclose(np.reshape(found, frames.shape), expected, rtol=0, atol=1e-8)

@@ -39,13 +39,13 @@ def test_a_flat_start_sums_whatever_the_annealing(annealing):
 
 
 def test_memory_is_limited_by_frames_and_states():
-    schedule = TrainingSchedule(memory=13e6)
+    schedule = TrainingSchedule(memory=17e6)
     assert schedule.excess(1000, 1000, sums=True) is None
-    assert "1000 frames by 1001 states take 0.013 GB" in schedule.excess(1000, 1001, sums=True)
-    assert schedule.excess(5000, 1000, sums=False) is None
-    assert "cut it into shorter" in schedule.excess(6000, 1000, sums=False)
-    # Ten minutes of 2,000 words, which would take 26 GB.
-    assert "take 26.5 GB, more than the 2 GB" in TrainingSchedule().excess(60000, 34005, sums=True)
+    assert "1000 frames by 1001 states take 0.017 GB" in schedule.excess(1000, 1001, sums=True)
+    assert schedule.excess(7000, 1000, sums=False) is None
+    assert "cut it into shorter" in schedule.excess(8000, 1000, sums=False)
+    # Ten minutes of 2,000 words, which would take 35 GB.
+    assert "take 34.7 GB, more than the 2 GB" in TrainingSchedule().excess(60000, 34005, sums=True)
 
 
 def test_goes_through_json():
