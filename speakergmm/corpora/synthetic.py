@@ -11,8 +11,9 @@ from speakergmm.corpora.protocol import Protocol, read_protocol
 from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, write_protocol
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
 from speakergmm.documents import read_json
-from speakergmm.errors import AudioError, CorpusError, InvalidInputError, SpeakerGmmError
+from speakergmm.errors import AudioError, CorpusError, SpeakerGmmError
 from speakergmm.files import atomic_folder, kind_of
+from speakergmm.ranges import whole_number
 
 NAME: Final = "synthetic"
 """Folder of the recordings, and name of the protocol."""
@@ -112,8 +113,7 @@ def make_synthetic_corpus(
     >>> protocol.splits["eval"].models
     ('e001', 'e002')
     """
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise InvalidInputError(f"seed must be an integer of at least 0, got {seed!r}")
+    whole_number("seed", seed, least=0)
     sizes = Sizes(
         n_background=n_background,
         n_dev=n_dev,
@@ -187,7 +187,6 @@ def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n
             record = {**record, "n_samples": {r.plan.path: r.segments[-1].end for r in recorded}}
             text = json.dumps(record, indent=1) + "\n"
             (place / NAME / _RECORD).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CorpusError(f"{target} can't be written: {error.strerror or error}") from error
-    except AudioError as error:
-        raise CorpusError(f"{target} can't be written: {error}") from error
+    except (OSError, AudioError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CorpusError(f"{target} can't be written: {reason}") from error

@@ -1,34 +1,29 @@
 """A source-filter speech synthesiser: glottal pulses and noise through a moving vocal tract."""
 
-from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
-from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
-from speakergmm.corpora.synthesis.phones import PHONES, SILENCE, Frication, Phone
-from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE, intonation, lay_out
-from speakergmm.corpora.synthesis.rendering import render
-from speakergmm.corpora.synthesis.session import Session, draw_session
-from speakergmm.corpora.synthesis.utterance import Spoken, add_session, speak
-from speakergmm.corpora.synthesis.voice import Voice, draw_voice
+from speakergmm.lazy import lazy_names
 
-__all__ = [
-    "ENROLMENT_WORDS",
-    "LEXICON",
-    "PHONES",
-    "SAMPLE_RATE",
-    "SILENCE",
-    "TRIAL_WORDS",
-    "Frication",
-    "Phone",
-    "Segment",
-    "Session",
-    "Spoken",
-    "Tracks",
-    "Voice",
-    "add_session",
-    "articulate",
-    "draw_session",
-    "draw_voice",
-    "intonation",
-    "lay_out",
-    "render",
-    "speak",
-]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.corpora.synthesis.articulation import Segment as Segment
+    from speakergmm.corpora.synthesis.articulation import Tracks as Tracks
+    from speakergmm.corpora.synthesis.articulation import articulate as articulate
+    from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS as ENROLMENT_WORDS
+    from speakergmm.corpora.synthesis.lexicon import LEXICON as LEXICON
+    from speakergmm.corpora.synthesis.lexicon import TRIAL_WORDS as TRIAL_WORDS
+    from speakergmm.corpora.synthesis.phones import PHONES as PHONES
+    from speakergmm.corpora.synthesis.phones import SILENCE as SILENCE
+    from speakergmm.corpora.synthesis.phones import Frication as Frication
+    from speakergmm.corpora.synthesis.phones import Phone as Phone
+    from speakergmm.corpora.synthesis.prosody import intonation as intonation
+    from speakergmm.corpora.synthesis.prosody import lay_out as lay_out
+    from speakergmm.corpora.synthesis.rendering import render as render
+    from speakergmm.corpora.synthesis.session import Session as Session
+    from speakergmm.corpora.synthesis.session import draw_session as draw_session
+    from speakergmm.corpora.synthesis.utterance import Spoken as Spoken
+    from speakergmm.corpora.synthesis.utterance import add_session as add_session
+    from speakergmm.corpora.synthesis.utterance import speak as speak
+    from speakergmm.corpora.synthesis.voice import SAMPLE_RATE as SAMPLE_RATE
+    from speakergmm.corpora.synthesis.voice import Voice as Voice
+    from speakergmm.corpora.synthesis.voice import draw_voice as draw_voice
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -6,17 +6,17 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from speakergmm.corpora.synthesis.phones import PHONES, SILENCE, Phone
-from speakergmm.corpora.synthesis.voice import N_FORMANTS, Floats, Voice
+from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
+from speakergmm.corpora.synthesis.voice import N_FORMANTS, SAMPLE_RATE, Floats, Voice
 
-_GLIDE: Final = 0.035
-"""Seconds that formants take to leave or to reach a target, on either side of a boundary."""
+_GLIDE: Final = 0.035 * SAMPLE_RATE
+"""Samples that formants take to leave or to reach a target, on either side of a boundary."""
 
-_RAMP: Final = 0.006
-"""Seconds that the sources take to change their level, on either side of a boundary."""
+_RAMP: Final = 0.006 * SAMPLE_RATE
+"""Samples that the sources take to change their level, on either side of a boundary."""
 
-_BURST: Final = 0.010
-_ASPIRATION: Final = 0.030
+_BURST: Final = 0.010 * SAMPLE_RATE
+_ASPIRATION: Final = 0.030 * SAMPLE_RATE
 _OPEN_NASAL: Final = 300.0
 """Hz at which the nasal pole and zero cancel in oral sounds."""
 
@@ -82,16 +82,17 @@ def _gain(level: float | None) -> float:
     return 0.0 if level is None else float(10.0 ** (level / 20.0))
 
 
-def _sources(segment: Segment, phone: Phone, sample_rate: int) -> list[tuple[float, ...]]:
+def _sources(segment: Segment) -> list[tuple[float, ...]]:
     """Source levels within a segment: rows of start, end, voicing, breath, noise."""
+    phone = PHONES[segment.phone]
     start, end = float(segment.start), float(segment.end)
     voicing, breath = _gain(phone.voicing), _gain(phone.aspiration)
     noise = _gain(phone.frication.level if phone.frication else None)
     if phone.manner != "stop":
         return [(start, end, voicing, breath, noise)]
     # A stop is silent, or a murmur, until its release; a voiceless one breathes after it.
-    breathing = min(_ASPIRATION * sample_rate, 0.3 * (end - start)) if breath else 0.0
-    burst = min(_BURST * sample_rate, 0.2 * (end - start))
+    breathing = min(_ASPIRATION, 0.3 * (end - start)) if breath else 0.0
+    burst = min(_BURST, 0.2 * (end - start))
     release = end - breathing - burst
     rows: list[tuple[float, ...]] = [
         (start, release, voicing, 0.0, 0.0),
@@ -106,9 +107,8 @@ def _targets(segments: Sequence[Segment], voice: Voice, habits: Floats) -> tuple
     """First and last formant targets of each segment, in Hz, shape (S, 4)."""
     own = np.array([PHONES[s.phone].formants for s in segments])
     last = np.array([PHONES[s.phone].end_formants or PHONES[s.phone].formants for s in segments])
-    neutral = np.ones(4)
-    factors = voice.formant_scale * habits
-    factors = factors * np.array([voice.formant_offsets.get(s.phone, neutral) for s in segments])
+    offsets = np.array([voice.formant_offsets.get(s.phone, np.ones(4)) for s in segments])
+    factors = voice.formant_scale * habits * offsets
     own, last = own * factors, last * factors
     yielding = np.array([PHONES[s.phone].yielding for s in segments])[:, np.newaxis]
     # Neighbours that have a place of their own; at the edges, the segment itself.
@@ -125,12 +125,7 @@ def _targets(segments: Sequence[Segment], voice: Voice, habits: Floats) -> tuple
 
 
 def articulate(
-    segments: Sequence[Segment],
-    voice: Voice,
-    *,
-    at: Floats,
-    sample_rate: int,
-    habits: Floats | None = None,
+    segments: Sequence[Segment], voice: Voice, *, at: Floats, habits: Floats | None = None
 ) -> Tracks:
     """Interpolate the targets of a sequence of phones.
 
@@ -142,8 +137,6 @@ def articulate(
         Who speaks.
     at : array, shape (T,)
         Sample numbers of the frames that the tract is asked for.
-    sample_rate : int
-        In Hz.
     habits : array, shape (S, 4), optional
         Factors on the formants of each segment: no sound is twice the same. Default: ones.
 
@@ -168,43 +161,22 @@ def articulate(
     ends = np.array([s.end for s in segments], dtype=float)
     phones = [PHONES[s.phone] for s in segments]
     first, last = _targets(segments, voice, habits)
-    glide = _GLIDE * sample_rate
     formants = np.empty((len(at), N_FORMANTS))
-    formants[:, :4] = _hold_and_glide(starts, ends, first, last, glide, at)
+    formants[:, :4] = _hold_and_glide(starts, ends, first, last, _GLIDE, at)
     formants[:, 4:] = voice.upper_formants
-    zeros = np.array([[p.antiformant or _OPEN_NASAL] for p in phones]) * voice.nasal_scale
-    poles = np.full((len(phones), 1), _OPEN_NASAL) * voice.nasal_scale
+    nose = np.array([(p.antiformant or _OPEN_NASAL, _OPEN_NASAL) for p in phones])
+    nose *= voice.nasal_scale
     # The nasal passage opens and closes faster than the tongue moves.
-    nasal_zero = _hold_and_glide(starts, ends, zeros, zeros, 0.5 * glide, at)[:, 0]
-    nasal_pole = _hold_and_glide(starts, ends, poles, poles, 0.5 * glide, at)[:, 0]
-    shapes = np.array(
-        [
-            (p.frication.frequencies + p.frication.bandwidths) if p.frication else (0.0,) * 4
-            for p in phones
-        ]
-    )
-    shapes = _fill(shapes)
+    nasal = _hold_and_glide(starts, ends, nose, nose, 0.5 * _GLIDE, at)
+    noises = [p.frication for p in phones]
+    shapes = _fill(np.array([f.frequencies + f.bandwidths if f else (0.0,) * 4 for f in noises]))
     shapes[:, :2] = np.minimum(shapes[:, :2] * voice.frication_scale, 7600.0)
-    frication = _hold_and_glide(starts, ends, shapes, shapes, _RAMP * sample_rate, at)
-    rows = np.array(
-        [
-            row
-            for segment, phone in zip(segments, phones, strict=True)
-            for row in _sources(segment, phone, sample_rate)
-        ]
-    )
+    frication = _hold_and_glide(starts, ends, shapes, shapes, _RAMP, at)
+    rows = np.array([row for segment in segments for row in _sources(segment)])
     time = np.arange(segments[-1].end, dtype=float)
-    ramp = _RAMP * sample_rate
-    levels = _hold_and_glide(rows[:, 0], rows[:, 1], rows[:, 2:], rows[:, 2:], ramp, time)
-    return Tracks(
-        formants,
-        nasal_zero,
-        nasal_pole,
-        frication.reshape(len(at), 2, 2).transpose(0, 2, 1),
-        levels[:, 0],
-        levels[:, 1],
-        levels[:, 2],
-    )
+    levels = _hold_and_glide(rows[:, 0], rows[:, 1], rows[:, 2:], rows[:, 2:], _RAMP, time)
+    resonances = frication.reshape(len(at), 2, 2).transpose(0, 2, 1)
+    return Tracks(formants, nasal[:, 0], nasal[:, 1], resonances, *levels.T)
 
 
 def _fill(shapes: Floats) -> Floats:

@@ -6,7 +6,7 @@ from pathlib import Path
 from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES
 from speakergmm.corpora.synthesis.plan import Job, Recorded
-from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE
 
 
 def _write_lines(path: Path, rows: Iterable[Sequence[object]], *, separator: str) -> None:
@@ -42,25 +42,26 @@ def write_kaldi(folder: Path, recorded: Sequence[Recorded], jobs: Sequence[Job])
 def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
     """Write where every phone and word lies, and in which session it was said."""
     times = ("utterance", "start", "duration")
-    phones: list[Sequence[object]] = [(*times, "phone", "first_sample", "n_samples", "word")]
-    words: list[Sequence[object]] = [(*times, "word", "first_sample", "n_samples")]
-    sessions: list[Sequence[object]] = [("utterance", "speaker", "session", "purpose", "snr")]
+    lists: dict[str, list[Sequence[object]]] = {
+        "phones": [(*times, "phone", "first_sample", "n_samples", "word")],
+        "words": [(*times, "word", "first_sample", "n_samples")],
+        "sessions": [("utterance", "speaker", "session", "purpose", "snr")],
+    }
     for item in recorded:
         plan = item.plan
-        sessions.append(
-            (plan.utterance, plan.speaker, plan.session, plan.purpose, f"{item.snr:.2f}")
-        )
+        told = (plan.utterance, plan.speaker, plan.session, plan.purpose, f"{item.snr:.2f}")
+        lists["sessions"].append(told)
         for s in item.segments:
             span = (plan.utterance, _seconds(s.start), _seconds(s.n_samples))
             word = "-" if s.word is None else s.word
-            phones.append((*span, s.phone, s.start, s.n_samples, word))
+            lists["phones"].append((*span, s.phone, s.start, s.n_samples, word))
         for index, name in enumerate(item.words):
             inside = [s for s in item.segments if s.word == index]
             start, length = inside[0].start, inside[-1].end - inside[0].start
-            words.append((plan.utterance, _seconds(start), _seconds(length), name, start, length))
-    _write_lines(folder / "phones.tsv", phones, separator="\t")
-    _write_lines(folder / "words.tsv", words, separator="\t")
-    _write_lines(folder / "sessions.tsv", sessions, separator="\t")
+            span = (plan.utterance, _seconds(start), _seconds(length))
+            lists["words"].append((*span, name, start, length))
+    for name, rows in lists.items():
+        _write_lines(folder / f"{name}.tsv", rows, separator="\t")
     _write_lines(folder / "phones.txt", ((name,) for name in PHONES), separator=" ")
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from speakergmm.audio import write_audio
 from speakergmm.corpora.synthesis.articulation import Segment
 from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
-from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
 from speakergmm.corpora.synthesis.session import draw_session
 from speakergmm.corpora.synthesis.utterance import speak
-from speakergmm.corpora.synthesis.voice import draw_voice
-from speakergmm.errors import InvalidInputError
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, draw_voice
+from speakergmm.ranges import whole_number
 
 Purpose = Literal["background", "enrolment", "trial"]
 
@@ -54,11 +53,7 @@ class Sizes:
         pools = {f"n_{purpose}_words": len(pool) for purpose, pool in _POOLS.items()}
         for name, value in asdict(self).items():
             least = 2 if name in ("n_dev", "n_eval") else 1
-            most = pools.get(name, 999)
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                raise InvalidInputError(
-                    f"{name} must be an integer from {least} to {most}, got {value!r}"
-                )
+            whole_number(name, value, least=least, most=pools.get(name, 999))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,7 @@ def record_speaker(job: Job) -> list[Recorded]:
     """Make and write all recordings of a speaker."""
     voice = draw_voice(job.sex, _stream(job, 0))
     sessions = {
-        session: draw_session(_stream(job, 1, session), sample_rate=SAMPLE_RATE)
+        session: draw_session(_stream(job, 1, session))
         for session in {plan.session for plan in job.plans}
     }
     recorded = []

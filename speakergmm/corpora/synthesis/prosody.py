@@ -1,18 +1,14 @@
 """When every phone comes, and the melody of an utterance."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from speakergmm.corpora.synthesis.articulation import Segment
 from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
-from speakergmm.corpora.synthesis.voice import Floats, Voice
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice, random_factors
 from speakergmm.errors import InvalidInputError
-
-SAMPLE_RATE: Final = 16000
-"""Hz; the synthesiser speaks at this rate only."""
 
 
 def lay_out(
@@ -57,7 +53,7 @@ def lay_out(
     plan.append((SILENCE, None))
     segments = []
     start = 0
-    factors = np.exp(0.15 * np.clip(rng.standard_normal(len(plan)), -2.5, 2.5)) / rate
+    factors = random_factors(rng, 0.15, len(plan)) / rate
     for (phone, word_index), factor in zip(plan, factors, strict=True):
         drawl = 1.2 if word_index == len(words) - 1 else 1.0
         length = round(PHONES[phone].duration * float(factor) * drawl * SAMPLE_RATE)

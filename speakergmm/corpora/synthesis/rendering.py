@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
-from speakergmm.corpora.synthesis.prosody import SAMPLE_RATE
 from speakergmm.corpora.synthesis.source import glottal_source
 from speakergmm.corpora.synthesis.tract import (
     ECHO,
@@ -21,7 +20,7 @@ from speakergmm.corpora.synthesis.tract import (
     transform,
     transform_back,
 )
-from speakergmm.corpora.synthesis.voice import Floats, Voice
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice, random_factors
 from speakergmm.errors import InvalidInputError
 
 _NASAL_BANDWIDTH: Final = 100.0
@@ -63,20 +62,9 @@ def render(
     n_samples = segments[-1].end
     if f0.shape != (n_samples,):
         raise InvalidInputError(f"f0 must have shape ({n_samples},), got {f0.shape}")
-    habits = np.exp(variation * np.clip(rng.standard_normal((len(segments), 4)), -2.5, 2.5))
-    tracks = articulate(
-        segments, voice, at=frame_samples(n_samples), sample_rate=SAMPLE_RATE, habits=habits
-    )
-    glottal, flow = glottal_source(
-        f0,
-        rng,
-        sample_rate=SAMPLE_RATE,
-        jitter=voice.jitter,
-        shimmer=voice.shimmer,
-        open_quotient=voice.open_quotient,
-        speed_quotient=voice.speed_quotient,
-        tilt=float(np.clip(voice.tilt + tilt_shift, 0.0, 0.9)),
-    )
+    habits = random_factors(rng, variation, (len(segments), 4))
+    tracks = articulate(segments, voice, at=frame_samples(n_samples), habits=habits)
+    glottal, flow = glottal_source(f0, voice, rng, tilt_shift=tilt_shift)
     breath = rng.standard_normal(n_samples)
     breathiness = 10.0 ** (voice.breathiness / 20.0)
     # Breath passes when the glottis is open; a fifth leaks through at all times.
@@ -103,10 +91,10 @@ def _filter(frames: Floats, response_at: Callable[[NDArray[np.intp]], Complexes]
 
 def _tract(tracks: Tracks, voice: Voice, rows: NDArray[np.intp]) -> Complexes:
     """Response of the tract, nose included, in some frames."""
-    resonances = quadratic(tracks.formants[rows], voice.bandwidths, sample_rate=SAMPLE_RATE)
+    resonances = quadratic(tracks.formants[rows], voice.bandwidths)
     width = np.array(_NASAL_BANDWIDTH)
-    pole = quadratic(tracks.nasal_pole[rows], width, sample_rate=SAMPLE_RATE)
-    zero = quadratic(tracks.nasal_zero[rows], width, sample_rate=SAMPLE_RATE)
+    pole = quadratic(tracks.nasal_pole[rows], width)
+    zero = quadratic(tracks.nasal_zero[rows], width)
     poles = cascade(np.concatenate((resonances, pole[:, np.newaxis]), axis=1))
     # Unity at 0 Hz, as a tube has it: what comes in slowly goes out.
     gains = poles.sum(axis=1) / zero.sum(axis=1)
@@ -118,7 +106,7 @@ def _tract(tracks: Tracks, voice: Voice, rows: NDArray[np.intp]) -> Complexes:
 def _constriction(tracks: Tracks, rows: NDArray[np.intp]) -> Complexes:
     """Response of the cavity before a constriction in some frames."""
     centres, widths = tracks.frication[rows, :, 0], tracks.frication[rows, :, 1]
-    poles = cascade(quadratic(centres, widths, sample_rate=SAMPLE_RATE))
+    poles = cascade(quadratic(centres, widths))
     # Each resonance is scaled to about unity at its centre; nothing passes at 0 Hz.
     narrow = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
     angle = 2.0 * np.pi * centres / SAMPLE_RATE

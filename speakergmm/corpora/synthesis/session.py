@@ -4,9 +4,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats
 
 _TAPS: Final = 257
 
@@ -46,7 +45,7 @@ class Session:
     tilt_shift: float = 0.0
 
 
-def linear_phase(frequencies: Floats, levels: Floats, *, sample_rate: int) -> Floats:
+def linear_phase(frequencies: Floats, levels: Floats) -> Floats:
     """Symmetric filter whose response passes smoothly through given levels.
 
     Parameters
@@ -55,8 +54,6 @@ def linear_phase(frequencies: Floats, levels: Floats, *, sample_rate: int) -> Fl
         Increasing, in Hz.
     levels : array, shape (P,)
         In dB; interpolated linearly over log frequency.
-    sample_rate : int
-        In Hz.
 
     Returns
     -------
@@ -64,22 +61,20 @@ def linear_phase(frequencies: Floats, levels: Floats, *, sample_rate: int) -> Fl
         To be used with a convolution that keeps the middle part: no delay.
     """
     size = 4 * (_TAPS - 1)
-    grid = np.maximum(np.fft.rfftfreq(size, 1.0 / sample_rate), 1.0)
+    grid = np.maximum(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 1.0)
     magnitude = 10.0 ** (np.interp(np.log(grid), np.log(frequencies), levels) / 20.0)
     impulse = np.roll(np.fft.irfft(magnitude), _TAPS // 2)[:_TAPS]
     taps: Floats = impulse * np.hanning(_TAPS + 2)[1:-1]
     return taps
 
 
-def draw_session(rng: np.random.Generator, *, sample_rate: int) -> Session:
+def draw_session(rng: np.random.Generator) -> Session:
     """Draw a session.
 
     Parameters
     ----------
     rng : numpy.random.Generator
         All that is random about the session comes from here.
-    sample_rate : int
-        In Hz.
 
     Returns
     -------
@@ -93,8 +88,8 @@ def draw_session(rng: np.random.Generator, *, sample_rate: int) -> Session:
     slope = rng.uniform(-7.0, -3.0)
     hum = slope * np.log2(knots / knots[0]) + rng.normal(0.0, 2.0, len(knots))
     return Session(
-        channel=linear_phase(knots, wobble, sample_rate=sample_rate),
-        room=linear_phase(knots, hum - hum.max(), sample_rate=sample_rate),
+        channel=linear_phase(knots, wobble),
+        room=linear_phase(knots, hum - hum.max()),
         snr=float(rng.uniform(28.0, 40.0)),
         level=float(np.clip(rng.normal(-26.0, 1.5), -34.0, -20.0)),
         f0_factor=float(np.exp(rng.normal(0.0, 0.04))),

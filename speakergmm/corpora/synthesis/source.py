@@ -1,9 +1,8 @@
 """What drives the vocal tract: glottal pulses with jitter and shimmer, and breath."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice
 
 
 def rosenberg_flow(
@@ -48,15 +47,7 @@ def rosenberg_flow(
 
 
 def glottal_source(
-    f0: Floats,
-    rng: np.random.Generator,
-    *,
-    sample_rate: int,
-    jitter: float = 0.0,
-    shimmer: float = 0.0,
-    open_quotient: float = 0.6,
-    speed_quotient: float = 2.0,
-    tilt: float = 0.0,
+    f0: Floats, voice: Voice, rng: np.random.Generator, *, tilt_shift: float = 0.0
 ) -> tuple[Floats, Floats]:
     """Differentiated glottal flow that follows an f0 contour, and the flow itself.
 
@@ -64,18 +55,12 @@ def glottal_source(
     ----------
     f0 : array, shape (N,)
         Fundamental frequency at every sample, in Hz.
+    voice : Voice
+        Jitter, shimmer, quotients and tilt are taken from it.
     rng : numpy.random.Generator
         Draws jitter and shimmer.
-    sample_rate : int
-        In Hz.
-    jitter : float, default=0.0
-        Standard deviation of each pulse's displacement, in periods.
-    shimmer : float, default=0.0
-        Standard deviation of each pulse's amplitude, relative to its mean.
-    open_quotient, speed_quotient : float
-        As for `rosenberg_flow`.
-    tilt : float, default=0.0
-        Pole of a one-pole low-pass filter that rounds the closure off, between 0 and 1.
+    tilt_shift : float, default=0.0
+        Added to the voice's tilt.
 
     Returns
     -------
@@ -89,32 +74,35 @@ def glottal_source(
     The derivative is taken as the difference of the flow at successive samples: the exact average
     of the continuous derivative over a sample, so the jump at closure aliases little.
     """
-    cycles = np.concatenate(([0.0], np.cumsum(f0 / sample_rate)))[: len(f0)]
+    cycles = np.concatenate(([0.0], np.cumsum(f0 / SAMPLE_RATE)))[: len(f0)]
     n_cycles = int(cycles[-1]) + 2
     # Opening instants in samples; the last ones lie beyond the end and close the last cycle.
     instants = np.interp(np.arange(n_cycles, dtype=float), cycles, np.arange(len(f0), dtype=float))
-    period = sample_rate / float(f0[-1])
+    period = SAMPLE_RATE / float(f0[-1])
     beyond = np.arange(n_cycles) > cycles[-1]
     instants[beyond] = (len(f0) - 1) + (np.arange(n_cycles)[beyond] - cycles[-1]) * period
     lengths = np.diff(instants, append=instants[-1] + period)
-    if jitter > 0.0:
-        shift = np.clip(rng.standard_normal(n_cycles) * jitter, -0.2, 0.2)
+    if voice.jitter > 0.0:
+        shift = np.clip(rng.standard_normal(n_cycles) * voice.jitter, -0.2, 0.2)
         instants = instants + shift * lengths
         lengths = np.diff(instants, append=instants[-1] + period)
     gains = np.ones(n_cycles)
-    if shimmer > 0.0:
-        gains = np.clip(1.0 + shimmer * rng.standard_normal(n_cycles), 0.3, 1.7)
+    if voice.shimmer > 0.0:
+        gains = np.clip(1.0 + voice.shimmer * rng.standard_normal(n_cycles), 0.3, 1.7)
     # One more sample than asked for, so that the difference has N values.
     time = np.arange(-1, len(f0), dtype=float)
     index = np.clip(np.searchsorted(instants, time, side="right") - 1, 0, n_cycles - 1)
     length = lengths[index]
     phase = np.clip((time - instants[index]) / length, 0.0, 1.0)
-    flow = rosenberg_flow(phase, open_quotient=open_quotient, speed_quotient=speed_quotient)
+    flow = rosenberg_flow(
+        phase, open_quotient=voice.open_quotient, speed_quotient=voice.speed_quotient
+    )
     flow *= gains[index]
     # The flow is scaled by the period so that the slope at closure, which excites the tract,
     # doesn't grow with f0.
-    closing = open_quotient / (1.0 + speed_quotient)
+    closing = voice.open_quotient / (1.0 + voice.speed_quotient)
     derivative = np.diff(flow * length * (closing * 2.0 / np.pi))
+    tilt = float(np.clip(voice.tilt + tilt_shift, 0.0, 0.9))
     if tilt > 0.0:
         from scipy.signal import lfilter
 

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats
+
 Complexes = NDArray[np.complex128]
 
 HOP: Final = 64
@@ -32,22 +33,20 @@ def frame_samples(n_samples: int) -> Floats:
     return np.arange(n_frames(n_samples), dtype=float) * HOP
 
 
-def quadratic(frequencies: Floats, bandwidths: Floats, *, sample_rate: int) -> Floats:
+def quadratic(frequencies: Floats, bandwidths: Floats) -> Floats:
     """Coefficients of ``1 - 2 r cos(theta) z^-1 + r^2 z^-2`` for pairs of poles or zeros.
 
     Parameters
     ----------
     frequencies, bandwidths : array, shape (...)
         Centre and -3 dB width of each pair, in Hz; they broadcast.
-    sample_rate : int
-        In Hz.
 
     Returns
     -------
     array, shape (..., 3)
     """
-    radius = np.exp(-np.pi * np.asarray(bandwidths, dtype=float) / sample_rate)
-    angle = 2.0 * np.pi * np.asarray(frequencies, dtype=float) / sample_rate
+    radius = np.exp(-np.pi * np.asarray(bandwidths, dtype=float) / SAMPLE_RATE)
+    angle = 2.0 * np.pi * np.asarray(frequencies, dtype=float) / SAMPLE_RATE
     middle = -2.0 * radius * np.cos(angle)
     return np.stack(np.broadcast_arrays(np.ones_like(middle), middle, radius**2), axis=-1)
 

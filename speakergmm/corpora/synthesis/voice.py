@@ -1,6 +1,7 @@
 """What makes one speaker differ from another."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Literal
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from speakergmm.corpora.synthesis.phones import PHONES
 
 Floats = NDArray[np.float64]
+
+SAMPLE_RATE: Final = 16000
+"""Hz; the synthesiser speaks at this rate only."""
 
 N_FORMANTS: Final = 7
 """Resonances below 8 kHz: four that phones move, three that belong to the speaker."""
@@ -49,8 +53,14 @@ class Voice:
         Factor on the nasal cavity's zero and pole.
     frication_scale : float
         Factor on the resonances of frication noise.
-    open_quotient, speed_quotient, tilt, jitter, shimmer : float
-        As for `glottal_source`.
+    open_quotient, speed_quotient : float
+        As for `rosenberg_flow`.
+    tilt : float
+        Pole of a one-pole low-pass filter that rounds the closure of the glottis off, 0 to 1.
+    jitter : float
+        Standard deviation of each pulse's displacement, in periods.
+    shimmer : float
+        Standard deviation of each pulse's amplitude, relative to its mean.
     breathiness : float
         Breath noise in voiced sounds, in dB relative to the glottal source.
     rate : float
@@ -75,6 +85,13 @@ class Voice:
     rate: float = 1.0
 
 
+def random_factors(
+    rng: np.random.Generator, spread: float, size: int | tuple[int, ...] | None = None
+) -> Floats:
+    """Draw factors about 1: log-normal with a standard deviation, none beyond 2.5 of it."""
+    return np.exp(spread * np.clip(rng.standard_normal(size), -2.5, 2.5))
+
+
 def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
     """Draw a speaker.
 
@@ -91,9 +108,7 @@ def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
     """
     female = sex == "f"
 
-    def factor(spread: float, size: int | None = None) -> Floats:
-        return np.exp(spread * np.clip(rng.standard_normal(size), -2.5, 2.5))
-
+    factor = partial(random_factors, rng)
     scale = (1.15 if female else 1.0) * float(factor(_SPREAD_LENGTH))
     habit = factor(_SPREAD_FORMANT, 4)
     offsets = {name: habit * factor(_SPREAD_PHONE, 4) for name in PHONES}

@@ -263,11 +263,11 @@ def test_nothing_is_left_behind_when_it_fails(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seed": -1}, "seed must be an integer of at least 0, got -1"),
-        ({"n_eval": 1}, "n_eval must be an integer from 2 to 999, got 1"),
-        ({"n_background": 0}, "n_background must be an integer from 1 to 999, got 0"),
-        ({"n_trial_words": 1000}, "n_trial_words must be an integer from 1 to"),
-        ({"n_dev": 2.0}, r"n_dev must be an integer from 2 to 999, got 2\.0"),
+        ({"seed": -1}, "seed must be a whole number >= 0, found -1"),
+        ({"n_eval": 1}, "n_eval must be a whole number in 2..999, found 1"),
+        ({"n_background": 0}, "n_background must be a whole number in 1..999, found 0"),
+        ({"n_trial_words": 1000}, r"n_trial_words must be a whole number in 1\.\."),
+        ({"n_dev": 2.0}, r"n_dev must be a whole number in 2..999, found 2\.0"),
     ],
 )
 def test_numbers_out_of_range_are_refused(tmp_path, options, message):
