@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,12 +59,12 @@ def read_beside(
 
 
 class _Folder:
-    """Files with transcripts in one folder, by what they are called without their endings."""
+    """What is told in one folder, by what recordings are called without their endings."""
 
     def __init__(self, folder: Path, case: Case | None) -> None:
         self._case = case
-        self._files: dict[str, list[Path]] = {}
-        self._chapters: dict[str, list[Transcript]] = {}
+        # Files with the words of one recording, and what stands in files for all of them.
+        self._told: dict[str, list[Path | Transcript]] = defaultdict(list)
         self._recordings: set[str] = set()
         self.faults: list[Fault] = []
         try:
@@ -77,7 +78,7 @@ class _Folder:
             if name.lower().endswith(CHAPTER_SUFFIX):
                 self._read_chapter(folder / name)
             elif ending.lower() in TRANSCRIPT_SUFFIXES:
-                self._files.setdefault(clean(stem), []).append(folder / name)
+                self._told[clean(stem)].append(folder / name)
             elif has_audio_suffix(name) or has_unreadable_suffix(name):
                 self._recordings.add(clean(stem))
 
@@ -85,33 +86,28 @@ class _Folder:
         """Return what is said, None where nothing says it, and what is wrong with the files."""
         key = clean(utterance.path.stem)
         self._recordings.add(key)
-        files = sorted(
-            self._files.get(key, []),
-            key=lambda file: TRANSCRIPT_SUFFIXES.index(file.suffix.lower()),
-        )
-        chapters = self._chapters.get(key, [])
-        places = [*files, *(Path(said.path or "") for said in chapters)]
-        if len(places) > 1:
-            message = f"there is {places[1].name} beside {places[0].name}; keep one"
-            return None, [Fault(str(places[0]), None, message, utterance.id)]
-        if files:
-            return _read_file(files[0], utterance, self._case)
-        if not chapters:
+        if key not in self._told:
             return None, []
-        if fault := _part_of_recording(utterance):
-            return None, [Fault(chapters[0].path or "", chapters[0].line, fault, utterance.id)]
-        return chapters[0], []
+        said, *others = sorted(self._told[key], key=_rank)
+        faults = FaultList(str(_place(said)))
+        if others:
+            message = f"there is {_place(others[0]).name} beside {_place(said).name}; keep one"
+            faults.add(None, message)
+        elif utterance.start or utterance.end is not None:
+            message = f"utterance {quoted(utterance.id)} is part of a recording; list its text"
+            faults.add(None if isinstance(said, Path) else said.line, message)
+        elif isinstance(said, Path):
+            said = _read_file(said, self._case, faults)
+        wrong = [replace(fault, utterance=utterance.id) for fault in faults.sorted()]
+        return (None if isinstance(said, Path) else said), wrong
 
     def without_recording(self) -> list[str]:
         """Name transcripts that no recording has."""
-        files = [
-            str(f) for key, each in self._files.items() if key not in self._recordings for f in each
-        ]
-        return files + [
-            f"{said.path}:{said.line}"
-            for key, each in self._chapters.items()
+        return [
+            str(said) if isinstance(said, Path) else f"{said.path}:{said.line}"
+            for key, told in self._told.items()
             if key not in self._recordings
-            for said in each
+            for said in told
         ]
 
     def _read_chapter(self, path: Path) -> None:
@@ -121,21 +117,19 @@ class _Folder:
             found, faults = {}, error.faults
         self.faults += faults
         for name, said in found.items():
-            self._chapters.setdefault(clean(name), []).append(said)
+            self._told[clean(name)].append(said)
 
 
-def _part_of_recording(utterance: Utterance) -> str | None:
-    if utterance.start or utterance.end is not None:
-        return f"utterance {quoted(utterance.id)} is part of a recording; list its text"
-    return None
+def _place(said: Path | Transcript) -> Path:
+    return said if isinstance(said, Path) else Path(said.path or "")
 
 
-def _read_file(
-    path: Path, utterance: Utterance, case: Case | None
-) -> tuple[Transcript, list[Fault]]:
-    faults = FaultList(str(path))
-    if fault := _part_of_recording(utterance):
-        faults.add(None, fault)
+def _rank(said: Path | Transcript) -> int:
+    """Put files of one recording first, by their endings."""
+    return TRANSCRIPT_SUFFIXES.index(said.suffix.lower()) if isinstance(said, Path) else 9
+
+
+def _read_file(path: Path, case: Case | None, faults: FaultList) -> Transcript:
     try:
         lines = list(read_lines(path, faults))
     except FaultyFileError as error:
@@ -147,5 +141,4 @@ def _read_file(
         if fault := fault_of(said):
             faults.add(line, fault)
         words += said
-    named = [replace(fault, utterance=utterance.id) for fault in faults.sorted()]
-    return Transcript(words, str(path), lines[0][0] if lines else None), named
+    return Transcript(words, str(path), lines[0][0] if lines else None)

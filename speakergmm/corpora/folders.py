@@ -8,7 +8,6 @@ from typing import Literal
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.names import (
     Spellings,
-    check_speaker_name,
     quoted,
     shown,
     told_apart,
@@ -169,13 +168,11 @@ def _allowed_names(
 ) -> dict[str, str]:
     """Check each name once; return how those that are allowed are stored."""
     allowed: dict[str, str] = {}
-    spellings = Spellings()
+    spellings = Spellings(f"{owner} folder")
     counts = Counter(name for name in names.values() if name is not None)
     for name in sorted(counts):
         try:
-            if clash := spellings.clash(name, "in the same folder"):
-                raise InvalidInputError(f"{owner} folder {clash}; rename or merge them")
-            allowed[name] = check_speaker_name(name)
+            allowed[name] = spellings.take(name, "in the same folder")
         except InvalidInputError as error:
             lost = f"{counts[name]:,} recording{'s' if counts[name] > 1 else ''}"
             faults.add(None, f"{error} ({lost})")

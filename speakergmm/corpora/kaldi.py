@@ -2,23 +2,15 @@
 
 import re
 from collections.abc import Container, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.kaldi_text import BLANKS
+from speakergmm.corpora.kaldi_text import BLANKS, read_by_name
 from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import locate
-from speakergmm.corpora.names import (
-    Spellings,
-    check_speaker_name,
-    first_few,
-    quoted,
-    shown,
-    unescaped_name,
-)
-from speakergmm.corpora.refusals import ByName, without_conflicts
+from speakergmm.corpora.names import Spellings, first_few, quoted, shown, unescaped_name
+from speakergmm.corpora.refusals import without_conflicts
 from speakergmm.corpora.tables import text_lines
 from speakergmm.errors import CorpusError
 from speakergmm.text_files import Fault, FaultList
@@ -66,9 +58,14 @@ def read_kaldi(
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
     faults = FaultList(str(wav_scp), error=CorpusError, strict=strict)
-    recordings, listed = _read_recordings(folder, faults)
+
+    def read_recording(rest: str, line: int) -> tuple[Path, int]:
+        return _locate_rest(rest, folder), line
+
+    recordings = read_by_name("recording", _lines(faults), faults, read_recording)
     origin, notes = faults, []
     if segments.exists():
+        listed = {*recordings, *(fault.utterance or "" for fault in faults.faults)}
         origin = faults.of(segments)
         stretches = _read_segments(origin, recordings, listed)
         used = {stretch.recording for stretch in stretches.values()}
@@ -79,11 +76,9 @@ def read_kaldi(
             )
     else:
         stretches = {n: _Segment(n, 0.0, None, line) for n, (_, line) in recordings.items()}
-    named: Mapping[str, str | None] | None = None
+    named: Mapping[str, str | None] = dict.fromkeys(stretches)
     if speakers:
         named = _read_speakers(faults.of(utt2spk), stretches, origin)
-    if named is None:
-        named = dict.fromkeys(stretches)
     utterances = []
     for name, (recording, start, end, line) in stretches.items():
         if name in named:
@@ -102,125 +97,73 @@ def read_kaldi(
 
 def _read_speakers(
     faults: FaultList, stretches: Mapping[str, _Segment], origin: FaultList
-) -> dict[str, str] | None:
-    """Return the speakers by utterance; None where the file says nothing at all."""
+) -> Mapping[str, str | None]:
+    """Return the speakers by utterance; without strict None for all if the file says nothing."""
     utt2spk = Path(faults.path)
+    spellings = Spellings()
+
+    def read_speaker(speaker: str, line: int) -> tuple[str, int]:
+        if BLANKS.search(speaker):
+            raise CorpusError(
+                f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
+            )
+        return spellings.take(speaker, f"line {line}"), line
+
     try:
         if not utt2spk.exists():
             raise CorpusError(
                 f"{shown(utt2spk.parent)} has wav.scp and no utt2spk; a Kaldi data directory needs "
                 "both"
             )
-        speakers = _read_pairs("utterance", faults)
+        speakers = read_by_name("utterance", _lines(faults), faults, read_speaker)
     except CorpusError as error:
         if faults.strict:
             raise
         faults.add(None, str(error).removeprefix(f"{shown(utt2spk)} "))
-        return None
-    _check_names(faults, speakers, stretches, origin)
-    named: dict[str, str] = {}
-    spellings = Spellings()
-    checked = cache(check_speaker_name)  # a speaker stands on many lines
-    for name, (speaker, line) in speakers.items():
-        with faults.of_line(line, name):
-            if BLANKS.search(speaker):
-                raise CorpusError(
-                    f"speaker {quoted(speaker)} holds a space; a line is 'utterance speaker'"
-                )
-            if clash := spellings.clash(speaker, f"line {line}"):
-                raise CorpusError(f"speaker {clash}")
-            named[name] = checked(speaker)
-    return named
-
-
-def _check_names(
-    faults: FaultList,
-    speakers: Mapping[str, tuple[str, int]],
-    stretches: Mapping[str, _Segment],
-    origin: FaultList,
-) -> None:
-    """Note utterances without a speaker, and speakers without an utterance."""
+        return dict.fromkeys(stretches)
     # What was told of already is no longer missing anywhere.
-    told = {fault.utterance for fault in faults.faults}
-    listing = Path(origin.path).name
-    missing = {n: s.line for n, s in stretches.items() if n not in speakers and n not in told}
-    beyond = {n: line for n, (_, line) in speakers.items() if n not in stretches and n not in told}
-    if faults.strict:
-        faults.add_all(
-            [
-                Fault(faults.path, None, f"no speaker for utterance {quoted(name)} of {listing}")
-                for name in missing
-            ]
-        )
-    for where, names, reason in (
+    known = {fault.utterance for fault in faults.faults} | (speakers.keys() & stretches.keys())
+    missing = {name: stretch.line for name, stretch in stretches.items()}
+    beyond = {name: line for name, (_, line) in speakers.items()}
+    for where, lines, reason in (
         (origin, missing, "has no speaker in utt2spk"),
-        (faults, beyond, f"is not in {listing}"),
+        (faults, beyond, f"is not in {Path(origin.path).name}"),
     ):
         where.add_all(
             [
                 Fault(where.path, line, f"utterance {quoted(name)} {reason}", name)
-                for name, line in names.items()
+                for name, line in lines.items()
+                if name not in known
             ]
         )
+    return {name: speaker for name, (speaker, _) in speakers.items()}
 
 
-def _read_recordings(
-    folder: Path, faults: FaultList
-) -> tuple[dict[str, tuple[Path, int]], set[str]]:
-    """Read files by recording, and the names that are listed, those with faults among them."""
-    recordings: dict[str, tuple[Path, int]] = {}
-    pairs = _read_pairs("recording", faults)
-    for name, (rest, line) in pairs.items():
-        with faults.of_line(line, name):
-            recordings[name] = _locate_rest(rest, folder), line
-    return recordings, {*pairs, *(f.utterance for f in faults.faults if f.utterance)}
-
-
-def _read_lines(faults: FaultList) -> Iterator[tuple[int, str]]:
+def _lines(faults: FaultList) -> Iterator[tuple[int, str]]:
     """Yield line numbers and lines without blanks at their ends; blank lines are passed over."""
     for line, text in enumerate(text_lines(Path(faults.path), faults), start=1):
-        bare = text.strip(" \t\r\n")
-        if bare:
+        if bare := text.strip(" \t\r\n"):
             yield line, bare
-
-
-def _read_pairs(what: str, faults: FaultList) -> dict[str, tuple[str, int]]:
-    """Read ``name rest-of-line``; return the rest, as it stands, and the line number by name."""
-    pairs = ByName[tuple[str, int]](what)
-    for line, text in _read_lines(faults):
-        name, *rest = BLANKS.split(text, maxsplit=1)
-        name = unescaped_name(name)
-        with faults.of_line(line, name):
-            if not rest:
-                raise CorpusError(
-                    f"only {quoted(name)}; a line holds the {what} and what belongs to it"
-                )
-            pairs.take(name, line)
-            pairs[name] = rest[0], line
-    return pairs
 
 
 def _read_segments(
     faults: FaultList, recordings: Container[str], listed: Container[str]
 ) -> dict[str, _Segment]:
-    segments = ByName[_Segment]("utterance")
-    for line, text in _read_lines(faults):
-        words = BLANKS.split(text)
-        name = unescaped_name(words[0])
-        with faults.of_line(line, name):
-            if len(words) != 4:
-                raise CorpusError(
-                    f"{len(words)} words; a segment is 'utterance recording start end'"
-                )
-            recording = unescaped_name(words[1])
-            start, end = parse_seconds(words[2], "start"), parse_seconds(words[3], "end")
-            segments.take(name, line)
-            if recording not in recordings:
-                fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
-                raise CorpusError(f"recording {quoted(recording)} {fault}")
-            # Kaldi writes -1 for the end of the recording.
-            segments[name] = _Segment(recording, start, None if end == -1 else end, line)
-    return segments
+    def read_segment(rest: str, line: int) -> _Segment:
+        words = [word for word in BLANKS.split(rest) if word]
+        if len(words) != 3:
+            raise CorpusError(
+                f"{len(words) + 1} words; a segment is 'utterance recording start end'"
+            )
+        recording = unescaped_name(words[0])
+        start, end = parse_seconds(words[1], "start"), parse_seconds(words[2], "end")
+        if recording not in recordings:
+            fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
+            raise CorpusError(f"recording {quoted(recording)} {fault}")
+        # Kaldi writes -1 for the end of the recording.
+        return _Segment(recording, start, None if end == -1 else end, line)
+
+    return read_by_name("utterance", _lines(faults), faults, read_segment)
 
 
 def _locate_rest(rest: str, folder: Path) -> Path:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from speakergmm.corpora.names import quoted, unescaped_name
 from speakergmm.corpora.refusals import ByName
@@ -12,6 +14,8 @@ from speakergmm.corpora.transcript import Transcript, TranscriptError
 from speakergmm.errors import CorpusError
 from speakergmm.text_files import Fault, FaultList, read_lines
 from speakergmm.words import Case, split_words, word_fault
+
+T = TypeVar("T")
 
 BLANKS = re.compile("[ \t]+")
 """What ends an utterance's name, as in the other files of a Kaldi data directory."""
@@ -27,24 +31,54 @@ def read_kaldi_text(
     TranscriptError
         If it can't be read at all.
     """
-    said = ByName[Transcript]("utterance")
     faults = FaultList(str(path), error=TranscriptError)
-    for line, text in read_lines(path, faults, opened=opened):
-        utterance, *rest = BLANKS.split(text, maxsplit=1)
-        words = split_words(rest[0] if rest else "", case)
-        take_words(said, unescaped_name(utterance), words, line, faults)
-    return said, faults.sorted()
+
+    def read_words(rest: str, line: int) -> Transcript:
+        return checked_words(split_words(rest, case), faults.path, line)
+
+    lines = read_lines(path, faults, opened=opened)
+    return read_by_name("utterance", lines, faults, read_words), faults.sorted()
 
 
-def take_words(
-    said: ByName[Transcript], name: str, words: tuple[str, ...], line: int, faults: FaultList
-) -> None:
-    """Take what a line says of an utterance, or note what is wrong with it."""
-    with faults.of_line(line, name):
-        said.take(name, line)
-        if fault := fault_of(words):
-            raise CorpusError(fault)
-        said[name] = Transcript(words, faults.path, line)
+def read_by_name(
+    what: str,
+    lines: Iterable[tuple[int, str]],
+    faults: FaultList,
+    read: Callable[[str, int], T],
+) -> ByName[T]:
+    """Read lines that begin with a name, as those of all files of a Kaldi data directory do.
+
+    Parameters
+    ----------
+    what : str
+        What the names are of, for messages.
+    lines : iterable of (int, str)
+        Numbers and lines, without white space at their ends.
+    faults : FaultList
+        Gets what is wrong; such a line is left out.
+    read : callable
+        Takes what stands behind the name, and the number; raises what is wrong with it.
+
+    Returns
+    -------
+    ByName
+        In the order of the file.
+    """
+    found = ByName[T](what)
+    for line, text in lines:
+        written, *rest = BLANKS.split(text, maxsplit=1)
+        name = unescaped_name(written)
+        with faults.of_line(line, name):
+            found.take(name, line)
+            found[name] = read(rest[0] if rest else "", line)
+    return found
+
+
+def checked_words(words: tuple[str, ...], path: str, line: int) -> Transcript:
+    """Return what a line says; refuse words that can't be any."""
+    if fault := fault_of(words):
+        raise CorpusError(fault)
+    return Transcript(words, path, line)
 
 
 def fault_of(words: tuple[str, ...]) -> str | None:

@@ -84,8 +84,8 @@ def _utterance(
     speaker = row["speaker"].strip() if "speaker" in row else None
     if speaker == "":
         raise CorpusError("the speaker is empty; name one or drop the column")
-    if speaker and (clash := spellings.clash(speaker, f"line {line}")):
-        raise CorpusError(f"speaker {clash}")
+    if speaker is not None:
+        speaker = spellings.take(speaker, f"line {line}")
     start, end = parse_stretch(row)
     location = locate(row["path"], folder)
     if clips is not None and location.parent == folder and not exists(location):

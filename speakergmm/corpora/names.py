@@ -224,45 +224,54 @@ def comparison_key(name: str) -> str:
 
 
 class Spellings:
-    """Notices when a list spells one name in two ways.
+    """Takes in the names of a list, and notices when it spells one in two ways.
 
     Normalising would silently merge two Unicode spellings, and keeping them apart would make two
     speakers of one.
 
+    Parameters
+    ----------
+    what : str, default="speaker"
+        What the names are of, for messages.
+
     Examples
     --------
     >>> spellings = Spellings()
-    >>> spellings.clash("Ana", "line 2"), spellings.clash("Ana", "line 3")
-    (None, None)
-    >>> spellings.clash("ANA", "line 4")
-    "'ANA' differs only in letter case or Unicode normal form from 'Ana' (line 2)"
+    >>> spellings.take("Ana", "line 2"), spellings.take("Ana", "line 3")
+    ('Ana', 'Ana')
+    >>> spellings.take("ANA", "line 4")
+    Traceback (most recent call last):
+    ...
+    speakergmm.errors.InvalidInputError: speaker 'ANA' differs only in letter case or ...
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "speaker") -> None:
+        self._what = what
         self._first: dict[str, tuple[str, str]] = {}
-        self._seen: set[str] = set()
+        self._taken: dict[str, str] = {}
 
-    def clash(self, name: str, place: str) -> str | None:
-        """Note a name as it is spelled; say what it clashes with, or return None.
+    def take(self, name: str, place: str) -> str:
+        """Return a name as `check_speaker_name` does.
 
         Parameters
         ----------
         name : str
-            The name, not normalised.
+            The name as it is spelled.
         place : str
             Where it stands, for the message of a later clash.
 
-        Returns
-        -------
-        str or None
+        Raises
+        ------
+        InvalidInputError
+            If the name isn't allowed, or differs only in its spelling from an earlier one.
         """
-        if name in self._seen:
-            return None
-        first, first_place = self._first.setdefault(comparison_key(name), (name, place))
-        if first == name:
-            self._seen.add(name)
-            return None
-        one, other = told_apart(name, first)
-        return (
-            f"{one} differs only in letter case or Unicode normal form from {other} ({first_place})"
-        )
+        if name not in self._taken:
+            first, first_place = self._first.setdefault(comparison_key(name), (name, place))
+            if first != name:
+                one, other = told_apart(name, first)
+                raise InvalidInputError(
+                    f"{self._what} {one} differs only in letter case or Unicode normal form from "
+                    f"{other} ({first_place}); spell both alike"
+                )
+            self._taken[name] = check_speaker_name(name)
+        return self._taken[name]

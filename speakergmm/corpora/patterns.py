@@ -6,7 +6,7 @@ from pathlib import PurePath
 
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
-from speakergmm.corpora.names import Spellings, check_speaker_name, quoted, shown
+from speakergmm.corpora.names import Spellings, quoted, shown
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.text_files import Fault, FaultList
 
@@ -194,7 +194,6 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
         if not speaker:
             continue
         with faults.of(utterance.path).of_line(None, utterance.id):
-            if clash := spellings.clash(speaker, utterance.path.name):
-                raise InvalidInputError(f"speaker {clash}")
-            named.append(replace(utterance, speaker=check_speaker_name(speaker)))
+            speaker = spellings.take(speaker, utterance.path.name)
+            named.append(replace(utterance, speaker=speaker))
     return replace(corpus, utterances=tuple(named), faults=tuple(faults.faults))

@@ -1,7 +1,7 @@
 """Evaluation protocols: who trains the background, who is enrolled, what is tried on whom."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +18,8 @@ from speakergmm.corpora.names import (
     shown,
 )
 from speakergmm.corpora.tables import read_table
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError
+from speakergmm.ranges import choice
 from speakergmm.text_files import FaultList, and_more
 
 SPLIT_NAMES = ("dev", "eval")
@@ -54,11 +55,8 @@ class Trial:
     name: str = ""
 
     def __post_init__(self) -> None:
-        if self.label is not None and self.label not in LABELS:
-            raise InvalidInputError(
-                f"trial label {quoted(str(self.label))} is unknown; it must be 'target' or "
-                "'nontarget'"
-            )
+        if self.label is not None:
+            choice("trial label", self.label, LABELS)
         object.__setattr__(self, "path", Path(self.path))
         if not self.name:
             object.__setattr__(self, "name", self.path.as_posix())
@@ -126,12 +124,12 @@ class Split:
 
 
 def find_trial_fault(
-    enrolment: Mapping[str, Iterable[Path]], trials: Iterable[Trial]
+    enrolment: Mapping[str, Iterable[Path]], trials: Sequence[Trial]
 ) -> tuple[int, str] | None:
     """Find the first trial that can't stand in its list: its place from 0, and why."""
     enrolled = {model: set(paths) for model, paths in enrolment.items()}
-    seen: dict[tuple[str, Path], int] = {}
-    labelled = None
+    seen: set[tuple[str, Path]] = set()
+    labelled = {trial.label is not None for trial in trials[:1]}
     for place, trial in enumerate(trials):
         if trial.model not in enrolled:
             return place, f"model {quoted(trial.model)} is not enrolled"
@@ -141,10 +139,8 @@ def find_trial_fault(
             )
         if (trial.model, trial.path) in seen:
             return place, f"model {quoted(trial.model)} is tried twice on {quoted(trial.name)}"
-        seen[trial.model, trial.path] = place
-        if labelled is None:
-            labelled = trial.label is not None
-        elif labelled != (trial.label is not None):
+        seen.add((trial.model, trial.path))
+        if (trial.label is not None) not in labelled:
             return place, "some trials have a label and some have none"
     return None
 
@@ -197,15 +193,16 @@ class Protocol:
         CorpusError
             Naming the first speaker or recording that is shared, and by whom.
         """
-        groups: dict[str, Iterable[str]] = {n: s.enrolment for n, s in self.splits.items()}
-        files = {name: set(split.paths()) for name, split in self.splits.items()}
+        groups: dict[str, tuple[Iterable[str], Iterable[Path]]] = {
+            name: (split.enrolment, split.paths()) for name, split in self.splits.items()
+        }
         if self.background is not None:
-            groups["background"] = self.background.speakers
-            files["background"] = {u.path for u in self.background}
-        keyed = {n: {comparison_key(s): s for s in group} for n, group in groups.items()}
-        self._refuse_shared("speaker", keyed)
-        named = {n: {str(p): str(p) for p in sorted(group)} for n, group in files.items()}
-        self._refuse_shared("recording", named)
+            paths = (utterance.path for utterance in self.background)
+            groups["background"] = self.background.speakers, paths
+        speakers = {n: {comparison_key(s): s for s in group} for n, (group, _) in groups.items()}
+        self._refuse_shared("speaker", speakers)
+        recordings = {n: {str(p): str(p) for p in sorted({*g})} for n, (_, g) in groups.items()}
+        self._refuse_shared("recording", recordings)
         for name, split in self.splits.items():
             tested = set(split.test_paths())
             shared = [p for paths in split.enrolment.values() for p in paths if p in tested]
@@ -309,34 +306,26 @@ def _other_lists(folder: Path) -> list[str]:
 def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:
     enrolment: dict[str, list[Path]] = {}
     listed: dict[tuple[str, Path], int] = {}
-    spellings = Spellings()
-    check_name = cache(lambda cell: check_speaker_name(cell.strip()))  # stands on many rows
+    spellings = Spellings("model")
+    check_name = cache(check_speaker_name)  # a model stands on many lines
     faults = FaultList(str(enroll), error=CorpusError, strict=True)
-    for line, row in read_table(enroll, required=("model", "path"), notes=notes):
+    columns = ("model", "path")
+    for line, row in read_table(enroll, required=columns, notes=notes):
         with faults.of_line(line):
-            model, path = check_name(row["model"]), locate(row["path"], folder)
-            if clash := spellings.clash(row["model"].strip(), f"line {line}"):
-                raise CorpusError(f"model {clash}")
-            if (model, path) in listed:
-                raise CorpusError(f"repeats line {listed[model, path]}")
-            listed[model, path] = line
+            model = spellings.take(row["model"].strip(), f"line {line}")
+            path = locate(row["path"], folder)
+            if (first := listed.setdefault((model, path), line)) != line:
+                raise CorpusError(f"repeats line {first}")
             enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
     faults = faults.of(trials)
-    for line, row in read_table(
-        trials, required=("model", "path"), optional=("label",), notes=notes
-    ):
+    for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
         with faults.of_line(line):
             label = row["label"].strip() if "label" in row else None
-            if label is not None and label not in LABELS:
-                raise CorpusError(
-                    f"label {quoted(label)} is unknown; it must be 'target' or 'nontarget'"
-                )
-            model, path = check_name(row["model"]), locate(row["path"], folder)
-            found.append(Trial(model, path, label, row["path"]))
+            model = check_name(row["model"].strip())
+            found.append(Trial(model, locate(row["path"], folder), label, row["path"]))
             lines.append(line)
-    fault = find_trial_fault(enrolment, found)
-    if fault is not None:
+    if fault := find_trial_fault(enrolment, found):
         faults.add(lines[fault[0]], fault[1])
     return Split({model: tuple(paths) for model, paths in enrolment.items()}, tuple(found))

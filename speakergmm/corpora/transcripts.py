@@ -10,7 +10,7 @@ from pathlib import Path
 from speakergmm.corpora.beside import read_beside
 from speakergmm.corpora.columns import CORPUS_COLUMNS, find_columns
 from speakergmm.corpora.corpus import Corpus
-from speakergmm.corpora.kaldi_text import read_kaldi_text, take_words
+from speakergmm.corpora.kaldi_text import checked_words, read_kaldi_text
 from speakergmm.corpora.lists import default_id, parse_stretch
 from speakergmm.corpora.locations import exists, is_file, is_folder
 from speakergmm.corpora.names import shown
@@ -220,8 +220,11 @@ def _read_list(
             start, end = parse_stretch(row)
             if not utterance and row.get("path", ""):
                 utterance = default_id(row["path"], start, end)
-            if utterance := clean(utterance):
-                take_words(said, utterance, split_words(row["text"], case), line, faults)
-            else:
-                faults.add(line, "neither an id nor a path; name the utterance")
+            utterance = clean(utterance)
+            with faults.of_line(line, utterance or None):
+                if not utterance:
+                    raise CorpusError("neither an id nor a path; name the utterance")
+                said.take(utterance, line)
+                words = split_words(row["text"], case)
+                said[utterance] = checked_words(words, faults.path, line)
     return said, faults.sorted()

@@ -14,8 +14,9 @@ from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import first_few, quoted
-from speakergmm.errors import AudioError, InvalidInputError
+from speakergmm.errors import AudioError
 from speakergmm.parallel import parallel_map
+from speakergmm.ranges import number, whole_number
 
 Severity = Literal["error", "warning"]
 
@@ -77,17 +78,11 @@ class _Limits:
     silence_level: float
 
     def __post_init__(self) -> None:
-        fault = None
-        if self.sample_rate is not None and self.sample_rate < 1:
-            fault = f"sample_rate is {self.sample_rate}; it must be at least 1 Hz"
-        elif not 0 <= self.min_duration < math.inf:
-            fault = f"min_duration is {self.min_duration:g}; it must be 0 s or more"
-        elif not 0 <= self.max_clipped_share <= 1:
-            fault = f"max_clipped_share is {self.max_clipped_share:g}; it must be 0 to 1"
-        elif not -math.inf < self.silence_level <= 0:
-            fault = f"silence_level is {self.silence_level:g}; it must be 0 dB or less"
-        if fault is not None:
-            raise InvalidInputError(fault)
+        if self.sample_rate is not None:
+            whole_number("sample_rate", self.sample_rate)
+        number("min_duration", self.min_duration, least=0)
+        number("max_clipped_share", self.max_clipped_share, least=0, most=1)
+        number("silence_level", self.silence_level, most=0)
 
 
 def validate_corpus(

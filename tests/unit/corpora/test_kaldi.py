@@ -75,12 +75,15 @@ def test_commands_are_refused_and_not_run(directory, tmp_path, monkeypatch, line
         ({"wav.scp": "r1 -\n"}, "wav.scp:1: '-' is standard input"),
         ({"wav.scp": "r1 ../1.wav\n"}, "wav.scp:1: path '../1.wav' leaves the data folder"),
         ({"wav.scp": "r1 1\0.wav\n"}, "wav.scp:1: path '1\\x00.wav' holds U+0000"),
-        ({"wav.scp": "r1\n"}, "wav.scp:1: only 'r1'"),
+        ({"wav.scp": "r1\n"}, "wav.scp:1: the path is empty"),
         ({"wav.scp": ""}, "wav.scp is empty"),
         ({"wav.scp": "r1 1.wav\nr1 2.wav\n"}, "wav.scp:2: recording 'r1' stands on line 1 too"),
         ({"wav.scp": "r1 1.wav\nr2 1.wav\n"}, "repeats the recording on line 1"),
-        ({"utt2spk": "r1 ana\n"}, "utt2spk: no speaker for utterance 'r2' of wav.scp"),
-        ({"wav.scp": "x 1\ny 2\nz 3\n"}, "no speaker for utterance 'x' of wav.scp (and 2 more)"),
+        ({"utt2spk": "r1 ana\n"}, "wav.scp:2: utterance 'r2' has no speaker in utt2spk"),
+        (
+            {"wav.scp": "x 1\ny 2\nz 3\n"},
+            "wav.scp:1: utterance 'x' has no speaker in utt2spk (and 2 more)",
+        ),
         ({"utt2spk": "r1 a\nr2 b\nr9 c\n"}, "utt2spk:3: utterance 'r9' is not in wav.scp"),
         ({"utt2spk": "r1 a\nr1 a\nr2 b\n"}, "utt2spk:2: utterance 'r1' stands on line 1 too"),
         ({"utt2spk": "r1 ana\nr2 Ana\n"}, "utt2spk:2: speaker 'Ana' differs only in letter case"),
@@ -98,6 +101,7 @@ def test_wrong_directories_are_refused(directory, files, reason):
 @pytest.mark.parametrize(
     ("segments", "reason"),
     [
+        ("u1\n", "segments:1: 1 words;"),
         ("u1 r1 0\n", "segments:1: 3 words; a segment is 'utterance recording start end'"),
         ("u1 r1 0 1 2\n", "segments:1: 5 words"),
         ("u1 r9 0 1\n", "segments:1: recording 'r9' is not in wav.scp"),
@@ -108,7 +112,7 @@ def test_wrong_directories_are_refused(directory, files, reason):
         ("u1 r1 -3 1\n", "segments:1: utterance 'u1' starts at -3 s"),
         ("u1 r1 0 1\nu1 r1 1 2\n", "segments:2: utterance 'u1' stands on line 1 too"),
         ("u1 r1 0 1\nu2 r1 0 1\n", "segments:2: "),
-        ("u9 r1 0 1\n", "utt2spk: no speaker for utterance 'u9' of segments"),
+        ("u9 r1 0 1\n", "segments:1: utterance 'u9' has no speaker in utt2spk"),
     ],
 )
 def test_wrong_segments_are_refused(directory, segments, reason):
@@ -145,9 +149,9 @@ def test_every_fault_is_found_at_once_without_strict(directory):
         ("wav.scp", 3, "r1", "recording 'r1' stands on"),
         ("wav.scp", 4, "r4", "'sox 4.wav |' is a comma"),
         ("utt2spk", 5, "r6", "utterance 'r6' stands on"),
+        ("utt2spk", 7, "r8", "speaker 'ana bea' holds "),
         ("wav.scp", 5, "r5", "utterance 'r5' has no sp"),
         ("utt2spk", 8, "r9", "utterance 'r9' is not in"),
-        ("utt2spk", 7, "r8", "speaker 'ana bea' holds "),
         ("wav.scp", 7, "r7", f"{where / '2.wav'} repeats the recording"[:24]),
     ]
 

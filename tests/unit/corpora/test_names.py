@@ -57,10 +57,13 @@ def test_spellings_of_one_name_have_one_key():
 
 def test_every_later_row_of_a_clashing_spelling_is_noticed():
     spellings = Spellings()
-    assert spellings.clash("ana", "line 1") is None
-    assert "'ANA'" in spellings.clash("ANA", "line 2")
-    assert "line 1" in spellings.clash("ANA", "line 3")
-    assert spellings.clash("ana", "line 4") is None
+    assert spellings.take("ana", "line 1") == "ana"
+    for line in (2, 3):
+        with pytest.raises(InvalidInputError, match=r"speaker 'ANA' differs .* 'ana' \(line 1\)"):
+            spellings.take("ANA", f"line {line}")
+    assert spellings.take("ana", "line 4") == "ana"
+    with pytest.raises(InvalidInputError, match="holds '/'"):
+        spellings.take("a/b", "line 5")
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\0", "\x7f", "a\u2028b", "\udc80", "\x85"])

@@ -115,7 +115,7 @@ def test_missing_files_are_found(directory):
         (
             "eval_trials.tsv",
             "model\tpath\tlabel\na\t1\timpostor\n",
-            "eval_trials.tsv:2: label 'impostor' is unknown; it must be 'target' or 'nontarget'",
+            "eval_trials.tsv:2: trial label must be one of target, nontarget, found 'impostor'",
         ),
         (
             "eval_trials.tsv",
@@ -207,7 +207,9 @@ def test_splits_made_in_python_are_checked_too(tmp_path):
     for enrolment, trials in (({}, (Trial("a", two),)), ({"a": ()}, ()), ({"a": (one,)}, ())):
         with pytest.raises(CorpusError, match="a split needs models"):
             Split(enrolment, trials)
-    with pytest.raises(InvalidInputError, match="trial label 'yes' is unknown"):
+    with pytest.raises(
+        InvalidInputError, match="trial label must be one of target, nontarget, found 'yes'"
+    ):
         Trial("a", one, "yes")
 
 

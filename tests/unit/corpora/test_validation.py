@@ -238,11 +238,11 @@ def test_limits_can_be_set(record, problems):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"sample_rate": 0}, "sample_rate is 0"),
-        ({"min_duration": -1.0}, "min_duration is -1"),
-        ({"min_duration": float("nan")}, "min_duration is nan"),
-        ({"max_clipped_share": 1.5}, "max_clipped_share is 1.5"),
-        ({"silence_level": 3.0}, "silence_level is 3"),
+        ({"sample_rate": 0}, "sample_rate must be a whole number >= 1, found 0"),
+        ({"min_duration": -1.0}, "min_duration must be finite and >= 0, found -1"),
+        ({"min_duration": float("nan")}, "min_duration must be finite and >= 0, found nan"),
+        ({"max_clipped_share": 1.5}, "max_clipped_share must be .* <= 1, found 1.5"),
+        ({"silence_level": 3.0}, "silence_level must be finite and <= 0, found 3"),
     ],
 )
 def test_impossible_options_are_refused(options, reason):
