@@ -163,12 +163,19 @@ class Covariances(ABC):
         """Fill the rows after the first D + 1, which hold 1 and the frames, of an array (B, T)."""
 
     @abstractmethod
-    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
-        """Natural parameters (B, G): log-densities plus log-weights are rows.T @ columns."""
+    def columns(
+        self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Find what log-densities are products with.
 
-    @abstractmethod
-    def sizes(self, covariances: Array, means: Array) -> Array:
-        """Sum of the sizes of a log-density's terms (G,), for frames of that Gaussian."""
+        Returns
+        -------
+        columns : array, shape (B, G)
+            Natural parameters: log-densities plus log-weights are ``rows.T @ columns``. Matrices
+            may come with their Cholesky `factors` (G, D, D).
+        sizes : array, shape (G,)
+            Sum of the sizes of a log-density's terms, for frames of that Gaussian.
+        """
 
     @abstractmethod
     def second_order(self, rows: Array, n_features: int) -> Array:
@@ -253,17 +260,16 @@ class DiagonalCovariances(Covariances):
         z = rows[1 : n_features + 1]
         np.multiply(z, z, out=rows[n_features + 1 :])
 
-    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
-        """Constant, mean / variance, -1 / (2 variance)."""
+    def columns(
+        self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Constant, mean / variance, -1 / (2 variance); sizes are 1 + mean^2 / variance."""
         precisions = 1.0 / covariances
-        constants = log_weights - 0.5 * (
-            np.log(2 * np.pi * covariances).sum(axis=1) + (means**2 * precisions).sum(axis=1)
-        )
-        return np.concatenate([constants[None], (means * precisions).T, -0.5 * precisions.T])
-
-    def sizes(self, covariances: Array, means: Array) -> Array:
-        """Each feature's terms are of the size (mean^2 + variance) / variance."""
-        return np.asarray((means**2 / covariances + 1.0).sum(axis=1))
+        linear = means * precisions
+        distances = (means * linear).sum(axis=1)
+        constants = log_weights - 0.5 * (np.log(2 * np.pi * covariances).sum(axis=1) + distances)
+        columns = np.concatenate([constants[:, None], linear, -0.5 * precisions], axis=1)
+        return columns.T, distances + means.shape[1]
 
     def second_order(self, rows: Array, n_features: int) -> Array:
         """Squares, shape (G, D)."""
@@ -353,17 +359,16 @@ class SphericalCovariances(Covariances):
         z = rows[1 : n_features + 1]
         np.einsum("dt,dt->t", z, z, out=rows[n_features + 1])
 
-    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
-        """Constant, mean / variance, -1 / (2 variance)."""
-        squares = (means**2).sum(axis=1)
-        volume = means.shape[1] * (LOG_2PI + np.log(covariances))
-        constants = log_weights - 0.5 * (volume + squares / covariances)
-        linear = (means / covariances[:, None]).T
-        return np.concatenate([constants[None], linear, -0.5 / covariances[None]])
-
-    def sizes(self, covariances: Array, means: Array) -> Array:
-        """Squared length of the mean in deviations, and one for each feature."""
-        return np.asarray((means**2).sum(axis=1) / covariances + means.shape[1])
+    def columns(
+        self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Constant, mean / variance, -1 / (2 variance); sizes are D + |mean|^2 / variance."""
+        d = means.shape[1]
+        distances = (means**2).sum(axis=1) / covariances
+        constants = log_weights - 0.5 * (d * (LOG_2PI + np.log(covariances)) + distances)
+        linear, quadratic = means / covariances[:, None], -0.5 / covariances[:, None]
+        columns = np.concatenate([constants[:, None], linear, quadratic], axis=1)
+        return columns.T, distances + d
 
     def second_order(self, rows: Array, n_features: int) -> Array:
         """Squared lengths, shape (G,)."""

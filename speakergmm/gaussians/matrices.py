@@ -131,28 +131,31 @@ class FullCovariances(Covariances):
             np.multiply(z[i], z[i:], out=rows[start:stop])
             start = stop
 
-    def columns(self, covariances: Array, means: Array, log_weights: Array) -> Array:
-        """Constant, precision times mean, -precision_ii / 2 and -precision_ij."""
-        factors = np.linalg.cholesky(covariances)
-        precisions = _precisions(factors)
-        linear = np.einsum("kij,kj->ki", precisions, means)
+    def columns(
+        self, covariances: Array, means: Array, log_weights: Array, *, factors: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Constant, precision times mean, -precision_ii / 2 and -precision_ij.
+
+        Sizes are sums of |precision_ij| times the root mean squares of z_i and z_j.
+        """
+        if factors is None:
+            factors = np.linalg.cholesky(covariances)
+        inverses = np.linalg.inv(factors)
+        precisions = inverses.transpose(0, 2, 1) @ inverses
+        linear = (precisions @ means[:, :, None])[:, :, 0]
         log_determinants = 2 * np.log(np.einsum("kdd->kd", factors)).sum(axis=1)
         constants = log_weights - 0.5 * (
             means.shape[1] * LOG_2PI + log_determinants + (linear * means).sum(axis=1)
         )
-        i, j = _triangle(means.shape[1])
-        quadratic = np.where(i == j, -0.5, -1.0)[:, None] * precisions[:, i, j].T
-        return np.concatenate([constants[None], linear.T, quadratic])
-
-    def sizes(self, covariances: Array, means: Array) -> Array:
-        """Sum of |precision_ij| times the root mean squares of z_i and z_j."""
-        precisions = np.abs(_precisions(np.linalg.cholesky(covariances)))
+        i, j, signs = _triangle(means.shape[1])
+        columns = np.concatenate([constants[:, None], linear, signs * precisions[:, i, j]], axis=1)
         spread = np.sqrt(means**2 + np.einsum("kdd->kd", covariances))
-        return np.asarray(((spread[:, None, :] @ precisions)[:, 0] * spread).sum(axis=1))
+        sizes = ((spread[:, None, :] @ np.abs(precisions))[:, 0] * spread).sum(axis=1)
+        return columns.T, sizes
 
     def second_order(self, rows: Array, n_features: int) -> Array:
         """Products, shape (G, D, D)."""
-        i, j = _triangle(n_features)
+        i, j, _ = _triangle(n_features)
         products = np.empty((rows.shape[1], n_features, n_features))
         products[:, i, j] = rows.T
         products[:, j, i] = rows.T
@@ -202,10 +205,6 @@ class TiedCovariances(FullCovariances):
         """Raise the matrix where, in some direction, it is below diag(floor)."""
         matrices, was_floored = floor_matrices(covariances[None], floor)
         return matrices[0], was_floored[0]
-
-    def sizes(self, covariances: Array, means: Array) -> Array:
-        """As for full ones."""
-        return super().sizes(self.matrices(covariances, means), means)
 
 
 def check_covariances(covariances: Array) -> Array:
@@ -315,12 +314,7 @@ def conditioned(covariances: Array, least: float) -> tuple[Array, NDArray[np.boo
 
 
 @lru_cache
-def _triangle(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of the upper triangle of a matrix, ordered by rows."""
-    return np.triu_indices(n_features)
-
-
-def _precisions(factors: NDArray[np.floating[Any]]) -> Array:
-    """Inverses of matrices (G, D, D) with these Cholesky factors, exactly symmetric."""
-    inverses = np.linalg.inv(factors)
-    return np.asarray(inverses.transpose(0, 2, 1) @ inverses)
+def _triangle(n_features: int) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+    """Rows and columns of the upper triangle of a matrix, ordered by rows, and their factors."""
+    i, j = np.triu_indices(n_features)
+    return i, j, np.where(i == j, -0.5, -1.0)

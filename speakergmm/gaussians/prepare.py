@@ -44,7 +44,7 @@ _LARGEST_PART = 1 / 8
 # Whitening in float32 multiplies rounding by up to this.
 _LARGEST_AMPLIFICATION = 16.0
 # In whitened coordinates: what rounding of a singular covariance may leave.
-_LEAST_VARIANCE = 1e-30
+_LEAST_DEVIATION = 1e-15
 _EPSILON = float(np.finfo(np.float32).eps)
 
 
@@ -64,29 +64,27 @@ class Coordinates:
 
     standardisation: Standardisation
     factor: Array | None = None
+    inverse: Array | None = None
 
     @property
     def log_volume(self) -> float:
         """Logarithm of the volume of a unit cube of w, in feature units."""
         volume = self.standardisation.log_volume
         if self.factor is not None:
-            volume += float(np.log(np.diag(self.factor)).sum())
+            volume += float(np.log(self.factor.diagonal()).sum())
         return volume
 
     @property
     def linear_map(self) -> Array | None:
         """A, shape (D, D), with w = A (x - centre); None without a factor."""
-        if self.factor is None:
-            return None
-        return np.asarray(np.linalg.inv(self.factor) / self.standardisation.scale)
+        return None if self.inverse is None else self.inverse / self.standardisation.scale
 
     @property
     def needs_double(self) -> bool:
         """Whether whitening in float32 would cost digits: features are strongly correlated."""
-        if self.factor is None:
+        if self.inverse is None:
             return False
-        amplification = np.abs(np.linalg.inv(self.factor)).sum(axis=1).max()
-        return bool(amplification > _LARGEST_AMPLIFICATION)
+        return bool(np.abs(self.inverse).sum(axis=1).max() > _LARGEST_AMPLIFICATION)
 
     def moments_to_standard(
         self, first_order: Array, second_order: Array | None
@@ -221,20 +219,20 @@ def prepare(
     if weights is None:
         weights = np.exp(log_weights - log_weights.max())
         weights = weights / weights.sum()
-    white, coordinates = _whitened(gaussians, weights, standardisation)
+    white, coordinates, factors = _whitened(gaussians, weights, standardisation)
     kind = white.kind
-    covariances = white.own_covariances
-    envelope = _envelope(white, weights)
     log_weights = np.maximum(log_weights, LOG_ZERO)
+    columns, sizes = kind.columns(white.own_covariances, white.means, log_weights, factors=factors)
+    whole = _whole(white, weights)
+    envelope, _ = kind.columns(whole.covariances, whole.means, np.zeros(1))
     return Prepared(
         gaussians=gaussians,
         log_weights=log_weights,
         coordinates=coordinates,
         white=white,
-        # Those of one Gaussian lie side by side: some are cheap to take.
-        columns=np.ascontiguousarray(kind.columns(covariances, white.means, log_weights).T).T,
-        envelope=kind.columns(envelope.covariances, envelope.means, np.zeros(1))[:, 0],
-        rounding=_EPSILON * kind.sizes(covariances, white.means),
+        columns=columns,
+        envelope=envelope[:, 0],
+        rounding=_EPSILON * sizes,
     )
 
 
@@ -276,28 +274,33 @@ def _some(gaussians: Gaussians, places: NDArray[np.integer[Any]]) -> Gaussians:
 
 def _whitened(
     gaussians: Gaussians, weights: Array, standardisation: Standardisation
-) -> tuple[Gaussians, Coordinates]:
-    """Move Gaussians of z to where float32 serves them best.
+) -> tuple[Gaussians, Coordinates, Array | None]:
+    """Move Gaussians of z to where float32 serves them best; return Cholesky factors as well.
 
     A shared covariance becomes the identity; of full ones the covariance of the mixture as a whole
     does, so that correlated features are as good as others. The others stay where they are.
     """
     if not gaussians.kind.is_matrix:
-        return gaussians, Coordinates(standardisation)
+        return gaussians, Coordinates(standardisation), None
     if gaussians.kind.is_shared:
         factor = np.asarray(np.linalg.cholesky(gaussians.covariances), np.float64)
-        means = np.asarray(np.linalg.solve(factor, gaussians.means.T).T, np.float64)
-        white = Gaussians(KINDS["spherical"], means, np.ones(len(means)))
-        return white, Coordinates(standardisation, factor)
+        inverse = np.tril(np.linalg.inv(factor))
+        white = Gaussians(
+            KINDS["spherical"], gaussians.means @ inverse.T, np.ones(gaussians.n_gaussians)
+        )
+        return white, Coordinates(standardisation, factor, inverse), None
     factor = _factor_near(gaussians.covariance(weights))
-    inverse = np.linalg.inv(factor)
-    # Of the factors and not the matrices: a product with its transpose has no eigenvalue < 0.
+    inverse = np.tril(np.linalg.inv(factor))
+    # A product of triangles is one: these are the Cholesky factors of the white covariances.
     factors = inverse @ np.linalg.cholesky(gaussians.covariances)
-    covariances, _ = floor_matrices(
-        factors @ factors.transpose(0, 2, 1), np.full(gaussians.n_features, _LEAST_VARIANCE)
-    )
+    covariances = factors @ factors.transpose(0, 2, 1)
+    if not np.einsum("kdd->kd", factors).min() > _LEAST_DEVIATION:
+        covariances, _ = floor_matrices(
+            covariances, np.full(gaussians.n_features, _LEAST_DEVIATION**2)
+        )
+        factors = np.linalg.cholesky(covariances)
     white = replace(gaussians, means=gaussians.means @ inverse.T, covariances=covariances)
-    return white, Coordinates(standardisation, factor)
+    return white, Coordinates(standardisation, factor, inverse), factors
 
 
 def _factor_near(covariance: Array) -> Array:
@@ -306,23 +309,23 @@ def _factor_near(covariance: Array) -> Array:
     One Gaussian far from the others makes the covariance of all singular to rounding; for
     coordinates anything near it will do.
     """
-    variance = np.diag(covariance)
+    variance = covariance.diagonal()
     for addition in (0.0, 1e-14, 1e-12, 1e-10):
         try:
-            factor = np.linalg.cholesky(covariance + addition * np.diag(variance))
+            factor = np.linalg.cholesky(covariance + np.diag(addition * variance))
         except np.linalg.LinAlgError:
             continue
         return np.asarray(factor, np.float64)
     return np.diag(np.sqrt(variance))
 
 
-def _envelope(white: Gaussians, weights: Array) -> Gaussians:
-    """Return the one Gaussian of their kind that has the moments of the whole."""
-    mean, variance = white.moments(weights)
+def _whole(white: Gaussians, weights: Array) -> Gaussians:
+    """Return the one Gaussian of their kind that has, nearly, the moments of the whole."""
     if white.kind.is_matrix:
-        covariances = white.covariance(weights)[None]
-    elif white.kind.is_isotropic:
-        covariances = np.array([variance.mean()])
-    else:
-        covariances = variance[None]
+        # This is what whitening is for.
+        return replace(
+            white, means=(weights @ white.means)[None], covariances=np.eye(white.n_features)[None]
+        )
+    mean, variance = white.moments(weights)
+    covariances = np.array([variance.mean()]) if white.kind.is_isotropic else variance[None]
     return Gaussians(white.kind, mean[None], covariances)

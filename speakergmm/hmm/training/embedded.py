@@ -227,5 +227,5 @@ def _columns(bank: MixtureBank) -> NDArray[np.float32]:
     with np.errstate(divide="ignore"):
         log_weights = np.maximum(np.log(bank.weights), LOG_ZERO)
     gaussians = bank.gaussians
-    columns = gaussians.kind.columns(gaussians.covariances, gaussians.means, log_weights)
+    columns, _ = gaussians.kind.columns(gaussians.covariances, gaussians.means, log_weights)
     return np.ascontiguousarray(columns.T, np.float32)
