@@ -11,7 +11,6 @@ from sklearn.utils import check_array
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators.options import check_shape
 from speakergmm.gaussians.covariances import Covariances
-from speakergmm.gaussians.matrices import conditioned
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 
@@ -147,7 +146,4 @@ def regularised(
     # Single frames have no variance that a floor could be compared with: all are given the same.
     are_single = not scatter.any() and (statistics.counts == 1).all()
     part = _ROUNDING if defined and are_single else variance_floor
-    covariances = kind.floored(covariances, part * scale)[0]
-    if least_eigenvalue > 0 and kind.is_matrix:
-        covariances = conditioned(covariances, least_eigenvalue)[0]
-    return covariances
+    return kind.floored(covariances, part * scale, least_eigenvalue)[0]

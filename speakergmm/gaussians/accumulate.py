@@ -23,12 +23,14 @@ from speakergmm.gaussians.frames import (
 )
 from speakergmm.gaussians.prepare import (
     LARGEST_ROUNDING,
+    LARGEST_ROUNDING_IN_TRAINING,
     Prepared,
     check_precision,
 )
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
-from speakergmm.parallel import threaded_map
+from speakergmm.moments import Moments
+from speakergmm.parallel import single_threaded_blas, threaded_map
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
@@ -106,6 +108,20 @@ class FramesPass:
         check_precision(self.precision)
         if self.block_frames is not None and self.block_frames < 1:
             raise InvalidInputError(f"block_frames must be >= 1, found {self.block_frames}")
+
+    @classmethod
+    def of_training(
+        cls, source: FrameSource, weights: Array | None, survey: Moments, **options: Any
+    ) -> FramesPass:
+        """Return how training goes over frames whose survey has been through all of them."""
+        return cls(
+            source,
+            weights,
+            trusted=True,
+            n_frames=survey.n_frames,
+            largest_rounding=LARGEST_ROUNDING_IN_TRAINING,
+            **options,
+        )
 
     def accumulate(
         self, prepared: Prepared, likelihoods: list[NDArray[np.float32]] | None = None
@@ -191,9 +207,14 @@ class FramesPass:
         _, sample_weight = _unit_of(self.sample_weight)
         groups = enumerate(weigh(regroup(blocks, group_frames), sample_weight))
         totals = make()
-        for found in threaded_map(show_group, groups, n_jobs=self.n_jobs):
-            for total, part in zip(totals, found, strict=True):
-                total.merge(part)
+        with single_threaded_blas():
+            if self.n_jobs == 1:
+                parts: Iterable[Sequence[Accumulator]] = map(show_group, groups)
+            else:
+                parts = threaded_map(show_group, groups, n_jobs=self.n_jobs)
+            for found in parts:
+                for total, part in zip(totals, found, strict=True):
+                    total.merge(part)
         return totals
 
     def refine(

@@ -133,8 +133,12 @@ class Covariances(ABC):
         """Add a variance, given for each feature, shape (D,), to those of the Gaussians."""
 
     @abstractmethod
-    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def floored(
+        self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Raise variances below a floor, which is given for each feature, shape (D,).
+
+        Of matrices the correlations are raised to a `least_eigenvalue` as well.
 
         Returns
         -------
@@ -243,7 +247,9 @@ class DiagonalCovariances(Covariances):
         """Add to each variance what is given for its feature."""
         return np.asarray(covariances + added)
 
-    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def floored(
+        self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Raise each variance to the floor of its feature."""
         return np.maximum(covariances, floor), covariances < floor
 
@@ -342,7 +348,9 @@ class SphericalCovariances(Covariances):
         """Add to each variance the mean of what is given for the features."""
         return np.asarray(covariances + added.mean())
 
-    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def floored(
+        self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Raise each variance to the mean of the features' floors."""
         return np.maximum(covariances, floor.mean()), covariances < floor.mean()
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
-import numpy as np
-
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError
+from speakergmm.ranges import number, whole_number
 
 
 class Statistics(Protocol):
@@ -148,6 +147,73 @@ class EMState(Generic[Model]):
     convergence: Convergence | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class EMStep(Generic[Model, Stats]):
+    """One iteration of expectation-maximisation, ``state -> state``; parameters as there.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
+    """
+
+    accumulate: Callable[[Model], Stats]
+    update: Callable[[Stats, Model], tuple[Model, UpdateReport]]
+    max_iter: int
+    tol: float
+    rounding: float | Callable[[], float] = 1e-6
+    final_update: bool = False
+    previous: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse options out of range."""
+        whole_number("max_iter", self.max_iter)
+        number("tol", self.tol, least=0)
+
+    def __call__(self, state: EMState[Model]) -> EMState[Model]:
+        """Take one iteration; its objective is that of the model before, or a bound."""
+        started = time.perf_counter()
+        done, model = state.history, state.model
+        statistics = self.accumulate(model)
+        if not statistics.n_frames > 0:
+            raise InsufficientDataError("training needs frames, found none")
+        objective = statistics.log_likelihood / statistics.n_frames
+        new_model, report = None, None
+        if self.final_update:
+            new_model, report = self.update(statistics, model)
+            if report.bound is not None:
+                objective = report.bound / statistics.n_frames
+        verdict = self._verdict(objective, done)
+        if verdict is None and (new_model is None or report is None):
+            new_model, report = self.update(statistics, model)
+        if verdict == "decreased":
+            # A bound is that of the new model, a log-likelihood that of the old one.
+            is_bound = report is not None and report.bound is not None
+            new_model, report = model if is_bound else state.previous_model, None
+        elif verdict is None and len(done) + 1 == self.max_iter:
+            verdict = "iteration_limit"
+        seconds = time.perf_counter() - started
+        iteration = Iteration(objective=objective, seconds=seconds, report=report)
+        following = model if new_model is None else new_model
+        return EMState(following, model, (*done, iteration), verdict)
+
+    def _verdict(self, objective: float, done: tuple[Iteration, ...]) -> Convergence | None:
+        """Tell whether this objective ends the loop, and why."""
+        if not done:
+            goes_on = self.previous is None or abs(objective - self.previous) > self.tol
+            return None if goes_on else "converged"
+        last, before = done[-1].objective, done[-1].report or UpdateReport()
+        gain = objective - last
+        if abs(gain) <= self.tol:
+            return "converged"
+        if gain > 0:
+            return None
+        rounding = self.rounding() if callable(self.rounding) else self.rounding
+        if gain < -(before.allowed_fall + rounding * max(1.0, abs(last))):
+            return "decreased"
+        return "converged" if before.is_plain else None
+
+
 def expectation_maximisation(
     model: Model,
     accumulate: Callable[[Model], Stats],
@@ -180,7 +246,7 @@ def expectation_maximisation(
         runs until the objective stops growing.
     rounding : float or callable, default=1e-6
         A fall by less than this, relative to the size of the objective, counts as rounding; a
-        function is asked after each accumulation.
+        function is asked for it where the objective fell.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration; numbers start at 0.
     final_update : bool, default=False
@@ -215,64 +281,44 @@ def expectation_maximisation(
     such an update is no step of EM proper. The loop goes on. So it does after one that added to
     variances, while the fall is no more than the `slack` that the update reports.
     """
-    if max_iter < 1:
-        raise InvalidInputError(f"max_iter must be >= 1, found {max_iter}")
-    if not 0 <= tol < np.inf:
-        raise InvalidInputError(f"tol must be finite and >= 0, found {tol}")
-
-    def step(state: EMState[Model]) -> EMState[Model]:
-        """Take one iteration; its objective is that of the model before, or a bound."""
-        started = time.perf_counter()
-        done, model = state.history, state.model
-        statistics = accumulate(model)
-        if not statistics.n_frames > 0:
-            raise InsufficientDataError("training needs frames, found none")
-        objective = statistics.log_likelihood / statistics.n_frames
-        new_model, report = None, None
-        if final_update:
-            new_model, report = update(statistics, model)
-            if report.bound is not None:
-                objective = report.bound / statistics.n_frames
-        verdict: Convergence | None = None
-        if done:
-            error = rounding() if callable(rounding) else rounding
-            last, before = done[-1].objective, done[-1].report or UpdateReport()
-            verdict = _verdict(objective, last, tol=tol, rounding=error, before=before)
-        elif previous is not None and abs(objective - previous) <= tol:
-            verdict = "converged"
-        if verdict is None and (new_model is None or report is None):
-            new_model, report = update(statistics, model)
-        if verdict == "decreased":
-            # A bound is that of the new model, a log-likelihood that of the old one.
-            is_bound = report is not None and report.bound is not None
-            new_model, report = model if is_bound else state.previous_model, None
-        elif verdict is None and len(done) + 1 == max_iter:
-            verdict = "iteration_limit"
-        seconds = time.perf_counter() - started
-        iteration = Iteration(objective=objective, seconds=seconds, report=report)
-        following = model if new_model is None else new_model
-        return EMState(following, model, (*done, iteration), verdict)
-
-    def tell(state: EMState[Model]) -> None:
-        if callback is not None:
-            callback(len(state.history) - 1, state.history[-1])
-
-    end = run(
-        resume or EMState(model, model, ()),
-        step,
-        is_over=lambda state: state.convergence is not None,
-        checkpoint=checkpoint,
-        callback=tell,
+    step = EMStep(
+        accumulate=accumulate,
+        update=update,
+        max_iter=max_iter,
+        tol=tol,
+        rounding=rounding,
+        final_update=final_update,
+        previous=previous,
     )
-    assert end.convergence is not None
-    return EMResult(end.model, end.history, end.convergence)
+    start = resume or EMState(model, model, ())
+    return ended(run(start, step, checkpoint=checkpoint, callback=telling(callback)))
+
+
+def telling(
+    callback: Callable[[int, Iteration], None] | None,
+) -> Callable[[EMState[Any]], None] | None:
+    """Return what tells `callback` the number of the last iteration, and the iteration."""
+    if callback is None:
+        return None
+    return lambda state: callback(len(state.history) - 1, state.history[-1])
+
+
+def ended(state: EMState[Model]) -> EMResult[Model]:
+    """Return the outcome that a last state holds."""
+    assert state.convergence is not None
+    return EMResult(state.model, state.history, state.convergence)
+
+
+def has_converged(state: Any) -> bool:
+    """Tell whether a state says why it is the last."""
+    return state.convergence is not None
 
 
 def run(
     state: State,
     step: Callable[[State], State],
     *,
-    is_over: Callable[[State], bool],
+    is_over: Callable[[State], bool] = has_converged,
     checkpoint: Callable[[State], None] | None = None,
     callback: Callable[[State], None] | None = None,
 ) -> State:
@@ -285,7 +331,8 @@ def run(
     step : callable
         ``state -> state``.
     is_over : callable
-        ``state -> bool``, the stop rule; asked before each step.
+        ``state -> bool``, the stop rule; asked before each step. By default it is over when
+        the state has a `convergence`.
     checkpoint : callable, optional
         Called with each state that another step follows: the end is found again by that step.
     callback : callable, optional
@@ -303,17 +350,3 @@ def run(
         if callback is not None:
             callback(state)
     return state
-
-
-def _verdict(
-    objective: float, last: float, *, tol: float, rounding: float, before: UpdateReport
-) -> Convergence | None:
-    """Tell whether the objective of an iteration ends the loop, and why."""
-    gain = objective - last
-    if abs(gain) <= tol:
-        return "converged"
-    if gain > 0:
-        return None
-    if gain < -(before.allowed_fall + rounding * max(1.0, abs(last))):
-        return "decreased"
-    return "converged" if before.is_plain else None

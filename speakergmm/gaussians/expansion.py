@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
     from speakergmm.gaussians.prepare import Prepared
+    from speakergmm.gaussians.standardisation import Standardisation
 
 
 # Deviations whose squares, and these times any precision, are numbers still.
@@ -80,8 +82,12 @@ class Expander:
         return self._storage[: self._n_rows * len(frames)].reshape(-1, len(frames))
 
     def _move(self, frames: Frames, z: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> None:
-        tile, moved = self._buffers_for(dtype)
-        tile, moved = tile[: len(frames)], moved[: len(frames)]
+        if dtype not in self._buffers:
+            # The centre once per frame, so that subtracting it is one loop over the whole block;
+            # and room for the difference.
+            tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
+            self._buffers[dtype] = tile, np.empty_like(tile)
+        tile, moved = (buffer[: len(frames)] for buffer in self._buffers[dtype])
         np.subtract(frames, tile, out=moved)
         if self._linear_map is None:
             # Scales are powers of two, exact in either precision.
@@ -90,28 +96,13 @@ class Expander:
             moved = moved.astype(self._linear_map.dtype, copy=False)
             np.matmul(self._linear_map, moved.T, out=z, casting="same_kind")
 
-    def _buffers_for(self, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-        # The centre once per frame, so that subtracting it is one loop over the whole block; and
-        # room for the difference.
-        if dtype not in self._buffers:
-            tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
-            self._buffers[dtype] = tile, np.empty_like(tile)
-        return self._buffers[dtype]
-
 
 def _map_of(
     prepared: Prepared, dtype: DTypeLike
 ) -> tuple[NDArray[np.float64], Any, NDArray[Any], NDArray[Any] | None]:
     """Return the centre, the coarsest dtype it allows, factors (D, 1), and a linear map or None."""
     coordinates = prepared.coordinates
-    centre, scale = coordinates.standardisation.centre, coordinates.standardisation.scale
-    with np.errstate(over="ignore", under="ignore"):
-        is_single = np.array_equal(centre, centre.astype(np.float32))
-        factors: NDArray[Any] = (1.0 / scale).astype(dtype)
-    centre_dtype: Any = np.float32 if is_single else np.float64
-    if not np.array_equal(factors, 1.0 / scale):
-        # Deviations that only float64 can hold.
-        centre_dtype, factors = np.float64, 1.0 / scale
+    centre, centre_dtype, factors = _scaling(coordinates.standardisation, np.dtype(dtype))
     linear_map: NDArray[Any] | None = coordinates.linear_map
     if linear_map is not None:
         if coordinates.needs_double or factors.dtype != dtype:
@@ -119,6 +110,21 @@ def _map_of(
         else:
             linear_map = linear_map.astype(dtype)
     return centre, centre_dtype, factors[:, None], linear_map
+
+
+@lru_cache(maxsize=16)
+def _scaling(
+    standardisation: Standardisation, dtype: np.dtype[Any]
+) -> tuple[NDArray[np.float64], Any, NDArray[Any]]:
+    """Return the centre, the coarsest dtype it allows, and factors (D,)."""
+    centre, scale = standardisation.centre, standardisation.scale
+    with np.errstate(over="ignore", under="ignore"):
+        is_single = np.array_equal(centre, centre.astype(np.float32))
+        factors: NDArray[Any] = (1.0 / scale).astype(dtype)
+    if not np.array_equal(factors, 1.0 / scale):
+        # Deviations that only float64 can hold.
+        return centre, np.float64, 1.0 / scale
+    return centre, np.float32 if is_single else np.float64, factors
 
 
 def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:

@@ -101,9 +101,11 @@ class FullCovariances(Covariances):
         """Add to the diagonals what is given for the features."""
         return np.asarray(covariances + np.diag(added))
 
-    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def floored(
+        self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Raise each matrix where, in some direction, it is below diag(floor)."""
-        return floor_matrices(covariances, floor)
+        return floor_matrices(covariances, floor, least_eigenvalue)
 
     def losses(self, exact: Array, taken: Array, n_features: int) -> Array:
         """(log|C| - log|S| + tr(C^-1 S) - D) / 2 of S = `exact` and C = `taken`."""
@@ -138,12 +140,11 @@ class FullCovariances(Covariances):
 
         Sizes are sums of |precision_ij| times the root mean squares of z_i and z_j.
         """
-        if factors is None:
-            factors = np.linalg.cholesky(covariances)
-        inverses = np.linalg.inv(factors)
+        lower = np.linalg.cholesky(covariances) if factors is None else factors
+        inverses = np.linalg.inv(lower)
         precisions = inverses.transpose(0, 2, 1) @ inverses
         linear = (precisions @ means[:, :, None])[:, :, 0]
-        log_determinants = 2 * np.log(np.einsum("kdd->kd", factors)).sum(axis=1)
+        log_determinants = 2 * np.log(np.einsum("kdd->kd", lower)).sum(axis=1)
         constants = log_weights - 0.5 * (
             means.shape[1] * LOG_2PI + log_determinants + (linear * means).sum(axis=1)
         )
@@ -201,9 +202,11 @@ class TiedCovariances(FullCovariances):
         cross = first_order.T @ shift
         return np.asarray(second_order + cross + cross.T + (counts[:, None] * shift).T @ shift)
 
-    def floored(self, covariances: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    def floored(
+        self, covariances: Array, floor: Array, least_eigenvalue: float = 0.0
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Raise the matrix where, in some direction, it is below diag(floor)."""
-        matrices, was_floored = floor_matrices(covariances[None], floor)
+        matrices, was_floored = floor_matrices(covariances[None], floor, least_eigenvalue)
         return matrices[0], was_floored[0]
 
 
@@ -249,7 +252,9 @@ def is_positive_definite(matrix: Array) -> bool:
     return True
 
 
-def floor_matrices(matrices: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+def floor_matrices(
+    matrices: Array, floor: Array, least_eigenvalue: float = 0.0
+) -> tuple[Array, NDArray[np.bool_]]:
     """Raise symmetric matrices until none is below diag(floor) in any direction.
 
     Those that are raised become positive definite beyond rounding, however low the floor is.
@@ -259,58 +264,44 @@ def floor_matrices(matrices: Array, floor: Array) -> tuple[Array, NDArray[np.boo
     matrices : array, shape (K, D, D)
     floor : array, shape (D,)
         Variances, > 0.
+    least_eigenvalue : float, default=0.0
+        Of the matrices' correlations, which are raised to that as well.
 
     Returns
     -------
     matrices : array, shape (K, D, D)
         Symmetric; those that need no change are given back as they were.
     was_floored : array of bool, shape (K, D)
-        For each eigenvalue in units of the floor, whether it was raised.
+        For each eigenvalue in units of a floor, whether it was raised.
     """
     matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
     was_floored = np.zeros(matrices.shape[:2], np.bool_)
-    bound = np.diag(floor)
-    # Nearly always nothing is below, and a Cholesky factor is far cheaper than eigenvalues.
-    if is_positive_definite(matrices - bound):
+    diagonals = np.einsum("kdd->kd", matrices)
+    bounds = np.zeros_like(matrices)
+    np.einsum("kdd->kd", bounds)[:] = floor + least_eigenvalue * np.maximum(diagonals, 0.0)
+    # Nearly always nothing is below, and a Cholesky factor is far cheaper than eigenvalues. What is
+    # above the sum of two bounds is above each.
+    if is_positive_definite(matrices - bounds):
         return matrices, was_floored
-    deviation = np.sqrt(floor)
-    unit = np.outer(deviation, deviation)
     for component, matrix in enumerate(matrices):
-        if is_positive_definite(matrix - bound):
-            continue
-        values, vectors = np.linalg.eigh(matrix / unit)
-        least = max(1.0, _LEAST_EIGENVALUE * len(floor) * values[-1])
-        was_floored[component] = values < least
-        raised = (vectors * np.maximum(values, least)) @ vectors.T
-        matrices[component] = (raised + raised.T) / 2 * unit
+        raised, was_floored[component] = _raised(matrix, floor)
+        if least_eigenvalue > 0:
+            raised, others = _raised(raised, least_eigenvalue * raised.diagonal())
+            was_floored[component] |= others
+        matrices[component] = raised
     return matrices, was_floored
 
 
-def conditioned(covariances: Array, least: float) -> tuple[Array, NDArray[np.bool_]]:
-    """Raise covariance matrices until their correlations have no eigenvalue below `least`.
-
-    Parameters
-    ----------
-    covariances : array, shape (D, D) or (K, D, D)
-        Symmetric, with positive diagonals.
-    least : float
-        As a part of a matrix's own variances, > 0.
-
-    Returns
-    -------
-    covariances : array, same shape
-        Matrices that need no change are given back as they were.
-    was_floored : array of bool, shape (D,) or (K, D)
-        For each eigenvalue, whether it was raised.
-    """
-    stack = covariances.reshape(-1, *covariances.shape[-2:])
-    deviations = np.sqrt(np.einsum("kdd->kd", stack))
-    unit = deviations[:, :, None] * deviations[:, None, :]
-    raised, was_floored = floor_matrices(stack / unit, np.full(stack.shape[-1], least))
-    changed = np.flatnonzero(was_floored.any(axis=1))
-    stack = stack.copy()
-    stack[changed] = raised[changed] * unit[changed]
-    return stack.reshape(covariances.shape), was_floored.reshape(covariances.shape[:-1])
+def _raised(matrix: Array, floor: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Raise one matrix to diag(floor), if it has to be."""
+    if is_positive_definite(matrix - np.diag(floor)):
+        return matrix, np.zeros(len(floor), np.bool_)
+    deviation = np.sqrt(floor)
+    unit = np.outer(deviation, deviation)
+    values, vectors = np.linalg.eigh(matrix / unit)
+    least = max(1.0, _LEAST_EIGENVALUE * len(floor) * values[-1])
+    raised = (vectors * np.maximum(values, least)) @ vectors.T
+    return (raised + raised.T) / 2 * unit, values < least
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -110,7 +110,7 @@ class Gaussians:
     def rescaled(self, scale: Array, shift: Array) -> Gaussians:
         """Return the Gaussians of ``x * scale + shift``, both of shape (D,)."""
         covariances = self.kind.rescaled(self.covariances, scale)
-        return replace(self, means=self.means * scale + shift, covariances=covariances)
+        return Gaussians(self.kind, self.means * scale + shift, covariances, self.owner)
 
     def moments(self, weights: Array) -> tuple[Array, Array]:
         """Mean and variance, both (D,), of their mixture with these weights (G,)."""

@@ -172,6 +172,12 @@ class Prepared:
         InvalidInputError
             If `precision` is neither.
         """
+        found: tuple[np.dtype[Any], NDArray[np.intp]] = self.keep(
+            (precision, largest), lambda: self._planned(precision, largest)
+        )
+        return found
+
+    def _planned(self, precision: str, largest: float) -> tuple[np.dtype[Any], NDArray[np.intp]]:
         dtype = check_precision(precision)
         narrow = self.beyond(precision, largest)
         if dtype == np.float32 and len(narrow) > _LARGEST_PART * self.n_gaussians:
@@ -299,7 +305,7 @@ def _whitened(
             covariances, np.full(gaussians.n_features, _LEAST_DEVIATION**2)
         )
         factors = np.linalg.cholesky(covariances)
-    white = replace(gaussians, means=gaussians.means @ inverse.T, covariances=covariances)
+    white = Gaussians(gaussians.kind, gaussians.means @ inverse.T, covariances)
     return white, Coordinates(standardisation, factor, inverse), factors
 
 
@@ -323,9 +329,7 @@ def _whole(white: Gaussians, weights: Array) -> Gaussians:
     """Return the one Gaussian of their kind that has, nearly, the moments of the whole."""
     if white.kind.is_matrix:
         # This is what whitening is for.
-        return replace(
-            white, means=(weights @ white.means)[None], covariances=np.eye(white.n_features)[None]
-        )
+        return Gaussians(white.kind, (weights @ white.means)[None], np.eye(white.n_features)[None])
     mean, variance = white.moments(weights)
     covariances = np.array([variance.mean()]) if white.kind.is_isotropic else variance[None]
     return Gaussians(white.kind, mean[None], covariances)

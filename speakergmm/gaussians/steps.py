@@ -60,14 +60,15 @@ class Steps(Generic[Model, Stats]):
         self._pass_for: Callable[[Model], Any] = frames if callable(frames) else lambda _: frames
         self._update = update
         self._standardisation = standardisation
-        self._rounding = self._least_rounding = least_rounding
+        self._least_rounding = least_rounding
+        self._last: tuple[Prepared, np.dtype[Any], NDArray[np.intp]] | None = None
         self._prepared: tuple[Model, Prepared] | None = None
         self._updated: tuple[Stats, tuple[Model, UpdateReport]] | None = None
 
     def accumulate(self, model: Model) -> Stats:
         """E-step, in float32 where that serves the update."""
         prepared = self._prepared_for(model)
-        frames = replace(self._pass_for(model), largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
+        frames = self._pass_for(model)
         while True:
             likelihoods: list[NDArray[np.float32]] = []
             dtype, exact = prepared.plan(frames.precision, frames.largest_rounding)
@@ -85,7 +86,7 @@ class Steps(Generic[Model, Stats]):
             statistics = frames.refine(prepared, statistics, about, likelihoods)
             exact = np.union1d(exact, narrow)
             updated = self._update(statistics, model)
-        self._note_rounding(prepared, dtype, exact)
+        self._last = prepared, dtype, exact
         self._updated = (statistics, updated)
         return statistics
 
@@ -93,27 +94,21 @@ class Steps(Generic[Model, Stats]):
         self, model: Model, dtype: np.dtype[Any], exact: NDArray[np.intp]
     ) -> NDArray[np.intp]:
         """Return what the moments of this pass do not serve, beyond the Gaussians `exact`."""
-        precision = dtype.name
-        following = self._prepared_for(model)
-        narrow = following.beyond(precision, LARGEST_ROUNDING_IN_TRAINING)
-        return np.setdiff1d(narrow, exact)
-
-    def _note_rounding(
-        self, prepared: Prepared, dtype: np.dtype[Any], exact: NDArray[np.intp]
-    ) -> None:
-        others = np.delete(np.arange(prepared.n_gaussians), exact)
-        rounding = of_moments = 0.0
-        if others.size:
-            rounding = float(prepared.rounding[others].max())
-            some = prepared if not exact.size else prepared.select(others)
-            weights = np.exp(np.minimum(some.log_weights, 0.0))
-            of_moments = moment_rounding(some.gaussians, weights)
-        unit = 1.0 if dtype == np.float32 else _FLOAT64
-        self._rounding = max(self._least_rounding, rounding * unit, of_moments)
+        narrow = self._prepared_for(model).beyond(dtype.name, LARGEST_ROUNDING_IN_TRAINING)
+        return np.setdiff1d(narrow, exact) if narrow.size else narrow
 
     def rounding(self) -> float:
         """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""
-        return self._rounding
+        if self._last is None:
+            return self._least_rounding
+        prepared, dtype, exact = self._last
+        others = np.delete(np.arange(prepared.n_gaussians), exact)
+        if not others.size:
+            return self._least_rounding
+        some = prepared if not exact.size else prepared.select(others)
+        of_densities = float(some.rounding.max()) * (1.0 if dtype == np.float32 else _FLOAT64)
+        weights = np.exp(np.minimum(some.log_weights, 0.0))
+        return max(self._least_rounding, of_densities, moment_rounding(some.gaussians, weights))
 
     def update(self, statistics: Stats, model: Model) -> tuple[Model, UpdateReport]:
         """M-step."""

@@ -156,10 +156,13 @@ class GaussianSums:
     def statistics(self, unit: float = 1.0) -> MixtureStatistics:
         """Return the statistics of all that was added, times `unit`, in coordinates z."""
         prepared, d = self._prepared, self._prepared.n_features
-        moments, own = self.moments * unit, self.own * unit
+        moments, own = self.moments, self.own
+        if unit != 1.0:
+            moments, own = moments * unit, own * unit
         # Exponentials keep off zero for speed; what has no weight has no frame.
         absent = prepared.log_weights <= 0.1 * LOG_ZERO
-        moments[:, absent] = 0.0
+        if absent.any():
+            moments = np.where(absent, 0.0, moments)
         counts, first = np.abs(moments[0]), moments[1 : d + 1].T
         second = None
         if self.scatter is not None:
@@ -171,7 +174,7 @@ class GaussianSums:
             first, second = prepared.coordinates.moments_to_standard(first, second)
         if self._about is not None:
             which = self._about.which
-            own[:, absent[which]] = 0.0
+            own = np.where(absent[which], 0.0, own)
             origins, first, counts = np.zeros((len(first), d)), first.copy(), counts.copy()
             origins[which], counts[which] = self._about.origins, own[0]
             first[which] = own[1 : d + 1].T

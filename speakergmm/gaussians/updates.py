@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.gaussians.covariances import Array, Covariances
-from speakergmm.gaussians.matrices import conditioned
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.gaussians.statistics import MixtureStatistics
 
@@ -207,12 +206,9 @@ def update_gaussians(
         if refuse_collapse:
             _refuse_collapse(kind.floored(covariances[rows], rounding)[1])
         covariances[rows], was_floored[rows] = kind.floored(
-            covariances[rows], np.maximum(floor, rounding)
+            covariances[rows], np.maximum(floor, rounding), least_eigenvalue
         )
-    if least_eigenvalue > 0 and kind.is_matrix:
-        covariances, was_raised = conditioned(covariances, least_eigenvalue)
-        was_floored = was_floored | was_raised
-    new = replace(gaussians, means=origins + means, covariances=covariances)
+    new = Gaussians(kind, origins + means, covariances, gaussians.owner)
     return GaussianUpdate(new, exact, was_floored)
 
 
@@ -300,17 +296,18 @@ def _roundings(
     """
     kind, d = statistics.kind, statistics.n_features
     variances = kind.own_variances(covariances, d)
-    about: NDArray[Any] = np.zeros(len(means), np.bool_)
+    everything = slice(None)
+    groups: list[tuple[Any, Any, bool]] = [(everything, everything, False)]
     if statistics.origins is not None:
         about = np.atleast_1d(statistics.origins.any(axis=1))
-    whole: NDArray[Any] = about
-    if gaussians.owner is not None:
-        whole = np.equal(_pooled(~about, gaussians.owner), 0)
-    groups: list[tuple[Any, Any, bool]] = [(whole, about, True), (~whole, ~about, False)]
-    if kind.is_shared:
-        groups = [(slice(None), slice(None), bool(about.all()))]
-    elif gaussians.owner is not None:
-        groups = [(rows, rows[gaussians.owner], is_near) for rows, _, is_near in groups]
+        whole: NDArray[Any] = about
+        if gaussians.owner is not None:
+            whole = np.equal(_pooled(~about, gaussians.owner), 0)
+        groups = [(whole, about, True), (~whole, ~about, False)]
+        if kind.is_shared:
+            groups = [(everything, everything, bool(about.all()))]
+        elif gaussians.owner is not None:
+            groups = [(rows, rows[gaussians.owner], is_near) for rows, _, is_near in groups]
     for rows, members, is_near in groups:
         if not variances[rows].size:
             continue

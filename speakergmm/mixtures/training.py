@@ -15,7 +15,15 @@ from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass, check_number
 from speakergmm.gaussians.covariances import Precision
-from speakergmm.gaussians.em import EMResult, EMState, Iteration, expectation_maximisation
+from speakergmm.gaussians.em import (
+    EMResult,
+    EMState,
+    EMStep,
+    Iteration,
+    ended,
+    run,
+    telling,
+)
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
@@ -135,30 +143,27 @@ def fit_mixture(
                 f"init must have {n_components} components of {len(survey.mean)} features, found "
                 f"means of shape {init.means.shape}"
             )
-        start = standardisation.model_to_standard(init)
+        start = init
     else:
         rng = np.random.default_rng(seed)
         n_sample = max(_START_FRAMES_PER_COMPONENT * n_components, _START_FRAMES)
         sample = _draw_frames(X, survey, standardisation, n_sample, rng)
-        start = _find_start(init, sample, n_components, options, rng, n_jobs)
-
-    result = _train(
+        found = _find_start(init, sample, n_components, options, rng, n_jobs)
+        start = standardisation.model_from_standard(found)
+    return train_from(
         X,
         start,
-        standardisation,
-        survey,
-        sample_weight=None,
         max_iter=max_iter,
         tol=tol,
         options=options,
         precision=precision,
         n_jobs=n_jobs,
+        callback=callback,
+        final_update=False,
+        survey=survey,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
-        callback=callback,
     )
-    model = standardisation.model_from_standard(result.model)
-    return EMResult(model, result.history, result.convergence)
 
 
 def train_from(
@@ -254,84 +259,49 @@ def train_from(
     standardisation = Standardisation.from_moments(
         survey.mean, survey.variance, isotropic=start.gaussians.kind.is_isotropic
     )
-    result = _train(
-        source,
-        standardisation.model_to_standard(start),
-        standardisation,
-        survey,
-        sample_weight=weights,
-        max_iter=max_iter,
-        tol=tol,
-        options=options or MaximumLikelihoodOptions(),
-        precision=precision,
-        n_jobs=n_jobs,
-        checkpoint=checkpoint,
-        checkpoint_seconds=checkpoint_seconds,
-        callback=callback,
-        final_update=final_update,
-        previous=previous,
-    )
-    model = standardisation.model_from_standard(result.model)
-    return EMResult(model, result.history, result.convergence)
-
-
-def _train(
-    source: FrameSource,
-    start: AnyMixture,
-    standardisation: Standardisation,
-    survey: Moments,
-    *,
-    sample_weight: NDArray[np.float64] | None,
-    options: MaximumLikelihoodOptions,
-    precision: Precision,
-    n_jobs: int,
-    checkpoint: str | os.PathLike[str] | Resumable | None = None,
-    checkpoint_seconds: float = DEFAULT_SECONDS,
-    **loop: Any,
-) -> EMResult[AnyMixture]:
-    """Expectation-maximisation from a start in standardised coordinates, where it stays."""
-    frames = FramesPass(
-        source,
-        sample_weight,
-        precision=precision,
-        n_jobs=n_jobs,
-        # The survey has been through all frames.
-        trusted=True,
-        n_frames=survey.n_frames,
-    )
+    options = options or MaximumLikelihoodOptions()
     update = partial(
         update_maximum_likelihood,
         options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
         data_variance=survey.variance / standardisation.scale**2,
-        frame_weight=average_frame_weight(sample_weight),
+        frame_weight=average_frame_weight(weights),
     )
+    frames = FramesPass.of_training(source, weights, survey, precision=precision, n_jobs=n_jobs)
     steps: Steps[AnyMixture, MixtureStatistics] = Steps(
         frames, update, standardisation=standardisation
     )
-    run = partial(
-        expectation_maximisation,
-        start,
-        steps.accumulate,
-        steps.update,
-        rounding=steps.rounding,
-        **loop,
-    )
+    loop: dict[str, Any] = {
+        "max_iter": max_iter,
+        "tol": tol,
+        "final_update": final_update,
+        "previous": previous,
+    }
+    step = EMStep(accumulate=steps.accumulate, update=steps.update, rounding=steps.rounding, **loop)
+    begin = standardisation.model_to_standard(start)
 
     def fingerprint() -> dict[str, Any]:
         return {
-            **frames_fingerprint(source, survey, sample_weight),
+            **frames_fingerprint(source, survey, weights),
             **parts(options),
-            **{name: loop.get(name) for name in ("max_iter", "tol", "final_update", "previous")},
+            **loop,
             "precision": precision,
             "covariance_type": start.covariance_type,
             "n_components": start.n_components,
-            "start": start,
+            "start": begin,
         }
 
     with opened(
         checkpoint, EMState[Mixture], fingerprint=fingerprint, seconds=checkpoint_seconds
     ) as file:
-        return run(checkpoint=file.record, resume=file.state)
+        result = ended(
+            run(
+                file.state or EMState(begin, begin, ()),
+                step,
+                checkpoint=file.record,
+                callback=telling(callback),
+            )
+        )
+    return replace(result, model=standardisation.model_from_standard(result.model))
 
 
 def _draw_frames(

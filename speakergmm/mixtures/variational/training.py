@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,9 +22,12 @@ from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import (
     EMResult,
     EMState,
+    EMStep,
     Iteration,
     UpdateReport,
-    expectation_maximisation,
+    ended,
+    run,
+    telling,
 )
 from speakergmm.gaussians.frames import FrameSource, check_rereadable
 from speakergmm.gaussians.prepare import check_precision
@@ -164,14 +166,8 @@ def train_variational(
         survey.mean, survey.variance, isotropic=start.kind.is_isotropic
     )
 
-    frames = FramesPass(
-        source,
-        sample_weight,
-        precision=precision,
-        n_jobs=n_jobs,
-        # The survey has been through all frames.
-        trusted=True,
-        n_frames=survey.n_frames,
+    frames = FramesPass.of_training(
+        source, sample_weight, survey, precision=precision, n_jobs=n_jobs
     )
     standard_prior = prior.to_standard(standardisation)
     log_volume = standardisation.log_volume
@@ -204,16 +200,14 @@ def train_variational(
     least_gain = _LEAST_GAIN_FLOAT32 * start.n_features if precision == "float32" else 0.0
     tol = max(tol, least_gain)
 
-    run = partial(
-        expectation_maximisation,
-        start.to_standard(standardisation),
-        steps.accumulate,
-        steps.update,
+    begin = start.to_standard(standardisation)
+    step = EMStep(
+        accumulate=steps.accumulate,
+        update=steps.update,
         max_iter=max_iter,
         tol=tol,
         previous=previous,
         rounding=steps.rounding,
-        callback=callback,
         final_update=True,
     )
 
@@ -239,7 +233,14 @@ def train_variational(
         fingerprint=fingerprint,
         seconds=checkpoint_seconds,
     ) as file:
-        result = run(checkpoint=file.record, resume=file.state)
+        result = ended(
+            run(
+                file.state or EMState(begin, begin, ()),
+                step,
+                checkpoint=file.record,
+                callback=telling(callback),
+            )
+        )
     posterior = result.model.from_standard(standardisation)
     bound = evidence_lower_bound(*last, result.model, standard_prior)
     return VariationalResult(

@@ -229,7 +229,7 @@ def test_no_checkpoint_where_the_limit_ends_the_loop():
     assert [state.model for state in states] == [1, 2]
 
 
-def test_rounding_may_be_asked_for_after_each_accumulation():
+def test_rounding_is_asked_for_where_the_objective_fell():
     asked = []
 
     def rounding():
@@ -237,7 +237,7 @@ def test_rounding_may_be_asked_for_after_each_accumulation():
         return 0.2
 
     result = run([-5.0, -4.0, -4.5, 0.0], rounding=rounding)
-    assert (result.convergence, len(asked)) == ("converged", 2)
+    assert (result.convergence, len(asked)) == ("converged", 1)
     assert run([-5.0, -4.0, -4.5, 0.0], rounding=lambda: 0.1).convergence == "decreased"
 
 
