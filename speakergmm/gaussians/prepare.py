@@ -305,7 +305,9 @@ def _whitened(
             covariances, np.full(gaussians.n_features, _LEAST_DEVIATION**2)
         )
         factors = np.linalg.cholesky(covariances)
-    white = Gaussians(gaussians.kind, gaussians.means @ inverse.T, covariances)
+    white = Gaussians(gaussians.kind, gaussians.means @ inverse.T, covariances, gaussians.owner)
+    if gaussians.owner is not None:
+        factors = factors[gaussians.owner]
     return white, Coordinates(standardisation, factor, inverse), factors
 
 
