@@ -13,6 +13,7 @@ import select
 import stat
 import time
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Literal
 
@@ -172,14 +173,39 @@ def read_bytes(path: str | os.PathLike[str], *, limit: int) -> bytes:
         return file.read()
 
 
-class _Stream(io.RawIOBase):
+class ByteSource(io.RawIOBase):
+    """Bytes to be read from beginning to end, which `take` gives.
+
+    Attributes
+    ----------
+    n_read : int
+        Bytes given so far.
+    """
+
+    n_read = 0
+
+    def readable(self) -> bool:
+        """Return true."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read into a buffer."""
+        given = self.take(len(buffer))
+        buffer[: len(given)] = given
+        return len(given)
+
+    def take(self, size: int) -> bytes:
+        """Return the next bytes, `size` at most; none at the end."""
+        raise NotImplementedError
+
+
+class _Stream(ByteSource):
     """A file or pipe that is not read beyond a limit, and not waited for without end."""
 
     def __init__(self, path: str | os.PathLike[str], descriptor: int, limit: int) -> None:
         self._path = path
         self._descriptor = descriptor
         self._limit = limit
-        self.n_read = 0
         found = os.fstat(descriptor)
         self._is_pipe = not stat.S_ISREG(found.st_mode)
         if self._is_pipe and hasattr(os, "set_blocking"):
@@ -187,9 +213,6 @@ class _Stream(io.RawIOBase):
         elif found.st_size > limit:
             self.close()
             raise self._too_long()
-
-    def readable(self) -> bool:
-        return True
 
     def fileno(self) -> int:
         return self._descriptor
@@ -199,13 +222,12 @@ class _Stream(io.RawIOBase):
             super().close()
             os.close(self._descriptor)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        given = self._read(len(buffer))
+    def take(self, size: int) -> bytes:
+        given = self._read(size)
         self.n_read += len(given)
         if self.n_read > self._limit:
             raise self._too_long()
-        buffer[: len(given)] = given
-        return len(given)
+        return given
 
     def _read(self, size: int) -> bytes:
         began = time.monotonic()
@@ -280,14 +302,16 @@ def _opened(path: str | os.PathLike[str], allowed: tuple[FileKind, ...], remedy:
     return descriptor
 
 
+_KINDS: dict[int, FileKind] = {
+    stat.S_IFREG: "file",
+    stat.S_IFDIR: "folder",
+    stat.S_IFIFO: "pipe",
+    stat.S_IFSOCK: "socket",
+}
+
+
 def _kind(mode: int) -> FileKind:
-    if stat.S_ISREG(mode):
-        return "file"
-    if stat.S_ISDIR(mode):
-        return "folder"
-    if stat.S_ISFIFO(mode):
-        return "pipe"
-    return "socket" if stat.S_ISSOCK(mode) else "device"
+    return _KINDS.get(stat.S_IFMT(mode), "device")
 
 
 def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> UnreadableFileError:
@@ -408,16 +432,12 @@ def make_folders(path: str | os.PathLike[str]) -> None:
     SpeakerGmmError
         If one can't be made: a file stands there, the name is too long, no permission.
     """
-    missing: list[Path] = []
     folder = Path(path)
-    while kind_of(folder) == "missing" and folder != folder.parent:
-        missing.append(folder)
-        folder = folder.parent
+    missing = list(takewhile(lambda each: kind_of(each) == "missing", folder.parents))
     try:
         # Not by Path.mkdir's own way through the parents, which is recursive.
-        for each in reversed(missing):
+        for each in (*reversed(missing), folder):
             each.mkdir(exist_ok=True)
-        Path(path).mkdir(exist_ok=True)
     except OSError as error:
         raise write_error(path, error) from None
 
@@ -467,12 +487,12 @@ class _NotReplaced(Exception):
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
     """Return the one-line error for a file that the system won't let us write."""
-    name = shown_path(path)
+    reason = f" ({error.strerror or error})"
     if error.errno in _FULL_DISK:
-        return SpeakerGmmError(f"{name}: can't be written, the disk is full; nothing was changed")
-    if error.errno == errno.ENOENT:
-        return SpeakerGmmError(f"{name}: can't be written, its folder doesn't exist")
-    return SpeakerGmmError(f"{name}: can't be written ({error.strerror or error})")
+        reason = ", the disk is full; nothing was changed"
+    elif error.errno == errno.ENOENT:
+        reason = ", its folder doesn't exist"
+    return SpeakerGmmError(f"{shown_path(path)}: can't be written{reason}")
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.file_kinds import recognised
-from speakergmm.files import UnreadableFileError, kind_of, open_stream, shown_path
+from speakergmm.files import ByteSource, UnreadableFileError, kind_of, open_stream, shown_path
 from speakergmm.words import clean
 
 _MOST_TOLD = 10
@@ -246,7 +246,7 @@ def reopened(content: bytes | None) -> io.BufferedReader | None:
     return io.BufferedReader(cast("io.RawIOBase", io.BytesIO(content)), _BUFFER)
 
 
-class _Text(io.RawIOBase):
+class _Text(ByteSource):
     """Bytes of a text, uncompressed, whose lines and whose compression stay within bounds."""
 
     def __init__(self, path: str | os.PathLike[str], source: io.BufferedReader) -> None:
@@ -255,19 +255,15 @@ class _Text(io.RawIOBase):
         is_packed = source.peek(2).startswith(b"\x1f\x8b")
         self._unpacked = gzip.GzipFile(fileobj=source, mode="rb") if is_packed else None
         self._in_line = 0
-        self._n_read = 0
-
-    def readable(self) -> bool:
-        return True
 
     def close(self) -> None:
         if not self.closed:
             super().close()
             self._source.close()
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        given = self._read(len(buffer))
-        self._n_read += len(given)
+    def take(self, size: int) -> bytes:
+        given = self._read(size)
+        self.n_read += len(given)
         # Gaps between line ends within what is read at once are shorter than the buffer.
         end = given.rfind(b"\n")
         self._in_line = self._in_line + len(given) if end < 0 else len(given) - end
@@ -276,8 +272,7 @@ class _Text(io.RawIOBase):
                 self._path,
                 f"has a line of more than {_LONGEST_LINE:,} bytes; put line ends into it",
             )
-        buffer[: len(given)] = given
-        return len(given)
+        return given
 
     def _read(self, size: int) -> bytes:
         if self._unpacked is None:
@@ -287,7 +282,7 @@ class _Text(io.RawIOBase):
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UnreadableFileError(self._path, f"damaged gzip file ({error})") from None
         packed = cast("Any", self._source.raw).n_read
-        if self._n_read + len(given) > _UNPACKED_AT_LEAST + _UNPACKED_AT_MOST * packed:
+        if self.n_read + len(given) > _UNPACKED_AT_LEAST + _UNPACKED_AT_MOST * packed:
             raise UnreadableFileError(
                 self._path,
                 f"becomes more than {_UNPACKED_AT_MOST} times as long when it is unpacked, which "

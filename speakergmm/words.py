@@ -27,7 +27,8 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.errors import InvalidTypeError
+from speakergmm.ranges import refused
 
 Case = Literal["upper", "lower"]
 """Letter case that words may be brought to."""
@@ -35,30 +36,17 @@ Case = Literal["upper", "lower"]
 Sentences = Iterable[Iterable[str] | str] | Mapping[str, Iterable[str] | str]
 """Sentences as texts or words, or those of utterances."""
 
-_REMOVED = dict.fromkeys(
-    [
-        0x00AD,
-        0x061C,
-        0x200E,
-        0x200F,
-        *range(0x202A, 0x202F),
-        *range(0x2060, 0x2070),
-        0xFEFF,
-    ]
-)
+_MARKS = (0x00AD, 0x061C, 0x200E, 0x200F, 0xFEFF)
+_REMOVED = dict.fromkeys([*_MARKS, *range(0x202A, 0x202F), *range(0x2060, 0x2070)])
 _SEPARATOR = "\u200b"
 _WHITE = re.compile(rf"[\s{_SEPARATOR}]+")
 # Joiners that join nothing, then separators at the ends of words.
 _LOOSE_JOINERS = re.compile(rf"(?<![^\s{_SEPARATOR}])[\u200c\u200d]+|\u200c+(?![^\s{_SEPARATOR}])")
 _LOOSE_SEPARATORS = re.compile(rf"(?<!\S){_SEPARATOR}+|{_SEPARATOR}+(?!\S)")
-# Control characters, lone surrogates, and what Unicode says is no character.
-_FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(
-        f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 1 << 16)
-    )
-    + "]"
-)
+# Control characters, lone surrogates, and what Unicode says is no character: the last of each plane
+# among them.
+_LAST = "".join(chr(last - 1) + chr(last) for last in range(0xFFFF, 0x110000, 1 << 16))
+_FORBIDDEN = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_LAST}]")
 
 
 def clean(text: str) -> str:
@@ -107,7 +95,7 @@ def fold(text: str, case: Case | None) -> str:
     elif case == "lower":
         text = text.replace("\u0130", "i").lower().replace("i\u0307", "i")
     elif case is not None:
-        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
+        raise refused("case", "'upper', 'lower' or None", case)
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 

@@ -1,6 +1,6 @@
 """By which endings of their names recordings are told from other files; the only list of them."""
 
-_READABLE = {
+READABLE_FORMATS = {
     "WAV": (".wav", ".wave", ".bwf"),
     "RF64": (".rf64",),
     "W64": (".w64",),
@@ -20,8 +20,9 @@ _READABLE = {
     "SDS": (".sds",),
     "WVE": (".wve",),
 }
+"""Formats of libsndfile that are read, and the endings by which recordings in them are told."""
 
-AUDIO_SUFFIXES = tuple(ending for endings in _READABLE.values() for ending in endings)
+AUDIO_SUFFIXES = tuple(ending for endings in READABLE_FORMATS.values() for ending in endings)
 """Endings, in lower case, of recordings that libsndfile reads. Its formats that other programs use
 for something else than recordings (MAT, HTK, XI) and those without a header are not among them."""
 

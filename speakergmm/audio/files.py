@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from speakergmm.audio.containers import container_streams
+from speakergmm.audio.endings import READABLE_FORMATS
 from speakergmm.audio.flac import flac_streams
 from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, reason, refusing
 from speakergmm.audio.mpeg import length_of_id3, mpeg_streams
@@ -27,10 +28,8 @@ _VALUES_PER_READ = 1 << 20
 # Rates of recordings of sound; beyond them a small file would claim hours, or nothing is left.
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
 # Of others that libsndfile reads nobody can know whether they are whole, or it knows it wrongly.
-_CHECKED = {"WAV", "WAVEX", "RF64", "W64", "AIFF", "SVX", "AU", "CAF", "NIST", "HTK", "FLAC"}
-_CHECKED |= {"OGG", "MP3", "AVR", "WVE", "VOC", "SDS"}
-# These claim nothing, and end where they end.
-_CHECKED |= {"IRCAM", "PAF", "PVF"}
+# IRCAM, PAF and PVF claim nothing, and end where they end.
+_CHECKED = {*READABLE_FORMATS, "WAVEX", "HTK"}
 _MOST_STREAMS = 4096
 # Digital silence has 300 in FLAC as encoders write it by default and 5,000 at the most; 3,000 in
 # Opus.

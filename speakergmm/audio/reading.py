@@ -26,7 +26,7 @@ _OVERSHOOT_SECONDS = 0.5
 # Times are bounded before they are counted in samples: an end may be infinite.
 _LATEST = 1e12
 # Floating-point files may overshoot full scale; 40 dB beyond, they hold something else.
-LARGEST_SAMPLE = 100.0
+_LARGEST_SAMPLE = 100.0
 # Power of the average, as a part of the channels' own, below which they have cancelled: 50 dB.
 # Two channels that have nothing in common leave a half.
 _LEAST_COMMON_POWER = 1e-5
@@ -125,7 +125,8 @@ def _opened(
     path: AudioSource, sample_rate: int | None, start: float, end: float | None, seconds: float
 ) -> tuple[Iterator[NDArray[np.float32]], int]:
     """Return the blocks of a stretch, of so many seconds at most, and their rate."""
-    check_rate(sample_rate)
+    if sample_rate is not None:
+        check_rate(sample_rate)
     recording = look_at(path)
     info = recording.info
     first, last = find_stretch(shown_path(info.path), info.n_samples, info.sample_rate, start, end)
@@ -206,7 +207,8 @@ def _averaged(
     average = np.full(info.n_channels, 1 / info.n_channels, np.float32)
     power, common_power = 0.0, 0.0
     for samples in blocks:
-        _check_size(samples)
+        if fault := sample_fault(samples):
+            raise AudioError(f"holds {fault}")
         mono = samples[:, 0]
         if info.n_channels > 1:
             mono = samples @ average
@@ -239,6 +241,7 @@ def _decoded_stream(
     import soundfile
 
     info = recording.info
+    failure: Exception | None = None
     with opened(recording.source, stream.views) as file:
         position = 0
         try:
@@ -256,17 +259,13 @@ def _decoded_stream(
                 if stop == last:
                     yield samples
         except (soundfile.SoundFileError, OSError) as error:
-            raise AudioError(
-                f"damaged {info.format} file, decoding fails after "
-                f"{(before + position) / info.sample_rate:.2f} s of {info.duration:.2f} s: "
-                f"{reason(error)}"
-            ) from error
-    if position < last:
+            failure = error
+    if failure is not None or position < last:
         raise AudioError(
-            f"damaged or truncated {info.format} file, ends after "
+            f"damaged {'or truncated ' if failure is None else ''}{info.format} file, ends after "
             f"{(before + position) / info.sample_rate:.2f} s where its header promises "
-            f"{info.duration:.2f} s"
-        )
+            f"{info.duration:.2f} s{'' if failure is None else f' ({reason(failure)})'}"
+        ) from failure
 
 
 def _lead(info: AudioInfo, first: int) -> int:
@@ -277,18 +276,17 @@ def _lead(info: AudioInfo, first: int) -> int:
     return 0 if is_exact else first
 
 
-def _check_size(samples: NDArray[np.float32]) -> None:
-    """Refuse samples that are no numbers, or in other units than full scale."""
-    peak = float(max(samples.max(), -samples.min()))
-    if np.isfinite(peak) and peak > LARGEST_SAMPLE:
-        raise AudioError(
-            f"holds samples of up to {peak:.3g} times full scale; floating-point audio must lie in "
-            f"-1..1 (overshoot up to {LARGEST_SAMPLE:g} is read), divide integers by theirs"
-        )
+def sample_fault(samples: NDArray[np.floating[Any]]) -> str | None:
+    """Say which samples are no numbers, or in other units than full scale; None if none is."""
+    peak = float(np.maximum(samples.max(), -samples.min())) if samples.size else 0.0
     if not np.isfinite(peak):
-        raise AudioError(
-            "holds samples that are NaN or infinite; every sample must be a finite number"
+        return "samples that are NaN or infinite; every sample must be a finite number"
+    if peak > _LARGEST_SAMPLE:
+        return (
+            f"samples of up to {peak:.3g} times full scale; floating-point audio must lie in "
+            f"-1..1 (overshoot up to {_LARGEST_SAMPLE:g} is read), divide integers by theirs"
         )
+    return None
 
 
 def find_stretch(
@@ -346,10 +344,8 @@ def find_stretch(
     return first, last
 
 
-def check_rate(sample_rate: Any, *, optional: bool = True) -> None:
-    """Refuse a sampling rate that is not a positive whole number; None stands for the file's."""
-    if sample_rate is None and optional:
-        return
+def check_rate(sample_rate: Any) -> None:
+    """Refuse a sampling rate that is not a positive whole number."""
     is_number = isinstance(sample_rate, Real) and not isinstance(sample_rate, bool)
     if not is_number or not isfinite(sample_rate) or sample_rate < 1 or sample_rate % 1:
         raise InvalidInputError(

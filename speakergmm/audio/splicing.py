@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import IO, Any
 
+from speakergmm.files import ByteSource
+
 BinaryFile = IO[bytes] | io.RawIOBase
 Piece = bytes | tuple[int, int]
 """Bytes that are put in, or a range of the file, from its first byte to the one after its last."""
@@ -58,7 +60,7 @@ def replaced(start: int, end: int, position: int, value: bytes) -> Pieces:
     return ((start, position), value, (position + len(value), end))
 
 
-class Spliced(io.RawIOBase):
+class Spliced(ByteSource):
     """Pieces of a file, one after the other, as a file of their own.
 
     Parameters
@@ -82,10 +84,6 @@ class Spliced(io.RawIOBase):
         self._starts = [0, *accumulate(lengths)]
         self._position = 0
 
-    def readable(self) -> bool:
-        """Return true."""
-        return True
-
     def seekable(self) -> bool:
         """Return true."""
         return True
@@ -100,22 +98,22 @@ class Spliced(io.RawIOBase):
         self._position = max(0, origin[whence] + offset)
         return self._position
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """Read into a buffer; short at the end of the last piece only."""
-        done = 0
-        while done < len(buffer) and self._position < self._starts[-1]:
+    def take(self, size: int) -> bytes:
+        """Return the next bytes; less than `size` at the end of the last piece only."""
+        taken: list[bytes] = []
+        while size and self._position < self._starts[-1]:
             place = bisect_right(self._starts, self._position) - 1
             within = self._position - self._starts[place]
-            wanted = min(len(buffer) - done, self._starts[place + 1] - self._position)
+            wanted = min(size, self._starts[place + 1] - self._position)
             piece = self._pieces[place]
             if isinstance(piece, bytes):
                 found = piece[within : within + wanted]
             else:
                 self._file.seek(piece[0] + within)
-                found = self._file.read(wanted)
+                found = self._file.read(wanted) or b""
             if not found:
                 break
-            buffer[done : done + len(found)] = found
-            done += len(found)
+            taken.append(found)
+            size -= len(found)
             self._position += len(found)
-        return done
+        return b"".join(taken)

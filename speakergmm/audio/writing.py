@@ -48,7 +48,7 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
         raise InvalidInputError(
             f"{shown_path(path)}: can write .wav and .flac, not {path.suffix or 'this'!r}"
         )
-    check_rate(sample_rate, optional=False)
+    check_rate(sample_rate)
     try:
         values = np.asarray(samples, dtype=np.float64)
     except (TypeError, ValueError):

@@ -89,6 +89,11 @@ class ClippingCounter:
     A waveform that is cut off stands still at full scale; one that only reaches it doesn't. Lossy
     formats decode to values beyond full scale instead, which count as standing still.
 
+    Attributes
+    ----------
+    total : int
+        Samples in runs of three or more so far.
+
     Examples
     --------
     >>> counter = ClippingCounter()
@@ -100,13 +105,10 @@ class ClippingCounter:
 
     def __init__(self) -> None:
         self._last = np.zeros(1, np.float32)
-        self._open_pairs = 0  # still pairs at the end of what has been seen
-        self._closed = 0
-
-    @property
-    def total(self) -> int:
-        """Samples in runs of three or more so far."""
-        return self._closed + self._samples(np.array([self._open_pairs]))
+        self._open = np.zeros(
+            0, np.bool_
+        )  # still pairs at the end of what has been seen, 2 at most
+        self.total = 0
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Count the samples of the next block, shape (n,)."""
@@ -117,17 +119,11 @@ class ClippingCounter:
         magnitude = np.abs(samples)
         still = (samples[1:] == samples[:-1]) & (magnitude[1:] >= _FULL_SCALE)
         still |= (magnitude[1:] >= 1) & (magnitude[:-1] >= 1)
+        # The run that was open goes on; if it was counted, its three samples are not counted again.
+        self.total -= _SHORTEST_RUN if len(self._open) == _SHORTEST_RUN - 1 else 0
+        still = np.concatenate((self._open, still))
         change = np.flatnonzero(np.diff(still, prepend=False, append=False))
-        starts, lengths = change[::2], change[1::2] - change[::2]
-        if len(starts) and starts[0] == 0:
-            lengths[0] += self._open_pairs
-        else:
-            self._closed += self._samples(np.array([self._open_pairs]))
-        self._open_pairs = 0
-        if still[-1]:
-            self._open_pairs, lengths = int(lengths[-1]), lengths[:-1]
-        self._closed += self._samples(lengths)
-
-    @staticmethod
-    def _samples(pairs: NDArray[np.int64]) -> int:
-        return int((pairs + 1)[pairs + 1 >= _SHORTEST_RUN].sum())
+        lengths = change[1::2] - change[::2] + 1
+        self.total += int(lengths[lengths >= _SHORTEST_RUN].sum())
+        tail = still[1 - _SHORTEST_RUN :]
+        self._open = tail if tail.all() else tail[-1:][tail[-1:]]

@@ -25,8 +25,9 @@ from speakergmm.corpora.transcript import (
     write_transcripts,
 )
 from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
+from speakergmm.ranges import refused
 from speakergmm.text_files import Fault, FaultList, open_text, reopened
 from speakergmm.words import Case, clean, split_words
 
@@ -99,7 +100,7 @@ def read_transcripts(
     ('close', 'it')
     """
     if case not in ("upper", "lower", None):
-        raise InvalidInputError(f"case {case!r}: must be 'upper', 'lower' or None")
+        raise refused("case", "'upper', 'lower' or None", case)
     meant = source if isinstance(source, Corpus) else corpus
     corpus = source if isinstance(source, Corpus) else None
     listing = None if corpus is None else corpus.listing

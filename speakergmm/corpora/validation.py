@@ -3,7 +3,7 @@
 import math
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -261,19 +261,15 @@ def _duplicates(audible: Sequence[tuple[Utterance, str]]) -> Iterator[Problem]:
 
 
 def _speakers(corpus: Corpus) -> Iterator[Problem]:
-    counts = Counter(u.speaker for u in corpus if u.speaker is not None)
-    if len(counts) == 1:
-        only = quoted(next(iter(counts)))
+    groups = corpus.by_speaker() if corpus.speakers else {}
+    if len(groups) == 1:
+        only = quoted(next(iter(groups)))
         message = f"all recordings are of one speaker, {only}; a background needs many"
         yield Problem("warning", "one_speaker", None, None, message)
-    recordings: Mapping[str, set[Path]] = {speaker: set() for speaker in sorted(counts)}
-    for utterance in corpus:
-        if utterance.speaker is not None:
-            recordings[utterance.speaker].add(utterance.path)
-    single = [speaker for speaker, paths in recordings.items() if len(paths) == 1]
+    single = [name for name, group in groups.items() if len({u.path for u in group}) == 1]
     if single:
         message = (
-            f"{len(single)} of {len(counts)} speakers have a single recording: {first_few(single)}"
+            f"{len(single)} of {len(groups)} speakers have a single recording: {first_few(single)}"
         )
         yield Problem("warning", "single_recording", None, None, message)
 

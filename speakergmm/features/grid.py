@@ -1,6 +1,6 @@
 """Frames to seconds and back: the only place that converts between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -117,9 +117,4 @@ class FrameGrid:
 
     def part(self, first: int, n_frames: int) -> "FrameGrid":
         """Grid of `n_frames` frames from frame `first` on."""
-        return FrameGrid(
-            frame_length=self.frame_length,
-            frame_shift=self.frame_shift,
-            start=self.start + first * self.frame_shift,
-            n_frames=n_frames,
-        )
+        return replace(self, start=self.start + first * self.frame_shift, n_frames=n_frames)

@@ -3,7 +3,7 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypedDict, TypeVar
@@ -41,11 +41,7 @@ class SkippedRecording:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
-        return {
-            "path": os.fspath(self.path),
-            "message": self.message,
-            "affected": list(self.affected),
-        }
+        return asdict(self) | {"path": os.fspath(self.path), "affected": list(self.affected)}
 
 
 OnSkip = Callable[[SkippedRecording], None]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.audio import AudioSource, AudioWarning, iter_audio, resample_blocks
-from speakergmm.audio.reading import LARGEST_SAMPLE, check_rate, find_stretch
+from speakergmm.audio.reading import check_rate, find_stretch, sample_fault
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
@@ -191,14 +191,8 @@ def _as_samples(given: Any) -> NDArray[Any]:
 
 def _checked(samples: NDArray[Any]) -> NDArray[Any]:
     """Refuse samples that are no numbers, or in other units than full scale."""
-    if not np.isfinite(samples).all():
-        raise InvalidInputError("samples must be finite, got NaN or infinity")
-    peak = max(samples.max(), -samples.min()) if samples.dtype.kind == "f" and len(samples) else 0
-    if peak > LARGEST_SAMPLE:
-        raise InvalidInputError(
-            f"samples of floating point must lie in -1..1 (overshoot up to {LARGEST_SAMPLE:g} is "
-            f"taken), got {peak:.3g}; divide 16-bit units by 32768"
-        )
+    if samples.dtype.kind == "f" and (fault := sample_fault(samples)):
+        raise InvalidInputError(f"got {fault}")
     return samples
 
 

@@ -81,12 +81,8 @@ class SpectralAnalysis:
             n_frames = len(overlapping)
             filters = np.empty((n_frames, self._filters.n_filters), np.float32)
             energy = np.empty(n_frames, np.float32)
-            for first in range(0, n_frames, _FRAMES_PER_STEP):
-                some = slice(first, min(first + _FRAMES_PER_STEP, n_frames))
-                n = some.stop - first
-                frame = frames[:n, : self._length]
-                np.copyto(frame, overlapping[some])
-                energy[some] = self._centred_energy(frame)
+            for some, frame in self._centred(overlapping, frames, energy):
+                n = len(frame)
                 self._shape(frame, scratch[:n])
                 np.fft.rfft(frames[:n], out=transform[:n])
                 self._filters(self._magnitudes(transform[:n]), filters[some])
@@ -108,11 +104,8 @@ class SpectralAnalysis:
         frames = np.empty((_FRAMES_PER_STEP, self._length), np.float32)
         for overlapping in self._frames(blocks):
             energy = np.empty(len(overlapping), np.float32)
-            for first in range(0, len(overlapping), _FRAMES_PER_STEP):
-                some = slice(first, min(first + _FRAMES_PER_STEP, len(overlapping)))
-                frame = frames[: some.stop - first]
-                np.copyto(frame, overlapping[some])
-                energy[some] = self._centred_energy(frame)
+            for _ in self._centred(overlapping, frames, energy):
+                pass
             yield energy
 
     def _frames(self, blocks: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
@@ -124,11 +117,21 @@ class SpectralAnalysis:
             scale=self.config.sample_scale,
         )
 
-    def _centred_energy(self, frames: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Remove the mean in place, if asked for, and return the sums of squares."""
-        if self.config.remove_dc:
-            frames -= frames.mean(axis=1, keepdims=True)
-        return np.asarray(np.vecdot(frames, frames))
+    def _centred(
+        self,
+        overlapping: NDArray[np.float32],
+        buffer: NDArray[np.float32],
+        energy: NDArray[np.float32],
+    ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Yield frames a few dozen at a time in a buffer, without mean; write their energies."""
+        for first in range(0, len(overlapping), _FRAMES_PER_STEP):
+            some = slice(first, min(first + _FRAMES_PER_STEP, len(overlapping)))
+            frame = buffer[: some.stop - first, : self._length]
+            np.copyto(frame, overlapping[some])
+            if self.config.remove_dc:
+                frame -= frame.mean(axis=1, keepdims=True)
+            energy[some] = np.vecdot(frame, frame)
+            yield some, frame
 
     def _shape(self, frames: NDArray[np.float32], scratch: NDArray[np.float32]) -> None:
         """Apply pre-emphasis and window in place."""

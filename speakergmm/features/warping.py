@@ -79,19 +79,13 @@ def _count_larger(
     moving = slice(before, n_frames - length + before + 1) if length < n_frames else slice(0, 0)
     for edge in (slice(0, moving.start), slice(moving.stop, n_frames)):
         for t in range(*edge.indices(n_frames)):
-            larger[t] = _count_in_window(ranked[first[t] : last[t]], values[t], t - int(first[t]))
+            earlier = ranked[first[t] : t] > values[t]
+            later = ranked[t + 1 : last[t]] >= values[t]
+            larger[t] = earlier.sum(axis=0) + later.sum(axis=0)
     for start in range(moving.start, moving.stop, _FRAMES_PER_STEP):
         stop = min(start + _FRAMES_PER_STEP, moving.stop)
         larger[start:stop] = _count_moving(ranked, values, start, stop, before, length)
     return larger
-
-
-def _count_in_window(
-    ranked: NDArray[np.float32], value: NDArray[np.float32], position: int
-) -> NDArray[np.int64]:
-    """Count for the frame at a position of one window."""
-    earlier = (ranked[:position] > value).sum(axis=0)
-    return np.asarray(earlier + (ranked[position + 1 :] >= value).sum(axis=0))
 
 
 def _count_moving(

@@ -74,7 +74,7 @@ def test_case_is_changed_and_normalised_again(typed: str, case: str, same: str) 
 def test_there_are_two_letter_cases() -> None:
     for bring in (fold, split_words, words_of):
         with pytest.raises(
-            InvalidInputError, match="case 'Upper': must be 'upper', 'lower' or None"
+            InvalidInputError, match="case must be 'upper', 'lower' or None, found 'Upper'"
         ):
             bring("yes", "Upper")  # type: ignore[operator]
 
