@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from speakergmm.errors import InvalidInputError
@@ -20,6 +21,7 @@ LARGEST_DOCUMENT = 1 << 28
 """Bytes that a document may have, unless the caller says otherwise."""
 
 _DEEPEST = 64
+_TOO_DEEP = f"has brackets within brackets more than {_DEEPEST} deep"
 _MOST_DOTS = 1000
 # A value takes some hundred bytes of memory, and one byte of text where it is an empty list.
 _MOST_VALUES = 10_000_000
@@ -56,17 +58,7 @@ def parse_json(text: str | bytes) -> Any:
     text = _decoded(text)
     if sum(map(text.count, ",[{")) > _MOST_VALUES:
         raise DocumentError(f"holds more than {_MOST_VALUES:,} values")
-
-    def parse(text: str) -> Any:
-        return json.loads(
-            text,
-            parse_int=_integer,
-            parse_float=_finite,
-            parse_constant=_finite,
-            object_pairs_hook=_object,
-        )
-
-    found = _parsed(parse, text, "JSON")
+    found = _parsed(_DECODER.decode, text, "JSON")
     if _HALF_CHARACTER.search(text):
         try:
             json.dumps(found, ensure_ascii=False).encode()
@@ -77,14 +69,11 @@ def parse_json(text: str | bytes) -> Any:
 
 def parse_toml(text: str | bytes) -> dict[str, Any]:
     """Return the table that a TOML text holds; see `parse_json`."""
-
-    def parse(text: str) -> Any:
-        # A key of many parts takes the square of their number.
-        if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
-            raise DocumentError(f"has a line of more than {_MOST_DOTS} dots")
-        return tomllib.loads(text, parse_float=_finite)
-
-    found: dict[str, Any] = _parsed(parse, _decoded(text), "TOML")
+    text = _decoded(text)
+    # A key of many parts takes the square of their number.
+    if any(line.count(".") > _MOST_DOTS for line in text.split("\n")):
+        raise DocumentError(f"has a line of more than {_MOST_DOTS} dots")
+    found: dict[str, Any] = _parsed(partial(tomllib.loads, parse_float=_finite), text, "TOML")
     return found
 
 
@@ -119,7 +108,7 @@ def _parsed(parse: Callable[[str], Any], text: str, language: str) -> Any:
     except DocumentError:
         raise
     except RecursionError:
-        raise _too_deep() from None
+        raise DocumentError(_TOO_DEEP) from None
     except ValueError as error:
         reason = " ".join(str(error).split())[:200]
         if "integer string conversion" in reason:
@@ -142,11 +131,7 @@ def _check_depth(found: Any) -> None:
         if not below:
             return
         level = below
-    raise _too_deep()
-
-
-def _too_deep() -> DocumentError:
-    return DocumentError(f"has brackets within brackets more than {_DEEPEST} deep")
+    raise DocumentError(_TOO_DEEP)
 
 
 def _integer(digits: str) -> int:
@@ -175,3 +160,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise DocumentError(f"the key {twice[:60]!r} stands twice")
     return found
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=_integer, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_object
+)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 
 def refused(name: str, allowed: str, value: object) -> InvalidInputError:
@@ -23,6 +23,12 @@ def refused(name: str, allowed: str, value: object) -> InvalidInputError:
         shown = f"a {type(value).__name__} that is too long to show"
     shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
     return InvalidInputError(f"{name} must be {allowed}, found {shown}")
+
+
+def wrong_type(given: object, wanted: str, remedy: str = "") -> InvalidTypeError:
+    """Return the error that says what was given and what call would be right."""
+    kind = given.__name__ if isinstance(given, type) else type(given).__name__
+    return InvalidTypeError(f"got {kind} where {wanted} is wanted{remedy}")
 
 
 def whole_number(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:

@@ -27,8 +27,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal
 
-from speakergmm.errors import InvalidTypeError
-from speakergmm.ranges import refused
+from speakergmm.ranges import refused, wrong_type
 
 Case = Literal["upper", "lower"]
 """Letter case that words may be brought to."""
@@ -131,7 +130,7 @@ def words_of(sentence: Iterable[str] | str, case: Case | None = None) -> tuple[s
     words = tuple(sentence) if isinstance(sentence, Iterable) else (sentence,)
     for word in words:
         if not isinstance(word, str):
-            raise InvalidTypeError(f"got {type(word).__name__} where a word is wanted")
+            raise wrong_type(word, "a word")
     return tuple(fold(word, case) for word in words)
 
 
@@ -144,14 +143,10 @@ def each_sentence(sentences: Sentences) -> Iterator[tuple[str, ...]]:
         If a single text is given, or something that holds no sentences.
     """
     if isinstance(sentences, str | os.PathLike):
-        raise InvalidTypeError(
-            f"got the text {str(sentences)!r} where a list of sentences is wanted; of a file, give "
-            "its lines: open(path, encoding='utf-8')"
-        )
+        remedy = "; of a file, give its lines: open(path, encoding='utf-8')"
+        raise wrong_type(sentences, "a list of sentences", remedy)
     if not isinstance(sentences, Iterable):
-        raise InvalidTypeError(
-            f"got {type(sentences).__name__} where a list of sentences is wanted"
-        )
+        raise wrong_type(sentences, "a list of sentences")
     for sentence in sentences.values() if isinstance(sentences, Mapping) else sentences:
         yield words_of(sentence)
 

@@ -11,6 +11,7 @@ from typing import IO, Literal
 
 from speakergmm.audio import headers
 from speakergmm.audio.headers import Claim
+from speakergmm.audio.messages import truncated
 from speakergmm.audio.mpeg import mpeg_streams
 from speakergmm.audio.splicing import Pieces, Spliced, Stream
 from speakergmm.errors import AudioError
@@ -135,10 +136,7 @@ def _checked(
             raise AudioError("holds no samples (length 0)")
         return claim.corrected(size, length)
     if claim.length > present:
-        raise AudioError(
-            f"truncated {kind} file, holds {max(0, present)} bytes of audio where its header "
-            f"promises {claim.length}"
-        )
+        raise truncated(kind, f"{max(0, present)} bytes", str(claim.length))
     _check_rest(file, grammar, claim, size, f"damaged {kind} file")
     return None
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from speakergmm.audio.headers import is_left_open
+from speakergmm.audio.messages import truncated
 from speakergmm.audio.splicing import BinaryFile, Stream, replaced, windows
 from speakergmm.errors import AudioError
 
@@ -68,15 +69,11 @@ def _stream(file: BinaryFile, start: int, end: int) -> Stream:
     found = _samples_of_frames(file, start, end, promised, largest_block)
     if found is None and promised == 0:
         raise AudioError(
-            "truncated FLAC file, its last frame is not whole, and its header leaves its length "
-            "open"
+            "truncated FLAC file, its last frame is not whole, and its header says no length"
         )
     if found is not None and found < promised:
         rate = fields >> 44
-        raise AudioError(
-            f"truncated FLAC file, holds {found / rate:.2f} s of audio where its header promises "
-            f"{promised / rate:.2f} s"
-        )
+        raise truncated("FLAC", f"{found / rate:.2f} s", f"{promised / rate:.2f} s")
     if found is None or found == promised:
         return Stream((((start, end),),), check=_check_end if found is None else None)
     total = (fields & ~_TOTAL_BITS | found).to_bytes(8, "big")

@@ -31,6 +31,13 @@ def refusing(path: Path | str) -> Iterator[None]:
         raise AudioError(f"{shown_path(path)}: {error}") from error
 
 
+def truncated(kind: str, found: str, promised: str) -> AudioError:
+    """Return the error for a recording that holds less than its header promises."""
+    return AudioError(
+        f"truncated {kind} file, holds {found} of audio where its header promises {promised}"
+    )
+
+
 def reason(error: BaseException) -> str:
     """Say what went wrong without the path, in one line."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from speakergmm.audio.messages import OF_SEVERAL_KINDS
+from speakergmm.audio.messages import OF_SEVERAL_KINDS, truncated
 from speakergmm.audio.splicing import BinaryFile, Pieces, Stream, read_at, replaced, windows
 from speakergmm.errors import AudioError
 
@@ -149,11 +149,8 @@ def _check_promise(stream: _Frames, is_last: bool, size: int) -> None:
     is_short = stream.promised_bytes is not None and stream.promised_bytes > size - stream.start
     if stream.promised == stream.n_frames + 1 and not (is_last and is_short):
         return
-    seconds = [n * stream.kind[0] / stream.kind[1] for n in (stream.n_frames, stream.promised)]
-    raise AudioError(
-        f"truncated MP3 file, holds {seconds[0]:.2f} s of audio where its header promises "
-        f"{seconds[1]:.2f} s"
-    )
+    seconds = (n * stream.kind[0] / stream.kind[1] for n in (stream.n_frames, stream.promised))
+    raise truncated("MP3", *(f"{each:.2f} s" for each in seconds))
 
 
 def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:

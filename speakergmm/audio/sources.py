@@ -10,6 +10,7 @@ from typing import IO, Any
 from speakergmm.audio.messages import reason
 from speakergmm.errors import AudioError, InvalidTypeError
 from speakergmm.files import UnreadableFileError, open_regular, shown_path
+from speakergmm.ranges import wrong_type
 
 AudioSource = str | os.PathLike[str] | IO[bytes]
 """A path, or a binary file that can be sought in, such as `io.BytesIO`."""
@@ -28,10 +29,7 @@ def as_path(source: AudioSource) -> Path:
     if callable(getattr(source, "read", None)):
         name = getattr(source, "name", None)
         return Path(name if isinstance(name, str) and name else "the file object")
-    raise InvalidTypeError(
-        "a recording is read from a path or a binary file, got "
-        f"{type(source).__name__}{_remedy(source)}"
-    )
+    raise wrong_type(source, "a path or a binary file", _remedy(source))
 
 
 @contextlib.contextmanager

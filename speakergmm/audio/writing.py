@@ -11,6 +11,7 @@ from speakergmm.audio.messages import reason
 from speakergmm.audio.reading import check_rate
 from speakergmm.errors import AudioError, InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.files import atomic_writer, shown_path
+from speakergmm.ranges import wrong_type
 
 
 def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: int) -> None:
@@ -38,10 +39,7 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
     import soundfile
 
     if not isinstance(path, str | os.PathLike):
-        raise InvalidTypeError(
-            f"the first argument must be a path, got {type(path).__name__}; the call is "
-            "write_audio(path, samples, sample_rate)"
-        )
+        raise wrong_type(path, "a path, write_audio(path, samples, sample_rate),")
     path = Path(path)
     file_format = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
     if file_format is None:

@@ -16,7 +16,8 @@ from speakergmm.corpora.names import (
     unlistable_character,
 )
 from speakergmm.corpora.passed_over import PassedOver
-from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.ranges import wrong_type
 from speakergmm.text_files import Fault, and_more
 from speakergmm.words import clean
 
@@ -64,10 +65,7 @@ class Utterance:
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
         if not isinstance(self.id, str):
-            raise InvalidTypeError(
-                f"an utterance's id is a str, got {type(self.id).__name__}; the call is "
-                "Utterance(id, path, speaker)"
-            )
+            raise wrong_type(self.id, "the id of an utterance, Utterance(id, path, speaker),")
         object.__setattr__(self, "id", clean(self.id))
         if not self.id:
             raise InvalidInputError(f"the utterance of {shown(self.path)} has an empty id")
@@ -197,10 +195,7 @@ class Corpus:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         strange = next((u for u in self.utterances if not isinstance(u, Utterance)), None)
         if strange is not None:
-            raise InvalidTypeError(
-                f"got {type(strange).__name__} where an utterance is wanted: "
-                "Utterance(id, path, speaker), or of a whole corpus read_corpus(path)"
-            )
+            raise wrong_type(strange, "an utterance, Utterance(id, path, speaker),")
         conflicts = find_conflicts(self.utterances)
         if conflicts:
             found = conflicts[0]

@@ -14,7 +14,7 @@ import numpy as np
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.reading import read_corpus
-from speakergmm.errors import InvalidTypeError
+from speakergmm.ranges import wrong_type
 
 
 class CorpusWarning(UserWarning):
@@ -60,7 +60,7 @@ def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
     elif isinstance(given, Utterance):
         given = [given]
     elif not isinstance(given, Iterable) or isinstance(given, bytes | np.ndarray):
-        raise refused(given, "recordings, read_corpus(path) or a list of utterances or paths")
+        raise wrong_type(given, "recordings, read_corpus(path) or a list of utterances or paths")
     listed = list(given)
     stems = Counter(Path(item).stem for item in listed if is_path(item))
     utterances = []
@@ -72,7 +72,7 @@ def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
         elif isinstance(item, Utterance):
             utterances.append(item)
         else:
-            raise refused(item, "an utterance, Utterance(id, path, speaker), or a path")
+            raise wrong_type(item, "an utterance, Utterance(id, path, speaker), or a path")
     return tuple(utterances)
 
 
@@ -87,9 +87,3 @@ def _read(path: AnyPath) -> Corpus:
 def is_path(given: Any) -> TypeGuard[AnyPath]:
     """Tell a path from everything else."""
     return isinstance(given, str | os.PathLike)
-
-
-def refused(given: object, wanted: str) -> InvalidTypeError:
-    """Return the error that says what was given and what call would be right."""
-    kind = given.__name__ if isinstance(given, type) else type(given).__name__
-    return InvalidTypeError(f"got {kind} where {wanted} is wanted")

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Utterance, relative_name
-from speakergmm.corpora.given import Recordings, as_corpus, is_path, refused
+from speakergmm.corpora.given import Recordings, as_corpus, is_path
 from speakergmm.corpora.lists import default_id
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.protocol import Protocol
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, make_folders
+from speakergmm.ranges import wrong_type
 
 
 def write_corpus(
@@ -55,7 +56,7 @@ def write_corpus(
     True
     """
     if not is_path(path):
-        raise refused(path, "a path, write_corpus(path, corpus),")
+        raise wrong_type(path, "a path, write_corpus(path, corpus),")
     target = Path(path)
     corpus = as_corpus(corpus)
     if not corpus.utterances:
@@ -93,7 +94,7 @@ def write_protocol(
     """
     if not is_path(directory) or not isinstance(protocol, Protocol):
         wrong = directory if not is_path(directory) else protocol
-        raise refused(wrong, "a path and a protocol, write_protocol(directory, protocol),")
+        raise wrong_type(wrong, "a path and a protocol, write_protocol(directory, protocol),")
     folder = Path(directory)
     try:
         make_folders(folder)

@@ -7,7 +7,8 @@ from pathlib import PurePath
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance, relative_name
 from speakergmm.corpora.names import Spellings, quoted, shown
-from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.ranges import wrong_type
 from speakergmm.text_files import Fault, FaultList
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -55,7 +56,7 @@ class NamePattern:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise InvalidTypeError(f"a pattern is a str, got {type(text).__name__}")
+            raise wrong_type(text, "a pattern, a str,")
         self.text = text
         self._simple = "{speaker}" in text
         try:
@@ -114,8 +115,7 @@ class NamePattern:
         part = self.groups(relative_name(utterance.path, corpus.root)).get(name)
         if not part:
             raise CorpusError(
-                f"{shown(utterance.path)}: the pattern {quoted(self.text)} finds no {name} in this "
-                "name"
+                f"{shown(utterance.path)}: the pattern {quoted(self.text)} finds no {name} in it"
             )
         return part
 
@@ -169,10 +169,7 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     ('ana',)
     """
     if not isinstance(corpus, Corpus):
-        raise InvalidTypeError(
-            f"got {type(corpus).__name__} where a Corpus is wanted; a folder or list is read by "
-            "read_corpus(path, speaker_pattern=...)"
-        )
+        raise wrong_type(corpus, "a Corpus, read_corpus(path, speaker_pattern=...),")
     found = pattern if isinstance(pattern, NamePattern) else NamePattern(pattern)
     faults = FaultList(corpus.source, list(corpus.faults), CorpusError, strict)
     spellings = Spellings()

@@ -13,6 +13,7 @@ from typing import Any
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
+from speakergmm.ranges import wrong_type
 from speakergmm.text_files import Fault, FaultyFileError
 from speakergmm.words import clean, split_words
 
@@ -89,10 +90,8 @@ class Transcripts(Mapping[str, Transcript]):
 
     def __post_init__(self) -> None:
         if not isinstance(self.transcripts, Mapping):
-            raise InvalidTypeError(
-                f"got {type(self.transcripts).__name__} where words by utterance are wanted: "
-                "read_transcripts(path) or Transcripts({id: words})"
-            )
+            remedy = ": read_transcripts(path) or Transcripts({id: words})"
+            raise wrong_type(self.transcripts, "a mapping of utterances to words", remedy)
         kept: dict[str, Transcript] = {}
         for name, given in self.transcripts.items():
             if (known := clean(name)) in kept:

@@ -14,7 +14,7 @@ from speakergmm.features.fields import checked
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.presets import PRESETS
 from speakergmm.files import UnreadableFileError, read_bytes, shown_path
-from speakergmm.ranges import number, whole_number
+from speakergmm.ranges import number, whole_number, wrong_type
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
 _NUMBERS_VERSION = 1
@@ -181,11 +181,17 @@ class FeatureConfig:
     normalisation_window: Annotated[float, (0.01, 600.0)] = 3.0
 
     def __new__(cls, *given: object, **named: object) -> Self:
-        """Name the right call where a preset or a file is given."""
+        """Name the right call where a preset or a file is given, and the fields that there are."""
         if given:
             raise InvalidTypeError(
                 f"got {given[0]!r}; FeatureConfig.load(name) takes a preset "
                 f"({', '.join(PRESETS)}) or a file, FeatureConfig(name=value, ...) single values"
+            )
+        known = [field.name for field in fields(cls)]
+        if unknown := [name for name in named if name not in known]:
+            raise InvalidInputError(
+                f"{unknown[0]!r} is not a field of a feature configuration; "
+                f"the fields are {', '.join(known)}"
             )
         return object.__new__(cls)
 
@@ -236,11 +242,9 @@ class FeatureConfig:
             If it is neither a name nor a path.
         """
         if not isinstance(name_or_path, str | os.PathLike):
+            wanted = f"a FeatureConfig, a preset ({', '.join(PRESETS)}) or a file"
             remedy = "; give its .features" if hasattr(name_or_path, "features") else ""
-            raise InvalidTypeError(
-                f"a feature configuration is a FeatureConfig, a preset ({', '.join(PRESETS)}) or a "
-                f"TOML or JSON file, got {type(name_or_path).__name__}{remedy}"
-            )
+            raise wrong_type(name_or_path, wanted, remedy)
         if isinstance(name_or_path, str) and name_or_path in PRESETS:
             return cls.preset(name_or_path)
         path = Path(name_or_path)
@@ -276,7 +280,6 @@ class FeatureConfig:
         InvalidInputError
             If a key is not a field, or a value is not allowed.
         """
-        cls._check_names(values)
         return cls(**values)
 
     def replace(self, **changes: Any) -> Self:
@@ -287,7 +290,6 @@ class FeatureConfig:
         InvalidInputError
             If a name is not a field, or a value is not allowed.
         """
-        self._check_names(changes)
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
@@ -344,16 +346,6 @@ class FeatureConfig:
     def top_frequency(self) -> float:
         """Upper end of the filters, in Hz."""
         return self.sample_rate / 2 if self.high_frequency is None else self.high_frequency
-
-    @classmethod
-    def _check_names(cls, values: Mapping[str, Any]) -> None:
-        known = [field.name for field in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise InvalidInputError(
-                    f"{name!r} is not a field of a feature configuration; "
-                    f"the fields are {', '.join(known)}"
-                )
 
     def _check_together(self) -> None:
         """Check what a field may be only in view of others."""

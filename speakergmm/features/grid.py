@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import number, whole_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,9 @@ class FrameGrid:
     n_frames: int
 
     def __post_init__(self) -> None:
-        if not (self.frame_length > 0 and self.frame_shift > 0 and self.n_frames >= 0):
-            raise InvalidInputError(
-                "a frame grid needs positive frame_length and frame_shift and n_frames >= 0, got "
-                f"{self.frame_length!r}, {self.frame_shift!r} and {self.n_frames!r}"
-            )
+        number("frame_length", self.frame_length, above=0)
+        number("frame_shift", self.frame_shift, above=0)
+        whole_number("n_frames", self.n_frames, least=0)
 
     @property
     def starts(self) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from speakergmm.audio import AudioSource, AudioWarning, iter_audio, resample_blocks
 from speakergmm.audio.reading import check_rate, find_stretch, sample_fault
 from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.ranges import wrong_type
 
 Audio = AudioSource | NDArray[Any] | Iterable[NDArray[Any]]
 """A path, a binary file, an array of samples, or blocks of samples that come one by one."""
@@ -156,10 +157,8 @@ def _as_blocks(audio: Any) -> Iterable[NDArray[Any]] | None:
         remedy = "; give io.BytesIO(...) of a file's bytes, or np.frombuffer(...) of samples"
     elif hasattr(audio, "path"):
         remedy = "; give its .path, and its .start and .end as start= and end="
-    raise InvalidTypeError(
-        "audio must be a path, a binary file, a one-dimensional array of samples or an iterator "
-        f"over such arrays, got {type(audio).__name__}{remedy}"
-    )
+    wanted = "a path, a binary file, an array of samples or an iterator over such arrays"
+    raise wrong_type(audio, wanted, remedy)
 
 
 def _given_rate(sample_rate: int | None, rate: int) -> int:

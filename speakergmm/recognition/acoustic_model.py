@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm import records
 from speakergmm.corpora import Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path, refused
+from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InvalidInputError,
@@ -22,6 +22,7 @@ from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.ranges import wrong_type
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
@@ -299,4 +300,6 @@ def as_model(given: AcousticModel | AnyPath) -> AcousticModel:
         return AcousticModel.load(given)
     if isinstance(given, AcousticModel):
         return given
-    raise refused(given, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)")
+    raise wrong_type(
+        given, "an acoustic model, AcousticModel.load(path) or AcousticModel.train(...)"
+    )

@@ -5,11 +5,11 @@ import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
-from speakergmm.corpora.given import refused
 from speakergmm.corpora.names import escaped_name, quoted, unescaped_name
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.ranges import wrong_type
 from speakergmm.text_files import read_text_lines
 from speakergmm.words import word_fault
 
@@ -104,7 +104,9 @@ def write_ctm(
         If the file can't be written.
     """
     if not isinstance(alignments, Mapping):
-        raise refused(alignments, "labels by utterance, {aligned.utterance.id: aligned.words()},")
+        raise wrong_type(
+            alignments, "labels by utterance, {aligned.utterance.id: aligned.words()},"
+        )
     with atomic_text_writer(path) as file:
         for utterance, labels in alignments.items():
             for line in ctm_lines(utterance, labels, leave_out=leave_out):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.given import refused
+from speakergmm.ranges import wrong_type
 from speakergmm.recognition.aligning import AlignedUtterance
 
 # Deviations from the corpus from which on something is said. Tails are heavy: on the training part
@@ -189,7 +189,7 @@ def _evidence(item: UtteranceEvidence | AlignedUtterance) -> UtteranceEvidence:
         return gather_evidence(item)
     if isinstance(item, UtteranceEvidence):
         return item
-    raise refused(item, "an aligned utterance, as align_recordings(...) gives,")
+    raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
 
 
 def diagnose(
@@ -224,7 +224,7 @@ def diagnose(
     utterance says less than a stretch of them.
     """
     if not isinstance(evidence, Iterable) or isinstance(evidence, str):
-        raise refused(evidence, "what align_recordings(...) gives")
+        raise wrong_type(evidence, "what align_recordings(...) gives")
     gathered = [_evidence(item) for item in evidence]
     columns = _indicators(gathered)
     found = []

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from speakergmm.corpora import read_transcripts
-from speakergmm.corpora.given import AnyPath, is_path, refused
+from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.ranges import wrong_type
 from speakergmm.words import Case, split_words
 
 
@@ -36,7 +37,7 @@ def as_lexicon(
         return Lexicon.read(given, stress="keep" if keeps else "fold", case=case)
     if isinstance(given, Mapping):
         return Lexicon.from_dict(given)
-    raise refused(given, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")
+    raise wrong_type(given, "a lexicon, Lexicon.read(path) or Lexicon.from_dict({...})")
 
 
 def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLanguageModel | None:
@@ -45,7 +46,7 @@ def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLa
         return given
     if is_path(given):
         return BackoffLanguageModel.read_arpa(given)
-    raise refused(
+    raise wrong_type(
         given, "an n-gram model, BackoffLanguageModel.read_arpa(path) or train_ngram(sentences)"
     )
 
@@ -57,7 +58,7 @@ def as_transcripts(
     if is_path(given):
         return read_transcripts(given)
     if not isinstance(given, Mapping):
-        raise refused(given, "transcripts by utterance, read_transcripts(path) or {id: words}")
+        raise wrong_type(given, "transcripts by utterance, read_transcripts(path) or {id: words}")
     if not any(isinstance(words, str) for words in given.values()):
         return given
     return {

@@ -5,10 +5,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from speakergmm.corpora.given import refused
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import UnreadableFileError, atomic_writer, read_bytes
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.ranges import wrong_type
 from speakergmm.words import clean
 
 # Times are written to a tenth of a microsecond: a sample at 96 kHz is 10.4 of them long.
@@ -57,7 +57,7 @@ def textgrid_text(tiers: Mapping[str, Sequence[TimedLabel]], *, duration: float)
     from praatio.utilities import textgrid_io
 
     if not isinstance(tiers, Mapping):
-        raise refused(tiers, 'tiers by name, {"words": aligned.words()},')
+        raise wrong_type(tiers, 'tiers by name, {"words": aligned.words()},')
     end = round(float(duration), _DECIMALS)
     if not end > 0:
         raise InvalidInputError(f"a TextGrid needs a duration above 0 s, got {duration!r}")

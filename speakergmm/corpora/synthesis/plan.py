@@ -17,21 +17,17 @@ from speakergmm.ranges import whole_number
 
 Purpose = Literal["background", "enrolment", "trial"]
 
-_PURPOSES: Final[dict[str, tuple[Purpose, ...]]] = {
+_GROUPS: Final[dict[str, tuple[Purpose, ...]]] = {
     "background": ("background",),
     "dev": ("enrolment", "trial"),
     "eval": ("enrolment", "trial"),
 }
 _SEXES: Final[tuple[Literal["f", "m"], ...]] = ("f", "m")
-_POOLS: Final[dict[Purpose, tuple[str, ...]]] = {
-    "background": tuple(LEXICON),
-    "enrolment": ENROLMENT_WORDS,
-    "trial": TRIAL_WORDS,
-}
-_SESSIONS: Final[dict[Purpose, tuple[int, ...]]] = {
-    "background": (1, 2),
-    "enrolment": (1,),
-    "trial": (2, 3),
+# The sessions in which a speaker is recorded, and the words that are drawn from.
+_PURPOSES: Final[dict[Purpose, tuple[tuple[int, ...], tuple[str, ...]]]] = {
+    "background": ((1, 2), tuple(LEXICON)),
+    "enrolment": ((1,), ENROLMENT_WORDS),
+    "trial": ((2, 3), TRIAL_WORDS),
 }
 
 
@@ -50,7 +46,7 @@ class Sizes:
     n_trial_words: int
 
     def __post_init__(self) -> None:
-        pools = {f"n_{purpose}_words": len(pool) for purpose, pool in _POOLS.items()}
+        pools = {f"n_{purpose}_words": len(pool) for purpose, (_, pool) in _PURPOSES.items()}
         for name, value in asdict(self).items():
             least = 2 if name in ("n_dev", "n_eval") else 1
             whole_number(name, value, least=least, most=pools.get(name, 999))
@@ -98,17 +94,17 @@ class Job:
 def plan_jobs(seed: int, sizes: Sizes, folder: Path) -> list[Job]:
     """Plan every recording of a corpus, speaker by speaker."""
     jobs = []
-    for group, name in enumerate(_PURPOSES):
+    for group, (name, purposes) in enumerate(_GROUPS.items()):
         for index in range(getattr(sizes, f"n_{name}")):
             speaker = f"{name[0]}{index + 1:03d}"
-            plans = tuple(_plans(speaker, _PURPOSES[name], sizes))
+            plans = tuple(_plans(speaker, purposes, sizes))
             jobs.append(Job(seed, group, index, _SEXES[index % 2], plans, folder))
     return jobs
 
 
 def _plans(speaker: str, purposes: Sequence[Purpose], sizes: Sizes) -> Iterable[Plan]:
     for purpose in purposes:
-        sessions, n_words = _SESSIONS[purpose], getattr(sizes, f"n_{purpose}_words")
+        (sessions, _), n_words = _PURPOSES[purpose], getattr(sizes, f"n_{purpose}_words")
         for number in range(getattr(sizes, f"n_{purpose}_utterances")):
             session = sessions[number % len(sessions)]
             name = f"{speaker}-{session}-{number + 1:03d}"
@@ -133,7 +129,7 @@ def record_speaker(job: Job) -> list[Recorded]:
         path = job.folder / plan.path
         path.parent.mkdir(parents=True, exist_ok=True)
         rng = _stream(job, 2, plan.session, plan.number)
-        pool = _POOLS[plan.purpose]
+        _, pool = _PURPOSES[plan.purpose]
         words = [pool[i] for i in rng.choice(len(pool), size=plan.n_words, replace=False)]
         session = sessions[plan.session]
         spoken = speak(words, voice, rng, session=session)

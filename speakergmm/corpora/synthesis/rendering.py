@@ -17,8 +17,6 @@ from speakergmm.corpora.synthesis.tract import (
     overlap_add,
     quadratic,
     response,
-    transform,
-    transform_back,
 )
 from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice, random_factors
 from speakergmm.errors import InvalidInputError
@@ -83,9 +81,10 @@ def _filter(frames: Floats, response_at: Callable[[NDArray[np.intp]], Complexes]
     output = np.zeros((len(frames), ECHO))
     for first in range(0, len(active), _BLOCK):
         rows = active[first : first + _BLOCK]
-        spectra = transform(frames[rows])
+        # With room for what the filter adds.
+        spectra = np.fft.rfft(frames[rows], n=ECHO)
         spectra *= response_at(rows)
-        output[rows] = transform_back(spectra)
+        output[rows] = np.fft.irfft(spectra, n=ECHO)
     return output
 
 

@@ -90,16 +90,6 @@ def cut(source: Floats) -> Floats:
     return tapered
 
 
-def transform(frames: Floats) -> Complexes:
-    """Spectra of frames, with room for what the tract adds: (T, window) to (T, bins)."""
-    return np.fft.rfft(frames, n=ECHO, axis=-1)
-
-
-def transform_back(spectra: Complexes) -> Floats:
-    """Responses that begin where the frames begin: (T, bins) to (T, length)."""
-    return np.fft.irfft(spectra, n=ECHO, axis=-1)
-
-
 def overlap_add(responses: Floats, n_samples: int) -> Floats:
     """Add responses up, each at the place of its frame: (T, length) to (N,)."""
     count, parts = len(responses), ECHO // HOP

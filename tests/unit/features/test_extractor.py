@@ -350,11 +350,14 @@ def test_no_blocks_are_too_short():
 @pytest.mark.parametrize(
     ("audio", "message"),
     [
-        (None, "must be a path, a binary file, .* got NoneType"),
+        (None, "got NoneType where a path, a binary file, .* is wanted"),
         (5, "got int"),
-        (b"RIFF", r"got bytes; give io.BytesIO\(...\)"),
+        (b"RIFF", r"got bytes where .*; give io.BytesIO\(...\)"),
         ({"a": 1}, "got dict"),
-        (Utterance("u", Path("a.wav"), "s"), "got Utterance; give its .path, and its .start"),
+        (
+            Utterance("u", Path("a.wav"), "s"),
+            "got Utterance where .*; give its .path, and its .start",
+        ),
         ((np.zeros(800), 8000), r"extract\(samples, sample_rate=rate\)"),
         ((8000, np.zeros(800)), r"extract\(samples, sample_rate=rate\)"),
         (["a.wav", "b.wav"], "one at a time"),
@@ -415,6 +418,8 @@ class _WithFeatures:
 
 @pytest.mark.parametrize("given", [None, 5, ["kaldi"], _WithFeatures()])
 def test_what_is_no_configuration_is_answered_by_the_right_call(given):
-    with pytest.raises(InvalidTypeError, match=r"is a FeatureConfig, a preset .*, got") as caught:
+    with pytest.raises(
+        InvalidTypeError, match=r"where a FeatureConfig, a preset .* is wanted"
+    ) as caught:
         FeatureExtractor(given)
     assert ("give its .features" in str(caught.value)) == isinstance(given, _WithFeatures)

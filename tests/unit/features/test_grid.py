@@ -46,7 +46,7 @@ def test_centred_grids_begin_before_the_recording():
 
 
 def test_impossible_grids_are_refused():
-    with pytest.raises(InvalidInputError, match="positive frame_length and frame_shift"):
+    with pytest.raises(InvalidInputError, match="frame_shift must be finite and > 0"):
         FrameGrid(frame_length=0.025, frame_shift=0.0, start=0.0, n_frames=1)
     empty = FrameGrid(frame_length=0.025, frame_shift=0.01, start=0.0, n_frames=0)
     with pytest.raises(InvalidInputError, match="without frames"):
