@@ -7,7 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
-from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.prior import VariationalPrior
@@ -20,10 +19,9 @@ _LEAST_OF_PRIOR = 0.5
 
 def prior_as_posterior(prior: VariationalPrior, n_components: int) -> VariationalPosterior:
     """Give the prior of K components in the form of a posterior: that of no frame at all."""
-    statistics = MixtureStatistics.zeros(
-        n_components, prior.n_features, covariance_type=prior.covariance_type
-    )
-    return posterior_from_statistics(statistics, prior=prior)
+    means = np.tile(prior.mean, (n_components, 1))
+    nothing = np.zeros(prior.kind.shape(n_components, prior.n_features))
+    return posterior_from_moments(np.zeros(n_components), means, nothing, prior=prior)
 
 
 def posterior_from_statistics(
@@ -90,7 +88,7 @@ def posterior_from_moments(
     ) / mean_precision[:, None]
     shrinkage = prior.mean_precision * counts / mean_precision
     deviation = means - prior.mean
-    kind = covariance_kind(prior.covariance_type)
+    kind = prior.kind
     nothing = np.zeros_like(scatter)
     squares = scatter + kind.second_moments(shrinkage, deviation, nothing)
     squares += kind.second_moments(

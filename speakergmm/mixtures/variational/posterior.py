@@ -8,7 +8,8 @@ ordinary mixture whose logarithmic weights do not belong to weights that sum to 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,11 +26,8 @@ from speakergmm.mixtures.variational.weights import expected_log_weights, expect
 from speakergmm.mixtures.variational.wishart import WishartFactors, wishart_factors
 from speakergmm.record_fields import parts
 
-if TYPE_CHECKING:
-    from speakergmm.gaussians.standardisation import Standardisation
 
-
-@dataclass(frozen=True, slots=True, eq=False, init=False)
+@dataclass(frozen=True, eq=False, init=False)
 class VariationalPosterior:
     """A distribution over Gaussian mixtures: what frames and a prior leave possible.
 
@@ -145,7 +143,7 @@ class VariationalPosterior:
             self.mixture.gaussians, self.covariance_prior_type, self.degrees_of_freedom
         )
 
-    @property
+    @cached_property
     def effective_log_weights(self) -> NDArray[np.float64]:
         """What takes the place of the mixture's logarithmic weights, shape (K,).
 
@@ -157,11 +155,10 @@ class VariationalPosterior:
         logs = self.kind.log_determinants(self.covariances, d)
         log_determinants = self.precision_factors.component_log_determinants(self.n_components)
         # The second term takes away what the mixture's own density has.
-        return np.asarray(
-            self.expected_log_weights
-            + 0.5 * (log_determinants + logs)
-            - 0.5 * d / self.mean_precision
-        )
+        found = self.expected_log_weights + 0.5 * (log_determinants + logs)
+        found -= 0.5 * d / self.mean_precision
+        found.setflags(write=False)
+        return found
 
     def weighted(
         self,
@@ -169,19 +166,12 @@ class VariationalPosterior:
         """Return Gaussians with the log-weights that share frames out, and expected weights."""
         return self.mixture.gaussians, self.effective_log_weights, self.weights
 
-    def to_standard(self, standardisation: Standardisation) -> VariationalPosterior:
-        """Give the posterior of the mixture of z = (x - centre) / scale for this one of x."""
-        means = (self.means - standardisation.centre) / standardisation.scale
-        covariances = self.kind.rescaled(self.covariances, 1 / standardisation.scale)
-        return self._with(means=means, covariances=covariances)
-
-    def from_standard(self, standardisation: Standardisation) -> VariationalPosterior:
-        """Give the posterior of the mixture of x for this one of z."""
-        means = self.means * standardisation.scale + standardisation.centre
-        covariances = self.kind.rescaled(self.covariances, standardisation.scale)
-        return self._with(means=means, covariances=covariances)
-
-    def _with(self, **changes: NDArray[np.float64]) -> VariationalPosterior:
+    def rescaled(
+        self, scale: NDArray[np.float64], shift: NDArray[np.float64]
+    ) -> VariationalPosterior:
+        """Return the posterior of the mixture of ``x * scale + shift``, both of shape (D,)."""
+        covariances = self.kind.rescaled(self.covariances, scale)
+        changes = {"means": self.means * scale + shift, "covariances": covariances}
         return VariationalPosterior(**(parts(self) | changes))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import KINDS, frozen
-
-if TYPE_CHECKING:
-    from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.ranges import choice, number
 from speakergmm.record_fields import parts
 
 WeightConcentrationType = Literal["dirichlet_process", "dirichlet_distribution"]
@@ -98,29 +96,22 @@ class VariationalPrior:
 
     def __post_init__(self) -> None:
         """Check what was given."""
-        for name, choices in (
-            ("covariance_type", CovarianceType),
-            ("weight_concentration_type", WeightConcentrationType),
-            ("covariance_prior_type", CovariancePriorType),
-        ):
-            if getattr(self, name) not in get_args(choices):
-                raise InvalidInputError(
-                    f"{name} must be one of {', '.join(map(repr, get_args(choices)))}, found "
-                    f"{getattr(self, name)!r}"
-                )
-        for name in ("concentration", "mean_precision", "degrees_of_freedom"):
-            number = getattr(self, name)
-            if not 0 < number < np.inf:
-                raise InvalidInputError(f"{name} must be finite and > 0, found {number}")
-            object.__setattr__(self, name, float(number))
+        choice("covariance_type", self.covariance_type, KINDS)
+        choice(
+            "weight_concentration_type",
+            self.weight_concentration_type,
+            get_args(WeightConcentrationType),
+        )
+        choice("covariance_prior_type", self.covariance_prior_type, get_args(CovariancePriorType))
         for name in ("mean", "covariance"):
             object.__setattr__(self, name, frozen(name, getattr(self, name)))
         self._check_shapes()
-        if not self.degrees_of_freedom > self.least_degrees_of_freedom:
-            raise InvalidInputError(
-                f"degrees_of_freedom must be greater than {self.least_degrees_of_freedom}, found "
-                f"{self.degrees_of_freedom}"
-            )
+        for name, least in (
+            ("concentration", 0),
+            ("mean_precision", 0),
+            ("degrees_of_freedom", self.least_degrees_of_freedom),
+        ):
+            object.__setattr__(self, name, number(name, getattr(self, name), above=least))
 
     def _check_shapes(self) -> None:
         if self.mean.ndim != 1 or not self.mean.size:
@@ -159,20 +150,10 @@ class VariationalPrior:
         """What `degrees_of_freedom` must exceed for the distribution to exist."""
         return least_degrees_of_freedom(self.kind, self.covariance_prior_type, self.n_features)
 
-    def to_standard(self, standardisation: Standardisation) -> VariationalPrior:
-        """Give the prior of z = (x - centre) / scale for this one of x."""
-        scale = standardisation.scale
-        mean = (self.mean - standardisation.centre) / scale
-        return self._with(mean=mean, covariance=self.kind.rescaled(self.covariance, 1 / scale))
-
-    def from_standard(self, standardisation: Standardisation) -> VariationalPrior:
-        """Give the prior of x for this one of z."""
-        scale = standardisation.scale
-        mean = self.mean * scale + standardisation.centre
-        return self._with(mean=mean, covariance=self.kind.rescaled(self.covariance, scale))
-
-    def _with(self, **changes: NDArray[np.float64]) -> VariationalPrior:
-        return VariationalPrior(**(parts(self) | changes))
+    def rescaled(self, scale: NDArray[np.float64], shift: NDArray[np.float64]) -> VariationalPrior:
+        """Return the prior of the mixture of ``x * scale + shift``, both of shape (D,)."""
+        covariance = self.kind.rescaled(self.covariance, scale)
+        return replace(self, mean=self.mean * scale + shift, covariance=covariance)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the checks, and read-only again.

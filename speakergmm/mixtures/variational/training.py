@@ -169,7 +169,7 @@ def train_variational(
     frames = FramesPass.of_training(
         source, sample_weight, survey, precision=precision, n_jobs=n_jobs
     )
-    standard_prior = prior.to_standard(standardisation)
+    standard_prior = standardisation.model_to_standard(prior)
     log_volume = standardisation.log_volume
     # What the last bound is of: statistics, and the posterior that shared the frames out.
     last: tuple[MixtureStatistics, VariationalPosterior]
@@ -197,10 +197,9 @@ def train_variational(
         standardisation=standardisation,
         least_rounding=_LEAST_ROUNDING[precision],
     )
-    least_gain = _LEAST_GAIN_FLOAT32 * start.n_features if precision == "float32" else 0.0
-    tol = max(tol, least_gain)
-
-    begin = start.to_standard(standardisation)
+    if precision == "float32":
+        tol = max(tol, _LEAST_GAIN_FLOAT32 * start.n_features)
+    begin = standardisation.model_to_standard(start)
     step = EMStep(
         accumulate=steps.accumulate,
         update=steps.update,
@@ -241,7 +240,7 @@ def train_variational(
                 callback=telling(callback),
             )
         )
-    posterior = result.model.from_standard(standardisation)
+    posterior = standardisation.model_from_standard(result.model)
     bound = evidence_lower_bound(*last, result.model, standard_prior)
     return VariationalResult(
         posterior,
