@@ -6,7 +6,8 @@ import os
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from speakergmm.checkpoints import Resumable
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
+from speakergmm.estimators.options import TrainingParameters
+from speakergmm.estimators.records import StorableFit
 from speakergmm.estimators.restarts import objective_digest, open_restarts
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
@@ -28,30 +31,24 @@ from speakergmm.parallel import effective_jobs, single_threaded_blas
 Progress = Callable[[int, Iteration], None]
 
 
-class BaseMixtureEstimator(Scoring, DensityMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class BaseMixtureEstimator(
+    StorableFit,
+    TrainingParameters,
+    Scoring,
+    DensityMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Base of the estimators: a subclass says how one restart begins, runs and is kept.
 
     A *state* is whatever the subclass trains: a mixture, or a distribution over mixtures.
     """
 
-    n_components: int
-    covariance_type: str
-    tol: float
-    reg_covar: float
-    max_iter: int
-    n_init: int
-    init_params: str
-    random_state: Any
-    warm_start: bool
-    verbose: int
-    verbose_interval: int
-    precision: Literal["auto", "float32", "float64"]
-    n_jobs: int
-    callback: Callable[[FitIteration], Any] | None
-    checkpoint: str | os.PathLike[str] | None
-    checkpoint_seconds: float
-    lower_bound_: float
-    mixture_: Any
+    _: KW_ONLY
+    warm_start: bool = False
+    callback: Callable[[FitIteration], Any] | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_seconds: float = DEFAULT_SECONDS
 
     # Of what the loop trains, and what is kept of a restart that has ended.
     _fit_state: ClassVar[Any]

@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
+from speakergmm.checkpoints import Resumable
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
 from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.frames import TrainingFrames
-from speakergmm.estimators.history import FitIteration
-from speakergmm.estimators.records import StorableFit
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_start
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.training import train_variational
-from speakergmm.records import Types
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +32,8 @@ class _State:
     elbo: float
 
 
-class BayesianGaussianMixture(PosteriorScoring, StorableFit, BaseMixtureEstimator):
+@dataclass(eq=False, repr=False)
+class BayesianGaussianMixture(PosteriorScoring, BaseMixtureEstimator):
     """Bayesian Gaussian mixture: a distribution over mixtures, found by variational inference.
 
     Parameters, attributes and methods are those of scikit-learn's ``BayesianGaussianMixture``;
@@ -141,11 +136,6 @@ default="dirichlet_process"
     """
 
     file_kind: ClassVar[str] = "bayesian gaussian mixture"
-    _fitted: ClassVar[Types] = {
-        "posterior_": VariationalPosterior,
-        "prior_": VariationalPrior,
-        "elbo_": float,
-    }
     _fit_state: ClassVar[Any] = FitState[VariationalPosterior, _State]
     _objective_parameters: ClassVar[tuple[str, ...]] = (
         "reg_covar",
@@ -156,58 +146,17 @@ default="dirichlet_process"
         "covariance_prior",
     )
 
-    def __init__(
-        self,
-        *,
-        n_components: int = 1,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
-        tol: float = 1e-3,
-        reg_covar: float = 1e-6,
-        max_iter: int = 100,
-        n_init: int = 1,
-        init_params: str = "kmeans",
-        weight_concentration_prior_type: Literal[
-            "dirichlet_process", "dirichlet_distribution"
-        ] = "dirichlet_process",
-        weight_concentration_prior: float | None = None,
-        mean_precision_prior: float | None = None,
-        mean_prior: ArrayLike | None = None,
-        degrees_of_freedom_prior: float | None = None,
-        covariance_prior: float | ArrayLike | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        verbose_interval: int = 10,
-        covariance_prior_type: Literal["wishart", "conjugate"] = "wishart",
-        precision: Literal["auto", "float32", "float64"] = "auto",
-        n_jobs: int = 1,
-        callback: Callable[[FitIteration], Any] | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_seconds: float = DEFAULT_SECONDS,
-    ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.weight_concentration_prior_type = weight_concentration_prior_type
-        self.weight_concentration_prior = weight_concentration_prior
-        self.mean_precision_prior = mean_precision_prior
-        self.mean_prior = mean_prior
-        self.degrees_of_freedom_prior = degrees_of_freedom_prior
-        self.covariance_prior = covariance_prior
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
-        self.covariance_prior_type = covariance_prior_type
-        self.precision = precision
-        self.n_jobs = n_jobs
-        self.callback = callback
-        self.checkpoint = checkpoint
-        self.checkpoint_seconds = checkpoint_seconds
+    _: KW_ONLY
+    n_components: int = 1
+    weight_concentration_prior_type: Literal["dirichlet_process", "dirichlet_distribution"] = (
+        "dirichlet_process"
+    )
+    weight_concentration_prior: float | None = None
+    mean_precision_prior: float | None = None
+    mean_prior: ArrayLike | None = None
+    degrees_of_freedom_prior: float | None = None
+    covariance_prior: float | ArrayLike | None = None
+    covariance_prior_type: Literal["wishart", "conjugate"] = "wishart"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -15,7 +16,6 @@ from speakergmm.estimators import options
 from speakergmm.estimators.frames import Frames, check_in_memory
 from speakergmm.estimators.records import Storable
 from speakergmm.estimators.scoring import Scoring
-from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
@@ -27,6 +27,7 @@ from speakergmm.mixtures.mixture import Mixture
 from speakergmm.records import Types
 
 
+@dataclass(eq=False, repr=False)
 class DirichletProcessMixture(
     Storable,
     Scoring,
@@ -121,55 +122,32 @@ class DirichletProcessMixture(
     """
 
     file_kind: ClassVar[str] = "dirichlet process mixture"
-    _fitted: ClassVar[Types] = {
-        "mixture_": Mixture,
-        "samples_": DirichletProcessSamples,
-        "labels_": Annotated[NDArray[np.int64], "T"],
-    }
     _parameter_types: ClassVar[Types] = {
         "concentration": GammaPrior | tuple[float, float] | float,
         "prior": NormalInverseWishart | None,
     }
 
-    mixture_: Mixture
-    samples_: DirichletProcessSamples
-    labels_: NDArray[np.int64]
-
     # The sampler is float64, and so is what is made of it.
-    precision_: Precision = "float64"
+    precision_ = "float64"
 
-    def __init__(
-        self,
-        covariance_type: Literal["full", "diag"] = "full",
-        *,
-        concentration: float | tuple[float, float] | GammaPrior = (2.0, 4.0),
-        prior: NormalInverseWishart | None = None,
-        within_fraction: float = 0.2,
-        n_sweeps: int = 200,
-        burn_in: int | None = None,
-        n_chains: int = 4,
-        n_kept: int = 50,
-        init: Literal["single", "singletons", "random", "sequential"] | int = 20,
-        point_estimate: Literal["least_squares", "map"] = "least_squares",
-        random_state: Any = None,
-        n_jobs: int = 1,
-        verbose: int = 0,
-        callback: Callable[[GibbsSweep], None] | None = None,
-    ) -> None:
-        self.covariance_type = covariance_type
-        self.concentration = concentration
-        self.prior = prior
-        self.within_fraction = within_fraction
-        self.n_sweeps = n_sweeps
-        self.burn_in = burn_in
-        self.n_chains = n_chains
-        self.n_kept = n_kept
-        self.init = init
-        self.point_estimate = point_estimate
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.verbose = verbose
-        self.callback = callback
+    covariance_type: Literal["full", "diag"] = "full"
+    _: KW_ONLY
+    concentration: float | tuple[float, float] | GammaPrior = (2.0, 4.0)
+    prior: NormalInverseWishart | None = None
+    within_fraction: float = 0.2
+    n_sweeps: int = 200
+    burn_in: int | None = None
+    n_chains: int = 4
+    n_kept: int = 50
+    init: Literal["single", "singletons", "random", "sequential"] | int = 20
+    point_estimate: Literal["least_squares", "map"] = "least_squares"
+    random_state: Any = None
+    n_jobs: int = 1
+    verbose: int = 0
+    callback: Callable[[GibbsSweep], None] | None = None
+    mixture_: Mixture = field(init=False)
+    samples_: DirichletProcessSamples = field(init=False)
+    labels_: Annotated[NDArray[np.int64], "T"] = field(init=False)
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Draw partitions of the frames, and make a mixture of the one that sums them up.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Callable
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
+from speakergmm.checkpoints import Resumable
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
 from speakergmm.estimators.base import Progress
@@ -33,6 +32,7 @@ from speakergmm.mixtures.training import train_from
 _DEFAULT_FLOOR, _LEAST_EIGENVALUE = 1e-18, 1e-10
 
 
+@dataclass(eq=False, repr=False)
 class GaussianMixture(InformationCriteria, StepwiseFit):
     """Gaussian mixture, fitted by expectation-maximisation.
 
@@ -159,58 +159,12 @@ default="kmeans"
     _fit_state: ClassVar[Any] = FitState[Mixture, Mixture]
     _objective_parameters: ClassVar[tuple[str, ...]] = ("reg_covar", "variance_floor", "min_count")
 
-    def __init__(
-        self,
-        n_components: int = 1,
-        *,
-        covariance_type: Literal["full", "tied", "diag", "spherical"] = "full",
-        tol: float = 1e-3,
-        reg_covar: float = 1e-6,
-        max_iter: int = 100,
-        n_init: int = 1,
-        init_params: str = "kmeans",
-        weights_init: ArrayLike | None = None,
-        means_init: ArrayLike | None = None,
-        precisions_init: ArrayLike | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        warm_start: bool = False,
-        verbose: int = 0,
-        verbose_interval: int = 10,
-        precision: Literal["auto", "float32", "float64"] = "auto",
-        variance_floor: float | None = None,
-        min_count: float = 1e-3,
-        n_jobs: int = 1,
-        callback: Callable[[FitIteration], Any] | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        checkpoint_seconds: float = DEFAULT_SECONDS,
-        step_exponent: float = 0.7,
-        step_offset: float = 2.0,
-        step_size: float | None = None,
-    ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.weights_init = weights_init
-        self.means_init = means_init
-        self.precisions_init = precisions_init
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
-        self.precision = precision
-        self.variance_floor = variance_floor
-        self.min_count = min_count
-        self.n_jobs = n_jobs
-        self.callback = callback
-        self.checkpoint = checkpoint
-        self.checkpoint_seconds = checkpoint_seconds
-        self.step_exponent = step_exponent
-        self.step_offset = step_offset
-        self.step_size = step_size
+    _: KW_ONLY
+    weights_init: ArrayLike | None = None
+    means_init: ArrayLike | None = None
+    precisions_init: ArrayLike | None = None
+    variance_floor: float | None = None
+    min_count: float = 1e-3
 
     @classmethod
     def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:

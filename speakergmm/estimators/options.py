@@ -1,15 +1,39 @@
-"""Checks of constructor parameters, in the form of words that scikit-learn's users know."""
+"""Constructor parameters: those of all that train mixtures, and checks in scikit-learn's words.
+
+An estimator is a dataclass: its fields are its parameters and, of `init=False`, what a fit sets.
+"""
 
 from __future__ import annotations
 
 import os
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.covariances import CovarianceType
+
+
+@dataclass(eq=False, repr=False)
+class TrainingParameters:
+    """What all estimators that train a mixture are told of it; see `GaussianMixture`."""
+
+    n_components: int = 1
+    _: KW_ONLY
+    covariance_type: CovarianceType = "full"
+    tol: float = 1e-3
+    reg_covar: float = 1e-6
+    max_iter: int = 100
+    n_init: int = 1
+    init_params: str = "kmeans"
+    random_state: Any = None
+    precision: Literal["auto", "float32", "float64"] = "auto"
+    n_jobs: int = 1
+    verbose: int = 0
+    verbose_interval: int = 10
 
 
 def refuse(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:

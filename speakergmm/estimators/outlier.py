@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.estimators.frames import check_in_memory
 from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
+from speakergmm.estimators.options import TrainingParameters
 from speakergmm.estimators.records import Storable
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
@@ -21,17 +23,16 @@ from speakergmm.estimators.threshold import (
     check_fraction,
     proportion_interval,
 )
-from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import threaded_map
-from speakergmm.records import Types
 
 _DEFAULT_FALSE_ALARM = 0.05
 # Samples that are scored at a time by one thread.
 _SCORING_ROWS = 16384
 
 
-class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin, BaseEstimator):  # type: ignore[misc]
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
     The threshold comes from a validation set of normal data: one that is given, or a random part
@@ -111,71 +112,24 @@ class GaussianMixtureOutlierDetector(Storable, OutlierMixin, BaseEstimator):  # 
     """
 
     file_kind: ClassVar[str] = "outlier detector"
-    _fitted: ClassVar[Types] = {
-        "mixture_": Mixture,
-        "offset_": float,
-        "threshold_interval_": tuple[float, float],
-        "target_": float,
-        "false_alarm_rate_": float,
-        "false_alarm_interval_": tuple[float, float],
-        "n_validation_": int,
-        "validation_indices_": NDArray[np.intp] | None,
-        "converged_": bool,
-        "n_iter_": int,
-    }
 
-    mixture_: Mixture
-    n_features_in_: int
-    offset_: float
-    threshold_interval_: tuple[float, float]
-    target_: float
-    false_alarm_rate_: float
-    false_alarm_interval_: tuple[float, float]
-    n_validation_: int
-    validation_indices_: NDArray[np.intp] | None
-    converged_: bool
-    n_iter_: int
-
-    def __init__(
-        self,
-        n_components: int = 1,
-        *,
-        covariance_type: CovarianceType = "full",
-        false_alarm: float | None = None,
-        quantile: float | None = None,
-        validation_fraction: float = 0.2,
-        confidence: float = 0.95,
-        tol: float = 1e-3,
-        reg_covar: float = 1e-6,
-        max_iter: int = 100,
-        n_init: int = 1,
-        init_params: str = "kmeans",
-        random_state: int | np.random.RandomState | None = None,
-        n_jobs: int = 1,
-        precision: Literal["auto", "float32", "float64"] = "auto",
-        variance_floor: float | None = None,
-        min_count: float = 1e-3,
-        verbose: int = 0,
-        verbose_interval: int = 10,
-    ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.false_alarm = false_alarm
-        self.quantile = quantile
-        self.validation_fraction = validation_fraction
-        self.confidence = confidence
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.precision = precision
-        self.variance_floor = variance_floor
-        self.min_count = min_count
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
+    _: KW_ONLY
+    false_alarm: float | None = None
+    quantile: float | None = None
+    validation_fraction: float = 0.2
+    confidence: float = 0.95
+    variance_floor: float | None = None
+    min_count: float = 1e-3
+    mixture_: Mixture = field(init=False)
+    offset_: float = field(init=False)
+    threshold_interval_: tuple[float, float] = field(init=False)
+    target_: float = field(init=False)
+    false_alarm_rate_: float = field(init=False)
+    false_alarm_interval_: tuple[float, float] = field(init=False)
+    n_validation_: int = field(init=False)
+    validation_indices_: NDArray[np.intp] | None = field(init=False)
+    converged_: bool = field(init=False)
+    n_iter_: int = field(init=False)
 
     @classmethod
     def from_mixture(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -20,32 +21,39 @@ _NOT_STORED = frozenset(["callback", "checkpoint"])
 _STORED = (bool, int, float, str, list, tuple, np.generic, np.ndarray)
 
 
-class Storable(records.Filed):
+class _Fitted:
+    # What a fit sets that is no part of a record.
+    n_features_in_: int
+
+
+@dataclass(eq=False, repr=False)
+class Storable(_Fitted, records.Filed):
     """Adds `save` and `load` to an estimator, whose record is its parameters and what it fitted.
 
-    A subclass declares in `_fitted` which attributes a fit sets, by their types, and in
-    `_parameter_types` those of parameters that are neither text nor numbers. What is no attribute
-    has a name without a last underscore: the subclass adds it to `record_parts`, and is given it
-    back in `_restored`, where it also checks that the parts belong together.
+    A subclass is a dataclass whose fields of ``init=False`` are what a fit sets. It declares in
+    `_parameter_types` the types of parameters that are neither text nor numbers, and in `_beside`
+    those of what is no attribute and has a name without a last underscore: the subclass adds it to
+    `record_parts`, and is given it back in `_restored`, where it also checks that the parts belong
+    together.
 
     Functions, the path of a `checkpoint`, and a random state that is a generator and not a number,
     are not stored. An estimator that is not fitted is refused, and so is what can't be stored.
     """
 
-    _fitted: ClassVar[Types]
+    _beside: ClassVar[dict[str, Any]] = {}
     _parameter_types: ClassVar[Types] = {}
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
         """Return the types of the parameters and of what a fit sets."""
-        types: dict[str, Any] = {
+        hints = get_type_hints(cls, include_extras=True)
+        return {
             "parameters": parameter_types(cls),
             "feature_names": list[str] | None,
             "dtype": Literal["float32", "float64"] | None,
+            **{field.name: hints[field.name] for field in fields(cls) if not field.init},
+            **cls._beside,
         }
-        for base in reversed(cls.__mro__):
-            types |= vars(base).get("_fitted", {})
-        return types
 
     def record_parts(self) -> dict[str, Any]:
         """Return the parameters and what a fit has set."""
@@ -71,9 +79,10 @@ class Storable(records.Filed):
             estimator._dtype = np.dtype(dtype)  # type: ignore[attr-defined]
         estimator._restored(parts)
         if feature_names is not None:
-            n_features: int = estimator.n_features_in_  # type: ignore[attr-defined]
-            if len(feature_names) != n_features:
-                raise ValueError(f"{len(feature_names)} names for {n_features} features")
+            if len(feature_names) != estimator.n_features_in_:
+                raise ValueError(
+                    f"{len(feature_names)} names for {estimator.n_features_in_} features"
+                )
             estimator.feature_names_in_ = np.array(feature_names, dtype=object)  # type: ignore[attr-defined]
         return estimator
 
@@ -83,16 +92,15 @@ class Storable(records.Filed):
         fitted.n_features_in_ = fitted.mixture_.n_features
 
 
+@dataclass(eq=False, repr=False)
 class StorableFit(Storable):
     """Adds `save` and `load` to an estimator with a history: the course of the fit is kept."""
 
-    _fitted: ClassVar[Types] = {
-        "history_": FitHistory,
-        "convergence_": Convergence,
-        "lower_bound_": float,
-        "precision_": Precision,
-        "bound_of": str | None,
-    }
+    _beside: ClassVar[dict[str, Any]] = {"bound_of": str | None}
+    history_: FitHistory = field(init=False)
+    convergence_: Convergence = field(init=False)
+    lower_bound_: float = field(init=False)
+    precision_: Precision = field(init=False)
 
     def record_parts(self) -> dict[str, Any]:
         """Return the parts of an estimator, and what its bound is a bound of."""

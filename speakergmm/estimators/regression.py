@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, field
 from numbers import Integral
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.frames import check_in_memory, check_sample_weight, finite_chunks
 from speakergmm.estimators.gaussian import mixture_like
+from speakergmm.estimators.options import TrainingParameters
 from speakergmm.estimators.records import Storable
-from speakergmm.gaussians.covariances import CovarianceType
 from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
@@ -30,7 +31,8 @@ from speakergmm.records import Types
 _BLOCK_ROWS = 2048
 
 
-class GaussianMixtureRegressor(Storable, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Regression by a Gaussian mixture of inputs and outputs together.
 
     The prediction is the conditional mean: one linear regression per component, mixed by how
@@ -104,53 +106,15 @@ class GaussianMixtureRegressor(Storable, RegressorMixin, BaseEstimator):  # type
     """
 
     file_kind: ClassVar[str] = "mixture regressor"
-    _fitted: ClassVar[Types] = {
-        "mixture_": Mixture,
-        "n_outputs_": int,
-        "is_single_output_": bool,
-        "converged_": bool,
-        "n_iter_": int,
-    }
 
-    mixture_: Mixture
-    n_features_in_: int
-    n_outputs_: int
-    is_single_output_: bool
-    converged_: bool
-    n_iter_: int
-
-    def __init__(
-        self,
-        n_components: int = 1,
-        *,
-        covariance_type: CovarianceType = "full",
-        tol: float = 1e-3,
-        reg_covar: float = 1e-6,
-        max_iter: int = 100,
-        n_init: int = 1,
-        init_params: str = "kmeans",
-        random_state: int | np.random.RandomState | None = None,
-        n_jobs: int = 1,
-        precision: Literal["auto", "float32", "float64"] = "auto",
-        variance_floor: float | None = None,
-        min_count: float = 1e-3,
-        verbose: int = 0,
-        verbose_interval: int = 10,
-    ) -> None:
-        self.n_components = n_components
-        self.covariance_type = covariance_type
-        self.tol = tol
-        self.reg_covar = reg_covar
-        self.max_iter = max_iter
-        self.n_init = n_init
-        self.init_params = init_params
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.precision = precision
-        self.variance_floor = variance_floor
-        self.min_count = min_count
-        self.verbose = verbose
-        self.verbose_interval = verbose_interval
+    _: KW_ONLY
+    variance_floor: float | None = None
+    min_count: float = 1e-3
+    mixture_: Mixture = field(init=False)
+    n_outputs_: int = field(init=False)
+    is_single_output_: bool = field(init=False)
+    converged_: bool = field(init=False)
+    n_iter_: int = field(init=False)
 
     def _restored(self, parts: Types) -> None:
         n_features, n_outputs = self.mixture_.n_features, self.n_outputs_

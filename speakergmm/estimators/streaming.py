@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from time import perf_counter
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,6 @@ from speakergmm.estimators import options
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
-from speakergmm.estimators.records import StorableFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture
@@ -42,7 +41,8 @@ class _Past:
     state: StepwiseState | None = None
 
 
-class StepwiseFit(StorableFit, BaseMixtureEstimator):
+@dataclass(eq=False, repr=False)
+class StepwiseFit(BaseMixtureEstimator):
     """Base of estimators of mixtures that also learn block by block.
 
     Attributes
@@ -52,17 +52,15 @@ class StepwiseFit(StorableFit, BaseMixtureEstimator):
         `fit` there is none.
     """
 
-    _fitted: ClassVar[Types] = {
-        "mixture_": Mixture,
+    _beside: ClassVar[dict[str, Any]] = BaseMixtureEstimator._beside | {
         "learnt_weight": float | None,
         "stream": StepwiseState | None,
     }
-
-    mixture_: Mixture
-    step_size: float | None
-    step_exponent: float
-    step_offset: float
-    n_steps_: int
+    _: KW_ONLY
+    step_exponent: float = 0.7
+    step_offset: float = 2.0
+    step_size: float | None = None
+    mixture_: Mixture = field(init=False)
 
     @abstractmethod
     def _update_options(self) -> MaximumLikelihoodOptions:

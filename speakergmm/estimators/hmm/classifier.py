@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +30,7 @@ from speakergmm.records import Types
 _FRAMES_PER_STATE = 5
 
 
+@dataclass(eq=False, repr=False)
 class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A hidden Markov model for each class; a sequence belongs to the one that explains it best.
 
@@ -79,30 +81,17 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     """
 
     file_kind = "HMM classifier"
-    _fitted: ClassVar[Types] = {
-        "models_": list[GaussianMixtureHMM],
-        "class_log_prior_": NDArray[np.float64],
-        "labels": list[int | float | str],
-        "label_type": str,
-    }
     _parameter_types: ClassVar[Types] = {"estimator": parameter_types(GaussianMixtureHMM)}
 
-    n_features_in_: int
-
-    def __init__(
-        self,
-        estimator: GaussianMixtureHMM | None = None,
-        *,
-        n_components: int | str | Callable[[NDArray[np.intp]], int] | None = None,
-        priors: Any = "empirical",
-        scale: float | str = 1.0,
-        n_jobs: int = 1,
-    ) -> None:
-        self.estimator = estimator
-        self.n_components = n_components
-        self.priors = priors
-        self.scale = scale
-        self.n_jobs = n_jobs
+    estimator: GaussianMixtureHMM | None = None
+    _: KW_ONLY
+    n_components: int | str | Callable[[NDArray[np.intp]], int] | None = None
+    priors: Any = "empirical"
+    scale: float | str = 1.0
+    n_jobs: int = 1
+    _beside: ClassVar[dict[str, Any]] = {"labels": list[int | float | str], "label_type": str}
+    models_: list[GaussianMixtureHMM] = field(init=False)
+    class_log_prior_: NDArray[np.float64] = field(init=False)
 
     def fit(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
         """Fit a model to the sequences of each class.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -39,6 +40,7 @@ from speakergmm.records import Types
 _log = logging.getLogger(__name__)
 
 
+@dataclass(eq=False, repr=False)
 class GaussianMixtureHMM(
     HiddenMarkovInference,
     InterchangeableHiddenMarkov,
@@ -140,71 +142,43 @@ class GaussianMixtureHMM(
     """
 
     file_kind = "Gaussian mixture HMM"
-    _fitted: ClassVar[Types] = {
-        "startprob_": NDArray[np.float64],
-        "transmat_": NDArray[np.float64],
-        "weights_": NDArray[np.float64],
-        "means_": NDArray[np.float64],
-        "covars_": NDArray[np.float64],
-        "history_": tuple[HiddenMarkovIteration, ...] | None,
-        "objectives": list[float],
-    }
 
-    n_features: int
+    n_components: int = 1
+    n_mix: int = 1
+    min_covar: float = 1e-3
+    startprob_prior: ArrayLike = 1.0
+    transmat_prior: ArrayLike = 1.0
+    weights_prior: ArrayLike = 1.0
+    means_prior: ArrayLike = 0.0
+    means_weight: ArrayLike = 0.0
+    covars_prior: ArrayLike | None = None
+    covars_weight: ArrayLike | None = None
+    algorithm: str = "viterbi"
+    covariance_type: str = "diag"
+    random_state: Any = None
+    n_iter: int = 10
+    tol: float = 1e-2
+    verbose: bool = False
+    params: str = "stmcw"
+    init_params: str = "stmcw"
+    implementation: str = "log"
+    _: KW_ONLY
+    topology: Any = "ergodic"
+    final: str = "any"
+    variance_floor: float = 0.0
+    precision: str = "float32"
+    n_jobs: int = 1
+    _beside: ClassVar[dict[str, Any]] = {"objectives": list[float]}
+    startprob_: NDArray[np.float64] = field(init=False)
+    transmat_: NDArray[np.float64] = field(init=False)
+    weights_: NDArray[np.float64] = field(init=False)
+    means_: NDArray[np.float64] = field(init=False)
+    covars_: NDArray[np.float64] = field(init=False)
+    history_: tuple[HiddenMarkovIteration, ...] | None = field(init=False)
 
-    def __init__(
-        self,
-        n_components: int = 1,
-        n_mix: int = 1,
-        min_covar: float = 1e-3,
-        startprob_prior: ArrayLike = 1.0,
-        transmat_prior: ArrayLike = 1.0,
-        weights_prior: ArrayLike = 1.0,
-        means_prior: ArrayLike = 0.0,
-        means_weight: ArrayLike = 0.0,
-        covars_prior: ArrayLike | None = None,
-        covars_weight: ArrayLike | None = None,
-        algorithm: str = "viterbi",
-        covariance_type: str = "diag",
-        random_state: Any = None,
-        n_iter: int = 10,
-        tol: float = 1e-2,
-        verbose: bool = False,
-        params: str = "stmcw",
-        init_params: str = "stmcw",
-        implementation: str = "log",
-        *,
-        topology: Any = "ergodic",
-        final: str = "any",
-        variance_floor: float = 0.0,
-        precision: str = "float32",
-        n_jobs: int = 1,
-    ) -> None:
-        self.n_components = n_components
-        self.n_mix = n_mix
-        self.min_covar = min_covar
-        self.startprob_prior = startprob_prior
-        self.transmat_prior = transmat_prior
-        self.weights_prior = weights_prior
-        self.means_prior = means_prior
-        self.means_weight = means_weight
-        self.covars_prior = covars_prior
-        self.covars_weight = covars_weight
-        self.algorithm = algorithm
-        self.covariance_type = covariance_type
-        self.random_state = random_state
-        self.n_iter = n_iter
-        self.tol = tol
-        self.verbose = verbose
-        self.params = params
-        self.init_params = init_params
-        self.implementation = implementation
-        self.topology = topology
-        self.final = final
-        self.variance_floor = variance_floor
-        self.precision = precision
-        self.n_jobs = n_jobs
-        self.monitor_ = FitMonitor(tol, n_iter, verbose)
+    def __post_init__(self) -> None:
+        """Make the monitor, which may be replaced before a fit."""
+        self.monitor_ = FitMonitor(self.tol, self.n_iter, self.verbose)
 
     def fit(self, X: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
         """Train the model by expectation-maximisation.

@@ -25,6 +25,7 @@ class HiddenMarkovInference:
     algorithm: str
     final: str
     implementation: str
+    n_features: int
     n_jobs: int
     precision: str
     random_state: Any
