@@ -140,6 +140,8 @@ def _about_means(
     scatter: NDArray[np.float64],
     kind: Covariances,
 ) -> MixtureStatistics:
+    # In the order in memory of a copy that a checkpoint holds: sums then round as those of one.
+    means, scatter = np.ascontiguousarray(means), np.ascontiguousarray(scatter)
     return MixtureStatistics(
         counts, np.zeros_like(means), scatter, 0.0, counts.sum(), kind.name, origins=means
     )
