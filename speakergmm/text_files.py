@@ -10,6 +10,7 @@ import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -148,13 +149,17 @@ class FaultList:
             raise self.refusal(*faults)
         self.faults += faults
 
-    def of_line(self, line: int | None, utterance: str | None = None) -> "_OfLine":
-        """Return a context that notes what is raised in its block as a fault of a line.
+    @contextmanager
+    def of_line(self, line: int | None, utterance: str | None = None) -> Iterator[None]:
+        """Note what is raised in the block as a fault of a line.
 
         Such errors say nothing of the place. What follows the block must not need what the block
         didn't come to.
         """
-        return _OfLine(self, line, utterance)
+        try:
+            yield
+        except SpeakerGmmError as error:
+            self.add(line, str(error), utterance=utterance)
 
     def sorted(self) -> tuple[Fault, ...]:
         """Return the faults by line, those of the whole file first."""
@@ -170,24 +175,6 @@ class FaultList:
         """Raise the error, or another, with all faults, if there is any."""
         if self.faults:
             raise replace(self, error=error or self.error).refusal(*self.sorted())
-
-
-class _OfLine:
-    """A context of a line; a class, since there is one for each line of large files."""
-
-    __slots__ = ("_faults", "_line", "_utterance")
-
-    def __init__(self, faults: FaultList, line: int | None, utterance: str | None) -> None:
-        self._faults, self._line, self._utterance = faults, line, utterance
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, SpeakerGmmError):
-            return False
-        self._faults.add(self._line, str(error), utterance=self._utterance)
-        return True
 
 
 def and_more(found: Sequence[object]) -> str:
@@ -268,10 +255,8 @@ class _Text(ByteSource):
         end = given.rfind(b"\n")
         self._in_line = self._in_line + len(given) if end < 0 else len(given) - end
         if self._in_line > _LONGEST_LINE:
-            raise UnreadableFileError(
-                self._path,
-                f"has a line of more than {_LONGEST_LINE:,} bytes; put line ends into it",
-            )
+            reason = f"has a line of more than {_LONGEST_LINE:,} bytes; put line ends into it"
+            raise UnreadableFileError(self._path, reason)
         return given
 
     def _read(self, size: int) -> bytes:

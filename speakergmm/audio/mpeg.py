@@ -7,7 +7,7 @@ stops there; of two files in one it reads the length of the first.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS, truncated
@@ -177,13 +177,12 @@ def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:
 
 def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
     """Return where frames of a kind end, and how many there are."""
-    position, n_frames, parsed = start, 0, _PARSED.get
+    position, n_frames = start, 0
     while block := read_at(file, position, _WINDOW):
         names = [found.start() for found in _TAGS.finditer(block)]
         place, last = 0, len(block) - 58 if len(block) == _WINDOW else len(block) - 4
         while place <= last:
-            head = block[place : place + 4]
-            found = parsed(head) or _parsed(head)
+            found = _parsed(block[place : place + 4])
             if found is None or found.kind != kind:
                 return position + place, n_frames
             if names and n_frames and _is_tag(block[place : place + 58], found):
@@ -219,8 +218,7 @@ def _after_junk(file: BinaryFile, position: int, size: int, is_behind_frames: bo
         return end
     if any(part.strip(b"\0") for _, part in windows(file, position, end)):
         raise AudioError(
-            f"damaged MP3 file, {end - position} bytes from byte {position} on are not frames of "
-            "audio"
+            f"damaged MP3 file, {end - position} bytes from byte {position} on are not audio"
         )
     if end == size:
         raise AudioError(f"truncated MP3 file, its last {end - position} bytes are zeros")
@@ -251,19 +249,9 @@ def length_of_id3(head: bytes) -> int:
     return 10 + length + (10 if head[5] & 0x10 else 0)
 
 
-_PARSED: dict[bytes, _Header | None] = {}
-
-
+@lru_cache(maxsize=1 << 16)
 def _parsed(head: bytes) -> _Header | None:
     """Return what the first four bytes of a frame say; None if no frame begins with them."""
-    if head not in _PARSED:
-        if len(_PARSED) > 1 << 16:
-            _PARSED.clear()
-        _PARSED[head] = _parse(head)
-    return _PARSED[head]
-
-
-def _parse(head: bytes) -> _Header | None:
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)

@@ -317,7 +317,8 @@ def find_stretch(
     AudioWarning
         If `end` lies more than 10 ms, and up to half a second, beyond the recording.
     """
-    lasts = f"which lasts {n_samples / sample_rate:.2f} s"
+    duration = n_samples / sample_rate
+    lasts = f"which lasts {duration:.2f} s"
     if not (isfinite(start) and start >= 0):
         raise AudioError(f"{name}: start must be 0 s or later, got {start!r}")
     if end is not None and not start < end:
@@ -329,18 +330,11 @@ def find_stretch(
     first = round(start * sample_rate)
     last = n_samples + min(beyond, 0)
     if first >= last:
-        raise AudioError(
-            f"{name}: no samples between {start:g} and "
-            f"{n_samples / sample_rate if end is None else end:g} s; it lasts "
-            f"{n_samples / sample_rate:.2f} s"
-        )
+        stop = duration if end is None else end
+        raise AudioError(f"{name}: no samples between {start:g} and {stop:g} s of it, {lasts}")
     if beyond > ROUNDING_SECONDS * sample_rate:
-        warnings.warn(
-            f"{name}: end at {end:g} s lies beyond the recording, {lasts}; the stretch is cut "
-            "there",
-            AudioWarning,
-            stacklevel=1,
-        )
+        message = f"{name}: end at {end:g} s lies beyond the recording, {lasts}"
+        warnings.warn(f"{message}; the stretch is cut there", AudioWarning, stacklevel=1)
     return first, last
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 from speakergmm.corpora.names import quoted, unescaped_name
 from speakergmm.corpora.refusals import ByName
 from speakergmm.corpora.transcript import Transcript, TranscriptError
-from speakergmm.errors import CorpusError
+from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.text_files import Fault, FaultList, read_lines
 from speakergmm.words import Case, split_words, word_fault
 
@@ -68,9 +68,11 @@ def read_by_name(
     for line, text in lines:
         written, *rest = BLANKS.split(text, maxsplit=1)
         name = unescaped_name(written)
-        with faults.of_line(line, name):
+        try:
             found.take(name, line)
             found[name] = read(rest[0] if rest else "", line)
+        except SpeakerGmmError as error:
+            faults.add(line, str(error), utterance=name)
     return found
 
 

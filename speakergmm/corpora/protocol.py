@@ -272,14 +272,18 @@ def read_protocol(
         background = read_list(given / "background.tsv", folder=folder)
         notes += background.notes
     splits = {}
+    known = {"background.tsv"}
     for name in SPLIT_NAMES:
         enroll, trials = given / f"{name}_enroll.tsv", given / f"{name}_trials.tsv"
+        known |= {enroll.name, trials.name}
         if enroll.exists() != trials.exists():
             missing = trials if enroll.exists() else enroll
             raise CorpusError(f"{shown(given)} has no {missing.name}; enrolment needs trials")
         if enroll.exists():
             splits[name] = _read_split(enroll, trials, folder, notes)
-    others = _other_lists(given)
+    # What looks like a list of a protocol and is not called as one.
+    named = sorted(path.name for path in given.iterdir() if not path.name.startswith("."))
+    others = [n for n in named if n.lower().endswith((".tsv", ".csv")) and n not in known]
     unread = f"; not read: {first_few(others)}" if others else ""
     if not splits:
         raise CorpusError(
@@ -289,18 +293,6 @@ def read_protocol(
     if unread:
         notes.append(f"{shown(given)}: lists that do not belong to a protocol{unread}")
     return Protocol(background, splits, source=str(given), notes=tuple(notes))
-
-
-def _other_lists(folder: Path) -> list[str]:
-    """Name what looks like a list of a protocol and is not called as one."""
-    known = {"background.tsv"} | {f"{s}_{w}.tsv" for s in SPLIT_NAMES for w in ("enroll", "trials")}
-    return sorted(
-        entry.name
-        for entry in os.scandir(folder)
-        if entry.name.lower().endswith((".tsv", ".csv"))
-        and not entry.name.startswith(".")
-        and entry.name not in known
-    )
 
 
 def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:

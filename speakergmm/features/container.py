@@ -46,17 +46,15 @@ class Features:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frames = self.grid.n_frames
+        frames, columns = self.grid.n_frames, self.values.shape[-1]
         if self.values.ndim != 2 or len(self.values) != frames or self.speech.shape != (frames,):
             raise InvalidInputError(
                 f"features of {frames} frames need values (T, D) and speech (T,), got shapes "
                 f"{self.values.shape} and {self.speech.shape}"
             )
-
-        if self.names and len(self.names) != self.values.shape[1]:
+        if self.names and len(self.names) != columns:
             raise InvalidInputError(
-                f"features of {self.values.shape[1]} columns need as many names, got "
-                f"{len(self.names)}"
+                f"features of {columns} columns need as many names, got {len(self.names)}"
             )
 
     def __len__(self) -> int:

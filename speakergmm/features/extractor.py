@@ -178,9 +178,9 @@ class FeatureExtractor:
             n_frames += len(values)
             n_speech += int(np.count_nonzero(speech))
         if n_frames == 0:
+            least = f"{self.config.frame_length:g} s"
             raise InsufficientDataError(
-                f"{name}: too short for a single frame; at least "
-                f"{self.config.frame_length:g} s are needed"
+                f"{name}: too short for a single frame; give {least} at least"
             )
         if n_speech == 0:
             seconds = self.config.grid(n_frames).duration

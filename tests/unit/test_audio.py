@@ -155,7 +155,7 @@ def test_real_speech_is_read_as_soundfile_reads_it(data_dir):
         ({"start": 0.5, "end": 0.5}, "end must lie after start, got 0.5 to 0.5 s"),
         ({"start": 0.5, "end": float("nan")}, "end must lie after start"),
         ({"end": 1.6}, "end at 1.6 s lies beyond the recording, which lasts 1.00 s"),
-        ({"start": 2.0}, "no samples between 2 and 1 s; it lasts 1.00 s"),
+        ({"start": 2.0}, "no samples between 2 and 1 s of it, which lasts 1.00 s"),
     ],
 )
 def test_stretches_outside_the_recording_are_refused(wav, options, message):

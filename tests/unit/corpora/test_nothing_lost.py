@@ -93,9 +93,9 @@ def test_all_that_libsndfile_reads_is_read(folder):
 
 
 def test_every_ending_is_of_a_format_that_this_libsndfile_has():
-    from speakergmm.audio.endings import _READABLE
+    from speakergmm.audio.endings import READABLE_FORMATS
 
-    assert set(_READABLE) <= set(soundfile.available_formats())
+    assert set(READABLE_FORMATS) <= set(soundfile.available_formats())
     assert len(set(AUDIO_SUFFIXES)) == len(AUDIO_SUFFIXES)
 
 

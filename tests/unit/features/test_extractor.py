@@ -151,7 +151,7 @@ def test_too_short_audio_is_refused(tmp_path, preset, method):
     run = getattr(FeatureExtractor(preset), method)
     path = tmp_path / "short.wav"
     soundfile.write(path, speech_like(0.005), RATE)
-    message = "too short for a single frame; at least 0.025 s are needed"
+    message = "too short for a single frame; give 0.025 s at least"
     with pytest.raises(InsufficientDataError, match=message) as caught:
         list(run(path)) if method == "stream" else run(path)
     assert str(caught.value).startswith(str(path))
