@@ -151,7 +151,7 @@ def _add_page(stream: _Pages, header: bytes, body: int, end: int) -> None:
     number = int.from_bytes(header[18:22], "little")
     if stream.bodies and number != stream.next_number:
         raise AudioError(
-            f"damaged or truncated OGG file, page {stream.next_number} is missing before {number}"
+            f"damaged or truncated OGG file, after page {stream.next_number - 1} comes {number}"
         )
     stream.next_number = number + 1
     stream.bodies.append((body, end))
