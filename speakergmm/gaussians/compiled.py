@@ -1,4 +1,4 @@
-"""Elementwise passes over a block of frames, each compiled to a single one.
+"""Passes over a block of frames, each compiled to a single one, and sums by few posteriors.
 
 NumPy takes three passes over the densities of a block (limit, exponentiate, sum), which then travel
 through a cache shared with others three times, and two over the frames, with room for what lies
@@ -61,3 +61,35 @@ def standardise(
     for t in range(n_tiled, n_frames):
         for d in range(n_features):
             rows[1 + d, t] = (frames[t, d] - centre[d]) * factors[d]
+
+
+@compiled(fastmath=FAST)
+def add_sparse(
+    frames: Matrix[np.float32 | np.float64],
+    centre: Vector[np.float64],
+    factors: Vector[np.float64],
+    places: Vector[np.int64],
+    gaussians: Vector[np.int64],
+    weights: Vector[np.float64],
+    moments: FilledMatrix[np.float64],
+) -> None:
+    """Add 1, z and, where there is room, z^2 of frames (T, D) to moments (G, B) of Gaussians.
+
+    z is (frame - centre) * factors. Entry n says that the frame at `places` is of a Gaussian with
+    this weight. Most weights are zero and not given: this is a loop and no matrix product.
+    """
+    n_features = frames.shape[1]
+    row = np.ones(moments.shape[1])
+    expanded = -1
+    for n in range(len(weights)):
+        t, weight = places[n], weights[n]
+        if t != expanded:
+            expanded = t
+            for d in range(n_features):
+                z = (frames[t, d] - centre[d]) * factors[d]
+                row[1 + d] = z
+                if len(row) > n_features + 1:
+                    row[1 + n_features + d] = z * z
+        sums = moments[gaussians[n]]
+        for b in range(len(row)):
+            sums[b] += weight * row[b]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +23,27 @@ class About:
     origins: Array
 
 
+class SparsePosteriors(NamedTuple):
+    """Posteriors of the few Gaussians that frames may be of; all others are zero.
+
+    Attributes
+    ----------
+    frames, gaussians : array of int, shape (N,)
+        Frame and Gaussian of each, without gaps in memory.
+    weights : array, shape (N,)
+        How probable it is that the frame is of the Gaussian.
+    log_likelihood : float
+        Of all the frames together.
+    """
+
+    frames: NDArray[np.int64]
+    gaussians: NDArray[np.int64]
+    weights: Array
+    log_likelihood: float
+
+
 class GaussianSums:
-    """Occupancies and moments of blocks of frames; an accumulator that `accumulate` fills.
+    """Occupancies and moments of frames, by dense or sparse posteriors; an accumulator.
 
     Moments are those of the coordinates of the product, about zero, except for the Gaussians of
     `about`, whose moments are those of z about their origins.
@@ -39,6 +58,8 @@ class GaussianSums:
         Whether second-order moments are wanted.
     about : About, optional
         Gaussians far narrower than the data.
+    sparse : bool
+        Whether `add_sparse` is to be used: moments of a Gaussian then lie side by side.
     """
 
     def __init__(
@@ -48,13 +69,14 @@ class GaussianSums:
         dtype: np.dtype[Any],
         second_order: bool = True,
         about: About | None = None,
+        sparse: bool = False,
     ) -> None:
         self._prepared, self._second_order, self._about = prepared, second_order, about
         d, kind = prepared.n_features, prepared.gaussians.kind
         scatters = kind.is_shared and second_order
         n_moments = prepared.n_rows if second_order and not scatters else d + 1
         self._product = np.empty((n_moments, prepared.n_gaussians), dtype)
-        self.moments = np.zeros(self._product.shape)
+        self.moments = np.zeros(self._product.shape, order="F" if sparse else "C")
         # What lies between the means is subtracted from it: float64.
         self.scatter = np.zeros((d, d)) if scatters else None
         n_own = d + 1 if scatters or not second_order else kind.n_rows(d)
@@ -87,6 +109,18 @@ class GaussianSums:
                 exact = exact * weights[block.exceptions]
             with np.errstate(over="ignore", invalid="ignore"):
                 self.moments += exact @ block.exception_posteriors
+
+    def add_sparse(self, frames: Frames, posteriors: SparsePosteriors) -> None:
+        """Add frames (T, D) with few posteriors, of Gaussians with diagonal covariances."""
+        from speakergmm.gaussians.compiled import add_sparse
+
+        assert self._prepared.white.kind.name == "diag"
+        places, gaussians, weights, log_likelihood = posteriors
+        self.log_likelihood += log_likelihood
+        self.n_frames += float(len(frames))
+        map_to = self._prepared.coordinates.standardisation
+        factors = 1.0 / map_to.scale
+        add_sparse(frames, map_to.centre, factors, places, gaussians, weights, self.moments.T)
 
     def add_posteriors(
         self, frames: Frames, rows: NDArray[np.floating[Any]], shares: NDArray[np.floating[Any]]

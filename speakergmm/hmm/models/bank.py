@@ -18,6 +18,8 @@ from speakergmm.mixtures.mixture import Mixture, make_mixture
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
+    from speakergmm.gaussians.prepare import Prepared
+    from speakergmm.gaussians.standardisation import Standardisation
 
 
 # Frames whose functions are held at a time: those of most utterances.
@@ -181,6 +183,22 @@ class MixtureBank:
             self.gaussians.covariances[part],
         )
 
+    def prepared(self, standardisation: Standardisation | None = None) -> Prepared:
+        """Return the Gaussians ready to be evaluated, with log-weights within their pdfs.
+
+        Parameters
+        ----------
+        standardisation : Standardisation, optional
+            Which the bank is in already; by default it is in feature units, and one is found.
+        """
+        from speakergmm.gaussians.prepare import prepare, prepare_in_features
+
+        with np.errstate(divide="ignore"):
+            log_weights = np.log(self.weights)
+        if standardisation is None:
+            return prepare_in_features(self.gaussians, log_weights)
+        return prepare(self.gaussians, log_weights, standardisation)
+
     def evaluate(
         self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"
     ) -> Emissions:
@@ -254,12 +272,7 @@ class BankEvaluator:
     """
 
     def __init__(self, bank: MixtureBank, *, precision: str = "float32") -> None:
-        from speakergmm.gaussians.prepare import prepare_in_features
-
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(bank.weights)
-        self._bank, self._precision = bank, precision
-        self._prepared = prepare_in_features(bank.gaussians, log_weights)
+        self._bank, self._precision, self._prepared = bank, precision, bank.prepared()
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
         """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import float64
 from numpy.typing import NDArray
 
 from speakergmm.kernels import (
@@ -30,8 +29,8 @@ _LN2 = np.float32(np.log(2.0))
 # Frames that are worked on at a time: a row of each Gaussian of a pdf stays in the first cache.
 _TILE = 256
 
-Sums = tuple[FilledVector[np.float64], FilledMatrix[np.float64], FilledMatrix[np.float64]]
-"""Counts (G,), sums of features (G, D) and of squared features (G, D), of all Gaussians."""
+Found = tuple[FilledVector[np.int64], FilledVector[np.int64], FilledVector[np.float64]]
+"""Frame, Gaussian and weight (N,) of posteriors that are not left out."""
 
 
 @compiled(fastmath=FAST)
@@ -114,35 +113,28 @@ def sum_by_pdf(
     return sums
 
 
-@compiled(at_first_call=True, inline="always")
-def _add(frames: Matrix[np.float32], t: int, g: int, weight: float, sums: Sums) -> None:
-    """Add a frame to the moments of a Gaussian, by the probability that it is of it."""
-    counts, first_order, second_order = sums
-    counts[g] += weight
-    for d in range(frames.shape[1]):
-        value = float64(frames[t, d])
-        first_order[g, d] += weight * value
-        second_order[g, d] += weight * value * value
-
-
 @compiled(fastmath=FAST)
-def accumulate_diagonal(
+def sparse_posteriors(
     # Few of these are looked at: how they lie in memory doesn't matter.
     densities: Strided[np.float32 | np.float64],
     log_emissions: Matrix[np.float32 | np.float64],
     offsets: Vector[np.int64],
     gaussians: Vector[np.int64],
     posteriors: Matrix[np.float64],
-    frames: Matrix[np.float32],
     least: float,
-    sums: Sums,
-) -> None:
-    """Add the moments of frames (T, D), weighted by posteriors of pdfs (T, P) and Gaussians.
+) -> Found:
+    """Share posteriors of pdfs (T, P) out over their Gaussians; those below `least` are left out.
 
-    Most posteriors are zero or all but zero: those below `least` are left out, which is why this
-    is a loop and no matrix product.
+    The other arguments are those of `Emissions`.
     """
     n_frames, n_pdfs = posteriors.shape
+    most = 0
+    for t in range(n_frames):
+        for p in range(n_pdfs):
+            if posteriors[t, p] > least:
+                most += offsets[p + 1] - offsets[p]
+    frames, places, weights = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    n = 0
     for t in range(n_frames):
         for p in range(n_pdfs):
             occupancy = posteriors[t, p]
@@ -151,30 +143,33 @@ def accumulate_diagonal(
             for column in range(offsets[p], offsets[p + 1]):
                 weight = occupancy * np.exp(densities[t, column] - log_emissions[t, p])
                 if weight > least:
-                    _add(frames, t, gaussians[column], weight, sums)
+                    frames[n], places[n], weights[n] = t, gaussians[column], weight
+                    n += 1
+    return frames[:n], places[:n], weights[:n]
 
 
 @compiled(fastmath=FAST)
-def accumulate_aligned(
+def aligned_posteriors(
     frames: Matrix[np.float32],
     pdfs: Vector[np.int32],
     offsets: Vector[np.int64],
     columns: Matrix[np.float32],
-    sums: Sums,
-) -> float:
-    """Add the moments of frames (T, D) whose pdfs (T,) are known: only these are evaluated.
+) -> tuple[Found, float]:
+    """Find the posteriors of the Gaussians of frames (T, D) whose pdfs (T,) are known.
 
-    `columns`, shape (G, 1 + 2 D), are the constant, mean / variance and -1 / (2 variance) of each
-    Gaussian. Returns the log-likelihood of the frames.
+    Only these are evaluated. `columns`, shape (G, 1 + 2 D), are the constant, mean / variance and
+    -1 / (2 variance) of each Gaussian. Returns the log-likelihood of the frames, too.
     """
     n_features = frames.shape[1]
     log_likelihood = 0.0
-    largest = 0
-    for p in range(len(offsets) - 1):
-        largest = max(largest, offsets[p + 1] - offsets[p])
-    values = np.empty(largest, np.float64)
+    most = 0
+    for pdf in pdfs:
+        most += offsets[pdf + 1] - offsets[pdf]
+    places, gaussians, weights = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most)
+    first = 0
     for t in range(len(frames)):
         start, stop = offsets[pdfs[t]], offsets[pdfs[t] + 1]
+        values = weights[first : first + stop - start]
         highest = -np.inf
         for g in range(start, stop):
             density = columns[g, 0]
@@ -188,6 +183,8 @@ def accumulate_aligned(
             values[g] = np.exp(values[g] - highest)
             total += values[g]
         log_likelihood += highest + np.log(total)
-        for g in range(start, stop):
-            _add(frames, t, g, values[g - start] / total, sums)
-    return log_likelihood
+        for g in range(stop - start):
+            values[g] /= total
+            places[first + g], gaussians[first + g] = t, start + g
+        first += stop - start
+    return (places, gaussians, weights), log_likelihood

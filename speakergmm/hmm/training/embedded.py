@@ -5,18 +5,17 @@ Everything here is in standardised features: `training` brings frames there and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.prepare import LOG_ZERO
-from speakergmm.gaussians.statistics import MixtureStatistics
+from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
 from speakergmm.hmm.inference.algorithms import expected_counts, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.models.bank import BankEvaluator, MixtureBank
-from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal
+from speakergmm.hmm.models.bank import BankEvaluator
+from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.schedule import TrainingSchedule
@@ -27,49 +26,23 @@ _LEAST_POSTERIOR = 1e-8
 
 @dataclass(slots=True, eq=False)
 class EmbeddedStatistics:
-    """Sums over utterances; they can be added, in a fixed order for the same bits.
+    """Sums over utterances; they can be merged, in a fixed order for the same bits.
 
     Parameters
     ----------
-    counts : array, shape (G,)
-        Occupancy of each Gaussian, in frames.
-    first_order, second_order : array, shape (G, D)
-        Sums of posterior times feature, and times squared feature.
+    gaussians : GaussianSums
+        Of all Gaussians of the bank; its log-likelihood is that of the utterances.
     transitions : array, shape (N,)
         Expected number of times that each transition was taken.
-    log_likelihood : float
-        Sum over utterances, of all frames.
-    n_frames : int
-        Of utterances that were used.
     """
 
-    counts: NDArray[np.float64]
-    first_order: NDArray[np.float64]
-    second_order: NDArray[np.float64]
+    gaussians: GaussianSums
     transitions: NDArray[np.float64]
-    log_likelihood: float = 0.0
-    n_frames: int = 0
 
-    @classmethod
-    def zeros(cls, models: PhoneModels) -> Self:
-        """Return sums over no utterance."""
-        shape = (models.n_components, models.n_features)
-        counts, transitions = np.zeros(shape[0]), np.zeros(models.transitions.n_arcs)
-        return cls(counts, np.zeros(shape), np.zeros(shape), transitions)
-
-    @property
-    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The sums of the Gaussians, as kernels add to them."""
-        return self.counts, self.first_order, self.second_order
-
-    def gaussians(self) -> MixtureStatistics:
-        """Return what they say to the Gaussians."""
-        return MixtureStatistics(*self.moments, self.log_likelihood, self.n_frames)
-
-    def add(self, other: EmbeddedStatistics) -> None:
+    def merge(self, other: EmbeddedStatistics) -> None:
         """Add other utterances' sums to these."""
-        for part in fields(self):
-            setattr(self, part.name, getattr(self, part.name) + getattr(other, part.name))
+        self.gaussians.merge(other.gaussians)
+        self.transitions += other.transitions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,7 +98,15 @@ class EmbeddedStep:
         beam = schedule.beam
         self._beams = [beam] if beam is None else [beam, schedule.retry_beam]
         self._silence_pdfs = np.array([], np.int32) if silence_pdfs is None else silence_pdfs
-        self._columns = _columns(models.bank)
+        # Frames come standardised.
+        d = models.n_features
+        self._prepared = models.bank.prepared(Standardisation(np.zeros(d), np.ones(d)))
+        self._columns = np.ascontiguousarray(self._prepared.columns.T, np.float32)
+
+    def nothing(self) -> EmbeddedStatistics:
+        """Return sums over no utterance."""
+        sums = GaussianSums(self._prepared, dtype=np.dtype(np.float64), sparse=True)
+        return EmbeddedStatistics(sums, np.zeros(self.models.transitions.n_arcs))
 
     def baum_welch(
         self, graph: UtteranceGraph, frames: NDArray[np.float32], sums: EmbeddedStatistics
@@ -141,19 +122,16 @@ class EmbeddedStep:
         scaled = emissions.log_emissions * self._acoustic_scale
         with_logs = graph.graph_from_logs(self._logs)
         found = widening(lambda beam: expected_counts(with_logs, scaled, beam=beam), self._beams)
-        accumulate_diagonal(
+        posteriors = sparse_posteriors(
             emissions.densities,
             emissions.log_emissions,
             emissions.offsets,
             emissions.gaussians,
             found.pdf_posteriors,
-            frames,
             _LEAST_POSTERIOR,
-            sums.moments,
         )
+        sums.gaussians.add_sparse(frames, SparsePosteriors(*posteriors, found.log_likelihood))
         graph.add_counts(found.arc_counts, found.entry_counts, found.exit_counts, sums.transitions)
-        sums.log_likelihood += found.log_likelihood
-        sums.n_frames += len(frames)
 
     def align(self, graph: UtteranceGraph, frames: NDArray[np.float32]) -> AlignedPath:
         """Find an utterance's best path.
@@ -184,13 +162,12 @@ class EmbeddedStep:
         self, path: AlignedPath, frames: NDArray[np.float32], sums: EmbeddedStatistics
     ) -> None:
         """Add the counts of a known path to the sums."""
-        log_likelihood = accumulate_aligned(
-            frames, path.pdfs, self.models.bank.offsets, self._columns, sums.moments
+        posteriors, log_likelihood = aligned_posteriors(
+            frames, path.pdfs, self.models.bank.offsets, self._columns
         )
+        total = float(log_likelihood + self._logs[path.transitions].sum() + path.fixed)
+        sums.gaussians.add_sparse(frames, SparsePosteriors(*posteriors, total))
         np.add.at(sums.transitions, path.transitions, 1.0)
-        total = log_likelihood + self._logs[path.transitions].sum() + path.fixed
-        sums.log_likelihood += float(total)
-        sums.n_frames += len(frames)
 
 
 def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
@@ -220,12 +197,3 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
     places = np.arange(n_frames) * len(states) // n_frames
     pdfs = graph.pdfs[graph.skeleton.pdf[states[places]]]
     return AlignedPath(pdfs, np.array([], np.int64))
-
-
-def _columns(bank: MixtureBank) -> NDArray[np.float32]:
-    """Natural parameters by Gaussian, as `accumulate_aligned` takes them."""
-    with np.errstate(divide="ignore"):
-        log_weights = np.maximum(np.log(bank.weights), LOG_ZERO)
-    gaussians = bank.gaussians
-    columns, _ = gaussians.kind.columns(gaussians.covariances, gaussians.means, log_weights)
-    return np.ascontiguousarray(columns.T, np.float32)

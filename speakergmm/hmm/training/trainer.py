@@ -145,7 +145,8 @@ class EmbeddedTrainer:
         sums = schedule.sums(iteration, flat=self.flat)
         searches = first or sums or schedule.searches(iteration) or not state.paths
         total, failed, paths = self._expectations(first=first, searches=searches)
-        if total.n_frames == 0:
+        found = total.gaussians.statistics()
+        if found.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
             raise InsufficientDataError(f"no utterance can be used for training: {reason}")
         models = state.models
@@ -154,11 +155,11 @@ class EmbeddedTrainer:
             transitions = transitions.updated(total.transitions, floor=schedule.transition_floor)
         bank, report = update_bank(
             models.bank,
-            total.gaussians(),
+            found,
             variance_floor=self._variance_floor(),
             min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
         )
-        occupancy = np.add.reduceat(total.counts, models.bank.offsets[:-1])
+        occupancy = np.add.reduceat(found.counts, models.bank.offsets[:-1])
         wanted = schedule.gaussians_after(iteration, bank.n_pdfs)
         # The last update is not followed by a split, whose halves nothing would tell apart.
         if wanted > bank.n_gaussians and iteration + 1 < schedule.n_iterations:
@@ -174,7 +175,7 @@ class EmbeddedTrainer:
             )
         # A density to a power is the volume to that power, too.
         power = schedule.scale(iteration) if sums else 1.0
-        per_frame = total.log_likelihood / total.n_frames
+        per_frame = found.log_likelihood / found.n_frames
         per_frame -= power * self.standardisation.log_volume
         done = TrainingIteration(
             iteration,
@@ -227,7 +228,7 @@ class EmbeddedTrainer:
             return path
 
         def part(places: NDArray[np.intp]) -> _Expectations:
-            sums = EmbeddedStatistics.zeros(self.state.models)
+            sums = step.nothing()
             failed: list[FailedUtterance] = []
             paths: list[AlignedPath | None] = []
             for place in places.tolist():
@@ -244,7 +245,7 @@ class EmbeddedTrainer:
         ]
         total, failed, paths = part(np.arange(0))
         for sums, more_failed, more_paths in threaded_map(part, parts, n_jobs=self.n_jobs):
-            total.add(sums)
+            total.merge(sums)
             failed += more_failed
             paths += more_paths
         return total, failed, paths if viterbi and not first else []

@@ -6,9 +6,11 @@ from oracles import hmm_kernels as twin
 from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
+from speakergmm.gaussians import Evaluator
+from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
 from speakergmm.hmm import MixtureBank, Topology
-from speakergmm.hmm.models.bank_kernels import accumulate_aligned, accumulate_diagonal, sum_by_pdf
-from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStatistics, EmbeddedStep
+from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors, sum_by_pdf
+from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStep
 
 OFFSETS = np.array([0, 1, 4, 5, 7, 24])
 TOLERANCE = {"float32": {"rtol": 1e-6, "atol": 1e-5}, "float64": {"rtol": 1e-12, "atol": 1e-12}}
@@ -66,14 +68,15 @@ def make_bank(seed=0, d=3):
     )
 
 
-def accumulated(emissions, posteriors, frames, n_gaussians, least=1e-8):
-    counts = np.zeros(n_gaussians)
-    first, second = (np.zeros((n_gaussians, frames.shape[1])) for _ in range(2))
-    accumulate_diagonal(
+def accumulated(emissions, posteriors, frames, bank, least=1e-8):
+    found = sparse_posteriors(
         emissions.densities, emissions.log_emissions, emissions.offsets, emissions.gaussians,
-        posteriors, frames, least, (counts, first, second),
+        posteriors, least,
     )  # fmt: skip
-    return counts, first, second
+    sums = GaussianSums(bank.prepared(), dtype=np.dtype(np.float64), sparse=True)
+    sums.add_sparse(frames, SparsePosteriors(*found, 0.0))
+    statistics = bank.prepared().coordinates.standardisation.model_from_standard(sums.statistics())
+    return statistics.counts, statistics.first_order, statistics.second_order
 
 
 @pytest.mark.parametrize("precision", ["float32", "float64"])
@@ -83,7 +86,7 @@ def test_moments_are_products_of_matrices(precision, pdfs):
     bank, frames = make_bank(), rng.normal(0.0, 2.0, (60, 3)).astype(np.float32)
     emissions = bank.evaluate(frames, pdfs, precision=precision)
     posteriors = rng.dirichlet(np.full(len(emissions.offsets) - 1, 0.3), len(frames))
-    counts, first, second = accumulated(emissions, posteriors, frames, bank.n_gaussians)
+    counts, first, second = accumulated(emissions, posteriors, frames, bank)
     gamma = np.zeros((len(frames), bank.n_gaussians))
     gamma[:, emissions.gaussians] = twin.component_posteriors(
         emissions.densities, emissions.log_emissions, emissions.offsets, posteriors
@@ -107,9 +110,9 @@ def test_moments_are_added_to_what_is_there():
     bank, frames = make_bank(), rng.normal(size=(10, 3)).astype(np.float32)
     emissions = bank.evaluate(frames)
     posteriors = rng.dirichlet(np.ones(5), len(frames))
-    whole = accumulated(emissions, posteriors, frames, bank.n_gaussians)
+    whole = accumulated(emissions, posteriors, frames, bank)
     parts = [
-        accumulated(bank.evaluate(frames[p]), posteriors[p], frames[p], bank.n_gaussians)
+        accumulated(bank.evaluate(frames[p]), posteriors[p], frames[p], bank)
         for p in (slice(0, 4), slice(4, 10))
     ]
     for at_once, one, two in zip(whole, *parts, strict=True):
@@ -121,7 +124,7 @@ def test_posteriors_below_the_least_are_left_out():
     frames = np.zeros((2, 3), np.float32)
     emissions = bank.evaluate(frames, [0, 2])
     posteriors = np.array([[1.0, 1e-9], [0.5, 0.5]])
-    counts, *_ = accumulated(emissions, posteriors, frames, bank.n_gaussians)
+    counts, *_ = accumulated(emissions, posteriors, frames, bank)
     np.testing.assert_allclose(counts[[0, 4]], [1.5, 0.5], rtol=1e-12)
 
 
@@ -133,25 +136,52 @@ def test_aligned_moments_are_those_of_certain_posteriors():
     )
     frames = rng.normal(0.0, 2.0, (80, 3)).astype(np.float32)
     pdfs = rng.integers(5, size=80).astype(np.int32)
-    sums = EmbeddedStatistics.zeros(models)
+    sums = EmbeddedStep(models).nothing()
     EmbeddedStep(models).add_aligned(AlignedPath(pdfs, np.array([], np.int64)), frames, sums)
     posteriors = np.eye(5)[pdfs]
     wide = frames.astype(np.float64)
     gamma = oracle.gaussian_posteriors(models.bank, wide, posteriors)
     tolerance = {"rtol": 1e-4, "atol": 1e-4}
-    np.testing.assert_allclose(sums.counts, gamma.sum(axis=0), **tolerance)
-    np.testing.assert_allclose(sums.first_order, gamma.T @ wide, **tolerance)
-    np.testing.assert_allclose(sums.second_order, gamma.T @ wide**2, **tolerance)
+    found = sums.gaussians.statistics()
+    np.testing.assert_allclose(found.counts, gamma.sum(axis=0), **tolerance)
+    np.testing.assert_allclose(found.first_order, gamma.T @ wide, **tolerance)
+    np.testing.assert_allclose(found.second_order, gamma.T @ wide**2, **tolerance)
     expected = oracle.log_emissions(models.bank, wide)[np.arange(80), pdfs].sum()
-    assert sums.log_likelihood == pytest.approx(expected, rel=1e-6)
-    assert sums.n_frames == 80
+    assert sums.gaussians.log_likelihood == pytest.approx(expected, rel=1e-6)
+    assert sums.gaussians.n_frames == 80
 
 
-def test_aligned_moments_far_from_all_gaussians():
+def test_aligned_posteriors_far_from_all_gaussians():
     columns = np.zeros((2, 3), np.float32)
     columns[:, 0], columns[:, 2] = [0.0, -3.0], -0.5
-    sums = np.zeros(2), np.zeros((2, 1)), np.zeros((2, 1))
     frames = np.array([[1e4]], np.float32)
-    likelihood = accumulate_aligned(frames, np.zeros(1, np.int32), np.array([0, 2]), columns, sums)
+    (places, gaussians, weights), likelihood = aligned_posteriors(
+        frames, np.zeros(1, np.int32), np.array([0, 2]), columns
+    )
     assert likelihood == pytest.approx(-0.5e8, rel=1e-6)
-    assert sums[0].sum() == pytest.approx(1.0)
+    assert weights.sum() == pytest.approx(1.0)
+    assert (places.tolist(), gaussians.tolist()) == ([0, 0], [0, 1])
+
+
+@pytest.mark.parametrize("second_order", [True, False])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sparse_posteriors_add_what_the_same_ones_as_a_matrix_do(dtype, second_order):
+    """One class of sums takes both forms; in coordinates that are not those of the frames."""
+    rng = np.random.default_rng(4)
+    bank, frames = make_bank(), rng.normal(3.0, 5.0, (40, 3)).astype(dtype)
+    prepared = bank.prepared()
+    shares = rng.uniform(size=(40, bank.n_gaussians)) * (rng.uniform(size=(40, 24)) < 0.1)
+    of = {"dtype": np.dtype(np.float64), "second_order": second_order}
+    dense, sparse = GaussianSums(prepared, **of), GaussianSums(prepared, **of, sparse=True)
+    evaluator = Evaluator(prepared, precision="float64")
+    dense.add_posteriors(frames, evaluator.rows(frames), shares)
+    places, gaussians = map(np.ascontiguousarray, np.nonzero(shares))
+    for half in (slice(0, 30), slice(30, None)):
+        part = places[half], gaussians[half], shares[places, gaussians][half]
+        sparse.add_sparse(frames, SparsePosteriors(*part, -2.0))
+    np.testing.assert_allclose(sparse.moments, dense.moments, rtol=1e-10, atol=1e-10)
+    found = sparse.statistics()
+    assert (found.log_likelihood, found.n_frames) == (-4.0, 80.0)
+    wide = prepared.coordinates.standardisation.applied(frames)
+    np.testing.assert_allclose(found.first_order, shares.T @ wide, rtol=1e-10, atol=1e-10)
+    assert (found.second_order is not None) == second_order

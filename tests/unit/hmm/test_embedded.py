@@ -19,7 +19,6 @@ from speakergmm.hmm import (
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.embedded import (
     AlignedPath,
-    EmbeddedStatistics,
     EmbeddedStep,
     equal_path,
 )
@@ -58,9 +57,10 @@ def assert_moments(sums, models, frames, pdf_posteriors):
     X = frames.astype(np.float64)
     gamma = oracle.gaussian_posteriors(models.bank, X, pdf_posteriors)
     tolerance = {"rtol": 1e-4, "atol": 1e-4}
-    np.testing.assert_allclose(sums.counts, gamma.sum(axis=0), **tolerance)
-    np.testing.assert_allclose(sums.first_order, gamma.T @ X, **tolerance)
-    np.testing.assert_allclose(sums.second_order, gamma.T @ X**2, **tolerance)
+    found = sums.gaussians.statistics()
+    np.testing.assert_allclose(found.counts, gamma.sum(axis=0), **tolerance)
+    np.testing.assert_allclose(found.first_order, gamma.T @ X, **tolerance)
+    np.testing.assert_allclose(found.second_order, gamma.T @ X**2, **tolerance)
 
 
 SILENCES = {
@@ -80,13 +80,13 @@ def test_baum_welch_sums_over_all_paths(silence, same_pdf, acoustic_scale):
     given, naive = SILENCES[silence]
     models, frames = make_models(same_pdf=same_pdf), make_frames()
     graph = compile_transcript(WORDS, LEXICON, models, **given)
-    sums = EmbeddedStatistics.zeros(models)
+    sums = EmbeddedStep(models).nothing()
     EmbeddedStep(models, TrainingSchedule(acoustic_scale=acoustic_scale)).baum_welch(
         graph, frames, sums
     )
     found = expected(models, frames, acoustic_scale=acoustic_scale, **naive)
-    assert sums.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-5)
-    assert sums.n_frames == len(frames)
+    assert sums.gaussians.log_likelihood == pytest.approx(found.log_likelihood, rel=1e-5)
+    assert sums.gaussians.n_frames == len(frames)
     np.testing.assert_allclose(sums.transitions, found.transitions, rtol=1e-4, atol=1e-5)
     assert_moments(sums, models, frames, found.pdf_posteriors)
 
@@ -101,13 +101,13 @@ def test_alignment_is_the_best_path(silence):
     found = expected(models, frames, **naive)
     assert path.pdfs.tolist() == list(found.best.pdfs)
     assert path.transitions.tolist() == sorted(found.best.transitions)
-    sums = EmbeddedStatistics.zeros(models)
+    sums = EmbeddedStep(models).nothing()
     step.add_aligned(path, frames, sums)
     certain = np.eye(models.n_pdfs)[path.pdfs]
     assert_moments(sums, models, frames, certain)
     taken = np.bincount(found.best.transitions, minlength=models.transitions.n_arcs)
     np.testing.assert_array_equal(sums.transitions, taken)
-    assert sums.log_likelihood == pytest.approx(found.best_log_prob, rel=1e-5)
+    assert sums.gaussians.log_likelihood == pytest.approx(found.best_log_prob, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -141,30 +141,30 @@ def test_scales_and_boost_change_the_search(options, seed):
 def test_sums_are_added():
     models, frames = make_models(), make_frames()
     graph = compile_transcript(WORDS, LEXICON, models)
-    step, total = EmbeddedStep(models), EmbeddedStatistics.zeros(models)
-    one = EmbeddedStatistics.zeros(models)
+    step, total = EmbeddedStep(models), EmbeddedStep(models).nothing()
+    one = EmbeddedStep(models).nothing()
     step.baum_welch(graph, frames, one)
     for _ in range(2):
-        total.add(one)
-    twice = EmbeddedStatistics.zeros(models)
+        total.merge(one)
+    twice = EmbeddedStep(models).nothing()
     for _ in range(2):
         step.baum_welch(graph, frames, twice)
-    for name in ("counts", "first_order", "second_order", "transitions"):
-        np.testing.assert_allclose(getattr(total, name), getattr(twice, name), rtol=1e-12)
-    assert total.log_likelihood == pytest.approx(twice.log_likelihood)
-    assert total.n_frames == 12
+    np.testing.assert_allclose(total.transitions, twice.transitions, rtol=1e-12)
+    np.testing.assert_allclose(total.gaussians.moments, twice.gaussians.moments, rtol=1e-12)
+    assert total.gaussians.log_likelihood == pytest.approx(twice.gaussians.log_likelihood)
+    assert total.gaussians.n_frames == 12
 
 
 @pytest.mark.parametrize("method", ["baum_welch", "align"])
 def test_frames_that_are_too_few_change_no_sum(method):
     models, frames = make_models(), make_frames(1)
     graph = compile_transcript(WORDS, LEXICON, models)
-    step, sums = EmbeddedStep(models), EmbeddedStatistics.zeros(models)
+    step, sums = EmbeddedStep(models), EmbeddedStep(models).nothing()
     arguments = (graph, frames, sums) if method == "baum_welch" else (graph, frames)
     with pytest.raises(NoPathError, match="at least 3 frames, found 1"):
         getattr(step, method)(*arguments)
-    assert sums.n_frames == 0
-    assert not sums.counts.any()
+    assert sums.gaussians.n_frames == 0
+    assert not sums.gaussians.moments.any()
 
 
 def hard_utterance():
@@ -188,15 +188,17 @@ def test_a_beam_that_loses_all_is_tried_again_wider():
     assert caught.value.reason == "beam"
     with pytest.raises(NoPathError, match="beam of 2 lost"):
         EmbeddedStep(models, TrainingSchedule(beam=1.0, retry_beam=2.0)).baum_welch(
-            graph, frames, EmbeddedStatistics.zeros(models)
+            graph, frames, EmbeddedStep(models).nothing()
         )
     for options in ({"beam": 1.0}, {"beam": 1.0, "retry_beam": 500.0}, {"beam": 500.0}):
         path = EmbeddedStep(models, TrainingSchedule(**options)).align(graph, frames)
         np.testing.assert_array_equal(path.pdfs, whole.pdfs)
-        one, other = EmbeddedStatistics.zeros(models), EmbeddedStatistics.zeros(models)
+        one, other = EmbeddedStep(models).nothing(), EmbeddedStep(models).nothing()
         EmbeddedStep(models).baum_welch(graph, frames, one)
         EmbeddedStep(models, TrainingSchedule(**options)).baum_welch(graph, frames, other)
-        assert one.log_likelihood == pytest.approx(other.log_likelihood, rel=1e-12)
+        assert one.gaussians.log_likelihood == pytest.approx(
+            other.gaussians.log_likelihood, rel=1e-12
+        )
 
 
 def test_a_narrow_beam_changes_the_sum():
@@ -204,10 +206,10 @@ def test_a_narrow_beam_changes_the_sum():
     graph = compile_transcript(WORDS, LEXICON, models)
     sums = {}
     for beam in (None, 1e3, 0.3):
-        sums[beam] = EmbeddedStatistics.zeros(models)
+        sums[beam] = EmbeddedStep(models).nothing()
         EmbeddedStep(models, TrainingSchedule(beam=beam)).baum_welch(graph, frames, sums[beam])
-    assert sums[1e3].log_likelihood == sums[None].log_likelihood
-    assert sums[0.3].log_likelihood < sums[None].log_likelihood
+    assert sums[1e3].gaussians.log_likelihood == sums[None].gaussians.log_likelihood
+    assert sums[0.3].gaussians.log_likelihood < sums[None].gaussians.log_likelihood
 
 
 def names_of(path, models):
@@ -261,6 +263,6 @@ def test_equal_shares_where_some_states_get_no_frame():
 
 def test_a_known_path_may_be_any():
     models, frames = make_models(), make_frames(3)
-    step, sums = EmbeddedStep(models), EmbeddedStatistics.zeros(models)
+    step, sums = EmbeddedStep(models), EmbeddedStep(models).nothing()
     step.add_aligned(AlignedPath(np.array([2, 0, 2], np.int32), np.array([1, 1, 4])), frames, sums)
     assert sums.transitions.tolist()[:6] == [0, 2, 0, 0, 1, 0]
