@@ -9,7 +9,6 @@ is overwritten. A loop that has ended removes its file.
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 import warnings
@@ -25,11 +24,11 @@ from speakergmm import containers, records
 from speakergmm.errors import (
     CollapsedComponentError,
     IncompatibleModelError,
-    InvalidInputError,
     ModelFormatError,
     SpeakerGmmError,
 )
 from speakergmm.files import check_writable, kind_of
+from speakergmm.ranges import number
 
 State = TypeVar("State")
 
@@ -114,10 +113,8 @@ class Checkpoint(Generic[State]):
         fingerprint: Mapping[str, Any],
         seconds: float = DEFAULT_SECONDS,
     ) -> None:
-        if not 0 <= seconds < math.inf:
-            raise InvalidInputError(f"checkpoint_seconds must be finite and >= 0, found {seconds}")
         self.path = os.fspath(path)
-        self.seconds = seconds
+        self.seconds = number("checkpoint_seconds", seconds, least=0)
         self.state: State | None = None
         self._of = of
         self._fingerprint = _normalised(fingerprint)

@@ -26,6 +26,7 @@ from speakergmm.cli.output import (
 from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over, tell_notes
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.ranges import number
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ class Align(OnCorpus):
             write_diagnoses,
         )
 
-        if self.beam is not None and not self.beam > 0:
-            raise InvalidInputError(f"--beam must be above 0, got {self.beam!r}")
+        if self.beam is not None:
+            number("--beam", self.beam, above=0)
         model = AcousticModel.load(self.model)
         read, said = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})

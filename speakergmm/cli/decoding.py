@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import replace
@@ -24,6 +23,7 @@ from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over
 from speakergmm.cli.texts import names_list
 from speakergmm.errors import InvalidInputError
 from speakergmm.files import check_writable, make_folders
+from speakergmm.ranges import number
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
@@ -167,10 +167,8 @@ class Decode(OnCorpus):
             raise InvalidInputError("--isolated goes with --words, not with --lm or --lattice")
         for name in ("acoustic_scale", "beam", "lattice_beam"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InvalidInputError(
-                    f"--{name.replace('_', '-')} must be finite and above 0, found {value:g}"
-                )
+            if value is not None:
+                number(f"--{name.replace('_', '-')}", value, above=0)
         if self.lattice is not None and self.lattice.exists() and not self.lattice.is_dir():
             raise InvalidInputError(f"{self.lattice}: is a file; give --lattice a folder")
         if self.output is not None:
@@ -382,16 +380,16 @@ def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     from speakergmm.words import split_words, word_fault
 
     listed: dict[str, int] = {}
-    for number, word in read_text_lines(path, error=CorpusError):
+    for line, word in read_text_lines(path, error=CorpusError):
         if len(split_words(word)) > 1 and escaped_name(word) in lexicon:  # trained as one word
             word = escaped_name(word)
         if len(split_words(word)) > 1:
-            raise CorpusError(f"{path}:{number}: {word!r} is more than one word; give one a line")
+            raise CorpusError(f"{path}:{line}: {word!r} is more than one word; give one a line")
         if fault := word_fault(word):
-            raise CorpusError(f"{path}:{number}: {word!r} {fault}")
+            raise CorpusError(f"{path}:{line}: {word!r} {fault}")
         if word in listed:
-            raise CorpusError(f"{path}:{number}: the word {word} stands in line {listed[word]} too")
-        listed[word] = number
+            raise CorpusError(f"{path}:{line}: the word {word} stands in line {listed[word]} too")
+        listed[word] = line
     return list(listed)
 
 

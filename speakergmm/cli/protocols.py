@@ -7,6 +7,7 @@ from pathlib import Path
 from speakergmm.cli.options import Answers, ExactOption, JobsOption, argument, command, option
 from speakergmm.cli.output import print_json, print_line, print_warnings
 from speakergmm.cli.outputs import check_output
+from speakergmm.ranges import number
 
 
 @command
@@ -110,10 +111,7 @@ class Evaluate(Answers):
             check_output(self.report, "report")
         priors = tuple(self.prior or (0.01, 0.05))
         for value in priors:
-            if not 0 < value < 1:
-                raise InvalidInputError(
-                    f"--prior {value:g}: must lie between 0 and 1, without them"
-                )
+            number("--prior", value, above=0, below=1)
         scores = read_scores(self.scores)
         try:
             evaluation = evaluate(

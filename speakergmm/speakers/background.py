@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +16,6 @@ from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidInputError,
     InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig
@@ -32,6 +30,7 @@ from speakergmm.features.recordings import (
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
+from speakergmm.ranges import whole_number
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 
 
@@ -231,12 +230,7 @@ def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
             f"a background model is trained on a Corpus or the path of one, found "
             f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
         )
-    if isinstance(n_components, bool) or not (
-        isinstance(n_components, Integral) and n_components >= 1
-    ):
-        raise InvalidInputError(
-            f"n_components is {n_components!r}; it must be a whole number from 1 on"
-        )
+    whole_number("n_components", n_components)
     return corpus
 
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from numbers import Real
 from operator import add
 from typing import Literal
 
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidInputError,
     InvalidTypeError,
 )
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
+from speakergmm.ranges import number, refused
 from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.extraction import SpeechStream
 
@@ -79,21 +78,12 @@ class AdaptationSettings:
     parameters: tuple[Parameter, ...] = ("means",)
 
     def __post_init__(self) -> None:
-        factor = self.relevance_factor
-        if isinstance(factor, bool) or not (
-            isinstance(factor, Real) and 0 < factor <= _MOST_FRAMES
-        ):
-            raise InvalidInputError(
-                f"relevance factor is {factor!r}; it must be a positive number of frames, at most "
-                f"{_MOST_FRAMES:g}"
-            )
-        object.__setattr__(self, "relevance_factor", float(factor))
+        factor = number("relevance_factor", self.relevance_factor, above=0, most=_MOST_FRAMES)
+        object.__setattr__(self, "relevance_factor", factor)
         named = as_parameters(self.parameters)
         wanted = tuple(name for name in PARAMETERS if name in named)
         if not wanted or len(wanted) != len(named):
-            raise InvalidInputError(
-                f"parameters to adapt are {named!r}; choose one or more of {', '.join(PARAMETERS)}"
-            )
+            raise refused("parameters", f"one or more of {', '.join(PARAMETERS)}", named)
         object.__setattr__(self, "parameters", wanted)
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Split, Utterance
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
 from speakergmm.metrics import (
@@ -21,6 +21,7 @@ from speakergmm.metrics import (
     identification_from_matrix,
     ratio_interval,
 )
+from speakergmm.ranges import whole_number
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
@@ -210,10 +211,9 @@ def run_identification_windows(
         If a length or the shift isn't positive.
     """
     for window in windows:
-        if window is not None and (window < 1 or shift < 1):
-            raise InvalidInputError(
-                f"window {window!r} and shift {shift!r} must be at least 1 frame each"
-            )
+        if window is not None:
+            whole_number("window", window)
+            whole_number("shift", shift)
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
     function = partial(_score_stretches, as_config(features), scorer, tuple(windows), shift, top_c)

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from numbers import Integral
-from typing import Any, Literal
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +10,19 @@ from numpy.typing import NDArray
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidInputError,
     InvalidTypeError,
 )
 from speakergmm.features import Features
+from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.frames import check_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.mixtures.mixture import mixture_of
+from speakergmm.ranges import choice, whole_number
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
 
 DEFAULT_TOP_C = 5
 """Components scored per frame by default (Reynolds, Quatieri, Dunn 2000, section 3.5)."""
-
-Precision = Literal["float32", "float64"]
 
 # Frames times numbers per frame of one block: a few megabytes, about what a cache holds.
 _BLOCK_NUMBERS = 1 << 19
@@ -101,8 +99,7 @@ class SpeakerScorer:
         *,
         precision: Precision = "float32",
     ) -> None:
-        if precision not in ("float32", "float64"):
-            raise InvalidInputError(f"precision is {precision!r}; it must be float32 or float64")
+        choice("precision", precision, get_args(Precision))
         background = mixture_of(background, kind=DiagonalMixture)
         if not isinstance(models, Mapping):
             raise InvalidTypeError(
@@ -201,19 +198,14 @@ class SpeakerScorer:
         """
         frames = check_frames(X, n_features=self.background.n_features)
         n_components = self.background.n_components
-        if top_c is not None and (
-            isinstance(top_c, bool) or not (isinstance(top_c, Integral) and top_c >= 1)
-        ):
-            raise InvalidInputError(
-                f"top_c is {top_c!r}; it must be a whole number from 1 on, or None for all"
-            )
+        top_c = n_components if top_c is None else whole_number("top_c", top_c)
         scores = np.empty((len(frames), len(self.names)))
-        if top_c is None or top_c >= n_components:
+        if top_c >= n_components:
             step, score = max(1, _BLOCK_NUMBERS // n_components), self._exact
         else:
             # Memory grows neither with frames nor with speakers.
             step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (top_c * len(self.names) or 1)))
-            score = partial(self._shortlisted, top_c=int(top_c))
+            score = partial(self._shortlisted, top_c=top_c)
         for start in range(0, len(frames), step):
             block = slice(start, start + step)
             scores[block] = score(frames[block])

@@ -1,16 +1,15 @@
 """The speaker store: one file that holds a background model, speakers and their statistics."""
 
 import json
-import math
 import os
 from collections.abc import Iterable, Sequence
-from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm import ranges
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.documents import parse_json
 from speakergmm.errors import InvalidInputError, InvalidTypeError, StoreError
@@ -295,7 +294,7 @@ class SpeakerStore:
             If the recording can't be read or has less than 0.1 s of speech.
         """
         name = check_speaker_name(speaker)
-        limit = _checked_threshold(threshold)
+        limit = None if threshold is None else ranges.number("threshold", threshold)
         with self._file.reading() as file:
             scorer = self._read_scorer(file, [records.find_speaker(file, name)])
         scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], top_c)
@@ -335,16 +334,15 @@ class SpeakerStore:
         AudioError, InsufficientDataError
             If a recording can't be read or has no speech, or all have less than 0.1 s together.
         """
-        if isinstance(top, bool) or not (isinstance(top, Integral) and top >= 1):
-            raise InvalidInputError(f"top is {top!r}; it must be a whole number from 1 on")
-        limit = _checked_threshold(threshold)
+        top = ranges.whole_number("top", top)
+        limit = None if threshold is None else ranges.number("threshold", threshold)
         paths = as_paths(wavs, "identify")
         scorer = self._scorer_of_all()
         if not scorer.names:
             raise StoreError(f"{self.path}: no speaker is enrolled; enroll some first")
         scores, n_frames, seconds = self._score(scorer, paths, top_c)
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
-        ranking = tuple((scorer.names[place], float(scores[place])) for place in order[: int(top)])
+        ranking = tuple((scorer.names[place], float(scores[place])) for place in order[:top])
         return Identification(ranking, len(scores), seconds, n_frames, limit)
 
     def model(self, speaker: str) -> SpeakerModel:
@@ -519,13 +517,3 @@ def recording_path(wav: Any) -> Path:
         f"a recording is given by its path, found {type(wav).__name__}; samples become a file by "
         "write_audio(path, samples, sample_rate), and an utterance has a path"
     )
-
-
-def _checked_threshold(threshold: float | None) -> float | None:
-    if threshold is None:
-        return None
-    if isinstance(threshold, bool) or not (
-        isinstance(threshold, Real) and math.isfinite(threshold)
-    ):
-        raise InvalidInputError(f"threshold is {threshold!r}; it must be a finite number")
-    return float(threshold)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import whole_number
 
 
 def window_averages(
@@ -47,10 +48,8 @@ def window_averages(
     >>> window_averages(np.array([[1.0], [3.0], [8.0]]), length=2).tolist()
     [[2.0], [5.5]]
     """
-    if length < 1 or shift < 1:
-        raise InvalidInputError(
-            f"window length {length} and shift {shift} must be at least 1 frame each"
-        )
+    whole_number("length", length)
+    whole_number("shift", shift)
     scores = np.asarray(frame_scores, dtype=np.float64)
     if scores.ndim != 2 or not np.isfinite(scores).all():
         raise InvalidInputError("frame scores must be a finite matrix of frames by speakers")

@@ -229,7 +229,10 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         ((audio, audio, "-o", out, "--text", "a"), "not"),
         ((spoken.model_path, few[0], "-o", out, "--format", "praat"), "formats must be some of"),
         ((spoken.model_path, few[0], "-o", out, "--picture", "nobody"), "no such utterance"),
-        ((spoken.model_path, few[0], "-o", out, "--beam", "0"), "--beam must be above 0"),
+        (
+            (spoken.model_path, few[0], "-o", out, "--beam", "0"),
+            "--beam must be finite and > 0, found 0",
+        ),
         ((spoken.model_path, few[0], "-o", tmp_path / "mine"), "words.ctm: exists and is not"),
         ((spoken.model_path, few[0], "-o", spoken.model_path), "is a file; give a folder"),
         ((spoken.model_path, tmp_path / "none", "-o", out), "none"),

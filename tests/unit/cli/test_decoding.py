@@ -382,8 +382,8 @@ def test_recordings_of_one_name_are_told_apart(run, world, tmp_path):
         (["--phones", "--isolated"], "--phones goes with --phone-lm"),
         (["--isolated", "--lm", "x.arpa"], "--isolated goes with --words"),
         (["--isolated", "--lattice", "x"], "--isolated goes with --words"),
-        (["--beam", "-1"], "--beam must be finite and above 0"),
-        (["--lattice-beam", "0"], "--lattice-beam must be finite and above 0"),
+        (["--beam", "-1"], "--beam must be finite and > 0"),
+        (["--lattice-beam", "0"], "--lattice-beam must be finite and > 0"),
         (["--acoustic-scale", "nan"], "--acoustic-scale must be finite"),
     ],
 )

@@ -109,7 +109,7 @@ def test_silence_and_missing_files_are_refused(background, tmp_path):
 
 @pytest.mark.parametrize("factor", [0, -1.0, np.nan, np.inf, True, "10"])
 def test_wrong_relevance_factors_are_refused(factor):
-    with pytest.raises(InvalidInputError, match="relevance factor"):
+    with pytest.raises(InvalidInputError, match="relevance_factor"):
         AdaptationSettings(relevance_factor=factor)
 
 

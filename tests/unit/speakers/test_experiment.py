@@ -293,8 +293,8 @@ def test_intervals_of_one_speaker_or_without_errors():
 def test_wrong_windows_are_refused(protocol, background):
     split = protocol.splits["eval"]
     scorer = SpeakerScorer(background.mixture, {"ana": background.mixture})
-    for arguments in ({"window": 0}, {"window": 5, "shift": 0}):
-        with pytest.raises(InvalidInputError, match="window"):
+    for wrong, arguments in (("window", {"window": 0}), ("shift", {"window": 5, "shift": 0})):
+        with pytest.raises(InvalidInputError, match=f"{wrong} must be a whole number >= 1"):
             run_identification(split, scorer, background.features, **arguments)
     with pytest.raises(InsufficientDataError, match="10000 frames"):
         run_identification(split, scorer, background.features, window=10_000)
