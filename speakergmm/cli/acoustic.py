@@ -5,22 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.options import (
-    FEATURES_HELP,
-    CaseOption,
-    CheckpointOption,
-    CorpusArgument,
-    IterationsOption,
-    ModelOutput,
-    NormalisationOption,
-    RateOption,
-    SplitSeedOption,
-    StressOption,
-    TranscriptsOption,
-    command,
-    option,
-)
-from speakergmm.cli.output import counted, print_first_notes, print_line, print_note, print_table
+from speakergmm import corpora, hmm, recognition
+from speakergmm.cli import options
+from speakergmm.cli.options import command, option
+from speakergmm.cli.output import Table, counted, print_first_notes, print_line, print_note
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import place_of, tell_notes
 from speakergmm.cli.texts import case_of
@@ -29,11 +17,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Problem
-    from speakergmm.corpora.transcripts import Transcripts
     from speakergmm.features import FeatureConfig
-    from speakergmm.hmm import Lexicon
-    from speakergmm.recognition import TrainingOptions
 
 
 @command
@@ -47,20 +31,19 @@ class TrainHmm(TrainsUnits):
       speakergmm train-hmm list.tsv --graphemes --gaussians 500 --output am.safetensors -j 2
     """
 
-    corpus: CorpusArgument
-    output: ModelOutput
+    corpus: options.CorpusArgument
     lexicon: Path | None = option(None, "Pronunciations in CMUdict format.")
     graphemes: bool = option(False, "Spell words out instead: no lexicon is needed.")
-    transcripts: TranscriptsOption = None
+    transcripts: options.Transcripts = None
     unknown: Literal["skip", "map", "graphemes"] = option(
         "skip",
         "Words outside the lexicon: leave out, spoken noise, or spell.",
         "--unknown-words",
     )
-    stress: StressOption = "fold"
-    case: CaseOption = "asis"
+    stress: options.Stress = "fold"
+    case: options.Case = "asis"
     gaussians: int = option(1000, "Gaussians of all phones.", "--n-gaussians", min=1)
-    iterations: IterationsOption = 40
+    iterations: options.Iterations = 40
     algorithm: Literal["baum-welch", "viterbi"] = option(
         "baum-welch", "Sums over all paths, or the best path alone (faster)."
     )
@@ -75,9 +58,8 @@ class TrainHmm(TrainsUnits):
     )
     min_occupancy: float = option(10.0, "Frames that a Gaussian needs to be kept.", min=0)
     memory: float = option(2.0, "Gigabytes that one utterance may take; longer ones are left out.")
-    features: str = option("hmm", f"{FEATURES_HELP}; 'hmm' suits phones.")
-    rate: RateOption = None
-    normalisation: NormalisationOption = "speaker"
+    features: str = option("hmm", f"{options.FEATURES_HELP}; 'hmm' suits phones.")
+    normalisation: options.Normalisation = "speaker"
     silence: str = option("SIL", "Name of the model of silence.")
     silence_probability: float = option(
         0.5, "Of silence between words, and at either end.", min=0, max=1
@@ -85,13 +67,9 @@ class TrainHmm(TrainsUnits):
     short_pause: str | None = option(
         None, "Name of a pause that may last no time, in place of silence between words."
     )
-    seed: SplitSeedOption = 0
-    checkpoint: CheckpointOption = None
-    strict: bool = option(False, "Refuse the corpus if one utterance is bad.")
 
     def run(self) -> None:
         """Check recordings and texts, train on the good ones, write the model and tell of it."""
-        from speakergmm.recognition import AcousticModel
         from speakergmm.recognition.text_problems import unusable_utterances
         from speakergmm.recognition.training import UNKNOWN_WORD
 
@@ -111,7 +89,7 @@ class TrainHmm(TrainsUnits):
                 print_note(f"left out: {message}")
 
         with self.training() as how:
-            model = AcousticModel.train(
+            model = recognition.AcousticModel.train(
                 read,
                 said,
                 words,
@@ -127,25 +105,27 @@ class TrainHmm(TrainsUnits):
         if UNKNOWN_WORD in model.lexicon and not self.json:
             print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
 
-    def _lexicon(self, said: Transcripts) -> Lexicon:
-        from speakergmm.hmm import Lexicon
+    def _lexicon(self, said: corpora.Transcripts) -> hmm.Lexicon:
 
         if self.lexicon is not None:
-            return Lexicon.read(self.lexicon, stress=self.stress, case=case_of(self.case))
+            return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=case_of(self.case))
         spoken = {word for utterance in said.values() for word in utterance}
-        return Lexicon.graphemes(spoken, strict=False)
+        return hmm.Lexicon.graphemes(spoken, strict=False)
 
     def _problems(
-        self, read: Corpus, said: Transcripts, words: Lexicon, features: FeatureConfig
-    ) -> tuple[Problem, ...]:
+        self,
+        read: corpora.Corpus,
+        said: corpora.Transcripts,
+        words: hmm.Lexicon,
+        features: FeatureConfig,
+    ) -> tuple[corpora.Problem, ...]:
         """Find what is wrong with the corpus, and say it; with ``strict``, refuse errors."""
-        from speakergmm.recognition.text_validation import validate_text
         from speakergmm.recognition.text_words import spelled_out
 
         heard = {u.id: said[u.id] for u in read if u.id in said}
         spelled = not self.graphemes and self.unknown == "graphemes"
         checked = spelled_out(words, heard) if spelled else words
-        problems = validate_text(
+        problems = recognition.validate_text(
             read,
             said,
             None if self.graphemes else checked,
@@ -161,7 +141,7 @@ class TrainHmm(TrainsUnits):
             self._note_unknown(words, words.unknown(heard))
         return problems
 
-    def _note_unknown(self, words: Lexicon, found: dict[str, int]) -> None:
+    def _note_unknown(self, words: hmm.Lexicon, found: dict[str, int]) -> None:
         """List the words outside the lexicon, and what becomes of them."""
         from speakergmm.hmm.language.graphemes import spell
         from speakergmm.recognition.text_words import with_counts
@@ -177,14 +157,12 @@ class TrainHmm(TrainsUnits):
                 f"{case_hint(found, words)}"
             )
 
-    def _options(self, features: FeatureConfig) -> TrainingOptions:
-        from speakergmm.hmm import ANNEALED, TrainingSchedule
-        from speakergmm.recognition import FeatureNormalisation, SilenceModel, TrainingOptions
+    def _options(self, features: FeatureConfig) -> recognition.TrainingOptions:
 
-        schedule = TrainingSchedule(
+        schedule = hmm.TrainingSchedule(
             algorithm=self.algorithm,
             # A short training has no time to be annealed.
-            annealing=ANNEALED[: self.iterations // 4],
+            annealing=hmm.ANNEALED[: self.iterations // 4],
             n_iterations=self.iterations,
             grow_until=max(0, self.iterations * 3 // 4),
             n_gaussians=self.gaussians,
@@ -195,18 +173,18 @@ class TrainHmm(TrainsUnits):
             memory=self.memory * 1e9,
         )
         between = self.silence_probability
-        return TrainingOptions(
+        return recognition.TrainingOptions(
             features=features,
-            normalisation=FeatureNormalisation(self.normalisation),
+            normalisation=recognition.FeatureNormalisation(self.normalisation),
             schedule=schedule,
-            silence=SilenceModel(self.silence, between, between, self.short_pause),
+            silence=recognition.SilenceModel(self.silence, between, between, self.short_pause),
             n_states=self.states,
             unknown_words=self.unknown,
             seed=self.seed,
         )
 
 
-def _report(problems: tuple[Problem, ...], *, strict: bool) -> None:
+def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
     """List what is wrong with the corpus; with `strict`, an error ends the command."""
     errors = [problem for problem in problems if problem.severity == "error"]
     if not errors:
@@ -224,11 +202,8 @@ def _report(problems: tuple[Problem, ...], *, strict: bool) -> None:
             hint="; 'validate --text' lists them",
         )
         return
-    print_table(
-        "Problems of the corpus",
-        ("kind", "file", "what"),
-        [(p.kind, place_of(p), p.message) for p in errors],
-    )
+    rows = [(p.kind, place_of(p), p.message) for p in errors]
+    Table("Problems of the corpus", ("kind", "file", "what"), rows).print()
     raise InvalidInputError(
         f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "
         "without --strict, which leaves the utterances out"

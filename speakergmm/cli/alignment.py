@@ -6,23 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.options import (
-    ByOption,
-    CaseOption,
-    LexiconOption,
-    TranscriptsOption,
-    argument,
-    command,
-    option,
-)
-from speakergmm.cli.output import (
-    counted,
-    print_first_notes,
-    print_json,
-    print_line,
-    print_note,
-    print_table,
-)
+from speakergmm import audio, corpora, hmm, recognition
+from speakergmm.cli import options
+from speakergmm.cli.options import argument, command, option
+from speakergmm.cli.output import Table, counted, print_first_notes, print_note
 from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over, tell_notes
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
@@ -32,9 +19,7 @@ from speakergmm.words import case_hint, split_words, word_fault
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from speakergmm.corpora import Corpus, Transcript, Transcripts
     from speakergmm.features.recordings import SkippedRecording
-    from speakergmm.recognition import AcousticModel
     from speakergmm.recognition.aligning import AlignedUtterance
     from speakergmm.recognition.alignment_files import AlignmentFiles
     from speakergmm.recognition.diagnostics import Diagnosis, UtteranceEvidence
@@ -70,15 +55,15 @@ class Align(OnCorpus):
     corpus: Path = argument("A recording, a folder, a Kaldi data directory, or a CSV/TSV list.")
     output: Path = option(..., "Folder to write to.", "-o")
     text: str | None = option(None, "Of one recording its words, or a file with them.")
-    transcripts: TranscriptsOption = None
-    lexicon: LexiconOption = None
+    transcripts: options.Transcripts = None
+    lexicon: options.Lexicon = None
     unknown: Literal["skip", "graphemes"] = option(
         "skip",
         "Words without a pronunciation: leave their utterances out, or spell them by "
         "letters, which a model of letters can.",
     )
     format: str = option("textgrid,ctm,json", "What to write, of textgrid, ctm and json.")
-    by: ByOption = "utterance"
+    by: options.By = "utterance"
     states: bool = option(False, "Write states of phones too.")
     picture: list[str] | None = option(
         None, "Utterance to draw over its spectrogram; may be repeated."
@@ -91,12 +76,11 @@ class Align(OnCorpus):
     edges: Literal["expected", "path"] = option(
         "expected", "Phones meet where expected, between frames, or where the path has it."
     )
-    case: CaseOption = "asis"
+    case: options.Case = "asis"
     strict: bool = option(False, "Stop at the first utterance that can't be aligned.")
 
     def run(self) -> None:
         """Align all utterances, write what was asked for, and rank the suspicious ones."""
-        from speakergmm.recognition import AcousticModel, diagnose
         from speakergmm.recognition.alignment_files import (
             AlignmentFiles,
             check_kind,
@@ -105,7 +89,7 @@ class Align(OnCorpus):
 
         if self.beam is not None:
             number("--beam", self.beam, above=0)
-        model = AcousticModel.load(self.model)
+        model = recognition.AcousticModel.load(self.model)
         read, said = self._recordings()
         strangers = sorted(set(self.picture or ()) - {utterance.id for utterance in read})
         if strangers:
@@ -122,7 +106,7 @@ class Align(OnCorpus):
         model = self._with_words(model, [said[u.id] for u in read if u.id in said])
         done = _Done()
         self._align(model, read, said, files, done)
-        found = diagnose(done.evidence)
+        found = recognition.diagnose(done.evidence)
         write_diagnoses(table, found)
         print_first_notes([f"left out: {each.message}" for each in done.skipped])
         if others := files.left_over():
@@ -130,60 +114,55 @@ class Align(OnCorpus):
                 f"warning: {others[0]}: {counted(len(others), 'TextGrid')} of no utterance of "
                 "this run beside the new ones"
             )
-        missing = missing_from({item.utterance for item in found}, read, "aligned")
-        if self.json:
-            print_json(
-                {
-                    "output": str(self.output),
-                    "n_utterances": len(found) + len(missing),
-                    "n_aligned": len(found),
-                    "not_aligned": missing,
-                    "seconds": round(done.seconds, 3),
-                    "left_out": [skip.to_dict() for skip in done.skipped],
-                    "pictures": [str(path) for path in done.pictures],
-                    "suspicious": [item.to_dict() for item in found if item.reasons],
-                    **passed_over(read),
-                }
-            )
-        else:
-            self._print(found, done, len(missing))
+        self._tell(found, done, missing_from({f.utterance for f in found}, read, "aligned"), read)
 
-    def _print(self, found: tuple[Diagnosis, ...], done: _Done, n_missing: int) -> None:
+    def _tell(
+        self, found: tuple[Diagnosis, ...], done: _Done, missing: list[str], read: corpora.Corpus
+    ) -> None:
+        """Say what was aligned, and which of it to look at first."""
         suspects = [item for item in found if item.reasons]
-        if suspects:
-            print_table(
-                "Most suspicious: transcripts and recordings to look at first",
-                ("utterance", "suspicion", "why"),
-                [
-                    (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
-                    for item in suspects[:_SHOWN_SUSPECTS]
-                ],
-                right=(1,),
-            )
-        for path in done.pictures:
-            print_line(f"picture: {path}")
+        table = Table(
+            "Most suspicious: transcripts and recordings to look at first",
+            ("utterance", "suspicion", "why"),
+            [
+                (item.utterance, f"{item.suspicion:.1f}", "; ".join(item.reasons[:3]))
+                for item in suspects[:_SHOWN_SUSPECTS]
+            ],
+            right=(1,),
+        )
         seconds = done.seconds
         length = f"{seconds:.1f} s" if seconds < 60 else f"{seconds / 60:.1f} minutes"
-        left_out = f", {counted(n_missing, 'utterance')} left out" if n_missing else ""
-        print_line(
+        left_out = f", {counted(len(missing), 'utterance')} left out" if missing else ""
+        self.answer(
+            {
+                "output": str(self.output),
+                "n_utterances": len(found) + len(missing),
+                "n_aligned": len(found),
+                "not_aligned": missing,
+                "seconds": round(seconds, 3),
+                "left_out": [skip.to_dict() for skip in done.skipped],
+                "pictures": [str(path) for path in done.pictures],
+                "suspicious": [item.to_dict() for item in suspects],
+                **passed_over(read),
+            },
+            *[table] * bool(suspects),
+            *(f"picture: {path}" for path in done.pictures),
             f"{self.output}: {counted(len(found), 'utterance')} aligned ({length})"
-            f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv"
+            f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv",
         )
 
     def _align(
         self,
-        model: AcousticModel,
-        read: Corpus,
-        said: Transcripts,
+        model: recognition.AcousticModel,
+        read: corpora.Corpus,
+        said: corpora.Transcripts,
         files: AlignmentFiles,
         done: _Done,
     ) -> None:
         """Align one utterance after the other, and write each."""
-        from speakergmm.recognition import align_recordings, gather_evidence
-
         try:
             with files:
-                for aligned in align_recordings(
+                for aligned in recognition.align_recordings(
                     model,
                     read,
                     said,
@@ -198,7 +177,7 @@ class Align(OnCorpus):
                     description=None if self.json else "features",
                 ):
                     files.write(aligned)
-                    done.evidence.append(gather_evidence(aligned))
+                    done.evidence.append(recognition.gather_evidence(aligned))
                     done.seconds += aligned.end - aligned.start
                     name = aligned.utterance.id
                     if name in (self.picture or ()):
@@ -215,9 +194,10 @@ class Align(OnCorpus):
             reason = f"{done.skipped[0].message}{and_more(done.skipped)}"
             raise InsufficientDataError(f"no utterance could be aligned: {reason}") from None
 
-    def _with_words(self, model: AcousticModel, sentences: list[Transcript]) -> AcousticModel:
+    def _with_words(
+        self, model: recognition.AcousticModel, sentences: list[corpora.Transcript]
+    ) -> recognition.AcousticModel:
         """Give the model the words that are said; name those without a pronunciation."""
-        from speakergmm.hmm import Lexicon
         from speakergmm.recognition.inputs import as_lexicon
         from speakergmm.recognition.text_words import spelled_out
 
@@ -234,7 +214,7 @@ class Align(OnCorpus):
             used = {word: listed[word] for word in sorted(spoken) if word in listed}
             if model.unknown is not None:
                 used.setdefault(model.unknown, known[model.unknown])
-            known = Lexicon(used, listed.source) if used else listed
+            known = hmm.Lexicon(used, listed.source) if used else listed
         if self.unknown == "graphemes":
             known = spelled_out(known, sentences, modelled=units)
         if outside := {} if model.unknown is not None else known.unknown(sentences):
@@ -254,13 +234,10 @@ class Align(OnCorpus):
             print_note(f"warning: {message}")
         return model if known is model.lexicon else model.with_lexicon(known)
 
-    def _recordings(self) -> tuple[Corpus, Transcripts]:
+    def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
         """Read a corpus with its transcripts, or one recording with its own."""
-        from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
-        from speakergmm.corpora import Corpus, Transcript, Transcripts, Utterance, read_transcripts
-
         path, case = self.corpus, case_of(self.case)
-        named = has_audio_suffix(path.name) or has_unreadable_suffix(path.name)
+        named = audio.has_audio_suffix(path.name) or audio.has_unreadable_suffix(path.name)
         if path.is_dir() or not named:
             return self._corpus()
         if self.transcripts is not None:
@@ -268,16 +245,18 @@ class Align(OnCorpus):
                 f"--transcripts is for a corpus, and {path} is a recording; give --text 'ITS WORDS'"
             )
         # No source that a reader could take for a list.
-        alone = Corpus((Utterance(path.stem, path, None),), source=f"one recording, {path.name}")
+        alone = corpora.Corpus(
+            (corpora.Utterance(path.stem, path, None),), source=f"one recording, {path.name}"
+        )
         if self.text is None:
-            return alone, read_transcripts(alone, case=case, strict=False)
+            return alone, corpora.read_transcripts(alone, case=case, strict=False)
         words = split_words(_file_text(self.text) or self.text, case)
         for word in words:
             if wrong := word_fault(word):
                 raise InvalidInputError(f"--text: word {word!r} {wrong}")
-        return alone, Transcripts({path.stem: Transcript(words)}, source="--text")
+        return alone, corpora.Transcripts({path.stem: corpora.Transcript(words)}, source="--text")
 
-    def _corpus(self) -> tuple[Corpus, Transcripts]:
+    def _corpus(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
         if self.text is not None:
             raise InvalidInputError(
                 f"--text is what one recording says, {self.corpus} is a corpus; "
@@ -309,11 +288,10 @@ def _file_text(text: str) -> str | None:
 
 def draw(aligned: AlignedUtterance, title: str) -> Figure:
     """Draw one alignment over the spectrogram of its recording."""
-    from speakergmm.audio import read_audio
     from speakergmm.reports.alignments import draw_alignment
 
     utterance = aligned.utterance
-    samples, rate = read_audio(utterance.path, start=utterance.start, end=utterance.end)
+    samples, rate = audio.read_audio(utterance.path, start=utterance.start, end=utterance.end)
     tiers = {"words": aligned.words(), "phones": aligned.phones()}
     return draw_alignment(samples, rate, tiers, title=title, start=utterance.start)
 

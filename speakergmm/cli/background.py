@@ -5,20 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from speakergmm.cli.options import (
-    FEATURES_HELP,
-    LARGEST_SEED,
-    Answers,
-    CorpusArgument,
-    ModelOutput,
-    argument,
-    command,
-    option,
-)
-from speakergmm.cli.output import counted, print_json, print_table
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, argument, command, option
+from speakergmm.cli.output import Table, counted
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import OnCorpus, passed_over
-from speakergmm.cli.training import training_status
+from speakergmm.cli.training import train_background
 from speakergmm.errors import ModelFormatError
 
 
@@ -33,31 +25,28 @@ class TrainUbm(OnCorpus):
       speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
     """
 
-    corpus: CorpusArgument
-    output: ModelOutput
+    corpus: options.CorpusArgument
+    output: options.ModelOutput
     components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
-    seed: int = option(0, "Seed of the initialisation.", min=0, max=LARGEST_SEED)
-    features: str = option("speaker", f"{FEATURES_HELP}; 'speaker' suits speakers.")
+    seed: int = option(0, "Seed of the initialisation.", min=0, max=options.LARGEST_SEED)
+    features: str = option("speaker", f"{options.FEATURES_HELP}; 'speaker' suits speakers.")
     strict: bool = option(False, "Refuse the corpus if one recording is bad.")
 
     def run(self) -> None:
         """Train, write the model and tell of it."""
         from speakergmm.features import FeatureConfig
-        from speakergmm.speakers import BackgroundModel
 
         check_output(self.output, "model")
         read = self.open_corpus(self.corpus)
-        with training_status() as callback:
-            background = BackgroundModel.train(
-                read,
-                features=FeatureConfig.load(self.features),
-                n_components=self.components,
-                seed=self.seed,
-                n_jobs=self.jobs,
-                strict=self.strict,
-                progress=not self.json,
-                callback=callback,
-            )
+        background = train_background(
+            read,
+            self.components,
+            self.seed,
+            self.jobs,
+            progress=not self.json,
+            features=FeatureConfig.load(self.features),
+            strict=self.strict,
+        )
         background.save(self.output)
         facts = background.provenance
         self.answer(
@@ -88,12 +77,9 @@ class Info(Answers):
     def run(self) -> None:
         """Load the file and print what it says of itself."""
         document = _describe(self.file)
-        if self.json:
-            print_json(document)
-        else:
-            short = document["kind"] == "speaker store"
-            rows = _summary(document) if short else _flatten(document)
-            print_table(str(self.file), ("what", "value"), rows)
+        short = document["kind"] == "speaker store"
+        rows = _summary(document) if short else _flatten(document)
+        self.answer(document, Table(str(self.file), ("what", "value"), rows))
 
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

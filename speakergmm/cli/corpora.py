@@ -5,29 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import typer
 
-from speakergmm.cli.options import (
-    CaseOption,
-    CorpusArgument,
-    StressOption,
-    command,
-    option,
-)
-from speakergmm.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_table,
-)
+from speakergmm import corpora, recognition
+from speakergmm.cli import options
+from speakergmm.cli.options import command, option
+from speakergmm.cli.output import Table, counted
 from speakergmm.cli.recordings import OnCorpus, passed_over, place_of
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-
-if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Problem
 
 
 @command
@@ -47,7 +35,7 @@ class Validate(OnCorpus):
       speakergmm validate kaldi_data/ --text --lexicon cmudict.txt --lm lm.arpa
     """
 
-    corpus: CorpusArgument
+    corpus: options.CorpusArgument
     rate: int | None = option(
         None, "Sample rate wanted, in Hz (default: that of most recordings).", "--sample-rate"
     )
@@ -61,8 +49,8 @@ class Validate(OnCorpus):
     unknown: Literal["skip", "map", "graphemes"] = option(
         "skip", "Words outside the lexicon: errors, warnings (train-hmm maps them), or spelled."
     )
-    stress: StressOption = "fold"
-    case: CaseOption = "asis"
+    stress: options.Stress = "fold"
+    case: options.Case = "asis"
     graphemes: bool = option(False, "Words are to be spelled; there is no lexicon.")
     unknown_word: str | None = option(None, "Word of the lexicon that stands for all others.")
     lm: Path | None = option(None, "Language model (ARPA) to compare with the text.")
@@ -70,18 +58,16 @@ class Validate(OnCorpus):
 
     def run(self) -> None:
         """Check what is asked for, list the problems and count them."""
-        from speakergmm.corpora import read_corpus, validate_corpus
-
         if self.graphemes and self.lexicon is not None:
             raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
-        corpus = read_corpus(
+        corpus = corpora.read_corpus(
             self.corpus,
             data_dir=self.data_dir,
             speaker_pattern=self.speaker_pattern,
             strict=False,
         )
-        problems: list[Problem] = list(
-            validate_corpus(
+        problems: list[corpora.Problem] = list(
+            corpora.validate_corpus(
                 corpus,
                 sample_rate=self.rate,
                 n_jobs=self.jobs,
@@ -92,33 +78,31 @@ class Validate(OnCorpus):
         if self.text or self.graphemes or any(given is not None for given in spoken):
             problems = self._with_text_problems(corpus, problems)
         errors = sum(problem.severity == "error" for problem in problems)
-        if self.json:
-            print_json(
-                {
-                    "corpus": str(self.corpus),
-                    "n_utterances": len(corpus),
-                    "n_speakers": len(corpus.speakers),
-                    "n_errors": errors,
-                    **passed_over(corpus),
-                    "problems": [problem.to_dict() for problem in problems],
-                }
-            )
-        else:
-            if problems:
-                print_table(
-                    f"Problems of {self.corpus}",
-                    ("severity", "kind", "file", "what"),
-                    [(p.severity, p.kind, place_of(p), p.message) for p in problems],
-                )
-            print_line(
-                f"{counted(len(corpus), 'utterance')}, "
-                f"{counted(len(corpus.speakers), 'named speaker')}: "
-                f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}"
-            )
+        table = Table(
+            f"Problems of {self.corpus}",
+            ("severity", "kind", "file", "what"),
+            [(p.severity, p.kind, place_of(p), p.message) for p in problems],
+        )
+        self.answer(
+            {
+                "corpus": str(self.corpus),
+                "n_utterances": len(corpus),
+                "n_speakers": len(corpus.speakers),
+                "n_errors": errors,
+                **passed_over(corpus),
+                "problems": [problem.to_dict() for problem in problems],
+            },
+            *[table] * bool(problems),
+            f"{counted(len(corpus), 'utterance')}, "
+            f"{counted(len(corpus.speakers), 'named speaker')}: "
+            f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}",
+        )
         if errors:
             raise typer.Exit(1)
 
-    def _with_text_problems(self, corpus: Corpus, problems: list[Problem]) -> list[Problem]:
+    def _with_text_problems(
+        self, corpus: corpora.Corpus, problems: list[corpora.Problem]
+    ) -> list[corpora.Problem]:
         """Join the problems of recordings and of what is said in them, each told once."""
         # One voice is enough for what is said.
         problems = [problem for problem in problems if problem.kind != "one_speaker"]
@@ -132,13 +116,10 @@ class Validate(OnCorpus):
         ]
         return sorted(problems, key=lambda problem: problem.severity != "error")
 
-    def _text_problems(self, corpus: Corpus) -> list[Problem]:
+    def _text_problems(self, corpus: corpora.Corpus) -> list[corpora.Problem]:
         from dataclasses import replace
 
-        from speakergmm.corpora import Problem, Transcripts
-        from speakergmm.recognition import AcousticModel, validate_text
-
-        refused: list[Problem] = []
+        refused: list[corpora.Problem] = []
 
         @contextmanager
         def noted(kind: str, refusal: type[SpeakerGmmError] = SpeakerGmmError) -> Iterator[None]:
@@ -146,17 +127,17 @@ class Validate(OnCorpus):
             try:
                 yield
             except refusal as error:
-                refused.append(Problem("error", kind, None, None, str(error)))
+                refused.append(corpora.Problem("error", kind, None, None, str(error)))
 
-        said, model = Transcripts({}), None
-        found: tuple[Problem, ...] = ()
+        said, model = corpora.Transcripts({}), None
+        found: tuple[corpora.Problem, ...] = ()
         case = case_of(self.case)
         with noted("bad_text"):
             said = self.transcripts_of(corpus, self.transcripts, case)
         with noted("bad_model"):
-            model = None if self.model is None else AcousticModel.load(self.model)
+            model = None if self.model is None else recognition.AcousticModel.load(self.model)
         with noted("bad_option", InvalidInputError):
-            found = validate_text(
+            found = recognition.validate_text(
                 corpus,
                 said,
                 self.lexicon,

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from speakergmm.cli.options import (
-    ByOption,
-    LexiconOption,
-    argument,
-    command,
-    option,
-)
-from speakergmm.cli.output import counted, print_json, print_line, print_note, write_json
+from speakergmm import corpora, hmm, recognition
+from speakergmm.cli import options
+from speakergmm.cli.options import argument, command, option
+from speakergmm.cli.output import counted, print_note, write_json
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over
 from speakergmm.cli.texts import names_list
@@ -27,10 +23,7 @@ from speakergmm.ranges import number
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus
     from speakergmm.features.recordings import SkippedRecording
-    from speakergmm.hmm import BackoffLanguageModel, DecodingOptions
-    from speakergmm.recognition import AcousticModel, Decoder
     from speakergmm.recognition.decoding import Recognition
     from speakergmm.recognition.file_names import FileNames
 
@@ -64,7 +57,7 @@ class Decode(OnCorpus):
     phones: bool = option(False, "Recognise phones, not words.")
     phone_lm: Path | None = option(None, "N-gram model of phones (ARPA), for --phones.")
     isolated: bool = option(False, "Each recording is exactly one word.")
-    lexicon: LexiconOption = None
+    lexicon: options.Lexicon = None
     acoustic_scale: float | None = option(
         None,
         "Factor of acoustic log-likelihoods (default: 0.15 for words, 0.25 for phones, "
@@ -104,23 +97,22 @@ class Decode(OnCorpus):
         "utterance as in Kaldi's text (default: standard output).",
         "-o",
     )
-    by: ByOption = "utterance"
+    by: options.By = "utterance"
     strict: bool = option(False, "End at the first recording that can't be recognised.")
 
     def run(self) -> None:
         """Recognise all recordings, and print or write what was said."""
-        from speakergmm.hmm import Lexicon
-        from speakergmm.recognition import AcousticModel
+        from speakergmm.corpora.transcripts import transcript_line
 
         self._check()
-        options = self._options()
+        search = self._options()
         corpus = self._corpus()
         for fault in corpus.faults:
             print_note(f"not recognised: {fault}")
-        acoustic = AcousticModel.load(self.model)
+        acoustic = recognition.AcousticModel.load(self.model)
         if self.lexicon is not None:
-            acoustic = acoustic.with_lexicon(Lexicon.read(self.lexicon))
-        decoder = self._decoder(acoustic, options)
+            acoustic = acoustic.with_lexicon(hmm.Lexicon.read(self.lexicon))
+        decoder = self._decoder(acoustic, search)
         if self.lattice is not None:
             make_folders(self.lattice)
         found, skipped = self._recognise(decoder, acoustic, corpus)
@@ -132,26 +124,19 @@ class Decode(OnCorpus):
             "n_recognised": len(found),
             "not_recognised": missing,
             **passed_over(corpus),
-            "utterances": [recognition.to_dict() for recognition in found],
+            "utterances": [each.to_dict() for each in found],
             "skipped": [item.to_dict() for item in skipped],
         }
         silence = acoustic.silence.unit if self.phones else None
         said = {r.utterance.id: [w for w in r.words if w != silence] for r in found}
+        shown = [transcript_line(name, words) for name, words in said.items()]
         if self.output is not None:
-            self._write(self.output, found, document, silence, said)
-        if self.json:
-            print_json(document)
-        elif self.output is None:
-            for line in _text_lines(said):
-                print_line(line)
-        else:
+            self._write(self.output, found, document, shown, () if silence is None else (silence,))
             total = len(found) + len(missing)
             lost = f"; {len(missing):,} of {total:,} not recognised" if missing else ""
-            n_said = sum(map(len, said.values()))
-            print_line(
-                f"{self.output}: {counted(len(found), 'utterance')}, "
-                f"{counted(n_said, 'phone' if self.phones else 'word')}{lost}"
-            )
+            n_said = counted(sum(map(len, said.values())), "phone" if self.phones else "word")
+            shown = [f"{self.output}: {counted(len(found), 'utterance')}, {n_said}{lost}"]
+        self.answer(document, *shown)
         if not found:
             raise typer.Exit(1)
 
@@ -196,10 +181,8 @@ class Decode(OnCorpus):
             )
         check_writable(output)
 
-    def _options(self) -> DecodingOptions:
+    def _options(self) -> hmm.DecodingOptions:
         """Take the options of the search, and say what of them nobody will see."""
-        from speakergmm.hmm import DecodingOptions
-
         kind = "" if self.output is None else self.output.suffix.lower()
         if self.confidence and not self.json and kind not in (".ctm", ".json"):
             print_note(
@@ -211,7 +194,7 @@ class Decode(OnCorpus):
         wanted = self.nbest > 1 or self.confidence or self.lattice is not None or self.isolated
         if beam is None and wanted:
             beam = _LATTICE_BEAM
-        return DecodingOptions(
+        return hmm.DecodingOptions(
             acoustic_scale=self.acoustic_scale,
             beam=self.beam,
             max_active=self.max_active,
@@ -219,10 +202,8 @@ class Decode(OnCorpus):
             n_best=self.nbest,
         )
 
-    def _corpus(self) -> Corpus:
+    def _corpus(self) -> corpora.Corpus:
         """Read a corpus, or take files as recordings, of speakers whom only their names tell."""
-        from speakergmm.corpora import Corpus, Utterance, name_speakers
-
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or names_list(p)]
         if len(inputs) == 1 and listed:
@@ -235,26 +216,31 @@ class Decode(OnCorpus):
         if twice:
             raise InvalidInputError(f"{twice[0]}: is given twice; give each recording once")
         stems = Counter(path.stem for path in inputs)
-        given = Corpus(
-            tuple(Utterance(p.stem if stems[p.stem] == 1 else str(p), p, None) for p in inputs),
+        given = corpora.Corpus(
+            tuple(
+                corpora.Utterance(p.stem if stems[p.stem] == 1 else str(p), p, None) for p in inputs
+            ),
             source=f"the {counted(len(inputs), 'recording')} given",
         )
-        return given if pattern is None else name_speakers(given, pattern, strict=self.strict)
+        return (
+            given if pattern is None else corpora.name_speakers(given, pattern, strict=self.strict)
+        )
 
-    def _decoder(self, model: AcousticModel, options: DecodingOptions) -> Decoder:
-        from speakergmm.recognition import Decoder
+    def _decoder(
+        self, model: recognition.AcousticModel, search: hmm.DecodingOptions
+    ) -> recognition.Decoder:
 
         listed = None if self.words is None else _read_list(self.words, model.lexicon)
         if self.isolated:
-            return Decoder.for_isolated_words(model, listed, options=options)
+            return recognition.Decoder.for_isolated_words(model, listed, options=search)
         settings: dict[str, Any] = {
             "language_model": self._language_model(model),
-            "options": options,
+            "options": search,
             "language_scale": self.lm_scale,
             "word_penalty": self.word_penalty,
         }
         if self.phones:
-            decoder = Decoder.for_phones(model, **settings)
+            decoder = recognition.Decoder.for_phones(model, **settings)
             self._note_omitted(decoder, "not among the phones", model.models.units)
             return decoder
         unheard = [word for word in listed or () if word not in model.lexicon]
@@ -267,12 +253,12 @@ class Decode(OnCorpus):
                     or "; give --lexicon FILE with pronunciations"
                 )
             )
-        decoder = Decoder.for_words(model, words=listed, **settings)
+        decoder = recognition.Decoder.for_words(model, words=listed, **settings)
         if listed is None:
             self._note_omitted(decoder, "without a pronunciation", model.lexicon)
         return decoder
 
-    def _language_model(self, model: AcousticModel) -> BackoffLanguageModel | None:
+    def _language_model(self, model: recognition.AcousticModel) -> hmm.BackoffLanguageModel | None:
         """Read the n-grams, which must be of the words or phones that the model has."""
         from speakergmm.recognition.inputs import as_language_model
 
@@ -293,7 +279,7 @@ class Decode(OnCorpus):
             )
         return language_model
 
-    def _note_omitted(self, decoder: Decoder, what: str, known: Iterable[str]) -> None:
+    def _note_omitted(self, decoder: recognition.Decoder, what: str, known: Iterable[str]) -> None:
         """Name what a language model has and can't be recognised."""
         if omitted := decoder.omitted_words:
             print_note(
@@ -303,7 +289,10 @@ class Decode(OnCorpus):
             )
 
     def _recognise(
-        self, decoder: Decoder, acoustic: AcousticModel, corpus: Corpus
+        self,
+        decoder: recognition.Decoder,
+        acoustic: recognition.AcousticModel,
+        corpus: corpora.Corpus,
     ) -> tuple[list[Recognition], list[SkippedRecording]]:
         """Recognise one recording after the other, and write its lattice."""
         from speakergmm.recognition.file_names import FileNames
@@ -318,7 +307,7 @@ class Decode(OnCorpus):
 
         names = FileNames()
         listen = Measure(acoustic.features, listen=True)
-        for recognition in decoder.decode(
+        for heard in decoder.decode(
             corpus.utterances,
             n_jobs=self.jobs,
             strict=self.strict,
@@ -327,15 +316,15 @@ class Decode(OnCorpus):
             description=None if self.json else "recognising",
         ):
             if self.lattice is not None:
-                _write_lattice(self.lattice, recognition, names)
-            measured = listen(recognition.utterance)
+                _write_lattice(self.lattice, heard, names)
+            measured = listen(heard.utterance)
             if measured.has_speech is False:
                 print_note(
-                    f"warning: {recognition.utterance.path}: no speech found in "
+                    f"warning: {heard.utterance.path}: no speech found in "
                     f"{measured.seconds:.2f} s; what was recognised there means nothing"
                 )
             # Lattices of a corpus are too large to be kept.
-            found.append(replace(recognition, lattice_text=None))
+            found.append(replace(heard, lattice_text=None))
         return found, skipped
 
     def _write(
@@ -343,11 +332,11 @@ class Decode(OnCorpus):
         output: Path,
         found: list[Recognition],
         document: dict[str, Any],
-        silence: str | None,
-        said: dict[str, list[str]],
+        lines: list[str],
+        unspoken: tuple[str, ...],
     ) -> None:
+        """Write what was recognised, in the format that the file's name asks for."""
         from speakergmm.files import atomic_text_writer
-        from speakergmm.recognition import write_ctm
         from speakergmm.recognition.timelines import Timelines, own_times
 
         kind = output.suffix.lower()
@@ -360,16 +349,10 @@ class Decode(OnCorpus):
                 for r in found:
                     timelines.add(r.utterance, {"words": r.word_labels()}, duration=r.grid.duration)
                 labels = timelines.tier("words")
-            write_ctm(output, labels, leave_out=() if silence is None else (silence,))
+            recognition.write_ctm(output, labels, leave_out=unspoken)
         else:
             with atomic_text_writer(output) as file:
-                file.writelines(line + "\n" for line in _text_lines(said))
-
-
-def _text_lines(said: dict[str, list[str]]) -> list[str]:
-    from speakergmm.corpora.transcripts import transcript_line
-
-    return [transcript_line(name, words) for name, words in said.items()]
+                file.writelines(f"{line}\n" for line in lines)
 
 
 def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
@@ -393,10 +376,10 @@ def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     return list(listed)
 
 
-def _write_lattice(folder: Path, recognition: Recognition, names: FileNames) -> None:
+def _write_lattice(folder: Path, heard: Recognition, names: FileNames) -> None:
     """Write a lattice to a file without folders: slashes are written as URLs have them."""
     from speakergmm.files import atomic_text_writer
 
-    name = recognition.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
+    name = heard.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
     with atomic_text_writer(folder / f"{names.of(name)}.lat") as file:
-        file.write(recognition.lattice_text or "")
+        file.write(heard.lattice_text or "")

@@ -7,18 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.hmm_demonstration import HmmDemonstration, print_hmm_demonstration
-from speakergmm.cli.options import LARGEST_SEED, Answers, JobsOption, command, option
-from speakergmm.cli.output import print_json, print_line, print_note, print_table
+from speakergmm import corpora, metrics, reports, speakers
+from speakergmm.cli import options
+from speakergmm.cli.hmm_demonstration import HmmDemonstration, figures_shown
+from speakergmm.cli.options import LARGEST_SEED, Answers, command, option
+from speakergmm.cli.output import Table, print_line, print_note
 from speakergmm.cli.outputs import check_output
-from speakergmm.cli.training import training_status
+from speakergmm.cli.training import train_background
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import make_folders
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Protocol, Split
-    from speakergmm.metrics import Evaluation, Scores
-    from speakergmm.speakers import BackgroundModel
+    from speakergmm.features import FeatureConfig
 
 # In a folder that holds it, an earlier demo's files are replaced.
 _MARK = ".speakergmm-demo"
@@ -43,7 +43,7 @@ class Demo(Answers):
     components: int = option(64, "Gaussians in the mixture.", min=1)
     hmm: bool = option(False, "Phone models instead: train, align, recognise words.")
     seed: int = option(0, "Seed of corpus, training and bootstrap.", min=0, max=LARGEST_SEED)
-    jobs: JobsOption = 2
+    jobs: options.Jobs = 2
 
     def run(self) -> None:
         """Do one of the two main jobs in a folder of the demo's own."""
@@ -64,17 +64,12 @@ class Demo(Answers):
         if self.data is not None:
             raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
         figures = HmmDemonstration(self.output, self.seed, self.jobs, step).run()
-        if self.json:
-            print_json(figures)
-        else:
-            print_hmm_demonstration(figures)
+        self.answer(figures, *figures_shown(figures))
 
     def _demonstrate_speakers(
         self, say: Callable[[str], None], step: Callable[[str], None]
     ) -> None:
-        from speakergmm.cli.results import check_lists
-        from speakergmm.metrics import evaluate, write_scores
-        from speakergmm.speakers import run_protocol
+        from speakergmm.cli.results import check_lists, describe_run, environment, evaluation_table
 
         report, scores_file, model_file = (
             self.output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
@@ -92,96 +87,67 @@ class Demo(Answers):
             f"{len(lists.background.speakers)} speakers, {len(part.models)} models, "
             f"{len(part.trials)} trials"
         )
-        background = self._train(lists.background)
+        background = train_background(lists.background, self.components, self.seed, self.jobs)
         background.save(model_file)
         step(f"background model: {self.components} components -> {model_file}")
         # All components, as the recipe of verification scores: the figures are the same.
-        scores = run_protocol(lists, background, top_c=None, n_jobs=self.jobs, progress=True)
-        write_scores(scores_file, scores)
+        how: dict[str, Any] = {"relevance_factor": 3.0, "top_c": None}
+        scores = speakers.run_protocol(lists, background, n_jobs=self.jobs, progress=True, **how)
+        metrics.write_scores(scores_file, scores)
         step(f"verification and identification: {len(scores)} scores -> {scores_file}")
-        evaluation = evaluate(scores, seed=self.seed)
-        plain = self._plain_identification(part, background)
+        evaluation = metrics.evaluate(scores, seed=self.seed)
+        plain = self._plain_identification(part, background.features)
         step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
         answers = _as_a_user_would(self.output / "voices.db", background, part, say)
-        self._report(report, name, background, evaluation, scores, (model_file, scores_file))
+        run = describe_run(background, protocol=name, split="eval", **how)
+        made = environment(seed=self.seed, files=(model_file, scores_file))
+        title = f"Speaker recognition: {name}"
+        reports.write_report(report, evaluation, scores, configuration=run | made, title=title)
         step(f"report: {report}")
-        if self.json:
-            print_json(
-                {
-                    "protocol": name,
-                    "report": str(report),
-                    "evaluation": evaluation.to_dict(),
-                    "identification_plain_em": plain,
-                    "verified": answers,
-                }
-            )
-        else:
-            _print_speakers(name, evaluation, plain, part.models[0], answers)
-            print_line(f"report: {report}")
+        self.answer(
+            {
+                "protocol": name,
+                "report": str(report),
+                "evaluation": evaluation.to_dict(),
+                "identification_plain_em": plain,
+                "verified": answers,
+            },
+            "",
+            evaluation_table(evaluation, title=f"{name}, eval"),
+            f"closed-set identification by maximum likelihood, plain EM models of 16 components "
+            f"(Reynolds & Rose 1995): {100 * plain:.1f} %",
+            "",
+            Table(
+                f"Is this {part.models[0]}? (average log-likelihood ratio a frame)",
+                ("true speaker", "recording", "score", "identified as"),
+                [
+                    (a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"])
+                    for a in answers
+                ],
+                right=(2,),
+            ),
+            f"report: {report}",
+        )
 
-    def _protocol(self) -> tuple[str, Protocol]:
-        from speakergmm.corpora import make_synthetic_corpus, read_protocol
+    def _protocol(self) -> tuple[str, corpora.Protocol]:
 
         if self.data is None or self.protocol is None:
-            folder = self.output / f"corpus-{self.seed}"
-            return "synthetic", make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
+            made = self.output / f"corpus-{self.seed}"
+            lists = corpora.make_synthetic_corpus(made, seed=self.seed, n_jobs=self.jobs)
+            return "synthetic", lists
         folder = self.data / "protocols"
         known = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
         if self.protocol not in known:
             offered = f"there are {', '.join(known)}" if known else f"there is no {folder}"
             raise CorpusError(f"--protocol {self.protocol}: no such protocol; {offered}")
-        return self.protocol, read_protocol(folder / self.protocol, data_dir=self.data)
+        return self.protocol, corpora.read_protocol(folder / self.protocol, data_dir=self.data)
 
-    def _train(self, recordings: Corpus) -> BackgroundModel:
-        from speakergmm.speakers import BackgroundModel
-
-        with training_status() as callback:
-            return BackgroundModel.train(
-                recordings,
-                n_components=self.components,
-                seed=self.seed,
-                n_jobs=self.jobs,
-                progress=True,
-                callback=callback,
-            )
-
-    def _plain_identification(self, part: Split, background: BackgroundModel) -> float:
-        from speakergmm.speakers import LikelihoodScorer, run_identification, train_split_mixtures
-
-        features = background.features
-        models = train_split_mixtures(
+    def _plain_identification(self, part: corpora.Split, features: FeatureConfig) -> float:
+        models = speakers.train_split_mixtures(
             part, n_components=16, features=features, seed=self.seed, n_jobs=self.jobs
         )
-        scorer = LikelihoodScorer(models)
-        return run_identification(part, scorer, features, n_jobs=self.jobs).accuracy
-
-    def _report(
-        self,
-        file: Path,
-        protocol: str,
-        background: BackgroundModel,
-        evaluation: Evaluation,
-        scores: Scores,
-        made: tuple[Path, ...],
-    ) -> None:
-        from speakergmm.cli.results import describe_run, environment
-        from speakergmm.reports import write_report
-        from speakergmm.speakers import DEFAULT_RELEVANCE_FACTOR
-
-        run = describe_run(
-            background,
-            protocol=protocol,
-            split="eval",
-            relevance=DEFAULT_RELEVANCE_FACTOR,
-            top_c=None,
-        )
-        write_report(
-            file,
-            evaluation,
-            scores,
-            configuration={**run, **environment(seed=self.seed, files=made)},
-            title=f"Speaker recognition: {protocol}",
-        )
+        scorer = speakers.LikelihoodScorer(models)
+        return speakers.run_identification(part, scorer, features, n_jobs=self.jobs).accuracy
 
 
 def _take_folder(output: Path) -> None:
@@ -197,58 +163,31 @@ def _take_folder(output: Path) -> None:
 
 
 def _as_a_user_would(
-    file: Path, background: BackgroundModel, part: Split, say: Callable[[str], None]
+    file: Path,
+    background: speakers.BackgroundModel,
+    part: corpora.Split,
+    say: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Enrol two speakers into a store from their recordings, and ask who others are."""
-    from speakergmm.speakers import SpeakerStore, is_store
-
-    wanted, other = part.models[:2]
-    if file.exists() and not is_store(file):
+    named = part.models[:2]
+    if file.exists() and not speakers.is_store(file):
         raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
-    for leftover in (file, file.with_name(file.name + "-wal"), file.with_name(file.name + "-shm")):
-        leftover.unlink(missing_ok=True)
-    answers: list[dict[str, Any]] = []
-    with SpeakerStore.create(file, background) as store:
-        for speaker in (wanted, other):
+    for suffix in ("", "-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    first_target = {
+        trial.model: trial.path for trial in reversed(part.trials) if trial.label == "target"
+    }
+    with speakers.SpeakerStore.create(file, background) as store:
+        for speaker in named:
             added = store.enroll(speaker, part.enrolment[speaker])
             say(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
-        for speaker in (wanted, other):
-            path = next(
-                trial.path
-                for trial in part.trials
-                if trial.model == speaker and trial.label == "target"
-            )
-            answers.append(
-                {
-                    "speaker": speaker,
-                    "recording": path.name,
-                    "claimed": wanted,
-                    "score": store.verify(wanted, path).score,
-                    "identified_as": store.identify([path], top=1).ranking[0][0],
-                }
-            )
-    return answers
-
-
-def _print_speakers(
-    name: str,
-    evaluation: Evaluation,
-    plain: float,
-    claimed: str,
-    answers: list[dict[str, Any]],
-) -> None:
-    from speakergmm.cli.results import print_evaluation
-
-    print_line("")
-    print_evaluation(evaluation, title=f"{name}, eval")
-    print_line(
-        f"closed-set identification by maximum likelihood, plain EM models of 16 components "
-        f"(Reynolds & Rose 1995): {100 * plain:.1f} %"
-    )
-    print_line("")
-    print_table(
-        f"Is this {claimed}? (average log-likelihood ratio a frame)",
-        ("true speaker", "recording", "score", "identified as"),
-        [(a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"]) for a in answers],
-        right=(2,),
-    )
+        return [
+            {
+                "speaker": speaker,
+                "recording": first_target[speaker].name,
+                "claimed": named[0],
+                "score": store.verify(named[0], first_target[speaker]).score,
+                "identified_as": store.identify(first_target[speaker], top=1).ranking[0][0],
+            }
+            for speaker in named
+        ]

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from speakergmm import corpora, hmm, metrics, recognition
 from speakergmm.cli.alignment import draw
-from speakergmm.cli.output import print_line, print_table
+from speakergmm.cli.output import Table
 from speakergmm.cli.training import hmm_training_status
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Utterance
-    from speakergmm.hmm import BackoffLanguageModel, Lexicon
     from speakergmm.metrics.boundaries import TimedLabel
-    from speakergmm.recognition import AcousticModel
 
     Transcribed = Mapping[str, tuple[str, ...]]
     Timed = dict[str, tuple[TimedLabel, ...]]
@@ -50,28 +48,25 @@ class HmmDemonstration:
 
     def run(self) -> dict[str, Any]:
         """Return the figures, as JSON can hold them."""
-        from speakergmm.corpora import Corpus, make_synthetic_corpus, read_corpus, read_transcripts
-        from speakergmm.hmm import Lexicon, train_ngram
-
         folder = self.output / f"corpus-{self.seed}"
-        make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
+        corpora.make_synthetic_corpus(folder, seed=self.seed, n_jobs=self.jobs)
         speech = folder / "synthetic"
-        corpus = read_corpus(speech)
-        said = {name: each.words for name, each in read_transcripts(corpus).items()}
-        lexicon = Lexicon.read(speech / "lexicon.txt")
+        corpus = corpora.read_corpus(speech)
+        said = {name: each.words for name, each in corpora.read_transcripts(corpus).items()}
+        lexicon = hmm.Lexicon.read(speech / "lexicon.txt")
         tested = [u for u in corpus if (u.speaker or "").startswith("e")]
         training = tuple(u for u in corpus if u not in tested)
         self.step(
             f"corpus: {len(training)} recordings to train on, {len(tested)} of other speakers"
         )
-        model = self._train(Corpus(training, source=corpus.source), said, lexicon)
+        model = self._train(corpora.Corpus(training, source=corpus.source), said, lexicon)
         model_file = self.output / "acoustic-model.safetensors"
         model.save(model_file)
         self.step(
             f"phone models from a flat start: {model.models.n_components} Gaussians -> {model_file}"
         )
         sentences = [said[u.id] for u in training]
-        bigram = train_ngram(sentences, order=2, vocabulary=lexicon.words)
+        bigram = hmm.train_ngram(sentences, order=2, vocabulary=lexicon.words)
         language_file = self.output / "bigram.arpa"
         bigram.write_arpa(language_file)
         self.step(f"bigram of {len(lexicon)} words -> {language_file}")
@@ -82,38 +77,45 @@ class HmmDemonstration:
         self.step(f"recognised {n_recognised} recordings with the bigram")
         return {"model": str(model_file), "boundaries": boundaries, "word_errors": words}
 
-    def _train(self, training: Corpus, said: Transcribed, lexicon: Lexicon) -> AcousticModel:
-        from speakergmm.hmm import ANNEALED, TrainingSchedule
-        from speakergmm.recognition import AcousticModel, TrainingOptions
+    def _train(
+        self, training: corpora.Corpus, said: Transcribed, lexicon: hmm.Lexicon
+    ) -> recognition.AcousticModel:
 
-        schedule = TrainingSchedule(
+        schedule = hmm.TrainingSchedule(
             n_iterations=_N_ITERATIONS,
-            annealing=ANNEALED,
+            annealing=hmm.ANNEALED,
             grow_until=_N_ITERATIONS * 3 // 4,
             n_gaussians=_N_GAUSSIANS,
         )
-        options = TrainingOptions(schedule=schedule, seed=self.seed)
+        options = recognition.TrainingOptions(schedule=schedule, seed=self.seed)
         with hmm_training_status(_N_ITERATIONS) as callback:
-            return AcousticModel.train(
+            return recognition.AcousticModel.train(
                 training, said, lexicon, options, n_jobs=self.jobs, callback=callback, progress=True
             )
 
     def _align(
-        self, model: AcousticModel, tested: list[Utterance], said: Transcribed, truth: Timed
+        self,
+        model: recognition.AcousticModel,
+        tested: list[corpora.Utterance],
+        said: Transcribed,
+        truth: Timed,
     ) -> dict[str, Any]:
         """Align, write TextGrids and a picture, and compare with the exact boundaries."""
         from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-        from speakergmm.recognition import align_recordings, write_textgrid
         from speakergmm.reports.alignments import write_picture
 
         grids = self.output / "textgrids"
         grids.mkdir(exist_ok=True)
         found: Timed = {}
         picture = self.output / "alignment.png"
-        for place, aligned in enumerate(align_recordings(model, tested, said, n_jobs=self.jobs)):
+        for place, aligned in enumerate(
+            recognition.align_recordings(model, tested, said, n_jobs=self.jobs)
+        ):
             tiers = {"words": aligned.words(), "phones": aligned.phones()}
             name = aligned.utterance.id
-            write_textgrid(grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration)
+            recognition.write_textgrid(
+                grids / f"{name}.TextGrid", tiers, duration=aligned.recording_duration
+            )
             found[name] = tiers["phones"]
             if place == 0:
                 write_picture(picture, draw(aligned, f"{name} as it was aligned"))
@@ -135,23 +137,22 @@ class HmmDemonstration:
 
     def _decode(
         self,
-        model: AcousticModel,
-        tested: list[Utterance],
+        model: recognition.AcousticModel,
+        tested: list[corpora.Utterance],
         said: Transcribed,
-        bigram: BackoffLanguageModel,
+        bigram: hmm.BackoffLanguageModel,
     ) -> dict[str, Any]:
         """Recognise words and count errors, with intervals over speakers."""
-        from speakergmm.metrics import transcription_intervals, word_errors
-        from speakergmm.recognition import Decoder
-
-        decoder = Decoder.for_words(model, language_model=bigram)
+        decoder = recognition.Decoder.for_words(model, language_model=bigram)
         found = {r.utterance.id: r.words for r in decoder.decode(tested, n_jobs=self.jobs)}
-        errors = word_errors({u.id: said[u.id] for u in tested}, found, speakers=_speakers(tested))
-        interval = transcription_intervals(errors, seed=self.seed)["error_rate"]
+        errors = metrics.word_errors(
+            {u.id: said[u.id] for u in tested}, found, speakers=_speakers(tested)
+        )
+        interval = metrics.transcription_intervals(errors, seed=self.seed)["error_rate"]
         return {**errors.to_dict(n_confused=0), "interval": interval and interval.ends()}
 
 
-def _speakers(utterances: list[Utterance]) -> dict[str, str]:
+def _speakers(utterances: list[corpora.Utterance]) -> dict[str, str]:
     return {u.id: u.speaker or u.id for u in utterances}
 
 
@@ -171,22 +172,17 @@ def _true_phones(path: Path) -> Timed:
     return found
 
 
-def print_hmm_demonstration(figures: Mapping[str, Any]) -> None:
-    """Print the figures for people."""
+def figures_shown(figures: Mapping[str, Any]) -> tuple[str | Table, ...]:
+    """Return the figures as a person is shown them."""
     boundaries, words = figures["boundaries"], figures["word_errors"]
     rows = [
         ("phone boundaries, median error", *_row(boundaries["median_absolute"], 1000, 1, "ms")),
         ("phone boundaries, 90th percentile", *_row(boundaries["p90_absolute"], 1000, 1, "ms")),
         ("word error rate", *_row(words, 100, 2, "%", value="word_error_rate")),
     ]
-    print_line("")
-    print_table(
-        "Alignment and recognition of speakers who are not in the training",
-        ("what", "value", "95 % interval"),
-        rows,
-        right=(1,),
-    )
-    print_line(f"picture of an alignment: {boundaries['picture']}")
+    title = "Alignment and recognition of speakers who are not in the training"
+    table = Table(title, ("what", "value", "95 % interval"), rows, right=(1,))
+    return "", table, f"picture of an alignment: {boundaries['picture']}"
 
 
 def _row(

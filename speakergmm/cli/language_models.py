@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from speakergmm.cli.options import Answers, CaseOption, argument, command, option
+from speakergmm import hmm
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, argument, command, option
 from speakergmm.cli.output import counted, print_note
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.texts import case_of, read_sentences
@@ -14,7 +16,6 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.hmm import BackoffLanguageModel, Lexicon
     from speakergmm.hmm.language.language_model import Perplexity
 
 
@@ -42,16 +43,14 @@ class TrainLm(Answers):
     unknown_word: str | None = option(
         None, "Such as <unk>: a word for those of the text outside --lexicon."
     )
-    case: CaseOption = "asis"
+    case: options.Case = "asis"
     test: Path | None = option(None, "Text, as TEXT, to measure the perplexity on.")
 
     def run(self) -> None:
         """Count the n-grams, write the model, and measure it where there is a text for that."""
-        from speakergmm.hmm import Lexicon, train_ngram
-
         check_output(self.output, "language model")
         case = case_of(self.case)
-        words = None if self.lexicon is None else Lexicon.read(self.lexicon, case=case)
+        words = None if self.lexicon is None else hmm.Lexicon.read(self.lexicon, case=case)
         sentences = read_sentences(self.text, self.ids, case)
         if self.text.is_file() and not self.ids and _look_like_ids([s[0] for s in sentences if s]):
             print_note(
@@ -72,7 +71,7 @@ class TrainLm(Answers):
                 tested = [[*ends, *words.first_pronunciation(s), *ends] for s in tested]
         elif words is not None:
             vocabulary = self._vocabulary(words, sentences)
-        model = train_ngram(
+        model = hmm.train_ngram(
             sentences,
             order=self.order,
             method=self.method,
@@ -85,7 +84,7 @@ class TrainLm(Answers):
 
     def _tell(
         self,
-        model: BackoffLanguageModel,
+        model: hmm.BackoffLanguageModel,
         sentences: Sequence[Sequence[str]],
         measured: Perplexity | None,
     ) -> None:
@@ -111,7 +110,7 @@ class TrainLm(Answers):
             *lines,
         )
 
-    def _vocabulary(self, words: Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:
+    def _vocabulary(self, words: hmm.Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:
         """Take the words of the lexicon, and the text's others unless one word stands for them."""
         used = dict.fromkeys(word for sentence in sentences for word in sentence)
         strange = [word for word in used if word not in words]

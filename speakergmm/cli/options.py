@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Protocol, TypeVar, dataclass_transfo
 
 import typer
 
-from speakergmm.cli.output import print_json, print_line
+from speakergmm.cli.output import Table, print_json, print_line
 
 C = TypeVar("C")
 
@@ -117,7 +117,7 @@ CorpusArgument = Annotated[
 StoreArgument = Annotated[Path, typer.Argument(help="The speaker store, one SQLite file.")]
 SpeakerArgument = Annotated[str, typer.Argument(help="The speaker's name.")]
 ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]
-DataOption = Annotated[
+Data = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
@@ -125,27 +125,27 @@ DataOption = Annotated[
         help="Folder that relative paths in a list start from (default: the list's own).",
     ),
 ]
-SpeakerPatternOption = Annotated[
+SpeakerPattern = Annotated[
     str | None,
     typer.Option(
         help="How file names say who speaks, as in '{speaker}_*.wav'; with a / how paths do, as in "
         "'{speaker}/*/*.wav'; or a regular expression whose group is the speaker."
     ),
 ]
-TranscriptsOption = Annotated[
+Transcripts = Annotated[
     Path | None,
     typer.Option(help="File with the transcripts, where they are not with the corpus."),
 ]
-LexiconOption = Annotated[
+Lexicon = Annotated[
     Path | None, typer.Option(help="Pronunciations in CMUdict format, in place of the model's.")
 ]
-StressOption = Annotated[
+Stress = Annotated[
     Literal["fold", "keep"], typer.Option(help="Stress digits of phones in the lexicon.")
 ]
-CaseOption = Annotated[
+Case = Annotated[
     Literal["asis", "upper", "lower"], typer.Option(help="Letter case to bring words to.")
 ]
-ByOption = Annotated[
+By = Annotated[
     Literal["utterance", "recording"],
     typer.Option(
         help="What a CTM names: utterances, with times from where each begins, or recordings, with "
@@ -153,32 +153,18 @@ ByOption = Annotated[
         "recordings with tiers for each speaker."
     ),
 ]
-RateOption = Annotated[
-    int | None,
-    typer.Option(
-        "--rate",
-        "--sample-rate",
-        min=4000,
-        help="Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
-    ),
-]
-NormalisationOption = Annotated[
+Normalisation = Annotated[
     Literal["speaker", "utterance", "none"],
     typer.Option(help="What cepstral means and variances are taken over."),
 ]
-IterationsOption = Annotated[
+Iterations = Annotated[
     int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
 ]
-SplitSeedOption = Annotated[
-    int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the splits of Gaussians.")
-]
-CheckpointOption = Annotated[
-    Path | None, typer.Option(help="File to go on from after an interruption.")
-]
-ExactOption = Annotated[
+Checkpoint = Annotated[Path | None, typer.Option(help="File to go on from after an interruption.")]
+Exact = Annotated[
     bool, typer.Option("--exact", help="Score with all components, not only the best five.")
 ]
-JobsOption = Annotated[
+Jobs = Annotated[
     int,
     typer.Option(
         "--jobs",
@@ -189,7 +175,7 @@ JobsOption = Annotated[
         help="Processes that read recordings in parallel, at most one a core.",
     ),
 ]
-JsonOption = Annotated[
+Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
 ]
 
@@ -198,12 +184,15 @@ JsonOption = Annotated[
 class Answers:
     """A command that answers with one JSON document or with text."""
 
-    json: JsonOption = False
+    json: Json = False
 
-    def answer(self, document: Mapping[str, Any] | Sequence[Any], *lines: str) -> None:
-        """Print a document where JSON is asked for, and lines of text elsewhere."""
+    def answer(self, document: Mapping[str, Any] | Sequence[Any], *shown: str | Table) -> None:
+        """Print a document where JSON is asked for, and elsewhere lines of text and tables."""
         if self.json:
             print_json(document)
             return
-        for line in lines:
-            print_line(line)
+        for each in shown:
+            if isinstance(each, Table):
+                each.print()
+            else:
+                print_line(each)

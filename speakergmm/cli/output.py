@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from speakergmm.cli.streams import one_line, visible, visible_json
 
@@ -31,29 +31,35 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         file.write("\n")
 
 
-def print_table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()
-) -> None:
-    """Print a table; ``right`` names the columns that hold numbers, by index.
+class Table(NamedTuple):
+    """A table for people; ``right`` names the columns that hold numbers, by index.
 
     Cells are no markup: a speaker called ``[red]`` is printed so.
     """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        # A pipe or a file has no width: let no cell, such as a long path, be folded to a guess.
-        console = Console(width=10_000)
-    sys.stdout.write(visible(title) + "\n")
-    console.print(table)
+    title: str
+    columns: Sequence[str]
+    rows: Iterable[Sequence[str]]
+    right: Sequence[int] = ()
+
+    def print(self) -> None:
+        """Print the title and the table."""
+        from rich import box, table
+        from rich.console import Console
+        from rich.text import Text
+
+        shown = table.Table(box=box.SIMPLE_HEAD)
+        for index, column in enumerate(self.columns):
+            justify: Literal["left", "right"] = "right" if index in self.right else "left"
+            shown.add_column(column, justify=justify, overflow="fold")
+        for row in self.rows:
+            shown.add_row(*(Text(visible(cell)) for cell in row))
+        console = Console()
+        if not console.is_terminal:
+            # A pipe or a file has no width: let no cell, such as a path, be folded to a guess.
+            console = Console(width=10_000)
+        sys.stdout.write(visible(self.title) + "\n")
+        console.print(shown)
 
 
 def print_line(text: str) -> None:

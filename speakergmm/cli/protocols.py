@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from speakergmm.cli.options import Answers, ExactOption, JobsOption, argument, command, option
-from speakergmm.cli.output import print_json, print_line, print_warnings
+from speakergmm import corpora, metrics, reports, speakers
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, argument, command, option
+from speakergmm.cli.output import print_warnings
 from speakergmm.cli.outputs import check_output
 from speakergmm.ranges import number
 
@@ -29,43 +32,36 @@ class RunProtocol(Answers):
     )
     split: str = option("eval", "Which part to run: dev or eval.")
     relevance: float = option(3.0, "Relevance factor of MAP, in frames.", "--relevance-factor")
-    exact: ExactOption = False
+    exact: options.Exact = False
     strict: bool = option(False, "Stop at the first bad recording.")
-    jobs: JobsOption = 1
+    jobs: options.Jobs = 1
 
     def run(self) -> None:
         """Score the trials, and write with the scores how they were made."""
         from speakergmm.cli.results import check_lists, describe_run, settings_file, write_settings
-        from speakergmm.corpora import read_protocol
-        from speakergmm.metrics import write_scores
-        from speakergmm.speakers import BackgroundModel, run_protocol
 
         settings = settings_file(self.output)
         check_output(self.output, "scores")
         check_output(settings, "settings")
-        lists = read_protocol(self.protocol, data_dir=self.data_dir)
+        lists = corpora.read_protocol(self.protocol, data_dir=self.data_dir)
         print_warnings(lists.notes)
         check_lists(lists, split=self.split, strict=self.strict)
-        background = BackgroundModel.load(self.ubm)
-        top_c = None if self.exact else 5
-        scores = run_protocol(
+        background = speakers.BackgroundModel.load(self.ubm)
+        how: dict[str, Any] = {
+            "split": self.split,
+            "relevance_factor": self.relevance,
+            "top_c": None if self.exact else 5,
+        }
+        scores = speakers.run_protocol(
             lists,
             background,
-            split=self.split,
-            relevance_factor=self.relevance,
-            top_c=top_c,
             n_jobs=self.jobs,
             strict=self.strict,
             progress=not self.json,
+            **how,
         )
-        write_scores(self.output, scores)
-        made = describe_run(
-            background,
-            protocol=self.protocol.name,
-            split=self.split,
-            relevance=self.relevance,
-            top_c=top_c,
-        )
+        metrics.write_scores(self.output, scores)
+        made = describe_run(background, protocol=self.protocol.name, **how)
         write_settings(settings, self.output, made)
         self.answer(
             {
@@ -103,26 +99,23 @@ class Evaluate(Answers):
 
     def run(self) -> None:
         """Evaluate the scores, and write a report where one is asked for."""
-        from speakergmm.cli.results import environment, print_evaluation, read_settings
+        from speakergmm.cli.results import environment, evaluation_table, read_settings
         from speakergmm.errors import InsufficientDataError, InvalidInputError
-        from speakergmm.metrics import evaluate, read_scores
 
         if self.report is not None:
             check_output(self.report, "report")
         priors = tuple(self.prior or (0.01, 0.05))
         for value in priors:
             number("--prior", value, above=0, below=1)
-        scores = read_scores(self.scores)
+        scores = metrics.read_scores(self.scores)
         try:
-            evaluation = evaluate(
+            evaluation = metrics.evaluate(
                 scores, p_target=priors, n_bootstrap=self.bootstrap, seed=self.seed
             )
         except (InvalidInputError, InsufficientDataError) as error:
             raise type(error)(f"{self.scores}: {error}") from error
         if self.report is not None:
-            from speakergmm.reports import write_report
-
-            write_report(
+            reports.write_report(
                 self.report,
                 evaluation,
                 scores,
@@ -133,9 +126,6 @@ class Evaluate(Answers):
                 },
                 title=f"Evaluation of {self.scores.name}",
             )
-        if self.json:
-            print_json(evaluation.to_dict())
-        else:
-            print_evaluation(evaluation, title=str(self.scores))
-            if self.report is not None:
-                print_line(f"report: {self.report}")
+        written = () if self.report is None else (f"report: {self.report}",)
+        table = evaluation_table(evaluation, title=str(self.scores))
+        self.answer(evaluation.to_dict(), table, *written)

@@ -6,17 +6,12 @@ from collections.abc import Container
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.options import (
-    Answers,
-    DataOption,
-    JobsOption,
-    SpeakerPatternOption,
-    command,
-)
+from speakergmm import corpora
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, command
 from speakergmm.cli.output import counted, listed, print_note, print_warnings
 
 if TYPE_CHECKING:
-    from speakergmm.corpora import Corpus, Problem, Transcripts
     from speakergmm.words import Case
 
 
@@ -24,32 +19,28 @@ if TYPE_CHECKING:
 class OnCorpus(Answers):
     """Options of commands on a corpus, and how they read it."""
 
-    data_dir: DataOption = None
-    speaker_pattern: SpeakerPatternOption = None
-    jobs: JobsOption = 1
+    data_dir: options.Data = None
+    speaker_pattern: options.SpeakerPattern = None
+    jobs: options.Jobs = 1
 
-    def open_corpus(self, path: Path, *, strict: bool = True) -> Corpus:
+    def open_corpus(self, path: Path, *, strict: bool = True) -> corpora.Corpus:
         """Read a corpus, and say what was passed over in it."""
-        from speakergmm.corpora import read_corpus
-
-        corpus = read_corpus(
+        corpus = corpora.read_corpus(
             path, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern, strict=strict
         )
         print_warnings(corpus.notes)
         return corpus
 
     def transcripts_of(
-        self, corpus: Corpus, given: Path | None, case: Case | None, *, strict: bool = False
-    ) -> Transcripts:
+        self, corpus: corpora.Corpus, given: Path | None, case: Case | None, *, strict: bool = False
+    ) -> corpora.Transcripts:
         """Read what is said in a corpus, from a file that is given or from where it lies."""
-        from speakergmm.corpora import read_transcripts
-
-        return read_transcripts(
+        return corpora.read_transcripts(
             given or corpus, case=case, data_dir=self.data_dir, corpus=corpus, strict=strict
         )
 
 
-def tell_notes(said: Transcripts, corpus: Corpus) -> None:
+def tell_notes(said: corpora.Transcripts, corpus: corpora.Corpus) -> None:
     """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
     print_warnings(note for note in said.notes if note not in corpus.notes)
     known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
@@ -60,13 +51,13 @@ def tell_notes(said: Transcripts, corpus: Corpus) -> None:
         )
 
 
-def names_of(corpus: Corpus) -> list[str]:
+def names_of(corpus: corpora.Corpus) -> list[str]:
     """Name all utterances of a corpus, those that have faults and were not read among them."""
     faulty = [fault.utterance for fault in corpus.faults if fault.utterance is not None]
     return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
 
 
-def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
+def missing_from(done: Container[str], corpus: corpora.Corpus, what: str) -> list[str]:
     """Name the utterances of a corpus that came to nothing; says so on standard error."""
     names = names_of(corpus)
     missing = [name for name in names if name not in done]
@@ -78,7 +69,7 @@ def missing_from(done: Container[str], corpus: Corpus, what: str) -> list[str]:
     return missing
 
 
-def passed_over(corpus: Corpus) -> dict[str, Any]:
+def passed_over(corpus: corpora.Corpus) -> dict[str, Any]:
     """Return what JSON says of what was not read of a corpus."""
     return {
         "notes": list(corpus.notes),
@@ -87,7 +78,7 @@ def passed_over(corpus: Corpus) -> dict[str, Any]:
     }
 
 
-def place_of(problem: Problem, end: str = "") -> str:
+def place_of(problem: corpora.Problem, end: str = "") -> str:
     """Write the file and line that a problem lies in, as far as they are known."""
     if problem.path is None:
         return ""

@@ -6,18 +6,13 @@ import hashlib
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from speakergmm.cli.output import print_table, write_json
+from speakergmm import corpora, metrics, speakers
+from speakergmm.cli.output import Table, write_json
 from speakergmm.documents import read_json
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.files import kind_of
-
-if TYPE_CHECKING:
-    from speakergmm.corpora import Protocol
-    from speakergmm.metrics import Evaluation
-    from speakergmm.speakers import BackgroundModel
-
 
 _LARGEST_SETTINGS = 1 << 24
 
@@ -26,7 +21,7 @@ class ProtocolWarning(UserWarning):
     """A protocol can be run, but its figures may not mean what they seem to."""
 
 
-def check_lists(lists: Protocol, *, split: str, strict: bool) -> None:
+def check_lists(lists: corpora.Protocol, *, split: str, strict: bool) -> None:
     """Warn of, or with ``strict`` refuse, speakers or recordings that lists share.
 
     Raises
@@ -62,14 +57,19 @@ def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
 
 
 def describe_run(
-    background: BackgroundModel, *, protocol: str, split: str, relevance: float, top_c: int | None
+    background: speakers.BackgroundModel,
+    *,
+    protocol: str,
+    split: str,
+    relevance_factor: float,
+    top_c: int | None,
 ) -> dict[str, Any]:
     """Say how scores were made, for the file beside them and for a report."""
     return {
         "protocol": protocol,
         "split": split,
         "scoring": {
-            "relevance_factor": relevance,
+            "relevance_factor": relevance_factor,
             "components per frame": "all" if top_c is None else f"best {top_c}",
         },
         "background model": background.info(),
@@ -99,9 +99,9 @@ def read_settings(scores: Path) -> dict[str, Any]:
     return run
 
 
-def print_evaluation(evaluation: Evaluation, *, title: str) -> None:
-    """Print the table of metrics with their intervals."""
-    print_table(
+def evaluation_table(evaluation: metrics.Evaluation, *, title: str) -> Table:
+    """Return the table of metrics with their intervals."""
+    return Table(
         title,
         ("metric", "value", "95 % interval", "threshold"),
         [

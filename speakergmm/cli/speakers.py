@@ -5,23 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from speakergmm.cli.options import (
-    Answers,
-    ExactOption,
-    SpeakerArgument,
-    StoreArgument,
-    argument,
-    command,
-    option,
-)
-from speakergmm.cli.output import (
-    counted,
-    print_json,
-    print_line,
-    print_note,
-    print_table,
-    print_warnings,
-)
+from speakergmm import speakers
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, argument, command, option
+from speakergmm.cli.output import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
 
 
@@ -36,8 +23,8 @@ class Enroll(Answers):
       speakergmm enroll voices.db alice next-week.wav
     """
 
-    store: StoreArgument
-    speaker: SpeakerArgument
+    store: options.StoreArgument
+    speaker: options.SpeakerArgument
     wavs: list[Path] = argument("Recordings of the speaker.")
     ubm: Path | None = option(
         None, "Background model; needed when the store is new, checked when it's not."
@@ -48,16 +35,14 @@ class Enroll(Answers):
 
     def run(self) -> None:
         """Add the recordings to the store, which is made where there is none."""
-        from speakergmm.speakers import BackgroundModel, enroll_into
-
         new_store = not os.path.lexists(self.store)
         if self.ubm is None and new_store:
             raise StoreError(f"{self.store}: no such store; to make a new one give --ubm MODEL")
-        report = enroll_into(
+        report = speakers.enroll_into(
             self.store,
             self.speaker,
             self.wavs,
-            background=None if self.ubm is None else BackgroundModel.load(self.ubm),
+            background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
             relevance_factor=self.relevance,
             progress=not self.json,
         )
@@ -86,22 +71,20 @@ class Verify(Answers):
       speakergmm verify voices.db alice unknown.wav --threshold 0.5 --json
     """
 
-    store: StoreArgument
-    speaker: SpeakerArgument
+    store: options.StoreArgument
+    speaker: options.SpeakerArgument
     wav: Path = argument("The recording in question.")
     threshold: float | None = option(
         None,
         "Score from which on the answer is yes; without it only the score is given. Measure "
         "the error rates it has, on trials of your own kind: run-protocol, evaluate.",
     )
-    exact: ExactOption = False
+    exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recording, and decide where a threshold is given."""
-        from speakergmm.speakers import SpeakerStore
-
         top_c = None if self.exact else 5
-        with SpeakerStore.open(self.store) as store:
+        with speakers.SpeakerStore.open(self.store) as store:
             result = store.verify(self.speaker, self.wav, top_c=top_c, threshold=self.threshold)
         decision = ""
         if result.decision is not None:
@@ -123,23 +106,18 @@ class Identify(Answers):
       speakergmm identify voices.db part1.wav part2.wav --threshold 0.5
     """
 
-    store: StoreArgument
+    store: options.StoreArgument
     wavs: list[Path] = argument("Recordings of one unknown speaker.")
     top: int = option(5, "How many of the best speakers to list.", min=1)
     threshold: float | None = option(None, "Answer 'unknown' if the best score lies below this.")
-    exact: ExactOption = False
+    exact: options.Exact = False
 
     def run(self) -> None:
         """Score the recordings against all speakers, and answer where a threshold is given."""
-        from speakergmm.speakers import SpeakerStore
-
         top_c = None if self.exact else 5
-        with SpeakerStore.open(self.store) as store:
+        with speakers.SpeakerStore.open(self.store) as store:
             result = store.identify(self.wavs, top=self.top, threshold=self.threshold, top_c=top_c)
-        if self.json:
-            print_json(result.to_dict())
-            return
-        print_table(
+        table = Table(
             f"{result.speech_seconds:.2f} s of speech against "
             f"{counted(result.n_speakers, 'speaker')}",
             ("rank", "speaker", "score"),
@@ -149,9 +127,10 @@ class Identify(Answers):
             ],
             right=(0, 2),
         )
+        decided = []
         if self.threshold is not None:
-            answer = "unknown" if result.speaker is None else result.speaker
-            print_line(f"answer: {answer} (threshold {self.threshold:g})")
+            decided = [f"answer: {result.speaker or 'unknown'} (threshold {self.threshold:g})"]
+        self.answer(result.to_dict(), table, *decided)
 
 
 @command
@@ -163,18 +142,13 @@ class Speakers(Answers):
       speakergmm speakers voices.db --json
     """
 
-    store: StoreArgument
+    store: options.StoreArgument
 
     def run(self) -> None:
         """Print a row for each speaker."""
-        from speakergmm.speakers import SpeakerStore
-
-        with SpeakerStore.open(self.store) as store:
+        with speakers.SpeakerStore.open(self.store) as store:
             enrolled = store.speakers()
-        if self.json:
-            print_json([entry.to_dict() for entry in enrolled])
-            return
-        print_table(
+        table = Table(
             f"{counted(len(enrolled), 'speaker')} in {self.store}",
             ("speaker", "recordings", "seconds of speech", "last enrolled"),
             [
@@ -183,6 +157,7 @@ class Speakers(Answers):
             ],
             right=(1, 2),
         )
+        self.answer([entry.to_dict() for entry in enrolled], table)
 
 
 @command
@@ -194,13 +169,11 @@ class Remove(Answers):
       speakergmm remove voices.db alice
     """
 
-    store: StoreArgument
-    speaker: SpeakerArgument
+    store: options.StoreArgument
+    speaker: options.SpeakerArgument
 
     def run(self) -> None:
         """Erase the speaker."""
-        from speakergmm.speakers import SpeakerStore
-
-        with SpeakerStore.open(self.store) as store:
+        with speakers.SpeakerStore.open(self.store) as store:
             store.remove(self.speaker)
         self.answer({"removed": self.speaker}, f"{self.speaker}: erased from {self.store}")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+from speakergmm import audio, corpora, recognition
 from speakergmm.cli.output import print_warnings
 from speakergmm.errors import CorpusError
 from speakergmm.files import kind_of
@@ -28,9 +29,7 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     content = pipe_content(path)
     start = _start(path) if content is None else content[:4096]
     if path.suffix.lower() == ".ctm" or _is_ctm(start):
-        from speakergmm.recognition.ctm import read_ctm
-
-        read = read_ctm(path, opened=reopened(content))
+        read = recognition.read_ctm(path, opened=reopened(content))
         found = {name: [item.label for item in items] for name, items in read.items()}
     elif path.suffix.lower() == ".json" or start.lstrip()[:1] == b"{":
         found = _read_decoded(path, content)
@@ -46,24 +45,21 @@ def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
 def _read_transcripts(
     path: Path, case: Case | None, content: bytes | None
 ) -> dict[str, tuple[str, ...]]:
-    from speakergmm.corpora import Corpus
-    from speakergmm.corpora.transcripts import read_transcripts
 
     # What came through a pipe can't be read again.
-    source = path if content is None else Corpus((), str(path), listing=content)
-    read = read_transcripts(source, case=case)
+    source = path if content is None else corpora.Corpus((), str(path), listing=content)
+    read = corpora.read_transcripts(source, case=case)
     print_warnings(read.notes)
     return {name: said.words for name, said in read.items()}
 
 
 def names_list(path: Path) -> bool:
     """Tell a list of recordings, which may come through a pipe, from a recording or a text."""
-    from speakergmm.audio import has_audio_suffix
     from speakergmm.corpora.transcripts import is_list
 
     if kind_of(path) == "pipe":
         return True
-    return not has_audio_suffix(path.name) and is_list(path, _start(path))
+    return not audio.has_audio_suffix(path.name) and is_list(path, _start(path))
 
 
 def _start(path: Path) -> bytes:

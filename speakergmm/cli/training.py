@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.cli.options import (
-    CheckpointOption,
-    IterationsOption,
-    ModelOutput,
-    RateOption,
-    command,
-)
+from speakergmm import speakers
+from speakergmm.cli import options
+from speakergmm.cli.options import command, option
 from speakergmm.cli.output import counted
 from speakergmm.cli.recordings import OnCorpus, names_of, passed_over
 from speakergmm.progress import status
@@ -23,14 +20,26 @@ if TYPE_CHECKING:
     from speakergmm.hmm.training.state import TrainingState
     from speakergmm.mixtures import Iteration
     from speakergmm.recognition import AcousticModel
+    from speakergmm.speakers import BackgroundModel
 
 
-@contextlib.contextmanager
-def training_status() -> Iterator[Callable[[int, Iteration], None]]:
-    """Show how EM goes on; yields what to call after each iteration."""
+def train_background(
+    corpus: Corpus, components: int, seed: int, jobs: int, *, progress: bool = True, **options: Any
+) -> BackgroundModel:
+    """Train a background model, and show how EM goes on."""
     with status("training") as tell:
-        yield lambda number, iteration: tell(
-            f"iteration {number + 1}, log-likelihood {iteration.objective:.2f} per frame"
+
+        def show(number: int, iteration: Iteration) -> None:
+            tell(f"iteration {number + 1}, log-likelihood {iteration.objective:.2f} per frame")
+
+        return speakers.BackgroundModel.train(
+            corpus,
+            n_components=components,
+            seed=seed,
+            n_jobs=jobs,
+            progress=progress,
+            callback=show,
+            **options,
         )
 
 
@@ -53,12 +62,19 @@ def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState],
 class TrainsUnits(OnCorpus):
     """What commands that train models of phones or words share."""
 
-    output: ModelOutput
+    output: options.ModelOutput
     features: str
-    iterations: IterationsOption
-    rate: RateOption
-    checkpoint: CheckpointOption
-    strict: bool
+    iterations: options.Iterations
+    normalisation: options.Normalisation
+    rate: int | None = option(
+        None,
+        "Rate of the features in Hz (default: 16000, or 8000 for telephone speech).",
+        "--sample-rate",
+        min=4000,
+    )
+    seed: int = option(0, "Seed of the splits of Gaussians.", min=0, max=options.LARGEST_SEED)
+    checkpoint: Path | None = option(None, "File to go on from after an interruption.")
+    strict: bool = option(False, "Refuse the corpus if one recording is bad.")
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
         """Load the features, at the rate that is asked for or suits a corpus."""
@@ -83,7 +99,13 @@ class TrainsUnits(OnCorpus):
             }
 
     def tell(
-        self, model: AcousticModel, corpus: Corpus, *, modelled: str, heard: str, **more: Any
+        self,
+        model: AcousticModel,
+        corpus: Corpus,
+        *,
+        modelled: str,
+        heard: str,
+        **more: Any,
     ) -> None:
         """Say what was trained on what, with more for JSON."""
         facts = model.provenance

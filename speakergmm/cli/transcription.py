@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from speakergmm.cli.options import (
-    Answers,
-    CaseOption,
-    SpeakerPatternOption,
-    argument,
-    command,
-    option,
-)
-from speakergmm.cli.output import counted, print_json, print_line, print_note, print_table
+from speakergmm import corpora, hmm, metrics
+from speakergmm.cli import options
+from speakergmm.cli.options import Answers, argument, command, option
+from speakergmm.cli.output import Table, counted, listed, print_note
 from speakergmm.cli.texts import case_of, names_list, read_words
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import kind_of
 from speakergmm.words import fold
-
-if TYPE_CHECKING:
-    from speakergmm.metrics import Interval, PhoneMapping, TranscriptionErrors
 
 
 @command
@@ -54,13 +46,13 @@ class ScoreTranscripts(Answers):
     lexicon: Path | None = option(
         None, "With --phones: REF has words, said by their first pronunciation here."
     )
-    speaker_pattern: SpeakerPatternOption = None
+    speaker_pattern: options.SpeakerPattern = None
     mapping: str | None = option(
         None,
         "With --phones: identity, stress, cmu-39, timit-39, or a file with a phone and "
         "what it becomes on each line.",
     )
-    case: CaseOption = "asis"
+    case: options.Case = "asis"
     confidence: float = option(0.95, "Coverage of the intervals.")
     bootstrap: int = option(1000, "Resamples.", "--n-bootstrap", min=2)
     seed: int = option(0, "Of the resampling.")
@@ -68,8 +60,6 @@ class ScoreTranscripts(Answers):
 
     def run(self) -> None:
         """Read both sides, count the errors and print them."""
-        from speakergmm.metrics import phone_errors, transcription_intervals, word_errors
-
         if not self.phones and (self.lexicon is not None or self.mapping is not None):
             raise InvalidInputError("--lexicon and --mapping go with --phones")
         case = case_of(self.case)
@@ -80,83 +70,73 @@ class ScoreTranscripts(Answers):
         named = self._speakers(said)
         if self.phones:
             if self.lexicon is not None:
-                from speakergmm.hmm import Lexicon
-
-                words = Lexicon.read(self.lexicon, case=case)
+                words = hmm.Lexicon.read(self.lexicon, case=case)
                 said = {name: words.first_pronunciation(text) for name, text in said.items()}
-            errors = phone_errors(said, heard, mapping=self._mapping(), speakers=named)
+            errors = metrics.phone_errors(said, heard, mapping=self._mapping(), speakers=named)
         else:
-            errors = word_errors(said, heard, speakers=named)
-        intervals = transcription_intervals(
+            errors = metrics.word_errors(said, heard, speakers=named)
+        intervals = metrics.transcription_intervals(
             errors, n_bootstrap=self.bootstrap, confidence=self.confidence, seed=self.seed
         )
-        if not self.json:
-            _print_errors(errors, intervals, self.confusions)
-            return
-        print_json(
+        case_note = _case_note(errors)
+        self.answer(
             {
                 **errors.to_dict(n_confused=self.confusions),
                 "intervals": {
                     name: None if each is None else asdict(each) for name, each in intervals.items()
                 },
                 "intervals_note": _no_intervals(errors),
-                "case_note": _case_note(errors),
+                "case_note": case_note,
                 "resampled": "speakers" if errors.by_speaker() else "utterances",
                 "n_bootstrap": self.bootstrap,
                 "seed": self.seed,
-            }
+            },
+            *_shown(errors, intervals, self.confusions),
         )
+        if case_note and not self.json:
+            print_note(case_note)
 
-    def _mapping(self) -> PhoneMapping:
-        from speakergmm.metrics import PHONE_MAPPINGS, read_phone_mapping
+    def _mapping(self) -> metrics.PhoneMapping:
 
         name = "identity" if self.mapping is None else self.mapping
-        if name in PHONE_MAPPINGS:
-            return PHONE_MAPPINGS[name]
+        if name in metrics.PHONE_MAPPINGS:
+            return metrics.PHONE_MAPPINGS[name]
         if kind_of(name) == "missing":
             raise InvalidInputError(
-                f"--mapping {name!r}: is no file, and none of {', '.join(PHONE_MAPPINGS)}"
+                f"--mapping {name!r}: is no file, and none of {', '.join(metrics.PHONE_MAPPINGS)}"
             )
-        return read_phone_mapping(name)
+        return metrics.read_phone_mapping(name)
 
     def _speakers(self, said: Mapping[str, Any]) -> dict[str, str] | None:
         """Find who says each utterance: as a file, a pattern or the corpus says, or nobody does."""
-        from speakergmm.corpora import (
-            Corpus,
-            Utterance,
-            name_speakers,
-            read_corpus,
-            read_transcripts,
-        )
-
         reference, pattern = self.reference, self.speaker_pattern
         if self.speakers is not None:
-            listed = read_transcripts(self.speakers)
-            for words in listed.values():
+            speaker_of = corpora.read_transcripts(self.speakers)
+            for words in speaker_of.values():
                 if len(words) != 1:
                     raise CorpusError(
                         f"{self.speakers}:{words.line}: a line is an utterance and its speaker"
                     )
-            return {name: words[0] for name, words in listed.items()}
+            return {name: words[0] for name, words in speaker_of.items()}
         # What came through a pipe is read already.
         is_corpus = reference.is_dir() or (kind_of(reference) == "file" and names_list(reference))
-        if pattern is not None:
-            if is_corpus:
-                corpus = read_corpus(reference, speaker_pattern=pattern)
-            else:  # utterances are called as their recordings are
-                utterances = tuple(Utterance(name, Path(name), None) for name in said)
-                corpus = name_speakers(Corpus(utterances, str(reference)), pattern)
-            return {u.id: u.speaker for u in corpus if u.speaker is not None}
-        if not is_corpus:
+        if is_corpus:
+            try:
+                corpus = corpora.read_corpus(reference, speaker_pattern=pattern)
+            except CorpusError:
+                if pattern is not None:
+                    raise
+                return None  # a list of ids and text
+        elif pattern is not None:  # utterances are called as their recordings are
+            utterances = tuple(corpora.Utterance(name, Path(name), None) for name in said)
+            corpus = corpora.name_speakers(corpora.Corpus(utterances, str(reference)), pattern)
+        else:
             return None
-        try:
-            named = {u.id: u.speaker for u in read_corpus(reference) if u.speaker is not None}
-        except CorpusError:  # a list of ids and text
-            return None
-        return named if all(name in named for name in said) else None
+        named = {u.id: u.speaker for u in corpus if u.speaker is not None}
+        return named if pattern is not None or said.keys() <= named.keys() else None
 
 
-def _no_intervals(errors: TranscriptionErrors) -> str | None:
+def _no_intervals(errors: metrics.TranscriptionErrors) -> str | None:
     """Say why there are no intervals, where that is so."""
     speakers = errors.by_speaker()
     if len(speakers or errors.utterances) > 1:
@@ -164,7 +144,7 @@ def _no_intervals(errors: TranscriptionErrors) -> str | None:
     return f"no intervals: one {'speaker' if speakers else 'utterance'} tells nothing of others"
 
 
-def _case_note(errors: TranscriptionErrors) -> str | None:
+def _case_note(errors: metrics.TranscriptionErrors) -> str | None:
     """Say how many words count as wrong for their letter case."""
     if errors.unit != "word":
         return None
@@ -185,9 +165,12 @@ def _case_note(errors: TranscriptionErrors) -> str | None:
     )
 
 
-def _print_errors(
-    errors: TranscriptionErrors, intervals: Mapping[str, Interval | None], confusions: int
-) -> None:
+def _shown(
+    errors: metrics.TranscriptionErrors,
+    intervals: Mapping[str, metrics.Interval | None],
+    confusions: int,
+) -> Iterator[str | Table]:
+    """Yield what a person is shown: the figures, the confusions, what has no hypothesis."""
     unit, counts = errors.unit, errors.counts
     over = "speakers" if errors.by_speaker() else "utterances"
     size = counts.n_reference
@@ -210,18 +193,16 @@ def _print_errors(
         span = "-" if found is None else f"{100 * found.low:.2f} to {100 * found.high:.2f} %"
         rows.append((name, rate, span, f"{wrong:,} of {total:,}"))
     mapping = "" if errors.mapping is None else f", mapping {errors.mapping}"
-    print_table(
+    yield Table(
         f"Errors ({counted(len(errors.utterances), 'utterance')}{mapping}; intervals over {over})",
         ("figure", "rate", "interval", "count"),
         rows,
         right=(1, 2, 3),
     )
     if note := _no_intervals(errors):
-        print_line(note)
-    if hint := _case_note(errors):
-        print_note(hint)
+        yield note
     if errors.confused and confusions:
-        print_table(
+        yield Table(
             "Most frequent",
             ("said", "recognised", "times"),
             [
@@ -231,6 +212,5 @@ def _print_errors(
             right=(2,),
         )
     if errors.missing:
-        missing = ", ".join(errors.missing[:20]) + (", ..." if len(errors.missing) > 20 else "")
         number = counted(len(errors.missing), "utterance")
-        print_line(f"{number} without a hypothesis, counted as deleted: {missing}")
+        yield f"{number} without a hypothesis, counted as deleted: {listed(errors.missing)}"

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from speakergmm.cli.options import (
-    FEATURES_HELP,
-    CheckpointOption,
-    IterationsOption,
-    ModelOutput,
-    NormalisationOption,
-    RateOption,
-    SplitSeedOption,
-    argument,
-    command,
-    option,
-)
+from speakergmm import recognition
+from speakergmm.cli import options
+from speakergmm.cli.options import argument, command, option
 from speakergmm.cli.output import counted, print_note, print_warnings
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.training import TrainsUnits
@@ -41,42 +32,32 @@ class TrainWords(TrainsUnits):
         "A folder that holds a folder of recordings for each word; or a CSV/TSV list with "
         "the columns path and word (or text); or a Kaldi data directory."
     )
-    output: ModelOutput
     states: int = option(12, "States of each word.", "--n-states", min=1)
     gaussians: float = option(2.5, "Gaussians a state, on average.", "--n-gaussians", min=1)
-    iterations: IterationsOption = 14
-    features: str = option("hmm", f"{FEATURES_HELP}; 'hmm' suits words.")
-    rate: RateOption = None
-    normalisation: NormalisationOption = "utterance"
+    iterations: options.Iterations = 14
+    features: str = option("hmm", f"{options.FEATURES_HELP}; 'hmm' suits words.")
+    normalisation: options.Normalisation = "utterance"
     warps: str = option(
         "1",
         "Factors, as in 0.9,1,1.1, by which frequencies are moved in training.",
         "--frequency-warps",
     )
-    seed: SplitSeedOption = 0
-    checkpoint: CheckpointOption = None
-    strict: bool = option(False, "Refuse the corpus if one recording is bad.")
 
     def run(self) -> None:
         """Read the words, train, write the models and tell of them."""
-        from speakergmm.recognition import (
-            FeatureNormalisation,
-            WordTrainingOptions,
-            read_words,
-            train_word_models,
-        )
-
         check_output(self.output, "word models")
-        read = read_words(self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern)
+        read = recognition.read_words(
+            self.corpus, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern
+        )
         print_warnings(read.corpus.notes)
         config = self.features_of(read.corpus)
         if self.normalisation == "speaker" and not read.corpus.speakers:
             raise InvalidInputError(
                 "--normalisation speaker needs speakers: a column speaker, or --speaker-pattern"
             )
-        options = WordTrainingOptions(
+        chosen = recognition.WordTrainingOptions(
             features=config,
-            normalisation=FeatureNormalisation(self.normalisation),
+            normalisation=recognition.FeatureNormalisation(self.normalisation),
             n_states=self.states,
             n_gaussians=self.gaussians,
             n_iterations=self.iterations,
@@ -84,10 +65,10 @@ class TrainWords(TrainsUnits):
             seed=self.seed,
         )
         with self.training() as how:
-            model = train_word_models(
+            model = recognition.train_word_models(
                 read.corpus,
                 read.words,
-                options,
+                chosen,
                 on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
                 **how,
             )
