@@ -18,6 +18,7 @@ from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
+    from speakergmm.features.recordings import SkippedRecording
 
 
 @command
@@ -84,9 +85,9 @@ class TrainHmm(TrainsUnits):
         problems = self._problems(read, said, words, features)
         unusable = unusable_utterances(problems)
 
-        def note_skip(affected: tuple[str, ...], message: str) -> None:
-            if unusable.keys().isdisjoint(affected):  # the list of problems has not said it
-                print_note(f"left out: {message}")
+        def note_skip(skipped: SkippedRecording) -> None:
+            if unusable.keys().isdisjoint(skipped.affected):  # the problems have not said it
+                print_note(f"left out: {skipped.message}")
 
         with self.training() as how:
             model = recognition.AcousticModel.train(
@@ -95,7 +96,7 @@ class TrainHmm(TrainsUnits):
                 words,
                 self._options(features),
                 unusable=unusable,
-                on_skip=lambda skipped: note_skip(skipped.affected, skipped.message),
+                on_skip=note_skip,
                 **how,
             )
         model.save(self.output)
@@ -106,7 +107,6 @@ class TrainHmm(TrainsUnits):
             print_line(f"words outside the lexicon are taken for {UNKNOWN_WORD}")
 
     def _lexicon(self, said: corpora.Transcripts) -> hmm.Lexicon:
-
         if self.lexicon is not None:
             return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=case_of(self.case))
         spoken = {word for utterance in said.values() for word in utterance}
@@ -158,7 +158,6 @@ class TrainHmm(TrainsUnits):
             )
 
     def _options(self, features: FeatureConfig) -> recognition.TrainingOptions:
-
         schedule = hmm.TrainingSchedule(
             algorithm=self.algorithm,
             # A short training has no time to be annealed.

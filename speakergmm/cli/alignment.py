@@ -13,6 +13,7 @@ from speakergmm.cli.output import Table, counted, print_first_notes, print_note
 from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over, tell_notes
 from speakergmm.cli.texts import case_of
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.files import UnreadableFileError, kind_of, make_folders
 from speakergmm.ranges import number
 from speakergmm.words import case_hint, split_words, word_fault
 
@@ -145,7 +146,7 @@ class Align(OnCorpus):
                 "suspicious": [item.to_dict() for item in suspects],
                 **passed_over(read),
             },
-            *[table] * bool(suspects),
+            table if suspects else None,
             *(f"picture: {path}" for path in done.pictures),
             f"{self.output}: {counted(len(found), 'utterance')} aligned ({length})"
             f"{left_out}; {len(suspects):,} suspicious, all ranked in diagnostics.tsv",
@@ -274,8 +275,6 @@ class Align(OnCorpus):
 
 def _file_text(text: str) -> str | None:
     """Return what the file or pipe of that name holds; None where there is none."""
-    from speakergmm.files import UnreadableFileError, kind_of
-
     try:
         if kind_of(text) in ("missing", "folder"):
             return None
@@ -298,7 +297,6 @@ def draw(aligned: AlignedUtterance, title: str) -> Figure:
 
 def _write_pictures(aligned: AlignedUtterance, path: Path) -> None:
     """Write the picture of one alignment as PNG, and as SVG beside it."""
-    from speakergmm.files import make_folders
     from speakergmm.reports.alignments import write_picture
 
     figure = draw(aligned, aligned.utterance.id)

@@ -12,23 +12,21 @@ from typing import Annotated
 import typer
 
 from speakergmm import __version__, progress
-from speakergmm.cli import (
-    acoustic,
-    alignment,
-    background,
-    corpora,
-    decoding,
-    demonstration,
-    interruption,
-    language_models,
-    protocols,
-    speakers,
-    transcription,
-    words,
-)
+from speakergmm.cli import interruption
+from speakergmm.cli.acoustic import TrainHmm
+from speakergmm.cli.alignment import Align
+from speakergmm.cli.background import Info, TrainUbm
+from speakergmm.cli.corpora import Validate
+from speakergmm.cli.decoding import Decode
+from speakergmm.cli.demonstration import Demo
+from speakergmm.cli.language_models import TrainLm
 from speakergmm.cli.options import add_command
 from speakergmm.cli.output import print_note
+from speakergmm.cli.protocols import Evaluate, RunProtocol
+from speakergmm.cli.speakers import Enroll, Identify, Remove, Speakers, Verify
 from speakergmm.cli.streams import guarded_streams, system_reason
+from speakergmm.cli.transcription import ScoreTranscripts
+from speakergmm.cli.words import TrainWords
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
@@ -61,26 +59,9 @@ def _options(
 
 
 _PANELS = {
-    "Corpora and demonstrations": (corpora.Validate, demonstration.Demo),
-    "Speakers": (
-        background.TrainUbm,
-        background.Info,
-        speakers.Enroll,
-        speakers.Verify,
-        speakers.Identify,
-        speakers.Speakers,
-        speakers.Remove,
-        protocols.RunProtocol,
-        protocols.Evaluate,
-    ),
-    "Phones and words": (
-        acoustic.TrainHmm,
-        words.TrainWords,
-        alignment.Align,
-        decoding.Decode,
-        transcription.ScoreTranscripts,
-        language_models.TrainLm,
-    ),
+    "Corpora and demonstrations": (Validate, Demo),
+    "Speakers": (TrainUbm, Info, Enroll, Verify, Identify, Speakers, Remove, RunProtocol, Evaluate),
+    "Phones and words": (TrainHmm, TrainWords, Align, Decode, ScoreTranscripts, TrainLm),
 }
 for _panel, _commands in _PANELS.items():
     for _command in _commands:

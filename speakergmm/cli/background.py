@@ -12,6 +12,7 @@ from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import OnCorpus, passed_over
 from speakergmm.cli.training import train_background
 from speakergmm.errors import ModelFormatError
+from speakergmm.files import kind_of, shown_path
 
 
 @command
@@ -141,7 +142,6 @@ def _describe(file: Path) -> dict[str, Any]:
     from speakergmm import records
     from speakergmm.containers import read_header
     from speakergmm.file_kinds import KINDS, describe_file, reader_of
-    from speakergmm.files import kind_of, shown_path
 
     if kind_of(file) == "missing":
         raise ModelFormatError(

@@ -60,12 +60,7 @@ class Validate(OnCorpus):
         """Check what is asked for, list the problems and count them."""
         if self.graphemes and self.lexicon is not None:
             raise InvalidInputError("a lexicon is given, and --graphemes are asked for; choose one")
-        corpus = corpora.read_corpus(
-            self.corpus,
-            data_dir=self.data_dir,
-            speaker_pattern=self.speaker_pattern,
-            strict=False,
-        )
+        corpus = self.read_corpus(self.corpus, strict=False)
         problems: list[corpora.Problem] = list(
             corpora.validate_corpus(
                 corpus,
@@ -92,7 +87,7 @@ class Validate(OnCorpus):
                 **passed_over(corpus),
                 "problems": [problem.to_dict() for problem in problems],
             },
-            *[table] * bool(problems),
+            table if problems else None,
             f"{counted(len(corpus), 'utterance')}, "
             f"{counted(len(corpus.speakers), 'named speaker')}: "
             f"{counted(errors, 'error')}, {counted(len(problems) - errors, 'warning')}",

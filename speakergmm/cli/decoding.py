@@ -17,10 +17,10 @@ from speakergmm.cli.output import counted, print_note, write_json
 from speakergmm.cli.outputs import check_output
 from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over
 from speakergmm.cli.texts import names_list
-from speakergmm.errors import InvalidInputError
-from speakergmm.files import check_writable, make_folders
+from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.files import atomic_text_writer, check_writable, make_folders
 from speakergmm.ranges import number
-from speakergmm.words import case_hint
+from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
     from speakergmm.features.recordings import SkippedRecording
@@ -229,7 +229,6 @@ class Decode(OnCorpus):
     def _decoder(
         self, model: recognition.AcousticModel, search: hmm.DecodingOptions
     ) -> recognition.Decoder:
-
         listed = None if self.words is None else _read_list(self.words, model.lexicon)
         if self.isolated:
             return recognition.Decoder.for_isolated_words(model, listed, options=search)
@@ -336,7 +335,6 @@ class Decode(OnCorpus):
         unspoken: tuple[str, ...],
     ) -> None:
         """Write what was recognised, in the format that the file's name asks for."""
-        from speakergmm.files import atomic_text_writer
         from speakergmm.recognition.timelines import Timelines, own_times
 
         kind = output.suffix.lower()
@@ -358,9 +356,7 @@ class Decode(OnCorpus):
 def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     """Read words, one a line; empty lines don't count."""
     from speakergmm.corpora.names import escaped_name
-    from speakergmm.errors import CorpusError
     from speakergmm.text_files import read_text_lines
-    from speakergmm.words import split_words, word_fault
 
     listed: dict[str, int] = {}
     for line, word in read_text_lines(path, error=CorpusError):
@@ -378,8 +374,6 @@ def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
 
 def _write_lattice(folder: Path, heard: Recognition, names: FileNames) -> None:
     """Write a lattice to a file without folders: slashes are written as URLs have them."""
-    from speakergmm.files import atomic_text_writer
-
     name = heard.utterance.id.replace("%", "%25").replace("/", "%2F").replace("\\", "%5C")
     with atomic_text_writer(folder / f"{names.of(name)}.lat") as file:
         file.write(heard.lattice_text or "")

@@ -104,6 +104,12 @@ class Demo(Answers):
         title = f"Speaker recognition: {name}"
         reports.write_report(report, evaluation, scores, configuration=run | made, title=title)
         step(f"report: {report}")
+        columns = ("true speaker", "recording", "score", "identified as")
+        rows = [
+            (a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"])
+            for a in answers
+        ]
+        title = f"Is this {part.models[0]}? (average log-likelihood ratio a frame)"
         self.answer(
             {
                 "protocol": name,
@@ -117,20 +123,11 @@ class Demo(Answers):
             f"closed-set identification by maximum likelihood, plain EM models of 16 components "
             f"(Reynolds & Rose 1995): {100 * plain:.1f} %",
             "",
-            Table(
-                f"Is this {part.models[0]}? (average log-likelihood ratio a frame)",
-                ("true speaker", "recording", "score", "identified as"),
-                [
-                    (a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"])
-                    for a in answers
-                ],
-                right=(2,),
-            ),
+            Table(title, columns, rows, right=(2,)),
             f"report: {report}",
         )
 
     def _protocol(self) -> tuple[str, corpora.Protocol]:
-
         if self.data is None or self.protocol is None:
             made = self.output / f"corpus-{self.seed}"
             lists = corpora.make_synthetic_corpus(made, seed=self.seed, n_jobs=self.jobs)

@@ -80,7 +80,6 @@ class HmmDemonstration:
     def _train(
         self, training: corpora.Corpus, said: Transcribed, lexicon: hmm.Lexicon
     ) -> recognition.AcousticModel:
-
         schedule = hmm.TrainingSchedule(
             n_iterations=_N_ITERATIONS,
             annealing=hmm.ANNEALED,

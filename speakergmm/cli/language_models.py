@@ -51,13 +51,17 @@ class TrainLm(Answers):
         check_output(self.output, "language model")
         case = case_of(self.case)
         words = None if self.lexicon is None else hmm.Lexicon.read(self.lexicon, case=case)
-        sentences = read_sentences(self.text, self.ids, case)
+        texts = [
+            read_sentences(path, self.ids, case)
+            for path in (self.text, self.test)
+            if path is not None
+        ]
+        sentences = texts[0]
         if self.text.is_file() and not self.ids and _look_like_ids([s[0] for s in sentences if s]):
             print_note(
                 f"{self.text}: every line begins with another word that has digits: give --ids "
                 "if those are names of utterances"
             )
-        tested = None if self.test is None else read_sentences(self.test, self.ids, case)
         vocabulary: set[str] | None = None
         if self.phones:
             if words is None:
@@ -66,11 +70,10 @@ class TrainLm(Answers):
                 )
             ends = [self.silence] if self.silence else []
             vocabulary = {*words.phones, *ends}
-            sentences = [[*ends, *words.first_pronunciation(s), *ends] for s in sentences]
-            if tested is not None:
-                tested = [[*ends, *words.first_pronunciation(s), *ends] for s in tested]
+            texts = [[[*ends, *words.first_pronunciation(s), *ends] for s in t] for t in texts]
         elif words is not None:
             vocabulary = self._vocabulary(words, sentences)
+        sentences, *tested = texts
         model = hmm.train_ngram(
             sentences,
             order=self.order,
@@ -80,7 +83,7 @@ class TrainLm(Answers):
             source=str(self.text),
         )
         model.write_arpa(self.output)
-        self._tell(model, sentences, None if tested is None else model.perplexity(tested))
+        self._tell(model, sentences, model.perplexity(tested[0]) if tested else None)
 
     def _tell(
         self,
@@ -89,9 +92,9 @@ class TrainLm(Answers):
         measured: Perplexity | None,
     ) -> None:
         counts = ", ".join(f"{len(group):,} {n}-grams" for n, group in enumerate(model.ngrams, 1))
-        lines = [f"{self.output}: {counts} from {counted(len(sentences), 'sentence')}"]
+        perplexity = None
         if measured is not None:
-            lines.append(
+            perplexity = (
                 f"perplexity {measured.perplexity:.2f} on {counted(measured.n_words, 'word')}, "
                 f"{measured.n_unknown} outside the vocabulary"
             )
@@ -107,7 +110,8 @@ class TrainLm(Answers):
                 "digest": model.digest,
                 "test": None if measured is None else measured.to_dict(),
             },
-            *lines,
+            f"{self.output}: {counts} from {counted(len(sentences), 'sentence')}",
+            perplexity,
         )
 
     def _vocabulary(self, words: hmm.Lexicon, sentences: Sequence[Sequence[str]]) -> set[str]:

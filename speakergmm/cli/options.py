@@ -117,14 +117,6 @@ CorpusArgument = Annotated[
 StoreArgument = Annotated[Path, typer.Argument(help="The speaker store, one SQLite file.")]
 SpeakerArgument = Annotated[str, typer.Argument(help="The speaker's name.")]
 ModelOutput = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]
-Data = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir",
-        "--data",
-        help="Folder that relative paths in a list start from (default: the list's own).",
-    ),
-]
 SpeakerPattern = Annotated[
     str | None,
     typer.Option(
@@ -175,24 +167,23 @@ Jobs = Annotated[
         help="Processes that read recordings in parallel, at most one a core.",
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on standard output instead.")
-]
 
 
 @command
 class Answers:
     """A command that answers with one JSON document or with text."""
 
-    json: Json = False
+    json: bool = option(False, "Print one JSON document on standard output instead.")
 
-    def answer(self, document: Mapping[str, Any] | Sequence[Any], *shown: str | Table) -> None:
-        """Print a document where JSON is asked for, and elsewhere lines of text and tables."""
+    def answer(
+        self, document: Mapping[str, Any] | Sequence[Any], *shown: str | Table | None
+    ) -> None:
+        """Print a document where JSON is asked for, and elsewhere lines, tables, or nothing."""
         if self.json:
             print_json(document)
             return
         for each in shown:
             if isinstance(each, Table):
                 each.print()
-            else:
+            elif each is not None:
                 print_line(each)

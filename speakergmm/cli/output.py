@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from speakergmm.cli.streams import one_line, visible, visible_json
+from speakergmm.files import atomic_text_writer
 
 _MOST_NOTES = 20
 
@@ -24,8 +25,6 @@ def print_json(document: Mapping[str, Any] | Sequence[Any]) -> None:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write one JSON document to a file, whole or not at all."""
-    from speakergmm.files import atomic_text_writer
-
     with atomic_text_writer(path) as file:
         json.dump(document, file, indent=1, ensure_ascii=False, allow_nan=False)
         file.write("\n")

@@ -10,6 +10,7 @@ from speakergmm.cli import options
 from speakergmm.cli.options import Answers, argument, command, option
 from speakergmm.cli.output import print_warnings
 from speakergmm.cli.outputs import check_output
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.ranges import number
 
 
@@ -100,7 +101,6 @@ class Evaluate(Answers):
     def run(self) -> None:
         """Evaluate the scores, and write a report where one is asked for."""
         from speakergmm.cli.results import environment, evaluation_table, read_settings
-        from speakergmm.errors import InsufficientDataError, InvalidInputError
 
         if self.report is not None:
             check_output(self.report, "report")
@@ -126,6 +126,6 @@ class Evaluate(Answers):
                 },
                 title=f"Evaluation of {self.scores.name}",
             )
-        written = () if self.report is None else (f"report: {self.report}",)
+        written = None if self.report is None else f"report: {self.report}"
         table = evaluation_table(evaluation, title=str(self.scores))
-        self.answer(evaluation.to_dict(), table, *written)
+        self.answer(evaluation.to_dict(), table, written)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora
 from speakergmm.cli import options
-from speakergmm.cli.options import Answers, command
+from speakergmm.cli.options import Answers, command, option
 from speakergmm.cli.output import counted, listed, print_note, print_warnings
 
 if TYPE_CHECKING:
@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 class OnCorpus(Answers):
     """Options of commands on a corpus, and how they read it."""
 
-    data_dir: options.Data = None
+    data_dir: Path | None = option(
+        None, "Folder that relative paths in a list start from (default: the list's own).", "--data"
+    )
     speaker_pattern: options.SpeakerPattern = None
     jobs: options.Jobs = 1
 
     def open_corpus(self, path: Path, *, strict: bool = True) -> corpora.Corpus:
         """Read a corpus, and say what was passed over in it."""
-        corpus = corpora.read_corpus(
-            path, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern, strict=strict
-        )
+        corpus = self.read_corpus(path, strict=strict)
         print_warnings(corpus.notes)
         return corpus
+
+    def read_corpus(self, path: Path, *, strict: bool) -> corpora.Corpus:
+        """Read a corpus as the options say."""
+        return corpora.read_corpus(
+            path, data_dir=self.data_dir, speaker_pattern=self.speaker_pattern, strict=strict
+        )
 
     def transcripts_of(
         self, corpus: corpora.Corpus, given: Path | None, case: Case | None, *, strict: bool = False

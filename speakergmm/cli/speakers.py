@@ -127,10 +127,10 @@ class Identify(Answers):
             ],
             right=(0, 2),
         )
-        decided = []
+        decision = None
         if self.threshold is not None:
-            decided = [f"answer: {result.speaker or 'unknown'} (threshold {self.threshold:g})"]
-        self.answer(result.to_dict(), table, *decided)
+            decision = f"answer: {result.speaker or 'unknown'} (threshold {self.threshold:g})"
+        self.answer(result.to_dict(), table, decision)
 
 
 @command

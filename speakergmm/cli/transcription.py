@@ -97,7 +97,6 @@ class ScoreTranscripts(Answers):
             print_note(case_note)
 
     def _mapping(self) -> metrics.PhoneMapping:
-
         name = "identity" if self.mapping is None else self.mapping
         if name in metrics.PHONE_MAPPINGS:
             return metrics.PHONE_MAPPINGS[name]
