@@ -30,21 +30,6 @@ _LARGEST_HEADER = 1 << 26
 # One entry, not one per field: safetensors writes several in the order of a hash table, so that the
 # same model would give other bytes each time.
 _HEADER_KEY = "speakergmm"
-_DTYPES = frozenset(
-    [
-        "bool",
-        "int8",
-        "uint8",
-        "int16",
-        "uint16",
-        "int32",
-        "uint32",
-        "int64",
-        "uint64",
-        "float32",
-        "float64",
-    ]
-)
 
 
 def pack_arrays(
@@ -142,13 +127,11 @@ def unpack_arrays(
 
     try:
         arrays: dict[str, NDArray[Any]] = load(packed)
-        metadata = parse_json(header["metadata"])
     except (SafetensorError, ValueError, KeyError, TypeError, MemoryError) as error:
         raise ModelFormatError(f"{source}: damaged model file ({_one_line(error)})") from None
+    metadata = _metadata(header, source)
     if content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
         raise ModelFormatError(f"{source}: damaged: its content doesn't match its own hash")
-    if not isinstance(metadata, dict):
-        raise ModelFormatError(f"{source}: damaged: its metadata is not a JSON object")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelFormatError(f"{source}: array '{name}' holds numbers that are not finite")
@@ -211,13 +194,7 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
         If the file is not a model file of this toolkit.
     """
     header = _header(_read(path, "model file", whole=False), os.fspath(path))
-    try:
-        metadata = parse_json(header["metadata"])
-    except DocumentError as error:
-        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata {error}") from None
-    if not isinstance(metadata, dict):
-        raise ModelFormatError(f"{os.fspath(path)}: damaged: its metadata is not a JSON object")
-    return header | {"metadata": metadata}
+    return header | {"metadata": _metadata(header, os.fspath(path))}
 
 
 def _of_whole_characters(value: Any) -> Any:
@@ -233,7 +210,7 @@ def _of_whole_characters(value: Any) -> Any:
 
 def _checked(name: str, array: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(array)
-    if array.dtype.name not in _DTYPES:
+    if array.dtype.kind not in "biu" and array.dtype.name not in ("float32", "float64"):
         raise InvalidInputError(
             f"array '{name}' has type {array.dtype.name}; booleans, integers, float32 and float64 "
             "can be stored"
@@ -290,6 +267,17 @@ def _header(packed: bytes, source: str) -> dict[str, Any]:
     return dict(header)
 
 
+def _metadata(header: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Parse the JSON that a header holds as text."""
+    try:
+        metadata = parse_json(header["metadata"])
+    except DocumentError as error:
+        raise ModelFormatError(f"{source}: damaged: its metadata {error}") from None
+    if not isinstance(metadata, dict):
+        raise ModelFormatError(f"{source}: damaged: its metadata is not a JSON object")
+    return metadata
+
+
 def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> bytes:
     """Read a model file, or as much as tells what it is."""
     name = os.fspath(path)
@@ -306,12 +294,11 @@ def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> b
                 )
             return start + file.read(max(0, (size if whole else end) - len(start)))
     except UnreadableFileError as error:
-        if error.kind == "missing":
-            reason = f"no such file; {needed(wanted)} was expected"
-        elif error.kind == "folder":
-            reason = f"is a folder, not {needed(wanted)}"
-        else:
-            reason = error.reason
+        reasons = {
+            "missing": f"no such file; {needed(wanted)} was expected",
+            "folder": f"is a folder, not {needed(wanted)}",
+        }
+        reason = reasons.get(error.kind or "", error.reason)
         raise ModelFormatError(f"{error.shown_path}: {reason}") from None
     except (OSError, MemoryError) as error:
         raise ModelFormatError(f"{name}: can't be read ({_one_line(error)})") from None

@@ -23,7 +23,6 @@ def track(
     *,
     description: str,
     total: int | None = None,
-    enabled: bool | None = None,
 ) -> Iterator[T]:
     """Yield the items of an iterable while progress is shown.
 
@@ -35,9 +34,6 @@ def track(
         What is being done, shown before the bar or in the line.
     total : int, optional
         Number of items; by default the iterable's length, where it has one.
-    enabled : bool, optional
-        Draw the bar; by default only if standard error is a terminal. Without the bar there is a
-        line a minute.
 
     Yields
     ------
@@ -51,9 +47,7 @@ def track(
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
-    if enabled is None:
-        enabled = _at_a_terminal()
-    if not enabled:
+    if not _at_a_terminal():
         log = _log()
         of = "" if total is None else f" of {total:,}"
         for done, item in enumerate(iterable, start=1):

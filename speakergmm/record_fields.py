@@ -18,7 +18,7 @@ from __future__ import annotations
 import inspect
 import math
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from functools import cache
 from typing import (
     Annotated,
@@ -36,6 +36,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice
 
 Arrays = dict[str, NDArray[Any]]
 Types = Mapping[str, Any]
@@ -132,18 +133,15 @@ def _encode(value: Any, kind: Any, path: str, arrays: Arrays) -> Any:
     if kind is Any or origin is Literal:
         return value
     if origin in (Union, types.UnionType):
-        if value is None:
-            return None
-        return _encode(value, next(a for a in args if _fits(value, a)), path, arrays)
+        return None if value is None else _encode(value, _choice(value, args), path, arrays)
     if origin in (tuple, list):
-        if (dtype := _dtype(args[0])) is not None and _is_open(origin, args):
+        if (dtype := _dtype_of_items(args)) is not None:
             arrays[f"{path}.length"] = np.array([len(each) for each in value], np.int64)
             arrays[f"{path}.values"] = np.concatenate([np.zeros(0, dtype), *value]).astype(dtype)
             return _ABSENT
-        of_items = [args[0]] * len(value) if _is_open(origin, args) else args
         return [
             None if (node := _encode(item, each, f"{path}.{place}", arrays)) is _ABSENT else node
-            for place, (item, each) in enumerate(zip(value, of_items, strict=True))
+            for place, (item, each) in enumerate(zip(value, _of_items(args, value), strict=True))
         ]
     if kind in _PLAIN:
         value = kind(value)
@@ -207,8 +205,8 @@ def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
         return arrays.take(path) if node is _ABSENT else _decode(node, _GIVEN, path, arrays)
     if origin in (Union, types.UnionType):
         return _decode_union(node, args, path, arrays)
-    if origin in (tuple, list) and _is_open(origin, args) and _dtype(args[0]) is not None:
-        return origin(_decode_ragged(path, _dtype(args[0]), arrays))
+    if origin in (tuple, list) and (of_items := _dtype_of_items(args)) is not None:
+        return origin(_decode_ragged(path, of_items, arrays))
     if node is _ABSENT:
         raise InvalidInputError(f"{path!r} is missing")
     if kind is Any:
@@ -220,13 +218,12 @@ def _decode(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
         return node
     if origin in (tuple, list):
         _check_type(node, list, path)
-        is_open = _is_open(origin, args)
-        if not is_open and len(node) != len(args):
-            raise InvalidInputError(f"{path} must have {len(args)} items, found {len(node)}")
-        of_items = [args[0]] * len(node) if is_open else args
+        kinds = _of_items(args, node)
+        if len(node) != len(kinds):
+            raise InvalidInputError(f"{path} must have {len(kinds)} items, found {len(node)}")
         return origin(
             _decode(item, each, f"{path}.{place}", arrays)
-            for place, (item, each) in enumerate(zip(node, of_items, strict=True))
+            for place, (item, each) in enumerate(zip(node, kinds, strict=True))
         )
     if kind in _PLAIN:
         return _decode_plain(node, kind, path)
@@ -249,11 +246,7 @@ def decode_record(node: Any, kind: Any, path: str, arrays: Stored) -> Any:
     if _has_kinds(cls):
         known = {each.__name__: each for each in _subclasses(cls)}
         name = node.get("type")
-        if not isinstance(name, str) or name not in known:
-            raise InvalidInputError(
-                f"{_below(path, 'type')} must be one of {', '.join(sorted(known))}, found "
-                f"{_short(name)}"
-            )
+        choice(_below(path, "type"), name, sorted(known))
         rest = {key: value for key, value in node.items() if key != "type"}
         return decode_record(rest, known[name], path, arrays)
     if _is_document(cls):
@@ -303,7 +296,7 @@ def _decode_union(node: Any, args: tuple[Any, ...], path: str, arrays: Stored) -
 
 def _decode_array(path: str, dtype: Any, arrays: Stored) -> NDArray[Any]:
     array = arrays.take(path)
-    if dtype is not Any and array.dtype != dtype:
+    if array.dtype != dtype:
         raise InvalidInputError(f"array {path!r} must hold {dtype}, found {array.dtype}")
     return array
 
@@ -343,17 +336,25 @@ def _taken_apart(kind: Any) -> tuple[Any, Any, tuple[Any, ...], Any]:
 
 @cache
 def _dtype(kind: Any) -> Any:
-    """Return the dtype of an array's type (Any for one that is free), or None for another type."""
-    if kind is ArrayLike or kind == ArrayLike:
+    """Return the dtype of an array's type, or None for another type."""
+    if kind == ArrayLike:
         return np.dtype(np.float64)
-    if get_origin(kind) is not np.ndarray:
-        return None
-    (scalar,) = get_args(get_args(kind)[1])
-    return np.dtype(scalar) if isinstance(scalar, type) else Any
+    return np.dtype(get_args(get_args(kind)[1])[0]) if get_origin(kind) is np.ndarray else None
 
 
-def _is_open(origin: Any, args: tuple[Any, ...]) -> bool:
-    return origin is list or args[1:] == (Ellipsis,)
+def _is_open(args: tuple[Any, ...]) -> bool:
+    """Tell whether a list or tuple of these arguments has any number of items, of the first."""
+    return len(args) == 1 or args[1] is Ellipsis
+
+
+def _of_items(args: tuple[Any, ...], items: Sized) -> Sequence[Any]:
+    """Return the types of the items of a list or tuple."""
+    return [args[0]] * len(items) if _is_open(args) else args
+
+
+def _dtype_of_items(args: tuple[Any, ...]) -> Any:
+    """Return the dtype of any number of arrays; None for other items."""
+    return _dtype(args[0]) if _is_open(args) else None
 
 
 def _has_kinds(cls: Any) -> bool:
@@ -378,27 +379,18 @@ def is_optional(kind: Any) -> bool:
     )
 
 
-def _fits(value: Any, kind: Any) -> bool:
-    """Tell which of the types of a union a value is of."""
-    if isinstance(kind, Mapping):
-        return True
-    kind, _ = _bare(kind)
-    if kind is types.NoneType:
-        return value is None
-    if _dtype(kind) is not None:
-        return isinstance(value, np.ndarray)
-    if kind is int:
-        return isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if kind is float:
-        return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    origin = get_origin(kind)
-    if origin in (tuple, list):
-        return isinstance(value, tuple | list)
-    if origin is Literal:
-        return value in get_args(kind)
-    if kind is Given:
-        return True
-    return isinstance(value, origin or kind)
+def _choice(value: Any, args: tuple[Any, ...]) -> Any:
+    """Return which of the types of a union a value is of, that is not None."""
+    kinds = [each for each in args if each is not types.NoneType]
+    if len(kinds) == 1:
+        return kinds[0]
+    plain = type(value.item() if isinstance(value, np.generic) else value)
+    return next(
+        each
+        for each in kinds
+        if plain in _PLAIN.get(each, ())
+        or (each not in _PLAIN and isinstance(value, get_origin(each) or each))
+    )
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:

@@ -13,51 +13,20 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from numpy.typing import NDArray
 
-from speakergmm.containers import (
-    content_hash,
-    load_arrays,
-    pack_arrays,
-    read_header,
-    save_arrays,
-    unpack_arrays,
-)
+from speakergmm import containers
 from speakergmm.errors import (
     InvalidInputError,
     InvalidTypeError,
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.record_fields import (
-    Arrays,
-    Given,
-    Stored,
-    Types,
-    decode_record,
-    encode_any,
-    encode_record,
-    is_optional,
-    is_record,
-    parts,
-    record_types,
-)
-
-__all__ = [
-    "Filed",
-    "Given",
-    "Types",
-    "describe",
-    "digest",
-    "is_optional",
-    "is_record",
-    "load",
-    "of_arrays",
-    "pack",
-    "parts",
-    "record_types",
-    "save",
-    "to_arrays",
-    "unpack",
-]
+from speakergmm.record_fields import Arrays, Stored, decode_record, encode_any, encode_record
+from speakergmm.record_fields import Given as Given
+from speakergmm.record_fields import Types as Types
+from speakergmm.record_fields import is_optional as is_optional
+from speakergmm.record_fields import is_record as is_record
+from speakergmm.record_fields import parts as parts
+from speakergmm.record_fields import record_types as record_types
 
 Record = TypeVar("Record")
 
@@ -73,16 +42,15 @@ _REFUSALS = (
 )
 
 
-def save(record: Any, path: str | os.PathLike[str], *, kind: str | None = None) -> None:
+def save(record: Any, path: str | os.PathLike[str]) -> None:
     """Write a record to a file, whole or not at all.
 
     Parameters
     ----------
     record : record
+        Its class has a `file_kind`, what the file is called in its header and in errors.
     path : path
         Where to; a file that is there is replaced.
-    kind : str, optional
-        What the file is called in its header and in errors; by default the record's `file_kind`.
 
     Raises
     ------
@@ -92,10 +60,10 @@ def save(record: Any, path: str | os.PathLike[str], *, kind: str | None = None) 
         If the file can't be written; what stood there before is left as it was.
     """
     arrays, tree = to_arrays(record)
-    save_arrays(path, arrays, kind=kind or record.file_kind, metadata=tree)
+    containers.save_arrays(path, arrays, kind=record.file_kind, metadata=tree)
 
 
-def load(cls: type[Record], path: str | os.PathLike[str], *, kind: str | None = None) -> Record:
+def load(cls: type[Record], path: str | os.PathLike[str]) -> Record:
     """Read a record that `save` wrote, and check it.
 
     Parameters
@@ -103,16 +71,14 @@ def load(cls: type[Record], path: str | os.PathLike[str], *, kind: str | None = 
     cls : class
         Of the record.
     path : path
-    kind : str, optional
-        By default the class's `file_kind`.
 
     Raises
     ------
     ModelFormatError
         If the file is missing, something else, damaged, of another kind or format version.
     """
-    kind = kind or str(cls.file_kind)  # type: ignore[attr-defined]
-    found = load_arrays(path, kind=kind)
+    kind = str(cls.file_kind)  # type: ignore[attr-defined]
+    found = containers.load_arrays(path, kind=kind)
     record: Record = of_arrays(cls, *found, kind=kind, source=os.fspath(path))
     return record
 
@@ -125,8 +91,8 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     ModelFormatError
         If the file is missing, something else, damaged, or of another format version.
     """
-    header = read_header(path)
-    arrays, tree = load_arrays(path, kind=header["kind"])
+    header = containers.read_header(path)
+    arrays, tree = containers.load_arrays(path, kind=header["kind"])
     return {
         "kind": header["kind"],
         "digest": header["content_sha256"],
@@ -135,18 +101,16 @@ def describe(path: str | os.PathLike[str]) -> dict[str, Any]:
     }
 
 
-def pack(record: Any, *, kind: str | None = None) -> bytes:
+def pack(record: Any) -> bytes:
     """Return the bytes that `save` would write."""
     arrays, tree = to_arrays(record)
-    return pack_arrays(arrays, kind=kind or record.file_kind, metadata=tree)
+    return containers.pack_arrays(arrays, kind=record.file_kind, metadata=tree)
 
 
-def unpack(
-    cls: type[Record], packed: bytes, *, kind: str | None = None, source: str = "packed record"
-) -> Record:
+def unpack(cls: type[Record], packed: bytes, *, source: str = "packed record") -> Record:
     """Read what `pack` returned, as `load` reads a file; `source` names it in errors."""
-    kind = kind or str(cls.file_kind)  # type: ignore[attr-defined]
-    found = unpack_arrays(packed, kind=kind, source=source)
+    kind = str(cls.file_kind)  # type: ignore[attr-defined]
+    found = containers.unpack_arrays(packed, kind=kind, source=source)
     record: Record = of_arrays(cls, *found, kind=kind, source=source)
     return record
 
@@ -195,7 +159,7 @@ def digest(*values: Any) -> str:
     """
     arrays: Arrays = {}
     tree = encode_any(values, "", arrays)
-    return content_hash(arrays, "digest", json.dumps(tree, sort_keys=True))
+    return containers.content_hash(arrays, "digest", json.dumps(tree, sort_keys=True))
 
 
 class Filed:

@@ -150,8 +150,9 @@ def test_an_error_on_a_thread_comes_when_its_turn_comes():
         list(threaded_map(square, [1], n_jobs=0))
 
 
-def test_a_progress_bar_changes_nothing(capsys):
-    assert list(track(iter("abc"), description="Letters", total=3, enabled=True)) == list("abc")
+def test_a_progress_bar_changes_nothing(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert list(track(iter("abc"), description="Letters", total=3)) == list("abc")
     assert list(track("abc", description="Letters")) == list("abc")
     assert list(parallel_map(square, [1, 2], description="Squares")) == [1, 4]
     assert capsys.readouterr().out == ""

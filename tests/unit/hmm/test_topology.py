@@ -97,7 +97,7 @@ def test_shortest_duration_is_that_of_trying(name):
 def test_comes_back_from_a_record_and_another_process(name):
     topology = ALL[name]
     for other in (
-        records.unpack(Topology, records.pack(topology, kind="topology"), kind="topology"),
+        records.of_arrays(Topology, *records.to_arrays(topology), kind="topology", source="here"),
         pickle.loads(pickle.dumps(topology)),
     ):
         assert other == topology
