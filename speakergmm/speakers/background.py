@@ -18,15 +18,7 @@ from speakergmm.errors import (
     InsufficientDataError,
     InvalidTypeError,
 )
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import (
-    OnSkip,
-    SkippedRecording,
-    Skips,
-    as_config,
-    cached_extractor,
-    map_recordings,
-)
+from speakergmm.features import FeatureConfig, recordings
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
@@ -65,8 +57,8 @@ class BackgroundModel(records.Filed):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
-        object.__setattr__(self, "features", as_config(self.features))
-        n_features = cached_extractor(self.features).n_features
+        object.__setattr__(self, "features", recordings.as_config(self.features))
+        n_features = recordings.cached_extractor(self.features).n_features
         if n_features != self.mixture.n_features:
             raise IncompatibleModelError(
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
@@ -88,7 +80,7 @@ class BackgroundModel(records.Filed):
         seed: int = 0,
         n_jobs: int = 1,
         strict: bool = False,
-        on_skip: OnSkip | None = None,
+        on_skip: recordings.OnSkip | None = None,
         callback: Callable[[int, Iteration], None] | None = None,
         progress: bool = False,
         **options: Any,
@@ -137,9 +129,9 @@ class BackgroundModel(records.Filed):
         BackgroundWarning
             If the corpus is of one speaker, whose model is no background for telling people apart.
         """
-        corpus, config = _asked_for(corpus, n_components), as_config(features)
-        skips = Skips(on_skip)
-        extracted = map_recordings(
+        corpus, config = _asked_for(corpus, n_components), recordings.as_config(features)
+        skips = recordings.Skips(on_skip)
+        extracted = recordings.map_recordings(
             ExtractSpeech(config),
             corpus.utterances,
             n_jobs=n_jobs,
@@ -149,7 +141,7 @@ class BackgroundModel(records.Filed):
         )
         spoken = list(extracted)
         blocks = [speech.values for _, speech in spoken]
-        facts = _facts_of(spoken, blocks) | {"n_skipped": len(skips.found)}
+        facts = _facts_of(corpus, spoken, blocks) | {"n_skipped": len(skips.found)}
         _check_speech_of(corpus, facts, n_components, skips.found)
         fitted = fit_mixture(
             blocks,
@@ -167,22 +159,11 @@ class BackgroundModel(records.Filed):
                 name: value if isinstance(value, str | int | float | None) else str(value)
                 for name, value in options.items()
             },
-            "corpus": corpus.source,
-            "corpus_sha256": corpus.digest,
             **facts,
             "convergence": str(fitted.convergence),
             "history": [float(value) for value in fitted.objectives],
         }
         return cls(fitted.model, config, provenance)
-
-    def to_bytes(self) -> bytes:
-        """Return what `save` would write."""
-        return records.pack(self)
-
-    @classmethod
-    def from_bytes(cls, packed: bytes, *, source: str = "packed model") -> "BackgroundModel":
-        """Read what `to_bytes` returned; `source` names it in errors."""
-        return records.unpack(cls, packed, source=source)
 
     def info(self) -> dict[str, Any]:
         """Say what the model is, as JSON can hold it."""
@@ -235,9 +216,13 @@ def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
 
 
 def _facts_of(
-    spoken: Sequence[tuple[Utterance, SpeechFrames]], blocks: list[NDArray[np.float32]]
+    corpus: Corpus,
+    spoken: Sequence[tuple[Utterance, SpeechFrames]],
+    blocks: list[NDArray[np.float32]],
 ) -> dict[str, Any]:
     return {
+        "corpus": corpus.source,
+        "corpus_sha256": corpus.digest,
         "frames_sha256": _frames_hash(blocks),
         "n_speakers": len({utterance.speaker for utterance, _ in spoken} - {None}),
         "n_utterances": len(spoken),
@@ -250,7 +235,7 @@ def _check_speech_of(
     corpus: Corpus,
     facts: Mapping[str, Any],
     n_components: int,
-    skipped: Sequence[SkippedRecording],
+    skipped: Sequence[recordings.SkippedRecording],
 ) -> None:
     """Refuse too little speech, and warn of one speaker's."""
     n_frames = facts["n_frames"]

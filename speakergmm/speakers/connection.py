@@ -13,14 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from speakergmm.errors import StoreError
-from speakergmm.speakers.database import (
-    check_header,
-    connect,
-    describe_error,
-    error_name,
-    is_full,
-    translated_errors,
-)
+from speakergmm.speakers import database
 from speakergmm.speakers.integrity import Ledger, check_small, check_whole
 from speakergmm.speakers.values import StoreFile
 
@@ -72,7 +65,7 @@ class StoreConnection:
             Where nothing beside the store could be made, if it was changed meanwhile.
         """
         connection = self._opened()
-        with translated_errors(self.path):
+        with database.translated_errors(self.path):
             if self._stamp is not None and self._stamp != self._now():
                 self.close()
                 self._open()
@@ -98,7 +91,7 @@ class StoreConnection:
         connection = self._opened()
         if self._stamp is not None:
             raise StoreError(self._why_not)
-        with translated_errors(self.path):
+        with database.translated_errors(self.path):
             connection.execute("PRAGMA query_only = OFF")
             try:
                 connection.execute("BEGIN IMMEDIATE")
@@ -137,9 +130,9 @@ class StoreConnection:
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * seconds)}")
             busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         except sqlite3.Error as error:
-            if is_full(self.path, error):
+            if database.is_full(self.path, error):
                 return "the disk is full"
-            if error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            if database.error_name(error).startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
                 return "another program uses the store"
             return f"it can't be written ({' '.join(str(error).split())})"
         finally:
@@ -152,15 +145,15 @@ class StoreConnection:
         return self._connection
 
     def _open(self) -> None:
-        check_header(self.path)
-        with translated_errors(self.path):
+        database.check_header(self.path)
+        with database.translated_errors(self.path):
             self._stamp = None
             try:
                 connection = self._connected("mode=rw")
             except sqlite3.Error as error:
-                if not error_name(error).startswith(_NO_PLACE):
+                if not database.error_name(error).startswith(_NO_PLACE):
                     raise
-                self._why_not = str(describe_error(self.path, error))
+                self._why_not = str(database.describe_error(self.path, error))
                 connection = self._connected_without_log()
             try:
                 connection.execute("BEGIN")
@@ -188,7 +181,7 @@ class StoreConnection:
         # Where the file is write-protected SQLite opens it for reading, also with "rw"; without, it
         # would leave its log behind.
         address = f"file:{quote(os.fspath(self.path.absolute()))}?{mode}"
-        connection = connect(self.path, address, uri=True, timeout=self._busy_timeout)
+        connection = database.connect(self.path, address, uri=True, timeout=self._busy_timeout)
         try:
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
@@ -81,6 +83,7 @@ def enroll_into(
     settings = AdaptationSettings(
         DEFAULT_RELEVANCE_FACTOR if relevance_factor is None else relevance_factor
     )
+    how: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
     collected: list[sessions.Session] | None = None
     if not os.path.lexists(place):
         if background is None:
@@ -88,28 +91,12 @@ def enroll_into(
                 f"{shown_path(place)}: no such store; give a background model to make a new one"
             )
         database.check_place(place)
-        collected = sessions.collect_sessions(
-            background,
-            paths,
-            second_order=settings.second_order,
-            n_jobs=n_jobs,
-            progress=progress,
-        )
-        try:
-            return database.create_database(
-                place,
-                describe_store(background, settings),
-                partial(
-                    sessions.enroll_sessions,
-                    name=name,
-                    collected=collected,
-                    background=background,
-                    settings=settings,
-                ),
-            )
-        except database.StoreExistsError:
-            # Another program was faster; what was collected is as good for its store.
-            pass
+        collected = sessions.collect_sessions(background, paths, **how)
+        made: dict[str, Any] = {"name": name, "collected": collected, "background": background}
+        enrol = partial(sessions.enroll_sessions, settings=settings, **made)
+        # Another program may be faster; what was collected is as good for its store.
+        with suppress(database.StoreExistsError):
+            return database.create_database(place, describe_store(background, settings), enrol)
     with SpeakerStore.open(place, background=background, busy_timeout=busy_timeout) as store:
         found = store.settings
         if relevance_factor is not None and found.relevance_factor != settings.relevance_factor:
@@ -117,6 +104,6 @@ def enroll_into(
                 f"{place}: its relevance factor is {found.relevance_factor:g}, fixed when it was "
                 f"made, not {settings.relevance_factor:g}; leave it out, or make another store"
             )
-        if collected is None or found.second_order != settings.second_order:
-            return store.enroll(name, paths, n_jobs=n_jobs, progress=progress)
+        if collected is None or found.second_order:
+            return store.enroll(name, paths, **how)
         return store.enroll_collected(name, collected)

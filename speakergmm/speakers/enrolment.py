@@ -53,6 +53,8 @@ class SessionStatistics:
         return round(self.statistics.n_frames)
 
 
+AnyStatistics = MixtureStatistics | SessionStatistics
+
 # More than anybody says in a life; products with statistics stay finite.
 _MOST_FRAMES = 1e12
 
@@ -160,6 +162,7 @@ def collect_statistics(
     )
     stretch = {"sample_rate": sample_rate, "start": start, "end": end}
     speech = SpeechStream(background.features, [audio], stretch)
+    # Block by block: one pass over all of them would hold a recording's speech.
     for block in speech:
         if len(block):
             total = total + accumulate(
@@ -171,9 +174,7 @@ def collect_statistics(
 
 def adapt_speaker(
     background: AnyBackground,
-    sessions: Sequence[MixtureStatistics | SessionStatistics]
-    | MixtureStatistics
-    | SessionStatistics,
+    sessions: AnyStatistics | Sequence[AnyStatistics],
     *,
     name: str = "speaker",
     settings: AdaptationSettings | None = None,

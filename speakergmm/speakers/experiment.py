@@ -11,26 +11,11 @@ import numpy as np
 from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
 from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.errors import InsufficientDataError, InvalidTypeError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import (
-    HowToMap,
-    OnSkip,
-    SkippedRecording,
-    map_recordings,
-    warn_of_skip,
-)
+from speakergmm.features import FeatureConfig, recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
-from speakergmm.speakers.enrolment import (
-    DEFAULT_RELEVANCE_FACTOR,
-    AdaptationSettings,
-    Parameter,
-    SessionStatistics,
-    adapt_speaker,
-    as_parameters,
-    collect_statistics,
-)
 from speakergmm.speakers.extraction import SpeechStream, map_owned, whole_recordings
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 
@@ -40,13 +25,11 @@ def run_protocol(
     background: AnyBackground,
     *,
     split: str = "eval",
-    relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
-    parameters: Parameter | Sequence[Parameter] = ("means",),
+    relevance_factor: float = enrolment.DEFAULT_RELEVANCE_FACTOR,
+    parameters: enrolment.Parameter | Sequence[enrolment.Parameter] = ("means",),
     top_c: int | None = DEFAULT_TOP_C,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
     progress: bool = False,
+    **how: Unpack[recordings.HowToMap],
 ) -> Scores:
     """Enrol the models of a protocol and score its trials.
 
@@ -66,6 +49,8 @@ def run_protocol(
         What enrolment adapts.
     top_c : int or None, default=5
         Components scored per frame; None for all.
+    progress : bool, default=False
+        Show progress bars on a terminal.
     n_jobs : int, default=1
         Processes; changes nothing but the time.
     strict : bool, default=False
@@ -75,8 +60,6 @@ def run_protocol(
         enrolled or the trials (``"model path"``) that have no score because of it; by default a
         warning is issued. A model that lost all its recordings has no score either: a further
         `SkippedRecording` lists its trials.
-    progress : bool, default=False
-        Show progress bars on a terminal.
 
     Returns
     -------
@@ -93,8 +76,7 @@ def run_protocol(
     protocol = _as_protocol(protocol)
     part = protocol.split(split)
     background = as_background(background)
-    settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    settings = enrolment.AdaptationSettings(relevance_factor, enrolment.as_parameters(parameters))
     models = enrol_models(part, background, settings=settings, progress=progress, **how)
     wanted: dict[Path, list[str]] = {}
     lost: dict[str, list[str]] = {}
@@ -107,7 +89,7 @@ def run_protocol(
     )
     found = {
         utterance.path: scores
-        for utterance, scores in map_recordings(
+        for utterance, scores in recordings.map_recordings(
             function,
             whole_recordings(wanted),
             affected=lost,
@@ -143,9 +125,9 @@ def enrol_models(
     split: Split,
     background: BackgroundModel,
     *,
-    settings: AdaptationSettings | None = None,
+    settings: enrolment.AdaptationSettings | None = None,
     progress: bool = False,
-    **how: Unpack[HowToMap],
+    **how: Unpack[recordings.HowToMap],
 ) -> dict[str, DiagonalMixture]:
     """Adapt the background model to each model of a split.
 
@@ -167,7 +149,7 @@ def enrol_models(
     InsufficientDataError
         If there is none left.
     """
-    settings = settings or AdaptationSettings()
+    settings = settings or enrolment.AdaptationSettings()
     sessions = map_owned(
         partial(_collect, background, settings.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
@@ -177,12 +159,12 @@ def enrol_models(
     models = {}
     for model, usable in sessions.items():
         if usable:
-            adapted = adapt_speaker(background, usable, name=model, settings=settings)
+            adapted = enrolment.adapt_speaker(background, usable, name=model, settings=settings)
             models[model] = adapted.mixture
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (how.get("on_skip") or warn_of_skip)(
-            SkippedRecording(
+        (how.get("on_skip") or recordings.warn_of_skip)(
+            recordings.SkippedRecording(
                 split.enrolment[model][0],
                 f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
                 f"used; its {len(trials)} trials have no score",
@@ -208,8 +190,8 @@ def _sparse_wanted(
 
 def _collect(
     background: BackgroundModel, second_order: bool, utterance: Utterance
-) -> SessionStatistics:
-    return collect_statistics(background, utterance.path, second_order=second_order)
+) -> enrolment.SessionStatistics:
+    return enrolment.collect_statistics(background, utterance.path, second_order=second_order)
 
 
 def _score_recording(

@@ -108,9 +108,6 @@ def train_speaker_mixtures(
     corpus: Corpus | str | os.PathLike[str],
     *,
     features: FeatureConfig | str | os.PathLike[str] = "speaker",
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker by expectation-maximisation, with limited variances.
@@ -120,13 +117,9 @@ def train_speaker_mixtures(
     corpus : Corpus or path
         Speakers and their recordings.
     features : FeatureConfig, str or path, default="speaker"
-    n_jobs : int, default=1
-    strict : bool, default=False
-        Refuse the corpus because of its first bad recording.
-    on_skip : callable, optional
-        Called with each skipped recording; by default a warning is issued.
     **options
-        As `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
+        As `run_protocol` has them: ``n_jobs``, ``strict`` and ``on_skip``; as
+        `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
 
     Returns
     -------
@@ -143,24 +136,18 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    speakers = as_corpus(corpus).by_speaker()
-    return fit_speaker_mixtures(_speech(speakers, features, {}, how), n_jobs=n_jobs, **options)
+    return _train(as_corpus(corpus).by_speaker(), features, affected={}, **options)
 
 
 def train_split_mixtures(
     split: Split,
     *,
     features: FeatureConfig | str | os.PathLike[str] = "speaker",
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     models = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return fit_speaker_mixtures(_speech(models, features, None, how), n_jobs=n_jobs, **options)
+    return _train(models, features, **options)
 
 
 def fit_speaker_mixtures(
@@ -217,15 +204,21 @@ def fit_speaker_mixtures(
     return dict(zip(frames, parallel_map(fit, frames.values(), n_jobs=n_jobs), strict=True))
 
 
-def _speech(
+def _train(
     groups: Mapping[str, Sequence[Utterance]],
     features: FeatureConfig | str | os.PathLike[str],
-    affected: Mapping[str, Sequence[str]] | None,
-    how: HowToMap,
-) -> dict[str, list[NDArray[np.float32]]]:
-    """Extract the speech of each group's recordings."""
+    *,
+    affected: Mapping[str, Sequence[str]] | None = None,
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+    **options: Any,
+) -> dict[str, DiagonalMixture]:
+    """Train a mixture on the speech of each group's recordings."""
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     found = map_owned(ExtractSpeech(as_config(features)), groups, affected=affected, **how)
-    return {name: [speech.values for speech in spoken] for name, spoken in found.items()}
+    frames = {name: [speech.values for speech in spoken] for name, spoken in found.items()}
+    return fit_speaker_mixtures(frames, n_jobs=n_jobs, **options)
 
 
 def _fit_speaker(blocks: Sequence[NDArray[np.floating[Any]]], **options: Any) -> DiagonalMixture:

@@ -10,17 +10,11 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm import metrics
 from speakergmm.corpora import Split, Utterance
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
-from speakergmm.metrics import (
-    Identification,
-    Interval,
-    check_resampling,
-    identification_from_matrix,
-    ratio_interval,
-)
 from speakergmm.ranges import whole_number
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
@@ -53,7 +47,7 @@ class ScoreMatrix:
     truth: NDArray[np.intp]
 
     @property
-    def identification(self) -> Identification:
+    def identification(self) -> metrics.Identification:
         """Outcome of the rows with a true speaker among the models; ties count against them.
 
         Raises
@@ -64,7 +58,7 @@ class ScoreMatrix:
         known = self.truth >= 0
         if not known.any():
             raise InsufficientDataError("no test recording is of a speaker among the models")
-        return identification_from_matrix(
+        return metrics.identification_from_matrix(
             self.scores[known], self.truth[known], model_names=self.names
         )
 
@@ -81,7 +75,7 @@ class ScoreMatrix:
 
     def accuracy_interval(
         self, *, n_bootstrap: int = 1000, confidence: float = 0.95, seed: int = 0
-    ) -> Interval | None:
+    ) -> metrics.Interval | None:
         """Bootstrap the accuracy over speakers: one speaker's rows share a voice.
 
         Parameters
@@ -107,10 +101,10 @@ class ScoreMatrix:
         InvalidInputError
             If an option is out of range.
         """
-        check_resampling(n_bootstrap, confidence)
+        metrics.check_resampling(n_bootstrap, confidence)
         found = self.identification
         _, speaker = np.unique(found.true, return_inverse=True)
-        return ratio_interval(
+        return metrics.ratio_interval(
             np.bincount(speaker, weights=found.ranks == 1),
             np.bincount(speaker),
             n_bootstrap=n_bootstrap,

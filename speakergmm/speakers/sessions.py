@@ -9,19 +9,13 @@ from typing import ClassVar
 
 from speakergmm.corpora.names import comparison_key
 from speakergmm.corpora.same_audio import hash_audio
-from speakergmm.errors import ModelFormatError, StoreError
+from speakergmm.errors import StoreError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
-from speakergmm.speakers import records
+from speakergmm.speakers import enrolment, records
 from speakergmm.speakers.background import BackgroundModel
-from speakergmm.speakers.enrolment import (
-    AdaptationSettings,
-    SessionStatistics,
-    adapt_speaker,
-    collect_statistics,
-)
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
 from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
@@ -42,7 +36,7 @@ class StoredStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Session(SessionStatistics):
+class Session(enrolment.SessionStatistics):
     """What one recording says about its speaker, and which recording it is.
 
     Parameters
@@ -98,7 +92,7 @@ def enroll_sessions(
     collected: Sequence[Session],
     *,
     background: BackgroundModel,
-    settings: AdaptationSettings,
+    settings: enrolment.AdaptationSettings,
 ) -> EnrolmentReport:
     """Write a speaker's recordings and model, and an entry in the log.
 
@@ -123,7 +117,7 @@ def enroll_sessions(
         notes += records.note_same_audio(file, name, session.path, session.audio_sha256)
         _insert_session(ledger, number, name, background, session)
     statistics = [each for _, each in stored] + [session.statistics for session in collected]
-    model = adapt_speaker(background, statistics, name=name, settings=settings)
+    model = enrolment.adapt_speaker(background, statistics, name=name, settings=settings)
     packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, settings.parameters))
     sha256 = write_large(file, "models", number, packed)
     ledger.insert(SpeakerRow(number, name, comparison_key(name), created, sha256))
@@ -181,31 +175,24 @@ def read_statistics(
     found = []
     for row in records.read_sessions(file, speaker=speaker)[speaker.name]:
         called = f"recording {row.id} of {speaker.name!r}"
-        source = f"{file.path}: {called}"
-        sha256 = row.statistics_sha256
-        packed = read_large(file, "statistics", row.id, sha256, f"the statistics of {called}")
-        held = unpack(StoredStatistics, bytes(packed), source=source)
+        what = f"the statistics of {called}"
+        packed = read_large(file, "statistics", row.id, row.statistics_sha256, what)
+        held = unpack(StoredStatistics, bytes(packed), source=f"{file.path}: {called}")
+        statistics, n_frames = held.statistics, row.n_frames
         whose = (held.speaker, held.background, held.audio_sha256)
-        if whose != (speaker.name, background.digest, row.audio_sha256):
-            raise ModelFormatError(f"{source}: damaged store (its statistics belong elsewhere)")
-        statistics = held.statistics
-        if statistics.first_order.shape != background.mixture.means.shape:
-            raise ModelFormatError(f"{source}: damaged store (its statistics have another shape)")
-        if row.n_frames != round(statistics.n_frames):
-            raise ModelFormatError(
-                f"{source}: damaged store (its statistics are of {statistics.n_frames:g} frames, "
-                f"not {row.n_frames})"
-            )
-        expected_seconds = background.features.grid(row.n_frames).duration
-        if abs(row.speech_seconds - expected_seconds) > 1e-6 * expected_seconds:
-            raise ModelFormatError(
-                f"{source}: damaged store ({row.n_frames} frames are {expected_seconds:g} s of "
-                f"speech, not {row.speech_seconds:g} s)"
-            )
+        expected = (speaker.name, background.digest, row.audio_sha256)
+        file.check(whose == expected, f"{what} belong elsewhere")
+        same_shape = statistics.first_order.shape == background.mixture.means.shape
+        file.check(same_shape, f"{what} have another shape")
+        counted = f"{what} are of {statistics.n_frames:g} frames, not {n_frames}"
+        file.check(n_frames == round(statistics.n_frames), counted)
+        seconds = background.features.grid(n_frames).duration
+        measured = f"{n_frames} frames of {called} are {seconds:g} s, not {row.speech_seconds:g} s"
+        file.check(abs(row.speech_seconds - seconds) <= 1e-6 * seconds, measured)
         found.append((row, statistics))
     return found
 
 
 def _collect_session(background: BackgroundModel, second_order: bool, path: Path) -> Session:
-    found = collect_statistics(background, path, second_order=second_order)
+    found = enrolment.collect_statistics(background, path, second_order=second_order)
     return Session(found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path))

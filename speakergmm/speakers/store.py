@@ -16,27 +16,14 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError, StoreError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.speakers import database, records, sessions
+from speakergmm.records import pack, unpack
+from speakergmm.speakers import database, enrolment, records, results, sessions
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
-from speakergmm.speakers.enrolment import (
-    DEFAULT_RELEVANCE_FACTOR,
-    AdaptationSettings,
-    Parameter,
-    SpeakerModel,
-    adapt_speaker,
-    as_parameters,
-)
 from speakergmm.speakers.extraction import SpeechStream
 from speakergmm.speakers.integrity import Ledger, check_whole, read_large
 from speakergmm.speakers.ratios import unpack_ratio
-from speakergmm.speakers.results import (
-    EnrolledSpeaker,
-    EnrolmentReport,
-    Identification,
-    VerificationScore,
-)
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.tables import SpeakerRow
 from speakergmm.speakers.values import StoreFile, parsed
@@ -131,14 +118,14 @@ class SpeakerStore:
             raise file.damaged("its background model is no blob")
         try:
             settings = parse_json(meta["settings"])
-            self.settings = AdaptationSettings(
+            self.settings = enrolment.AdaptationSettings(
                 settings["relevance_factor"], tuple(settings["parameters"])
             )
             digest = meta["background_digest"]
         except (KeyError, TypeError, ValueError, InvalidInputError) as error:
             raise file.damaged(f"its settings: {error}") from None
         self._made = {"created": meta["created"], "software": parsed(meta["software"])}
-        self.background = BackgroundModel.from_bytes(packed, source=os.fspath(self.path))
+        self.background = unpack(BackgroundModel, packed, source=os.fspath(self.path))
         if self.background.digest != digest:
             raise file.damaged("its background model doesn't match its digest")
 
@@ -148,8 +135,8 @@ class SpeakerStore:
         path: PathLike,
         background: AnyBackground,
         *,
-        relevance_factor: float = DEFAULT_RELEVANCE_FACTOR,
-        parameters: Parameter | Sequence[Parameter] = ("means",),
+        relevance_factor: float = enrolment.DEFAULT_RELEVANCE_FACTOR,
+        parameters: enrolment.Parameter | Sequence[enrolment.Parameter] = ("means",),
         busy_timeout: float = 30.0,
     ) -> "SpeakerStore":
         """Make a new store.
@@ -180,7 +167,9 @@ class SpeakerStore:
         """
         background = as_background(background)
         path = Path(path)
-        settings = AdaptationSettings(relevance_factor, as_parameters(parameters))
+        settings = enrolment.AdaptationSettings(
+            relevance_factor, enrolment.as_parameters(parameters)
+        )
         database.create_database(path, describe_store(background, settings), lambda _: None)
         return cls.open(path, busy_timeout=busy_timeout)
 
@@ -213,7 +202,7 @@ class SpeakerStore:
         *,
         n_jobs: int = 1,
         progress: bool = False,
-    ) -> EnrolmentReport:
+    ) -> results.EnrolmentReport:
         """Enrol a speaker, or add recordings to one who is enrolled.
 
         Either all recordings are stored or, if one is refused, none.
@@ -253,7 +242,9 @@ class SpeakerStore:
         )
         return self.enroll_collected(name, collected)
 
-    def enroll_collected(self, name: str, collected: Sequence[sessions.Session]) -> EnrolmentReport:
+    def enroll_collected(
+        self, name: str, collected: Sequence[sessions.Session]
+    ) -> results.EnrolmentReport:
         """Enrol recordings whose statistics against this background model are there already."""
         with self._file.writing() as ledger:
             report = sessions.enroll_sessions(
@@ -269,7 +260,7 @@ class SpeakerStore:
         *,
         top_c: int | None = DEFAULT_TOP_C,
         threshold: float | None = None,
-    ) -> VerificationScore:
+    ) -> results.VerificationScore:
         """Score the claim that a recording is of a speaker.
 
         Parameters
@@ -300,7 +291,7 @@ class SpeakerStore:
         scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], top_c)
         score = float(scores[0])
         decision = None if limit is None else score >= limit
-        return VerificationScore(name, score, seconds, n_frames, limit, decision)
+        return results.VerificationScore(name, score, seconds, n_frames, limit, decision)
 
     def identify(
         self,
@@ -309,7 +300,7 @@ class SpeakerStore:
         top: int = 5,
         threshold: float | None = None,
         top_c: int | None = DEFAULT_TOP_C,
-    ) -> Identification:
+    ) -> results.Identification:
         """Rank the speakers by how well they explain recordings of one unknown speaker.
 
         Parameters
@@ -343,9 +334,9 @@ class SpeakerStore:
         scores, n_frames, seconds = self._score(scorer, paths, top_c)
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
         ranking = tuple((scorer.names[place], float(scores[place])) for place in order[:top])
-        return Identification(ranking, len(scores), seconds, n_frames, limit)
+        return results.Identification(ranking, len(scores), seconds, n_frames, limit)
 
-    def model(self, speaker: str) -> SpeakerModel:
+    def model(self, speaker: str) -> enrolment.SpeakerModel:
         """Return a speaker's adapted model.
 
         Raises
@@ -357,7 +348,7 @@ class SpeakerStore:
         with self._file.reading() as file:
             return self._adapted(file, records.find_speaker(file, name))
 
-    def speakers(self) -> tuple[EnrolledSpeaker, ...]:
+    def speakers(self) -> tuple[results.EnrolledSpeaker, ...]:
         """List the speakers, sorted by name."""
         with self._file.reading() as file:
             return records.list_speakers(file)
@@ -435,10 +426,12 @@ class SpeakerStore:
                 if not np.allclose(found, wanted, rtol=1e-3, atol=1e-3):
                     raise file.damaged(f"the model of {row.name!r} is not of its recordings")
 
-    def _adapted(self, file: StoreFile, row: SpeakerRow) -> SpeakerModel:
+    def _adapted(self, file: StoreFile, row: SpeakerRow) -> enrolment.SpeakerModel:
         read = sessions.read_statistics(file, row, self.background)
         statistics = [each for _, each in read]
-        return adapt_speaker(self.background, statistics, name=row.name, settings=self.settings)
+        return enrolment.adapt_speaker(
+            self.background, statistics, name=row.name, settings=self.settings
+        )
 
     def _scorer_of_all(self) -> SpeakerScorer:
         """Return a scorer of all speakers, as of now; what is in memory is not read again."""
@@ -480,7 +473,7 @@ class SpeakerStore:
 
 
 def describe_store(
-    background: BackgroundModel, settings: AdaptationSettings
+    background: BackgroundModel, settings: enrolment.AdaptationSettings
 ) -> dict[str, bytes | str]:
     """Return what a new store says about itself: rows of its table "meta"."""
     document = json.dumps(
@@ -491,7 +484,7 @@ def describe_store(
         sort_keys=True,
     )
     return {
-        "background": background.to_bytes(),
+        "background": pack(background),
         "background_digest": background.digest,
         "settings": document,
         "created": utc_now(),

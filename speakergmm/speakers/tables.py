@@ -10,16 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Self
 
-from speakergmm.speakers.values import (
-    StoreFile,
-    is_count,
-    is_document,
-    is_positive,
-    is_sha256,
-    is_text,
-    is_time,
-    shown,
-)
+from speakergmm.speakers import values
 
 
 def _column(sql: str, valid: Callable[[Any], bool] | None = None) -> Any:
@@ -59,7 +50,7 @@ class Row:
     @classmethod
     def read(
         cls,
-        file: StoreFile,
+        file: values.StoreFile,
         owner: Callable[[Self], str] | None = None,
         **where: Any,
     ) -> Iterator[Self]:
@@ -83,13 +74,13 @@ class Row:
             f"SELECT {', '.join(cls.columns())}, digest FROM {cls.TABLE}"
             f"{wanted and f' WHERE {wanted}'} ORDER BY {cls.ORDER}"
         )
-        for *values, digest in file.execute(query, tuple(where.values())):
-            row = cls(*values)
+        for *stored, digest in file.execute(query, tuple(where.values())):
+            row = cls(*stored)
             whose = "" if owner is None else f" of {owner(row)!r}"
             for name in row.wrong():
-                found = shown(getattr(row, name))
+                found = values.shown(getattr(row, name))
                 raise file.damaged(f"{found} for {cls.LABEL.format(name)}{whose}")
-            check_row(file, cls.TABLE, values, digest)
+            check_row(file, cls.TABLE, stored, digest)
             yield row
 
 
@@ -102,7 +93,7 @@ class SpeakerRow(Row):
     LABEL = "a speaker's {}"
 
     id: int = _column("INTEGER PRIMARY KEY")
-    name: str = _column("TEXT NOT NULL UNIQUE", is_text)
+    name: str = _column("TEXT NOT NULL UNIQUE", values.is_text)
     folded: str = _column("TEXT NOT NULL")
     created: str = _column("TEXT NOT NULL")
     model_sha256: str = _column("TEXT NOT NULL")
@@ -118,13 +109,13 @@ class SessionRow(Row):
 
     id: int = _column("INTEGER PRIMARY KEY")
     speaker_id: int = _column("INTEGER NOT NULL")
-    file_name: str = _column("TEXT NOT NULL", is_text)
-    audio_sha256: str = _column("TEXT NOT NULL", is_sha256)
-    seconds: float = _column("REAL NOT NULL", is_positive)
-    speech_seconds: float = _column("REAL NOT NULL", is_positive)
-    n_frames: int = _column("INTEGER NOT NULL", is_count)
-    enrolled: str = _column("TEXT NOT NULL", is_time)
-    software: str = _column("TEXT NOT NULL", is_text)
+    file_name: str = _column("TEXT NOT NULL", values.is_text)
+    audio_sha256: str = _column("TEXT NOT NULL", values.is_sha256)
+    seconds: float = _column("REAL NOT NULL", values.is_positive)
+    speech_seconds: float = _column("REAL NOT NULL", values.is_positive)
+    n_frames: int = _column("INTEGER NOT NULL", values.is_count)
+    enrolled: str = _column("TEXT NOT NULL", values.is_time)
+    software: str = _column("TEXT NOT NULL", values.is_text)
     statistics_sha256: str = _column("TEXT NOT NULL")
 
     def wrong(self) -> Iterator[str]:
@@ -143,10 +134,10 @@ class LogRow(Row):
     LABEL = "{} of an entry in the log"
 
     id: int = _column("INTEGER PRIMARY KEY")
-    at: str = _column("TEXT NOT NULL", is_time)
+    at: str = _column("TEXT NOT NULL", values.is_time)
     action: str = _column("TEXT NOT NULL", lambda value: value in ("enroll", "remove"))
-    speaker: str | None = _column("TEXT", lambda value: value is None or is_text(value))
-    detail: str = _column("TEXT NOT NULL", is_document)
+    speaker: str | None = _column("TEXT", lambda value: value is None or values.is_text(value))
+    detail: str = _column("TEXT NOT NULL", values.is_document)
 
 
 ROWS: tuple[type[Row], ...] = (SpeakerRow, SessionRow, LogRow)
@@ -164,7 +155,7 @@ CREATE TABLE models (id INTEGER PRIMARY KEY, packed BLOB NOT NULL);
 )
 
 
-def check_row(file: StoreFile, table: str, values: Sequence[Any], digest: Any) -> None:
+def check_row(file: values.StoreFile, table: str, stored: Sequence[Any], digest: Any) -> None:
     """Compare a row's content with its digest.
 
     Raises
@@ -172,11 +163,11 @@ def check_row(file: StoreFile, table: str, values: Sequence[Any], digest: Any) -
     ModelFormatError
         If they differ.
     """
-    if row_digest(table, values) != digest:
+    if row_digest(table, stored) != digest:
         raise file.damaged(f"a row of {table} doesn't match its own digest")
 
 
-def row_digest(table: str, values: Sequence[Any]) -> bytes:
+def row_digest(table: str, stored: Sequence[Any]) -> bytes:
     """Return the digest, 32 bytes, of the values of a row's columns in order."""
     # A column of a damaged row may hold bytes; they match no digest.
-    return hashlib.sha256(json.dumps([table, *values], default=repr).encode()).digest()
+    return hashlib.sha256(json.dumps([table, *stored], default=repr).encode()).digest()

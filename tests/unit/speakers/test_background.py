@@ -16,6 +16,7 @@ from speakergmm.errors import (
 )
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import fit_mixture
+from speakergmm.records import pack, unpack
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
@@ -84,8 +85,8 @@ def test_saved_models_are_loaded(background, tmp_path):
     assert loaded.features == background.features
     assert loaded.provenance == background.provenance
     assert loaded.info() == background.info()
-    assert path.read_bytes() == background.to_bytes()
-    assert BackgroundModel.from_bytes(path.read_bytes()).digest == background.digest
+    assert path.read_bytes() == pack(background)
+    assert unpack(BackgroundModel, path.read_bytes()).digest == background.digest
 
 
 def test_bad_files_are_reported_and_skipped(with_bad_files, background):
@@ -142,7 +143,7 @@ def test_the_mixture_must_fit_the_features(background):
 def crafted(background, tmp_path, *, metadata=None, **arrays):
     """A file with a right hash and wrong content."""
     path = tmp_path / "crafted"
-    whole, tree = unpack_arrays(background.to_bytes(), kind="background model")
+    whole, tree = unpack_arrays(pack(background), kind="background model")
     whole |= {f"mixture.{name}": array for name, array in arrays.items()}
     whole = {name: array for name, array in whole.items() if array is not None}
     metadata = tree if metadata is None else {"mixture": {}, **metadata}
@@ -206,7 +207,7 @@ def test_other_kinds_are_refused(tmp_path):
 
 
 def test_flipping_bytes_gives_the_same_model_or_a_refusal(background):
-    packed = background.to_bytes()
+    packed = pack(background)
     rng = np.random.default_rng(3)
     header = 8 + int.from_bytes(packed[:8], "little")
     places = [*range(0, header, 3), *rng.integers(header, len(packed), 150)]
@@ -214,7 +215,7 @@ def test_flipping_bytes_gives_the_same_model_or_a_refusal(background):
         damaged = bytearray(packed)
         damaged[place] ^= 1 << int(rng.integers(8))
         try:
-            loaded = BackgroundModel.from_bytes(bytes(damaged))
+            loaded = unpack(BackgroundModel, bytes(damaged))
         except ModelFormatError:
             continue
         assert loaded.digest == background.digest
@@ -233,7 +234,7 @@ def test_differences_are_named(background):
 def test_packed_and_saved_kinds_agree(background, tmp_path):
     background.save(tmp_path / "m")
     arrays, metadata = load_arrays(tmp_path / "m", kind=BackgroundModel.file_kind)
-    assert pack_arrays(arrays, kind="background model", metadata=metadata) == background.to_bytes()
+    assert pack_arrays(arrays, kind="background model", metadata=metadata) == pack(background)
 
 
 def test_training_takes_the_path_of_a_corpus(tmp_path, background, voices):

@@ -24,6 +24,7 @@ from speakergmm.errors import (
     StoreError,
     UnknownSpeakerError,
 )
+from speakergmm.records import pack
 from speakergmm.speakers import SpeakerStore, enroll_into, is_store
 from speakergmm.speakers.sessions import collect_sessions
 
@@ -689,7 +690,7 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
     with contextlib.closing(sqlite3.connect(filled)) as connection:
         before = dict(connection.execute("SELECT key, value FROM meta"))
         for key, value, words in (
-            ("background", other_background.to_bytes(), "match its digest"),
+            ("background", pack(other_background), "match its digest"),
             ("settings", before["settings"].replace("3.0", "90.0"), "own hash"),
             ("created", "2026-01-31T12:00:00+00:00", "own hash"),
             ("background", "text", "no blob"),
