@@ -29,14 +29,17 @@ _MOST_BYTES = 2**30
 """What the scores of a recording that is gone through twice may take."""
 _ROUNDING = 1e-12
 """Relative error of sums in float64: a path must lie within the beam of itself."""
+_SILENT = np.zeros(1)
+"""What arcs that take no frame emit."""
 
 
 class _Arcs(NamedTuple):
-    """Some arcs of a graph, in an order of their own."""
+    """Some arcs of a graph, in an order of their own; `column` is 0 where they emit nothing."""
 
     number: Integers
     source: NDArray[np.uint32]
     target: NDArray[np.uint32]
+    column: NDArray[np.uint32]
     weight: Floats
 
 
@@ -88,9 +91,9 @@ class ExactSearch:
         empty = empty[np.argsort(rank[graph.source[empty]], kind="stable")]
         return cls(
             graph,
-            _arcs(graph, emitting),
+            _arcs(graph, emitting, column),
             _first(graph.target[emitting], graph.n_states).astype(np.uint32),
-            _arcs(graph, empty),
+            _arcs(graph, empty, column),
             incoming.astype(np.int32),
             _first(graph.target[incoming], graph.n_states),
             column,
@@ -134,19 +137,17 @@ class ExactSearch:
         beam : float
             In scaled natural logarithms.
         """
-        kept = np.zeros(len(self.emitting.number), np.bool_)
-        kept_empty = np.zeros(len(self.empty.number), np.bool_)
-        heard = self.column[self.emitting.number].astype(np.uint32)
         final = beta = self.graph.final_log_probability
         least = np.nan
         found: list[Integers] = []  # frames and arcs; the last first
 
-        def keep(frame: int, arcs: Integers) -> None:
-            found.append(np.stack([np.full(len(arcs), frame), arcs]))
-
-        def skip(frame: int, alpha: Floats, beta: Floats) -> None:
-            kernels.empty_back(*self.empty[1:], alpha, least, beta, kept_empty)
-            keep(frame, self.empty.number[kept_empty])
+        def go_back(
+            arcs: _Arcs, frame: int, heard: Floats, alpha: Floats, ahead: Floats, beta: Floats
+        ) -> None:
+            kept = np.empty(len(arcs.number), np.bool_)
+            kernels.back(heard, *arcs[1:], alpha, ahead, least, beta, kept)
+            chosen = arcs.number[kept]
+            found.append(np.stack([np.full(len(chosen), frame), chosen]))
 
         for start, alpha in self._scores(emissions):
             if np.isnan(least):
@@ -155,28 +156,17 @@ class ExactSearch:
                     return None
                 least = best - beam - _ROUNDING * abs(best)
                 final, beta = np.where(alpha[-1] + final >= least, final, -np.inf), final.copy()
-                skip(len(emissions), alpha[-1], beta)
+                go_back(self.empty, len(emissions), _SILENT, alpha[-1], beta, beta)
             for row in range(len(alpha) - 2, -1, -1):
+                frame = start + row
                 ahead, beta = beta, np.full(self.graph.n_states, -np.inf)
-                kernels.emitting_back(
-                    emissions[start + row],
-                    self.emitting.source,
-                    self.emitting.target,
-                    heard,
-                    self.emitting.weight,
-                    alpha[row],
-                    ahead,
-                    least,
-                    beta,
-                    kept,
-                )
-                keep(start + row, self.emitting.number[kept])
-                skip(start + row, alpha[row], beta)
+                go_back(self.emitting, frame, emissions[frame], alpha[row], ahead, beta)
+                go_back(self.empty, frame, _SILENT, alpha[row], beta, beta)
         frames, arcs = np.concatenate(found[::-1], axis=1)
-        return self._arrays(frames, arcs, final, emissions)
+        return self._arrays(frames, arcs, final, len(emissions))
 
     def _arrays(
-        self, frames: Integers, arcs: Integers, final: Floats, emissions: Floats
+        self, frames: Integers, arcs: Integers, final: Floats, n_frames: int
     ) -> LatticeArrays:
         """Give the nodes, states between frames, numbers, and sort the arcs by source."""
         graph, size = self.graph, self.graph.n_states
@@ -187,7 +177,7 @@ class ExactSearch:
                 [
                     frames * size + graph.source[arcs],
                     (frames + takes) * size + graph.target[arcs],
-                    len(emissions) * size + ends,
+                    n_frames * size + ends,
                 ]
             ),
             return_inverse=True,
@@ -195,18 +185,14 @@ class ExactSearch:
         source, target, at_end = np.split(number, [len(arcs), 2 * len(arcs)])
         order = np.argsort(source, kind="stable")
         chosen = arcs[order]
-        acoustic_cost = np.zeros(len(arcs))
-        heard = takes[order]
-        acoustic_cost[heard] = -emissions[frames[order[heard]], self.column[chosen[heard]]]
-        final_cost = np.full((len(nodes), 2), np.inf)
-        final_cost[at_end] = np.stack([-final[ends], np.zeros(len(ends))], axis=1)
+        final_cost = np.full(len(nodes), np.inf)
+        final_cost[at_end] = -final[ends]
         return LatticeArrays(
             _first(source[order], len(nodes)),
             target[order].astype(np.int32),
             graph.input[chosen],
             graph.output[chosen],
             -graph.log_probability[chosen],
-            acoustic_cost,
             final_cost,
             0,  # state 0 before the first frame has the lowest number
         )
@@ -230,9 +216,6 @@ class ExactSearch:
         alpha = np.empty((min(n_frames, most) + 1, n_states))
         row = np.full(n_states, -np.inf)
         row[0] = 0.0
-        _, source, target, weight = self.empty
-        for arc in range(len(source)):
-            row[target[arc]] = max(row[target[arc]], row[source[arc]] + weight[arc])
         rows = []
         for part in parts:
             rows.append(row)
@@ -245,44 +228,25 @@ class ExactSearch:
 
     def _advance(self, row: Floats, emissions: Floats, alpha: Floats) -> None:
         alpha[0] = row
-        kernels.forward(
-            emissions,
-            self.first_emitting,
-            self.emitting.source,
-            self.column[self.emitting.number].astype(np.uint32),
-            self.emitting.weight,
-            *self.empty[1:],
-            alpha,
-        )
+        _, source, _, column, weight = self.emitting
+        _, empty_source, empty_target, _, empty_weight = self.empty
+        by_state = (self.first_emitting, source, column, weight)
+        kernels.forward(emissions, *by_state, empty_source, empty_target, empty_weight, alpha)
 
     def _trace(
         self, alpha: Floats, emissions: Floats, state: int, *, whole: bool
     ) -> tuple[Integers, int]:
         """Give the arcs of the best path to a state, and the state where it begins."""
-        room = 3 * len(emissions) + 16
-        while True:
-            path = np.empty(room, np.int32)
-            count = kernels.trace(
-                alpha,
-                emissions,
-                self.first_incoming,
-                self.incoming,
-                self.graph.source,
-                self.graph.log_probability,
-                self.column,
-                0 if whole else -1,
-                state,
-                path,
-            )
-            assert count != kernels.UNREACHABLE  # it has a finite score
-            if count >= 0:
-                return path[room - 1 - count : -1].astype(np.int64), int(path[-1])
-            room *= 2
+        graph, start = self.graph, 0 if whole else -1
+        incoming = (self.first_incoming, self.incoming, graph.source, graph.log_probability)
+        path = kernels.trace(alpha, emissions, *incoming, self.column, start, state)
+        return path[1:].astype(np.int64), int(path[0])
 
 
-def _arcs(graph: DecodingGraph, number: Integers) -> _Arcs:
-    source, target = (ends[number].astype(np.uint32) for ends in (graph.source, graph.target))
-    return _Arcs(number, source, target, graph.log_probability[number])
+def _arcs(graph: DecodingGraph, number: Integers, columns: NDArray[np.int32]) -> _Arcs:
+    ends = (graph.source, graph.target, np.maximum(columns, 0))
+    source, target, column = (values[number].astype(np.uint32) for values in ends)
+    return _Arcs(number, source, target, column, graph.log_probability[number])
 
 
 def _first(numbers: NDArray[Any], size: int) -> Integers:

@@ -16,7 +16,6 @@ from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compi
 Number = Any
 
 ONE: Number = np.uint32(1)
-UNREACHABLE, NO_ROOM = -1, -2
 
 
 @compiled()
@@ -31,18 +30,20 @@ def forward(
     empty_weight: Vector[np.float64],
     alpha: FilledMatrix[np.float64],
 ) -> None:
-    """Fill rows 1, 2, ... of `alpha`, the best score of each state after each frame, from row 0."""
-    for frame in range(len(emissions)):
-        before, after, heard = alpha[frame], alpha[frame + 1], emissions[frame]
-        arc = first[0]
-        for state in range(len(after)):
-            best = -np.inf
-            last = first[state + 1]
-            while arc < last:
-                value = before[source[arc]] + weight[arc] + heard[column[arc]]
-                best = value if value > best else best  # no branch: it would be guessed wrong
-                arc += ONE
-            after[state] = best
+    """Fill `alpha`, the best score of each state after each frame, from its row 0."""
+    for frame in range(len(emissions) + 1):
+        after = alpha[frame]
+        if frame > 0:
+            before, heard = alpha[frame - 1], emissions[frame - 1]
+            arc = first[0]
+            for state in range(len(after)):
+                best = -np.inf
+                last = first[state + 1]
+                while arc < last:
+                    value = before[source[arc]] + weight[arc] + heard[column[arc]]
+                    best = value if value > best else best  # no branch: it would be guessed wrong
+                    arc += ONE
+                after[state] = best
         for empty in range(len(empty_source)):
             value = after[empty_source[empty]] + empty_weight[empty]
             target = empty_target[empty]
@@ -61,44 +62,44 @@ def trace(
     column: Vector[np.int32],
     start: int,
     state: int,
-    path: FilledVector[np.int32],
-) -> int:
+) -> FilledVector[np.int32]:
     """Follow the best arcs back from a state after the last frame, to one before the first.
 
-    `first` and `arcs` list all arcs by target; `column` is -1 for empty ones. `path` gets the arcs
-    in their order at its end, the last place of all the source of the first one. Returns how many
-    there are, `UNREACHABLE` where nothing leads on to `start` (-1: any state), or `NO_ROOM`.
+    `first` and `arcs` list all arcs by target; `column` is -1 for empty ones. `start` is the state
+    to arrive at, -1 for any. Returns the state arrived at, and the arcs in their order.
     """
-    frame, place = len(emissions), len(path) - 1
+    frame = len(emissions)
+    path = np.empty(3 * frame + 16, np.int32)
+    place = len(path)
     while frame > 0 or (start >= 0 and state != start):
         best, chosen = -np.inf, -1
         for index in range(first[state], first[state + 1]):
             arc = arcs[index]
-            if column[arc] >= 0:
-                if frame == 0:
-                    continue
+            if column[arc] < 0:
+                value = alpha[frame, source[arc]] + weight[arc]
+            elif frame > 0:
                 value = (
                     alpha[frame - 1, source[arc]] + weight[arc] + emissions[frame - 1, column[arc]]
                 )
             else:
-                value = alpha[frame, source[arc]] + weight[arc]
+                continue
             if value > best:
                 best, chosen = value, arc
-        if chosen < 0:
-            return UNREACHABLE
+        assert chosen >= 0  # for the state has a finite score
+        if place == 1:
+            place += len(path)
+            path = np.concatenate((np.empty(len(path), np.int32), path))
         place -= 1
-        if place < 0:
-            return NO_ROOM
         path[place] = chosen
         state = source[chosen]
         if column[chosen] >= 0:
             frame -= 1
-    path[len(path) - 1] = state
-    return len(path) - 1 - place
+    path[place - 1] = state
+    return path[place - 1 :]
 
 
 @compiled()
-def emitting_back(
+def back(
     heard: Vector[np.float64],
     source: Vector[np.uint32],
     target: Vector[np.uint32],
@@ -110,31 +111,22 @@ def emitting_back(
     beta: FilledVector[np.float64],
     kept: FilledVector[np.bool_],
 ) -> None:
-    """Raise `beta`, before a frame, to the best scores to the end by arcs that emit it.
+    """Raise `beta` to the best scores to the end by some arcs, the last of them first.
 
-    `ahead` is `beta` after the frame; `kept` says which arcs lie on a path of score `least` or
-    more.
+    Parameters
+    ----------
+    heard, column : array
+        What arcs emit, and where in it.
+    alpha : array, shape (S,)
+        Best scores from the start to the sources.
+    ahead : array, shape (S,)
+        Best scores from the targets to the end: of arcs that emit those after the frame, of empty
+        ones `beta` itself.
+    least : float
+        `kept` says which arcs lie on a path of this score or more.
     """
-    for arc in range(len(source)):
-        value = weight[arc] + heard[column[arc]] + ahead[target[arc]]
-        old = beta[source[arc]]
-        beta[source[arc]] = value if value > old else old
-        kept[arc] = alpha[source[arc]] + value >= least
-
-
-@compiled()
-def empty_back(
-    source: Vector[np.uint32],
-    target: Vector[np.uint32],
-    weight: Vector[np.float64],
-    alpha: Vector[np.float64],
-    least: float,
-    beta: FilledVector[np.float64],
-    kept: FilledVector[np.bool_],
-) -> None:
-    """As `emitting_back`, for the empty arcs between two frames, the last of them first."""
     for arc in range(len(source) - 1, -1, -1):
-        value = weight[arc] + beta[target[arc]]
+        value = weight[arc] + heard[column[arc]] + ahead[target[arc]]
         old = beta[source[arc]]
         beta[source[arc]] = value if value > old else old
         kept[arc] = alpha[source[arc]] + value >= least

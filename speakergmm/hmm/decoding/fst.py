@@ -82,13 +82,12 @@ def parse_lattice(data: bytes) -> LatticeArrays:
     _, _, _, start, n_states, _ = _HEADER_END.unpack_from(data, place)
     place += _HEADER_END.size
     state = struct.Struct("<ffq")
-    final = np.empty((n_states, 2), np.float32)
+    final = np.empty(n_states, np.float32)
     first = np.zeros(n_states + 1, np.int64)
     pieces = []
     for number in range(n_states):
-        graph_cost, acoustic_cost, n_arcs = state.unpack_from(data, place)
+        final[number], _, n_arcs = state.unpack_from(data, place)
         place += state.size
-        final[number] = graph_cost, acoustic_cost
         first[number + 1] = first[number] + n_arcs
         pieces.append(data[place : place + n_arcs * _ARC.itemsize])
         place += n_arcs * _ARC.itemsize
@@ -99,7 +98,6 @@ def parse_lattice(data: bytes) -> LatticeArrays:
         arcs["input"].astype(np.int32),
         arcs["output"].astype(np.int32),
         arcs["graph"].astype(np.float32),
-        arcs["acoustic"].astype(np.float32),
         final,
         int(start),
     )

@@ -45,10 +45,10 @@ class LatticeArrays(NamedTuple):
     first : array of int, shape (S + 1,)
         Where the arcs of each state begin.
     target, input, output : array of int, shape (A,)
-    graph_cost, acoustic_cost : array, shape (A,)
-        Negative log-probabilities.
-    final_cost : array, shape (S, 2)
-        Graph and acoustic cost of ending; inf where a path can't end.
+    graph_cost : array, shape (A,)
+        Negative log-probabilities of the graph, without those of frames.
+    final_cost : array, shape (S,)
+        That of ending; inf where a path can't end.
     start : int
     """
 
@@ -57,7 +57,6 @@ class LatticeArrays(NamedTuple):
     input: NDArray[np.int32]
     output: NDArray[np.int32]
     graph_cost: NDArray[np.floating[Any]]
-    acoustic_cost: NDArray[np.floating[Any]]
     final_cost: NDArray[np.floating[Any]]
     start: int
 
@@ -67,7 +66,7 @@ class LatticeArrays(NamedTuple):
         while self.first[node + 1] > self.first[node]:
             arcs.append(int(self.first[node]))
             node = int(self.target[arcs[-1]])
-        cost = float(self.graph_cost[arcs].sum(dtype=np.float64)) + float(self.final_cost[node, 0])
+        cost = float(self.graph_cost[arcs].sum(dtype=np.float64)) + float(self.final_cost[node])
         return GraphPath(self.input[arcs], self.output[arcs], -cost)
 
 
@@ -166,22 +165,25 @@ class Lattice:
         # Arcs of the nodes in their new order.
         arcs = np.repeat(arrays.first[order] - first[:-1], sizes) + np.arange(first[-1])
         target, inputs = number[arrays.target[arcs]], arrays.input[arcs]
-        frame = np.zeros(count, np.int32)
-        source = np.repeat(np.arange(count), sizes)
-        _fill_frames(source, target, inputs > 0, frame)
+        source, heard = np.repeat(np.arange(count), sizes), inputs > 0
+        # Frames from the start are the same along any path.
+        frames, anywhere = np.full(count, -np.inf), np.zeros(len(arcs), np.int32)
+        frames[0] = 0.0
+        steps = heard.astype(np.float64)
+        kernels.forward(first, target, anywhere, steps, 0, False, frames, np.empty(count, np.int32))
+        frame = frames.astype(np.int32)
         acoustic = np.zeros(len(arcs))
-        heard = inputs > 0
         acoustic[heard] = log_emissions[frame[source[heard]], graph.columns[inputs[heard] - 1]]
         return cls(
             graph,
             len(log_emissions),
             first,
-            np.ascontiguousarray(target),
-            np.ascontiguousarray(inputs),
-            np.ascontiguousarray(arrays.output[arcs]),
+            target,
+            inputs,
+            arrays.output[arcs],
             -arrays.graph_cost[arcs].astype(np.float64),
             acoustic,
-            -arrays.final_cost[order, 0].astype(np.float64),
+            -arrays.final_cost[order].astype(np.float64),
             frame,
             acoustic_scale,
         )
@@ -252,15 +254,15 @@ class Lattice:
 
     def best_path(self) -> LatticePath:
         """Return the path of the highest score."""
-        alpha, back, _ = self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=False)
+        alpha, back = self.go_on(*_START, stop=np.zeros(self.n_arcs, np.int32), sums=False)
         ends = alpha + self.final_weight
         end = int(np.argmax(ends))
         return LatticePath(self.trace(back, end), float(ends[end]))
 
     def go_on(
         self, nodes: Indices, scores: Floats, *, stop: Indices, sums: bool
-    ) -> tuple[Floats, Indices, int]:
-        """Go on from some nodes along the arcs where `stop` is 0.
+    ) -> tuple[Floats, Indices]:
+        """Go on from some nodes, which may be repeated, along the arcs where `stop` is 0.
 
         Returns
         -------
@@ -268,15 +270,12 @@ class Lattice:
             Score of the best way to each node, or the logarithm of the sum over all.
         back : array of int, shape (N,)
             Arc of the best way into each node; -1 for none.
-        highest : int
-            Last node that was reached.
         """
         alpha, back = np.full(self.n_nodes, -np.inf), np.full(self.n_nodes, -1, np.int32)
-        alpha[nodes] = scores
-        highest = kernels.forward(
-            self.first, self.target, stop, self.weight, int(nodes.min()), sums, alpha, back
-        )
-        return alpha, back, highest
+        (np.logaddexp if sums else np.maximum).at(alpha, nodes, scores)
+        lowest = int(nodes.min(initial=self.n_nodes))
+        kernels.forward(self.first, self.target, stop, self.weight, lowest, sums, alpha, back)
+        return alpha, back
 
     def trace(self, back: Indices, node: int) -> Indices:
         """Follow the best arcs back from a node until one that none leads to."""
@@ -379,16 +378,3 @@ class Lattice:
         if not math.isfinite(beta[0]):
             raise InvalidInputError("no path of the lattice leads to an end")
         return beta
-
-
-def _fill_frames(
-    source: NDArray[np.int64], target: Indices, heard: NDArray[np.bool_], frame: Indices
-) -> None:
-    """Count frames from the start along any path: they are the same on all."""
-    # Each node takes its number from the first arc into it, whose source is lower.
-    nodes, arcs = np.unique(target, return_index=True)
-    steps = zip(nodes.tolist(), source[arcs].tolist(), heard[arcs].tolist(), strict=True)
-    counts = frame.tolist()
-    for node, before, takes in steps:
-        counts[node] = counts[before] + takes
-    frame[:] = counts

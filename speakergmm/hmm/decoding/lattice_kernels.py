@@ -74,35 +74,24 @@ def forward(
     sums: bool,
     alpha: FilledVector[np.float64],
     back: FilledVector[np.int32],
-) -> int:
+) -> None:
     """Go on from the nodes where `alpha` is finite, along arcs where `stop` is 0.
 
     `back` gets the arc of the best way into each node reached. `lowest` is the first node to go
-    on from; returns the last node that was reached.
+    on from.
     """
-    n_nodes = len(first) - 1
-    highest = lowest
-    for node in range(lowest, n_nodes):
-        if alpha[node] > -np.inf and node > highest:
-            highest = node
-    node = lowest
-    while node <= highest:
+    for node in range(lowest, len(first) - 1):
         here = alpha[node]
-        if here > -np.inf:
-            for arc in range(first[node], first[node + 1]):
-                if stop[arc] != 0:
-                    continue
-                value = here + weight[arc]
-                if value == -np.inf:
-                    continue
-                there = target[arc]
-                if there > highest:
-                    highest = there
-                if value > alpha[there]:
-                    back[there] = arc
-                alpha[there] = _joined(alpha[there], value, sums)
-        node += 1
-    return highest
+        if here == -np.inf:
+            continue
+        for arc in range(first[node], first[node + 1]):
+            value = here + weight[arc]
+            if stop[arc] != 0 or value == -np.inf:
+                continue
+            there = target[arc]
+            if value > alpha[there]:
+                back[there] = arc
+            alpha[there] = _joined(alpha[there], value, sums)
 
 
 @compiled()

@@ -48,72 +48,48 @@ def word_sequences(lattice: Lattice) -> Iterator[tuple[tuple[int, ...], float]]:
     heap: list[tuple[float, int, int, _Prefix | None, tuple[int, ...]]] = []
     heapq.heappush(heap, (-float(ahead[0]), 1, next(number), start, ()))
     words_at = np.flatnonzero(lattice.output)
-    sources = lattice.source[words_at]
     while heap:
         negative, _, _, prefix, words = heapq.heappop(heap)
         if prefix is None:
             yield words, -negative
             continue
-        alpha, _, highest = lattice.go_on(
-            prefix.nodes, prefix.scores, stop=lattice.output, sums=False
-        )
+        alpha, _ = lattice.go_on(prefix.nodes, prefix.scores, stop=lattice.output, sums=False)
         end = float((alpha + lattice.final_weight).max())
         if end > -np.inf:
             heapq.heappush(heap, (-end, 0, next(number), None, prefix.words))
-        low, high = np.searchsorted(sources, [int(prefix.nodes.min()), highest + 1])
-        arcs = words_at[low:high]
-        arcs = arcs[alpha[sources[low:high]] > -np.inf]
-        scores = alpha[lattice.source[arcs]] + lattice.weight[arcs]
-        targets, labels = lattice.target[arcs], lattice.output[arcs]
-        alive = ahead[targets] > -np.inf
-        scores, targets, labels = scores[alive], targets[alive], labels[alive]
-        order = np.lexsort((-scores, targets, labels))
-        scores, targets, labels = scores[order], targets[order], labels[order]
-        kept = np.ones(len(order), np.bool_)  # the best way to each node with each word
-        kept[1:] = (labels[1:] != labels[:-1]) | (targets[1:] != targets[:-1])
-        scores, targets, labels = scores[kept], targets[kept], labels[kept]
-        bounds = np.concatenate([[0], np.flatnonzero(np.diff(labels)) + 1, [len(labels)]])
-        for begin, stop in itertools.pairwise(bounds.tolist()):
-            if begin == stop:
-                continue
-            longer = _Prefix(
-                (*prefix.words, int(labels[begin])), targets[begin:stop], scores[begin:stop]
-            )
-            best = float((longer.scores + ahead[longer.nodes]).max())
-            heapq.heappush(heap, (-best, 1, next(number), longer, longer.words))
+        arcs, reached = _crossed(lattice, words_at, alpha)
+        best = reached + ahead[lattice.target[arcs]]
+        for label in np.unique(lattice.output[arcs[best > -np.inf]]).tolist():
+            mine = lattice.output[arcs] == label
+            longer = _Prefix((*prefix.words, label), lattice.target[arcs[mine]], reached[mine])
+            score = float(best[mine].max())
+            heapq.heappush(heap, (-score, 1, next(number), longer, longer.words))
 
 
 def path_of_words(lattice: Lattice, words: Sequence[int]) -> LatticePath | None:
     """Find the best path of a word sequence; None if the lattice doesn't hold it."""
-    fronts: list[tuple[Floats, Indices]] = []
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
-    crossings: list[dict[int, int]] = []
+    backs: list[Indices] = []
+    crossings: list[tuple[NDArray[np.intp], Floats]] = []
     for word in (*words, 0):
-        alpha, back, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=False)
-        fronts.append((alpha, back))
-        if word == 0:
-            break
-        arcs, reached = _arcs_of_word(lattice, word, alpha)
-        if len(arcs) == 0:
-            return None
-        order = np.lexsort((-reached, lattice.target[arcs]))
-        nodes, chosen = np.unique(lattice.target[arcs][order], return_index=True)
-        scores = reached[order][chosen]
-        crossings.append(dict(zip(nodes.tolist(), arcs[order][chosen].tolist(), strict=True)))
-    ends = fronts[-1][0] + lattice.final_weight
+        alpha, back = lattice.go_on(nodes, scores, stop=lattice.output, sums=False)
+        backs.append(back)
+        if word:
+            crossings.append(_crossed(lattice, np.flatnonzero(lattice.output == word), alpha))
+            nodes, scores = lattice.target[crossings[-1][0]], crossings[-1][1]
+    ends = alpha + lattice.final_weight
     node = int(np.argmax(ends))
     score = float(ends[node])
     if score == -np.inf:
         return None
-    pieces: list[Indices] = []
-    for place in range(len(words), -1, -1):
-        piece = lattice.trace(fronts[place][1], node)
-        pieces.append(piece)
+    pieces = [lattice.trace(backs[-1], node)]
+    for back, (arcs, reached) in zip(backs[-2::-1], crossings[::-1], strict=True):
+        piece = pieces[-1]
         node = int(lattice.source[piece[0]]) if len(piece) else node
-        if place > 0:
-            crossing = crossings[place - 1][node]
-            pieces.append(np.array([crossing], np.int32))
-            node = int(lattice.source[crossing])
+        into = np.flatnonzero(lattice.target[arcs] == node)
+        crossing = arcs[into[np.argmax(reached[into])]]
+        node = int(lattice.source[crossing])
+        pieces.append(np.append(lattice.trace(back, node), np.int32(crossing)))
     return LatticePath(np.concatenate(pieces[::-1]), score)
 
 
@@ -121,21 +97,16 @@ def log_probability_of_words(lattice: Lattice, words: Sequence[int]) -> float:
     """Logarithm of the sum over all paths with these words and no others; -inf if there is none."""
     nodes, scores = np.zeros(1, np.int32), np.zeros(1)
     for word in words:
-        alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
-        arcs, reached = _arcs_of_word(lattice, word, alpha)
-        if len(arcs) == 0:
-            return -np.inf
-        nodes, place = np.unique(lattice.target[arcs], return_inverse=True)
-        highest = np.full(len(nodes), -np.inf)
-        np.maximum.at(highest, place, reached)
-        scores = highest + np.log(np.bincount(place, np.exp(reached - highest[place])))
-    alpha, _, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
-    ends = alpha + lattice.final_weight
-    return float(np.logaddexp.reduce(ends))
+        alpha, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
+        arcs, scores = _crossed(lattice, np.flatnonzero(lattice.output == word), alpha)
+        nodes = lattice.target[arcs]
+    alpha, _ = lattice.go_on(nodes, scores, stop=lattice.output, sums=True)
+    return float(np.logaddexp.reduce(alpha + lattice.final_weight))
 
 
-def _arcs_of_word(lattice: Lattice, word: int, alpha: Floats) -> tuple[NDArray[np.intp], Floats]:
-    """Find the arcs that end a word behind nodes that are reached, and the scores behind them."""
-    arcs = np.flatnonzero(lattice.output == word)
+def _crossed(
+    lattice: Lattice, arcs: NDArray[np.intp], alpha: Floats
+) -> tuple[NDArray[np.intp], Floats]:
+    """Give those of some arcs whose source is reached, and the scores behind them."""
     arcs = arcs[alpha[lattice.source[arcs]] > -np.inf]
     return arcs, alpha[lattice.source[arcs]] + lattice.weight[arcs]
