@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from speakergmm.hmm.inference.passes import ViterbiPath
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.ranges import number
 
 __all__ = ["Aligner", "Alignment", "Segment", "align"]
 
@@ -93,8 +95,8 @@ class Aligner:
     ) -> None:
         options = {"beam": beam, "retry_beam": retry_beam, "posterior_scale": posterior_scale}
         for name, value in options.items():
-            if value is not None and not value > 0:
-                raise InvalidInputError(f"{name} must be above 0, got {value!r}")
+            if value is not None and value != math.inf:
+                number(name, value, above=0)
         self._evaluator = BankEvaluator(models.bank)
         self._n_features = models.n_features
         self._n_gaussians = np.diff(models.bank.offsets)

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.decoding.transducer import ENTERING, PHONE_ACOUSTIC_SCALE, DecodingGraph
 from speakergmm.hmm.language.grammar import Grammar
 from speakergmm.hmm.language.pronunciation import Pronunciation
+from speakergmm.ranges import number
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
@@ -74,15 +74,11 @@ def build_decoding_graph(
         If words have no pronunciation, or phones no model: all are named at once.
     """
     edge = silence_probability if edge_silence_probability is None else edge_silence_probability
-    for name, value in (
-        ("silence_probability", silence_probability),
-        ("edge_silence_probability", edge),
-    ):
-        if not 0 <= value <= 1:
-            raise InvalidInputError(f"{name} must lie in 0..1, found {value:g}")
-    if not (math.isfinite(language_scale) and language_scale >= 0 and math.isfinite(word_penalty)):
-        raise InvalidInputError("language_scale must be finite and >= 0, word_penalty finite")
-    numbers = {unit: number for number, unit in enumerate(models.units)}
+    number("silence_probability", silence_probability, least=0, most=1)
+    number("edge_silence_probability", edge, least=0, most=1)
+    number("language_scale", language_scale, least=0)
+    number("word_penalty", word_penalty)
+    numbers = {unit: place for place, unit in enumerate(models.units)}
     check_units(numbers, [silence, short_pause])
     spoken = SpokenWords(models, numbers, lexicon, grammar.words)
     builder = GraphBuilder(models)
@@ -96,29 +92,29 @@ def build_decoding_graph(
     done = _space(builder, ending, quiet, edge)
     final[done] = 0.0
     after = {
-        number: builder.state()
-        for number in sorted({arc.target for state in grammar.states for arc in state.arcs})
+        history: builder.state()
+        for history in sorted({arc.target for state in grammar.states for arc in state.arcs})
     }
     # Without anything between words, the next one begins where the last one ended.
     ready = {
-        number: after[number]
-        if between == 0 and pause is None and number in after
+        history: after[history]
+        if between == 0 and pause is None and history in after
         else builder.state()
-        for number in range(len(grammar.states))
+        for history in range(len(grammar.states))
     }
     ends = [language_scale * end if end > -math.inf else end for end in grammar.ends]
     builder.join([(first, 0.0)], ready[0])
     final[first] = ends[0]
-    for number, state in after.items():
-        if ends[number] > -math.inf:
-            builder.join([(state, ends[number])], ending)
-        if state != ready[number]:
-            builder.join([(_space(builder, state, quiet, between, pause), 0.0)], ready[number])
-    for number, grammar_state in enumerate(grammar.states):
-        here = [(ready[number], 0.0)]
+    for history, state in after.items():
+        if ends[history] > -math.inf:
+            builder.join([(state, ends[history])], ending)
+        if state != ready[history]:
+            builder.join([(_space(builder, state, quiet, between, pause), 0.0)], ready[history])
+    for history, grammar_state in enumerate(grammar.states):
+        here = [(ready[history], 0.0)]
         if grammar_state.backoff is not None:
             weight = language_scale * grammar_state.backoff_log_probability
-            builder.join([(ready[number], weight)], ready[grammar_state.backoff])
+            builder.join([(ready[history], weight)], ready[grammar_state.backoff])
         tree = spoken.tree(grammar_state, language_scale, word_penalty)
         builder.tree(here, tree, after)
     return builder.finish(

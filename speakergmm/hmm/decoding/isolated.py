@@ -24,6 +24,7 @@ from speakergmm.hmm.models.utterance_graph import (
     UtteranceGraph,
     compile_transcript,
 )
+from speakergmm.ranges import number
 from speakergmm.words import case_hint
 
 
@@ -203,10 +204,7 @@ class IsolatedWords:
         self, log_emissions: ArrayLike, *, acoustic_scale: float = 1.0
     ) -> tuple[WordScore, ...]:
         """As `rank`, from log-densities (T, P) of ``pdfs``, in their order."""
-        if not (math.isfinite(acoustic_scale) and acoustic_scale > 0):
-            raise InvalidInputError(
-                f"acoustic_scale must be finite and above 0, found {acoustic_scale}"
-            )
+        number("acoustic_scale", acoustic_scale, above=0)
         emissions = np.asarray(log_emissions, np.float64)
         if emissions.ndim != 2 or emissions.shape[1] != len(self.pdfs):
             raise InvalidInputError(

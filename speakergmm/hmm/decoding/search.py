@@ -25,6 +25,7 @@ from speakergmm.hmm.decoding.hypotheses import (
 from speakergmm.hmm.decoding.lattice import GraphPath, Lattice, LatticeArrays
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.ranges import number, whole_number
 
 if TYPE_CHECKING:
     from speakergmm.hmm.models.phone_models import PhoneModels
@@ -80,13 +81,10 @@ class DecodingOptions:
     def __post_init__(self) -> None:
         """Check ranges."""
         for name in ("acoustic_scale", "beam", "lattice_beam"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise InvalidInputError(f"{name} must be finite and above 0, found {value}")
+            if (value := getattr(self, name)) is not None:
+                number(name, value, above=0)
         for name, least in (("max_active", 2), ("n_best", 1), ("small_graph", 0)):
-            value = getattr(self, name)
-            if value < least:
-                raise InvalidInputError(f"{name} must be {least} or more, found {value}")
+            whole_number(name, getattr(self, name), least=least)
         if self.n_best > 1 and self.lattice_beam is None:
             raise InvalidInputError(
                 f"{self.n_best} alternatives need a lattice; give lattice_beam, such as 8"

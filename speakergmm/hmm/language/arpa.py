@@ -7,15 +7,18 @@ before it, the words, and the base-10 logarithm of the back-off weight where the
 from __future__ import annotations
 
 import gzip
+import itertools
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from speakergmm.errors import InvalidInputError, ModelFormatError
+from speakergmm.errors import ModelFormatError
 from speakergmm.files import atomic_writer
+from speakergmm.ranges import whole_number
 from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
 NGrams = tuple[dict[tuple[str, ...], tuple[float, float]], ...]
@@ -75,8 +78,8 @@ class _Reader:
         self.counts: dict[int, tuple[int, int]] = {}  # order -> (n-grams promised, line)
         self.ngrams: dict[int, dict[tuple[str, ...], tuple[float, float]]] = {}
         self.lines: dict[tuple[str, ...], int] = {}
-        # Lines of an order that were told as faults, and n-grams on them: told once is enough.
-        self.refused: dict[int, int] = {}
+        self.n_lines: Counter[int] = Counter()  # of each order
+        # N-grams on lines that were told as faults: told once is enough.
         self.spoilt: set[tuple[str, ...]] = set()
         self.headers: dict[int, int] = {}
         self.place: int | str = "before"  # "before", "data", an order, "end"
@@ -119,17 +122,15 @@ class _Reader:
         if order != len(self.ngrams) + 1:
             self.faults.add(line, rf"\{order}-grams: where \{len(self.ngrams) + 1}-grams: is due")
         self.ngrams.setdefault(order, {})
-        self.refused.setdefault(order, 0)
         self.headers.setdefault(order, line)
         self.place = order
 
     def _ngram(self, line: int, text: str, order: int) -> None:
         # White space of other kinds may be part of a word.
         fields = [cell for cell in text.replace("\t", " ").split(" ") if cell]
-        fault = self._add(line, fields, order)
-        if fault is not None:
+        self.n_lines[order] += 1
+        if fault := self._add(line, fields, order):
             self.faults.add(line, fault)
-            self.refused[order] += 1
             self.spoilt.add(tuple(fields[1 : order + 1]))
 
     def _add(self, line: int, fields: list[str], order: int) -> str | None:
@@ -170,36 +171,55 @@ class _Reader:
         if not self.counts:
             faults.add(None, r"\data\ counts no n-grams")
         for order, (count, line) in self.counts.items():
-            found = len(self.ngrams.get(order, ())) + self.refused.get(order, 0)
-            if order not in self.ngrams:
-                if count == 0:  # an order without n-grams may be left out
-                    continue
+            found = self.n_lines[order]
+            if order in self.ngrams and found != count:
+                faults.add(line, f"{count} {order}-grams are promised, and {found} follow")
+            elif order not in self.ngrams and count > 0:  # one without n-grams may be left out
                 faults.add(
                     line, rf"{count} {order}-grams are promised, and no \{order}-grams: follows"
                 )
-            elif found != count:
-                faults.add(line, f"{count} {order}-grams are promised, and {found} follow")
-        self._check_words()
+        if self.ngrams.get(1):
+            orders = [self.ngrams.get(order, {}) for order in range(1, max(self.ngrams) + 1)]
+            for words, fault in ngram_faults(orders, self.spoilt):
+                faults.add(self.lines.get(words, self.headers[1]), fault)
 
-    def _check_words(self) -> None:
-        unigrams = self.ngrams.get(1, {})
-        for symbol in ("<s>", "</s>"):
-            if unigrams and (symbol,) not in unigrams:
-                self.faults.add(self.headers[1], f"no unigram {symbol}; a model needs one")
-        known = unigrams.keys() | self.spoilt
-        for order, ngrams in self.ngrams.items():
-            if order == 1:
-                continue
-            shorter = self.ngrams.get(order - 1, {})
-            for words in ngrams:
-                unknown = [word for word in words if (word,) not in known]
-                if unknown:
-                    self.faults.add(self.lines[words], f"word {unknown[0]!r} has no unigram")
-                elif words[:-1] not in shorter and words[:-1] not in self.spoilt:
-                    self.faults.add(
-                        self.lines[words],
-                        f"the history {' '.join(words[:-1])!r} is no {order - 1}-gram of the file",
-                    )
+
+def ngram_faults(
+    ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]],
+    spoilt: Collection[tuple[str, ...]] = (),
+) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield what keeps n-grams from being a model, each with the n-gram, () for all of them.
+
+    Parameters
+    ----------
+    ngrams : sequence of mappings
+        As `read_arpa` returns them.
+    spoilt : collection of tuple of str
+        Further n-grams, which there would be but for faults of their own.
+    """
+    if not ngrams or not ngrams[0]:
+        yield (), "a language model needs unigrams, found none"
+        return
+    for symbol in ("<s>", "</s>"):
+        if (symbol,) not in ngrams[0]:
+            yield (), f"no unigram {symbol}; a model needs one"
+    for order, (shorter, group) in enumerate(itertools.pairwise(({}, *ngrams)), start=1):
+        for words, (probability, backoff) in group.items():
+            if len(words) != order:
+                yield words, f"{words!r} stands among the {order}-grams"
+            elif not (probability <= 0 and backoff < math.inf):
+                yield (
+                    words,
+                    f"{' '.join(words)!r} has log probability {probability:g} and back-off "
+                    f"{backoff:g}; the first must be 0 or less, the second finite",
+                )
+            elif order > 1:
+                strange = (w for w in words if (w,) not in ngrams[0] and (w,) not in spoilt)
+                if (unknown := next(strange, None)) is not None:
+                    yield words, f"word {unknown!r} has no unigram"
+                elif words[:-1] not in shorter and words[:-1] not in spoilt:
+                    history = " ".join(words[:-1])
+                    yield words, f"the history {history!r} is no {order - 1}-gram"
 
 
 def _number(text: str) -> float | None:
@@ -234,8 +254,7 @@ def write_arpa(
     SpeakerGmmError
         If the file can't be written.
     """
-    if decimals < 1:
-        raise InvalidInputError(f"decimals {decimals}: must be at least 1")
+    whole_number("decimals", decimals)
     with atomic_writer(path) as file:
         if Path(path).suffix == ".gz":
             # No name and no time in it: the same model is the same bytes.

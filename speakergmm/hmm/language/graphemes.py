@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.language.pronunciation import Pronunciation, symbol_fault
+from speakergmm.ranges import choice
 from speakergmm.words import clean, fold
 
 _TATWEEL = "\u0640"
@@ -55,10 +56,8 @@ def spell(
     >>> spell("x-ray"), spell("7up"), spell("7up", digits="keep")
     (('x', 'r', 'a', 'y'), None, ('7', 'u', 'p'))
     """
-    if digits not in ("refuse", "keep") or marks not in ("attach", "drop"):
-        raise InvalidInputError(
-            f"digits {digits!r}, marks {marks!r}: must be 'refuse' or 'keep', 'attach' or 'drop'"
-        )
+    choice("digits", digits, ("refuse", "keep"))
+    choice("marks", marks, ("attach", "drop"))
     units: list[str] = []
     text = fold(word, "lower" if fold_case else None)
     for character in text:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.hmm.language.arpa import NGrams, read_arpa, write_arpa
+from speakergmm.hmm.language.arpa import NGrams, ngram_faults, read_arpa, write_arpa
 from speakergmm.words import Sentences, clean, each_sentence, words_of
 
 BEGIN, END = "<s>", "</s>"
@@ -110,7 +110,8 @@ class BackoffLanguageModel:
                 "reads a model"
             )
         object.__setattr__(self, "ngrams", _cleaned(tuple(self.ngrams)))
-        _check(self.ngrams)
+        for _, fault in ngram_faults(self.ngrams):
+            raise InvalidInputError(fault)
         words = {words[0] for words in self.ngrams[0]}
         unknown = next((name for name in _UNKNOWN if name in words), None)
         spoken = words - {BEGIN, END, *_UNKNOWN}
@@ -271,26 +272,3 @@ def _cleaned(ngrams: NGrams) -> NGrams:
     if any(len(new) < len(old) for new, old in zip(cleaned, ngrams, strict=True)):
         raise InvalidInputError("a word stands twice, in two Unicode spellings; keep one")
     return cleaned
-
-
-def _check(ngrams: NGrams) -> None:
-    if not ngrams or not ngrams[0]:
-        raise InvalidInputError("a language model needs unigrams; none are given")
-    for symbol in (BEGIN, END):
-        if (symbol,) not in ngrams[0]:
-            raise InvalidInputError(f"no unigram {symbol}; a language model needs one")
-    for order, group in enumerate(ngrams, start=1):
-        for words, (probability, backoff) in group.items():
-            if len(words) != order:
-                raise InvalidInputError(f"{words!r} stands among the {order}-grams")
-            if not (probability <= 0 and backoff < math.inf):
-                raise InvalidInputError(
-                    f"n-gram {' '.join(words)!r} has log probability {probability:g} and back-off "
-                    f"{backoff:g}; the first must be 0 or less, the second finite"
-                )
-            if order == 1:
-                continue
-            if words[:-1] not in ngrams[order - 2] or words[-1:] not in ngrams[0]:
-                raise InvalidInputError(
-                    f"n-gram {' '.join(words)!r} has no history or no last word among the shorter"
-                )

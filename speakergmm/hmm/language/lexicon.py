@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, get_args
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.files import atomic_text_writer
@@ -20,6 +20,7 @@ from speakergmm.hmm.language.pronunciation import (
     most_probable,
     symbol_fault,
 )
+from speakergmm.ranges import choice
 from speakergmm.text_files import Fault, FaultList, FaultyFileError
 from speakergmm.words import (
     Case,
@@ -195,13 +196,10 @@ class Lexicon:
         # With the mappings of phones it loads all metrics, which takes its time.
         from speakergmm.hmm.language.lexicon_reading import read_pronunciations
 
-        for name, value, allowed in (
-            ("stress", stress, ("fold", "keep")),
-            ("probabilities", probabilities, ("auto", "yes", "no")),
-            ("case", case, ("upper", "lower", None)),
-        ):
-            if value not in allowed:
-                raise InvalidInputError(f"{name} {value!r}: must be one of {allowed}")
+        choice("stress", stress, ("fold", "keep"))
+        choice("probabilities", probabilities, ("auto", "yes", "no"))
+        if case is not None:
+            choice("case", case, get_args(Case))
         faults = FaultList(os.fspath(path), error=LexiconError)
         words = read_pronunciations(faults, stress=stress, probabilities=probabilities)
         lexicon = cls(words, faults.path).folded(case) if words else None
@@ -372,8 +370,7 @@ class Lexicon:
         >>> [way.probability for way in lexicon["a"]]
         [0.5, 0.5]
         """
-        if how not in ("max", "sum"):
-            raise InvalidInputError(f"how {how!r}: must be 'max' or 'sum'")
+        choice("how", how, ("max", "sum"))
         total = max if how == "max" else math.fsum
         scaled = {}
         for word, ways in self.pronunciations.items():

@@ -13,12 +13,13 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.language.arpa import NGrams
 from speakergmm.hmm.language.language_model import BEGIN, END, BackoffLanguageModel
 from speakergmm.hmm.language.pronunciation import symbol_fault
+from speakergmm.ranges import choice, whole_number
 from speakergmm.words import Sentences, clean, each_sentence
 
 Counts = dict[tuple[str, ...], int]
@@ -119,10 +120,8 @@ def train_ngram(
     >>> round(10 ** model.log10_probability_of("a", ["<s>"]), 4)
     0.76
     """
-    if order < 1:
-        raise InvalidInputError(f"order {order}: must be at least 1")
-    if method not in ("witten-bell", "kneser-ney"):
-        raise InvalidInputError(f"method {method!r}: must be 'witten-bell' or 'kneser-ney'")
+    whole_number("order", order)
+    choice("method", method, get_args(Method))
     texts = list(each_sentence(sentences))
     if not texts:
         raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")

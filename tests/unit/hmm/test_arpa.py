@@ -124,7 +124,7 @@ def test_spellings_of_other_programs(arpa, change):
         ("ngram 3=1", "ngram 3=1\nngram 4=1", 7, r"no \4-grams: follows"),
         ("ngram 1=5", "ngrams 1=5", 4, "'ngrams 1=5' where 'ngram ORDER=COUNT' should stand"),
         ("-0.3\ta b", "-0.3\ta c", 17, "word 'c' has no unigram"),
-        ("<s> a b", "b a b", 21, "the history 'b a' is no 2-gram of the file"),
+        ("<s> a b", "b a b", 21, "the history 'b a' is no 2-gram"),
         ("\\end\\\n", "", None, r"has no line \end\; it is cut off"),
         ("-99\t<s>", "-99\t<t>", 8, "no unigram <s>"),
         ("-0.6\t</s>", "-0.6\t</t>", 8, "no unigram </s>"),
@@ -199,7 +199,7 @@ def test_written_files_have_no_more_backoffs_than_needed(tmp_path):
     lines = path.read_text().splitlines()
     assert [line for line in lines if line.endswith("\tc")]
     assert [line.count("\t") for line in lines if line.split("\t")[1:2] == ["</s>"]] == [1]
-    with pytest.raises(InvalidInputError, match="decimals 0"):
+    with pytest.raises(InvalidInputError, match="decimals must be a whole number >= 1, found 0"):
         write_arpa(path, train_ngram(["a"]).ngrams, decimals=0)
 
 
@@ -212,7 +212,19 @@ def test_written_files_have_no_more_backoffs_than_needed(tmp_path):
         (({("<s>",): (0.0, 0.0), ("</s>",): (math.nan, 0.0)},), "log probability nan"),
         (
             ({("<s>",): (0.0, 0.0), ("</s>",): (0.0, 0.0)}, {("a", "</s>"): (0.0, 0.0)}),
-            "no history",
+            "word 'a' has no unigram",
+        ),
+        (
+            (
+                {(word,): (0.0, 0.0) for word in ("<s>", "</s>", "a")},
+                {("a", "</s>"): (0.0, 0.0)},
+                {("<s>", "a", "</s>"): (0.0, 0.0)},
+            ),
+            "the history '<s> a' is no 2-gram",
+        ),
+        (
+            ({("<s>",): (0.0, 0.0), ("</s>",): (0.0, 0.0)}, {("<s>",): (0.0, 0.0)}),
+            "stands among the 2-grams",
         ),
     ],
 )

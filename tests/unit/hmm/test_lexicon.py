@@ -217,7 +217,7 @@ def test_normalising_probabilities():
     assert [way.probability for way in lexicon.normalised("sum")["a"]] == pytest.approx(
         [0.8, 0.2], rel=1e-14
     )
-    with pytest.raises(InvalidInputError, match="must be 'max' or 'sum'"):
+    with pytest.raises(InvalidInputError, match="how must be one of max, sum"):
         lexicon.normalised("mean")
 
 

@@ -169,8 +169,8 @@ def test_a_text_is_split_at_white_space():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"order": 0}, "order 0: must be at least 1"),
-        ({"method": "katz"}, "method 'katz': must be"),
+        ({"order": 0}, "order must be a whole number >= 1, found 0"),
+        ({"method": "katz"}, "method must be one of witten-bell, kneser-ney, found 'katz'"),
         ({"vocabulary": ["the"]}, r"outside the vocabulary: a \(3\), and \(2\)"),
         ({"vocabulary": [*WORDS, "</s>"]}, "'</s>' is a symbol"),
         ({"vocabulary": [*WORDS, "two words"]}, "'two words' holds white space"),
