@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from itertools import chain, repeat
 from math import isfinite
 from numbers import Real
 from typing import Any
@@ -173,13 +174,11 @@ def resample_blocks(
     import soxr  # type: ignore[import-untyped]
 
     stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32", quality="HQ")
-    for block in blocks:
-        converted = stream.resample_chunk(np.ascontiguousarray(block))
+    end = (np.empty(0, np.float32), True)
+    for block, last in chain(zip(blocks, repeat(False)), [end]):
+        converted = stream.resample_chunk(np.ascontiguousarray(block), last=last)
         if len(converted):
             yield converted
-    converted = stream.resample_chunk(np.empty(0, np.float32), last=True)
-    if len(converted):
-        yield converted
 
 
 def _blocks(

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus
@@ -11,7 +10,6 @@ from speakergmm.corpora.lists import read_list
 from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
 from speakergmm.corpora.names import (
     Spellings,
-    check_speaker_name,
     comparison_key,
     first_few,
     quoted,
@@ -299,12 +297,11 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
     enrolment: dict[str, list[Path]] = {}
     listed: dict[tuple[str, Path], int] = {}
     spellings = Spellings("model")
-    check_name = cache(check_speaker_name)  # a model stands on many lines
     faults = FaultList(str(enroll), error=CorpusError, strict=True)
     columns = ("model", "path")
     for line, row in read_table(enroll, required=columns, notes=notes):
         with faults.of_line(line):
-            model = spellings.take(row["model"].strip(), f"line {line}")
+            model = spellings.take(row["model"].strip(), f"{enroll.name}:{line}")
             path = locate(row["path"], folder)
             if (first := listed.setdefault((model, path), line)) != line:
                 raise CorpusError(f"repeats line {first}")
@@ -315,7 +312,7 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
     for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
         with faults.of_line(line):
             label = row["label"].strip() if "label" in row else None
-            model = check_name(row["model"].strip())
+            model = spellings.take(row["model"].strip(), f"{trials.name}:{line}")
             found.append(Trial(model, locate(row["path"], folder), label, row["path"]))
             lines.append(line)
     if fault := find_trial_fault(enrolment, found):

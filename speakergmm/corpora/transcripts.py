@@ -119,7 +119,10 @@ def read_transcripts(
             else read_kaldi_text(path, case, opened)
         )
     if told is None:
-        told = read_beside(corpus or _unnamed(path, data_dir, strict, notes), case, notes=notes)
+        if corpus is None:  # who speaks doesn't matter
+            corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
+            notes += corpus.notes
+        told = read_beside(corpus, case, notes=notes)
     found, faults = told
     if strict and faults:
         raise TranscriptError(tuple(faults))
@@ -157,15 +160,6 @@ def _by_files(read: Transcripts, corpus: Corpus) -> Transcripts:
         for fault in read.faults
     ]
     return Transcripts(found, read.source, tuple(faults), read.notes)
-
-
-def _unnamed(
-    path: Path, data_dir: str | os.PathLike[str] | None, strict: bool, notes: list[str]
-) -> Corpus:
-    """Read the recordings; who speaks doesn't matter."""
-    corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
-    notes += corpus.notes
-    return corpus
 
 
 def open_listed(path: Path, listing: bytes | None = None) -> tuple[io.BufferedReader, bool]:

@@ -1,5 +1,6 @@
 """Every problem of a corpus at once."""
 
+import contextlib
 import math
 import warnings
 from collections import Counter
@@ -189,13 +190,11 @@ def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
     for prefix in (f"{path}: ", f"{str(path)!r}: "):
         message = message.removeprefix(prefix)
     kind = next((kind for text, kind in _KINDS.items() if text in message), "unreadable")
-    try:
+    with contextlib.suppress(OSError):  # no right to look: unreadable says it
         if not path.exists():
             kind = "missing"
         elif path.is_file() and path.stat().st_size == 0:
             kind = "empty"
-    except OSError:
-        pass  # no right to look: unreadable says it
     return Problem("error", kind, path, utterance, message)
 
 

@@ -79,14 +79,14 @@ def walk_folder(root: Path) -> Walk:
     walk = _Walker(root)
     walk.read_folder((), os.fspath(root), os.path.realpath(root), by_link=False)
     walk.follow_links()
-    walk.found.recordings.sort()
-    walk.found.folders.sort()
-    return walk.found
+    walk.recordings.sort()
+    walk.folders.sort()
+    return walk
 
 
-class _Walker:
+class _Walker(Walk):
     def __init__(self, root: Path) -> None:
-        self.found = Walk()
+        super().__init__()
         self._root = Path(os.path.realpath(root))
         self._links: list[tuple[Parts, str]] = []
         # Real path -> the way that it was met on, and whether that leads through a link.
@@ -100,19 +100,19 @@ class _Walker:
             if self._is_known(parts, real, by_link):
                 continue
             if parts:
-                self.found.folders.append(parts)
+                self.folders.append(parts)
             try:
                 with os.scandir(path) as entries:
                     listed = sorted(entries, key=lambda entry: entry.name)
             except OSError as error:
-                self.found.unread.append((parts, error.strerror or str(error)))
+                self.unread.append((parts, error.strerror or str(error)))
                 continue
             for entry in listed:
                 below = (*parts, entry.name)
                 lies_at = f"{real}{os.sep}{entry.name}"
                 try:
                     if entry.name.startswith("."):
-                        self.found.passing.add("hidden files and folders", _joined(below))
+                        self.passing.add("hidden files and folders", _joined(below))
                     elif entry.is_symlink():
                         self._links.append((below, entry.path))
                     elif entry.is_dir(follow_symlinks=False):
@@ -121,7 +121,7 @@ class _Walker:
                         regular = entry.is_file(follow_symlinks=False)
                         self._take(below, lies_at, regular, by_link)
                 except OSError as error:  # where a file system tells no kinds with the names
-                    self.found.unread.append((below, error.strerror or str(error)))
+                    self.unread.append((below, error.strerror or str(error)))
 
     def follow_links(self) -> None:
         """Follow links, and those that are found behind them."""
@@ -135,26 +135,25 @@ class _Walker:
                     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
                         self._take_broken(parts)
                     else:
-                        self.found.unread.append((parts, error.strerror or str(error)))
+                        self.unread.append((parts, error.strerror or str(error)))
                     continue
                 if not stat.S_ISDIR(mode):
                     self._take(parts, real, stat.S_ISREG(mode), by_link=True)
                 elif self._root.is_relative_to(real):
-                    self.found.passing.add("links back to the corpus folder", _joined(parts))
+                    self.passing.add("links back to the corpus folder", _joined(parts))
                 else:
                     self.read_folder(parts, path, real, by_link=True)
 
     def _take(self, parts: Parts, real: str, regular: bool, by_link: bool) -> None:
         name = parts[-1]
         ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - of every file
-        passing = self.found.passing
         if not regular:
-            passing.add("pipes, sockets and devices", _joined(parts))
+            self.passing.add("pipes, sockets and devices", _joined(parts))
         elif has_audio_suffix(name):
             if not self._is_known(parts, real, by_link):
-                self.found.recordings.append(parts)
+                self.recordings.append(parts)
         elif has_unreadable_suffix(name):
-            passing.add(
+            self.passing.add(
                 "recordings of formats that can't be read",
                 _joined(parts),
                 advice="convert them to WAV or FLAC",
@@ -163,28 +162,28 @@ class _Walker:
         elif parts == ("text",):
             pass  # Kaldi's file of transcripts, which their reader takes
         elif not ending:
-            passing.add(
+            self.passing.add(
                 "files without an ending",
                 _joined(parts),
                 advice="rename those that are recordings, as in 'a.wav'",
             )
         elif len(parts) == 1 and ending in (".csv", ".tsv"):
-            passing.add("lists", _joined(parts), advice="give a list itself to read it")
+            self.passing.add("lists", _joined(parts), advice="give a list itself to read it")
         elif ending not in TRANSCRIPT_SUFFIXES:
-            passing.add("other files", _joined(parts), ending=ending)
+            self.passing.add("other files", _joined(parts), ending=ending)
 
     def _take_broken(self, parts: Parts) -> None:
         # A recording stays in the corpus, so that validation names it as missing.
         if has_audio_suffix(parts[-1]):
-            self.found.recordings.append(parts)
+            self.recordings.append(parts)
         else:
-            self.found.passing.add("links that lead nowhere", _joined(parts))
+            self.passing.add("links that lead nowhere", _joined(parts))
 
     def _is_known(self, parts: Parts, real: str, by_link: bool) -> bool:
         met, met_by_link = self._met.setdefault(real, (parts, by_link))
         if met is parts:
             return False
-        self.found.aliases.append(Alias(parts, met, met_by_link))
+        self.aliases.append(Alias(parts, met, met_by_link))
         return True
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
-from speakergmm.documents import DocumentError, parse_json, parse_toml
+from speakergmm.documents import parse_json, parse_toml
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features.fields import checked
 from speakergmm.features.grid import FrameGrid
@@ -251,25 +251,19 @@ class FeatureConfig:
         try:
             text = read_bytes(path, limit=_LARGEST_FILE)
             found = parse_json(text) if path.suffix.lower() == ".json" else parse_toml(text)
-        except (UnreadableFileError, DocumentError) as error:
-            if getattr(error, "kind", None) == "missing":
-                raise InvalidInputError(
-                    f"{shown_path(path)!r} is neither a feature preset ({', '.join(PRESETS)}) nor "
-                    "a TOML or JSON file"
-                ) from None
-            reason = getattr(error, "reason", error)
-            raise InvalidInputError(
-                f"{shown_path(path)}: is not a readable TOML or JSON file: {reason}"
-            ) from None
-        try:
             if not isinstance(found, dict):
                 raise InvalidInputError(f"must hold a table of fields, not {type(found).__name__}")
             base = found.pop("preset", None)
-            if base is None:
-                return cls.from_dict({"name": path.stem, **found})
-            return cls.preset(base).replace(**{"name": path.stem, **found})
+            config = cls() if base is None else cls.preset(base)
+            return config.replace(**{"name": path.stem, **found})
+        except UnreadableFileError as error:
+            if error.kind != "missing":
+                raise InvalidInputError(str(error)) from None
+            raise InvalidInputError(
+                f"{error.shown_path!r} is neither a preset ({', '.join(PRESETS)}) nor a file"
+            ) from None
         except InvalidInputError as error:
-            raise InvalidInputError(f"{path}: {error}") from None
+            raise InvalidInputError(f"{shown_path(path)}: {error}") from None
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

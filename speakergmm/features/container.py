@@ -70,11 +70,7 @@ class Features:
     def __array__(
         self, dtype: np.dtype[Any] | type | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        if dtype is None or np.dtype(dtype) == self.values.dtype:
-            return self.values.copy() if copy else self.values
-        if copy is False:
-            raise ValueError(f"features are {self.values.dtype}; as {dtype} they must be copied")
-        return self.values.astype(dtype)
+        return np.array(self.values, dtype=dtype, copy=copy)
 
     @property
     def speech_values(self) -> NDArray[np.float32]:

@@ -1,5 +1,8 @@
 """Mel and linear banks of triangular filters, and their product with blocks of spectra."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -143,19 +146,21 @@ def triangular_filters(
         If a filter covers no bin: there are too many, or `n_fft` is too small.
     """
     high = sample_rate / 2 if high_frequency is None else high_frequency
-    if scale == "linear":
-        ends_hertz = np.linspace(low_frequency, high, n_filters + 2)
-    else:
-        low_mel, high_mel = hertz_to_mel([low_frequency, high], scale=scale)
-        ends_mel = np.linspace(float(low_mel), float(high_mel), n_filters + 2)
-        ends_hertz = mel_to_hertz(ends_mel, scale=scale)
+    to_scale: Callable[[ArrayLike], NDArray[np.float64]] = np.asarray
+    to_hertz = to_scale
+    if scale != "linear":
+        to_scale, to_hertz = partial(hertz_to_mel, scale=scale), partial(mel_to_hertz, scale=scale)
+    low, top = to_scale([low_frequency, high])
+    ends: NDArray[np.float64] = np.linspace(low, top, n_filters + 2)
+    ends_hertz = to_hertz(ends)
     if warp != 1.0:
         ends_hertz = warped_frequency(ends_hertz, factor=warp, top_frequency=high)
-        ends_mel = ends_hertz if scale == "linear" else hertz_to_mel(ends_hertz, scale=scale)
+        ends = to_scale(ends_hertz)
     bins = np.arange(n_fft // 2 + 1) * (sample_rate / n_fft)
-    ends = ends_hertz
-    if slopes == "mel" and scale != "linear":
-        ends, bins = ends_mel, hertz_to_mel(bins, scale=scale)
+    if slopes == "mel":
+        bins = to_scale(bins)
+    else:
+        ends = ends_hertz
     left, centre, right = ends[:-2, None], ends[1:-1, None], ends[2:, None]
     rising = (bins - left) / (centre - left)
     falling = (right - bins) / (right - centre)

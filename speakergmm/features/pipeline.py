@@ -74,13 +74,8 @@ class Pipeline:
     def n_passes(self) -> int:
         """How often a recording is gone through."""
         config = self.config
-        return 1 + sum(
-            (
-                config.dynamic_range is not None,
-                config.voice_activity != "none",
-                self._normalisation.needs_moments,
-            )
-        )
+        of_all_frames = (config.dynamic_range is not None, config.voice_activity != "none")
+        return 1 + sum(of_all_frames) + self._normalisation.needs_moments
 
     def run(
         self,

@@ -9,16 +9,14 @@ import numpy as np
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
 from speakergmm.corpora.synthesis.voice import N_FORMANTS, SAMPLE_RATE, Floats, Voice
 
+# Samples that formants take to leave or to reach a target, on either side of a boundary.
 _GLIDE: Final = 0.035 * SAMPLE_RATE
-"""Samples that formants take to leave or to reach a target, on either side of a boundary."""
-
+# Samples that the sources take to change their level, on either side of a boundary.
 _RAMP: Final = 0.006 * SAMPLE_RATE
-"""Samples that the sources take to change their level, on either side of a boundary."""
-
 _BURST: Final = 0.010 * SAMPLE_RATE
 _ASPIRATION: Final = 0.030 * SAMPLE_RATE
+# Hz at which the nasal pole and zero cancel in oral sounds.
 _OPEN_NASAL: Final = 300.0
-"""Hz at which the nasal pole and zero cancel in oral sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +47,31 @@ class Segment:
 
 
 class Tracks(NamedTuple):
-    """Control signals; the first group per frame, the second per sample."""
+    """Control signals; the first group per frame, the second per sample.
+
+    Attributes
+    ----------
+    formants : array, shape (T, 7)
+        Hz.
+    nasal_zero, nasal_pole : array, shape (T,)
+        Hz.
+    frication : array, shape (T, 2, 2)
+        Of each resonance centre and width, in Hz.
+    voicing : array, shape (N,)
+        Linear gain of the glottal source.
+    breath : array, shape (N,)
+        Linear gain of breath noise through the tract.
+    noise : array, shape (N,)
+        Linear gain of frication noise.
+    """
 
     formants: Floats
-    """(T, 7) Hz."""
     nasal_zero: Floats
-    """(T,) Hz."""
     nasal_pole: Floats
-    """(T,) Hz."""
     frication: Floats
-    """(T, 2, 2): resonance, (centre, width) in Hz."""
     voicing: Floats
-    """(N,) linear gain of the glottal source."""
     breath: Floats
-    """(N,) linear gain of breath noise through the tract."""
     noise: Floats
-    """(N,) linear gain of frication noise."""
 
 
 def _hold_and_glide(

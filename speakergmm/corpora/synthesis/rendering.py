@@ -22,8 +22,8 @@ from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice, rando
 from speakergmm.errors import InvalidInputError
 
 _NASAL_BANDWIDTH: Final = 100.0
+# Frames filtered at once: few enough that all of their spectra stay in the cache.
 _BLOCK: Final = 64
-"""Frames filtered at once: few enough that all of their spectra stay in the cache."""
 
 
 def render(
