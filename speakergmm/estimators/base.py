@@ -15,13 +15,13 @@ from sklearn.base import BaseEstimator, DensityMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable
+from speakergmm.checkpoints import DEFAULT_SECONDS
 from speakergmm.estimators import options
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
 from speakergmm.estimators.options import TrainingParameters
 from speakergmm.estimators.records import StorableFit
-from speakergmm.estimators.restarts import objective_digest, open_restarts
+from speakergmm.estimators.restarts import Restarts, objective_digest, open_restarts
 from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.covariances import Precision
@@ -64,17 +64,14 @@ class BaseMixtureEstimator(
         """Give the state of the last fit, for `warm_start`."""
 
     @abstractmethod
-    def _train(
-        self,
-        frames: TrainingFrames,
-        state: Any,
-        *,
-        precision: Precision,
-        previous: float | None,
-        callback: Progress,
-        checkpoint: Resumable | None,
-    ) -> EMResult[Any]:
-        """Run one restart from a state; `previous` is the last bound of a fit on these frames."""
+    def _trainer(
+        self, frames: TrainingFrames, precision: Precision
+    ) -> Callable[..., EMResult[Any]]:
+        """Return what runs one restart from a state.
+
+        It takes the state, and by name `previous` (the last bound of a fit on these frames, or
+        None), `callback` and `checkpoint`.
+        """
 
     def _running_state(self, model: Any) -> Any:
         """Give the state of a restart that was interrupted, in the loop's own coordinates."""
@@ -145,12 +142,9 @@ class BaseMixtureEstimator(
         self._check_against_frames(frames)
         self._warn_of_regularisation(frames)
         goes_on = bool(self.warm_start) and hasattr(self, "mixture_")
-        self._fit_restarts(frames, goes_on=goes_on)
-        return self
-
-    def _fit_restarts(self, frames: TrainingFrames, *, goes_on: bool) -> None:
         random_state = check_random_state(self.random_state)
         precision = self._choose_precision(frames)
+        train = self._trainer(frames, precision)
         last_fit = self._resume(frames) if goes_on else None
         objective = None
         if self.warm_start:
@@ -182,10 +176,8 @@ class BaseMixtureEstimator(
                 if self.max_iter == 0:
                     restarts.take_start(EMResult(state, (), "iteration_limit"))
                     continue
-                result = self._train(
-                    frames,
+                result = train(
                     state,
-                    precision=precision,
                     previous=float(last_bound) if np.isfinite(last_bound) else None,
                     callback=self._watch(restarts.number, reporter),
                     checkpoint=None if restarts.file is None else restarts,
@@ -193,6 +185,17 @@ class BaseMixtureEstimator(
                 bound = float(result.objective)
                 reporter.restart_ends(bound, result.convergence)
                 restarts.ends(result, bound, random_state)
+        self._end_fit(frames, precision, restarts, objective)
+        return self
+
+    def _end_fit(
+        self,
+        frames: TrainingFrames,
+        precision: Precision,
+        restarts: Restarts,
+        objective: str | None,
+    ) -> None:
+        """Keep the best restart, and what there is to say of it."""
         best = restarts.best
         assert best is not None
         iterations = tuple(

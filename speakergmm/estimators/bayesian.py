@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -188,12 +190,17 @@ default="dirichlet_process"
             )
         return _State(last, -math.inf)
 
-    def _train(
+    def _trainer(
+        self, frames: TrainingFrames, precision: Precision
+    ) -> Callable[..., EMResult[_State]]:
+        return partial(self._infer, frames, precision)
+
+    def _infer(
         self,
         frames: TrainingFrames,
+        precision: Precision,
         state: _State,
         *,
-        precision: Precision,
         previous: float | None,
         callback: Progress,
         checkpoint: Resumable | None,

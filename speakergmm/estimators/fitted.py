@@ -60,7 +60,7 @@ class FittedParameters:
                 warnings.warn(
                     f"{name} like {worst:.2g} do not fit float32, the type of the frames: "
                     f"parameters are float64; scale the features",
-                    stacklevel=5,
+                    stacklevel=4,
                 )
                 self._dtype = np.dtype(np.float64)
                 return

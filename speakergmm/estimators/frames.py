@@ -19,9 +19,9 @@ from speakergmm.gaussians.frames import (
     refuse_infinite,
     refuse_path,
     regroup,
+    survey_frames,
     weigh,
 )
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.moments import Moments
 
 Frames: TypeAlias = NDArray[np.floating[Any]]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.checkpoints import Resumable
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import given, options
-from speakergmm.estimators.base import Progress
 from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
@@ -271,30 +271,20 @@ default="kmeans"
             )
         return self.mixture_
 
-    def _train(
-        self,
-        frames: TrainingFrames,
-        state: Mixture,
-        *,
-        precision: Precision,
-        previous: float | None,
-        callback: Progress,
-        checkpoint: Resumable | None,
-    ) -> EMResult[Mixture]:
-        return train_from(
+    def _trainer(
+        self, frames: TrainingFrames, precision: Precision
+    ) -> Callable[..., EMResult[Mixture]]:
+        return partial(
+            train_from,
             frames.source,
-            state,
             sample_weight=frames.sample_weight,
             max_iter=self.max_iter,
             tol=self.tol,
             options=self._update_options(),
             precision=precision,
             n_jobs=self.n_jobs,
-            callback=callback,
             final_update=True,
-            previous=previous,
             survey=frames.survey,
-            checkpoint=checkpoint,
         )
 
     def _update_options(self) -> MaximumLikelihoodOptions:

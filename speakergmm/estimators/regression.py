@@ -18,7 +18,7 @@ from speakergmm.estimators.frames import check_in_memory, check_sample_weight, f
 from speakergmm.estimators.gaussian import mixture_like
 from speakergmm.estimators.options import TrainingParameters
 from speakergmm.estimators.records import Storable
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians.frames import survey_frames
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,

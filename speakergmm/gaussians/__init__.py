@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
     from speakergmm.gaussians.em import run as run
     from speakergmm.gaussians.evaluation import Evaluator as Evaluator
+    from speakergmm.gaussians.frames import survey_frames as survey_frames
     from speakergmm.gaussians.parameters import Gaussians as Gaussians
     from speakergmm.gaussians.parameters import covariance_kind as covariance_kind
     from speakergmm.gaussians.prepare import Prepared as Prepared
     from speakergmm.gaussians.prepare import prepare_in_features as prepare_in_features
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
     from speakergmm.gaussians.steps import Steps as Steps
+    from speakergmm.gaussians.sums import GaussianSums as GaussianSums
     from speakergmm.gaussians.updates import GaussianPrior as GaussianPrior
     from speakergmm.gaussians.updates import update_gaussians as update_gaussians
 

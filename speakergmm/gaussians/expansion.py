@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
-    from speakergmm.gaussians.prepare import Prepared
+    from speakergmm.gaussians.prepare import Coordinates, Prepared
     from speakergmm.gaussians.standardisation import Standardisation
 
 
@@ -44,9 +44,14 @@ class Expander:
     ) -> None:
         self._kind, self._n_rows = prepared.white.kind, prepared.n_rows
         self._block_frames = block_frames
-        self._centre, self._centre_dtype, self._factors, self._linear_map = prepared.keep(
-            ("map", np.dtype(dtype)), lambda: _map_of(prepared, dtype)
-        )
+        coordinates, wanted = prepared.coordinates, np.dtype(dtype)
+        self._centre, self._centre_dtype, factors = _scaling(coordinates.standardisation, wanted)
+        self._linear_map = None
+        if coordinates.factor is not None:
+            serves = factors.dtype == wanted
+            self._linear_map, serves = _linear_map(coordinates, wanted if serves else None)
+            self._centre_dtype = self._centre_dtype if serves else np.float64
+        self._factors = factors[:, None]
         # Frames lie along the rows: a loop over a thousand frames is entered 39 times, where a
         # loop over 39 features would be entered a thousand times.
         self._storage = np.empty(self._n_rows * block_frames, dtype)
@@ -87,8 +92,9 @@ class Expander:
             # and room for the difference.
             tile = np.tile(self._centre.astype(dtype), (self._block_frames, 1))
             self._buffers[dtype] = tile, np.empty_like(tile)
-        tile, moved = (buffer[: len(frames)] for buffer in self._buffers[dtype])
-        np.subtract(frames, tile, out=moved)
+        tile, room = self._buffers[dtype]
+        moved = room[: len(frames)]
+        np.subtract(frames, tile[: len(frames)], out=moved)
         if self._linear_map is None:
             # Scales are powers of two, exact in either precision.
             np.multiply(moved.T, self._factors, out=z, casting="same_kind")
@@ -97,19 +103,14 @@ class Expander:
             np.matmul(self._linear_map, moved.T, out=z, casting="same_kind")
 
 
-def _map_of(
-    prepared: Prepared, dtype: DTypeLike
-) -> tuple[NDArray[np.float64], Any, NDArray[Any], NDArray[Any] | None]:
-    """Return the centre, the coarsest dtype it allows, factors (D, 1), and a linear map or None."""
-    coordinates = prepared.coordinates
-    centre, centre_dtype, factors = _scaling(coordinates.standardisation, np.dtype(dtype))
-    linear_map: NDArray[Any] | None = coordinates.linear_map
-    if linear_map is not None:
-        if coordinates.needs_double or factors.dtype != dtype:
-            centre_dtype = np.float64
-        else:
-            linear_map = linear_map.astype(dtype)
-    return centre, centre_dtype, factors[:, None], linear_map
+@lru_cache(maxsize=16)
+def _linear_map(coordinates: Coordinates, dtype: np.dtype[Any] | None) -> tuple[NDArray[Any], bool]:
+    """Return the linear map, in `dtype` where that serves, and whether it does."""
+    linear_map = coordinates.linear_map
+    assert linear_map is not None
+    if dtype is None or coordinates.needs_double:
+        return linear_map, False
+    return linear_map.astype(dtype), True
 
 
 @lru_cache(maxsize=16)

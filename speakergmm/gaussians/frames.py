@@ -1,4 +1,7 @@
-"""Frames as mixtures take them: one array, a list of arrays, a callable that yields arrays."""
+"""Frames as mixtures take them: one array, a list of arrays, a callable that yields arrays.
+
+`survey_frames` is the first look at all of them: how many, their mean and variance.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,15 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InvalidInputError, InvalidTypeError
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.moments import Moments
 
 Frames: TypeAlias = NDArray[np.floating[Any]]
 FrameSource: TypeAlias = (
     NDArray[Any] | Iterable[NDArray[Any]] | Callable[[], Iterable[NDArray[Any]]]
 )
+
+_SURVEY_FRAMES = 8192
 
 
 def check_matrix(
@@ -348,3 +354,26 @@ def weigh(
             f"sample_weight must have one entry for each frame, found {len(sample_weight)} for "
             f"{first_frame} frames"
         )
+
+
+def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None = None) -> Moments:
+    """Count the frames of a source and find their mean and variance, in one pass.
+
+    Raises
+    ------
+    InsufficientDataError
+        If there is no frame, or none with a weight.
+    InvalidInputError
+        If frames are no finite matrix of D columns, or too large to be squared.
+    """
+    moments = Moments()
+    # Groups of one size, so that how the frames were cut changes no digit.
+    groups = regroup(read_blocks(source), _SURVEY_FRAMES)
+    for frames, weights in weigh(groups, sample_weight):
+        moments.add(frames, weights)
+    if moments.n_frames == 0:
+        raise InsufficientDataError("training needs frames, found none")
+    if not moments.weight > 0:
+        raise InsufficientDataError("training needs frames with a weight, found weights of 0 only")
+    moments.refuse_overflow()
+    return moments

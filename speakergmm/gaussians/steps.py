@@ -81,21 +81,19 @@ class Steps(Generic[Model, Stats]):
                     # Not caught here: the loop may never come to this update.
                     return statistics
                 frames = replace(frames, precision="float64")
-        while (narrow := self._too_narrow(updated[0], dtype, exact)).size:
-            about = About(narrow, self._prepared_for(updated[0]).gaussians.means[narrow])
+        while True:
+            # What the moments of this pass do not serve, beyond the Gaussians `exact`.
+            following = self._prepared_for(updated[0])
+            narrow = following.beyond(dtype.name, LARGEST_ROUNDING_IN_TRAINING)
+            if not narrow.size or not (narrow := np.setdiff1d(narrow, exact)).size:
+                break
+            about = About(narrow, following.gaussians.means[narrow])
             statistics = frames.refine(prepared, statistics, about, likelihoods)
             exact = np.union1d(exact, narrow)
             updated = self._update(statistics, model)
         self._last = prepared, dtype, exact
         self._updated = (statistics, updated)
         return statistics
-
-    def _too_narrow(
-        self, model: Model, dtype: np.dtype[Any], exact: NDArray[np.intp]
-    ) -> NDArray[np.intp]:
-        """Return what the moments of this pass do not serve, beyond the Gaussians `exact`."""
-        narrow = self._prepared_for(model).beyond(dtype.name, LARGEST_ROUNDING_IN_TRAINING)
-        return np.setdiff1d(narrow, exact) if narrow.size else narrow
 
     def rounding(self) -> float:
         """Error to expect of the log-likelihood per frame that was accumulated last, in nats."""

@@ -72,7 +72,7 @@ class GaussianSums:
         sparse: bool = False,
     ) -> None:
         self._prepared, self._second_order, self._about = prepared, second_order, about
-        d, kind = prepared.n_features, prepared.gaussians.kind
+        d, kind = prepared.gaussians.n_features, prepared.gaussians.kind
         scatters = kind.is_shared and second_order
         n_moments = prepared.n_rows if second_order and not scatters else d + 1
         self._product = np.empty((n_moments, prepared.n_gaussians), dtype)

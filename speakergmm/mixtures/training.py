@@ -24,12 +24,17 @@ from speakergmm.gaussians.em import (
     run,
     telling,
 )
-from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, read_blocks
+from speakergmm.gaussians.frames import (
+    FrameSource,
+    check_rereadable,
+    check_weights,
+    read_blocks,
+    survey_frames,
+)
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,

@@ -10,7 +10,7 @@ accord; the column "in" says where densities were.
 
 import numpy as np
 
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
 from speakergmm.mixtures.mixture import ready
 

@@ -217,7 +217,7 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
-    from speakergmm.gaussians.survey import survey_frames
+    from speakergmm.gaussians import survey_frames
     from speakergmm.mixtures.variational import VariationalPrior, train_variational
     from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 

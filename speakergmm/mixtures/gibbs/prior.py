@@ -17,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frames import check_frames, survey_frames
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import frozen
-from speakergmm.gaussians.survey import survey_frames
 
 GibbsCovariance = Literal["full", "diag"]
 Array = NDArray[np.float64]

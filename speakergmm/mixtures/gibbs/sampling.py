@@ -18,9 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frames import check_frames, survey_frames
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
 from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples

@@ -11,9 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.em import expectation_maximisation
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frames import check_frames, survey_frames
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,

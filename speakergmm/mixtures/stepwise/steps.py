@@ -18,12 +18,11 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights
+from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, survey_frames
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,

@@ -29,12 +29,11 @@ from speakergmm.gaussians.em import (
     run,
     telling,
 )
-from speakergmm.gaussians.frames import FrameSource, check_rereadable
+from speakergmm.gaussians.frames import FrameSource, check_rereadable, survey_frames
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import GaussianMixture
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 
 KINDS = ["full", "tied", "diag", "spherical"]
 INITS = ["kmeans", "k-means++", "random_from_data", "random", "splitting"]

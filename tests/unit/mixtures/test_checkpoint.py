@@ -22,8 +22,8 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
+from speakergmm.gaussians import survey_frames
 from speakergmm.gaussians.em import EMState
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     Iteration,
     MaximumLikelihoodOptions,

@@ -11,7 +11,7 @@ import pytest
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,

@@ -5,7 +5,7 @@ import pytest
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import GaussianMixture
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,

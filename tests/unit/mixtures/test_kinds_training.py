@@ -10,11 +10,11 @@ from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
+from speakergmm.gaussians import survey_frames
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.prepare import prepare
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.steps import Steps
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     UpdateReport,

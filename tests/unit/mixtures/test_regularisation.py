@@ -8,9 +8,9 @@ import speakergmm.mixtures.training
 import speakergmm.mixtures.variational.training
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
+from speakergmm.gaussians import survey_frames
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.steps import moment_rounding
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     MixtureStatistics,

@@ -6,7 +6,7 @@ from oracles.arrays import arrays_of
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 
 INITS = ["kmeans", "splitting", "random"]

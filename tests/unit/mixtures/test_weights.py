@@ -6,8 +6,8 @@ from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.gaussians import survey_frames
 from speakergmm.gaussians.frames import check_weights
-from speakergmm.gaussians.survey import survey_frames
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     accumulate,

@@ -6,7 +6,7 @@ from oracles import variational as oracle
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
-from speakergmm.gaussians.survey import survey_frames
+from speakergmm.gaussians import survey_frames
 from speakergmm.mixtures.variational import (
     VariationalPrior,
     evidence_lower_bound,
