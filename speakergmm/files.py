@@ -433,10 +433,10 @@ def make_folders(path: str | os.PathLike[str]) -> None:
         If one can't be made: a file stands there, the name is too long, no permission.
     """
     folder = Path(path)
-    missing = list(takewhile(lambda each: kind_of(each) == "missing", folder.parents))
+    missing = list(takewhile(lambda each: kind_of(each) == "missing", (folder, *folder.parents)))
     try:
         # Not by Path.mkdir's own way through the parents, which is recursive.
-        for each in (*reversed(missing), folder):
+        for each in reversed(missing or [folder]):
             each.mkdir(exist_ok=True)
     except OSError as error:
         raise write_error(path, error) from None

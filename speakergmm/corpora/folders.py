@@ -91,11 +91,9 @@ def _utterances(
 ) -> tuple[Utterance, ...]:
     """Make utterances of recordings and whose they are, but for names that can't be listed."""
     utterances: dict[str, Utterance] = {}
-    unlistable = None
     for parts, speaker in kept.items():
         listed = "/".join(parts)
-        if character := unlistable_character(listed):
-            unlistable = f"recording {quoted(listed)} was passed over: its name holds {character}"
+        if unlistable_character(listed):
             walk.passing.add(
                 "recordings with characters in their names that no list can hold",
                 listed,
@@ -111,8 +109,9 @@ def _utterances(
                 f"{other}; rename it"
             )
             faults.add(None, message, utterance=utterance.id)
-    if not utterances and unlistable:
-        raise CorpusError(f"{shown(folder)}: {unlistable}; rename it; there is no other")
+    if kept and not utterances:
+        told = "; ".join(map(str, walk.passing.gathered()))
+        raise CorpusError(f"{shown(folder)} has no recording that a list can hold: {told}")
     return tuple(utterances.values())
 
 

@@ -18,11 +18,12 @@ from speakergmm.text_files import Fault, FaultList
 _OFFSET = re.compile(r":[0-9]+(\[[0-9:,]*\])?$")
 
 
-class _Segment(NamedTuple):
-    recording: str
-    start: float
-    end: float | None
+class _Stretch(NamedTuple):
+    path: Path
     line: int
+    recording: str | None = None
+    start: float = 0.0
+    end: float | None = None
 
 
 def read_kaldi(
@@ -59,10 +60,11 @@ def read_kaldi(
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
     faults = FaultList(str(wav_scp), error=CorpusError, strict=strict)
 
-    def read_recording(rest: str, line: int) -> tuple[Path, int]:
-        return _locate_rest(rest, folder), line
+    def read_recording(rest: str, line: int) -> _Stretch:
+        return _Stretch(_locate_rest(rest, folder), line)
 
     recordings = read_by_name("recording", _lines(faults), faults, read_recording)
+    stretches: Mapping[str, _Stretch] = recordings
     origin, notes = faults, []
     if segments.exists():
         listed = {*recordings, *(fault.utterance or "" for fault in faults.faults)}
@@ -74,17 +76,14 @@ def read_kaldi(
                 f"{shown(segments)} has no stretch of the recordings {first_few(unused)}; they are "
                 "not used"
             )
-    else:
-        stretches = {n: _Segment(n, 0.0, None, line) for n, (_, line) in recordings.items()}
     named: Mapping[str, str | None] = dict.fromkeys(stretches)
     if speakers:
         named = _read_speakers(faults.of(utt2spk), stretches, origin)
     utterances = []
-    for name, (recording, start, end, line) in stretches.items():
+    for name, (path, line, recording, start, end) in stretches.items():
         if name in named:
             with origin.of_line(line, name):
-                path, _ = recordings[recording]
-                utterance = Utterance(name, path, named[name], start, end, recording)
+                utterance = Utterance(name, path, named[name], start, end, recording or name)
                 utterances.append((utterance, line))
     return Corpus(
         without_conflicts(utterances, origin),
@@ -96,7 +95,7 @@ def read_kaldi(
 
 
 def _read_speakers(
-    faults: FaultList, stretches: Mapping[str, _Segment], origin: FaultList
+    faults: FaultList, stretches: Mapping[str, _Stretch], origin: FaultList
 ) -> Mapping[str, str | None]:
     """Return the speakers by utterance; without strict None for all if the file says nothing."""
     utt2spk = Path(faults.path)
@@ -147,9 +146,9 @@ def _lines(faults: FaultList) -> Iterator[tuple[int, str]]:
 
 
 def _read_segments(
-    faults: FaultList, recordings: Container[str], listed: Container[str]
-) -> dict[str, _Segment]:
-    def read_segment(rest: str, line: int) -> _Segment:
+    faults: FaultList, recordings: Mapping[str, _Stretch], listed: Container[str]
+) -> Mapping[str, _Stretch]:
+    def read_segment(rest: str, line: int) -> _Stretch:
         words = [word for word in BLANKS.split(rest) if word]
         if len(words) != 3:
             raise CorpusError(
@@ -161,7 +160,8 @@ def _read_segments(
             fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
             raise CorpusError(f"recording {quoted(recording)} {fault}")
         # Kaldi writes -1 for the end of the recording.
-        return _Segment(recording, start, None if end == -1 else end, line)
+        stop = None if end == -1 else end
+        return _Stretch(recordings[recording].path, line, recording, start, stop)
 
     return read_by_name("utterance", _lines(faults), faults, read_segment)
 

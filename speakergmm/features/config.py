@@ -14,7 +14,7 @@ from speakergmm.features.fields import checked
 from speakergmm.features.grid import FrameGrid
 from speakergmm.features.presets import PRESETS
 from speakergmm.files import UnreadableFileError, read_bytes, shown_path
-from speakergmm.ranges import number, whole_number, wrong_type
+from speakergmm.ranges import choice, number, whole_number, wrong_type
 
 # Part of the digest: raise it when the same configuration begins to give other numbers.
 _NUMBERS_VERSION = 1
@@ -218,11 +218,7 @@ class FeatureConfig:
         float64 this one no more than the other. Those of ``librosa`` differ by less than 2e-6 of
         the largest.
         """
-        if not isinstance(name, str) or name not in PRESETS:
-            raise InvalidInputError(
-                f"no feature preset is called {name!r}; there are {', '.join(PRESETS)}"
-            )
-        return cls(name=name, **PRESETS[name])
+        return cls(name=name, **PRESETS[choice("preset", name, PRESETS)])
 
     @classmethod
     def load(cls, name_or_path: str | os.PathLike[str]) -> Self:

@@ -3,10 +3,10 @@
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Generic, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
@@ -52,13 +52,14 @@ def warn_of_skip(skipped: SkippedRecording) -> None:
     warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
 
 
+@dataclass
 class Skips:
     """What a piece of work goes on without: called with each, tells of it once and keeps it.
 
     Parameters
     ----------
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
+    on_skip : callable or None
+        Called with each `SkippedRecording`; with None a warning is issued.
     strict : bool, default=False
         Raise an error instead.
     error : type, default=InsufficientDataError
@@ -69,27 +70,21 @@ class Skips:
     found : list of SkippedRecording
     """
 
-    def __init__(
-        self,
-        on_skip: OnSkip | None,
-        *,
-        strict: bool = False,
-        error: type[SpeakerGmmError] = InsufficientDataError,
-    ) -> None:
-        self.found: list[SkippedRecording] = []
-        self._told: set[SkippedRecording] = set()
-        self._report = on_skip or warn_of_skip
-        self._strict = strict
-        self._error = error
+    on_skip: OnSkip | None
+    _: KW_ONLY
+    strict: bool = False
+    error: type[SpeakerGmmError] = InsufficientDataError
+    found: list[SkippedRecording] = field(default_factory=list, init=False)
+    _told: set[SkippedRecording] = field(default_factory=set, init=False)
 
     def __call__(self, skipped: SkippedRecording) -> None:
         """Go on without a recording."""
-        if self._strict:
-            raise self._error(skipped.message)
+        if self.strict:
+            raise self.error(skipped.message)
         if skipped not in self._told:
             self._told.add(skipped)
             self.found.append(skipped)
-            self._report(skipped)
+            (self.on_skip or warn_of_skip)(skipped)
 
 
 class HowToMap(TypedDict, total=False):
@@ -134,7 +129,9 @@ def map_recordings(
         In order, without those that were skipped.
     """
     report = on_skip or warn_of_skip
-    results = parallel_map(_Guarded(function), utterances, n_jobs=n_jobs, description=description)
+    results = parallel_map(
+        partial(_guarded, function), utterances, n_jobs=n_jobs, description=description
+    )
     for utterance, (result, error) in zip(utterances, results, strict=True):
         if error is None:
             assert result is not None
@@ -157,14 +154,11 @@ def as_config(features: FeatureConfig | str | os.PathLike[str]) -> FeatureConfig
     return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)
 
 
-@dataclass(frozen=True, slots=True)
-class _Guarded(Generic[Result]):
-    """A call whose refusal is a result: one bad file must not end the others' work."""
-
-    function: Callable[[Utterance], Result]
-
-    def __call__(self, utterance: Utterance) -> tuple[Result | None, SpeakerGmmError | None]:
-        try:
-            return self.function(utterance), None
-        except SpeakerGmmError as error:
-            return None, error
+def _guarded(
+    function: Callable[[Utterance], Result], utterance: Utterance
+) -> tuple[Result | None, SpeakerGmmError | None]:
+    """Call with a refusal as a result: one bad file must not end the others' work."""
+    try:
+        return function(utterance), None
+    except SpeakerGmmError as error:
+        return None, error
