@@ -31,6 +31,7 @@ from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.moments import Moments
 from speakergmm.parallel import single_threaded_blas, threaded_map
+from speakergmm.ranges import whole_number
 
 # Blocks that one thread takes at a time and sums by itself.
 _BLOCKS_PER_GROUP = 16
@@ -106,8 +107,8 @@ class FramesPass:
     def __post_init__(self) -> None:
         """Refuse options out of range."""
         check_precision(self.precision)
-        if self.block_frames is not None and self.block_frames < 1:
-            raise InvalidInputError(f"block_frames must be >= 1, found {self.block_frames}")
+        if self.block_frames is not None:
+            whole_number("block_frames", self.block_frames)
 
     @classmethod
     def of_training(

@@ -16,6 +16,7 @@ from speakergmm.gaussians.covariances import (
     SphericalCovariances,
 )
 from speakergmm.gaussians.matrices import FullCovariances, TiedCovariances
+from speakergmm.ranges import choice
 
 KINDS: dict[str, Covariances] = {
     kind.name: kind
@@ -36,12 +37,7 @@ def covariance_kind(covariance_type: str) -> Covariances:
     InvalidInputError
         If there is none.
     """
-    if not isinstance(covariance_type, str) or covariance_type not in KINDS:
-        raise InvalidInputError(
-            f"covariance_type must be one of {', '.join(map(repr, KINDS))}, found "
-            f"{covariance_type!r}"
-        )
-    return KINDS[covariance_type]
+    return KINDS[choice("covariance_type", covariance_type, KINDS)]
 
 
 def frozen(name: str, value: ArrayLike) -> Array:

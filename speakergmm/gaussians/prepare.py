@@ -25,11 +25,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.parameters import KINDS, Gaussians
 from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.ranges import choice
 
 # A component of weight zero: low enough for a responsibility of exactly zero at any sane frame,
 # and no infinity, which a matrix product could turn into NaN.
@@ -264,9 +264,7 @@ def check_precision(precision: str) -> np.dtype[Any]:
     InvalidInputError
         If it is neither "float32" nor "float64".
     """
-    if precision not in ("float32", "float64"):
-        raise InvalidInputError(f"precision must be 'float32' or 'float64', found {precision!r}")
-    return np.dtype(precision)
+    return np.dtype(choice("precision", precision, ("float32", "float64")))
 
 
 def _some(gaussians: Gaussians, places: NDArray[np.integer[Any]]) -> Gaussians:

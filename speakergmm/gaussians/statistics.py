@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.parameters import covariance_kind, frozen
+from speakergmm.ranges import number
 from speakergmm.records import Filed
 
 
@@ -94,11 +95,8 @@ class MixtureStatistics(Filed):
         object.__setattr__(self, "n_frames", float(n_frames))
         object.__setattr__(self, "covariance_type", covariance_type)
         self._check_shapes()
-        if not (np.isfinite(self.log_likelihood) and 0 <= self.n_frames < np.inf):
-            raise InvalidInputError(
-                f"log_likelihood must be finite and n_frames finite and >= 0, found "
-                f"{self.log_likelihood} and {self.n_frames}"
-            )
+        number("log_likelihood", self.log_likelihood)
+        number("n_frames", self.n_frames, least=0)
         if self.counts.size and self.counts.min() < 0:
             raise InvalidInputError(f"counts must be >= 0, found {self.counts.min():g}")
 
@@ -190,8 +188,7 @@ class MixtureStatistics(Filed):
 
     def scale(self, factor: float) -> MixtureStatistics:
         """Weigh each frame by `factor`, which must be finite and >= 0."""
-        if not 0 <= factor < np.inf:
-            raise InvalidInputError(f"factor must be finite and >= 0, found {factor}")
+        factor = number("factor", factor, least=0)
         second = None if self.second_order is None else self.second_order * factor
         return self._with(
             self.counts * factor,

@@ -17,6 +17,7 @@ from speakergmm.gaussians.updates import (
     update_means,
 )
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, mixture_of
+from speakergmm.ranges import number
 
 
 def adapt(
@@ -88,12 +89,9 @@ def adapt(
             f"parameters must be a collection of 'means', 'weights', 'variances', found "
             f"{parameters!r}"
         )
-    if not 0 <= variance_floor < 1:
-        raise InvalidInputError(
-            f"variance_floor must lie in 0..1 (below 1), found {variance_floor}"
-        )
+    number("variance_floor", variance_floor, least=0, below=1)
     check_statistics(statistics, prior.gaussians, needs_second_order="variances" in chosen)
-    _check_relevance_factor(relevance_factor)
+    number("relevance_factor", relevance_factor, above=0)
     weights, gaussians, report = prior.weights, prior.gaussians, UpdateReport()
     worth = np.full(len(weights), relevance_factor)
     conjugate = GaussianPrior(
@@ -163,7 +161,7 @@ def adapt_means(
     Equation 12 of Reynolds, Quatieri and Dunn (2000), written as (f + r m) / (n + r): a component
     without data needs no case of its own.
     """
-    _check_relevance_factor(relevance_factor)
+    number("relevance_factor", relevance_factor, above=0)
     n = np.asarray(counts, dtype=np.float64)
     f = np.asarray(first_order, dtype=np.float64)
     m = np.asarray(prior_means, dtype=np.float64)
@@ -202,7 +200,7 @@ def adapt_weights(
     -----
     Equation 11 of Reynolds, Quatieri and Dunn (2000); their gamma is the division by the sum.
     """
-    _check_relevance_factor(relevance_factor)
+    number("relevance_factor", relevance_factor, above=0)
     n = np.asarray(counts, dtype=np.float64)
     prior = np.asarray(prior_weights, dtype=np.float64)
     total = n.sum()
@@ -210,10 +208,3 @@ def adapt_weights(
         return prior
     weights = (n * (n / total) + relevance_factor * prior) / (n + relevance_factor)
     return np.asarray(weights / weights.sum())
-
-
-def _check_relevance_factor(relevance_factor: float) -> None:
-    if not 0 < relevance_factor < np.inf:
-        raise InvalidInputError(
-            f"relevance_factor must be finite and > 0, found {relevance_factor}"
-        )

@@ -20,6 +20,7 @@ from speakergmm.gaussians.updates import (
 )
 from speakergmm.mixtures.mixture import AnyMixture, mixture_of
 from speakergmm.mixtures.splitting import split_component
+from speakergmm.ranges import number
 
 # Part of a frame (or of all frames, where they are fewer) below which a component is empty: what
 # responsibilities of float32 add up to.
@@ -57,16 +58,9 @@ class MaximumLikelihoodOptions:
 
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
-        if not 0 <= self.variance_floor < 1:
-            raise InvalidInputError(
-                f"variance_floor must lie in 0..1 (below 1), found {self.variance_floor}"
-            )
-        if not 0 <= self.least_eigenvalue < 1:
-            raise InvalidInputError(
-                f"least_eigenvalue must lie in 0..1 (below 1), found {self.least_eigenvalue}"
-            )
-        if not 0 <= self.min_count < np.inf:
-            raise InvalidInputError(f"min_count must be finite and >= 0, found {self.min_count}")
+        number("variance_floor", self.variance_floor, least=0, below=1)
+        number("least_eigenvalue", self.least_eigenvalue, least=0, below=1)
+        number("min_count", self.min_count, least=0)
         reg_covar = np.asarray(self.reg_covar)
         if not ((reg_covar >= 0) & (reg_covar < np.inf)).all():
             raise InvalidInputError(f"reg_covar must be finite and >= 0, found {self.reg_covar}")
@@ -132,8 +126,7 @@ def update_maximum_likelihood(
     total = counts.sum()
     if not total > 0:
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
-    if not 0 < frame_weight < np.inf:
-        raise InvalidInputError(f"frame_weight must be finite and > 0, found {frame_weight}")
+    number("frame_weight", frame_weight, above=0)
     smallest = _EMPTY * min(total, frame_weight)
     alive = counts > max(options.min_count * frame_weight, smallest)
     empty = counts <= smallest

@@ -17,6 +17,7 @@ from speakergmm.gaussians.covariances import Covariances, CovarianceType, Precis
 from speakergmm.gaussians.frames import check_frames
 from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind, frozen
 from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features
+from speakergmm.ranges import whole_number
 
 AnyMixture = TypeVar("AnyMixture", bound="Mixture")
 
@@ -261,10 +262,7 @@ class Mixture(ABC):
         InvalidInputError
             If `X` is not a finite matrix of D columns or `n_top` lies outside 1..K.
         """
-        if not 1 <= n_top <= self.n_components:
-            raise InvalidInputError(
-                f"n_top must lie between 1 and the {self.n_components} components, found {n_top}"
-            )
+        whole_number("n_top", n_top, most=self.n_components)
         frames = check_frames(X, n_features=self.n_features)
         return scoring.select_top(ready(self), frames, n_top, precision=precision)
 
@@ -283,8 +281,7 @@ class Mixture(ABC):
         array, shape (n, D)
             Frames in random order of components.
         """
-        if n < 0:
-            raise InvalidInputError(f"the number of frames to sample must be >= 0, found {n}")
+        n = whole_number("n", n, least=0)
         chosen = rng.choice(self.n_components, size=n, p=self.weights / self.weights.sum())
         noise = rng.standard_normal((n, self.n_features))
         return np.asarray(self.means[chosen] + self.colour(noise, chosen))

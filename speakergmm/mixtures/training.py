@@ -49,6 +49,7 @@ from speakergmm.mixtures.starts.initialisation import (
 )
 from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
+from speakergmm.ranges import whole_number
 from speakergmm.records import parts
 
 Initialisation = Literal["kmeans", "splitting", "random"]
@@ -129,8 +130,7 @@ def fit_mixture(
     >>> result.convergence, np.sort(result.model.means[:, 0]).round()
     ('converged', array([-5.,  5.]))
     """
-    if n_components < 1:
-        raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
+    whole_number("n_components", n_components)
     check_precision(precision)
     effective_jobs(n_jobs)
     options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)

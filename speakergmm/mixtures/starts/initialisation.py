@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.frames import check_frames, survey_frames
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -21,6 +21,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.mixture import DiagonalMixture
 from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.starts.kmeans import lloyd, seed
+from speakergmm.ranges import whole_number
 
 
 def initialise_random(
@@ -167,8 +168,7 @@ def grow_by_doubling(
 
 def _checked(X: ArrayLike, n_components: int) -> NDArray[np.floating[Any]]:
     frames = check_frames(X)
-    if n_components < 1:
-        raise InvalidInputError(f"n_components must be >= 1, found {n_components}")
+    whole_number("n_components", n_components)
     if len(frames) < n_components:
         raise InsufficientDataError(
             f"{n_components} components need at least as many frames, found {len(frames)}"

@@ -195,7 +195,7 @@ def test_a_long_stream_is_never_held(mixture):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"block_frames": 0}, "block_frames must be >= 1, found 0"),
+        ({"block_frames": 0}, "block_frames must be a whole number >= 1, found 0"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"precision": "half"}, "found 'half'"),
     ],

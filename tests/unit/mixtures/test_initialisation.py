@@ -91,7 +91,7 @@ def test_growth_splits_the_heaviest_first():
 def test_fewer_frames_than_components_are_refused(rng, start):
     with pytest.raises(InsufficientDataError, match=r"5 components need .* found 4"):
         start(np.zeros((4, 2)), n_components=5, rng=rng)
-    with pytest.raises(InvalidInputError, match="n_components must be >= 1, found 0"):
+    with pytest.raises(InvalidInputError, match=r"n_components .* >= 1, found 0"):
         start(np.zeros((4, 2)), n_components=0, rng=rng)
 
 

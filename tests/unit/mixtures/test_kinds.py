@@ -203,7 +203,7 @@ def test_samples_are_fixed_by_the_state(problem):
     a = model.sample(50, np.random.default_rng(3))
     np.testing.assert_array_equal(a, model.sample(50, np.random.default_rng(3)))
     assert model.sample(0, np.random.default_rng(3)).shape == (0, 4)
-    with pytest.raises(InvalidInputError, match="must be >= 0, found -1"):
+    with pytest.raises(InvalidInputError, match="n must be a whole number >= 0, found -1"):
         model.sample(-1, np.random.default_rng(3))
 
 
@@ -355,7 +355,7 @@ def test_statistics_of_wrong_shapes_are_refused(kind, second_order, expected):
 
 
 def test_statistics_of_an_unknown_kind_are_refused():
-    with pytest.raises(InvalidInputError, match=r"must be one of .*'full'.* found 'round'"):
+    with pytest.raises(InvalidInputError, match=r"must be one of .*full, found 'round'"):
         MixtureStatistics([0.0], [[0.0]], None, 0.0, 0.0, "round")
 
 
@@ -709,9 +709,7 @@ def test_what_is_missing_is_named(kind):
 
 
 def test_unknown_kinds_are_refused():
-    with pytest.raises(
-        InvalidInputError, match="'spherical', 'diag', 'tied', 'full', found 'round'"
-    ):
+    with pytest.raises(InvalidInputError, match="spherical, diag, tied, full, found 'round'"):
         make_mixture("round", [1.0], [[0.0]], [1.0])
 
 
@@ -722,7 +720,7 @@ def test_frames_of_other_dimensions_are_refused(kind):
             call(np.zeros((4, 2)))
         with pytest.raises(InvalidInputError, match="nan at row 1, column 2"):
             call(np.array([[0.0, 0, 0], [0, 0, np.nan]]))
-        with pytest.raises(InvalidInputError, match="'float32' or 'float64', found 'float16'"):
+        with pytest.raises(InvalidInputError, match="one of float32, float64, found 'float16'"):
             call(np.zeros((1, 3)), precision="float16")
 
 

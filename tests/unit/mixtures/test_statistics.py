@@ -65,7 +65,7 @@ def test_statistics_can_not_be_changed(mixture, frames):
         ({"counts": [-1.0, 2.0]}, "counts must be >= 0, found -1"),
         ({"first_order": [[np.nan], [0.0]]}, "first_order must be finite"),
         ({"log_likelihood": -np.inf}, "log_likelihood must be finite"),
-        ({"n_frames": -1.0}, "n_frames finite and >= 0"),
+        ({"n_frames": -1.0}, "n_frames must be finite and >= 0"),
     ],
 )
 def test_what_are_no_statistics_is_refused(changes, message):
