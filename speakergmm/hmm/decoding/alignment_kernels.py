@@ -32,9 +32,10 @@ def posteriors_on_path(
         Units on the path.
     word_of : array, shape (U,)
         Word of each unit, -1 for none.
-    result : array, shape (T, 5)
-        Filled with the posteriors of the frame's state, unit, and word (its unit, where there is
-        none), and of the units before and after on the path (0 where there is none).
+    result : array, shape (T, C)
+        Its first five columns are filled with the posteriors of the frame's state, unit, and word
+        (its unit, where there is none), and of the units before and after on the path (0 where
+        there is none).
     """
     n_frames, n_states = posteriors.shape
     n_units = len(word_of)

@@ -123,29 +123,24 @@ def cut_path(
         [-1 if item.word is None else item.word for item in utterance.units], np.int64
     )
     place = np.repeat(np.arange(len(passed)), np.diff(unit_runs))
-    on_path = np.full((n_frames, 5), np.nan)
+    # Of each frame: what the kernel fills in, and the ratio.
+    on_path = np.full((n_frames, 6), np.nan)
     if posteriors is not None:
         posteriors_on_path(
             posteriors, path.states, place, utterance.state_unit, passed, word_of, on_path
         )
-    # Sums over any run of frames are differences of these.
-    columns = np.zeros((n_frames + 1, 4))
-    np.cumsum(on_path[:, :3], axis=0, out=columns[1:, :3])
-    if ratios is None:
-        columns[:, 3] = np.nan
-    else:
-        np.cumsum(ratios, out=columns[1:, 3])
+    if ratios is not None:
+        on_path[:, 5] = ratios
 
     def segments(
         runs: NDArray[np.int64], labels: list[str], column: int, parents: list[int | None]
     ) -> tuple[Segment, ...]:
-        sums = np.diff(columns[runs], axis=0) / np.diff(runs)[:, None]
+        means = np.add.reduceat(on_path, runs[:-1], axis=0) / np.diff(runs)[:, None]
         # Sums of posteriors may end a hair above one.
-        means = np.minimum(sums[:, column], 1.0).tolist()
+        sure, ratio = np.minimum(means[:, column], 1.0).tolist(), means[:, 5].tolist()
         places = runs.tolist()
         unknown = [math.nan] * len(labels)
-        ratio = sums[:, 3].tolist()
-        return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, means))
+        return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, sure))
 
     units = [utterance.units[number] for number in passed.tolist()]
     first_states = path.states[state_runs[:-1]]
@@ -188,8 +183,10 @@ def cut_path(
 
 def _runs(values: NDArray[Any]) -> NDArray[np.int64]:
     """Give where runs of equal values begin, and where the last ends, shape (R + 1,)."""
-    changes = np.flatnonzero(values[1:] != values[:-1]) + 1
-    return np.concatenate([[0], changes, [len(values)]]).astype(np.int64)
+    changes = np.flatnonzero(values[1:] != values[:-1])
+    runs = np.zeros(len(changes) + 2, np.int64)
+    runs[1:-1], runs[-1] = changes + 1, len(values)
+    return runs
 
 
 def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -203,9 +200,10 @@ def _edges(runs: NDArray[np.int64], on_path: NDArray[np.float64] | None) -> NDAr
         return edges
     own, before, after = on_path[:, 1], on_path[:, 3], on_path[:, 4]
     # Where neither of two is probable the path decides: nothing of the frame changes hands.
-    with np.errstate(invalid="ignore"):
-        to_former = np.nan_to_num(before / (before + own), nan=0.0)
-        to_latter = np.nan_to_num(after / (after + own), nan=0.0)
+    to_former, to_latter = (
+        np.divide(other, other + own, out=np.zeros(len(own)), where=other > 0.0)
+        for other in (before, after)
+    )
     gained = np.add.reduceat(to_former, runs[1:-1])
     lost = np.add.reduceat(to_latter, runs[:-1])[:-1]
     edges[1:-1] += gained - lost

@@ -271,7 +271,7 @@ def _log_probabilities(values: object, name: str, length: int) -> Floats:
     if made.shape != (length,):
         raise InvalidInputError(f"{name} needs shape ({length},), found {made.shape}")
     # A comparison with NaN is false.
-    if not (made < np.inf).all():
+    if not made.max(initial=-np.inf) < np.inf:
         raise InvalidInputError(f"{name}: log-probabilities are below +inf, found NaN or +inf")
     made.flags.writeable = False
     return made
