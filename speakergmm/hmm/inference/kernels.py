@@ -69,6 +69,30 @@ def _add(total: float, level: float, term: float, term_level: float) -> tuple[fl
     return (total + term * DOWN if term_level == level - 1.0 else total), level
 
 
+@compiled(at_first_call=True, inline="always")
+def into_state(
+    j: Number, graph: ScaledGraph, before: Floats, before_level: Floats
+) -> tuple[float, float]:
+    """Sum what all arcs into a state bring from the frame before."""
+    _, incoming, source, probability, probability_level, wide = graph[:6]
+    total, level = 0.0, -np.inf
+    for a in range(incoming[j], incoming[j + _ONE]):
+        i = source[a]
+        term, term_level = before[i] * probability[a], before_level[i]
+        if term == 0.0:
+            continue
+        if wide:
+            total, level = _add(total, level, term, term_level + probability_level[a])
+        elif term_level == level:
+            total += term
+        elif term_level > level:
+            total = term + total * DOWN if term_level == level + 1.0 else term
+            level = term_level
+        elif term_level == level - 1.0:
+            total += term * DOWN
+    return total, level
+
+
 @compiled(at_first_call=True)
 def _exponentiate(log_emissions: Floats, peak: float, values: Floats, levels: Floats) -> None:
     """Raise e to a row of log-emissions less a peak."""
@@ -155,7 +179,7 @@ def forward(
     taken_off : float
         Sum of what was taken from the frames.
     """
-    pdf, incoming, source, probability, probability_level, wide = graph[:6]
+    pdf = graph[0]
     entry_state, entry, entry_level, exit_state, exit_, exit_level = graph[6:]
     n_frames, n_pdfs = log_emissions.shape
     n_states = len(pdf)
@@ -182,23 +206,7 @@ def forward(
                 row[j] = 0.0
                 continue
             if t:
-                total, level = 0.0, -np.inf
-                for a in range(incoming[j], incoming[j + _ONE]):
-                    i = source[a]
-                    if previous[i] == 0.0:
-                        continue
-                    term, term_level = previous[i] * probability[a], previous_level[i]
-                    if wide:
-                        term_level += probability_level[a]
-                        total, level = _add(total, level, term, term_level)
-                    elif term_level == level:
-                        total += term
-                    elif term_level > level:
-                        total = term + total * DOWN if term_level == level + 1.0 else term
-                        level = term_level
-                    elif term_level == level - 1.0:
-                        total += term * DOWN
-                row[j], row_level[j] = total, level
+                row[j], row_level[j] = into_state(j, graph, previous, previous_level)
             if row[j] > 0.0:
                 peak = max(peak, frame[pdf[j]])
         if peak == -np.inf:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.kernels import DOWN, normalise
+from speakergmm.hmm.inference.kernels import DOWN, into_state, normalise
 from speakergmm.hmm.inference.kernels_graph import ScaledGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, compiled
 
@@ -114,26 +114,9 @@ def smooth(
             posteriors[t, pdf[j]] += posterior
             if t == 0:
                 continue
-            begin, end = np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])
-            total, level = 0.0, -np.inf
-            for a in range(begin, end):
-                i = source[a]
-                if row[i] == 0.0:
-                    continue
-                term, term_level = row[i] * probability[a], row_level[i]
-                if wide:
-                    if term == 0.0:
-                        continue
-                    term, term_level = normalise(term, term_level + probability_level[a])
-                if term_level == level:
-                    total += term
-                elif term_level > level:
-                    total = term + total * DOWN if term_level == level + 1 else term
-                    level = term_level
-                elif term_level == level - 1:
-                    total += term * DOWN
+            total, level = into_state(j, graph, row, row_level)
             factor = posterior / total
-            for a in range(begin, end):
+            for a in range(np.uint64(incoming[j]), np.uint64(incoming[j + _ONE])):
                 i = np.uint64(source[a])
                 share = row[i] * probability[a]
                 if share == 0.0:

@@ -254,6 +254,20 @@ def test_arcs_of_any_probability_share_what_passes(low):
     assert counts.exit_counts == pytest.approx([0.5, 0.5])
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+@each_sum
+def test_an_arc_of_no_probability_hides_no_other_one(sums, turn):
+    """It comes from a state beside which the other one's is nothing, until only that goes on."""
+    arcs = [(0, 2, -math.inf), (1, 2, -0.5)][::turn]
+    graph = Graph.from_arcs(
+        [0, 1, 2], [*arcs, (0, 0, 0.0), (1, 1, 0.0)], [(0, 0.0), (1, 0.0)], [(2, 0.0), (0, -1.0)]
+    )
+    frames = np.array([[0.0, -2000.0, 0.0], [0.0, 0.0, 0.0], [-np.inf, -np.inf, 0.0]])
+    counts = sums(graph, frames)
+    assert counts.log_likelihood == pytest.approx(-2000.5, rel=1e-14)
+    assert counts.arc_counts == pytest.approx([*[0.0, 1.0][::turn], 0.0, 1.0], abs=1e-12)
+
+
 def test_threads_and_turns_of_different_sizes_get_the_same():
     """Each thread keeps memory from one call to the next, whatever stood in it."""
     rng = np.random.default_rng(5)
