@@ -102,7 +102,7 @@ class Decode(OnCorpus):
 
     def run(self) -> None:
         """Recognise all recordings, and print or write what was said."""
-        from speakergmm.corpora.transcripts import transcript_line
+        from speakergmm.corpora.transcript import transcript_line
 
         self._check()
         search = self._options()

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from speakergmm.corpora.protocol import read_protocol as read_protocol
     from speakergmm.corpora.reading import read_corpus as read_corpus
     from speakergmm.corpora.synthetic import make_synthetic_corpus as make_synthetic_corpus
-    from speakergmm.corpora.transcripts import Transcript as Transcript
-    from speakergmm.corpora.transcripts import Transcripts as Transcripts
+    from speakergmm.corpora.transcript import Transcript as Transcript
+    from speakergmm.corpora.transcript import Transcripts as Transcripts
     from speakergmm.corpora.transcripts import read_transcripts as read_transcripts
     from speakergmm.corpora.validation import Problem as Problem
     from speakergmm.corpora.validation import validate_corpus as validate_corpus

@@ -6,13 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.names import (
-    Spellings,
-    quoted,
-    shown,
-    told_apart,
-    unlistable_character,
-)
+from speakergmm.corpora.names import Spellings, quoted, shown, told_apart, unlistable_character
 from speakergmm.corpora.walking import Parts, Walk, walk_folder
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.text_files import FaultList, and_more

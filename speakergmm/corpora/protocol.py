@@ -8,13 +8,7 @@ from pathlib import Path
 from speakergmm.corpora.corpus import Corpus
 from speakergmm.corpora.lists import read_list
 from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
-from speakergmm.corpora.names import (
-    Spellings,
-    comparison_key,
-    first_few,
-    quoted,
-    shown,
-)
+from speakergmm.corpora.names import Spellings, comparison_key, first_few, quoted, shown
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError
 from speakergmm.ranges import choice

@@ -83,16 +83,13 @@ def without_conflicts(
                 for found in conflicts
             ]
         )
+        keys = [comparison_key(utterance.speaker or "") for utterance, _ in kept]
         dropped = {found.second for found in conflicts}
         for found in conflicts:
             first, second = kept[found.first][0], kept[found.second][0]
             if first.id == second.id:
                 dropped.add(found.first)
-            elif first.speaker != second.speaker and _key(first) == _key(second):
+            elif first.speaker != second.speaker and keys[found.first] == keys[found.second]:
                 dropped |= {i for i, (u, _) in enumerate(kept) if u.speaker == second.speaker}
         kept = [each for place, each in enumerate(kept) if place not in dropped]
     return tuple(utterance for utterance, _ in kept)
-
-
-def _key(utterance: Utterance) -> str | None:
-    return None if utterance.speaker is None else comparison_key(utterance.speaker)

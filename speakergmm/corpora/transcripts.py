@@ -17,30 +17,12 @@ from speakergmm.corpora.names import shown
 from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.refusals import ByName
 from speakergmm.corpora.tables import read_header, read_table
-from speakergmm.corpora.transcript import (
-    Transcript,
-    TranscriptError,
-    Transcripts,
-    transcript_line,
-    write_transcripts,
-)
-from speakergmm.corpora.walking import TRANSCRIPT_SUFFIXES
+from speakergmm.corpora.transcript import Transcript, TranscriptError, Transcripts
 from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
 from speakergmm.ranges import refused
 from speakergmm.text_files import Fault, FaultList, open_text, reopened
 from speakergmm.words import Case, clean, split_words
-
-__all__ = [
-    "TRANSCRIPT_SUFFIXES",
-    "Transcript",
-    "TranscriptError",
-    "Transcripts",
-    "read_beside",
-    "read_transcripts",
-    "transcript_line",
-    "write_transcripts",
-]
 
 
 def read_transcripts(

@@ -63,7 +63,6 @@ class Problem:
 class _Recording:
     """All that is known of one recording: its header, its stretches in s, and what was refused."""
 
-    path: Path
     info: AudioInfo | None
     stretches: tuple[tuple[Utterance, float, Inspection], ...]
     refusals: tuple[Problem, ...]
@@ -167,7 +166,7 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
         try:
             info = probe(path)
         except AudioError as error:
-            return _Recording(path, None, (), (_refusal(path, None, error),))
+            return _Recording(None, (), (_refusal(path, None, error),))
         stretches, refusals = [], []
         for utterance in utterances:
             try:
@@ -182,7 +181,7 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
                     refusals.append(Problem("warning", "beyond_end", path, utterance.id, message))
             except AudioError as error:
                 refusals.append(_refusal(path, utterance.id, error))
-    return _Recording(path, info, tuple(stretches), tuple(refusals))
+    return _Recording(info, tuple(stretches), tuple(refusals))
 
 
 def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
@@ -199,7 +198,7 @@ def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
 
 
 def _rates(recordings: Sequence[_Recording], wanted: int | None) -> Iterator[Problem]:
-    rates = {r.path: r.info.sample_rate for r in recordings if r.info is not None}
+    rates = {r.info.path: r.info.sample_rate for r in recordings if r.info is not None}
     if not rates:
         return
     severity: Severity = "error"
@@ -215,7 +214,8 @@ def _rates(recordings: Sequence[_Recording], wanted: int | None) -> Iterator[Pro
 
 
 def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
-    several = [r.path for r in recordings if r.info is not None and r.info.n_channels > 1]
+    infos = (r.info for r in recordings if r.info is not None)
+    several = [info.path for info in infos if info.n_channels > 1]
     if several:
         message = (
             f"{len(several)} of {len(recordings)} recordings have several channels, which are "

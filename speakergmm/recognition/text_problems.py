@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from speakergmm.corpora import Problem
-from speakergmm.corpora.transcripts import Transcript
+from speakergmm.corpora.transcript import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.text_files import Fault
 

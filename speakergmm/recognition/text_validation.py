@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.corpora import Corpus, Problem
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
-from speakergmm.corpora.transcripts import Transcript, Transcripts, read_transcripts
+from speakergmm.corpora.transcript import Transcript, Transcripts
+from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config

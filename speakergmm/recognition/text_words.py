@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Set
 
 from speakergmm.corpora import Problem
-from speakergmm.corpora.transcripts import Transcript
+from speakergmm.corpora.transcript import Transcript
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora.beside import read_beside
 from speakergmm.corpora.columns import CORPUS_COLUMNS
 from speakergmm.corpora.folders import read_folder
 from speakergmm.corpora.lists import parse_seconds
@@ -17,7 +18,7 @@ from speakergmm.corpora.names import quoted, shown
 from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
-from speakergmm.corpora.transcripts import read_beside, read_transcripts
+from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError, SpeakerGmmError
 from speakergmm.text_files import FaultList, reopened
 from speakergmm.words import clean, split_words, words_of

@@ -7,7 +7,7 @@ import pytest
 
 from speakergmm.cli.app import run
 from speakergmm.corpora import make_synthetic_corpus, read_transcripts
-from speakergmm.corpora.transcripts import write_transcripts
+from speakergmm.corpora.transcript import write_transcripts
 from speakergmm.hmm import BackoffLanguageModel
 from speakergmm.recognition import AcousticModel
 

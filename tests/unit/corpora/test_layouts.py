@@ -9,7 +9,7 @@ from speakergmm.corpora import (
     read_transcripts,
     validate_corpus,
 )
-from speakergmm.corpora.transcripts import TranscriptError
+from speakergmm.corpora.transcript import TranscriptError
 from speakergmm.errors import CorpusError, InvalidInputError
 
 

@@ -4,7 +4,7 @@ import unicodedata
 import pytest
 
 from speakergmm.corpora import Transcript, Transcripts, read_corpus, read_transcripts
-from speakergmm.corpora.transcripts import TranscriptError, write_transcripts
+from speakergmm.corpora.transcript import TranscriptError, write_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 
 

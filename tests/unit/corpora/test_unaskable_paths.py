@@ -17,7 +17,7 @@ from speakergmm.corpora import (
     write_corpus,
     write_protocol,
 )
-from speakergmm.corpora.transcripts import write_transcripts
+from speakergmm.corpora.transcript import write_transcripts
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.recognition import read_words
 from speakergmm.recognition.word_lists import cut_words
