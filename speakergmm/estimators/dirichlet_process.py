@@ -176,27 +176,14 @@ class DirichletProcessMixture(
         self._check_parameters()
         frames = check_in_memory(self, X, fitting=True)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        samples = sample_dirichlet_process(
-            frames,
-            covariance_type=self.covariance_type,
-            concentration=self.concentration,
-            prior=self.prior,
-            within_fraction=self.within_fraction,
-            n_sweeps=self.n_sweeps,
-            burn_in=self.burn_in,
-            n_chains=self.n_chains,
-            n_kept=self.n_kept,
-            init=self.init,
-            seed=seed,
-            n_jobs=self.n_jobs,
-            callback=self.callback,
-            description="Sampling partitions" if self.verbose else None,
-        )
+        parameters = self.get_params(deep=False)
+        for name in ("point_estimate", "random_state", "verbose"):
+            del parameters[name]
+        description = "Sampling partitions" if self.verbose else None
+        samples = sample_dirichlet_process(frames, **parameters, seed=seed, description=description)
         labels = samples.partition(self.point_estimate)
-        mixture = samples.to_mixture(labels)
-        self.labels_ = labels
-        self.mixture_ = mixture
-        self.samples_ = samples
+        self.mixture_ = samples.to_mixture(labels)
+        self.labels_, self.samples_ = labels, samples
         self._set_numbers()
         self._set_dtype(frames.dtype)
         return self
@@ -246,18 +233,8 @@ class DirichletProcessMixture(
         return self.samples_.effective_sample_size()
 
     def _check_parameters(self) -> None:
-        # Types are refused here, ranges and what fits the frames where the sampling is.
-        options.check_choice(self, "covariance_type", ("full", "diag"))
+        # What is passed on to the sampler is checked there.
         options.check_choice(self, "point_estimate", ("least_squares", "map"))
-        for name in ("n_sweeps", "n_chains", "n_kept"):
-            options.check_integer(self, name, least=1)
-        if self.burn_in is not None:
-            options.check_integer(self, "burn_in", least=0)
-        if not isinstance(self.init, str):
-            options.check_integer(self, "init", least=1)
-        if not isinstance(self.concentration, tuple | list | GammaPrior):
-            options.check_real(self, "concentration", least=0.0)
-        options.check_real(self, "within_fraction", least=0.0, below=1.0)
         if self.prior is not None and not isinstance(self.prior, NormalInverseWishart):
             raise options.refuse(self, "prior", "a NormalInverseWishart or None")
         if not isinstance(self.verbose, bool | Integral):

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.gibbs.partitions import log_partition_prior
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.gibbs.state import CompiledPartition
+from speakergmm.ranges import number
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -29,11 +29,9 @@ class GammaPrior:
 
     def __post_init__(self) -> None:
         """Check the two numbers."""
-        if not (0 < self.shape < math.inf and 0 < self.rate < math.inf):
-            raise InvalidInputError(
-                f"the shape and rate of the concentration's prior must be > 0, found "
-                f"{self.shape} and {self.rate}"
-            )
+        for name in ("shape", "rate"):
+            value = number(f"{name} of the concentration's prior", getattr(self, name), above=0)
+            object.__setattr__(self, name, value)
 
     @property
     def mean(self) -> float:

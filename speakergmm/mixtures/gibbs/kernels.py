@@ -30,38 +30,38 @@ _NEGLIGIBLE = 60.0
 _MOST_CANCELLATION = 1e-6
 
 
+Array = NDArray[np.float64]
+Labels = NDArray[np.int64]
 Clusters = tuple[
-    NDArray[np.int64],  # counts (K,): frames
-    NDArray[np.float64],  # means (K, D), posterior
-    NDArray[np.float64],  # factors (K, D + 1 or 2, D) of P
-    NDArray[np.float64],  # log_determinants (K,) of P
+    Labels,  # counts (K,): frames
+    Array,  # means (K, D), posterior
+    Array,  # factors (K, D + 1 or 2, D) of P
+    Array,  # log_determinants (K,) of P
 ]
 """What is kept of each cluster."""
 
 Prior = tuple[
     bool,  # full
-    NDArray[np.float64],  # mean (D,)
+    Array,  # mean (D,)
     float,  # mean_precision
-    NDArray[np.float64],  # scale (D or 1, D)
-    NDArray[np.float64],  # factor of the scale
+    Array,  # scale (D or 1, D)
+    Array,  # factor of the scale
     float,  # log_determinant of the scale
-    NDArray[np.float64],  # tables (4, T + 1)
-    NDArray[np.float64],  # log_empty (T,)
+    Array,  # tables (4, T + 1)
+    Array,  # log_empty (T,)
 ]
 """What clusters have before any frame, and the tables of what they have with n frames."""
 
 
 @compiled(at_first_call=True)
-def log_growth(
-    x: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    factor: NDArray[np.float64],
-    full: bool,
-    ratio: float,
-    limit: float,
-    work: NDArray[np.float64],
+def log_change(
+    x: Array, mean: Array, factor: Array, full: bool, ratio: float, limit: float, work: Array
 ) -> float:
-    """Logarithm of what adding `x` multiplies the determinant of P by; inf if above `limit`."""
+    """Logarithm of what the determinant of P is multiplied by; inf if above `limit`.
+
+    `ratio` times the product of deviations of `x` is added to P; it is negative where `x` leaves,
+    and then -inf says that hardly a digit would be left.
+    """
     n_features = len(x)
     if full:
         most = math.expm1(limit) / ratio if limit < 700.0 else np.inf
@@ -75,73 +75,38 @@ def log_growth(
                 return np.inf
             for d in range(j + 1, n_features):
                 work[d] -= z * factor[j, d]
+        if 1.0 + ratio * distance < _MOST_CANCELLATION:
+            return -np.inf
         return math.log1p(ratio * distance)
-    growth = 0.0
-    start = 0
-    while start < n_features:
+    if ratio < 0.0:
+        for d in range(n_features):
+            difference = x[d] - mean[d]
+            if 1.0 + ratio * difference * difference * factor[1, d] < _MOST_CANCELLATION:
+                return -np.inf
+    change = 0.0
+    for start in range(0, n_features, 8):
         # One logarithm for eight features.
-        stop = min(start + 8, n_features)
         product = 1.0
-        for d in range(start, stop):
+        for d in range(start, min(start + 8, n_features)):
             difference = x[d] - mean[d]
             product *= 1.0 + ratio * difference * difference * factor[1, d]
-        growth += math.log(product)
-        if growth > limit:
+        change += math.log(product)
+        if change > limit:
             return np.inf
-        start = stop
-    return growth
-
-
-@compiled(at_first_call=True)
-def log_shrinkage(
-    x: NDArray[np.float64],
-    mean: NDArray[np.float64],
-    factor: NDArray[np.float64],
-    full: bool,
-    shrink: float,
-    work: NDArray[np.float64],
-) -> float:
-    """Logarithm of what removing `x` multiplies the determinant of P by; -inf if ill-determined."""
-    n_features = len(x)
-    if full:
-        for d in range(n_features):
-            work[d] = x[d] - mean[d]
-        distance = 0.0
-        for j in range(n_features):
-            z = work[j] * factor[n_features, j]
-            distance += z * z
-            for d in range(j + 1, n_features):
-                work[d] -= z * factor[j, d]
-        if 1.0 - shrink * distance < _MOST_CANCELLATION:
-            return -np.inf
-        return math.log1p(-shrink * distance)
-    shrinkage = 0.0
-    start = 0
-    while start < n_features:
-        stop = min(start + 8, n_features)
-        product = 1.0
-        for d in range(start, stop):
-            difference = x[d] - mean[d]
-            rest = 1.0 - shrink * difference * difference * factor[1, d]
-            if rest < _MOST_CANCELLATION:
-                return -np.inf
-            product *= rest
-        shrinkage += math.log(product)
-        start = stop
-    return shrinkage
+    return change
 
 
 @compiled(at_first_call=True)
 def weigh(
-    x: NDArray[np.float64],
+    x: Array,
     own: int,
     n_clusters: int,
     log_new: float,
     clusters: Clusters,
     prior: Prior,
-    log_weights: NDArray[np.float64],
-    changes: NDArray[np.float64],
-    work: NDArray[np.float64],
+    log_weights: Array,
+    changes: Array,
+    work: Array,
 ) -> bool:
     """Write the log-weight of each cluster, and of a new one in the end, for the frame `x`.
 
@@ -157,9 +122,8 @@ def weigh(
         n_rest = counts[own] - 1
         log_weights[own] = -np.inf
         if n_rest > 0:
-            change = log_shrinkage(
-                x, means[own], factors[own], full, tables[SHRINK, n_rest + 1], work
-            )
+            ratio = -tables[SHRINK, n_rest + 1]
+            change = log_change(x, means[own], factors[own], full, ratio, np.inf, work)
             if change == -np.inf:
                 return False
             changes[own] = change
@@ -178,7 +142,7 @@ def weigh(
         log_weights[k] = -np.inf
         if limit < 0.0:
             continue
-        change = log_growth(x, means[k], factors[k], full, tables[RATIO, n], limit, work)
+        change = log_change(x, means[k], factors[k], full, tables[RATIO, n], limit, work)
         if change < np.inf:
             changes[k] = change
             log_weights[k] = highest - tables[POWER, n] * change
@@ -187,7 +151,7 @@ def weigh(
 
 
 @compiled(at_first_call=True)
-def choose(log_weights: NDArray[np.float64], n_choices: int, uniform: float) -> int:
+def choose(log_weights: Array, n_choices: int, uniform: float) -> int:
     """Draw an index with probability proportional to exp(log-weight), by inversion."""
     largest = -np.inf
     for k in range(n_choices):
@@ -209,9 +173,7 @@ def choose(log_weights: NDArray[np.float64], n_choices: int, uniform: float) -> 
 
 
 @compiled(at_first_call=True)
-def change_factor(
-    factor: NDArray[np.float64], full: bool, vector: NDArray[np.float64], sign: float
-) -> bool:
+def change_factor(factor: Array, full: bool, vector: Array, sign: float) -> bool:
     """Add (sign 1) or subtract (-1) v v^T to P; False, and P spoilt, if nothing positive is left.
 
     Golub & Van Loan, Matrix Computations, section 6.5.4; `vector` is overwritten.
@@ -242,7 +204,7 @@ def change_factor(
 
 
 @compiled(at_first_call=True)
-def factorise(factor: NDArray[np.float64], full: bool) -> float:
+def factorise(factor: Array, full: bool) -> float:
     """Turn P, in the upper triangle, into its factor; return the logarithm of its determinant."""
     n_features = factor.shape[1]
     log_determinant = 0.0
@@ -269,12 +231,7 @@ def factorise(factor: NDArray[np.float64], full: bool) -> float:
 
 @compiled(at_first_call=True)
 def rebuild(
-    X: NDArray[np.float64],
-    labels: NDArray[np.int64],
-    first: int,
-    stop: int,
-    clusters: Clusters,
-    prior: Prior,
+    X: Array, labels: Labels, first: int, stop: int, clusters: Clusters, prior: Prior
 ) -> None:
     """Compute clusters `first` to `stop` - 1 from their frames."""
     counts, means, factors, log_determinants = clusters
@@ -307,9 +264,7 @@ def rebuild(
 
 
 @compiled(at_first_call=True)
-def _add_product(
-    scatter: NDArray[np.float64], full: bool, vector: NDArray[np.float64], weight: float
-) -> None:
+def _add_product(scatter: Array, full: bool, vector: Array, weight: float) -> None:
     n_features = len(vector)
     if not full:
         for d in range(n_features):
@@ -322,13 +277,34 @@ def _add_product(
 
 
 @compiled(at_first_call=True)
+def move(
+    x: Array, k: int, sign: float, change: float, clusters: Clusters, prior: Prior, work: Array
+) -> bool:
+    """Let `x` join (sign 1) or leave (-1) cluster `k`; False if its factor is spoilt.
+
+    The logarithm of the determinant is changed by `change`.
+    """
+    counts, means, factors, log_determinants = clusters
+    full, _, mean_precision, _, _, _, tables, _ = prior
+    scale = math.sqrt(tables[RATIO if sign > 0.0 else SHRINK, counts[k]])
+    precision = mean_precision + counts[k] + sign
+    for d in range(len(x)):
+        difference = x[d] - means[k, d]
+        work[d] = scale * difference
+        means[k, d] += sign * difference / precision
+    counts[k] += 1 if sign > 0.0 else -1
+    log_determinants[k] += change
+    return change_factor(factors[k], full, work, sign)
+
+
+@compiled(at_first_call=True)
 def sweep(
-    X: NDArray[np.float64],
-    order: NDArray[np.int64],
-    uniforms: NDArray[np.float64],
+    X: Array,
+    order: Labels,
+    uniforms: Array,
     start: int,
     log_concentration: float,
-    labels: NDArray[np.int64],
+    labels: Labels,
     n_clusters: int,
     clusters: Clusters,
     prior: Prior,
@@ -342,7 +318,7 @@ def sweep(
     n_clusters : int
     """
     counts, means, factors, log_determinants = clusters
-    full, mean, mean_precision, _, factor, log_determinant, tables, log_empty = prior
+    full, mean, _, _, factor, log_determinant, tables, log_empty = prior
     n_features = X.shape[1]
     capacity = len(counts)
     log_weights = np.empty(capacity + 1)
@@ -372,16 +348,8 @@ def sweep(
             means[chosen] = mean
             factors[chosen] = factor
             log_determinants[chosen] = log_determinant
-            changes[chosen] = log_growth(x, mean, factor, full, tables[RATIO, 0], np.inf, work)
-        precision = mean_precision + counts[chosen]
-        scale = math.sqrt(tables[RATIO, counts[chosen]])
-        for d in range(n_features):
-            difference = x[d] - means[chosen, d]
-            work[d] = scale * difference
-            means[chosen, d] += difference / (precision + 1.0)
-        change_factor(factors[chosen], full, work, 1.0)
-        log_determinants[chosen] += changes[chosen]
-        counts[chosen] += 1
+            changes[chosen] = log_change(x, mean, factor, full, tables[RATIO, 0], np.inf, work)
+        move(x, chosen, 1.0, changes[chosen], clusters, prior, work)
         if alone:
             # The last cluster moves into the place of the one that vanishes.
             n_clusters -= 1
@@ -393,15 +361,6 @@ def sweep(
                 for j in range(len(labels)):
                     if labels[j] == n_clusters:
                         labels[j] = own
-        elif own >= 0:
-            precision = mean_precision + counts[own]
-            scale = math.sqrt(tables[SHRINK, counts[own]])
-            for d in range(n_features):
-                difference = x[d] - means[own, d]
-                work[d] = scale * difference
-                means[own, d] -= difference / (precision - 1.0)
-            counts[own] -= 1
-            log_determinants[own] += changes[own]
-            if not change_factor(factors[own], full, work, -1.0):
-                rebuild(X, labels, own, own + 1, clusters, prior)
+        elif own >= 0 and not move(x, own, -1.0, changes[own], clusters, prior, work):
+            rebuild(X, labels, own, own + 1, clusters, prior)
     return len(order), n_clusters

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +20,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frames import check_frames, survey_frames
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import frozen
+from speakergmm.ranges import choice, number
 
 GibbsCovariance = Literal["full", "diag"]
 Array = NDArray[np.float64]
@@ -67,8 +68,6 @@ class NormalInverseWishart:
         """Check what was given."""
         for name in ("mean", "scale"):
             object.__setattr__(self, name, frozen(f"the prior's {name}", getattr(self, name)))
-        for name in ("mean_precision", "degrees_of_freedom"):
-            object.__setattr__(self, name, float(getattr(self, name)))
         shape = self.mean.shape
         if len(shape) != 1 or not self.mean.size or self.scale.shape not in (shape, 2 * shape):
             raise InvalidInputError(
@@ -76,13 +75,8 @@ class NormalInverseWishart:
                 f"(D,) and (D, D) for full or (D,) for diagonal covariances"
             )
         least = self.n_features - 1 if self.scale.ndim == 2 else 0
-        if not 0 < self.mean_precision < math.inf:
-            raise InvalidInputError(f"mean_precision must be > 0, found {self.mean_precision}")
-        if not least < self.degrees_of_freedom < math.inf:
-            raise InvalidInputError(
-                f"degrees_of_freedom must be > {least} for {self.n_features} features, found "
-                f"{self.degrees_of_freedom}"
-            )
+        for name, above in (("mean_precision", 0), ("degrees_of_freedom", least)):
+            object.__setattr__(self, name, number(name, getattr(self, name), above=above))
         if not _is_positive(self.scale):
             raise InvalidInputError(
                 "the prior's scale must be symmetric positive definite (full) or positive "
@@ -136,14 +130,8 @@ class NormalInverseWishart:
         prior proper with fewer frames than features and with features that repeat each other. A
         constant feature has no unit; one is assumed.
         """
-        if covariance_type not in ("full", "diag"):
-            raise InvalidInputError(
-                f"covariance_type must be 'full' or 'diag', found {covariance_type!r}"
-            )
-        if not 0 < within_fraction < 1:
-            raise InvalidInputError(
-                f"within_fraction must lie between 0 and 1, found {within_fraction}"
-            )
+        choice("covariance_type", covariance_type, get_args(GibbsCovariance))
+        number("within_fraction", within_fraction, above=0, below=1)
         frames = check_frames(X)
         survey = survey_frames(frames)
         deviation = survey.deviation()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,7 @@ from speakergmm.mixtures.gibbs.partitions import (
 from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.mixture import DiagonalMixture, FullMixture
 from speakergmm.parallel import single_threaded_blas
+from speakergmm.ranges import choice
 from speakergmm.record_fields import parts
 
 Array = NDArray[np.float64]
@@ -124,8 +126,7 @@ class DirichletProcessSamples:
             In ascending order of the number; numbers that never occurred are left out.
         """
         values, counts = np.unique(self.n_clusters[:, self.burn_in :], return_counts=True)
-        shares = counts / counts.sum()
-        return {int(k): float(p) for k, p in zip(values, shares, strict=True)}
+        return dict(zip(values.tolist(), (counts / counts.sum()).tolist(), strict=True))
 
     def partition(self, point_estimate: PointEstimate = "least_squares") -> Labels:
         """Sum all up in one partition.
@@ -146,13 +147,10 @@ class DirichletProcessSamples:
         InvalidInputError
             If `point_estimate` is something else.
         """
+        choice("point_estimate", point_estimate, get_args(PointEstimate))
         if point_estimate == "map":
             return name_by_size(self.best_labels)
-        if point_estimate == "least_squares":
-            return name_by_size(least_squares_partition(self._kept()))
-        raise InvalidInputError(
-            f"point_estimate must be 'least_squares' or 'map', found {point_estimate!r}"
-        )
+        return name_by_size(least_squares_partition(self._kept()))
 
     def coclustering(self) -> Array:
         """Posterior probability that two frames are of one cluster, shape (T, T).
@@ -254,8 +252,8 @@ class DirichletProcessSamples:
         """
         n_frames = len(self.frames)
         share = 1.0 / (self.labels.shape[0] * self.labels.shape[1])
-        members_of: dict[bytes, NDArray[np.intp]] = {}
-        weights: dict[bytes, float] = {}
+        # By the numbers of their frames.
+        weights: defaultdict[bytes, float] = defaultdict(float)
         new_weight = 0.0
         for chain, partitions in enumerate(self.labels):
             for sweep, labels in zip(self.kept_sweeps, partitions, strict=True):
@@ -263,10 +261,9 @@ class DirichletProcessSamples:
                 total = n_frames + concentration
                 new_weight += share * concentration / total
                 for members in split_by_label(labels):
-                    key = members.tobytes()
-                    members_of[key] = members
-                    weights[key] = weights.get(key, 0.0) + share * len(members) / total
-        return [(members, weights[key]) for key, members in members_of.items()], new_weight
+                    weights[members.tobytes()] += share * len(members) / total
+        clusters = [(np.frombuffer(key, np.intp), weight) for key, weight in weights.items()]
+        return clusters, new_weight
 
     def r_hat(self) -> dict[str, float]:
         """R-hat of each trace after the burn-in, near 1 if the chains agree; needs ArviZ.

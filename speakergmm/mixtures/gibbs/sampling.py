@@ -9,10 +9,10 @@ mixture models", algorithm 3.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import methodcaller
+from typing import get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -25,6 +25,7 @@ from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishar
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.parallel import threaded_map
 from speakergmm.progress import track
+from speakergmm.ranges import choice, number, refused, whole_number
 
 # Between two looks at the callback and the keyboard a chain moves about so many frames.
 _FRAMES_IN_A_ROUND = 20_000
@@ -143,6 +144,9 @@ def sample_dirichlet_process(
     frames = check_frames(X)
     if len(frames) == 0:
         raise InsufficientDataError("sampling needs frames, found none")
+    choice("covariance_type", covariance_type, get_args(GibbsCovariance))
+    number("within_fraction", within_fraction, above=0, below=1)
+    whole_number("n_sweeps", n_sweeps)
     burn_in = n_sweeps // 2 if burn_in is None else burn_in
     alpha = _checked_concentration(concentration)
     _check_options(n_sweeps, burn_in, n_chains, n_kept, init)
@@ -208,12 +212,12 @@ def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
 def _report(
     chains: list[Chain], n_last: int, log_volume: float, callback: Callable[[GibbsSweep], None]
 ) -> None:
-    for number, chain in enumerate(chains):
+    for place, chain in enumerate(chains):
         volume = len(chain.partition.labels) * log_volume
         for sweep in range(len(chain.n_clusters) - n_last, len(chain.n_clusters)):
             callback(
                 GibbsSweep(
-                    number,
+                    place,
                     sweep,
                     chain.n_clusters[sweep],
                     chain.concentrations[sweep],
@@ -227,29 +231,18 @@ def _checked_concentration(
 ) -> float | GammaPrior:
     if isinstance(concentration, GammaPrior):
         return concentration
-    if isinstance(concentration, tuple | list):
-        if len(concentration) != 2:
-            raise InvalidInputError(
-                f"concentration must be a number or a pair (shape, rate), found {concentration!r}"
-            )
-        return GammaPrior(float(concentration[0]), float(concentration[1]))
-    if not 0 < concentration < math.inf:
-        raise InvalidInputError(f"concentration must be > 0, found {concentration}")
-    return float(concentration)
+    if not isinstance(concentration, tuple | list):
+        return number("concentration", concentration, above=0)
+    if len(concentration) != 2:
+        raise refused("concentration", "a number or a pair (shape, rate)", concentration)
+    return GammaPrior(*concentration)
 
 
 def _check_options(n_sweeps: int, burn_in: int, n_chains: int, n_kept: int, init: Start) -> None:
-    for name, value in (("n_sweeps", n_sweeps), ("n_chains", n_chains), ("n_kept", n_kept)):
-        if value < 1:
-            raise InvalidInputError(f"{name} must be >= 1, found {value}")
-    if not 0 <= burn_in < n_sweeps:
-        raise InvalidInputError(
-            f"burn_in must be >= 0 and below the {n_sweeps} sweeps, found {burn_in}"
-        )
+    whole_number("n_chains", n_chains)
+    whole_number("n_kept", n_kept)
+    whole_number("burn_in", burn_in, least=0, most=n_sweeps - 1)
     if isinstance(init, str):
-        if init not in _STARTS:
-            raise InvalidInputError(
-                f"init must be one of {', '.join(_STARTS)} or a number of clusters, found {init!r}"
-            )
-    elif init < 1:
-        raise InvalidInputError(f"init must be one cluster or more, found {init}")
+        choice("init", init, _STARTS)
+    else:
+        whole_number("init", init)

@@ -150,9 +150,9 @@ def test_default_prior_of_odd_data_is_finite(X, covariance_type):
         (([[0.0]], 1.0, 3.0, [1.0]), "disagree"),
         (([0.0, 1.0], 1.0, 3.0, [1.0]), r"mean \(2,\), scale \(1,\)"),
         (([np.nan], 1.0, 3.0, [1.0]), "finite"),
-        (([0.0], 0.0, 3.0, [1.0]), "mean_precision must be > 0, found 0.0"),
-        (([0.0, 0.0], 1.0, 1.0, np.eye(2)), "degrees_of_freedom must be > 1"),
-        (([0.0], 1.0, 0.0, [1.0]), "degrees_of_freedom must be > 0"),
+        (([0.0], 0.0, 3.0, [1.0]), "mean_precision must be finite and > 0, found 0.0"),
+        (([0.0, 0.0], 1.0, 1.0, np.eye(2)), "degrees_of_freedom must be finite and > 1"),
+        (([0.0], 1.0, 0.0, [1.0]), "degrees_of_freedom must be finite and > 0"),
         (([0.0], 1.0, 3.0, [0.0]), "positive"),
         (([0.0, 0.0], 1.0, 3.0, [[1.0, 2.0], [2.0, 1.0]]), "positive definite"),
         (([0.0, 0.0], 1.0, 3.0, [[1.0, 0.5], [0.1, 1.0]]), "symmetric"),
@@ -165,9 +165,9 @@ def test_what_is_no_prior_is_refused(arguments, message):
 
 
 def test_bad_options_of_the_default_prior_are_refused():
-    with pytest.raises(InvalidInputError, match="'full' or 'diag', found 'tied'"):
+    with pytest.raises(InvalidInputError, match="one of full, diag, found 'tied'"):
         NormalInverseWishart.from_data([[0.0]], covariance_type="tied")
-    with pytest.raises(InvalidInputError, match=r"between 0 and 1, found 1\.0"):
+    with pytest.raises(InvalidInputError, match=r"> 0 and < 1, found 1\.0"):
         NormalInverseWishart.from_data([[0.0]], within_fraction=1.0)
     with pytest.raises(InsufficientDataError):
         NormalInverseWishart.from_data(np.zeros((0, 2)))

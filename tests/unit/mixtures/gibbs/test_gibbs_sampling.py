@@ -185,16 +185,19 @@ def test_odd_data_give_finite_results(covariance_type, X):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"concentration": 0.0}, "concentration must be > 0, found 0"),
-        ({"concentration": (1.0, -1.0)}, "shape and rate"),
+        ({"concentration": 0.0}, "concentration must be finite and > 0, found 0"),
+        (
+            {"concentration": (1.0, -1.0)},
+            "rate of the concentration's prior must be finite and > 0",
+        ),
         ({"concentration": (1.0,)}, r"pair \(shape, rate\)"),
-        ({"n_sweeps": 0}, "n_sweeps must be >= 1, found 0"),
-        ({"burn_in": 500}, "burn_in must be >= 0 and below the 500 sweeps, found 500"),
-        ({"n_chains": 0}, "n_chains must be >= 1"),
-        ({"n_kept": 0}, "n_kept must be >= 1"),
+        ({"n_sweeps": 0}, "n_sweeps must be a whole number >= 1, found 0"),
+        ({"burn_in": 500}, "burn_in must be a whole number in 0..499, found 500"),
+        ({"n_chains": 0}, "n_chains must be a whole number >= 1"),
+        ({"n_kept": 0}, "n_kept must be a whole number >= 1"),
         ({"init": "kmeans"}, "init must be one of single, .* found 'kmeans'"),
-        ({"init": 0}, "one cluster or more, found 0"),
-        ({"covariance_type": "tied"}, "'full' or 'diag', found 'tied'"),
+        ({"init": 0}, "init must be a whole number >= 1, found 0"),
+        ({"covariance_type": "tied"}, "one of full, diag, found 'tied'"),
         ({"prior": NormalInverseWishart([0.0], 1.0, 3.0, [[1.0]])}, "1 features.*expected 2"),
         ({"prior": NormalInverseWishart([0, 0], 1.0, 3.0, [1, 1])}, "'diag' covariances"),
     ],
@@ -216,7 +219,7 @@ def test_bad_frames_are_refused():
 def test_bad_partitions_are_refused():
     X, true = three_clusters(30)
     samples = sample_dirichlet_process(X, n_sweeps=4, n_chains=1)
-    with pytest.raises(InvalidInputError, match="'least_squares' or 'map', found 'best'"):
+    with pytest.raises(InvalidInputError, match="one of least_squares, map, found 'best'"):
         samples.partition("best")
     with pytest.raises(InvalidInputError, match="one integer for each of the 30 frames"):
         samples.to_mixture(true[:5])
