@@ -38,12 +38,7 @@ class SpokenWords:
         lexicon: HasPronunciations,
         words: Sequence[str],
     ) -> None:
-        missing = [word for word in words if word not in lexicon]
-        if missing:
-            raise InvalidInputError(
-                f"{len(missing)} words of the grammar have no pronunciation: {_listed(missing)}"
-                + case_hint(missing, lexicon, "write them so")
-            )
+        check_words(words, lexicon)
         self.index = {word: index for index, word in enumerate(words)}
         self.pronunciations: dict[str, list[tuple[tuple[int, ...], float]]] = {}
         unknown: dict[str, None] = {}
@@ -191,6 +186,15 @@ class _Shape:
     exits: list[tuple[int, float]]
     tee: float | None
     label: dict[tuple[int, int], int]
+
+
+def check_words(words: Sequence[str], lexicon: HasPronunciations) -> None:
+    """Refuse words of a grammar that have no pronunciation, naming them all."""
+    if missing := [word for word in words if word not in lexicon]:
+        raise InvalidInputError(
+            f"{len(missing)} words of the grammar have no pronunciation: {_listed(missing)}"
+            + case_hint(missing, lexicon, "write them so")
+        )
 
 
 def check_units(numbers: Mapping[str, int], wanted: Sequence[str | None]) -> None:

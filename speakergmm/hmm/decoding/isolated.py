@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.decoding.graph_building import check_words
 from speakergmm.hmm.decoding.hypotheses import Hypothesis
 from speakergmm.hmm.decoding.search import DecodingResult
 from speakergmm.hmm.decoding.segments import Segment, cut_path
@@ -25,7 +26,6 @@ from speakergmm.hmm.models.utterance_graph import (
     compile_transcript,
 )
 from speakergmm.ranges import number
-from speakergmm.words import case_hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +94,7 @@ class IsolatedWords:
         silence_probability: float = 0.5,
     ) -> None:
         grammar = Grammar.isolated(iter(lexicon) if words is None else words)
-        missing = [word for word in grammar.words if word not in lexicon]
-        if missing:
-            raise InvalidInputError(
-                f"{len(missing)} words have no pronunciation: {', '.join(missing[:10])}"
-                + case_hint(missing, lexicon, "write them so")
-            )
+        check_words(grammar.words, lexicon)
         self.models = models
         self.words = tuple(arc.word for arc in grammar.states[0].arcs)
         self.log_priors = np.array([arc.log_probability for arc in grammar.states[0].arcs])

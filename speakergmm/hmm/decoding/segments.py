@@ -15,6 +15,8 @@ from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 
 # Shortest that expectation may make a phone.
 _LEAST_FRAMES = 0.5
+# Stands for no word.
+_NONE = -1
 
 
 class Segment(NamedTuple):
@@ -116,69 +118,64 @@ def cut_path(
     """
     n_frames = len(path.states)
     unit = utterance.state_unit[path.states]
-    unit_runs = _runs(unit)
-    state_runs = _runs(path.states)
+    unit_runs, state_runs = _runs(unit), _runs(path.states)
     passed = unit[unit_runs[:-1]].astype(np.int64)
-    word_of = np.array(
-        [-1 if item.word is None else item.word for item in utterance.units], np.int64
-    )
+    units = [utterance.units[number] for number in passed.tolist()]
     place = np.repeat(np.arange(len(passed)), np.diff(unit_runs))
+    word_of = np.array([_NONE if u.word is None else u.word for u in utterance.units], np.int64)
     # Of each frame: what the kernel fills in, and the ratio.
     on_path = np.full((n_frames, 6), np.nan)
     if posteriors is not None:
-        posteriors_on_path(
-            posteriors, path.states, place, utterance.state_unit, passed, word_of, on_path
-        )
+        of_path = (path.states, place, utterance.state_unit, passed, word_of)
+        posteriors_on_path(posteriors, *of_path, on_path)
     if ratios is not None:
         on_path[:, 5] = ratios
-
-    def segments(
-        runs: NDArray[np.int64], labels: list[str], column: int, parents: list[int | None]
-    ) -> tuple[Segment, ...]:
-        means = np.add.reduceat(on_path, runs[:-1], axis=0) / np.diff(runs)[:, None]
-        # Sums of posteriors may end a hair above one.
-        sure, ratio = np.minimum(means[:, column], 1.0).tolist(), means[:, 5].tolist()
-        places = runs.tolist()
-        unknown = [math.nan] * len(labels)
-        return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, sure))
-
-    units = [utterance.units[number] for number in passed.tolist()]
-    first_states = path.states[state_runs[:-1]]
-    state_names = [
-        f"{units[number].unit}.{position + 1}"
-        for number, position in zip(
-            place[state_runs[:-1]].tolist(),
-            utterance.state_position[first_states].tolist(),
-            strict=True,
-        )
-    ]
-    word = word_of[passed]
     # Runs of units of one word; silence is a run without one.
-    word_runs = _runs(word)
-    said = word[word_runs[:-1]]
-    spoken = said >= 0
-    words = segments(
-        unit_runs[word_runs],
-        [utterance.words[number] if number >= 0 else "" for number in said.tolist()],
-        2,
-        [None] * len(said),
-    )
-    number_of = np.cumsum(spoken) - 1
-    parents = np.repeat(np.where(spoken, number_of, -1), np.diff(word_runs)).tolist()
+    word_runs = _runs(word_of[passed])
+    said = word_of[passed][word_runs[:-1]]
+    names = [utterance.words[number] if number != _NONE else "" for number in said.tolist()]
+    words = _segments(on_path, unit_runs[word_runs], names, 2, [None] * len(said))
+    number_of = np.where(said == _NONE, _NONE, np.cumsum(said != _NONE) - 1)
+    parents = np.repeat(number_of, np.diff(word_runs)).tolist()
+    within = place[state_runs[:-1]].tolist()
+    positions = utterance.state_position[path.states[state_runs[:-1]]].tolist()
     return Alignment(
-        words=tuple(item for item, kept in zip(words, spoken.tolist(), strict=True) if kept),
-        phones=segments(
+        words=tuple(word for word in words if word.label),
+        phones=_segments(
+            on_path,
             unit_runs,
             [item.unit for item in units],
             1,
-            [None if parent < 0 else parent for parent in parents],
+            [None if parent == _NONE else parent for parent in parents],
         ),
-        states=segments(state_runs, state_names, 0, place[state_runs[:-1]].tolist()),
+        states=_segments(
+            on_path,
+            state_runs,
+            [f"{units[u].unit}.{p + 1}" for u, p in zip(within, positions, strict=True)],
+            0,
+            within,
+        ),
         log_likelihood=float(path.log_probability) / n_frames,
         n_frames=n_frames,
         phone_edges=_edges(unit_runs, None if posteriors is None else on_path),
         frame_log_likelihoods=taken,
     )
+
+
+def _segments(
+    on_path: NDArray[np.float64],
+    runs: NDArray[np.int64],
+    labels: list[str],
+    column: int,
+    parents: list[int | None],
+) -> tuple[Segment, ...]:
+    """Give runs of frames as segments, with the means of a posterior and of the ratio."""
+    means = np.add.reduceat(on_path, runs[:-1], axis=0) / np.diff(runs)[:, None]
+    # Sums of posteriors may end a hair above one.
+    sure, ratio = np.minimum(means[:, column], 1.0).tolist(), means[:, 5].tolist()
+    places = runs.tolist()
+    unknown = [math.nan] * len(labels)
+    return tuple(map(Segment, labels, places[:-1], places[1:], unknown, parents, ratio, sure))
 
 
 def _runs(values: NDArray[Any]) -> NDArray[np.int64]:

@@ -93,12 +93,11 @@ class Graph:
 
     def __post_init__(self) -> None:
         if self.structure is None:
-            pdf = _indices(self.pdf, "pdf", None)
-            if not len(pdf):
+            _put(self, "pdf", _indices(self.pdf, "pdf", UNREACHABLE))
+            if not len(self.pdf):
                 raise InvalidInputError("a graph needs at least one state, found none")
-            _put(self, "pdf", pdf)
             for name in ("source", "target", "entry_state", "exit_state"):
-                _put(self, name, _indices(getattr(self, name), name, len(pdf)))
+                _put(self, name, _indices(getattr(self, name), name, len(self.pdf)))
             if len(self.source) != len(self.target):
                 raise InvalidInputError(
                     f"source and target need the same length, found {len(self.source)} and "
@@ -107,17 +106,14 @@ class Graph:
             for name in ("entry", "exit"):
                 if not len(getattr(self, f"{name}_state")):
                     raise InvalidInputError(f"a graph needs at least one {name}, found none")
+            ends = (self.source, self.target, self.entry_state, self.exit_state)
+            _put(self, "structure", Structure.of(self.pdf, *ends))
         for name, states in (
             ("log_prob", self.source),
             ("entry_log_prob", self.entry_state),
             ("exit_log_prob", self.exit_state),
         ):
             _put(self, name, _log_probabilities(getattr(self, name), name, len(states)))
-        if self.structure is None:
-            made = Structure.of(
-                self.pdf, self.source, self.target, self.entry_state, self.exit_state
-            )
-            _put(self, "structure", made)
 
     @classmethod
     def from_arcs(
@@ -247,19 +243,18 @@ def _put(graph: Graph, name: str, value: object) -> None:
     object.__setattr__(graph, name, value)
 
 
-def _indices(values: object, name: str, limit: int | None) -> Indices:
+def _indices(values: object, name: str, limit: int) -> Indices:
     """Check indices (0..limit - 1) and return them, not to be written to."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InvalidInputError(f"{name} needs one axis, found shape {array.shape}")
-    if array.size and array.dtype.kind not in "iu":
-        raise InvalidInputError(f"{name} needs integers, found {array.dtype}")
     if array.size:
+        if array.dtype.kind not in "iu":
+            raise InvalidInputError(f"{name} needs integers, found {array.dtype}")
         lowest, highest = int(array.min()), int(array.max())
-        most = UNREACHABLE - 1 if limit is None else limit - 1
-        if lowest < 0 or highest > most:
+        if lowest < 0 or highest >= limit:
             found = lowest if lowest < 0 else highest
-            raise InvalidInputError(f"{name} needs indices 0 to {most}, found {found}")
+            raise InvalidInputError(f"{name} needs indices 0 to {limit - 1}, found {found}")
     made = np.array(array, dtype=np.int32)
     made.flags.writeable = False
     return made

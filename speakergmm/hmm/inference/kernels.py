@@ -55,7 +55,7 @@ def normalise(value: float, level: float) -> tuple[float, float]:
 
 
 @compiled(at_first_call=True)
-def _add(total: float, level: float, term: float, term_level: float) -> tuple[float, float]:
+def add(total: float, level: float, term: float, term_level: float) -> tuple[float, float]:
     """Add two numbers, of which either may be zero."""
     if term == 0.0:
         return total, level
@@ -82,7 +82,7 @@ def into_state(
         if term == 0.0:
             continue
         if wide:
-            total, level = _add(total, level, term, term_level + probability_level[a])
+            total, level = add(total, level, term, term_level + probability_level[a])
         elif term_level == level:
             total += term
         elif term_level > level:
@@ -192,7 +192,7 @@ def forward(
     for e in range(len(entry_state)):
         k = np.int64(entry_state[e])
         if entry[e] > 0.0:
-            values[0, k], levels[0, k] = _add(values[0, k], levels[0, k], entry[e], entry_level[e])
+            values[0, k], levels[0, k] = add(values[0, k], levels[0, k], entry[e], entry_level[e])
             first, last = min(first, k), max(last, k)
     for t in range(n_frames):
         row, row_level, frame = values[t % n_rows], levels[t % n_rows], log_emissions[t]
@@ -230,5 +230,5 @@ def forward(
     total, level = 0.0, -np.inf
     for f in range(len(exit_state)):
         j = exit_state[f]
-        total, level = _add(total, level, row[j] * exit_[f], row_level[j] + exit_level[f])
+        total, level = add(total, level, row[j] * exit_[f], row_level[j] + exit_level[f])
     return n_frames if total > 0.0 else n_frames - 1, dropped, total, level, taken_off

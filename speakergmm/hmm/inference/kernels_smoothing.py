@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.kernels import DOWN, into_state, normalise
+from speakergmm.hmm.inference.kernels import DOWN, add, into_state, normalise
 from speakergmm.hmm.inference.kernels_graph import ScaledGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, compiled
 
@@ -27,32 +27,14 @@ _ONE = np.uint64(1)
 
 
 @compiled(at_first_call=True)
-def _share_entries(
-    posteriors: Floats,
-    entry_state: Indices,
-    entry: Floats,
-    entry_level: Floats,
-    entry_counts: Floats,
-) -> None:
-    """Share the posteriors of the first frame between the entries into each state."""
-    highest = np.full(len(posteriors), -np.inf)
-    sums = np.zeros(len(posteriors))
-    for e in range(len(entry_state)):
-        if entry[e] > 0.0:
-            highest[entry_state[e]] = max(highest[entry_state[e]], entry_level[e])
-    # Twice over the same: sums first.
-    for turn in range(2):
-        for e in range(len(entry_state)):
-            j = entry_state[e]
-            if posteriors[j] < NEGLIGIBLE or entry[e] == 0.0:
-                continue
-            share = entry[e]
-            if entry_level[e] < highest[j]:
-                share = share * DOWN if entry_level[e] == highest[j] - 1 else 0.0
-            if turn == 0:
-                sums[j] += share
-            else:
-                entry_counts[e] = posteriors[j] * (share / sums[j])
+def _share(term: float, level: float, total: float, total_level: float) -> float:
+    """Give the part of a sum that one of its terms is."""
+    if term == 0.0:
+        return 0.0
+    term, level = normalise(term, level)
+    if level == total_level:
+        return term / total
+    return term * DOWN / total if level == total_level - 1.0 else 0.0
 
 
 @compiled()
@@ -90,14 +72,10 @@ def smooth(
     last: Number = -1
     for f in range(len(exit_state)):
         k = np.int64(exit_state[f])
-        term = values[n_frames - 1, k] * exit_[f]
-        if term > 0.0:
-            term, level = normalise(term, levels[n_frames - 1, k] + exit_level[f])
-            if level < sum_level - 1:
-                continue
-            share = (term if level == sum_level else term * DOWN) / sum_value
-            exit_counts[f] = share
-            now[k] += share
+        term, level = values[n_frames - 1, k] * exit_[f], levels[n_frames - 1, k] + exit_level[f]
+        exit_counts[f] = _share(term, level, sum_value, sum_level)
+        if exit_counts[f] > 0.0:
+            now[k] += exit_counts[f]
             first, last = min(first, k), max(last, k)
     for t in range(n_frames - 1, -1, -1):
         posteriors[t] = 0.0
@@ -136,4 +114,11 @@ def smooth(
         if t:
             now, before = before, now
             first, last = np.int64(before_first), np.int64(before_last)
-    _share_entries(now, entry_state, entry, entry_level, entry_counts)
+    sums, sum_levels = np.zeros(n_states), np.zeros(n_states)
+    for e in range(len(entry_state)):
+        j = entry_state[e]
+        sums[j], sum_levels[j] = add(sums[j], sum_levels[j], entry[e], entry_level[e])
+    for e in range(len(entry_state)):
+        j = entry_state[e]
+        if now[j] >= NEGLIGIBLE:
+            entry_counts[e] = now[j] * _share(entry[e], entry_level[e], sums[j], sum_levels[j])
