@@ -20,11 +20,11 @@ from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
     check_enough,
-    check_fraction,
     proportion_interval,
 )
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.parallel import threaded_map
+from speakergmm.ranges import number
 
 _DEFAULT_FALSE_ALARM = 0.05
 # Samples that are scored at a time by one thread.
@@ -319,7 +319,7 @@ class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin,
     def _choose_validation(
         self, n_samples: int, random_state: np.random.RandomState
     ) -> NDArray[np.intp]:
-        fraction = check_fraction("validation_fraction", self.validation_fraction)
+        fraction = number("validation_fraction", self.validation_fraction, above=0, below=1)
         n_validation = min(max(round(fraction * n_samples), 1), n_samples - 1)
         self._check_enough(n_validation, f" ({fraction:g} of n_samples = {n_samples})")
         return np.sort(random_state.permutation(n_samples)[:n_validation])

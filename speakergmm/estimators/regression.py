@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,6 +24,7 @@ from speakergmm.mixtures.operations.conditioning import (
     condition,
     conditional_mean,
 )
+from speakergmm.ranges import whole_number
 from speakergmm.records import Types
 
 # Rows whose conditional mixtures are held together.
@@ -165,7 +165,9 @@ class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, Bas
             ensure_min_samples=2,
             ensure_all_finite=False,
         )
-        _refuse_infinite(inputs)
+        # With their place, which scikit-learn does not name.
+        for _ in finite_chunks(inputs):
+            pass
         self.is_single_output_ = outputs.ndim == 1
         outputs = np.asarray(outputs, np.float64).reshape(len(inputs), -1)
         joint = np.hstack([inputs, outputs])
@@ -254,8 +256,7 @@ class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, Bas
             If inputs are no finite matrix of D columns or `n_samples` is less than 1.
         """
         check_is_fitted(self, "mixture_")
-        if not isinstance(n_samples, Integral) or n_samples < 1:
-            raise InvalidInputError(f"n_samples must be an integer of 1 or more, found {n_samples}")
+        whole_number("n_samples", n_samples)
         inputs = self._check(X)
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31))
         draws = np.empty((len(inputs), self.n_outputs_, n_samples))
@@ -323,9 +324,3 @@ class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, Bas
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give (N, M) the shape that the outputs of the fit had."""
         return values[:, 0] if self.is_single_output_ else values
-
-
-def _refuse_infinite(inputs: NDArray[np.float64]) -> None:
-    """Refuse inputs that are not finite with their place, which scikit-learn does not name."""
-    for _ in finite_chunks(inputs):
-        pass

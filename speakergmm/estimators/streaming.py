@@ -7,18 +7,17 @@ from dataclasses import KW_ONLY, dataclass, field
 from time import perf_counter
 from typing import Any, ClassVar, Self
 
-import numpy as np
 from sklearn.utils import check_random_state
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import options
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture
-from speakergmm.mixtures.stepwise.steps import StepwiseState, step
+from speakergmm.mixtures.stepwise.steps import StepwiseState, check_step_size, step
+from speakergmm.ranges import number
 from speakergmm.records import Types
 
 
@@ -68,13 +67,7 @@ class StepwiseFit(BaseMixtureEstimator):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        options.check_real(self, "step_size", least=0.0, none=True)
-        if self.step_size is not None and not 0 < self.step_size <= 1:
-            raise options.refuse(self, "step_size", "a float in the range (0, 1] or None")
-        options.check_real(self, "step_exponent", least=0.0)
-        options.check_real(self, "step_offset", least=0.0)
-        if not 0.5 < self.step_exponent <= 1:
-            raise options.refuse(self, "step_exponent", "a float in the range (0.5, 1]")
+        check_step_size(self.step_exponent, self.step_offset, self.step_size)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one block of a stream, by a step of stepwise EM.
@@ -204,6 +197,4 @@ class StepwiseFit(BaseMixtureEstimator):
             self._learnt = _Past(self.mixture_, stream.weight, stream)
             self.n_steps_ = self.n_iter_ = stream.n_steps
         elif weight is not None:
-            if not 0 < weight < np.inf:
-                raise InvalidInputError(f"a fit on frames of weight {weight} is none")
-            self._learnt = _Past(self.mixture_, weight)
+            self._learnt = _Past(self.mixture_, number("weight of a fit", weight, above=0))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import beta, binom
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import number
 
 # Products that are whole numbers but for rounding count as such: 0.29 x 100 is 28.999... here.
 _ABOVE = 1 + 1e-12
@@ -149,8 +148,8 @@ def samples_needed(*, false_alarm: float | None = None, quantile: float | None =
             f"false_alarm={false_alarm} and quantile={quantile}"
         )
     if quantile is not None:
-        return math.ceil(1 / check_fraction("quantile", quantile) / _ABOVE)
-    return math.ceil(1 / check_fraction("false_alarm", false_alarm) / _ABOVE) - 1
+        return math.ceil(1 / number("quantile", quantile, above=0, below=1) / _ABOVE)
+    return math.ceil(1 / number("false_alarm", false_alarm, above=0, below=1) / _ABOVE) - 1
 
 
 def check_enough(
@@ -216,7 +215,7 @@ def proportion_interval(
         raise InvalidInputError(
             f"a proportion needs 0 <= events <= trials and a trial, found {n_events} of {n_trials}"
         )
-    tail = (1 - check_fraction("confidence", confidence)) / 2
+    tail = (1 - number("confidence", confidence, above=0, below=1)) / 2
     low = beta.ppf(tail, n_events, n_trials - n_events + 1) if n_events else 0.0
     high = beta.isf(tail, n_events + 1, n_trials - n_events) if n_events < n_trials else 1.0
     return float(low), float(high)
@@ -262,8 +261,8 @@ def quantile_interval(
     """
     ordered = np.sort(_check_scores(scores))
     n = len(ordered)
-    share = check_fraction("quantile", quantile)
-    tail = (1 - check_fraction("confidence", confidence)) / 2
+    share = number("quantile", quantile, above=0, below=1)
+    tail = (1 - number("confidence", confidence, above=0, below=1)) / 2
     # The r-th smallest lies above the quantile if fewer than r draws lie below it.
     lower = int(binom.ppf(tail, n, share))
     if binom.cdf(lower, n, share) <= tail:
@@ -287,16 +286,3 @@ def _check_scores(scores: ArrayLike) -> NDArray[np.float64]:
             f"{int(np.argmin(np.isfinite(array)))}"
         )
     return array
-
-
-def check_fraction(name: str, value: Any) -> float:
-    """Return `value` as a number between 0 and 1, both excluded, or refuse it.
-
-    Raises
-    ------
-    InvalidInputError
-        That calls it by `name`.
-    """
-    if not isinstance(value, Real) or not 0.0 < float(value) < 1.0:
-        raise InvalidInputError(f"{name} must lie between 0 and 1, found {value!r}")
-    return float(value)

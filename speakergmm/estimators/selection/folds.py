@@ -12,6 +12,7 @@ from sklearn.model_selection import GroupKFold, KFold
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.selection.fits import Indices
+from speakergmm.ranges import whole_number
 
 
 def number_groups(groups: ArrayLike, n_frames: int) -> NDArray[np.intp]:
@@ -64,14 +65,9 @@ def make_folds(
         If `cv` is no such thing, makes fewer than two folds, or one of frames without weight.
     """
     if isinstance(cv, Integral):
-        n_folds = int(cv)
         n_units = len(frames) if groups is None else int(groups.max()) + 1
-        if not 2 <= n_folds <= n_units:
-            units = "frames" if groups is None else "groups"
-            raise InvalidInputError(
-                f"cv must lie between 2 and the {n_units} {units}, found {n_folds}"
-            )
         splitter = KFold if groups is None else GroupKFold
+        n_folds = whole_number("cv", cv, least=2, most=n_units)
         cv = splitter(n_folds, shuffle=True, random_state=seed)
     try:
         parts = cv.split(frames, None, groups) if hasattr(cv, "split") else cv

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -130,8 +130,7 @@ class Selection:
         -------
         matplotlib.axes.Axes
         """
-        if errors not in ("difference", "standard"):
-            raise InvalidInputError(f"errors must be 'difference' or 'standard', found {errors!r}")
+        choice("errors", errors, ("difference", "standard"))
         from matplotlib.ticker import MaxNLocator
 
         if ax is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,8 +28,7 @@ from speakergmm.estimators.selection.folds import make_folds, number_groups, ref
 from speakergmm.estimators.selection.path import Criterion, Selection, SelectionRow
 from speakergmm.gaussians.frames import refuse_path
 from speakergmm.parallel import parallel_map
-
-_CRITERIA = ("bic", "aic", "held_out")
+from speakergmm.ranges import choice, whole_number
 
 
 def select_n_components(
@@ -129,8 +128,7 @@ def select_n_components(
     >>> selection.n_components, sorted(selection.best.means_.ravel().round().astype(int).tolist())
     (3, [-9, 0, 9])
     """
-    if criterion not in _CRITERIA:
-        raise InvalidInputError(f"criterion must be one of {_CRITERIA}, found {criterion!r}")
+    choice("criterion", criterion, get_args(Criterion))
     numbers = _check_numbers(n_components)
     seed = _seed(random_state)
     template = _template(estimator, covariance_type, seed, parameters)
@@ -209,12 +207,9 @@ def _warn_of_failures(path: Sequence[SelectionRow]) -> None:
 
 def _check_numbers(n_components: Any) -> list[int]:
     given = [n_components] if isinstance(n_components, Integral) else list(n_components)
-    for number in given:
-        if not isinstance(number, Integral) or isinstance(number, bool) or number < 1:
-            raise InvalidInputError(f"n_components must be integers >= 1, found {number!r}")
     if not given:
         raise InvalidInputError("n_components must name at least one number, found none")
-    return sorted({int(number) for number in given})
+    return sorted({whole_number("n_components", number) for number in given})
 
 
 def _seed(random_state: Any) -> int:

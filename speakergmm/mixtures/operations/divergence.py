@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures.mixture import mixture_of
 from speakergmm.moments import Moments
+from speakergmm.ranges import number, whole_number
 
 if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import HasMixture, Mixture
@@ -63,8 +64,7 @@ class Estimate:
         >>> round(low, 2), round(high, 2)
         (1.02, 2.98)
         """
-        if not 0.0 < confidence < 1.0:
-            raise InvalidInputError(f"confidence must lie between 0 and 1, found {confidence}")
+        number("confidence", confidence, above=0, below=1)
         reach = NormalDist().inv_cdf(0.5 + confidence / 2) * self.standard_error
         return self.value - reach, self.value + reach
 
@@ -158,8 +158,7 @@ def kl_monte_carlo(
     True
     """
     p, q = _of_same_features(p, q)
-    if n_samples < 2:
-        raise InvalidInputError(f"n_samples must be 2 or more, found {n_samples}")
+    whole_number("n_samples", n_samples, least=2)
     rng = np.random.default_rng(seed)
     moments = Moments()
     while moments.n_frames < n_samples:
@@ -264,10 +263,8 @@ def kl_upper_bound(
     0.5
     """
     p, q = _of_same_features(p, q)
-    if max_iter < 0 or not tol >= 0:
-        raise InvalidInputError(
-            f"max_iter and tol must not be negative, found {max_iter} and {tol}"
-        )
+    whole_number("max_iter", max_iter, least=0)
+    number("tol", tol, least=0)
     # Components of no weight bound nothing, and their logarithms would be infinite.
     rows, columns = np.flatnonzero(p.weights > 0), np.flatnonzero(q.weights > 0)
     divergences = component_divergences(p, q)[np.ix_(rows, columns)]

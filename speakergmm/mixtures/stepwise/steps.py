@@ -31,6 +31,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
+from speakergmm.ranges import number
 
 # Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
 # coordinates: far below what float32 can bear.
@@ -93,8 +94,7 @@ class StepwiseState:
         InvalidInputError
             If `weight` is out of range.
         """
-        if not 0 <= weight < np.inf:
-            raise InvalidInputError(f"weight must be finite and >= 0, found {weight}")
+        weight = number("weight", weight, least=0)
         start = mixture_of(start)
         mean, variance = start.global_moments()
         standardisation = _standardise(start, mean, variance)
@@ -301,15 +301,24 @@ def expected_statistics(
     )
 
 
+def check_step_size(exponent: float, offset: float, step_size: float | None) -> None:
+    """Refuse options of `step` that are out of range.
+
+    Raises
+    ------
+    InvalidInputError
+        That names the option.
+    """
+    number("step_exponent", exponent, above=0.5, most=1)
+    number("step_offset", offset, least=0)
+    if step_size is not None:
+        number("step_size", step_size, above=0, most=1)
+
+
 def _step_size(
     state: StepwiseState, exponent: float, offset: float, step_size: float | None
 ) -> float:
-    if not 0.5 < exponent <= 1:
-        raise InvalidInputError(f"step_exponent must lie in (0.5, 1], found {exponent}")
-    if not 0 <= offset < np.inf:
-        raise InvalidInputError(f"step_offset must be finite and >= 0, found {offset}")
-    if step_size is not None and not 0 < step_size <= 1:
-        raise InvalidInputError(f"step_size must lie in (0, 1], found {step_size}")
+    check_step_size(exponent, offset, step_size)
     if state.n_steps == 0:
         return 1.0
     return step_size if step_size is not None else float((state.n_steps + offset) ** -exponent)

@@ -96,5 +96,5 @@ def test_a_stored_stream_goes_on_with_its_step(tmp_path):
 
 @pytest.mark.parametrize("step_size", [0, -0.5, 1.5, "half", float("nan")])
 def test_other_steps_are_refused(step_size):
-    with pytest.raises(InvalidInputError, match=r"'step_size'.*\(0, 1\]|'step_size'"):
+    with pytest.raises(InvalidInputError, match="step_size must be finite, > 0 and <= 1"):
         GaussianMixture(1, step_size=step_size).partial_fit(np.zeros((5, 2)))

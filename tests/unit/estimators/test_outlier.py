@@ -172,11 +172,11 @@ def test_the_default_rate_says_when_it_cannot_be_had(rng):
     ("parameters", "message"),
     [
         ({"false_alarm": 0.1, "quantile": 0.1}, "exactly one"),
-        ({"false_alarm": 1.5}, "false_alarm must lie between 0 and 1, found 1.5"),
-        ({"quantile": 0.0}, "quantile must lie between 0 and 1"),
-        ({"validation_fraction": 1.0}, "validation_fraction must lie between 0 and 1"),
-        ({"validation_fraction": "some"}, "validation_fraction must lie .* found 'some'"),
-        ({"confidence": 0.0}, "confidence must lie between 0 and 1"),
+        ({"false_alarm": 1.5}, "false_alarm must be finite, > 0 and < 1, found 1.5"),
+        ({"quantile": 0.0}, "quantile must be finite, > 0 and < 1"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be finite, > 0 and < 1"),
+        ({"validation_fraction": "some"}, "validation_fraction must be .* found 'some'"),
+        ({"confidence": 0.0}, "confidence must be finite, > 0 and < 1"),
         ({"n_components": 0}, "n_components"),
     ],
 )

@@ -118,12 +118,12 @@ def test_too_few_scores_are_refused_with_what_is_needed(target, needed):
     [
         ({}, "exactly one of false_alarm and quantile"),
         ({"false_alarm": 0.1, "quantile": 0.1}, "exactly one"),
-        ({"false_alarm": 0.0}, "false_alarm must lie between 0 and 1, found 0.0"),
+        ({"false_alarm": 0.0}, "false_alarm must be finite, > 0 and < 1, found 0.0"),
         ({"false_alarm": 1}, "found 1"),
-        ({"quantile": -0.1}, "quantile must lie"),
+        ({"quantile": -0.1}, "quantile must be finite, > 0 and < 1"),
         ({"quantile": float("nan")}, "found nan"),
         ({"quantile": "few"}, "found 'few'"),
-        ({"quantile": 0.5, "confidence": 1.0}, "confidence must lie"),
+        ({"quantile": 0.5, "confidence": 1.0}, "confidence must be finite, > 0 and < 1"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

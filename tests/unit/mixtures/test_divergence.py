@@ -218,11 +218,11 @@ def test_different_features_are_refused_with_both(rng, function):
 
 def test_options_out_of_range_are_refused(rng):
     p = random_mixture(rng, "diag")
-    with pytest.raises(InvalidInputError, match="n_samples must be 2 or more, found 1"):
+    with pytest.raises(InvalidInputError, match="n_samples must be a whole number >= 2, found 1"):
         kl_monte_carlo(p, p, n_samples=1)
-    with pytest.raises(InvalidInputError, match="must not be negative, found -1"):
+    with pytest.raises(InvalidInputError, match="max_iter must be a whole number >= 0, found -1"):
         kl_upper_bound(p, p, max_iter=-1)
-    with pytest.raises(InvalidInputError, match="must not be negative, found 5 and nan"):
+    with pytest.raises(InvalidInputError, match="tol must be finite and >= 0, found nan"):
         kl_upper_bound(p, p, max_iter=5, tol=float("nan"))
     with pytest.raises(InvalidInputError, match=r"found 1\.0"):
         Estimate(0.0, 1.0, 2).interval(1.0)
