@@ -6,6 +6,7 @@ before it, the words, and the base-10 logarithm of the back-off weight where the
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import math
@@ -255,35 +256,29 @@ def write_arpa(
         If the file can't be written.
     """
     whole_number("decimals", decimals)
-    with atomic_writer(path) as file:
+    with contextlib.ExitStack() as stack:
+        file: IO[bytes] | gzip.GzipFile = stack.enter_context(atomic_writer(path))
         if Path(path).suffix == ".gz":
             # No name and no time in it: the same model is the same bytes.
-            with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
-                _write(packed, ngrams, decimals)
-        else:
-            _write(file, ngrams, decimals)
+            packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+            file = stack.enter_context(packed)
+        for line in _lines(ngrams, decimals):
+            file.write(f"{line}\n".encode())
 
 
-def _write(
-    file: IO[bytes] | gzip.GzipFile,
-    ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]],
-    decimals: int,
-) -> None:
-    def put(text: str) -> None:
-        file.write(text.encode())
-
-    put("\n\\data\\\n")
+def _lines(
+    ngrams: Sequence[Mapping[tuple[str, ...], tuple[float, float]]], decimals: int
+) -> Iterator[str]:
+    yield "\n\\data\\"
     for order, group in enumerate(ngrams, start=1):
-        put(f"ngram {order}={len(group)}\n")
-    for order, group in enumerate(ngrams, start=1):
-        put(f"\n\\{order}-grams:\n")
-        longer = ngrams[order] if order < len(ngrams) else {}
+        yield f"ngram {order}={len(group)}"
+    for order, (group, longer) in enumerate(itertools.pairwise((*ngrams, {})), start=1):
+        yield f"\n\\{order}-grams:"
         histories = {words[:-1] for words in longer}
         for words in sorted(group):
             probability, backoff = (max(value, LOG_ZERO) for value in group[words])
-            line = f"{probability:.{decimals}f}\t{' '.join(words)}"
             # Without a longer n-gram the weight may still be other than 1 in a model of others.
-            if words in histories or (backoff != 0 and order < len(ngrams)):
-                line += f"\t{backoff:.{decimals}f}"
-            put(line + "\n")
-    put("\n\\end\\\n")
+            is_history = words in histories or (backoff != 0 and order < len(ngrams))
+            weight = f"\t{backoff:.{decimals}f}" if is_history else ""
+            yield f"{probability:.{decimals}f}\t{' '.join(words)}{weight}"
+    yield "\n\\end\\"
