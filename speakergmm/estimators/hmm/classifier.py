@@ -22,6 +22,7 @@ from speakergmm.hmm.inference.sequences import (
     check_sequence_weights,
 )
 from speakergmm.parallel import effective_jobs, threaded_map
+from speakergmm.ranges import refused
 from speakergmm.records import Types
 
 # Frames of a state where the number of states follows the length of a class's sequences. Spoken
@@ -126,9 +127,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         labels = column_or_1d(y, warn=True)
         check_classification_targets(labels)
         if len(labels) != len(sequences):
-            raise InvalidInputError(
-                f"y must have one label for each of {len(sequences)} sequences, found {len(labels)}"
-            )
+            raise refused("labels", f"one for each of {len(sequences)} sequences", len(labels))
         weights = check_sequence_weights(sample_weight, len(sequences))
         self.classes_, codes = np.unique(labels, return_inverse=True)
         totals = np.bincount(codes, weights=weights).astype(np.float64)
@@ -161,9 +160,8 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         parts = super().record_parts()
         labels = self.classes_.tolist()
         if not all(isinstance(label, (str, int, float)) for label in labels):
-            raise InvalidInputError(
-                f"labels of a stored classifier must be text or numbers, found "
-                f"{type(labels[0]).__name__}"
+            raise refused(
+                "labels of a stored classifier", "text or numbers", type(labels[0]).__name__
             )
         if self.estimator is not None:
             parts["parameters"]["estimator"] = parameters_of(self.estimator)
@@ -284,9 +282,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
                 random_state=0,
             )
         if not isinstance(self.estimator, GaussianMixtureHMM):
-            raise InvalidInputError(
-                f"estimator must be a GaussianMixtureHMM, found {type(self.estimator).__name__}"
-            )
+            raise refused("estimator", "a GaussianMixtureHMM", type(self.estimator).__name__)
         return self.estimator
 
     def _count_states(self, model: GaussianMixtureHMM, lengths: NDArray[np.intp]) -> int:
@@ -296,10 +292,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
             return int(self.n_components(lengths))
         if isinstance(self.n_components, str):
             if self.n_components != "auto":
-                raise InvalidInputError(
-                    f"n_components must be a number, 'auto' or a callable, found "
-                    f"{self.n_components!r}"
-                )
+                raise refused("n_components", "a number, 'auto' or a callable", self.n_components)
             wanted = round(float(np.median(lengths)) / _FRAMES_PER_STATE)
             return int(np.clip(wanted, 1, lengths.min()))
         return int(self.n_components)
@@ -310,21 +303,14 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
                 return np.asarray(np.log(totals / totals.sum()))
             if self.priors == "uniform":
                 return np.full(len(totals), -np.log(len(totals)))
-            raise InvalidInputError(
-                f"priors must be 'empirical', 'uniform' or numbers, found {self.priors!r}"
-            )
+            raise refused("priors", "'empirical', 'uniform' or numbers", self.priors)
         priors = np.asarray(self.priors, np.float64)
         if priors.shape != totals.shape or not (priors > 0).all() or abs(priors.sum() - 1) > 1e-6:
-            raise InvalidInputError(
-                f"priors must be {len(totals)} positive numbers that sum to 1, found shape "
-                f"{priors.shape} and sum {priors.sum():g}"
-            )
+            raise refused("priors", f"{len(totals)} positive numbers that sum to 1", priors)
         return np.asarray(np.log(priors))
 
     def _check_scale(self) -> None:
         if self.scale == "frames":
             return
         if isinstance(self.scale, str) or not 0 < self.scale < np.inf:
-            raise InvalidInputError(
-                f"scale must be a finite number > 0 or 'frames', found {self.scale!r}"
-            )
+            raise refused("scale", "a finite number > 0 or 'frames'", self.scale)

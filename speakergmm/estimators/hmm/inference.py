@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
 from speakergmm.hmm.models.dense_inference import DenseInference
 from speakergmm.hmm.models.dense_sampling import draw
 from speakergmm.parallel import effective_jobs
+from speakergmm.ranges import choice
 
 
 class HiddenMarkovInference:
@@ -114,10 +114,7 @@ class HiddenMarkovInference:
         ImpossibleSequenceError
             If a sequence is impossible under the model; it is named.
         """
-        algorithm = algorithm or self.algorithm
-        if algorithm not in ("viterbi", "map"):
-            raise InvalidInputError(f"algorithm must be 'viterbi' or 'map', found {algorithm!r}")
-        if algorithm == "map":
+        if choice("algorithm", algorithm or self.algorithm, ("viterbi", "map")) == "map":
             posteriors = self.predict_proba(X, lengths)
             return float(posteriors.max(axis=1).sum()), posteriors.argmax(axis=1)
         inference, sequences = self._applied(X, lengths)

@@ -15,6 +15,7 @@ from speakergmm.gaussians.frames import check_frames
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.hmm.models.topology import freeze
 from speakergmm.mixtures.mixture import Mixture, make_mixture
+from speakergmm.ranges import refused
 
 if TYPE_CHECKING:
     from speakergmm.gaussians.frames import Frames
@@ -87,10 +88,8 @@ class MixtureBank:
             raise InvalidInputError("a bank holds pdfs, not a tied covariance: give full ones")
         ends = self.offsets[[0, -1]].tolist() if len(self.offsets) > 1 else []
         if ends != [0, len(self.weights)] or (np.diff(self.offsets) < 1).any():
-            raise InvalidInputError(
-                "offsets of a bank must rise from 0 to the number of its Gaussians, "
-                f"{len(self.weights)}, by at least 1 a pdf"
-            )
+            allowed = f"rising from 0 to {len(self.weights)}, its Gaussians, by at least 1 a pdf"
+            raise refused("offsets of a bank", allowed, np.array2string(self.offsets, threshold=6))
         sums = np.add.reduceat(self.weights, self.offsets[:-1])
         # A comparison with NaN is false.
         if not ((self.weights >= 0).all() and (np.abs(sums - 1.0) <= 1e-6).all()):
@@ -129,9 +128,7 @@ class MixtureBank:
         """
         kinds = {(m.covariance_type, m.n_features) for m in mixtures}
         if len(kinds) != 1:
-            raise InvalidInputError(
-                f"a bank needs mixtures of one kind and number of features, found {len(kinds)}"
-            )
+            raise refused("mixtures", "of one kind and number of features", sorted(kinds))
         kind = next(iter(kinds))[0]
         covariances = [
             mixture.full_covariances() if kind == "tied" else mixture.covariances
@@ -225,11 +222,10 @@ class MixtureBank:
     def _checked_pdfs(self, pdfs: ArrayLike) -> NDArray[np.int64]:
         chosen = np.asarray(pdfs)
         if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size:
-            raise InvalidInputError(f"pdfs must be a list of integers, found {pdfs!r}")
+            raise refused("pdfs", "a list of integers", pdfs)
         if chosen.min() < 0 or chosen.max() >= self.n_pdfs:
-            raise InvalidInputError(
-                f"pdfs have the numbers 0 to {self.n_pdfs - 1}, found {chosen.min()} to "
-                f"{chosen.max()}"
+            raise refused(
+                "pdfs", f"in 0..{self.n_pdfs - 1}", (int(chosen.min()), int(chosen.max()))
             )
         return chosen.astype(np.int64)
 

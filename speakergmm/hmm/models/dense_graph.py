@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Graph
+from speakergmm.ranges import refused
 
 FINAL = ("any", "last")
 
@@ -84,10 +85,8 @@ def start_of_topology(
             uniform = np.full((n_states, n_states), 1.0 / n_states)
             return uniform[0].copy(), uniform
         if topology not in ("left-right", "bakis"):
-            raise InvalidInputError(
-                f"topology must be 'ergodic', 'left-right', 'bakis' or a matrix of transition "
-                f"probabilities, found {topology!r}"
-            )
+            allowed = "'ergodic', 'left-right', 'bakis' or a matrix of transition probabilities"
+            raise refused("topology", allowed, topology)
         stay = float(np.clip(1.0 - n_states / max(mean_length, 1.0), 0.5, 0.99))
         # One skip for two steps: a third of what leaves a state.
         steps = (1.0,) if topology == "left-right" else (2 / 3, 1 / 3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
+from speakergmm.ranges import whole_number
 
 
 def draw(
@@ -34,10 +34,9 @@ def draw(
     InvalidInputError
         If `n_frames` is less than 1, or there is no such state.
     """
-    if n_frames < 1:
-        raise InvalidInputError(f"n_samples must be >= 1, found {n_frames}")
-    if first is not None and not 0 <= first < model.n_states:
-        raise InvalidInputError(f"currstate must lie in 0..{model.n_states - 1}, found {first}")
+    whole_number("n_samples", n_frames)
+    if first is not None:
+        whole_number("currstate", first, least=0, most=model.n_states - 1)
     states = np.empty(n_frames, np.int64)
     chance = random_state.random_sample(n_frames)
     cumulative = _cumulative(model.transmat)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import number, refused, whole_number
 
 ENTRY = -1
 """Source of the arcs by which a path comes into a unit."""
@@ -42,7 +43,7 @@ class SortedArcs(NamedTuple):
     inner: NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Topology:
     """Emitting states of a unit, and the arcs among them, into them and out of them.
 
@@ -79,15 +80,12 @@ class Topology:
 
     def __post_init__(self) -> None:
         """Copy, freeze and check."""
-        if self.n_states < 1:
-            raise InvalidInputError(f"a topology needs a state, found n_states={self.n_states}")
+        whole_number("n_states", self.n_states)
         freeze(self, source=np.int32, target=np.int32, probability=np.float64)
         if not self.source.shape == self.target.shape == self.probability.shape == (self.n_arcs,):
             raise InvalidInputError("source, target and probability must be as long as each other")
         if self.n_states > self.n_arcs:  # before a number as large as one likes is counted up to
-            raise InvalidInputError(
-                f"{self.n_states} states take as many arcs at least, found {self.n_arcs}"
-            )
+            raise refused("arcs", f"at least as many as the {self.n_states} states", self.n_arcs)
         states = range(self.n_states)
         for source, target in zip(self.source, self.target, strict=True):
             if not (source == ENTRY or source in states) or target not in range(self.n_states + 1):
@@ -113,10 +111,18 @@ class Topology:
         """Number of arcs, A."""
         return len(self.source)
 
-    @property
+    @cached_property
     def sorted_arcs(self) -> SortedArcs:
         """The arcs by their kind."""
-        return _sorted_arcs(self)
+        end = self.n_states
+        arcs = list(enumerate(zip(self.source.tolist(), self.target.tolist(), strict=True)))
+        inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
+        return SortedArcs(
+            [(place, t) for place, (s, t) in arcs if s == ENTRY and t != end],
+            [(place, s) for place, (s, t) in arcs if s != ENTRY and t == end],
+            [place for place, (s, t) in arcs if s == ENTRY and t == end],
+            np.array(inner, np.int64).reshape(-1, 3).T,
+        )
 
     @property
     def is_tee(self) -> bool:
@@ -147,10 +153,8 @@ class Topology:
         self_loop : float, default=0.75
             Probability of staying, at first; the rest is shared by the arcs onwards.
         """
-        if not 0 < self_loop < 1 or skips < 0:
-            raise InvalidInputError(
-                f"self_loop must lie between 0 and 1 and skips be >= 0, found {self_loop}, {skips}"
-            )
+        whole_number("skips", skips, least=0)
+        number("self_loop", self_loop, above=0, below=1)
         arcs = [(ENTRY, 0, 1.0)]
         for state in range(n_states):
             arcs.append((state, state, self_loop))
@@ -164,8 +168,7 @@ class Topology:
 
         Each of the inner states may go to any other and to the last one.
         """
-        if n_states < 3:
-            raise InvalidInputError(f"a silence model needs 3 states at least, found {n_states}")
+        whole_number("n_states of silence", n_states, least=3)
         inner, last = range(1, n_states - 1), n_states - 1
         arcs = [(ENTRY, 0, 1.0)]
         first = [0, *inner]
@@ -219,22 +222,8 @@ class Topology:
         forwards = list(zip(self.source.tolist(), self.target.tolist(), strict=True))
         backwards = [(target, source) for source, target in forwards]
         reached = _closure(ENTRY, forwards) & _closure(self.n_states, backwards)
-        for state in range(self.n_states):
-            if state not in reached:
-                raise InvalidInputError(f"state {state} of a topology can't be reached or left")
-
-
-@lru_cache(maxsize=64)
-def _sorted_arcs(topology: Topology) -> SortedArcs:
-    end = topology.n_states
-    arcs = list(enumerate(zip(topology.source.tolist(), topology.target.tolist(), strict=True)))
-    inner = [(s, t, place) for place, (s, t) in arcs if s != ENTRY and t != end]
-    return SortedArcs(
-        [(place, t) for place, (s, t) in arcs if s == ENTRY and t != end],
-        [(place, s) for place, (s, t) in arcs if s != ENTRY and t == end],
-        [place for place, (s, t) in arcs if s == ENTRY and t == end],
-        np.array(inner, np.int64).reshape(-1, 3).T,
-    )
+        if lost := set(range(self.n_states)) - reached:
+            raise InvalidInputError(f"state {min(lost)} of a topology can't be reached or left")
 
 
 def _closure(start: int, arcs: list[tuple[int, int]]) -> set[int]:

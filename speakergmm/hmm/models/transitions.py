@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.topology import ENTRY, Topology, freeze
+from speakergmm.ranges import number, refused
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +89,8 @@ class Transitions:
         if counts.shape != self.probability.shape or not (
             np.isfinite(counts).all() and (counts >= 0).all()
         ):
-            raise InvalidInputError(
-                f"counts of transitions must be {self.n_arcs} finite numbers >= 0, found shape "
-                f"{counts.shape}"
-            )
-        if not 0 <= floor < 1:
-            raise InvalidInputError(f"a floor of transitions must lie in 0..1, found {floor}")
+            raise refused("counts", f"{self.n_arcs} finite numbers >= 0, one an arc", counts.shape)
+        number("floor", floor, least=0, below=1)
         totals = np.bincount(self.group, counts)
         seen = totals[self.group] > 0
         probability = self.probability.copy()

@@ -21,6 +21,7 @@ from speakergmm.hmm.inference.graph import Graph
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import SortedArcs
 from speakergmm.hmm.models.transitions import Transitions
+from speakergmm.ranges import number
 
 
 class HasPhones(Protocol):
@@ -361,8 +362,7 @@ def transcript_edges(
         silence_probability if edge_silence_probability is None else edge_silence_probability
     )
     for probability in (silence_probability, edge_probability):
-        if not 0 <= probability <= 1:
-            raise InvalidInputError(f"a silence has a probability of 0 to 1, found {probability}")
+        number("a probability of silence", probability, least=0, most=1)
     edges: list[UnitEdge] = []
     node = 0
 
@@ -388,12 +388,12 @@ def transcript_edges(
         # Inner nodes of all pronunciations come before the node where they meet.
         target = node + 1 + sum(len(way.phones) - 1 for way in pronunciations)
         inner = node + 1
-        for number, way in enumerate(pronunciations):
+        for which, way in enumerate(pronunciations):
             at = node
             for position, unit in enumerate(way.phones):
                 onwards = target if position == len(way.phones) - 1 else inner
                 log_prob = float(np.log(way.probability)) if position == 0 else 0.0
-                edges.append(UnitEdge(at, onwards, unit, log_prob, place, number, position))
+                edges.append(UnitEdge(at, onwards, unit, log_prob, place, which, position))
                 at, inner = onwards, inner + (onwards == inner)
         node = target
         if place == len(words) - 1:

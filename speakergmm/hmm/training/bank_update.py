@@ -12,6 +12,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.updates import update_gaussians
 from speakergmm.hmm.models.bank import MixtureBank
+from speakergmm.ranges import refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +68,7 @@ def update_bank(
         If the covariances are not diagonal.
     """
     if bank.gaussians.covariance_type != "diag":
-        raise InvalidInputError(
-            f"training needs diagonal covariances, found {bank.gaussians.covariance_type}"
-        )
+        raise refused("covariances of trained pdfs", "diagonal", bank.gaussians.covariance_type)
     pdf_of = np.repeat(np.arange(bank.n_pdfs), bank.sizes)
     counts = statistics.counts
     enough = counts > max(min_occupancy, 1e-8)

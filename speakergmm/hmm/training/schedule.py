@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from numbers import Integral
 from typing import Any, Literal
 
-import numpy as np
-
-from speakergmm.errors import InvalidInputError
+from speakergmm.ranges import choice, number, refused, whole_number
 
 _REALIGNED = (*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38)
 
@@ -112,49 +109,24 @@ class TrainingSchedule:
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
         object.__setattr__(self, "realign", tuple(self.realign))
-        if self.algorithm not in ("baum-welch", "viterbi"):
-            raise InvalidInputError(
-                f"algorithm must be 'baum-welch' or 'viterbi', found {self.algorithm!r}"
-            )
         object.__setattr__(self, "annealing", tuple(self.annealing))
-        if self.start not in ("flat", "equal"):
-            raise InvalidInputError(f"start must be 'flat' or 'equal', found {self.start!r}")
-        if not all(0 < scale <= 1 for scale in self.annealing):
-            raise InvalidInputError(
-                f"scales of annealing must lie in 0..1, above 0, found {self.annealing}"
-            )
-        least: dict[str, float] = {
-            "n_iterations": 1,
-            "n_gaussians": 1,
-            "grow_until": 0,
-            "power": 0,
-            "min_count": 0,
-            "perturbation": 0,
-            "min_occupancy": 0,
-            "variance_floor": 0,
-            "transition_floor": 0,
-        }
-        for name, lowest in least.items():
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value >= lowest):
-                raise InvalidInputError(f"{name} must be at least {lowest:g}, found {value}")
-        for name in ("n_iterations", "n_gaussians", "grow_until"):
-            if not isinstance(getattr(self, name), Integral):
-                raise InvalidInputError(f"{name} must be an integer, found {getattr(self, name)}")
+        choice("algorithm", self.algorithm, ("baum-welch", "viterbi"))
+        choice("start", self.start, ("flat", "equal"))
+        for scale in self.annealing:
+            number("each scale of annealing", scale, above=0, most=1)
+        for name, least in (("n_iterations", 1), ("n_gaussians", 1), ("grow_until", 0)):
+            whole_number(name, getattr(self, name), least=least)
+        for name in ("power", "min_count", "perturbation", "min_occupancy"):
+            number(name, getattr(self, name), least=0)
         for name in ("variance_floor", "transition_floor"):
-            if getattr(self, name) >= 1:
-                raise InvalidInputError(f"{name} must be below 1, found {getattr(self, name)}")
+            number(name, getattr(self, name), least=0, below=1)
         for name in ("boost_silence", "acoustic_scale", "transition_scale", "memory"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise InvalidInputError(f"{name} must be a number > 0, found {value}")
+            number(name, getattr(self, name), above=0)
         beams = (self.beam, self.retry_beam)
         if any(beam is not None and not beam > 0 for beam in beams):
-            raise InvalidInputError(f"beams must be > 0, found {self.beam} and {self.retry_beam}")
+            raise refused("beam and retry_beam", "> 0", beams)
         if self.beam is not None and self.retry_beam is not None and self.retry_beam < self.beam:
-            raise InvalidInputError(
-                f"retry_beam must not be narrower than beam ({self.beam}), found {self.retry_beam}"
-            )
+            raise refused("retry_beam", f"no narrower than beam ({self.beam})", self.retry_beam)
 
     def gaussians_after(self, iteration: int, n_pdfs: int) -> int:
         """Return the number of Gaussians wanted after an iteration, counted from 0."""

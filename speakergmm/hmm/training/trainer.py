@@ -30,6 +30,7 @@ from speakergmm.hmm.training.state import (
     TrainingState,
 )
 from speakergmm.parallel import threaded_map
+from speakergmm.ranges import refused, whole_number
 
 # Utterances are summed up in as many parts, whatever the number of jobs: the same sums in the same
 # order give the same bits.
@@ -253,7 +254,7 @@ class EmbeddedTrainer:
     def _check(self, models: PhoneModels) -> None:
         kind = models.bank.gaussians.covariance_type
         if kind != "diag":
-            raise InvalidInputError(f"embedded training needs diagonal covariances, found {kind!r}")
+            raise refused("covariances of trained pdfs", "diagonal", kind)
         if len(self.graphs) != len(self.frames):
             raise InvalidInputError(
                 f"{len(self.graphs)} graphs for frames of {len(self.frames)} utterances"
@@ -269,8 +270,7 @@ class EmbeddedTrainer:
                 raise InvalidInputError(
                     f"the graph of utterance {place} was compiled for other models"
                 )
-        if self.seed < 0:
-            raise InvalidInputError(f"a seed must not be negative, found {self.seed}")
+        whole_number("seed", self.seed, least=0)
 
     def _variance_floor(self) -> NDArray[np.float64]:
         floor = self.schedule.variance_floor * self.variance / self.standardisation.scale**2

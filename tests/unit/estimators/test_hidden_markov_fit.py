@@ -308,7 +308,7 @@ def test_samples_begin_where_they_are_told():
     np.testing.assert_allclose(np.bincount(first) / 600, model.startprob_, atol=0.06)
     one, again = (model.sample(20, random_state=3)[0] for _ in range(2))
     np.testing.assert_array_equal(one, again)
-    with pytest.raises(InvalidInputError, match="n_samples must be >= 1"):
+    with pytest.raises(InvalidInputError, match="n_samples must be a whole number >= 1"):
         model.sample(0)
     with pytest.raises(InvalidInputError, match=r"currstate must lie in 0\.\.2"):
         model.sample(3, currstate=3)

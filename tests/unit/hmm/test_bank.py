@@ -165,11 +165,11 @@ def test_refuses_mixtures_that_do_not_belong_together():
 @pytest.mark.parametrize(
     ("offsets", "weights", "message"),
     [
-        ([0, 1, 2], [1.0, 1.0, 1.0], "rise from 0"),
-        ([1, 2, 3], [1.0, 1.0, 1.0], "rise from 0"),
-        ([0, 0, 3], [0.5, 0.25, 0.25], "rise from 0"),
-        ([0], [1.0, 1.0, 1.0], "rise from 0"),
-        ([0, 2, 1, 3], [1.0, 1.0, 1.0], "rise from 0"),
+        ([0, 1, 2], [1.0, 1.0, 1.0], "rising from 0"),
+        ([1, 2, 3], [1.0, 1.0, 1.0], "rising from 0"),
+        ([0, 0, 3], [0.5, 0.25, 0.25], "rising from 0"),
+        ([0], [1.0, 1.0, 1.0], "rising from 0"),
+        ([0, 2, 1, 3], [1.0, 1.0, 1.0], "rising from 0"),
         ([0, 1, 3], [1.0, 0.5, 0.5001], "sum to 1"),
         ([0, 1, 3], [1.0, 1.5, -0.5], "negative"),
         ([0, 1, 3], [1.0, np.nan, 0.5], "sum to 1"),

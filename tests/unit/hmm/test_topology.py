@@ -123,7 +123,7 @@ def test_arrays_are_copies_that_nobody_changes():
 @pytest.mark.parametrize(
     ("n_states", "arcs", "message"),
     [
-        (0, [], "needs a state"),
+        (0, [], "n_states must be a whole number >= 1, found 0"),
         (1, [(-1, 0, 1.0), (0, 2, 1.0)], "from 0 to 2 leads out"),
         (1, [(-1, 0, 1.0), (1, 0, 1.0)], "from 1 to 0 leads out"),
         (1, [(-1, -1, 1.0), (0, 1, 1.0)], "from -1 to -1 leads out"),
