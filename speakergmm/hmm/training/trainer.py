@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.em import run
 from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
+from speakergmm.hmm.training.bank_update import (
+    BankUpdateReport,
+    allot_gaussians,
+    grow_bank,
+    update_bank,
+)
 from speakergmm.hmm.training.embedded import (
     AlignedPath,
     EmbeddedStatistics,
@@ -36,7 +42,8 @@ from speakergmm.ranges import refused, whole_number
 # order give the same bits.
 _N_PARTS = 16
 
-_Expectations = tuple[EmbeddedStatistics, list[FailedUtterance], list[AlignedPath | None]]
+# Of an utterance: its path, where one was looked for, or why it was left out.
+_Outcome = AlignedPath | FailedUtterance | None
 
 
 class FrameStore(Protocol):
@@ -145,35 +152,18 @@ class EmbeddedTrainer:
         first = iteration == 0 and self.flat and schedule.start == "equal"
         sums = schedule.sums(iteration, flat=self.flat)
         searches = first or sums or schedule.searches(iteration) or not state.paths
-        total, failed, paths = self._expectations(first=first, searches=searches)
+        total, outcomes = self._expectations(first=first, searches=searches)
+        failed = state.failed
+        if searches:
+            failed = tuple(each for each in outcomes if isinstance(each, FailedUtterance))
+        paths = [each if isinstance(each, AlignedPath) else None for each in outcomes]
         found = total.gaussians.statistics()
         if found.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
             raise InsufficientDataError(f"no utterance can be used for training: {reason}")
-        models = state.models
-        transitions = models.transitions
-        if not first:
-            transitions = transitions.updated(total.transitions, floor=schedule.transition_floor)
-        bank, report = update_bank(
-            models.bank,
-            found,
-            variance_floor=self._variance_floor(),
-            min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
-        )
-        occupancy = np.add.reduceat(found.counts, models.bank.offsets[:-1])
-        wanted = schedule.gaussians_after(iteration, bank.n_pdfs)
-        # The last update is not followed by a split, whose halves nothing would tell apart.
-        if wanted > bank.n_gaussians and iteration + 1 < schedule.n_iterations:
-            sizes = allot_gaussians(
-                occupancy,
-                wanted,
-                power=schedule.power,
-                min_count=schedule.min_count,
-                present=bank.sizes,
-            )
-            bank = grow_bank(
-                bank, sizes, perturbation=schedule.perturbation, seed=(self.seed, iteration)
-            )
+        models, report = self._updated(total.transitions, found, first=first)
+        occupancy = np.add.reduceat(found.counts, state.models.bank.offsets[:-1])
+        models = self._grown(models, occupancy)
         # A density to a power is the volume to that power, too.
         power = schedule.scale(iteration) if sums else 1.0
         per_frame = found.log_likelihood / found.n_frames
@@ -181,75 +171,102 @@ class EmbeddedTrainer:
         done = TrainingIteration(
             iteration,
             float("nan") if first else per_frame,
-            bank.n_gaussians,
+            models.n_components,
             report.n_floored,
             report.n_removed,
-            len(failed) if searches else state.history[-1].n_failed,
+            len(failed),
         )
         # One assignment, so that whoever interrupts this finds the old state or the new one.
         self.state = TrainingState(
-            models.with_parameters(transitions=transitions, bank=bank),
+            models,
             iteration + 1,
             occupancy,
-            tuple(paths),
+            () if first or sums else tuple(paths),
             (*state.history, done),
-            tuple(failed) if searches else state.failed,
+            failed,
         )
         return self.state
 
-    def _expectations(self, *, first: bool, searches: bool) -> _Expectations:
+    def _updated(
+        self, transitions: NDArray[np.float64], found: MixtureStatistics, *, first: bool
+    ) -> tuple[PhoneModels, BankUpdateReport]:
+        """Return the models of greatest likelihood; equal shares say nothing of transitions."""
+        models, schedule = self.state.models, self.schedule
+        floor = schedule.variance_floor * self.variance / self.standardisation.scale**2
+        bank, report = update_bank(
+            models.bank,
+            found,
+            # A feature that never varies is as wide as its unit.
+            variance_floor=np.where(self.variance > 0, np.maximum(floor, 1e-10), 1.0),
+            min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
+        )
+        if first:
+            return models.with_parameters(bank=bank), report
+        updated = models.transitions.updated(transitions, floor=schedule.transition_floor)
+        return models.with_parameters(transitions=updated, bank=bank), report
+
+    def _grown(self, models: PhoneModels, occupancy: NDArray[np.float64]) -> PhoneModels:
+        """Return models of as many Gaussians as the schedule wants after this iteration."""
+        schedule, iteration = self.schedule, self.state.iteration
+        wanted = schedule.gaussians_after(iteration, models.n_pdfs)
+        # The last update is not followed by a split, whose halves nothing would tell apart.
+        if wanted <= models.n_components or iteration + 1 >= schedule.n_iterations:
+            return models
+        sizes = allot_gaussians(
+            occupancy,
+            wanted,
+            power=schedule.power,
+            min_count=schedule.min_count,
+            present=models.bank.sizes,
+        )
+        seed = (self.seed, iteration)
+        bank = grow_bank(models.bank, sizes, perturbation=schedule.perturbation, seed=seed)
+        return models.with_parameters(bank=bank)
+
+    def _expectations(
+        self, *, first: bool, searches: bool
+    ) -> tuple[EmbeddedStatistics, list[_Outcome]]:
         """Sum up all utterances, in parts that threads share."""
-        schedule = self.schedule
-        viterbi = not schedule.sums(self.state.iteration, flat=self.flat)
+        schedule, iteration = self.schedule, self.state.iteration
+        viterbi = not schedule.sums(iteration, flat=self.flat)
         step = EmbeddedStep(
-            self.state.models,
-            schedule,
-            iteration=self.state.iteration,
-            silence_pdfs=self.silence_pdfs,
+            self.state.models, schedule, iteration=iteration, silence_pdfs=self.silence_pdfs
         )
 
-        def add(place: int, sums: EmbeddedStatistics) -> AlignedPath | None:
+        def add(place: int, sums: EmbeddedStatistics) -> _Outcome:
             graph = self.graphs[place]
             path = None if searches else self.state.paths[place]
             if path is None and not searches:
                 return None
             frames = self._standardised(place)
-            if first:
-                path = equal_path(graph, len(frames))
-            elif searches:
-                # Before memory is asked for: one recording is not to end the training.
-                excess = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
-                if excess is not None:
-                    raise NoPathError(excess)
-                path = step.align(graph, frames) if viterbi else None
-            if path is None:
-                step.baum_welch(graph, frames, sums)
-            else:
-                step.add_aligned(path, frames, sums)
+            # Before memory is asked for: one recording is not to end the training.
+            excess = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
+            if excess is not None and searches and not first:
+                return FailedUtterance(place, excess)
+            try:
+                if first:
+                    path = equal_path(graph, len(frames))
+                elif searches and viterbi:
+                    path = step.align(graph, frames)
+                if path is None:
+                    step.baum_welch(graph, frames, sums)
+                else:
+                    step.add_aligned(path, frames, sums)
+            except NoPathError as error:
+                return FailedUtterance(place, str(error))
             return path
 
-        def part(places: NDArray[np.intp]) -> _Expectations:
+        def part(places: NDArray[np.intp]) -> tuple[EmbeddedStatistics, list[_Outcome]]:
             sums = step.nothing()
-            failed: list[FailedUtterance] = []
-            paths: list[AlignedPath | None] = []
-            for place in places.tolist():
-                try:
-                    paths.append(add(place, sums))
-                except NoPathError as error:
-                    failed.append(FailedUtterance(place, str(error)))
-                    paths.append(None)
-            return sums, failed, paths
+            return sums, [add(place, sums) for place in places.tolist()]
 
-        count = len(self.graphs)
-        parts = [
-            p for p in np.array_split(np.arange(count), min(_N_PARTS, max(count, 1))) if p.size
-        ]
-        total, failed, paths = part(np.arange(0))
-        for sums, more_failed, more_paths in threaded_map(part, parts, n_jobs=self.n_jobs):
+        n_parts = min(_N_PARTS, max(len(self.graphs), 1))
+        parts = np.array_split(np.arange(len(self.graphs)), n_parts)
+        total, outcomes = part(np.arange(0))
+        for sums, found in threaded_map(part, parts, n_jobs=self.n_jobs):
             total.merge(sums)
-            failed += more_failed
-            paths += more_paths
-        return total, failed, paths if viterbi and not first else []
+            outcomes += found
+        return total, outcomes
 
     def _check(self, models: PhoneModels) -> None:
         kind = models.bank.gaussians.covariance_type
@@ -271,11 +288,6 @@ class EmbeddedTrainer:
                     f"the graph of utterance {place} was compiled for other models"
                 )
         whole_number("seed", self.seed, least=0)
-
-    def _variance_floor(self) -> NDArray[np.float64]:
-        floor = self.schedule.variance_floor * self.variance / self.standardisation.scale**2
-        # A feature that never varies is as wide as its unit.
-        return np.where(self.variance > 0, np.maximum(floor, 1e-10), 1.0)
 
     def _standardised(self, place: int) -> NDArray[np.float32]:
         frames = np.asarray(self.frames[place])

@@ -190,7 +190,7 @@ def test_bad_options_are_refused(options, words):
 def test_bad_input_is_refused():
     X, y = make_words(2)
     model = HMMClassifier(small())
-    with pytest.raises(InvalidInputError, match="labels must be one for each of 6 sequences, found 5"):
+    with pytest.raises(InvalidInputError, match="one for each of 6 sequences, found 5"):
         model.fit(X, y[:5])
     with pytest.raises(InvalidInputError, match="all sequences of class 'go' have weight zero"):
         model.fit(X, y, sample_weight=(y != "go").astype(float))

@@ -809,7 +809,7 @@ def test_refuses_models_that_do_not_fit():
         covariance_type="full",
     )  # fmt: skip
     graph = compile_transcript(["a"], LEXICON, models)
-    with pytest.raises(InvalidInputError, match="covariances of trained pdfs must be diagonal, found 'full'"):
+    with pytest.raises(InvalidInputError, match="pdfs must be diagonal, found 'full'"):
         train_embedded(models.with_parameters(bank=full), [graph], frames)
     with pytest.raises(InvalidInputError, match="seed"):
         train_embedded(models, [graph], frames, seed=-1)
