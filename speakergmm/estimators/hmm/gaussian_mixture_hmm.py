@@ -22,19 +22,13 @@ from speakergmm.estimators.records import Storable
 from speakergmm.estimators.starts import cluster
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_sequence_weights
-from speakergmm.hmm.models.dense import HiddenMarkovParameters, check_parameters
+from speakergmm.hmm.models.dense import PARAMETERS, HiddenMarkovParameters, check_parameters
 from speakergmm.hmm.models.dense_graph import FINAL, is_left_right, start_of_topology
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors, make_priors
 from speakergmm.hmm.training.dense_start import find_start
-from speakergmm.hmm.training.dense_training import (
-    HiddenMarkovIteration,
-    TrainingOptions,
-    survey,
-    train,
-)
+from speakergmm.hmm.training.dense_training import HiddenMarkovIteration, survey, train
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.moments import Moments
-from speakergmm.parallel import effective_jobs
 from speakergmm.records import Types
 
 _log = logging.getLogger(__name__)
@@ -229,7 +223,7 @@ class GaussianMixtureHMM(
             self._parameters(),
             moments=moments,
             priors=self._priors(),
-            options=self._options(),
+            options=self,
             report=report,
         )
         return self
@@ -261,31 +255,9 @@ class GaussianMixtureHMM(
         weights = model.weights[state] / model.weights[state].sum()
         return make_mixture(model.covariance_type, weights, model.means[state], model.covars[state])
 
-    def _options(self) -> TrainingOptions:
-        return TrainingOptions(
-            n_iter=int(self.n_iter),
-            params=self.params,
-            final=self.final,
-            precision=self.precision,
-            min_covar=float(self.min_covar),
-            variance_floor=float(self.variance_floor),
-            n_jobs=effective_jobs(self.n_jobs),
-        )
-
     def _priors(self) -> HiddenMarkovPriors:
-        return make_priors(
-            self.covariance_type,
-            self.n_components,
-            self.n_mix,
-            self.n_features,
-            startprob=self.startprob_prior,
-            transmat=self.transmat_prior,
-            weights=self.weights_prior,
-            means=self.means_prior,
-            means_weight=self.means_weight,
-            covars=self.covars_prior,
-            covars_weight=self.covars_weight,
-        )
+        shape = self.n_components, self.n_mix, self.n_features
+        return make_priors(self.covariance_type, *shape, self.get_params(deep=False))
 
     def _check_options(self) -> None:
         options.check_integer(self, "n_components", least=1)
@@ -316,19 +288,14 @@ class GaussianMixtureHMM(
             )
         self.n_features = sequences.n_features
         chosen = sequences.lengths[weights > 0]
-        startprob, transmat = start_of_topology(
+        needed = [name for name in PARAMETERS if self._needs_init(name)]
+        start = start_of_topology(
             self.topology, self.n_components, mean_length=float(chosen.mean())
         )
-        if self._needs_init("s", "startprob_"):
-            self.startprob_ = startprob
-        if self._needs_init("t", "transmat_"):
-            self.transmat_ = transmat
-        needed = [
-            name
-            for code, name in (("w", "weights_"), ("m", "means_"), ("c", "covars_"))
-            if self._needs_init(code, name)
-        ]
-        if not needed:
+        for name, values in zip(PARAMETERS, start, strict=False):
+            if name in needed:
+                setattr(self, name, values)
+        if not set(needed) - {"startprob_", "transmat_"}:
             return
         found = find_start(
             sequences,
@@ -341,12 +308,13 @@ class GaussianMixtureHMM(
             left_right=is_left_right(np.asarray(self.transmat_)),
             min_covar=float(self.min_covar),
         )
-        for name, values in zip(("weights_", "means_", "covars_"), found, strict=True):
+        for name, values in zip(PARAMETERS[2:], found, strict=True):
             if name in needed:
                 setattr(self, name, values)
 
-    def _needs_init(self, code: str, name: str) -> bool:
+    def _needs_init(self, name: str) -> bool:
         """Tell whether the start sets an attribute; say so where one is lost by it."""
+        code = name[0]
         if code not in self.init_params:
             return not hasattr(self, name)
         if hasattr(self, name):
@@ -365,24 +333,16 @@ class GaussianMixtureHMM(
 
     def _parameters(self) -> HiddenMarkovParameters:
         """Check and give the parameters that were fitted or set."""
-        check_is_fitted(self, ["startprob_", "transmat_", "weights_", "means_", "covars_"])
-        model = check_parameters(
-            self.covariance_type,
-            self.n_components,
-            self.n_mix,
-            startprob=self.startprob_,
-            transmat=self.transmat_,
-            weights=self.weights_,
-            means=self.means_,
-            covars=self.covars_,
-        )
+        check_is_fitted(self, PARAMETERS)
+        given = {name: getattr(self, name) for name in PARAMETERS}
+        model = check_parameters(self.covariance_type, self.n_components, self.n_mix, given)
         if not hasattr(self, "n_features"):
             self.n_features = model.n_features
         return model
 
     def _set_parameters(self, model: HiddenMarkovParameters) -> None:
-        self.startprob_, self.transmat_ = model.startprob, model.transmat
-        self.weights_, self.means_, self.covars_ = model.weights, model.means, model.covars
+        for name in PARAMETERS:
+            setattr(self, name, getattr(model, name.rstrip("_")))
 
 
 def _cluster(

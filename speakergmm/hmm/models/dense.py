@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.parameters import Gaussians, covariance_kind
+
+PARAMETERS = ("startprob_", "transmat_", "weights_", "means_", "covars_")
+"""What describes a model, as hmmlearn names it; the first letters choose what is trained."""
 
 # How far probabilities may be from summing to one, as hmmlearn allows it.
 _SUM_TOLERANCE = 1e-5
@@ -140,17 +144,9 @@ def least_variances(min_covar: float, variance: NDArray[np.float64]) -> NDArray[
 
 
 def check_parameters(
-    covariance_type: str,
-    n_states: int,
-    n_mix: int,
-    *,
-    startprob: Any,
-    transmat: Any,
-    weights: Any,
-    means: Any,
-    covars: Any,
+    covariance_type: str, n_states: int, n_mix: int, given: Mapping[str, Any]
 ) -> HiddenMarkovParameters:
-    """Return parameters as float64 arrays, or refuse them.
+    """Return the `PARAMETERS` given by name as float64 arrays, or refuse them.
 
     Raises
     ------
@@ -159,14 +155,14 @@ def check_parameters(
         probabilities are negative or don't sum to one, or a covariance is not positive (definite).
     """
     kind = covariance_kind(covariance_type)
-    means = _checked("means_", means, n_states, n_mix, None)
+    means = _checked("means_", given, n_states, n_mix, None)
     n_features = means.shape[2]
     probabilities = (
-        _checked("startprob_", startprob, n_states),
-        _checked("transmat_", transmat, n_states, n_states),
-        _checked("weights_", weights, n_states, n_mix),
+        _checked("startprob_", given, n_states),
+        _checked("transmat_", given, n_states, n_states),
+        _checked("weights_", given, n_states, n_mix),
     )
-    for name, values in zip(("startprob_", "transmat_", "weights_"), probabilities, strict=True):
+    for name, values in zip(PARAMETERS, probabilities, strict=False):
         sums = values.sum(axis=-1)
         if values.min() < 0 or (np.abs(sums - 1.0) > _SUM_TOLERANCE).any():
             raise InvalidInputError(
@@ -175,7 +171,7 @@ def check_parameters(
             )
     components = (n_states,) if kind.is_shared else (n_states, n_mix)
     of_one = (n_features, n_features) if kind.is_shared else kind.shape(1, n_features)[1:]
-    covars = _checked("covars_", covars, *components, *of_one)
+    covars = _checked("covars_", given, *components, *of_one)
     if not kind.is_matrix and covars.min() <= 0:
         place = ", ".join(str(index) for index in np.argwhere(covars <= 0)[0])
         raise InvalidInputError(f"covars_ must be positive, found {covars.min():g} at ({place})")
@@ -184,9 +180,9 @@ def check_parameters(
     return HiddenMarkovParameters(*probabilities, replace(gaussians, covariances=checked))
 
 
-def _checked(name: str, value: Any, *shape: int | None) -> NDArray[np.float64]:
+def _checked(name: str, given: Mapping[str, Any], *shape: int | None) -> NDArray[np.float64]:
     """Return a finite array of this shape, in which None is any size."""
-    array = np.array(value, dtype=np.float64)
+    array = np.array(given[name], dtype=np.float64)
     if array.ndim != len(shape) or array.size == 0:
         raise InvalidInputError(f"{name} must have {len(shape)} axes, found shape {array.shape}")
     if not np.isfinite(array).all():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.prepare import prepare_in_features
-from speakergmm.hmm.inference.graph import NoPathError
+from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
@@ -44,15 +44,13 @@ class DenseInference:
 
     def emissions(self, sequences: Sequences) -> NDArray[np.float64]:
         """Log-densities (T, S) of all frames under the states."""
-        return np.concatenate(self._each(sequences, lambda emissions: emissions))
+        return np.concatenate(self._each(sequences, lambda _, emissions: emissions))
 
     def log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
         """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
         from speakergmm.hmm.inference.algorithms import log_likelihood
 
-        graph = self._graph()
-
-        def score(emissions: NDArray[np.float64]) -> float:
+        def score(graph: Graph, emissions: NDArray[np.float64]) -> float:
             try:
                 return log_likelihood(graph, emissions)
             except NoPathError:
@@ -70,9 +68,9 @@ class DenseInference:
         """
         from speakergmm.hmm.inference.algorithms import forward_backward
 
-        graph = self._graph()
-
-        def smooth(emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        def smooth(
+            graph: Graph, emissions: NDArray[np.float64]
+        ) -> tuple[float, NDArray[np.float64]]:
             passed = forward_backward(graph, emissions)
             return passed.log_likelihood, passed.state_posteriors
 
@@ -88,22 +86,18 @@ class DenseInference:
         """
         from speakergmm.hmm.inference.algorithms import viterbi
 
-        graph = self._graph()
-
-        def find(emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.int32]]:
+        def find(graph: Graph, emissions: NDArray[np.float64]) -> tuple[float, NDArray[np.int32]]:
             path = viterbi(graph, emissions)
             return path.log_probability, path.states
 
         total, states = _joined(self._each(sequences, find))
         return total, states.astype(np.int64)
 
-    def _graph(self) -> Any:
-        return state_graph(self.model.startprob, self.model.transmat, final=self.final)
-
     def _each(
-        self, sequences: Sequences, function: Callable[[NDArray[np.float64]], Any]
+        self, sequences: Sequences, function: Callable[[Graph, NDArray[np.float64]], Any]
     ) -> list[Any]:
-        """Call `function` with the log-emissions (T_r, S) of each sequence."""
+        """Call `function` with the graph and the log-emissions (T_r, S) of each sequence."""
+        graph = state_graph(self.model.startprob, self.model.transmat, final=self.final)
         gaussians, log_weights, weights = self.model.weighted()
         prepared = prepare_in_features(gaussians, log_weights, weights=weights)
 
@@ -116,7 +110,7 @@ class DenseInference:
             for number in numbers:
                 place = slice(*(sequences.bounds[number : number + 2] - first))
                 try:
-                    found.append(function(emissions[place]))
+                    found.append(function(graph, emissions[place]))
                 except NoPathError as error:
                     raise ImpossibleSequenceError.under_model(number, error) from None
             return found

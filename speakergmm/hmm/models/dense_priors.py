@@ -18,16 +18,21 @@ if there are as many components as features.)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.covariances import Array, Covariances
 from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.updates import GaussianPrior
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
+
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +54,14 @@ class HiddenMarkovPriors:
     weights: NDArray[np.float64]
     gaussians: GaussianPrior | None
 
+    def standardised(self, kind: Covariances, by: Standardisation) -> HiddenMarkovPriors:
+        """Return the priors of the model of standardised features, whose covariances are so."""
+        if self.gaussians is None:
+            return self
+        moved = self.gaussians.rescaled(kind, np.ones_like(by.scale), -by.centre)
+        scaled = moved.rescaled(kind, 1.0 / by.scale, np.zeros_like(by.scale))
+        return replace(self, gaussians=scaled)
+
     def log_density(self, model: HiddenMarkovParameters) -> float:
         """Logarithm of the priors' density of a model, without their constant.
 
@@ -68,48 +81,45 @@ class HiddenMarkovPriors:
 
 
 def make_priors(
-    covariance_type: str,
-    n_states: int,
-    n_mix: int,
-    n_features: int,
-    *,
-    startprob: ArrayLike = 1.0,
-    transmat: ArrayLike = 1.0,
-    weights: ArrayLike = 1.0,
-    means: ArrayLike = 0.0,
-    means_weight: ArrayLike = 0.0,
-    covars: ArrayLike | None = None,
-    covars_weight: ArrayLike | None = None,
+    covariance_type: str, n_states: int, n_mix: int, n_features: int, given: Mapping[str, Any]
 ) -> HiddenMarkovPriors:
     """Build priors of hmmlearn's parameters, numbers or arrays that can be broadcast.
+
+    Parameters
+    ----------
+    covariance_type : {"spherical", "diag", "tied", "full"}
+    n_states, n_mix, n_features : int
+    given : mapping
+        The parameters by name, such as "startprob_prior"; others are not looked at.
 
     Raises
     ------
     InvalidInputError
         If one is not finite, has a wrong shape, or is out of range.
     """
+
+    def spread(name: str, shape: Shape, *, least: float = -np.inf, flat: float = 0.0) -> Array:
+        value = given[name]
+        return _spread(name, flat if value is None else value, shape, least=least)
+
     components, kind = (n_states, n_mix), covariance_kind(covariance_type)
-    starts = _spread("startprob_prior", startprob, (n_states,), least=0.0) - 1.0
-    transitions = _spread("transmat_prior", transmat, (n_states, n_states), least=0.0) - 1.0
-    shares = _spread("weights_prior", weights, components, least=0.0) - 1.0
-    centres = _spread("means_prior", means, (*components, n_features))
-    precision = _spread("means_weight", means_weight, components, least=0.0)
+    starts = spread("startprob_prior", (n_states,), least=0.0) - 1.0
+    transitions = spread("transmat_prior", (n_states, n_states), least=0.0) - 1.0
+    shares = spread("weights_prior", components, least=0.0) - 1.0
+    centres = spread("means_prior", (*components, n_features))
+    precision = spread("means_weight", components, least=0.0)
     if kind.is_matrix:
         # The factor of the normal density, over the Gaussians that share a covariance.
         power, shape = (n_mix, (n_states,)) if kind.is_shared else (1, components)
-        flat = -(power + n_features + 1.0)
-        nu = _spread("covars_weight", flat if covars_weight is None else covars_weight, shape)
-        square = (*shape, n_features, n_features)
-        scatter = _spread("covars_prior", 0.0 if covars is None else covars, square)
+        nu = spread("covars_weight", shape, flat=-(power + n_features + 1.0))
+        scatter = spread("covars_prior", (*shape, n_features, n_features))
         scatter = (scatter + np.swapaxes(scatter, -1, -2)) / 2
         count = (power + nu + n_features + 1.0)[..., None, None]
     else:
         # The same over the features that share a variance.
         power, shape = (n_features, components) if kind.is_isotropic else (1, centres.shape)
-        flat = -(power + 2.0) / 2.0
-        a = _spread("covars_prior", flat if covars is None else covars, shape)
-        weight = 0.0 if covars_weight is None else covars_weight
-        scatter = 2.0 * _spread("covars_weight", weight, shape, least=0.0)
+        a = spread("covars_prior", shape, flat=-(power + 2.0) / 2.0)
+        scatter = 2.0 * spread("covars_weight", shape, least=0.0)
         count = power + 2.0 * (a + 1.0)
     gaussians = None
     if precision.any() or scatter.any() or count.any():

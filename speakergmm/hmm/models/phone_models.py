@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.hmm.models.tying import Tying
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class PhoneModels:
     """HMMs of units - phones, or whole words - whose states emit with Gaussian mixtures.
 
@@ -96,12 +97,15 @@ class PhoneModels:
         InvalidInputError
             If there is no model of that name.
         """
-        try:
-            return self.units.index(unit)
-        except ValueError:
+        if unit not in self._numbers:
             raise InvalidInputError(
                 f"there is no model of {unit!r}; there are {', '.join(self.units)}"
-            ) from None
+            )
+        return self._numbers[unit]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {unit: number for number, unit in enumerate(self.units)}
 
     def topology(self, unit: str) -> Topology:
         """Return the topology of a unit."""

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.inference.graph import Graph
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import SortedArcs
 from speakergmm.hmm.models.transitions import Transitions
 from speakergmm.ranges import number
 
@@ -237,64 +236,22 @@ def compile_units(
         If a unit has no model, an edge goes backwards, or the utterance may be passed over without
         a frame.
     """
-    ordered = sorted(edges, key=lambda edge: (edge.source, edge.target))
-    arrivals: dict[int, list[_Arrival]] = {0: [(_START, 0.0, ())]}
-    last = max((edge.target for edge in ordered), default=0)
-    arcs: list[_Arc] = []
-    entries: list[_Arc] = []
-    exits: list[_Arc] = []
-    units: list[UnitInstance] = []
-    used: list[int] = []
-    n_states = 0
-    numbers = {unit: place for place, unit in enumerate(models.units)}
-    known: dict[int, SortedArcs] = {}
-    for edge in ordered:
-        if not edge.source < edge.target:
-            raise InvalidInputError(f"an edge leads from node {edge.source} to {edge.target}")
-        before = [
-            (state, fixed + edge.log_prob, passed)
-            for state, fixed, passed in arrivals.get(edge.source, [])
-        ]
-        after = arrivals.setdefault(edge.target, [])
-        if edge.unit is None:
-            after += before
-            continue
-        if edge.unit not in numbers:
-            models.unit_number(edge.unit)
-        number = numbers[edge.unit]
-        if number not in known:
-            known[number] = models.topologies[number].sorted_arcs
-        shape = known[number]
-        first_arc = int(models.transitions.first[number])
-        for state, fixed, passed in before:
-            into = entries if state == _START else arcs
-            for place, target in shape.entries:
-                into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
-            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
-        after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
-        used.append(number)
-        units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
-        n_states += models.topologies[number].n_states
-    for state, fixed, passed in arrivals.get(last, []):
-        if state == _START:
-            raise InvalidInputError("an utterance can be passed over without a frame")
-        exits.append((state, _START, fixed, passed))
-    if n_states == 0:
-        raise InvalidInputError("an utterance needs a unit, found none")
-    pdf = [models.tying.pdfs(number) for number in used]
+    arcs, entries, exits, units = _walked(edges, models)
+    numbers = [models.unit_number(unit.unit) for unit in units]
+    pdf = [models.tying.pdfs(number) for number in numbers]
     pdfs, places = np.unique(np.concatenate(pdf), return_inverse=True)
     state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
     first_states = np.searchsorted(state_unit, np.arange(len(units)))
     # Arcs among the states of a unit, which are most: whole units at a time, after those between.
-    inner = np.concatenate([known[number].inner for number in used], axis=1)
-    sizes = [known[number].inner.shape[1] for number in used]
+    of_units = [models.topologies[number].sorted_arcs.inner for number in numbers]
+    sizes, inner = [found.shape[1] for found in of_units], np.concatenate(of_units, axis=1)
     base = np.repeat(first_states, sizes)
     sources, targets, between = _columns(arcs)
     of_arcs = Credits(
         np.concatenate([between.fixed, np.zeros(len(base))]),
         np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
         np.concatenate(
-            [between.transition, np.repeat(models.transitions.first[used], sizes) + inner[2]]
+            [between.transition, np.repeat(models.transitions.first[numbers], sizes) + inner[2]]
         ),
     )
     _, entry_state, of_entries = _columns(entries)
@@ -314,12 +271,53 @@ def compile_units(
         tuple(units),
         pdfs.astype(np.int32),
         state_unit.astype(np.int32),
-        (np.arange(n_states) - first_states[state_unit]).astype(np.int32),
+        (np.arange(len(places)) - first_states[state_unit]).astype(np.int32),
         skeleton,
         of_arcs,
         of_entries,
         of_exits,
     )
+
+
+def _walked(
+    edges: Iterable[UnitEdge], models: PhoneModels
+) -> tuple[list[_Arc], list[_Arc], list[_Arc], list[UnitInstance]]:
+    """List the arcs between units, into the first and out of the last ones, and the units."""
+    ordered = sorted(edges, key=lambda edge: (edge.source, edge.target))
+    arrivals: dict[int, list[_Arrival]] = {0: [(_START, 0.0, ())]}
+    last = max((edge.target for edge in ordered), default=0)
+    arcs: list[_Arc] = []
+    entries: list[_Arc] = []
+    units: list[UnitInstance] = []
+    n_states = 0
+    for edge in ordered:
+        if not edge.source < edge.target:
+            raise InvalidInputError(f"an edge leads from node {edge.source} to {edge.target}")
+        before = [
+            (state, fixed + edge.log_prob, passed)
+            for state, fixed, passed in arrivals.get(edge.source, [])
+        ]
+        after = arrivals.setdefault(edge.target, [])
+        if edge.unit is None:
+            after += before
+            continue
+        number = models.unit_number(edge.unit)
+        topology, first_arc = models.topologies[number], int(models.transitions.first[number])
+        shape = topology.sorted_arcs
+        for state, fixed, passed in before:
+            into = entries if state == _START else arcs
+            for place, target in shape.entries:
+                into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
+            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
+        after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
+        units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
+        n_states += topology.n_states
+    exits = [(state, _START, fixed, passed) for state, fixed, passed in arrivals.get(last, [])]
+    if any(state == _START for state, *_ in exits):
+        raise InvalidInputError("an utterance can be passed over without a frame")
+    if not units:
+        raise InvalidInputError("an utterance needs a unit, found none")
+    return arcs, entries, exits, units
 
 
 def transcript_edges(

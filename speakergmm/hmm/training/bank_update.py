@@ -135,20 +135,21 @@ def allot_gaussians(
     if (occupancy < 0).any() or not np.isfinite(occupancy).all():
         raise InvalidInputError("occupancies must be finite and >= 0")
     strength = occupancy**power
-    # Who has the most strength per Gaussian is served next, until all are given.
-    queue = [
-        (-strength[p] / numbers[p], p)
-        for p in range(len(occupancy))
-        if occupancy[p] >= min_count * (numbers[p] + 1)
-    ]
-    heapq.heapify(queue)
-    left = n_gaussians - int(numbers.sum())
-    while queue and left > 0:
-        _, p = heapq.heappop(queue)
-        numbers[p] += 1
-        left -= 1
+    queue: list[tuple[float, int]] = []
+
+    def offer(p: int) -> None:
         if occupancy[p] >= min_count * (numbers[p] + 1):
             heapq.heappush(queue, (-strength[p] / numbers[p], p))
+
+    for p in range(len(occupancy)):
+        offer(p)
+    # Who has the most strength per Gaussian is served next, until all are given.
+    for _ in range(n_gaussians - int(numbers.sum())):
+        if not queue:
+            break
+        p = heapq.heappop(queue)[1]
+        numbers[p] += 1
+        offer(p)
     return numbers
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
 from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics, SequencesPass
 from speakergmm.hmm.training.dense_update import update
 from speakergmm.moments import Moments
+from speakergmm.parallel import effective_jobs
 
 # Of a log-likelihood per frame, in nats, where it is computed in float64.
 _LEAST_ROUNDING = 1e-10
@@ -58,9 +60,8 @@ class HiddenMarkovIteration:
     empty: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOptions:
-    """How a model is trained.
+class TrainingOptions(Protocol):
+    """How a model is trained; the estimator's own options, checked.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ class TrainingOptions:
     variance_floor : float
         The same, as a part of the variance of all frames.
     n_jobs : int
-        Threads.
+        Threads; -1 for all cores.
     """
 
     n_iter: int
@@ -150,12 +151,6 @@ def train(
     standardisation = Standardisation.from_moments(
         moments.mean, moments.variance, isotropic=kind.is_isotropic
     )
-    model = replace(start, gaussians=standardisation.model_to_standard(start.gaussians))
-    standard_priors = priors
-    if priors.gaussians is not None:
-        scale, unmoved = standardisation.scale, np.zeros_like(standardisation.scale)
-        moved = priors.gaussians.rescaled(kind, np.ones_like(scale), -standardisation.centre)
-        standard_priors = replace(priors, gaussians=moved.rescaled(kind, 1.0 / scale, unmoved))
     graph = state_graph(start.startprob, start.transmat, final=options.final)
     _refuse_short(sequences, weights, graph.shortest_duration)
     floor = np.maximum(
@@ -169,11 +164,11 @@ def train(
             graph=with_probabilities(graph, model.startprob, model.transmat),
             n_mix=start.n_mix,
             precision=options.precision,
-            n_jobs=options.n_jobs,
+            n_jobs=effective_jobs(options.n_jobs),
         ),
         partial(
             update,
-            priors=standard_priors,
+            priors=priors.standardised(kind, standardisation),
             floor=floor / standardisation.scale**2,
             data_variance=moments.variance / standardisation.scale**2,
             params=options.params,
@@ -182,6 +177,15 @@ def train(
         least_rounding=_LEAST_ROUNDING,
     )
 
+    def in_features(model: HiddenMarkovParameters) -> HiddenMarkovParameters:
+        gaussians = standardisation.model_from_standard(model.gaussians)
+        # What is not trained stays as it is to the last bit.
+        if "m" not in options.params:
+            gaussians = replace(gaussians, means=start.gaussians.means)
+        if "c" not in options.params:
+            gaussians = replace(gaussians, covariances=start.gaussians.covariances)
+        return replace(model, gaussians=gaussians)
+
     def step(state: _State) -> _State:
         """Take one iteration; its objective is that of the model before."""
         began = perf_counter()
@@ -189,7 +193,6 @@ def train(
         with np.errstate(over="ignore", invalid="ignore"):
             statistics = steps.accumulate(state.model)
         new, done = steps.update(statistics, state.model)
-        empty = np.argwhere(statistics.empty.reshape(start.weights.shape))
         iteration = HiddenMarkovIteration(
             iteration=len(state.history) + 1,
             log_likelihood=statistics.log_likelihood,
@@ -197,20 +200,14 @@ def train(
             seconds=perf_counter() - began,
             precision=statistics.precision,
             n_floored=done.n_floored,
-            empty=tuple((int(state), int(component)) for state, component in empty),
+            empty=tuple(divmod(int(place), start.n_mix) for place in statistics.empty.nonzero()[0]),
         )
-        gaussians = standardisation.model_from_standard(new.gaussians)
-        # What is not trained stays as it is to the last bit.
-        if "m" not in options.params:
-            gaussians = replace(gaussians, means=start.gaussians.means)
-        if "c" not in options.params:
-            gaussians = replace(gaussians, covariances=start.gaussians.covariances)
-        in_features = replace(new, gaussians=gaussians)
-        rounding = steps.rounding() * statistics.n_frames
-        stops = report(iteration.objective, in_features, rounding)
+        found = in_features(new)
+        stops = report(iteration.objective, found, steps.rounding() * statistics.n_frames)
         is_over = stops or iteration.iteration == options.n_iter
-        return _State(new, in_features, (*state.history, iteration), is_over)
+        return _State(new, found, (*state.history, iteration), is_over)
 
+    model = replace(start, gaussians=standardisation.model_to_standard(start.gaussians))
     begin = _State(model, start, (), options.n_iter == 0)
     return run(begin, step, is_over=lambda state: state.is_over).history
 

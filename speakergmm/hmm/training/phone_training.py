@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.checkpoints import opened, short_digest
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InsufficientDataError
+from speakergmm.gaussians.frames import check_frames
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
@@ -43,14 +44,8 @@ def survey(
     moments = Moments()
     n_features = None
     for place in range(len(frames)):
-        found = np.asarray(frames[place])
-        if found.ndim != 2 or n_features not in (None, found.shape[1]):
-            raise InvalidInputError(
-                f"utterance {place}: frames must have shape (T, {n_features or 'D'}), found "
-                f"{found.shape}"
-            )
-        if not np.isfinite(found).all():
-            raise InvalidInputError(f"utterance {place}: frames must be finite, found NaN or inf")
+        name = f"utterance {place}: frames"
+        found = check_frames(frames[place], n_features=n_features, name=name)
         n_features = found.shape[1]
         moments.add(found)
         if digests is not None:

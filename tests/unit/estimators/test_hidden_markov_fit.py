@@ -310,7 +310,7 @@ def test_samples_begin_where_they_are_told():
     np.testing.assert_array_equal(one, again)
     with pytest.raises(InvalidInputError, match="n_samples must be a whole number >= 1"):
         model.sample(0)
-    with pytest.raises(InvalidInputError, match=r"currstate must lie in 0\.\.2"):
+    with pytest.raises(InvalidInputError, match=r"currstate must be a whole number in 0\.\.2"):
         model.sample(3, currstate=3)
 
 

@@ -776,8 +776,8 @@ def test_refuses_frames_that_are_none():
     for frames, message in (
         ([good, bad], "utterance 1: frames must be finite"),
         ([good, np.full((5, 2), np.inf)], "utterance 1: frames must be finite"),
-        ([good, np.zeros(5)], "utterance 1: frames must have shape"),
-        ([good, np.zeros((5, 3))], r"utterance 1: .* \(T, 2\), found \(5, 3\)"),
+        ([good, np.zeros(5)], "utterance 1: frames must be a real array"),
+        ([good, np.zeros((5, 3))], "utterance 1: frames must have 2 features, found 3"),
         ([good], "2 graphs for frames of 1"),
         ([np.zeros((5, 3)), np.ones((5, 3))], "2 features, the frames 3"),
     ):
