@@ -165,31 +165,14 @@ def train_variational(
         survey.mean, survey.variance, isotropic=start.kind.is_isotropic
     )
 
+    update = _Update(
+        standardisation.model_to_standard(prior),
+        reg_covar / standardisation.scale**2,
+        standardisation.log_volume,
+    )
     frames = FramesPass.of_training(
         source, sample_weight, survey, precision=precision, n_jobs=n_jobs
     )
-    standard_prior = standardisation.model_to_standard(prior)
-    log_volume = standardisation.log_volume
-    # What the last bound is of: statistics, and the posterior that shared the frames out.
-    last: tuple[MixtureStatistics, VariationalPosterior]
-
-    def update(
-        statistics: MixtureStatistics, model: VariationalPosterior
-    ) -> tuple[VariationalPosterior, UpdateReport]:
-        nonlocal last
-        # Its log-likelihood, too, is that of standardised frames.
-        statistics = statistics.with_likelihood(
-            statistics.log_likelihood + statistics.n_frames * log_volume
-        )
-        last = statistics, model
-        new, report = update_variational(
-            statistics, model, prior=standard_prior, reg_covar=reg_covar / standardisation.scale**2
-        )
-        assert report.bound is not None
-        # A prior density of precisions, K times, and one of the frames: both have units.
-        degrees = model.n_components * standard_prior.degrees_of_freedom + statistics.n_frames
-        return new, replace(report, bound=report.bound - degrees * log_volume)
-
     steps = Steps(
         frames,
         update,
@@ -240,13 +223,44 @@ def train_variational(
             )
         )
     posterior = standardisation.model_from_standard(result.model)
-    bound = evidence_lower_bound(*last, result.model, standard_prior)
-    return VariationalResult(
-        posterior,
-        EMResult(posterior, result.history, result.convergence),
-        # In feature units.
-        bound - last[0].n_frames * log_volume,
-    )
+    em = EMResult(posterior, result.history, result.convergence)
+    return VariationalResult(posterior, em, update.evidence_of(result.model))
+
+
+@dataclass(slots=True)
+class _Update:
+    """The update in standardised coordinates; its bounds are those of feature units.
+
+    `last` is what the last bound is of: statistics, and the posterior that shared the frames out.
+    """
+
+    prior: VariationalPrior
+    reg_covar: NDArray[np.float64]
+    log_volume: float
+    last: tuple[MixtureStatistics, VariationalPosterior] | None = None
+
+    def __call__(
+        self, statistics: MixtureStatistics, model: VariationalPosterior
+    ) -> tuple[VariationalPosterior, UpdateReport]:
+        # Its log-likelihood, too, is that of standardised frames.
+        statistics = statistics.with_likelihood(
+            statistics.log_likelihood + statistics.n_frames * self.log_volume
+        )
+        self.last = statistics, model
+        new, report = update_variational(
+            statistics, model, prior=self.prior, reg_covar=self.reg_covar
+        )
+        assert report.bound is not None
+        # A prior density of precisions, K times, and one of the frames: both have units.
+        degrees = model.n_components * self.prior.degrees_of_freedom + statistics.n_frames
+        return new, replace(report, bound=report.bound - degrees * self.log_volume)
+
+    def evidence_of(self, posterior: VariationalPosterior) -> float:
+        """Bound on the evidence, of what the last statistics made."""
+        assert self.last is not None
+        statistics, responsible = self.last
+        bound = evidence_lower_bound(statistics, responsible, posterior, self.prior)
+        return bound - statistics.n_frames * self.log_volume
 
 
 def _check_kinds(start: VariationalPosterior, prior: VariationalPrior) -> None:
