@@ -244,17 +244,9 @@ def describe_differences(stored: Mapping[str, Any], asked: Mapping[str, Any]) ->
 
 def _normalised(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """Return a fingerprint as it comes back from a file; arrays and records by their digests."""
-    plain = {
-        name: short_digest(value)
-        if isinstance(value, np.ndarray) or records.is_record(type(value))
-        else value
-        for name, value in fingerprint.items()
-    }
-    found: dict[str, Any] = json.loads(json.dumps(plain, default=_plain_number))
+    found: dict[str, Any] = json.loads(json.dumps(dict(fingerprint), default=_plain))
     return found
 
 
-def _plain_number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} can't be part of a fingerprint")
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else short_digest(value)

@@ -385,12 +385,11 @@ def _choice(value: Any, args: tuple[Any, ...]) -> Any:
     if len(kinds) == 1:
         return kinds[0]
     plain = type(value.item() if isinstance(value, np.generic) else value)
-    return next(
-        each
-        for each in kinds
-        if plain in _PLAIN.get(each, ())
-        or (each not in _PLAIN and isinstance(value, get_origin(each) or each))
-    )
+    for each in kinds:
+        cls = get_origin(each) or each
+        if plain in _PLAIN[each] if each in _PLAIN else isinstance(value, cls):
+            return each
+    raise InvalidInputError(f"{value!r} can't be stored")
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:

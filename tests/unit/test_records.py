@@ -176,6 +176,11 @@ def test_what_is_not_finite_in_an_array_is_not_written(tmp_path):
     assert not (tmp_path / "r").exists()
 
 
+def test_what_no_type_of_a_union_fits_is_not_written():
+    with pytest.raises(InvalidInputError, match="True can't be stored"):
+        records.pack(example(mixed=[1, True]))
+
+
 def test_digests_tell_contents_apart():
     x = np.arange(4.0)
     same = [records.digest("a", Square(1.0), x), records.digest("a", Square(1.0), x.copy())]

@@ -90,7 +90,10 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     priors: Any = "empirical"
     scale: float | str = 1.0
     n_jobs: int = 1
-    _beside: ClassVar[dict[str, Any]] = {"labels": list[int | float | str], "label_type": str}
+    _beside: ClassVar[dict[str, Any]] = {
+        "labels": list[bool | int | float | str],
+        "label_type": str,
+    }
     models_: list[GaussianMixtureHMM] = field(init=False)
     class_log_prior_: NDArray[np.float64] = field(init=False)
 

@@ -156,6 +156,15 @@ def test_stored_and_loaded_it_is_the_same(tmp_path, labels):
     np.testing.assert_array_equal(again.predict_proba(X), given.predict_proba(X))
 
 
+def test_labels_that_are_true_or_false_come_back(tmp_path):
+    X, y = make_words()
+    given = HMMClassifier(small()).fit(X, np.array(y) == WORDS[0])
+    given.save(tmp_path / "words.safetensors")
+    loaded = HMMClassifier.load(tmp_path / "words.safetensors")
+    assert loaded.classes_.tolist() == [False, True]
+    assert loaded.classes_.dtype == bool
+
+
 def test_short_sequences_are_named_and_scored():
     X, y = make_words()
     X[4] = X[4][:2]
