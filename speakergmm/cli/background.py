@@ -87,7 +87,7 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> list[tuple[str, str]
     rows: list[tuple[str, str]] = []
     for key, value in document.items():
         if isinstance(value, dict):
-            rows.extend(_flatten(value, f"{prefix}{key}."))
+            rows += _flatten(value, f"{prefix}{key}.")
         elif isinstance(value, list) and (
             len(value) > 6 or any(isinstance(entry, dict | list) for entry in value)
         ):
@@ -107,34 +107,20 @@ def _summary(document: dict[str, Any]) -> list[tuple[str, str]]:
         for key, noun in (("n_speakers", "named speaker"), ("n_utterances", "recording"))
         if isinstance(made.get(key), int)
     ]
-    return [
-        (
-            "speakers",
-            f"{document['n_speakers']}, {counted(document['n_sessions'], 'recording')}, "
-            f"{document['speech_seconds']:.1f} s of speech; last enrolled "
-            f"{document['last_enrolled'] or 'never'}",
-        ),
-        (
-            "adapted",
-            f"{', '.join(document['parameters'])}; relevance factor "
-            f"{document['relevance_factor']:g}",
-        ),
-        (
-            "background",
-            f"{counted(background['n_components'], 'component')}, digest "
-            f"{background['digest'][:12]}" + f"; {', '.join(trained)}" * bool(trained),
-        ),
-        (
-            "features",
-            f"{features.get('name') or 'of its own'}, {background['n_features']} a frame, digest "
-            f"{background['features_digest'][:12]}",
-        ),
-        (
-            "made",
-            f"{document['created']}, format version {document['format_version']}; all of it: "
-            "--json",
-        ),
-    ]
+    told = {
+        "speakers": f"{document['n_speakers']}, {counted(document['n_sessions'], 'recording')}, "
+        f"{document['speech_seconds']:.1f} s of speech; last enrolled "
+        f"{document['last_enrolled'] or 'never'}",
+        "adapted": f"{', '.join(document['parameters'])}; relevance factor "
+        f"{document['relevance_factor']:g}",
+        "background": f"{counted(background['n_components'], 'component')}, digest "
+        f"{background['digest'][:12]}" + f"; {', '.join(trained)}" * bool(trained),
+        "features": f"{features.get('name') or 'of its own'}, {background['n_features']} a frame, "
+        f"digest {background['features_digest'][:12]}",
+        "made": f"{document['created']}, format version {document['format_version']}; all of it: "
+        "--json",
+    }
+    return list(told.items())
 
 
 def _describe(file: Path) -> dict[str, Any]:

@@ -204,6 +204,8 @@ class Decode(OnCorpus):
 
     def _corpus(self) -> corpora.Corpus:
         """Read a corpus, or take files as recordings, of speakers whom only their names tell."""
+        from speakergmm.corpora.given import as_utterances
+
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or names_list(p)]
         if len(inputs) == 1 and listed:
@@ -215,16 +217,11 @@ class Decode(OnCorpus):
         twice = [path for path, count in Counter(inputs).items() if count > 1]
         if twice:
             raise InvalidInputError(f"{twice[0]}: is given twice; give each recording once")
-        stems = Counter(path.stem for path in inputs)
-        given = corpora.Corpus(
-            tuple(
-                corpora.Utterance(p.stem if stems[p.stem] == 1 else str(p), p, None) for p in inputs
-            ),
-            source=f"the {counted(len(inputs), 'recording')} given",
-        )
-        return (
-            given if pattern is None else corpora.name_speakers(given, pattern, strict=self.strict)
-        )
+        source = f"the {counted(len(inputs), 'recording')} given"
+        given = corpora.Corpus(as_utterances(inputs), source=source)
+        if pattern is not None:
+            given = corpora.name_speakers(given, pattern, strict=self.strict)
+        return given
 
     def _decoder(
         self, model: recognition.AcousticModel, search: hmm.DecodingOptions

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
 from speakergmm.cli import options
-from speakergmm.cli.hmm_demonstration import HmmDemonstration, figures_shown
 from speakergmm.cli.options import LARGEST_SEED, Answers, command, option
 from speakergmm.cli.output import Table, print_line, print_note
 from speakergmm.cli.outputs import check_output
@@ -63,6 +62,8 @@ class Demo(Answers):
             return
         if self.data is not None:
             raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
+        from speakergmm.cli.hmm_demonstration import HmmDemonstration, figures_shown
+
         figures = HmmDemonstration(self.output, self.seed, self.jobs, step).run()
         self.answer(figures, *figures_shown(figures))
 
@@ -71,12 +72,9 @@ class Demo(Answers):
     ) -> None:
         from speakergmm.cli.results import check_lists, describe_run, environment, evaluation_table
 
-        report, scores_file, model_file = (
-            self.output / name for name in ("report.html", "scores.tsv", "ubm.safetensors")
-        )
-        check_output(report, "report")
-        check_output(scores_file, "scores")
-        check_output(model_file, "model")
+        report = self._place("report.html", "report")
+        scores_file = self._place("scores.tsv", "scores")
+        model_file = self._place("ubm.safetensors", "model")
         name, lists = self._protocol()
         if lists.background is None:
             raise CorpusError(f"{name}: the protocol has no background.tsv to train a UBM on")
@@ -98,18 +96,12 @@ class Demo(Answers):
         evaluation = metrics.evaluate(scores, seed=self.seed)
         plain = self._plain_identification(part, background.features)
         step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
-        answers = _as_a_user_would(self.output / "voices.db", background, part, say)
+        answers = self._as_a_user_would(background, part, say)
         run = describe_run(background, protocol=name, split="eval", **how)
         made = environment(seed=self.seed, files=(model_file, scores_file))
         title = f"Speaker recognition: {name}"
         reports.write_report(report, evaluation, scores, configuration=run | made, title=title)
         step(f"report: {report}")
-        columns = ("true speaker", "recording", "score", "identified as")
-        rows = [
-            (a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"])
-            for a in answers
-        ]
-        title = f"Is this {part.models[0]}? (average log-likelihood ratio a frame)"
         self.answer(
             {
                 "protocol": name,
@@ -123,9 +115,13 @@ class Demo(Answers):
             f"closed-set identification by maximum likelihood, plain EM models of 16 components "
             f"(Reynolds & Rose 1995): {100 * plain:.1f} %",
             "",
-            Table(title, columns, rows, right=(2,)),
+            _answers_table(answers),
             f"report: {report}",
         )
+
+    def _place(self, name: str, kind: str) -> Path:
+        check_output(self.output / name, kind)
+        return self.output / name
 
     def _protocol(self) -> tuple[str, corpora.Protocol]:
         if self.data is None or self.protocol is None:
@@ -146,6 +142,33 @@ class Demo(Answers):
         scorer = speakers.LikelihoodScorer(models)
         return speakers.run_identification(part, scorer, features, n_jobs=self.jobs).accuracy
 
+    def _as_a_user_would(
+        self, background: speakers.BackgroundModel, part: corpora.Split, say: Callable[[str], None]
+    ) -> list[dict[str, Any]]:
+        """Enrol two speakers into a store from their recordings, and ask who others are."""
+        named, file = part.models[:2], self.output / "voices.db"
+        if file.exists() and not speakers.is_store(file):
+            raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
+        for suffix in ("", "-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+        first_target = {
+            trial.model: trial.path for trial in reversed(part.trials) if trial.label == "target"
+        }
+        with speakers.SpeakerStore.create(file, background) as store:
+            for speaker in named:
+                added = store.enroll(speaker, part.enrolment[speaker])
+                say(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
+            return [
+                {
+                    "speaker": speaker,
+                    "recording": first_target[speaker].name,
+                    "claimed": named[0],
+                    "score": store.verify(named[0], first_target[speaker]).score,
+                    "identified_as": store.identify(first_target[speaker], top=1).ranking[0][0],
+                }
+                for speaker in named
+            ]
+
 
 def _take_folder(output: Path) -> None:
     """Make the demo's folder; what is in it will be replaced, so it must be the demo's own."""
@@ -159,32 +182,10 @@ def _take_folder(output: Path) -> None:
     (output / _MARK).touch()
 
 
-def _as_a_user_would(
-    file: Path,
-    background: speakers.BackgroundModel,
-    part: corpora.Split,
-    say: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """Enrol two speakers into a store from their recordings, and ask who others are."""
-    named = part.models[:2]
-    if file.exists() and not speakers.is_store(file):
-        raise InvalidInputError(f"{file}: exists and is not a speaker store; remove it first")
-    for suffix in ("", "-wal", "-shm"):
-        file.with_name(file.name + suffix).unlink(missing_ok=True)
-    first_target = {
-        trial.model: trial.path for trial in reversed(part.trials) if trial.label == "target"
-    }
-    with speakers.SpeakerStore.create(file, background) as store:
-        for speaker in named:
-            added = store.enroll(speaker, part.enrolment[speaker])
-            say(f"enrolled {speaker}: {added.added_seconds:.1f} s of speech -> {file}")
-        return [
-            {
-                "speaker": speaker,
-                "recording": first_target[speaker].name,
-                "claimed": named[0],
-                "score": store.verify(named[0], first_target[speaker]).score,
-                "identified_as": store.identify(first_target[speaker], top=1).ranking[0][0],
-            }
-            for speaker in named
-        ]
+def _answers_table(answers: list[dict[str, Any]]) -> Table:
+    return Table(
+        f"Is this {answers[0]['claimed']}? (average log-likelihood ratio a frame)",
+        ("true speaker", "recording", "score", "identified as"),
+        [(a["speaker"], a["recording"], f"{a['score']:+.3f}", a["identified_as"]) for a in answers],
+        right=(2,),
+    )

@@ -99,13 +99,7 @@ class TrainsUnits(OnCorpus):
             }
 
     def tell(
-        self,
-        model: AcousticModel,
-        corpus: Corpus,
-        *,
-        modelled: str,
-        heard: str,
-        **more: Any,
+        self, model: AcousticModel, corpus: Corpus, *, modelled: str, heard: str, **more: Any
     ) -> None:
         """Say what was trained on what, with more for JSON."""
         facts = model.provenance

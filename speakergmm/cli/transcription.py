@@ -150,9 +150,7 @@ def _case_note(errors: metrics.TranscriptionErrors) -> str | None:
     pairs = [
         each
         for each in errors.confused
-        if each.reference
-        and each.hypothesis
-        and fold(each.reference, "lower") == fold(each.hypothesis, "lower")
+        if fold(each.reference or "", "lower") == fold(each.hypothesis or "", "lower")
     ]
     number = sum(each.count for each in pairs)
     if not number:

@@ -16,13 +16,12 @@ from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig, recordings
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.ranges import whole_number
+from speakergmm.ranges import whole_number, wrong_type
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 
 
@@ -194,12 +193,9 @@ def as_background(background: AnyBackground) -> BackgroundModel:
         return background
     if is_path(background):
         return BackgroundModel.load(background)
-    way = "train one by BackgroundModel.train(corpus)"
-    if isinstance(background, Mixture) or hasattr(background, "mixture_"):
-        way = "make one of it by BackgroundModel(mixture, features)"
-    raise InvalidTypeError(
-        f"a background model or the path of one is needed, found {type(background).__name__}; {way}"
-    )
+    mixture = isinstance(background, Mixture) or hasattr(background, "mixture_")
+    way = "BackgroundModel(mixture, features)" if mixture else "BackgroundModel.train(corpus)"
+    raise wrong_type(background, f"a background model, {way}, or its path")
 
 
 def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
@@ -207,10 +203,8 @@ def _asked_for(corpus: Corpus | AnyPath, n_components: int) -> Corpus:
     if is_path(corpus):
         corpus = read_corpus(corpus)
     if not isinstance(corpus, Corpus):
-        raise InvalidTypeError(
-            f"a background model is trained on a Corpus or the path of one, found "
-            f"{type(corpus).__name__}; frames are what speakergmm.mixtures.fit_mixture takes"
-        )
+        way = "; frames are what speakergmm.mixtures.fit_mixture takes"
+        raise wrong_type(corpus, "a Corpus or its path", way)
     whole_number("n_components", n_components)
     return corpus
 

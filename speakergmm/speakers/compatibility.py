@@ -54,12 +54,8 @@ def check_background(found: BackgroundModel, wanted: BackgroundModel, *, what: s
     if mine.n_components != theirs.n_components:
         differences.append(f"n_components {mine.n_components} and {theirs.n_components}")
     else:
-        arrays = theirs.record_parts()
-        differences += [
-            name
-            for name, array in mine.record_parts().items()
-            if not np.array_equal(array, arrays[name])
-        ]
+        own, other = mine.record_parts(), theirs.record_parts()
+        differences += [name for name in own if not np.array_equal(own[name], other[name])]
     raise IncompatibleModelError(
         f"{what}: made with background model {found.digest[:12]}, not {wanted.digest[:12]}; they "
         f"differ in: {', '.join(differences)} (its own first)"

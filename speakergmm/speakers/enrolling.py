@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
@@ -16,13 +17,11 @@ from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSe
 from speakergmm.speakers.results import EnrolmentReport
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
 
-PathLike = str | os.PathLike[str]
-
 
 def enroll_into(
-    path: PathLike,
+    path: AnyPath,
     speaker: str,
-    wavs: PathLike | Iterable[PathLike],
+    wavs: AnyPath | Iterable[AnyPath],
     *,
     background: AnyBackground | None = None,
     relevance_factor: float | None = None,

@@ -1,6 +1,5 @@
 """Enrolment: statistics of a recording against the background model, and the model they make."""
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -10,13 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.corpora.given import AnyPath
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidTypeError,
 )
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
-from speakergmm.ranges import number, refused
+from speakergmm.ranges import number, refused, wrong_type
 from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.extraction import SpeechStream
 
@@ -123,7 +122,7 @@ class SpeakerModel:
 
 def collect_statistics(
     background: AnyBackground,
-    audio: str | os.PathLike[str] | NDArray[np.floating],
+    audio: AnyPath | NDArray[np.floating],
     *,
     sample_rate: int | None = None,
     start: float = 0.0,
@@ -209,10 +208,7 @@ def adapt_speaker(
     shape = background.mixture.means.shape
     for statistics in given:
         if not isinstance(statistics, MixtureStatistics):
-            raise InvalidTypeError(
-                f"a speaker's model is made of statistics, found {type(statistics).__name__}; "
-                "collect_statistics(background, wav) collects those of a recording"
-            )
+            raise wrong_type(statistics, "statistics, collect_statistics(background, wav),")
         if statistics.first_order.shape != shape:
             raise IncompatibleModelError(
                 f"statistics of {name!r} have shape {statistics.first_order.shape}, the background "

@@ -10,10 +10,11 @@ import numpy as np
 
 from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
 from speakergmm.corpora.given import AnyPath, is_path
-from speakergmm.errors import InsufficientDataError, InvalidTypeError
+from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig, recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.ranges import wrong_type
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream, map_owned, whole_recordings
@@ -115,10 +116,7 @@ def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
         return read_protocol(protocol)
     if isinstance(protocol, Protocol):
         return protocol
-    raise InvalidTypeError(
-        f"a protocol or the path of one is needed, found {type(protocol).__name__}; read one by "
-        "read_protocol(folder)"
-    )
+    raise wrong_type(protocol, "a protocol, read_protocol(folder), or its path")
 
 
 def enrol_models(

@@ -1,6 +1,5 @@
 """Closed-set identification by maximum likelihood with a plain mixture per speaker."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Corpus, Split, Utterance
-from speakergmm.corpora.given import as_corpus
+from speakergmm.corpora.given import AnyPath, as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, OnSkip, as_config
@@ -105,9 +104,9 @@ class LikelihoodScorer:
 
 
 def train_speaker_mixtures(
-    corpus: Corpus | str | os.PathLike[str],
+    corpus: Corpus | AnyPath,
     *,
-    features: FeatureConfig | str | os.PathLike[str] = "speaker",
+    features: FeatureConfig | AnyPath = "speaker",
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker by expectation-maximisation, with limited variances.
@@ -142,7 +141,7 @@ def train_speaker_mixtures(
 def train_split_mixtures(
     split: Split,
     *,
-    features: FeatureConfig | str | os.PathLike[str] = "speaker",
+    features: FeatureConfig | AnyPath = "speaker",
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
@@ -194,19 +193,14 @@ def fit_speaker_mixtures(
                 f"speaker {speaker!r}: {count} frames of speech are fewer than the {n_components} "
                 "components asked for; give more speech or ask for fewer components"
             )
-    fit = partial(
-        _fit_speaker,
-        n_components=n_components,
-        variance_floor=variance_floor,
-        seed=seed,
-        **options,
-    )
-    return dict(zip(frames, parallel_map(fit, frames.values(), n_jobs=n_jobs), strict=True))
+    options |= {"n_components": n_components, "variance_floor": variance_floor, "seed": seed}
+    fitted = parallel_map(partial(_fit_speaker, options), frames.values(), n_jobs=n_jobs)
+    return dict(zip(frames, fitted, strict=True))
 
 
 def _train(
     groups: Mapping[str, Sequence[Utterance]],
-    features: FeatureConfig | str | os.PathLike[str],
+    features: FeatureConfig | AnyPath,
     *,
     affected: Mapping[str, Sequence[str]] | None = None,
     n_jobs: int = 1,
@@ -221,5 +215,7 @@ def _train(
     return fit_speaker_mixtures(frames, n_jobs=n_jobs, **options)
 
 
-def _fit_speaker(blocks: Sequence[NDArray[np.floating[Any]]], **options: Any) -> DiagonalMixture:
+def _fit_speaker(
+    options: dict[str, Any], blocks: Sequence[NDArray[np.floating[Any]]]
+) -> DiagonalMixture:
     return fit_mixture(list(blocks), **options).model

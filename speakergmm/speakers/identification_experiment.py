@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm import metrics
 from speakergmm.corpora import Split, Utterance
+from speakergmm.corpora.given import AnyPath
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
@@ -116,7 +117,7 @@ class ScoreMatrix:
 def run_identification(
     split: Split,
     scorer: SpeakerScorer | LikelihoodScorer,
-    features: FeatureConfig | str | os.PathLike[str],
+    features: FeatureConfig | AnyPath,
     *,
     window: int | None = None,
     shift: int = 1,
@@ -178,7 +179,7 @@ def run_identification(
 def run_identification_windows(
     split: Split,
     scorer: SpeakerScorer | LikelihoodScorer,
-    features: FeatureConfig | str | os.PathLike[str],
+    features: FeatureConfig | AnyPath,
     *,
     windows: Sequence[int | None],
     shift: int = 1,

@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
-    InvalidTypeError,
 )
 from speakergmm.features import Features
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.frames import check_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.mixtures.mixture import mixture_of
-from speakergmm.ranges import choice, whole_number
+from speakergmm.ranges import choice, whole_number, wrong_type
 from speakergmm.speakers.enrolment import PARAMETERS
 from speakergmm.speakers.ratios import ratio_terms
 
@@ -102,10 +101,8 @@ class SpeakerScorer:
         choice("precision", precision, get_args(Precision))
         background = mixture_of(background, kind=DiagonalMixture)
         if not isinstance(models, Mapping):
-            raise InvalidTypeError(
-                f"speaker models are given by name, as {{name: model}}, found "
-                f"{type(models).__name__}; a store scores its own: SpeakerStore(path).identify(wav)"
-            )
+            way = "; a store scores its own: SpeakerStore(path).identify(wav)"
+            raise wrong_type(models, "a mapping {name: model}", way)
         models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
         for name, model in models.items():
             if model.means.shape != background.means.shape:
@@ -239,10 +236,7 @@ class SpeakerScorer:
         """
         refuse_path(X)
         if isinstance(X, Features):
-            raise InvalidTypeError(
-                "scores are of frames of speech, found Features; give features.speech_values, or "
-                "features.values for all frames"
-            )
+            raise wrong_type(X, "features.speech_values, or features.values for all frames,")
         return self.score_blocks([X] if isinstance(X, np.ndarray) else X, top_c=top_c)[0]
 
     def score_blocks(

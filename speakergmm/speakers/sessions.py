@@ -104,15 +104,11 @@ def enroll_sessions(
         If the same audio is enrolled for the speaker already.
     """
     file = ledger.file
-    notes: list[str] = []
     known = next(SpeakerRow.read(file, name=name), None)
-    if known is None:
-        notes += records.note_alike(file, name)
-        number, created = next_number(file, "speakers"), utc_now()
-        stored: list[tuple[SessionRow, MixtureStatistics]] = []
-    else:
-        number, created = known.id, known.created
-        stored = read_statistics(file, known, background)
+    notes = records.note_alike(file, name) if known is None else []
+    stored = [] if known is None else read_statistics(file, known, background)
+    number = next_number(file, "speakers") if known is None else known.id
+    created = utc_now() if known is None else known.created
     for session in collected:
         notes += records.note_same_audio(file, name, session.path, session.audio_sha256)
         _insert_session(ledger, number, name, background, session)

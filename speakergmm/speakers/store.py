@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import ranges
+from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.documents import parse_json
-from speakergmm.errors import InvalidInputError, InvalidTypeError, StoreError
+from speakergmm.errors import InvalidInputError, StoreError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config
 from speakergmm.provenance import software_versions, utc_now
@@ -27,8 +28,6 @@ from speakergmm.speakers.ratios import unpack_ratio
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.tables import SpeakerRow
 from speakergmm.speakers.values import StoreFile, parsed
-
-PathLike = str | os.PathLike[str]
 
 STORE_KIND = "speaker store"
 
@@ -85,17 +84,15 @@ class SpeakerStore:
 
     def __init__(
         self,
-        path: PathLike,
+        path: AnyPath,
         *,
         background: AnyBackground | None = None,
-        features: FeatureConfig | str | os.PathLike[str] | None = None,
+        features: FeatureConfig | AnyPath | None = None,
         busy_timeout: float = 30.0,
     ) -> None:
-        if not isinstance(path, str | os.PathLike):
-            raise InvalidTypeError(
-                f"a speaker store is opened by its path, found {type(path).__name__}; a new one is "
-                "made by SpeakerStore.create(path, background)"
-            )
+        if not is_path(path):
+            way = "; a new one is made by SpeakerStore.create(path, background)"
+            raise ranges.wrong_type(path, "the path of a speaker store", way)
         self.path = Path(path)
         wanted = None if features is None else as_config(features)
         self._everybody: tuple[int, tuple[str, ...], SpeakerScorer] | None = None
@@ -132,7 +129,7 @@ class SpeakerStore:
     @classmethod
     def create(
         cls,
-        path: PathLike,
+        path: AnyPath,
         background: AnyBackground,
         *,
         relevance_factor: float = enrolment.DEFAULT_RELEVANCE_FACTOR,
@@ -176,10 +173,10 @@ class SpeakerStore:
     @classmethod
     def open(
         cls,
-        path: PathLike,
+        path: AnyPath,
         *,
         background: AnyBackground | None = None,
-        features: FeatureConfig | str | os.PathLike[str] | None = None,
+        features: FeatureConfig | AnyPath | None = None,
         busy_timeout: float = 30.0,
     ) -> "SpeakerStore":
         """Open a store: another way to write ``SpeakerStore(path)``, which see."""
@@ -198,7 +195,7 @@ class SpeakerStore:
     def enroll(
         self,
         speaker: str,
-        wavs: PathLike | Iterable[PathLike],
+        wavs: AnyPath | Iterable[AnyPath],
         *,
         n_jobs: int = 1,
         progress: bool = False,
@@ -256,7 +253,7 @@ class SpeakerStore:
     def verify(
         self,
         speaker: str,
-        wav: PathLike,
+        wav: AnyPath,
         *,
         top_c: int | None = DEFAULT_TOP_C,
         threshold: float | None = None,
@@ -295,7 +292,7 @@ class SpeakerStore:
 
     def identify(
         self,
-        wavs: PathLike | Iterable[PathLike],
+        wavs: AnyPath | Iterable[AnyPath],
         *,
         top: int = 5,
         threshold: float | None = None,
@@ -492,9 +489,9 @@ def describe_store(
     }
 
 
-def as_paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
+def as_paths(wavs: AnyPath | Iterable[AnyPath], verb: str) -> list[Path]:
     """Return one or more recordings as a list; refuse none."""
-    if isinstance(wavs, str | os.PathLike) or not isinstance(wavs, Iterable):
+    if is_path(wavs) or not isinstance(wavs, Iterable):
         wavs = [wavs]
     paths = [recording_path(wav) for wav in wavs]
     if not paths:
@@ -504,9 +501,7 @@ def as_paths(wavs: PathLike | Iterable[PathLike], verb: str) -> list[Path]:
 
 def recording_path(wav: Any) -> Path:
     """Return the path of a recording; refuse anything else, with the call that would be right."""
-    if isinstance(wav, str | os.PathLike):
+    if is_path(wav):
         return Path(wav)
-    raise InvalidTypeError(
-        f"a recording is given by its path, found {type(wav).__name__}; samples become a file by "
-        "write_audio(path, samples, sample_rate), and an utterance has a path"
-    )
+    way = "; samples become a file by write_audio(path, samples, sample_rate)"
+    raise ranges.wrong_type(wav, "the path of a recording", way)

@@ -67,7 +67,7 @@ def test_what_is_no_recording_is_refused_with_the_right_call(store, given):
         lambda: store.verify("ana", given),
         lambda: store.identify(given),
     ):
-        with pytest.raises(InvalidTypeError, match=r"by its path, found .*write_audio\("):
+        with pytest.raises(InvalidTypeError, match=r"path of a recording is wanted.*write_audio\("):
             call()
     assert store.log() == before
 
