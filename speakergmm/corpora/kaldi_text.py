@@ -41,10 +41,7 @@ def read_kaldi_text(
 
 
 def read_by_name(
-    what: str,
-    lines: Iterable[tuple[int, str]],
-    faults: FaultList,
-    read: Callable[[str, int], T],
+    what: str, lines: Iterable[tuple[int, str]], faults: FaultList, read: Callable[[str, int], T]
 ) -> ByName[T]:
     """Read lines that begin with a name, as those of all files of a Kaldi data directory do.
 

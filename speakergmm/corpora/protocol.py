@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus
@@ -109,10 +110,7 @@ class Split:
 
     def paths(self) -> Iterator[Path]:
         """Every recording of the split; one may come several times."""
-        for recordings in self.enrolment.values():
-            yield from recordings
-        for trial in self.trials:
-            yield trial.path
+        return chain(*self.enrolment.values(), (trial.path for trial in self.trials))
 
 
 def find_trial_fault(

@@ -146,13 +146,11 @@ def _stands(target: Path, record: dict[str, object]) -> bool:
     where = target / NAME / _RECORD
     try:
         found = read_json(where)
-        size_of = found["n_samples"]
-        same_kind = found["kind"] == record["kind"] and all(
-            isinstance(number, int) for number in size_of.values()
-        )
-    except (SpeakerGmmError, LookupError, TypeError, AttributeError):
-        same_kind = False
-    if not same_kind:
+        size_of = {path: int(number) for path, number in found["n_samples"].items()}
+        kind = found["kind"]
+    except (SpeakerGmmError, LookupError, TypeError, ValueError, AttributeError):
+        kind = None
+    if kind != record["kind"]:
         raise CorpusError(
             f"{target} is not empty and holds no synthetic corpus; give a new or empty directory"
         )

@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from speakergmm.corpora.columns import (
@@ -44,18 +45,18 @@ def text_lines(
         raise CorpusError(f"{shown(path)} is empty; a list has at least one row")
 
 
+@dataclass(slots=True)
 class _TableLines:
     """Lines of a table that the reader of rows takes; of one row only so many."""
 
-    def __init__(self, path: Path, lines: Iterator[str]) -> None:
-        self._path = path
-        self._lines = lines
-        self.in_row = 0
-        self.before: list[str] = []
+    path: Path
+    lines: Iterator[str]
+    in_row: int = 0
+    before: list[str] = field(default_factory=list)
 
     def first(self) -> str:
         """Return the line that names the columns, and keep it for the reader."""
-        for line in self._lines:
+        for line in self.lines:
             # Old Macs end lines in carriage returns.
             self.before += io.StringIO(line, newline="")
             if named := next((each for each in self.before if each.strip()), ""):
@@ -63,12 +64,12 @@ class _TableLines:
         return ""
 
     def __iter__(self) -> Iterator[str]:
-        for line in itertools.chain(self.before, self._lines):
+        for line in itertools.chain(self.before, self.lines):
             for each in io.StringIO(line, newline="") if "\r" in line else (line,):
                 self.in_row += len(each)
                 if self.in_row > _LONGEST_ROW:
                     raise CorpusError(
-                        f"{shown(self._path)} has a row of more than {_LONGEST_ROW:,} characters; "
+                        f"{shown(self.path)} has a row of more than {_LONGEST_ROW:,} characters; "
                         "perhaps the end of a quotation is missing"
                     )
                 yield each

@@ -96,9 +96,7 @@ def read_transcripts(
     elif not is_folder(path) and (corpus is None or listing or is_file(path)):
         opened, listed = open_listed(path, listing)
         told = (
-            _read_list(path, case, strict, notes, opened)
-            if listed
-            else read_kaldi_text(path, case, opened)
+            _read_list(path, case, notes, opened) if listed else read_kaldi_text(path, case, opened)
         )
     if told is None:
         if corpus is None:  # who speaks doesn't matter
@@ -176,24 +174,23 @@ def is_list(path: Path, start: bytes) -> bool:
 
 
 def _read_list(
-    path: Path, case: Case | None, strict: bool, notes: list[str], opened: io.BufferedReader
+    path: Path, case: Case | None, notes: list[str], opened: io.BufferedReader
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
     said = ByName[Transcript]("utterance")
-    faults = FaultList(str(path))
-    refused = replace(faults, error=CorpusError, strict=strict)
+    faults = FaultList(str(path), error=TranscriptError)
     for line, row in read_table(
         path,
         required=(),
         optional=("path", "start", "end", "duration", "id", "text"),
         known=CORPUS_COLUMNS,
-        faults=refused,
+        faults=faults,
         notes=notes,
         opened=opened,
     ):
         if "text" not in row:
             return None
         utterance = row.get("id", "")
-        with refused.of_line(line, utterance or None):
+        with faults.of_line(line, utterance or None):
             start, end = parse_stretch(row)
             if not utterance and row.get("path", ""):
                 utterance = default_id(row["path"], start, end)

@@ -273,13 +273,6 @@ def _speakers(corpus: Corpus) -> Iterator[Problem]:
         yield Problem("warning", "single_recording", None, None, message)
 
 
-def _order(problem: Problem) -> tuple[bool, bool, str, int, str, str, str]:
-    return (
-        problem.severity != "error",
-        problem.path is None,
-        str(problem.path),
-        problem.line or 0,
-        problem.utterance or "",
-        problem.kind,
-        problem.message,
-    )
+def _order(problem: Problem) -> tuple[Any, ...]:
+    place = (problem.path is None, str(problem.path), problem.line or 0, problem.utterance or "")
+    return (problem.severity != "error", *place, problem.kind, problem.message)

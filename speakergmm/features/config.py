@@ -320,12 +320,8 @@ class FeatureConfig:
     def grid(self, n_frames: int, *, first: int = 0) -> FrameGrid:
         """Return the times of frames from a recording's frame `first` on, by whole samples."""
         rate = self.sample_rate
-        return FrameGrid(
-            frame_length=self.frame_samples / rate,
-            frame_shift=self.shift_samples / rate,
-            start=(first * self.shift_samples - self.padding_samples) / rate,
-            n_frames=n_frames,
-        )
+        start = (first * self.shift_samples - self.padding_samples) / rate
+        return FrameGrid(self.frame_samples / rate, self.shift_samples / rate, start, n_frames)
 
     @property
     def fft_points(self) -> int:

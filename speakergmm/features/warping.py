@@ -84,30 +84,17 @@ def _count_larger(
             larger[t] = earlier.sum(axis=0) + later.sum(axis=0)
     for start in range(moving.start, moving.stop, _FRAMES_PER_STEP):
         stop = min(start + _FRAMES_PER_STEP, moving.stop)
-        larger[start:stop] = _count_moving(ranked, values, start, stop, before, length)
+        current, total = values[start:stop], larger[start:stop]
+        is_larger = np.empty(current.shape, np.bool_)
+        small = np.zeros(current.shape, np.uint8)
+        total[:] = 0
+        for n, offset in enumerate(range(-before, length - before), start=1):
+            if offset:
+                compare = np.greater if offset < 0 else np.greater_equal
+                compare(ranked[start + offset : stop + offset], current, out=is_larger)
+                small += is_larger.view(np.uint8)
+            if n % _CARRY_AFTER == 0:
+                total += small
+                small[:] = 0
+        total += small
     return larger
-
-
-def _count_moving(
-    ranked: NDArray[np.float32],
-    values: NDArray[np.float32],
-    start: int,
-    stop: int,
-    before: int,
-    length: int,
-) -> NDArray[np.int64]:
-    """Count for frames start:stop, whose windows begin `before` frames earlier."""
-    current = values[start:stop]
-    is_larger = np.empty(current.shape, np.bool_)
-    small = np.zeros(current.shape, np.uint8)
-    total = np.zeros(current.shape, np.int64)
-    for n, offset in enumerate(range(-before, length - before), start=1):
-        if offset:
-            compare = np.greater if offset < 0 else np.greater_equal
-            compare(ranked[start + offset : stop + offset], current, out=is_larger)
-            small += is_larger.view(np.uint8)
-        if n % _CARRY_AFTER == 0:
-            total += small
-            small[:] = 0
-    total += small
-    return total

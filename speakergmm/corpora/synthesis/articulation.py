@@ -192,5 +192,4 @@ def _fill(shapes: Floats) -> Floats:
     if len(known) == 0:
         return np.full_like(shapes, 4000.0)
     nearest = np.abs(np.arange(len(shapes))[:, np.newaxis] - known).argmin(axis=1)
-    filled: Floats = shapes[known[nearest]]
-    return filled
+    return np.asarray(shapes[known[nearest]])

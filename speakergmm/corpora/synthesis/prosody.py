@@ -99,5 +99,4 @@ def intonation(
     contour = np.interp(frames, times, semitones) + rng.normal(0.0, 0.15, len(frames))
     smooth = np.convolve(np.pad(contour, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     hertz = voice.f0 * factor * 2.0 ** (smooth / 12.0)
-    f0: Floats = np.interp(np.arange(length, dtype=float), frames, hertz)
-    return f0
+    return np.asarray(np.interp(np.arange(length, dtype=float), frames, hertz))

@@ -97,9 +97,7 @@ def _tract(tracks: Tracks, voice: Voice, rows: NDArray[np.intp]) -> Complexes:
     poles = cascade(np.concatenate((resonances, pole[:, np.newaxis]), axis=1))
     # Unity at 0 Hz, as a tube has it: what comes in slowly goes out.
     gains = poles.sum(axis=1) / zero.sum(axis=1)
-    values = response(zero * gains[:, np.newaxis])
-    values /= response(poles)
-    return values
+    return response(zero * gains[:, np.newaxis]) / response(poles)
 
 
 def _constriction(tracks: Tracks, rows: NDArray[np.intp]) -> Complexes:
@@ -110,6 +108,4 @@ def _constriction(tracks: Tracks, rows: NDArray[np.intp]) -> Complexes:
     narrow = 1.0 - np.exp(-np.pi * widths / SAMPLE_RATE)
     angle = 2.0 * np.pi * centres / SAMPLE_RATE
     scale = (narrow * 2.0 * np.abs(np.sin(angle))).prod(axis=1)
-    values = response(np.stack((scale, -scale), axis=1))
-    values /= response(poles)
-    return values
+    return response(np.stack((scale, -scale), axis=1)) / response(poles)

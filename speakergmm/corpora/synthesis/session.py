@@ -11,9 +11,7 @@ _TAPS: Final = 257
 
 
 def _flat() -> Floats:
-    taps = np.zeros(_TAPS)
-    taps[_TAPS // 2] = 1.0
-    return taps
+    return np.asarray(np.eye(1, _TAPS, _TAPS // 2)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +62,7 @@ def linear_phase(frequencies: Floats, levels: Floats) -> Floats:
     grid = np.maximum(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 1.0)
     magnitude = 10.0 ** (np.interp(np.log(grid), np.log(frequencies), levels) / 20.0)
     impulse = np.roll(np.fft.irfft(magnitude), _TAPS // 2)[:_TAPS]
-    taps: Floats = impulse * np.hanning(_TAPS + 2)[1:-1]
-    return taps
+    return np.asarray(impulse * np.hanning(_TAPS + 2)[1:-1])
 
 
 def draw_session(rng: np.random.Generator) -> Session:

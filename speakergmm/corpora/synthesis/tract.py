@@ -86,8 +86,7 @@ def cut(source: Floats) -> Floats:
     padded[HOP : HOP + len(source)] = source
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(_WINDOW) / _WINDOW)
-    tapered: Floats = frames * window
-    return tapered
+    return np.asarray(frames * window)
 
 
 def overlap_add(responses: Floats, n_samples: int) -> Floats:

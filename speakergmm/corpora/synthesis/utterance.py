@@ -72,8 +72,7 @@ def add_session(
     peak = float(np.abs(speech).max())
     if peak > _PEAK:
         speech *= _PEAK / peak
-    recorded: Floats = speech
-    return recorded
+    return np.asarray(speech)
 
 
 def speak(

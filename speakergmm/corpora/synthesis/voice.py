@@ -20,14 +20,6 @@ N_FORMANTS: Final = 7
 _UPPER_FORMANTS: Final = np.array([4500.0, 5500.0, 6500.0])
 _BANDWIDTHS: Final = np.array([65.0, 90.0, 130.0, 180.0, 250.0, 320.0, 400.0])
 
-# How far speakers lie apart: standard deviations, chosen so that a GMM-UBM confuses the speakers
-# of the default corpus in a few per cent of trials (docs of make_synthetic_corpus).
-_SPREAD_LENGTH: Final = 0.055
-_SPREAD_FORMANT: Final = 0.045
-_SPREAD_PHONE: Final = 0.035
-_SPREAD_BANDWIDTH: Final = 0.15
-_SPREAD_UPPER: Final = 0.03
-
 
 @dataclass(frozen=True, slots=True)
 class Voice:
@@ -109,10 +101,12 @@ def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
     female = sex == "f"
 
     factor = partial(random_factors, rng)
-    scale = (1.15 if female else 1.0) * float(factor(_SPREAD_LENGTH))
-    habit = factor(_SPREAD_FORMANT, 4)
-    offsets = {name: habit * factor(_SPREAD_PHONE, 4) for name in PHONES}
-    upper = np.minimum(_UPPER_FORMANTS * scale * factor(_SPREAD_UPPER, 3), 7700.0)
+    # How far speakers lie apart, in standard deviations, is chosen so that a GMM-UBM confuses those
+    # of the default corpus in a few per cent of trials (docs of make_synthetic_corpus).
+    scale = (1.15 if female else 1.0) * float(factor(0.055))
+    habit = factor(0.045, 4)
+    offsets = {name: habit * factor(0.035, 4) for name in PHONES}
+    upper = np.minimum(_UPPER_FORMANTS * scale * factor(0.03, 3), 7700.0)
     return Voice(
         sex=sex,
         f0=(205.0 if female else 118.0) * float(factor(0.13)),
@@ -120,7 +114,7 @@ def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
         formant_scale=scale,
         formant_offsets=offsets,
         upper_formants=upper,
-        bandwidths=_BANDWIDTHS * factor(_SPREAD_BANDWIDTH, N_FORMANTS) * scale,
+        bandwidths=_BANDWIDTHS * factor(0.15, N_FORMANTS) * scale,
         nasal_scale=scale * float(factor(0.05)),
         frication_scale=float(np.sqrt(scale) * factor(0.05)),
         open_quotient=float(np.clip(rng.normal(0.65 if female else 0.58, 0.06), 0.4, 0.8)),
