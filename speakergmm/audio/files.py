@@ -139,10 +139,9 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
     infos, whole = [], []
     for stream in streams:
         with opened(source, stream.views) as sound:
-            n_samples = _length(sound, stream)
-            told = (sound.samplerate, sound.channels, n_samples, sound.format, sound.subtype)
-        infos.append(AudioInfo(as_path(source), *told))
-        whole.append(Stream(stream.views, n_samples))
+            whole.append(Stream(stream.views, _length(sound, stream)))
+            told = (sound.samplerate, sound.channels, whole[-1].n_samples)
+            infos.append(AudioInfo(as_path(source), *told, sound.format, sound.subtype))
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
         raise AudioError(OF_SEVERAL_KINDS)
     total = replace(infos[0], n_samples=sum(info.n_samples for info in infos))

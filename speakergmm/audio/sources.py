@@ -62,9 +62,6 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
         except UnreadableFileError as error:
             raise AudioError(_refusal(path, error)) from None
         return
-    as_text = InvalidTypeError(f"{shown_path(path)}: is open as text; open it with mode 'rb'")
-    if isinstance(source, io.TextIOBase):
-        raise as_text
     try:
         if not source.seekable():
             raise AudioError(
@@ -72,12 +69,11 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
             )
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
-        if not isinstance(source.read(1), bytes):
-            raise as_text
+        is_text = not isinstance(source.read(1), bytes)
     except (OSError, ValueError, AttributeError) as error:
-        if isinstance(error, InvalidTypeError):
-            raise
         raise AudioError(f"can't be read: {error}") from error
+    if is_text:
+        raise InvalidTypeError(f"{shown_path(path)}: is open as text; open it with mode 'rb'")
     yield source, size
 
 

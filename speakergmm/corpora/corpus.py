@@ -246,12 +246,12 @@ class Corpus:
             If the corpus names no speakers.
         """
         groups: dict[str, list[Utterance]] = {speaker: [] for speaker in self.speakers}
+        if self.utterances and not groups:
+            raise CorpusError(
+                f"{shown(self.source)} names no speakers; give its list a column 'speaker'"
+            )
         for utterance in self.utterances:
-            if utterance.speaker is None:
-                raise CorpusError(
-                    f"{shown(self.source)} names no speakers; give its list a column 'speaker'"
-                )
-            groups[utterance.speaker].append(utterance)
+            groups[utterance.speaker or ""].append(utterance)
         return {speaker: tuple(group) for speaker, group in groups.items()}
 
     @property

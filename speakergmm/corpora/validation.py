@@ -16,6 +16,7 @@ from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import first_few, quoted
 from speakergmm.errors import AudioError
+from speakergmm.files import shown_path
 from speakergmm.parallel import parallel_map
 from speakergmm.ranges import number, whole_number
 
@@ -185,9 +186,7 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
 
 
 def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
-    message = str(error)
-    for prefix in (f"{path}: ", f"{str(path)!r}: "):
-        message = message.removeprefix(prefix)
+    message = str(error).removeprefix(f"{shown_path(path)}: ")
     kind = next((kind for text, kind in _KINDS.items() if text in message), "unreadable")
     with contextlib.suppress(OSError):  # no right to look: unreadable says it
         if not path.exists():

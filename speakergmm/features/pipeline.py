@@ -138,9 +138,7 @@ class Pipeline:
         ):
             static, loud = window.arrays
             values = with_deltas(static, order=config.deltas, window=config.delta_window)
-            speech = loud
-            if config.voice_activity != "none":
-                speech = self._rule.smoothed(loud)
+            speech = loud if config.voice_activity == "none" else self._rule.smoothed(loud)
             if config.normalisation == "warping":
                 values = warp(values, speech, window=self._normalisation.window)
             elif recording.moments is not None or not self._normalisation.needs_moments:

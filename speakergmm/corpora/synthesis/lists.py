@@ -1,6 +1,7 @@
 """Write down a synthetic corpus: a Kaldi data directory, boundaries, a protocol."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from speakergmm.corpora.synthesis.lexicon import LEXICON
@@ -22,14 +23,12 @@ def _seconds(n_samples: int) -> str:
 
 def write_kaldi(folder: Path, recorded: Sequence[Recorded], jobs: Sequence[Job]) -> None:
     """Write the files of a Kaldi data directory, sorted as Kaldi wants them."""
-    of_speaker: dict[str, list[str]] = {}
-    for item in recorded:
-        of_speaker.setdefault(item.plan.speaker, []).append(item.plan.utterance)
+    by_speaker = groupby((r.plan for r in recorded), key=lambda plan: plan.speaker)
     sexes = sorted((job.plans[0].speaker, job.sex) for job in jobs)
     lists: dict[str, Iterable[Sequence[object]]] = {
         "wav.scp": ((r.plan.utterance, r.plan.path) for r in recorded),
         "utt2spk": ((r.plan.utterance, r.plan.speaker) for r in recorded),
-        "spk2utt": ((speaker, *names) for speaker, names in sorted(of_speaker.items())),
+        "spk2utt": ((name, *(plan.utterance for plan in plans)) for name, plans in by_speaker),
         "spk2gender": sexes,
         "text": ((r.plan.utterance, *r.words) for r in recorded),
         "utt2dur": ((r.plan.utterance, _seconds(r.segments[-1].end)) for r in recorded),
