@@ -89,7 +89,12 @@ def read_utterances(
             folder = data_folder(given / "wav.scp", data_dir)
             return read_kaldi(given, folder=folder, strict=strict, speakers=speakers)
         return read_folder(given, owner="speaker" if speakers else None, strict=strict)
-    if has_audio_suffix(given.name) or has_unreadable_suffix(given.name):
+    if has_unreadable_suffix(given.name):
+        raise CorpusError(
+            f"{shown(given)} is named as a recording in a format that can't be read; convert it to "
+            "WAV or FLAC"
+        )
+    if has_audio_suffix(given.name):
         raise CorpusError(
             f"{shown(given)} is named as a recording; a corpus is a folder of speaker folders, a "
             "Kaldi data directory, or a CSV or TSV list"
