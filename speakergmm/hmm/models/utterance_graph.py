@@ -238,10 +238,13 @@ def compile_units(
     """
     arcs, entries, exits, units = _walked(edges, models)
     numbers = [models.unit_number(unit.unit) for unit in units]
-    pdf = [models.tying.pdfs(number) for number in numbers]
-    pdfs, places = np.unique(np.concatenate(pdf), return_inverse=True)
-    state_unit = np.repeat(np.arange(len(units)), [len(found) for found in pdf])
-    first_states = np.searchsorted(state_unit, np.arange(len(units)))
+    tied_first = models.tying.first
+    n_states = np.diff(tied_first)[numbers]
+    state_unit = np.repeat(np.arange(len(units)), n_states)
+    first_states = np.cumsum(n_states) - n_states
+    position = np.arange(len(state_unit)) - first_states[state_unit]
+    pdf = models.tying.pdf_id[tied_first[numbers][state_unit] + position]
+    pdfs, places = np.unique(pdf, return_inverse=True)
     # Arcs among the states of a unit, which are most: whole units at a time, after those between.
     of_units = [models.topologies[number].sorted_arcs.inner for number in numbers]
     sizes, inner = [found.shape[1] for found in of_units], np.concatenate(of_units, axis=1)
@@ -271,7 +274,7 @@ def compile_units(
         tuple(units),
         pdfs.astype(np.int32),
         state_unit.astype(np.int32),
-        (np.arange(len(places)) - first_states[state_unit]).astype(np.int32),
+        position.astype(np.int32),
         skeleton,
         of_arcs,
         of_entries,
@@ -289,7 +292,7 @@ def _walked(
     arcs: list[_Arc] = []
     entries: list[_Arc] = []
     units: list[UnitInstance] = []
-    n_states = 0
+    n_states, first_arcs = 0, models.transitions.first.tolist()
     for edge in ordered:
         if not edge.source < edge.target:
             raise InvalidInputError(f"an edge leads from node {edge.source} to {edge.target}")
@@ -302,7 +305,7 @@ def _walked(
             after += before
             continue
         number = models.unit_number(edge.unit)
-        topology, first_arc = models.topologies[number], int(models.transitions.first[number])
+        topology, first_arc = models.topologies[number], first_arcs[number]
         shape = topology.sorted_arcs
         for state, fixed, passed in before:
             into = entries if state == _START else arcs
