@@ -7,12 +7,13 @@ from itertools import groupby
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
 from speakergmm.hmm.decoding.alignment import Alignment, Segment
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.recognition.timelines import edge_times, known, label_dict
 
 Edges = Literal["expected", "path"]
 
@@ -81,22 +82,20 @@ class AlignedUtterance:
         phones: dict[int | None, list[int]] = {}
         for place, phone in enumerate(self.alignment.phones):
             phones.setdefault(phone.parent, []).append(place)
-        found = [
-            _timed(times[phones[place][0]], times[phones[place][-1] + 1], word)
-            for place, word in enumerate(self.alignment.words)
-        ]
-        if len(self.transcript) != len(found):
-            return tuple(found)
-        # Those outside the lexicon were aligned as the unknown word, which is not what was said.
+        words = self.alignment.words
+        if len(self.transcript) == len(words):
+            # Those outside the lexicon were aligned as the unknown word, which nobody said.
+            words = tuple(map(_relabelled, words, self.transcript))
         return tuple(
-            label._replace(label=said) for label, said in zip(found, self.transcript, strict=True)
+            _timed(times[phones[place][0]], times[phones[place][-1] + 1], word)
+            for place, word in enumerate(words)
         )
 
     def states(self) -> tuple[TimedLabel, ...]:
         """States, without a gap; where the best path changes, but within their phones' times."""
         phone_times = self._phone_times()
         labels: list[TimedLabel] = []
-        starts = np.array([state.start_frame for state in self.alignment.states], np.float64)
+        starts = [state.start_frame for state in self.alignment.states]
         timed = zip(self._times(starts), self.alignment.states, strict=True)
         for phone, members in groupby(timed, key=lambda each: each[1].parent):
             assert phone is not None
@@ -109,6 +108,7 @@ class AlignedUtterance:
 
     def to_dict(self, *, states: bool = False) -> dict[str, Any]:
         """Return everything as JSON can hold it; what nobody computed is None."""
+        word_of = [phone.parent for phone in self.alignment.phones]
         document: dict[str, Any] = {
             "utterance": self.utterance.id,
             "recording": str(self.utterance.path),
@@ -118,14 +118,14 @@ class AlignedUtterance:
             "transcript": list(self.transcript),
             "log_likelihood": self.alignment.log_likelihood,
             "words": [
-                {**_item(label), "confidence": _known(label.confidence)} for label in self.words()
+                _item(label) | {"confidence": known(round(label.confidence, 6))}
+                for label in self.words()
+            ],
+            "phones": [
+                _item(label) | {"word": word}
+                for label, word in zip(self.phones(), word_of, strict=True)
             ],
         }
-        word_of = [phone.parent for phone in self.alignment.phones]
-        document["phones"] = [
-            {**_item(label), "word": word}
-            for label, word in zip(self.phones(), word_of, strict=True)
-        ]
         if states:
             document["states"] = [_item(label) for label in self.states()]
         return document
@@ -135,29 +135,22 @@ class AlignedUtterance:
             edges = self.alignment.phone_edges
         else:
             starts = [phone.start_frame for phone in self.alignment.phones]
-            edges = np.array([*starts, self.alignment.n_frames], np.float64)
+            edges = np.array([*starts, self.alignment.n_frames])
         times = self._times(edges)
         times[0], times[-1] = self.start, self.end
         return times
 
-    def _times(self, edges: NDArray[np.float64]) -> list[float]:
-        """Return times in the recording of edges counted in frames."""
-        times = self.start + self.grid.edges(edges)
-        return [float(time) for time in np.clip(times, self.start, self.end)]
+    def _times(self, edges: ArrayLike) -> list[float]:
+        return edge_times(self.utterance, self.grid, edges, end=self.end)
 
 
 def _timed(start: float, end: float, segment: Segment) -> TimedLabel:
     return TimedLabel(start, end, segment.label, segment.confidence, segment.posterior)
 
 
+def _relabelled(segment: Segment, label: str) -> Segment:
+    return segment._replace(label=label)
+
+
 def _item(label: TimedLabel) -> dict[str, Any]:
-    return {
-        "label": label.label,
-        "start": round(label.start, 7),
-        "end": round(label.end, 7),
-        "posterior": _known(label.posterior),
-    }
-
-
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else round(value, 6)
+    return label_dict(label) | {"posterior": known(round(label.posterior, 6))}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -23,6 +22,12 @@ FORMATS = ("textgrid", "ctm", "json")
 """What alignments can be written as."""
 
 _TABLE_COLUMNS = ("rank", "utterance", "suspicion", "reasons", "recording", "transcript")
+# By a file's ending: how ours begins, and what stands in its beginning.
+_BEGINNINGS = {
+    ".textgrid": (b'File type = "ooTextFile"', b'"TextGrid"'),
+    ".jsonl": (b'{"utterance": ', b""),
+    ".tsv": ("\t".join(_TABLE_COLUMNS).encode(), b""),
+}
 
 
 class AlignmentFiles:
@@ -79,28 +84,38 @@ class AlignmentFiles:
         self._names = FileNames()
         self._heard, self._drawn = Timelines(), Timelines()
         self._textgrids: set[Path] = set()
-        self._stack = contextlib.ExitStack()
         self._open: dict[str, IO[str]] = {}
-        for name in self._together():
+        self._writing = self._write_together()
+        tiers = ("words", "phones", "states") if states else ("words", "phones")
+        self._together = [f"{tier}.ctm" for tier in tiers] if "ctm" in formats else []
+        self._together += ["alignments.jsonl"] if "json" in formats else []
+        for name in self._together:
             check_kind(folder / name)
 
     def __enter__(self) -> Self:
-        made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
-        with contextlib.ExitStack() as stack:
-            stack.push(partial(_remove_after_error, made))
-            make_folders(self.folder)
-            for name in self._together():
-                self._open[name] = stack.enter_context(atomic_text_writer(self.folder / name))
-            stack.push(self._finish)
-            self._stack = stack.pop_all()
+        self._writing.__enter__()
         return self
 
     def __exit__(self, *raised: Any) -> None:
-        self._stack.__exit__(*raised)
+        self._writing.__exit__(*raised)
 
-    def _finish(self, kind: type[BaseException] | None, *_: Any) -> None:
-        if kind is None:
-            self._write_recordings()
+    @contextlib.contextmanager
+    def _write_together(self) -> Iterator[None]:
+        """Hold the files of all utterances open; after an error leave none, nor empty folders."""
+        made = [p for p in (self.folder, *self.folder.parents) if not p.exists()]
+        try:
+            make_folders(self.folder)
+            with contextlib.ExitStack() as stack:
+                for name in self._together:
+                    writer = atomic_text_writer(self.folder / name)
+                    self._open[name] = stack.enter_context(writer)
+                yield
+                self._write_recordings()
+        except BaseException:
+            with contextlib.suppress(OSError):
+                for folder in made:
+                    folder.rmdir()
+            raise
 
     def write(self, aligned: AlignedUtterance) -> None:
         """Write one utterance.
@@ -167,22 +182,6 @@ class AlignmentFiles:
         folder = self.folder / "textgrids"
         return sorted(path for path in folder.rglob("*.TextGrid") if path not in self._textgrids)
 
-    def _together(self) -> list[str]:
-        names = []
-        if "ctm" in self._formats:
-            names += ["words.ctm", "phones.ctm", *(["states.ctm"] if self._states else [])]
-        if "json" in self._formats:
-            names.append("alignments.jsonl")
-        return names
-
-
-def _remove_after_error(folders: Sequence[Path], kind: type[BaseException] | None, *_: Any) -> None:
-    """Leave no folders that would look as if something had been written."""
-    if kind is not None:
-        with contextlib.suppress(OSError):
-            for folder in folders:
-                folder.rmdir()
-
 
 def _without(silence: str | None, labels: Sequence[TimedLabel]) -> tuple[TimedLabel, ...]:
     return tuple(item._replace(label="") if item.label == silence else item for item in labels)
@@ -233,22 +232,14 @@ def check_kind(path: Path) -> None:
         return
     with open_regular(path) as file:
         start = file.read(4096)
-    first = start.split(b"\n", 1)[0].removeprefix(b"\xef\xbb\xbf")
-    suffix = path.suffix.lower()
-    if suffix == ".textgrid":
-        ours = first.startswith(b'File type = "ooTextFile"') and b'"TextGrid"' in start
-    elif suffix == ".jsonl":
-        ours = first.startswith(b'{"utterance": ')
-    elif suffix == ".tsv":
-        ours = first.startswith("\t".join(_TABLE_COLUMNS).encode())
-    else:
-        try:
-            read_ctm(path)
-            ours = True
-        except SpeakerGmmError:
-            ours = False
-    if not ours:
-        raise InvalidInputError(
-            f"{path}: exists and is not what would be written there; give another --output, or "
-            "remove it first"
-        )
+    with contextlib.suppress(SpeakerGmmError):
+        if path.suffix.lower() in _BEGINNINGS:
+            begins, holds = _BEGINNINGS[path.suffix.lower()]
+            if start.removeprefix(b"\xef\xbb\xbf").startswith(begins) and holds in start:
+                return
+        elif read_ctm(path) is not None:
+            return
+    raise InvalidInputError(
+        f"{path}: exists and is not what would be written there; give another --output, or "
+        "remove it first"
+    )

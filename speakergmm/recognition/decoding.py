@@ -26,6 +26,7 @@ from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.inputs import as_language_model
+from speakergmm.recognition.timelines import edge_times, known, label_dict
 from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import words_of
 
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.hmm.models.phone_models import PhoneModels
 
+_SCORES = (
+    "posterior",
+    "score",
+    "acoustic_log_likelihood",
+    "transition_log_probability",
+    "language_log_probability",
+)
 _CHUNK = 16
 """Utterances that travel to a worker at a time."""
 
@@ -82,47 +90,25 @@ class Recognition:
             "start": self.utterance.start,
             "end": self.utterance.end,
             "n_frames": self.result.n_frames,
-            "beam": _finite(self.result.beam),
+            "beam": known(self.result.beam),
             "hypotheses": [self._hypothesis_dict(h) for h in self.result.hypotheses],
         }
 
     def _labels(self, segments: Sequence[Segment]) -> tuple[TimedLabel, ...]:
+        frames = [(segment.start_frame, segment.end_frame) for segment in segments]
+        times = edge_times(self.utterance, self.grid, frames, end=self.utterance.end)
         return tuple(
-            TimedLabel(
-                self._time(segment.start_frame),
-                self._time(segment.end_frame),
-                unescaped_name(segment.label),
-                segment.confidence,
-            )
-            for segment in segments
+            TimedLabel(start, end, unescaped_name(segment.label), segment.confidence)
+            for (start, end), segment in zip(times, segments, strict=True)
         )
-
-    def _time(self, frame: int) -> float:
-        """Time of the edge before a frame, as in alignments."""
-        if frame == 0:
-            return self.utterance.start
-        end = math.inf if self.utterance.end is None else self.utterance.end
-        return min(self.utterance.start + float(self.grid.edges(frame)), end)
 
     def _hypothesis_dict(self, hypothesis: Hypothesis) -> dict[str, Any]:
         def times(labels: Sequence[TimedLabel]) -> list[dict[str, Any]]:
-            return [
-                {
-                    "label": item.label,
-                    "start": round(item.start, 7),
-                    "end": round(item.end, 7),
-                    "confidence": _finite(item.confidence),
-                }
-                for item in labels
-            ]
+            return [label_dict(item) | {"confidence": known(item.confidence)} for item in labels]
 
         return {
             "words": list(_words(hypothesis)),
-            "posterior": _finite(hypothesis.posterior),
-            "score": _finite(hypothesis.score),
-            "acoustic_log_likelihood": _finite(hypothesis.acoustic_log_likelihood),
-            "transition_log_probability": _finite(hypothesis.transition_log_probability),
-            "language_log_probability": _finite(hypothesis.language_log_probability),
+            **{name: known(getattr(hypothesis, name)) for name in _SCORES},
             "word_times": times(self.word_labels(hypothesis)),
             "phone_times": times(self.phone_labels(hypothesis)),
         }
@@ -454,7 +440,3 @@ def _silence(model: AcousticModel) -> dict[str, Any]:
 def _words(hypothesis: Hypothesis) -> tuple[str, ...]:
     """Give words as people have them: in a lexicon their white space is escaped."""
     return tuple(map(unescaped_name, hypothesis.words))
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from speakergmm.corpora import Utterance
+from speakergmm.features import FrameGrid
 from speakergmm.metrics.boundaries import TimedLabel
 
 By = Literal["utterance", "recording"]
@@ -18,6 +23,42 @@ _ROUNDING = 1e-6
 """Seconds by which one utterance may end after the next begins, and not overlap it."""
 
 Labels = tuple[TimedLabel, ...]
+
+
+def edge_times(
+    utterance: Utterance, grid: FrameGrid, edges: ArrayLike, *, end: float | None
+) -> list[Any]:
+    """Return when edges between frames are, in seconds of the recording.
+
+    Parameters
+    ----------
+    utterance : Utterance
+        The first frame begins with it.
+    grid : FrameGrid
+        Times of its frames.
+    edges : array_like, of any shape
+        Numbers of frames before each edge, which expectation may put between two frames.
+    end : float or None
+        Where the utterance ends, and so its last frame.
+
+    Returns
+    -------
+    list
+        As the edges are nested.
+    """
+    frames = np.asarray(edges, np.float64)
+    times = np.where(frames == 0, utterance.start, utterance.start + grid.edges(frames))
+    return list(np.clip(times, utterance.start, math.inf if end is None else end).tolist())
+
+
+def label_dict(label: TimedLabel) -> dict[str, Any]:
+    """Return what is said and when, as JSON has it."""
+    return {"label": label.label, "start": round(label.start, 7), "end": round(label.end, 7)}
+
+
+def known(value: float) -> float | None:
+    """Return a number as JSON has it: None where it is not finite."""
+    return value if math.isfinite(value) else None
 
 
 def own_times(utterance: Utterance, labels: Iterable[TimedLabel]) -> Labels:
@@ -101,13 +142,11 @@ class Timelines:
         """
         for path, recording in self.names().items():
             tiers: dict[str, Labels] = {}
-            layers: dict[str | None, list[float]] = {}  # of a speaker: where each layer ends
             parts = sorted(self.spoken[path], key=lambda part: part.utterance.start)
-            speakers = dict.fromkeys(part.utterance.speaker for part in parts)
-            for speaker in speakers:
+            for speaker in dict.fromkeys(part.utterance.speaker for part in parts):
+                ends: list[float] = []  # of each layer
                 for part in (p for p in parts if p.utterance.speaker == speaker):
                     start, end = _extent(part)
-                    ends = layers.setdefault(speaker, [])
                     free = (n for n, at in enumerate(ends) if at <= start + _ROUNDING)
                     layer = next(free, len(ends))
                     ends[layer : layer + 1] = [end]
