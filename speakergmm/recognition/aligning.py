@@ -13,6 +13,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerG
 from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.alignment import Aligner
 from speakergmm.parallel import threaded_map
+from speakergmm.ranges import choice
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.confidence import WordConfidence
@@ -85,8 +86,7 @@ def align_recordings(
     InsufficientDataError
         If no utterance can be used; with `strict`, for the first that can't.
     """
-    if edges not in ("expected", "path"):
-        raise InvalidInputError(f"edges must be 'expected' or 'path', got {edges!r}")
+    choice("edges", edges, ("expected", "path"))
     model = as_model(model)
     aligner = Aligner(
         model.models,
@@ -173,15 +173,9 @@ class _Work:
             if self.loudness:
                 loud = loud_frames(utterance, self.model.features)
                 has_speech = Measure(self.model.features, listen=True)(utterance).has_speech
+            grid, duration = archive.grids[place], probe(utterance.path).duration
             return AlignedUtterance(
-                utterance,
-                words,
-                alignment,
-                archive.grids[place],
-                probe(utterance.path).duration,
-                self.edges,
-                loud,
-                has_speech,
+                utterance, words, alignment, grid, duration, self.edges, loud, has_speech
             )
         except SpeakerGmmError as error:
             return error

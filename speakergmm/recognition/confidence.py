@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.decoding.segments import Alignment, Segment
+from speakergmm.ranges import number
 
 EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_posterior")
 """What a word's alignment is judged by; see `word_evidence`."""
@@ -52,8 +53,7 @@ class WordConfidence:
                 f"confidence needs {len(EVIDENCE) + 1} finite weights, found shape "
                 f"{self.weights.shape}"
             )
-        if not 0 < self.prior < 1:
-            raise InvalidInputError(f"the prior of wrong words must lie in 0..1: {self.prior!r}")
+        number("prior", self.prior, above=0, below=1)
 
     @classmethod
     def fit(
@@ -93,21 +93,13 @@ class WordConfidence:
     def applied(self, alignment: Alignment) -> Alignment:
         """Return the alignment with a confidence for each of its words."""
         sure = self.probabilities(alignment).tolist()
-        words = tuple(
-            word._replace(confidence=value)
-            for word, value in zip(alignment.words, sure, strict=True)
-        )
-        return replace(alignment, words=words)
+        words = zip(alignment.words, sure, strict=True)
+        return replace(alignment, words=tuple(w._replace(confidence=p) for w, p in words))
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON can hold it."""
-        return {
-            "version": _VERSION,
-            "evidence": list(EVIDENCE),
-            "prior": self.prior,
-            "n_right": self.n_right,
-            "n_wrong": self.n_wrong,
-        }
+        facts = {"prior": self.prior, "n_right": self.n_right, "n_wrong": self.n_wrong}
+        return {"version": _VERSION, "evidence": list(EVIDENCE), **facts}
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:

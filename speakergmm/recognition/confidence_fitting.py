@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
 from speakergmm.recognition.confidence import EVIDENCE, WordConfidence, word_evidence
+from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.graphs import SpeaksWords
 
 _EXCHANGED = 0.1
@@ -31,20 +32,9 @@ _ENOUGH = 400
 _LEAST = 5
 
 
-class Frames(Protocol):
-    """Features of utterances."""
-
-    @property
-    def utterances(self) -> tuple[Utterance, ...]:
-        """Whose they are, in order."""
-
-    def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
-        """Features (T, D) of one utterance."""
-
-
 def fit_confidence(
     model: SpeaksWords,
-    frames: Frames,
+    frames: FeatureArchive,
     transcripts: Mapping[str, Sequence[str]],
     *,
     schedule: TrainingSchedule | None = None,
@@ -60,8 +50,8 @@ def fit_confidence(
     Parameters
     ----------
     model : AcousticModel
-    frames : Frames
-        What the model was trained on, normalised as the model has it, such as an archive.
+    frames : FeatureArchive
+        What the model was trained on, normalised as the model has it.
     transcripts : mapping of str to sequence of str
         What is said, by utterance.
     schedule : TrainingSchedule, optional
@@ -119,8 +109,6 @@ def fit_confidence(
         for said, found in zip(chosen, threaded_map(align, chosen, n_jobs=n_jobs), strict=True):
             if found is not None:
                 rows, wrong = np.vstack([rows, found]), np.append(wrong, said.wrong)
-    if wrong.sum() < _LEAST:
-        return None
     kept = np.isfinite(rows).all(axis=1)
     rows, wrong = rows[kept], wrong[kept]
     if min(wrong.sum(), (~wrong).sum()) < _LEAST:
@@ -138,7 +126,7 @@ class _Said:
 
 
 def _usable(
-    model: SpeaksWords, frames: Frames, transcripts: Mapping[str, Sequence[str]]
+    model: SpeaksWords, frames: FeatureArchive, transcripts: Mapping[str, Sequence[str]]
 ) -> list[_Said]:
     """Find utterances with transcripts, all of whose words the model can say."""
     said = [
@@ -154,16 +142,14 @@ def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[ND
     groups = [u.speaker if u.speaker is not None else u.id for u in utterances]
     if len({u.speaker for u in utterances} - {None}) < _N_FOLDS:
         return [np.arange(len(utterances))]
-    names = sorted(set(groups))
-    order = rng.permutation(len(names))
-    fold_of = {names[number]: rank % _N_FOLDS for rank, number in enumerate(order)}
-    members = np.array([fold_of[group] for group in groups])
-    return [np.flatnonzero(members == fold) for fold in range(_N_FOLDS)]
+    names, member = np.unique(np.array(groups, object), return_inverse=True)
+    fold_of = np.argsort(rng.permutation(len(names))) % _N_FOLDS
+    return [np.flatnonzero(fold_of[member] == fold) for fold in range(_N_FOLDS)]
 
 
 def _estimated_on(
     model: SpeaksWords,
-    frames: Frames,
+    frames: FeatureArchive,
     others: Sequence[_Said],
     schedule: TrainingSchedule | None,
     n_jobs: int,
@@ -195,18 +181,18 @@ def _estimated_on(
 class _Part:
     """Frames of some of the utterances."""
 
-    frames: Frames
+    frames: FeatureArchive
     places: Sequence[int]
 
     def __len__(self) -> int:
         return len(self.places)
 
     def __getitem__(self, number: int, /) -> NDArray[np.floating[Any]]:
-        return self.frames[self.places[number]]
+        return np.asarray(self.frames[self.places[number]])
 
 
 def _evidence(
-    model: SpeaksWords, aligner: Aligner, frames: Frames, said: _Said
+    model: SpeaksWords, aligner: Aligner, frames: FeatureArchive, said: _Said
 ) -> NDArray[np.float64] | None:
     """Align an utterance; None with longer words than it has room for, or where it is too long."""
     try:

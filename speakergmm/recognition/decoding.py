@@ -159,8 +159,7 @@ class Decoder:
         language_model: BackoffLanguageModel | AnyPath | None = None,
         words: Iterable[str] | None = None,
         options: DecodingOptions | None = None,
-        language_scale: float = 1.0,
-        word_penalty: float = 0.0,
+        **scales: Any,
     ) -> Decoder:
         """Recognise sentences of a language model, or of a loop over words.
 
@@ -175,8 +174,8 @@ class Decoder:
             Words of the loop, or those the language model is limited to; by default the lexicon's.
         options : DecodingOptions, optional
             How to search.
-        language_scale, word_penalty : float
-            See `build_decoding_graph`.
+        **scales
+            ``language_scale`` and ``word_penalty``, as `build_decoding_graph` has them.
 
         Notes
         -----
@@ -195,10 +194,9 @@ class Decoder:
             model.lexicon,
             language_model=as_language_model(language_model),
             words=_lexicon_words(words, model.lexicon),
-            language_scale=language_scale,
-            word_penalty=word_penalty,
-            **_silence(model),
             short_pause=model.silence.short_pause,
+            **_silence(model),
+            **scales,
         )
         return cls(model, graph, options or DecodingOptions())
 
@@ -209,8 +207,7 @@ class Decoder:
         *,
         language_model: BackoffLanguageModel | AnyPath | None = None,
         options: DecodingOptions | None = None,
-        language_scale: float = 1.0,
-        word_penalty: float = 0.0,
+        **scales: Any,
     ) -> Decoder:
         """Recognise phones: those of an n-gram model of phones, or any in any order.
 
@@ -220,17 +217,12 @@ class Decoder:
             Models of the phones.
         language_model : BackoffLanguageModel or path of an ARPA file, optional
             Silence may be one of its words, and then comes out as one.
-        options, language_scale, word_penalty
+        options, **scales
             As `for_words`.
         """
         model = as_model(model)
-        graph = phone_graph(
-            model.models,
-            language_model=as_language_model(language_model),
-            **_silence(model),
-            language_scale=language_scale,
-            word_penalty=word_penalty,
-        )
+        ngrams = as_language_model(language_model)
+        graph = phone_graph(model.models, language_model=ngrams, **_silence(model), **scales)
         return cls(model, graph, options or DecodingOptions())
 
     @classmethod
@@ -263,7 +255,11 @@ class Decoder:
         NoPathError
             See `speakergmm.hmm.decoding.search.decode`.
         """
-        return _search(self.model.models, self.search, X, self.options)
+        return self._search(X)
+
+    @property
+    def _search(self) -> _Search:
+        return _Search(self.model.models, self.search, self.options)
 
     def decode(
         self,
@@ -311,23 +307,12 @@ class Decoder:
             on_skip=skips,
             description=description and f"{description}: features",
         ) as archive:
-            work = _Work(
-                uuid.uuid4().hex,
-                os.getpid(),
-                self.model.models,
-                self.search,
-                self.options,
-                lattices,
-            )
+            work = _Work(uuid.uuid4().hex, os.getpid(), self._search, lattices)
             size = 1 if jobs == 1 else min(_CHUNK, math.ceil(len(archive) / jobs))
             chunks = [range(i, min(i + size, len(archive))) for i in range(0, len(archive), size)]
             items = ([(archive.utterances[i].id, archive[i]) for i in chunk] for chunk in chunks)
-            found = parallel_map(
-                work,
-                items,
-                n_jobs=n_jobs,
-                description=description and f"{description}: search",
-            )
+            searching = description and f"{description}: search"
+            found = parallel_map(work, items, n_jobs=n_jobs, description=searching)
             for chunk, outcomes in zip(chunks, found, strict=True):
                 for place, (result, text, error) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]
@@ -335,6 +320,21 @@ class Decoder:
                         skips.leave_out(utterance, str(error))
                     else:
                         yield Recognition(utterance, result, archive.grids[place], text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The function from normalised features to what was said; travels between processes."""
+
+    models: PhoneModels
+    search: DecodingGraph | IsolatedWords
+    options: DecodingOptions
+
+    def __call__(self, X: NDArray[np.floating[Any]]) -> DecodingResult:
+        options = self.options
+        if isinstance(self.search, DecodingGraph):
+            return decode(self.models, self.search, X, options=options)
+        return self.search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
 
 
 _Outcome = tuple[DecodingResult | None, str | None, str | None]
@@ -348,27 +348,20 @@ class _Work:
 
     token: str
     home: int  # process that made this
-    models: PhoneModels
-    search: DecodingGraph | IsolatedWords
-    options: DecodingOptions
+    search: _Search
     lattices: bool
 
     def __call__(self, items: list[tuple[str, NDArray[np.float32]]]) -> list[_Outcome]:
-        work = self if os.getpid() == self.home else self._known()
-        return [work.one(name, X) for name, X in items]
-
-    def _known(self) -> _Work:
-        """Find what this process has got already; a copy comes with each chunk."""
         global _kept  # one read and one write, each whole: threads may come together
-        known = _kept
-        if known is None or known.token != self.token:
-            known = _kept = self
-        return known
+        work = self if os.getpid() == self.home else _kept
+        if work is None or work.token != self.token:  # a copy comes with each chunk
+            work = _kept = self
+        return [work.one(name, X) for name, X in items]
 
     def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
         """Recognise an utterance: the result, its lattice as text, and why there is none."""
         try:
-            result = _search(self.models, self.search, X, self.options)
+            result = self.search(X)
         except NoPathError as error:
             return None, None, str(error)
         lattice = result.lattice
@@ -377,17 +370,6 @@ class _Work:
         )
         # A lattice holds the graph: too much to send home with each utterance.
         return replace(result, lattice=None), text, None
-
-
-def _search(
-    models: PhoneModels,
-    search: DecodingGraph | IsolatedWords,
-    X: NDArray[np.floating[Any]],
-    options: DecodingOptions,
-) -> DecodingResult:
-    if isinstance(search, DecodingGraph):
-        return decode(models, search, X, options=options)
-    return search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
 
 
 def isolated_words(

@@ -60,12 +60,11 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         Frames of digital silence among them.
     """
 
-    def __init__(self, normalisation: FeatureNormalisation, n_features: int) -> None:
+    def __init__(self, normalisation: FeatureNormalisation) -> None:
         self.normalisation = normalisation
         self.utterances: tuple[Utterance, ...] = ()
         self.grids: tuple[FrameGrid, ...] = ()
         self.n_constant = 0
-        self._n_features = n_features
         self._first = [0]
         self._moments: dict[str, Moments] = {}
         # Without a name where the system can do that: nothing is left behind by a kill.
@@ -99,25 +98,23 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         InsufficientDataError
             If no recording can be used.
         """
-        archive = cls(normalisation, cached_extractor(config).n_features)
-        used, grids = [], []
+        archive = cls(normalisation)
         extracted = map_recordings(_Extract(config), utterances, description=description, **how)
+        used: list[tuple[Utterance, FrameGrid]] = []
         try:
             for utterance, raw in extracted:
                 archive._append(raw.values, normalisation.group(utterance))
                 archive.n_constant += count_constant(raw.values, config)
-                used.append(utterance)
-                grids.append(raw.grid)
+                used.append((utterance, raw.grid))
             if not used:
                 raise InsufficientDataError("no recording can be used; see the warnings above")
+            archive.utterances, archive.grids = zip(*used, strict=True)
             archive._file.flush()
-            shape = (archive._first[-1], archive._n_features)
+            shape = (archive.n_frames, cached_extractor(config).n_features)
             archive._map = np.memmap(archive._file, np.float32, "r", shape=shape)
         except BaseException:
             archive.close()
             raise
-        archive.utterances = tuple(used)
-        archive.grids = tuple(grids)
         return archive
 
     @property

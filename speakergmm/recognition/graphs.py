@@ -10,6 +10,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph, compile_transcript
+from speakergmm.ranges import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,8 @@ class SilenceModel:
         for name in (self.unit, self.short_pause):
             if name is not None and not (isinstance(name, str) and name):
                 raise InvalidInputError(f"a model of silence needs a name, found {name!r}")
-        for value in (self.probability, self.edge_probability):
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
-                raise InvalidInputError(f"a silence has a probability of 0 to 1, found {value!r}")
+        number("probability", self.probability, least=0, most=1)
+        number("edge_probability", self.edge_probability, least=0, most=1)
 
     @property
     def units(self) -> list[str]:

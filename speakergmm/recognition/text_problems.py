@@ -10,13 +10,72 @@ named by an error can't be used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from speakergmm.corpora import Problem
-from speakergmm.corpora.transcript import Transcript
+from speakergmm.corpora import Corpus, Problem
+from speakergmm.corpora.transcript import Transcript, Transcripts
 from speakergmm.corpora.validation import Severity
+from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.text_files import Fault
+
+if TYPE_CHECKING:
+    from speakergmm.recognition.acoustic_model import AcousticModel
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A transcribed corpus, and what its words are looked up in.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    said : Transcripts
+        What is said, of other recordings too.
+    lexicon : Lexicon or None
+        None where words are spelled, or measured by their letters.
+    unknown : str or None
+        Word of the lexicon that others are taken for.
+    graphemes : bool
+        Words are to be spelled.
+    model : AcousticModel or None
+    """
+
+    corpus: Corpus
+    said: Transcripts
+    lexicon: Lexicon | None
+    unknown: str | None
+    graphemes: bool
+    model: AcousticModel | None
+
+    @property
+    def used(self) -> dict[str, Transcript]:
+        """What the corpus says: other words are not looked up, for a text may serve several."""
+        return {u.id: self.said[u.id] for u in self.corpus if u.id in self.said}
+
+    def at_line(self, severity: Severity, kind: str, utterance: str, message: str) -> Problem:
+        """Make a problem of an utterance that stands where its transcript does."""
+        said = self.said[utterance]
+        return Problem(severity, kind, as_path(said.path), utterance, message, said.line)
+
+    def listed(
+        self,
+        severity: Severity,
+        kind: str,
+        found: Mapping[str, Sequence[str]],
+        what: str,
+        summary: str,
+    ) -> Iterator[Problem]:
+        """Tell what was found of each utterance, and of all that have any once more."""
+        if any(found.values()):
+            # Utterances are the errors; to count what they have in common would count it twice.
+            yield Problem("warning", kind, None, None, summary)
+        for name, items in found.items():
+            if items:
+                message = f"utterance {name!r} has {what}: {' '.join(items)}"
+                yield self.at_line(severity, kind, name, message)
 
 
 def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
@@ -38,19 +97,12 @@ def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
     return found
 
 
-def problems_of(kind: str, faults: Iterable[Fault]) -> Iterator[Problem]:
+def problems_of(kind: str, faults: Iterable[Fault]) -> list[Problem]:
     """Turn the faults of a file into problems."""
-    for fault in faults:
-        yield Problem(
-            "error", kind, as_path(fault.path), fault.utterance, fault.message, fault.line
-        )
-
-
-def at_line(
-    severity: Severity, kind: str, utterance: str, said: Transcript, message: str
-) -> Problem:
-    """Make a problem of an utterance that stands where its transcript does."""
-    return Problem(severity, kind, as_path(said.path), utterance, message, said.line)
+    return [
+        Problem("error", kind, as_path(fault.path), fault.utterance, fault.message, fault.line)
+        for fault in faults
+    ]
 
 
 def order(problem: Problem) -> tuple[bool, str, str, int, str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.corpora import Corpus, Problem
@@ -17,15 +19,15 @@ from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames
-from speakergmm.recognition.text_problems import at_line, order, problems_of
+from speakergmm.recognition.text_problems import Texts, order, problems_of
 from speakergmm.recognition.text_words import (
     language_model_words,
     missing_phones,
     spelled_out,
     unknown_words,
-    unspelled_words,
 )
-from speakergmm.text_files import FaultyFileError
+from speakergmm.text_files import Fault, FaultyFileError
+from speakergmm.words import Case
 
 if TYPE_CHECKING:
     from speakergmm.recognition.acoustic_model import AcousticModel
@@ -109,36 +111,36 @@ def validate_text(
     if graphemes and lexicon is not None:
         raise InvalidInputError("a lexicon is given, and graphemes are asked for; choose one")
     corpus = as_corpus(corpus, strict=False)
-    problems: list[Problem] = []
-    said = _read_text(corpus, transcripts, case, problems)
-    words = _read_lexicon(lexicon, stress, case, problems)
+    said = _read_text(corpus, transcripts, case)
+    words, lexicon_faults = _read_lexicon(lexicon, stress, case)
     if words is None and model is not None and lexicon is None and not graphemes:
         words = model.lexicon
     if words is not None:
         unknown = _unknown_word(unknown, words, model)
-    problems += problems_of("bad_list", corpus.faults)
-    problems += _pairs(corpus, said)
-    problems += [Problem("warning", "skipped", None, None, note) for note in said.notes]
-    # What no recording says is not looked up: a text may serve several corpora.
-    used = {u.id: said[u.id] for u in corpus if u.id in said}
+    texts = Texts(corpus, said, words, unknown, graphemes, model)
     if spell_unknown and words is not None:
-        words = spelled_out(words, used)
-    if graphemes:
-        problems += unspelled_words(used)
-    elif words is not None:
-        problems += unknown_words(used, words, unknown)
-    if model is not None:
-        problems += missing_phones(used, words, graphemes, set(model.models.units))
-    problems += language_model_words(language_model, used, words)
+        texts = replace(texts, lexicon=spelled_out(words, texts.used))
+    # A row of a list that holds both recordings and text is told of once.
+    told = {(fault.path, fault.line) for fault in corpus.faults}
+    text_faults = [fault for fault in said.faults if (fault.path, fault.line) not in told]
+    problems = [
+        problems_of("bad_list", corpus.faults),
+        problems_of("bad_text", text_faults),
+        problems_of("bad_lexicon", lexicon_faults),
+        [Problem("warning", "skipped", None, None, note) for note in said.notes],
+        _pairs(texts),
+        unknown_words(texts),
+        missing_phones(texts),
+        language_model_words(texts, language_model),
+    ]
     config = model.features if model is not None else as_config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate
     found = parallel_map(
         Measure(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
     )
     measured = {u.id: each for u, each in zip(corpus, found, strict=True)}
-    problems += _recordings(corpus, measured, least_rate, sample_rate)
-    problems += _too_short(used, measured, words, unknown, model)
-    return tuple(sorted(problems, key=order))
+    problems += _recordings(texts, measured, least_rate, sample_rate), _too_short(texts, measured)
+    return tuple(sorted(chain.from_iterable(problems), key=order))
 
 
 def _unknown_word(given: str | None, words: Lexicon, model: AcousticModel | None) -> str | None:
@@ -152,65 +154,57 @@ def _unknown_word(given: str | None, words: Lexicon, model: AcousticModel | None
 def _read_text(
     corpus: Corpus,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None,
-    case: Literal["upper", "lower"] | None,
-    problems: list[Problem],
+    case: Case | None,
 ) -> Transcripts:
     if isinstance(transcripts, Transcripts):
-        pass
-    elif isinstance(transcripts, Mapping):
+        return transcripts
+    if isinstance(transcripts, Mapping):
         given = as_transcripts(transcripts)
         return Transcripts({name: Transcript(tuple(words)) for name, words in given.items()})
-    else:
-        source = corpus if transcripts is None else transcripts
-        try:
-            transcripts = read_transcripts(source, case=case, corpus=corpus, strict=False)
-        except FaultyFileError as error:
-            problems += problems_of("bad_text", error.faults)
-            return Transcripts({})
-    # A row of a list that holds both recordings and text is told of once.
-    told = {(fault.path, fault.line) for fault in corpus.faults}
-    faults = [fault for fault in transcripts.faults if (fault.path, fault.line) not in told]
-    problems += problems_of("bad_text", faults)
-    return transcripts
+    source = corpus if transcripts is None else transcripts
+    try:
+        return read_transcripts(source, case=case, corpus=corpus, strict=False)
+    except FaultyFileError as error:
+        return Transcripts({}, faults=tuple(error.faults))
 
 
 def _read_lexicon(
     lexicon: Lexicon | Mapping[str, Any] | AnyPath | None,
     stress: Literal["fold", "keep"],
-    case: Literal["upper", "lower"] | None,
-    problems: list[Problem],
-) -> Lexicon | None:
+    case: Case | None,
+) -> tuple[Lexicon | None, Sequence[Fault]]:
     if lexicon is None or isinstance(lexicon, Lexicon | Mapping):
-        return None if lexicon is None else as_lexicon(lexicon)
+        return None if lexicon is None else as_lexicon(lexicon), ()
     try:
-        return Lexicon.read(lexicon, stress=stress, case=case)
+        return Lexicon.read(lexicon, stress=stress, case=case), ()
     except FaultyFileError as error:
-        problems += problems_of("bad_lexicon", error.faults)
         # The other lines serve to look up the rest of the text.
-        return getattr(error, "rest", None)
+        return getattr(error, "rest", None), error.faults
 
 
-def _pairs(corpus: Corpus, said: Transcripts) -> Iterator[Problem]:
+def _pairs(texts: Texts) -> Iterator[Problem]:
+    """Find recordings without text, and text without recording or words."""
+    corpus, said = texts.corpus, texts.said
     faulty = {fault.utterance for fault in said.faults}
-    known = {fault.utterance for fault in corpus.faults}
+    known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
     for utterance in corpus:
-        known.add(utterance.id)
         if utterance.id not in said and utterance.id not in faulty:
             message = f"nothing says what is said in it ({said.source}); add its text"
             yield Problem("error", "no_text", utterance.path, utterance.id, message)
     for name, transcript in said.items():
         if name not in known:
             message = f"there is no recording of utterance {name!r}"
-            yield at_line("warning", "no_audio", name, transcript, message)
+            yield texts.at_line("warning", "no_audio", name, message)
         if not transcript.words:
             message = f"utterance {name!r} has an empty transcript; write what is said"
-            yield at_line("error", "empty_text", name, transcript, message)
+            yield texts.at_line("error", "empty_text", name, message)
 
 
 def _recordings(
-    corpus: Corpus, measured: Mapping[str, Measured], least_rate: int, wanted: int | None
+    texts: Texts, measured: Mapping[str, Measured], least_rate: int, wanted: int | None
 ) -> Iterator[Problem]:
-    for utterance in corpus:
+    """Find recordings that can't be read, of the wrong rate, or without speech."""
+    for utterance in texts.corpus:
         for kind, message in _wrong_with(measured[utterance.id], least_rate, wanted):
             message = message.removeprefix(f"{utterance.path}: ")
             yield Problem("error", kind, utterance.path, utterance.id, message)
@@ -227,36 +221,29 @@ def _wrong_with(found: Measured, least_rate: int, wanted: int | None) -> Iterato
         least = f"the features need {least_rate} Hz at least"
         yield "wrong_rate", f"{rate}; {least}: take features of a lower rate"
     if found.has_speech is False:
-        yield (
-            "no_speech",
-            f"no speech found in {found.seconds:.2f} s: it is silent, or too quiet to tell "
-            "speech from background",
-        )
+        quiet = "it is silent, or too quiet to tell speech from background"
+        yield "no_speech", f"no speech found in {found.seconds:.2f} s: {quiet}"
 
 
-def _too_short(
-    used: Mapping[str, Transcript],
-    measured: Mapping[str, Measured],
-    lexicon: Lexicon | None,
-    unknown: str | None,
-    model: AcousticModel | None,
-) -> Iterator[Problem]:
+def _too_short(texts: Texts, measured: Mapping[str, Measured]) -> Iterator[Problem]:
+    """Find transcripts that take more frames than their recordings have."""
     shortest: dict[str, int] = {}
     edges = 0
-    if model is not None:
-        shortest = {
-            unit: topology.shortest_duration
-            for unit, topology in zip(model.models.units, model.models.topologies, strict=True)
-        }
-        silence = model.silence
+    if texts.model is not None:
+        models, silence = texts.model.models, texts.model.silence
+        durations = (topology.shortest_duration for topology in models.topologies)
+        shortest = dict(zip(models.units, durations, strict=True))
         if silence.unit is not None and silence.edge_probability == 1:
             edges = 2 * shortest[silence.unit]
-    for name, said in used.items():
+    for name, said in texts.used.items():
         found = measured[name]
         if found.refusal is not None or not said.words:
             continue
         needed = edges + shortest_frames(
-            said.words, lexicon, frames_of=lambda phone: shortest.get(phone, 3), unknown=unknown
+            said.words,
+            texts.lexicon,
+            frames_of=lambda phone: shortest.get(phone, 3),
+            unknown=texts.unknown,
         )
         if needed > found.n_frames:
             message = (
@@ -264,4 +251,4 @@ def _too_short(
                 f"and its recording has {found.n_frames} ({found.seconds:.2f} s): is it the right "
                 "text?"
             )
-            yield at_line("error", "too_short_for_text", name, said, message)
+            yield texts.at_line("error", "too_short_for_text", name, message)

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
-from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus, refused
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips, as_config
+from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -24,12 +24,14 @@ from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
+from speakergmm.ranges import choice, whole_number
 from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, JoinedFeatures
 from speakergmm.recognition.flat_start import flat_models
 from speakergmm.recognition.graphs import SilenceModel, WordModels
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
+from speakergmm.recognition.timelines import known
 from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import case_hint
 
@@ -77,16 +79,10 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
-        if self.unknown_words not in ("skip", "map", "graphemes"):
-            raise InvalidInputError(
-                f"unknown_words must be 'skip', 'map' or 'graphemes', found {self.unknown_words!r}"
-            )
-        for name, least in (("n_states", 1), ("silence_states", 1), ("seed", 0)):
-            value = getattr(self, name)
-            if not (isinstance(value, int) and value >= least):
-                raise InvalidInputError(
-                    f"{name} must be an integer and at least {least}, found {value}"
-                )
+        choice("unknown_words", self.unknown_words, ("skip", "map", "graphemes"))
+        whole_number("n_states", self.n_states)
+        whole_number("silence_states", self.silence_states)
+        whole_number("seed", self.seed, least=0)
 
     def topologies_of(self, units: Sequence[str]) -> dict[str, Topology]:
         """Return the topology of each unit, silence among them, in alphabetical order."""
@@ -114,24 +110,6 @@ class TrainingRun:
     checkpoint: AnyPath | None = None
     progress: bool = False
 
-    def extract(
-        self,
-        utterances: Sequence[Utterance],
-        config: FeatureConfig,
-        normalisation: FeatureNormalisation,
-        skips: Skips,
-    ) -> FeatureArchive:
-        """Extract the features of utterances; see `FeatureArchive.of`."""
-        return FeatureArchive.of(
-            utterances,
-            config,
-            normalisation,
-            n_jobs=self.n_jobs,
-            strict=self.strict,
-            on_skip=skips,
-            description="features" if self.progress else None,
-        )
-
 
 def train_phones(
     corpus: Recordings,
@@ -146,7 +124,7 @@ def train_phones(
     corpus, said, lexicon = as_corpus(corpus), as_transcripts(transcripts), as_lexicon(lexicon)
     options = options or TrainingOptions()
     if not isinstance(options, TrainingOptions):
-        raise InvalidTypeError(f"got {type(options).__name__} where TrainingOptions(...) is wanted")
+        raise refused(options, "TrainingOptions(...)")
     short_pause = options.silence.short_pause
     if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
         raise InvalidInputError(
@@ -160,9 +138,8 @@ def train_phones(
     elif options.unknown_words == "graphemes":
         lexicon = spelled_out(lexicon, said)
     start = FlatStart(corpus, said, lexicon, unknown, unusable or {})
-    return start.train(
-        options, run, facts={"n_states": options.n_states, "unknown_words": options.unknown_words}
-    )
+    facts = {"n_states": options.n_states, "unknown_words": options.unknown_words}
+    return start.train(options, run, facts=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +197,18 @@ class FlatStart:
         config = as_config(options.features)
         with ExitStack() as stack:
             archives = [
-                stack.enter_context(run.extract(usable, warped, options.normalisation, skips))
-                for warped in (
-                    config.replace(frequency_warp=config.frequency_warp * warp)
-                    for warp in frequency_warps
+                stack.enter_context(
+                    FeatureArchive.of(
+                        usable,
+                        config.replace(frequency_warp=config.frequency_warp * warp),
+                        options.normalisation,
+                        n_jobs=run.n_jobs,
+                        strict=run.strict,
+                        on_skip=skips,
+                        description="features" if run.progress else None,
+                    )
                 )
+                for warp in frequency_warps
             ]
             frames = JoinedFeatures(archives)
             start = self._flat_models(frames, options, config)
@@ -290,11 +274,9 @@ class FlatStart:
         run: TrainingRun,
         skips: UtteranceSkips,
     ) -> TrainingResult:
-        compiled = {
-            words: start.compile(words)
-            for words in dict.fromkeys(tuple(self.said[u.id]) for u in frames.utterances)
-        }
-        graphs = [compiled[tuple(self.said[u.id])] for u in frames.utterances]
+        said = [tuple(self.said[utterance.id]) for utterance in frames.utterances]
+        compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
+        graphs = [compiled[words] for words in said]
         if run.strict:
             # Training would find out, but only tells when it is done.
             _skip_unfit(frames, graphs, schedule, skips)
@@ -336,11 +318,11 @@ def _facts_of(
         "occupancy": [round(float(value), 3) for value in trained.occupancy],
         "history": [
             {
-                "log_likelihood": None if np.isnan(h.log_likelihood) else h.log_likelihood,
-                "n_gaussians": h.n_gaussians,
-                "n_failed": h.n_failed,
+                "log_likelihood": known(step.log_likelihood),
+                "n_gaussians": step.n_gaussians,
+                "n_failed": step.n_failed,
             }
-            for h in trained.history
+            for step in trained.history
         ],
     }
 
@@ -352,15 +334,13 @@ def _skip_unfit(
     skips: UtteranceSkips,
 ) -> None:
     """Tell of utterances with fewer frames than their transcripts need, or too many for memory."""
-    sums = schedule.algorithm == "baum-welch"
     for utterance, grid, graph in zip(frames.utterances, frames.grids, graphs, strict=True):
         needed = graph.skeleton.shortest_duration or 0
-        if grid.n_frames < needed:
-            skips.leave_out(
-                utterance, f"the transcript needs at least {needed} frames, found {grid.n_frames}"
-            )
-        excess = schedule.excess(grid.n_frames, graph.n_states, sums=sums)
-        if excess is not None:
+        if (found := grid.n_frames) < needed:
+            reason = f"the transcript needs at least {needed} frames, found {found}"
+            skips.leave_out(utterance, reason)
+        sums = schedule.algorithm == "baum-welch"
+        if excess := schedule.excess(found, graph.n_states, sums=sums):
             skips.leave_out(utterance, excess)
 
 
@@ -370,9 +350,9 @@ def modelled_words(lexicon: Lexicon, models: PhoneModels) -> Lexicon:
     Training makes models of the units that its transcripts need; a lexicon of the whole language
     may have more.
     """
-    known = set(models.units)
+    units = set(models.units)
     kept = {
-        word: tuple(way for way in lexicon[word] if known.issuperset(way.phones))
+        word: tuple(way for way in lexicon[word] if units.issuperset(way.phones))
         for word in lexicon
     }
     return Lexicon({word: ways for word, ways in kept.items() if ways}, lexicon.source)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speakergmm.corpora.given import Recordings, as_corpus
+from speakergmm.corpora.given import Recordings, as_corpus, refused
 from speakergmm.corpora.names import escaped_name
-from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.hmm.training.state import TrainingState
+from speakergmm.ranges import number, whole_number
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.graphs import SilenceModel
 from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
@@ -69,11 +68,9 @@ class WordTrainingOptions:
     def __post_init__(self) -> None:
         """Refuse what lies out of range."""
         object.__setattr__(self, "frequency_warps", tuple(map(float, self.frequency_warps)))
-        if self.n_states < 1 or self.silence_states < 0 or not self.n_gaussians >= 1:
-            raise InvalidInputError(
-                "n_states and n_gaussians must be at least 1 and silence_states at least 0, found "
-                f"{self.n_states}, {self.n_gaussians} and {self.silence_states}"
-            )
+        whole_number("n_states", self.n_states)
+        whole_number("silence_states", self.silence_states, least=0)
+        number("n_gaussians", self.n_gaussians, least=1)
         if not self.frequency_warps:
             raise InvalidInputError("frequency_warps is empty; (1.0,) leaves recordings alone")
 
@@ -91,13 +88,9 @@ class WordTrainingOptions:
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the model itself does not hold, as JSON can hold it."""
-        return {
-            "n_states": self.n_states,
-            "silence_states": self.silence_states,
-            "n_gaussians": self.n_gaussians,
-            "frequency_warps": list(self.frequency_warps),
-            "seed": self.seed,
-        }
+        names = ("n_states", "silence_states", "n_gaussians", "seed")
+        facts = {name: getattr(self, name) for name in names}
+        return facts | {"frequency_warps": list(self.frequency_warps)}
 
 
 def train_word_models(
@@ -107,12 +100,7 @@ def train_word_models(
     *,
     lexicon: Lexicon | None = None,
     silence: str = "SIL",
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
-    callback: Callable[[TrainingState], None] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    progress: bool = False,
+    **run: Any,
 ) -> AcousticModel:
     """Train a model for each word on recordings of one word each, from a flat start.
 
@@ -127,18 +115,9 @@ def train_word_models(
         Pronunciations, for models of phones in place of words; `n_states` is then a phone's.
     silence : str, default="SIL"
         Name of the model of silence.
-    n_jobs : int, default=1
-        Processes that extract features and threads that train; changes nothing but the time.
-    strict : bool, default=False
-        Raise an error because of the first recording that can't be used, instead of going on.
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
-    callback : callable, optional
-        Called with the `TrainingState` after each iteration.
-    checkpoint : path, optional
-        See `speakergmm.hmm.training.phone_training.train_embedded`.
-    progress : bool, default=False
-        Show a progress bar on a terminal while features are extracted.
+    **run
+        ``n_jobs``, ``strict``, ``on_skip``, ``callback``, ``checkpoint`` and ``progress``, as
+        `AcousticModel.train` has them.
 
     Returns
     -------
@@ -157,9 +136,7 @@ def train_word_models(
     corpus = as_corpus(corpus)
     options = options or WordTrainingOptions()
     if not isinstance(options, WordTrainingOptions):
-        raise InvalidTypeError(
-            f"got {type(options).__name__} where WordTrainingOptions(...) is wanted"
-        )
+        raise refused(options, "WordTrainingOptions(...)")
     lexicon = _lexicon_of({called[u.id] for u in corpus if u.id in called}, lexicon, silence)
     pauses = SilenceModel(
         silence if options.silence_states else None,
@@ -182,7 +159,7 @@ def train_word_models(
             topologies=dict.fromkeys(lexicon.phones, Topology.left_right(options.n_states)),
             seed=options.seed,
         ),
-        TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress),
+        TrainingRun(**run),
         facts=options.to_dict(),
         schedule_of=options.schedule,
         frequency_warps=options.frequency_warps,
