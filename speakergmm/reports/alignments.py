@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +15,7 @@ from speakergmm.features import FrameGrid
 from speakergmm.features.framing import window
 from speakergmm.files import atomic_writer
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.reports.svg import svg_element
+from speakergmm.reports.svg import drawn, style, svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,8 +99,10 @@ def draw_alignment(
         inches = (width - 1.2) / seconds
         for axes, (name, labels) in zip(panels[2:], tiers.items(), strict=True):
             _draw_tier(axes, name, labels, start, start + seconds, inches)
-        for rank, labels in enumerate(list(tiers.values())[:2]):
-            _draw_edges(panels[:2], labels, strong=rank == 0)
+        for line, labels in zip((_STRONG, _WEAK), tiers.values(), strict=False):
+            for time in sorted({time for item in labels for time in (item.start, item.end)}):
+                for axes in panels[:2]:
+                    axes.axvline(time, **line)
         if title:
             # No markup: a dollar sign in a file's name is a dollar sign.
             figure.suptitle(title, fontsize=11, parse_math=False)
@@ -132,15 +132,12 @@ def write_picture(path: str | Path, figure: Figure, *, dots_per_inch: int = 130)
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InvalidInputError(f"{path}: a picture's name must end in {', '.join(SUFFIXES)}")
-    buffer = io.BytesIO()
     # The same picture gives the same bytes: no date is written.
     date: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
-    with _plain_style(), warnings.catch_warnings():
-        # Letters that the font lacks are drawn as boxes, which is said for each of them.
-        warnings.filterwarnings("ignore", message="Glyph")
-        figure.savefig(buffer, format=suffix[1:], dpi=dots_per_inch, metadata=date)
+    with _plain_style():
+        picture = drawn(figure, format=suffix[1:], dpi=dots_per_inch, metadata=date)
     with atomic_writer(path) as file:
-        file.write(buffer.getvalue())
+        file.write(picture)
 
 
 def picture_svg(figure: Figure, *, prefix: str = "alignment", dots_per_inch: int = 130) -> str:
@@ -198,12 +195,7 @@ def spectrogram(
     loudest = power.max()
     floor = 10 ** (-_RANGE_DB / 10)
     levels = 10 * np.log10(np.maximum(power / loudest if loudest > 0 else power, floor))
-    grid = FrameGrid(
-        frame_length=length / sample_rate,
-        frame_shift=shift / sample_rate,
-        start=0.0,
-        n_frames=len(frames),
-    )
+    grid = FrameGrid(length / sample_rate, shift / sample_rate, start=0.0, n_frames=len(frames))
     return np.asarray(levels), frequencies[kept], grid.centres
 
 
@@ -238,13 +230,6 @@ def _draw_spectrogram(
         vmax=-5.0,
     )
     axes.set_ylabel("kHz", rotation=0, ha="right", va="center")
-
-
-def _draw_edges(panels: Sequence[Axes], labels: Sequence[TimedLabel], *, strong: bool) -> None:
-    times = sorted({time for item in labels for time in (item.start, item.end)})
-    for axes in panels:
-        for time in times:
-            axes.axvline(time, **(_STRONG if strong else _WEAK))
 
 
 def _draw_tier(
@@ -311,18 +296,6 @@ def _fitting(label: str, room: float) -> tuple[float, bool]:
 
 
 def _plain_style() -> Any:
-    import matplotlib
-
-    return matplotlib.rc_context(
-        {
-            "font.family": "DejaVu Sans",
-            "font.size": 8.5,
-            "svg.hashsalt": "speakergmm alignment",
-            "svg.fonttype": "none",
-            "axes.linewidth": 0.6,
-            "xtick.major.width": 0.6,
-            "ytick.major.width": 0.6,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-        }
-    )
+    lines = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6)
+    white = dict.fromkeys(("figure.facecolor", "axes.facecolor"), "white")
+    return style("alignment", **{"font.size": 8.5}, **lines, **white)

@@ -6,31 +6,26 @@ The same input gives the same bytes: ids are salted with a constant and no date 
 """
 
 import re
+from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.metrics import DetCurve, Evaluation
-from speakergmm.reports.svg import svg_element
+from speakergmm.reports.svg import style, svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_VARIABLES = (
+    *("ink", "muted", "rule", "surface", "target", "nontarget"),
+    *("mark-1", "mark-2", "mark-3"),
+)
 # Placeholder colours; each occurs nowhere else and stands for a variable of the page's style.
-_VARIABLES = {
-    "#010a01": "--ink",
-    "#010a02": "--muted",
-    "#010a03": "--rule",
-    "#010a04": "--surface",
-    "#010a05": "--target",
-    "#010a06": "--nontarget",
-    "#010a07": "--mark-1",
-    "#010a08": "--mark-2",
-    "#010a09": "--mark-3",
-}
-_COLOUR = {name.removeprefix("--"): code for code, name in _VARIABLES.items()}
+_COLOUR = {name: f"#010a{number:02d}" for number, name in enumerate(_VARIABLES, start=1)}
 _LOW_TICKS = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2)
 _HIGH_TICKS = (0.4, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 _TICKS = np.array([*_LOW_TICKS, *_HIGH_TICKS])
@@ -66,13 +61,10 @@ def draw_det_curve(evaluation: Evaluation) -> str:
         figure = _figure(5.6, 5.4)
         axes = figure.add_subplot()
         low, high = _det_limits(evaluation)
-        for set_limits, start, end in (
-            (axes.set_xlim, low[0], high[0]),
-            (axes.set_ylim, low[1], high[1]),
-        ):
-            set_limits(_probit(start), _probit(end))
+        axes.set_xlim(*_probit([low[0], high[0]]))
+        axes.set_ylim(*_probit([low[1], high[1]]))
         axes.set_aspect("equal", adjustable="box")
-        for axis, start, end in ((axes.xaxis, low[0], high[0]), (axes.yaxis, low[1], high[1])):
+        for axis, start, end in zip((axes.xaxis, axes.yaxis), low, high, strict=True):
             ticks = _spaced_ticks(start, end)
             axis.set_ticks(_probit(ticks), [f"{100 * tick:g}" for tick in ticks])
         axes.set_xlabel("false alarms, % of nontarget trials")
@@ -113,22 +105,17 @@ def draw_histograms(
     with _style("histogram"):
         figure = _figure(6.6, 3.3)
         axes = figure.add_subplot()
-        for values, colour, line, label in (
-            (parts[1], "nontarget", (0, (4, 1.5)), "nontarget trials"),
-            (parts[0], "target", "solid", "target trials"),
-        ):
+        lines: dict[str, Any] = {"target": "solid", "nontarget": (0, (4, 1.5))}
+        for kind, values in (("nontarget", parts[1]), ("target", parts[0])):
             share = 100 * histogram_counts(values, edges) / len(values)
-            style: dict[str, Any] = {"color": _COLOUR[colour], "linewidth": 1.5, "linestyle": line}
-            axes.stairs(share, edges, fill=True, color=_COLOUR[colour], alpha=0.25, linewidth=0)
-            axes.stairs(share, edges, label=f"{label} ({len(values):,})", **style)
-        if threshold is not None and edges[0] <= threshold <= edges[-1]:
-            axes.axvline(
-                threshold,
-                color=_COLOUR["ink"],
-                linewidth=1,
-                dashes=(1.5, 2),
-                label=f"EER threshold {threshold:.4g}",
+            colour, label = _COLOUR[kind], f"{kind} trials ({len(values):,})"
+            axes.stairs(share, edges, fill=True, color=colour, alpha=0.25, linewidth=0)
+            axes.stairs(
+                share, edges, label=label, color=colour, linewidth=1.5, linestyle=lines[kind]
             )
+        if threshold is not None and edges[0] <= threshold <= edges[-1]:
+            label, colour = f"EER threshold {threshold:.4g}", _COLOUR["ink"]
+            axes.axvline(threshold, color=colour, linewidth=1, dashes=(1.5, 2), label=label)
         axes.set_xlabel("score")
         axes.set_ylabel("% of the kind's trials per bin")
         axes.margins(x=0.01)
@@ -222,9 +209,7 @@ def histogram_counts(values: NDArray[np.float64], edges: NDArray[np.float64]) ->
     return np.histogram(np.clip(values, edges[0], edges[-1]), bins=edges)[0]
 
 
-def _det_limits(
-    evaluation: Evaluation,
-) -> tuple[tuple[float, float], tuple[float, float]]:
+def _det_limits(evaluation: Evaluation) -> tuple[list[float], list[float]]:
     """Choose the least and greatest (P_fa, P_miss) shown: ticks around what can be resolved."""
     points = [measure.point for measure in evaluation.measures if measure.point is not None]
     low, high = [], []
@@ -235,7 +220,7 @@ def _det_limits(
         low.append(max((tick for tick in _LOW_TICKS if tick < 1 / n_trials), default=_TICKS[0]))
         top = max([evaluation["eer_linear"].value, *(rate for rate in rates if rate < 1)])
         high.append(min((tick for tick in _HIGH_TICKS if top < 0.97 * tick), default=_TICKS[-1]))
-    return (low[0], low[1]), (high[0], high[1])
+    return low, high
 
 
 def _spaced_ticks(start: float, end: float) -> NDArray[np.float64]:
@@ -250,40 +235,30 @@ def _spaced_ticks(start: float, end: float) -> NDArray[np.float64]:
 
 
 def _mark_points(
-    axes: "Axes", evaluation: Evaluation, low: tuple[float, float], high: tuple[float, float]
+    axes: "Axes", evaluation: Evaluation, low: Sequence[float], high: Sequence[float]
 ) -> None:
-    def place(p_fa: float, p_miss: float) -> tuple[float, float]:
-        inside = np.clip([p_fa, p_miss], low, high)
-        return float(_probit(inside[0])), float(_probit(inside[1]))
-
-    def on_diagonal(rate: float) -> tuple[float, float]:
+    def on_diagonal(rate: ArrayLike) -> Any:
         # One number for both axes, whose frames differ: clipped apart, it would leave the diagonal.
-        inside = float(_probit(np.clip(rate, max(low), min(high))))
-        return inside, inside
+        return _probit(np.clip(rate, max(low), min(high)))
 
     eer = evaluation["eer_linear"]
     if eer.interval is not None:
-        ends = np.array([on_diagonal(eer.interval.low), on_diagonal(eer.interval.high)])
-        axes.plot(*ends.T, color=_COLOUR["mark-1"], linewidth=7, alpha=0.35, solid_capstyle="butt")
-    marked = [(eer, "o", on_diagonal(eer.value), f"EER (linear) {eer.format_value()}")]
-    costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
-    for measure, marker in zip(costs, _MARKERS * len(costs), strict=False):
-        assert measure.point is not None
-        spot = place(measure.point.p_fa, measure.point.p_miss)
-        prior = measure.name.removeprefix("min_dcf_")
-        marked.append((measure, marker, spot, f"minDCF({prior}) {measure.format_value()}"))
-    for order, (_, marker, (x, y), label) in enumerate(marked):
+        ends = on_diagonal(eer.interval.ends())
         axes.plot(
-            x,
-            y,
-            marker,
-            color=_COLOUR[f"mark-{min(order + 1, 3)}"],
-            markeredgecolor=_COLOUR["surface"],
-            markersize=8.5,
-            label=label,
-            clip_on=False,
-            zorder=5,
+            ends, ends, color=_COLOUR["mark-1"], linewidth=7, alpha=0.35, solid_capstyle="butt"
         )
+    spot = on_diagonal(eer.value)
+    marked = [("o", spot, spot, f"EER (linear) {eer.format_value()}")]
+    costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
+    for measure, marker in zip(costs, cycle(_MARKERS), strict=False):
+        assert measure.point is not None
+        x, y = _probit(np.clip([measure.point.p_fa, measure.point.p_miss], low, high))
+        prior = measure.name.removeprefix("min_dcf_")
+        marked.append((marker, x, y, f"minDCF({prior}) {measure.format_value()}"))
+    style: dict[str, Any] = {"markeredgecolor": _COLOUR["surface"], "markersize": 8.5, "zorder": 5}
+    for order, (marker, x, y, label) in enumerate(marked, start=1):
+        colour = _COLOUR[f"mark-{min(order, 3)}"]
+        axes.plot(x, y, marker, color=colour, label=label, clip_on=False, **style)
 
 
 def _points_per_unit(figure: "Figure", axes: "Axes") -> float:
@@ -305,37 +280,18 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _style(salt: str) -> Any:
-    import matplotlib
-
-    return matplotlib.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": f"speakergmm {salt}",
-            "text.parse_math": False,
-            "axes.unicode_minus": True,
-            "font.family": "DejaVu Sans",
-            "font.size": 10.5,
-            "axes.edgecolor": _COLOUR["muted"],
-            "axes.labelcolor": _COLOUR["ink"],
-            "axes.linewidth": 0.8,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.axisbelow": True,
-            "xtick.color": _COLOUR["muted"],
-            "ytick.color": _COLOUR["muted"],
-            "xtick.labelcolor": _COLOUR["ink"],
-            "ytick.labelcolor": _COLOUR["ink"],
-            "text.color": _COLOUR["ink"],
-            "legend.frameon": True,
-            "legend.facecolor": _COLOUR["surface"],
-            "legend.edgecolor": _COLOUR["rule"],
-            "legend.framealpha": 0.92,
-            "figure.facecolor": "none",
-            "axes.facecolor": "none",
-            "savefig.facecolor": "none",
-            "path.simplify": False,
-        }
+def _style(name: str) -> Any:
+    inked = ("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor", "text.color")
+    return style(
+        name,
+        **dict.fromkeys(inked, _COLOUR["ink"]),
+        **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), _COLOUR["muted"]),
+        **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+        **dict.fromkeys(("axes.unicode_minus", "axes.axisbelow", "legend.frameon"), True),
+        **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+        **dict.fromkeys(("text.parse_math", "path.simplify"), False),
+        **{"font.size": 10.5, "axes.linewidth": 0.8, "legend.framealpha": 0.92},
+        **{"legend.facecolor": _COLOUR["surface"], "legend.edgecolor": _COLOUR["rule"]},
     )
 
 
@@ -346,6 +302,6 @@ def _to_svg(figure: "Figure", prefix: str) -> str:
     text = text.replace('xlink:href="#', 'href="#')
     text = re.sub(r"font-family: [^;\"]*(;|\")", r"font-family: inherit\1", text)
     text = re.sub(r"font: ([\d.]+px) [^;\"]*(;|\")", r"font-size: \1\2", text)
-    for code, name in _VARIABLES.items():
-        text = text.replace(code, f"var({name})")
+    for name, code in _COLOUR.items():
+        text = text.replace(code, f"var(--{name})")
     return re.sub(r"\s*\n\s*", "\n", text)

@@ -1,5 +1,6 @@
 """A figure as part of a page: an ``<svg>`` element without what only a file needs."""
 
+import contextlib
 import io
 import re
 import warnings
@@ -7,6 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+def style(name: str, **more: Any) -> contextlib.AbstractContextManager[None]:
+    """Draw in our style: letters stay letters, and the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    name : str
+        Of the figure, salt of its ids.
+    **more
+        Further settings of matplotlib.
+    """
+    import matplotlib
+
+    salt = f"speakergmm {name}"
+    ours = {"font.family": "DejaVu Sans", "svg.fonttype": "none", "svg.hashsalt": salt}
+    return matplotlib.rc_context(ours | more)
+
+
+def drawn(figure: "Figure", **options: Any) -> bytes:
+    """Return what `matplotlib.figure.Figure.savefig` writes, with such options."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Letters that the font lacks are drawn as boxes, which is said for each of them.
+        warnings.simplefilter("ignore")
+        figure.savefig(buffer, **options)
+    return buffer.getvalue()
 
 
 def svg_element(figure: "Figure", *, prefix: str, **options: Any) -> str:
@@ -20,12 +48,7 @@ def svg_element(figure: "Figure", *, prefix: str, **options: Any) -> str:
     **options
         Of `matplotlib.figure.Figure.savefig`.
     """
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
-        # Letters that the font lacks are drawn as boxes, which is said for each of them.
-        warnings.simplefilter("ignore")
-        figure.savefig(buffer, format="svg", **options)
-    text = buffer.getvalue().decode("utf-8")
+    text = drawn(figure, format="svg", **options).decode("utf-8")
     text = text[text.index("<svg") :].strip()
     # Holds the date, too.
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
