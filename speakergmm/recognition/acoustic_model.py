@@ -13,10 +13,7 @@ from numpy.typing import NDArray
 from speakergmm import records
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path
-from speakergmm.errors import (
-    IncompatibleModelError,
-    InvalidInputError,
-)
+from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
 from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon
@@ -168,13 +165,8 @@ class AcousticModel(SpeaksWords, records.Filed):
         """SHA-256 (hexadecimal) of parameters, lexicon and features: what results depend on."""
         return records.digest(
             self.file_kind,
-            self.features.digest,
-            self.lexicon.digest,
-            self.normalisation,
-            self.silence,
-            self.unknown,
-            self.models,
-            self.confidence,
+            *(self.features.digest, self.lexicon.digest, self.normalisation, self.silence),
+            *(self.unknown, self.models, self.confidence),
         )
 
     def with_lexicon(self, lexicon: Lexicon | AnyPath) -> AcousticModel:
@@ -191,13 +183,9 @@ class AcousticModel(SpeaksWords, records.Filed):
         self, utterances: Recordings, *, description: str | None = None, **how: Unpack[HowToMap]
     ) -> FeatureArchive:
         """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
-        return FeatureArchive.of(
-            as_utterances(utterances),
-            self.features,
-            self.normalisation,
-            description=description,
-            **how,
-        )
+        config, normalisation = self.features, self.normalisation
+        listed = as_utterances(utterances)
+        return FeatureArchive.of(listed, config, normalisation, description=description, **how)
 
     def features_of(
         self, corpus: Recordings, **keywords: Any
@@ -214,10 +202,7 @@ class AcousticModel(SpeaksWords, records.Filed):
             As `extract` has them.
         """
         with self.extract(corpus, **keywords) as archive:
-            for place, (utterance, grid) in enumerate(
-                zip(archive.utterances, archive.grids, strict=True)
-            ):
-                yield utterance, archive[place], grid
+            yield from zip(archive.utterances, archive, archive.grids, strict=True)
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
@@ -228,11 +213,8 @@ class AcousticModel(SpeaksWords, records.Filed):
 
     def record_parts(self) -> dict[str, Any]:
         """Return the fields that are stored."""
-        parts = {each.name: getattr(self, each.name) for each in fields(self)}
-        return parts | {
-            "lexicon": _packed_lexicon(self.lexicon),
-            "lexicon_source": self.lexicon.source,
-        }
+        lexicon = {"lexicon": _packed_lexicon(self.lexicon), "lexicon_source": self.lexicon.source}
+        return {each.name: getattr(self, each.name) for each in fields(self)} | lexicon
 
     @classmethod
     def of_record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from heapq import nlargest
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from speakergmm.ranges import wrong_type
 from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition.timelines import known
 
 # Deviations from the corpus from which on something is said. Tails are heavy: on the training part
 # of the synthetic corpus 6 remarks on 3 % of good utterances and on all with a wrong, missing or
@@ -40,8 +42,14 @@ _CLIPPED = 1e-6
 _NO_SPEECH = 100.0
 # Seconds beside a word that may be loud: its onset and what rings on.
 _MARGIN = 0.05
-_UNBOUNDED = ("confidence", "no_speech")
-_WEIGHTS = {"confidence": 2.0}
+# Of each indicator its weight in suspicion, and the most of it that counts.
+_WEIGHTS = {
+    **dict.fromkeys(("likelihood", "goodness", "worst_word", "silence", "duration"), (1.0, _MOST)),
+    "loud_outside": (1.0, _MOST),
+    "confidence": (2.0, math.inf),
+    "no_speech": (1.0, math.inf),
+}
+_SPEECH = {None: math.nan, True: 0.0, False: _NO_SPEECH}
 # MAD to standard deviation of a Gaussian.
 _GAUSSIAN = 1.4826
 
@@ -133,15 +141,9 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
-        return {
-            **asdict(self),
-            "suspicion": round(self.suspicion, 3),
-            "reasons": list(self.reasons),
-            "indicators": {
-                name: None if math.isnan(value) else round(value, 3)
-                for name, value in self.indicators.items()
-            },
-        }
+        indicators = {name: known(round(value, 3)) for name, value in self.indicators.items()}
+        exact = {"suspicion": round(self.suspicion, 3), "reasons": list(self.reasons)}
+        return asdict(self) | exact | {"indicators": indicators}
 
 
 def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
@@ -185,11 +187,9 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
 
 
 def _evidence(item: UtteranceEvidence | AlignedUtterance) -> UtteranceEvidence:
-    if isinstance(item, AlignedUtterance):
-        return gather_evidence(item)
-    if isinstance(item, UtteranceEvidence):
-        return item
-    raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
+    if not isinstance(item, UtteranceEvidence | AlignedUtterance):
+        raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
+    return item if isinstance(item, UtteranceEvidence) else gather_evidence(item)
 
 
 def diagnose(
@@ -228,25 +228,16 @@ def diagnose(
     gathered = [_evidence(item) for item in evidence]
     columns = _indicators(gathered)
     found = []
-    for place, item in enumerate(gathered):
-        values = {name: float(column[place]) for name, column in columns.items()}
-        remarks = sorted(_remarks(item, values), reverse=True)
+    for item, row in zip(gathered, np.transpose(list(columns.values())).tolist(), strict=True):
+        values = dict(zip(columns, row, strict=True))
         suspicion = sum(
-            _WEIGHTS.get(name, 1.0)
-            * max(0.0, (value if name in _UNBOUNDED else min(value, _MOST)) - 1.0)
-            for name, value in values.items()
-            if value == value
+            weight * max(0.0, min(values[name], most) - 1.0)
+            for name, (weight, most) in _WEIGHTS.items()
+            if not math.isnan(values[name])
         )
-        found.append(
-            Diagnosis(
-                item.utterance,
-                item.recording,
-                item.transcript,
-                suspicion,
-                tuple(text for _, text in remarks),
-                values,
-            )
-        )
+        reasons = tuple(text for _, text in sorted(_remarks(item, values), reverse=True))
+        who = item.utterance, item.recording, item.transcript
+        found.append(Diagnosis(*who, suspicion, reasons, values))
     return tuple(sorted(found, key=lambda diagnosis: -diagnosis.suspicion))
 
 
@@ -306,12 +297,7 @@ def _indicators(items: Sequence[UtteranceEvidence]) -> dict[str, NDArray[np.floa
         # Not against the corpus: most utterances have next to nothing outside words.
         "loud_outside": column("loud_outside") / _OUTSIDE_SECONDS * _REMARKABLE,
         "confidence": _doubts(items),
-        "no_speech": np.array(
-            [
-                math.nan if item.has_speech is None else 0.0 if item.has_speech else _NO_SPEECH
-                for item in items
-            ]
-        ),
+        "no_speech": np.array([_SPEECH[item.has_speech] for item in items]),
     }
 
 
@@ -341,14 +327,9 @@ def _odd_durations(items: Sequence[UtteranceEvidence]) -> NDArray[np.float64]:
     usual = {label: _centre(values) for label, values in by_phone.items()}
     result = np.zeros(len(items))
     for place, item in enumerate(items):
-        odd = sorted(
-            (
-                abs(math.log(frames) - usual[label][0]) / usual[label][1]
-                for label, frames, _ in item.phones
-            ),
-            reverse=True,
-        )
-        result[place] = sum(max(0.0, value - 2.0) for value in odd[:3])
+        phones = ((math.log(frames), *usual[label]) for label, frames, _ in item.phones)
+        odd = nlargest(3, (abs(length - middle) / spread for length, middle, spread in phones))
+        result[place] = sum(max(0.0, value - 2.0) for value in odd)
     return result
 
 

@@ -45,8 +45,8 @@ class SilenceModel:
         for name in (self.unit, self.short_pause):
             if name is not None and not (isinstance(name, str) and name):
                 raise InvalidInputError(f"a model of silence needs a name, found {name!r}")
-        number("probability", self.probability, least=0, most=1)
-        number("edge_probability", self.edge_probability, least=0, most=1)
+        number("the silence's probability", self.probability, least=0, most=1)
+        number("the silence's edge_probability", self.edge_probability, least=0, most=1)
 
     @property
     def units(self) -> list[str]:

@@ -42,13 +42,12 @@ def as_lexicon(
 
 def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLanguageModel | None:
     """Return a language model, or read the ARPA file that lies at a path; None stays None."""
-    if given is None or isinstance(given, BackoffLanguageModel):
-        return given
     if is_path(given):
         return BackoffLanguageModel.read_arpa(given)
-    raise wrong_type(
-        given, "an n-gram model, BackoffLanguageModel.read_arpa(path) or train_ngram(sentences)"
-    )
+    if not isinstance(given, BackoffLanguageModel | None):
+        calls = "BackoffLanguageModel.read_arpa(path) or train_ngram(sentences)"
+        raise wrong_type(given, f"an n-gram model, {calls}")
+    return given
 
 
 def as_transcripts(
@@ -61,7 +60,4 @@ def as_transcripts(
         raise wrong_type(given, "transcripts by utterance, read_transcripts(path) or {id: words}")
     if not any(isinstance(words, str) for words in given.values()):
         return given
-    return {
-        name: split_words(words) if isinstance(words, str) else words
-        for name, words in given.items()
-    }
+    return {n: split_words(said) if isinstance(said, str) else said for n, said in given.items()}

@@ -86,12 +86,13 @@ def missing_phones(texts: Texts) -> Iterator[Problem]:
     """Find phones or letters that a model has no unit for."""
     if texts.model is None:
         return
-    modelled, lexicon = set(texts.model.models.units), texts.lexicon or Lexicon({})
+    modelled, lexicon = set(texts.model.models.units), texts.lexicon
 
     def phones_of(word: str) -> Iterable[str]:
         if texts.graphemes:
             return spell(word) or ()
-        return (p for way in lexicon[word] for p in way.phones) if word in lexicon else ()
+        ways = lexicon[word] if lexicon is not None and word in lexicon else ()
+        return (phone for way in ways for phone in way.phones)
 
     found = {
         name: sorted({phone for word in said for phone in phones_of(word)} - modelled)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus, refused
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config
@@ -24,7 +24,7 @@ from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
 from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.ranges import choice, whole_number
+from speakergmm.ranges import choice, whole_number, wrong_type
 from speakergmm.recognition.confidence_fitting import fit_confidence
 from speakergmm.recognition.features import FeatureArchive, JoinedFeatures
 from speakergmm.recognition.flat_start import flat_models
@@ -124,7 +124,7 @@ def train_phones(
     corpus, said, lexicon = as_corpus(corpus), as_transcripts(transcripts), as_lexicon(lexicon)
     options = options or TrainingOptions()
     if not isinstance(options, TrainingOptions):
-        raise refused(options, "TrainingOptions(...)")
+        raise wrong_type(options, "TrainingOptions(...)")
     short_pause = options.silence.short_pause
     if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
         raise InvalidInputError(

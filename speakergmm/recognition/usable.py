@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from speakergmm.corpora import Utterance
+from speakergmm.corpora.names import first_few
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
 from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips
 from speakergmm.hmm.language.lexicon import Lexicon
-
-_MOST_NAMED = 5
 
 
 class UtteranceSkips(Skips):
@@ -78,8 +77,6 @@ class UtteranceSkips(Skips):
 
 
 def _missing_words(words: Sequence[str]) -> str:
-    named = ", ".join(map(repr, words[:_MOST_NAMED]))
-    if len(words) == 1:
-        return f"the word {named} is not in the lexicon"
-    more = f" and {len(words) - _MOST_NAMED} more" if len(words) > _MOST_NAMED else ""
-    return f"the words {named}{more} are not in the lexicon"
+    named = first_few(words, most=5)
+    one = f"the word {named} is not in the lexicon"
+    return one if len(words) == 1 else f"the words {named} are not in the lexicon"

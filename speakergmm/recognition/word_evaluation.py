@@ -88,12 +88,9 @@ class WordEvaluation:
 
     def by_speaker(self) -> dict[str, tuple[int, int]]:
         """Errors and recordings of each named speaker, sorted."""
-        found: dict[str, tuple[int, int]] = {}
-        for item in self.recognised:
-            if item.speaker is not None:
-                errors, total = found.get(item.speaker, (0, 0))
-                found[item.speaker] = (errors + item.is_error, total + 1)
-        return dict(sorted(found.items()))
+        totals = Counter(item.speaker for item in self.recognised if item.speaker is not None)
+        errors = Counter(item.speaker for item in self.errors)
+        return {speaker: (errors[speaker], totals[speaker]) for speaker in sorted(totals)}
 
     def wilson_interval(self, *, confidence: float = 0.95) -> Interval:
         """Interval of the error rate if recordings were independent; see `wilson_interval`."""

@@ -19,12 +19,14 @@ from speakergmm.corpora.patterns import NamePattern, name_speakers
 from speakergmm.corpora.reading import read_utterances
 from speakergmm.corpora.tables import read_table
 from speakergmm.corpora.transcripts import read_transcripts
-from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError, SpeakerGmmError
+from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
+from speakergmm.ranges import wrong_type
 from speakergmm.text_files import FaultList, reopened
 from speakergmm.words import clean, split_words, words_of
 
 COLUMNS = ("word", "text")
 """Columns of a list, the first of which that it has says what word a recording is."""
+_ONE_EACH = "models of words need recordings of one each"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +122,8 @@ def read_words(
         corpus, words = _word_folders(path)
     else:
         corpus = read_utterances(path, data_dir=data_dir, speakers=pattern is None)
-        words = (
-            _single_words(corpus, data_dir)
-            if is_folder(path)
-            else _listed_words(path, corpus, data_dir)
-        )
+        listed = None if is_folder(path) else _listed_words(path, corpus)
+        words = _single_words(corpus, data_dir) if listed is None else listed
     return WordCorpus(corpus if pattern is None else name_speakers(corpus, pattern), words)
 
 
@@ -132,7 +131,7 @@ def _word_folders(path: Path) -> tuple[Corpus, dict[str, str]]:
     corpus = read_folder(path, owner="word")
     words = {u.id: " ".join(split_words(str(u.speaker))) for u in corpus}
     said, _ = read_beside(corpus)
-    spoken = {name: said[name].words[0] for name in said if len(said[name]) == 1}
+    spoken = {name: each.words[0] for name, each in said.items() if len(each) == 1}
     if len(spoken) == len(corpus) and all(spoken[name] != words[name] for name in spoken):
         # What lies beside the recordings says otherwise: these are folders of speakers.
         note = "the folders name speakers: what is said stands beside the recordings"
@@ -150,9 +149,8 @@ def _word_folders(path: Path) -> tuple[Corpus, dict[str, str]]:
     return replace(corpus, utterances=unnamed, notes=notes), words
 
 
-def _listed_words(
-    path: Path, corpus: Corpus, data_dir: str | os.PathLike[str] | None
-) -> dict[str, str]:
+def _listed_words(path: Path, corpus: Corpus) -> dict[str, str] | None:
+    """Read the words of a list; None where files beside the recordings may say them."""
     words: dict[str, str] = {}
     faults = FaultList(str(path), error=CorpusError, strict=True)
     rows = read_table(
@@ -165,36 +163,28 @@ def _listed_words(
     for utterance, (line, row) in zip(corpus, rows, strict=True):
         column = next((name for name in COLUMNS if name in row), None)
         if column is None:
-            return _single_words(corpus, data_dir)  # files beside the recordings may say it
+            return None
         said = split_words(row[column])
         if not said:
             faults.add(line, f"the column {column} is empty; name the word")
         if column == "text" and len(said) > 1:
-            faults.add(
-                line,
-                f"{quoted(row[column])} is more than one word; models of words need recordings of "
-                "one each",
-            )
+            faults.add(line, f"{quoted(row[column])} is more than one word; {_ONE_EACH}")
         words[utterance.id] = " ".join(said)
     return words
 
 
 def _single_words(corpus: Corpus, data_dir: str | os.PathLike[str] | None) -> dict[str, str]:
-    words: dict[str, str] = {}
-    transcripts = read_transcripts(corpus, data_dir=data_dir)
-    for name, said in transcripts.items():
-        words[name] = _only_word(name, said, CorpusError, f"{said.path}:{said.line}: ")
-    return words
+    return {
+        name: _only_word(name, said, CorpusError, f"{said.path}:{said.line}: ")
+        for name, said in read_transcripts(corpus, data_dir=data_dir).items()
+    }
 
 
 def _only_word(
     name: str, said: Sequence[str], error: type[SpeakerGmmError], where: str = "utterance "
 ) -> str:
     if len(said) != 1:
-        raise error(
-            f"{where}{quoted(name)} has {len(said)} words; models of words need recordings of one "
-            "each"
-        )
+        raise error(f"{where}{quoted(name)} has {len(said)} words; {_ONE_EACH}")
     return said[0]
 
 
@@ -256,10 +246,7 @@ def as_single_words(words: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
         If an utterance has no word or several.
     """
     if not isinstance(words, Mapping):
-        raise InvalidTypeError(
-            f"got {type(words).__name__} where words by utterance are wanted: "
-            "read = read_words(folder), then read.corpus and read.words"
-        )
+        raise wrong_type(words, "words by utterance, read_words(folder).words,")
     return {
         name: said if isinstance(said, str) else _only_word(name, words_of(said), InvalidInputError)
         for name, said in words.items()

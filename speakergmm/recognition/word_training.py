@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speakergmm.corpora.given import Recordings, as_corpus, refused
+from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.ranges import number, whole_number
+from speakergmm.ranges import number, whole_number, wrong_type
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.graphs import SilenceModel
 from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
@@ -136,7 +136,7 @@ def train_word_models(
     corpus = as_corpus(corpus)
     options = options or WordTrainingOptions()
     if not isinstance(options, WordTrainingOptions):
-        raise refused(options, "WordTrainingOptions(...)")
+        raise wrong_type(options, "WordTrainingOptions(...)")
     lexicon = _lexicon_of({called[u.id] for u in corpus if u.id in called}, lexicon, silence)
     pauses = SilenceModel(
         silence if options.silence_states else None,
