@@ -292,7 +292,7 @@ class Decode(OnCorpus):
     ) -> tuple[list[Recognition], list[SkippedRecording]]:
         """Recognise one recording after the other, and write its lattice."""
         from speakergmm.recognition.file_names import FileNames
-        from speakergmm.recognition.text_durations import Measure
+        from speakergmm.recognition.loudness import Measure
 
         found: list[Recognition] = []
         skipped: list[SkippedRecording] = []

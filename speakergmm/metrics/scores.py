@@ -70,9 +70,8 @@ class Scores:
         lengths = (len(models), len(paths), len(scores), len(given))
         if len(set(lengths)) != 1:
             raise refused("scores: models, paths, scores and labels", "equally long", lengths)
-        labels = np.empty(len(scores), dtype=object)
         try:
-            labels[:] = [_LABELS[label] for label in given]
+            labels = np.array([_LABELS[label] for label in given], dtype=object)
         except (KeyError, TypeError):
             good = [isinstance(label, str | None) and label in _LABELS for label in given]
             row = good.index(False)
@@ -212,51 +211,50 @@ def read_scores(path: str | Path) -> Scores:
         raise InvalidInputError(
             f"{error.shown_path}: can't be read as a score file: {error.reason}"
         ) from None
-    models, paths, labels = (np.array(columns[place], dtype=object) for place in (0, 1, 3))
-    return Scores(models, paths, np.array(columns[2]), labels)
+    return Scores(*map(np.array, columns, (object, object, np.float64, object)))
 
 
 def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
     """Read models, paths, scores and labels, with one object for all equal names."""
     header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
+
+    def wrong(line: int, what: str) -> InvalidInputError:
+        return InvalidInputError(f"{path}:{line}: {what}")
+
     if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
-        raise InvalidInputError(
-            f"{path}:1: {_found(path, header)}; a score file begins "
-            "with the tab-separated columns 'model | path | score | label'"
-        )
-    models: list[str] = []
-    paths: list[str] = []
-    values: list[float] = []
-    labels: list[str] = []
+        begins = f"a score file begins with the columns {' | '.join(_COLUMNS)}"
+        raise wrong(1, f"{_found(path, header)}; {begins}")
+    columns: tuple[list[Any], ...] = ([], [], [], [])
+    models, paths, values, labels = columns
     names: dict[str, str] = {}
     share = names.setdefault
-    number = 0
+    number = 1
     for number, line in enumerate(stream, start=2):
         fields = line.rstrip("\n").split("\t")
         if len(fields) != len(header):
             if not line.strip():
                 continue
-            raise InvalidInputError(
-                f"{path}:{number}: {len(fields)} tab-separated columns; "
-                f"must be {len(header)} ({', '.join(header)})"
-            )
+            wanted = f"{len(header)} ({', '.join(header)})"
+            raise wrong(number, f"{len(fields)} tab-separated columns; must be {wanted}")
         model, recording, score, label = fields if len(fields) == 4 else (*fields, UNKNOWN)
-        values.append(_number(score, path, number))
+        try:
+            value = float(score)
+        except ValueError:
+            value = math.nan
+        if value != value:
+            raise wrong(number, f"score {score[:40]!r}; must be a number, not NaN")
         if label not in _LABELS:
-            raise InvalidInputError(
-                f"{path}:{number}: label {label[:40]!r}; must be target or nontarget"
-            )
+            raise wrong(number, f"label {label[:40]!r}; must be target or nontarget")
         if not model or not recording:
-            empty = "path" if model else "model"
-            raise InvalidInputError(f"{path}:{number}: the {empty} is empty; must be named")
+            raise wrong(number, f"the {'path' if model else 'model'} is empty; must be named")
         models.append(share(model, model))
         paths.append(share(recording, recording))
+        values.append(value)
         labels.append(label)
     if not values:
-        raise InvalidInputError(
-            f"{path}: holds no trials, only {(number and 'empty lines') or 'a header'}"
-        )
-    return models, paths, values, labels
+        only = "empty lines" if number > 1 else "a header"
+        raise InvalidInputError(f"{path}: holds no trials, only {only}")
+    return columns
 
 
 def write_scores(path: str | Path, scores: Scores) -> None:
@@ -296,16 +294,6 @@ def _lines(scores: Scores) -> Iterator[str]:
         yield f"{model}\t{path}\t{score!r}\t{label}\n"
 
 
-def _number(text: str, path: str | Path, line: int) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if value != value:
-        raise InvalidInputError(f"{path}:{line}: score {text[:40]!r}; must be a number, not NaN")
-    return value
-
-
 def _plain(values: Iterable[Any]) -> Iterable[Any]:
     return list(values.tolist()) if isinstance(values, np.ndarray) else values
 
@@ -315,10 +303,8 @@ def _names(values: Any, what: str) -> NDArray[Any]:
     if isinstance(values, str):
         raise InvalidInputError(f"scores: {what} must be a sequence of names, got one string")
     shared: dict[str, str] = {}
-    names = [shared.setdefault(str(value), str(value)) for value in _plain(values)]
-    array = np.empty(len(names), dtype=object)
-    array[:] = names
-    return array
+    names = map(str, _plain(values))
+    return np.array([shared.setdefault(name, name) for name in names], dtype=object)
 
 
 def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:

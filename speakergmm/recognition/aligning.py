@@ -19,8 +19,7 @@ from speakergmm.recognition.aligned import AlignedUtterance, Edges
 from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.inputs import as_transcripts
-from speakergmm.recognition.loudness import loud_frames
-from speakergmm.recognition.text_durations import Measure
+from speakergmm.recognition.loudness import Measure, loud_frames
 from speakergmm.recognition.usable import UtteranceSkips
 from speakergmm.words import case_hint, words_of
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self, get_type_hints
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from speakergmm.ranges import number
 EVIDENCE = ("mean", "by_root", "total", "worst_phone", "log_frames", "logit_posterior")
 """What a word's alignment is judged by; see `word_evidence`."""
 
-_VERSION = 1
 # Part of the aligned words that is taken for wrong: confidences are right where one in twenty is.
 _PRIOR = 0.05
 _CLIPPED = 0.01
@@ -33,17 +32,23 @@ class WordConfidence:
         Part of the words that are wrong for which probabilities are right.
     n_right, n_wrong : int
         Words that it was fitted on.
+    version : int, default=1
+    evidence : tuple of str
+        What weights mean: `EVIDENCE`, and nothing else.
 
     Raises
     ------
     InvalidInputError
-        If the weights are of another shape or not finite, or the prior lies outside 0..1.
+        If the weights are of another shape or not finite, the prior lies outside 0..1, or it is of
+        another version or judges by other evidence.
     """
 
     weights: NDArray[np.float64]
     prior: float
     n_right: int
     n_wrong: int
+    version: int = 1
+    evidence: tuple[str, ...] = EVIDENCE
 
     def __post_init__(self) -> None:
         """Refuse what is no regression on this evidence."""
@@ -54,6 +59,11 @@ class WordConfidence:
                 f"{self.weights.shape}"
             )
         number("prior", self.prior, above=0, below=1)
+        if self.version != 1 or self.evidence != EVIDENCE:
+            raise InvalidInputError(
+                f"its word confidence is of version {self.version!r}; this speakergmm reads "
+                "version 1, a newer one may read it"
+            )
 
     @classmethod
     def fit(
@@ -99,32 +109,7 @@ class WordConfidence:
     def to_dict(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON can hold it."""
         facts = {"prior": self.prior, "n_right": self.n_right, "n_wrong": self.n_wrong}
-        return {"version": _VERSION, "evidence": list(EVIDENCE), **facts}
-
-    @classmethod
-    def record_types(cls) -> dict[str, Any]:
-        """Return the types of the fields, and of what weights mean."""
-        return {**get_type_hints(cls), "version": int, "evidence": tuple[str, ...]}
-
-    def record_parts(self) -> dict[str, Any]:
-        """Return the fields, and what weights mean."""
-        return self.to_dict() | {"weights": self.weights}
-
-    @classmethod
-    def of_record(cls, *, version: int, evidence: tuple[str, ...], **parts: Any) -> Self:
-        """Build from stored parts, checked anew.
-
-        Raises
-        ------
-        InvalidInputError
-            If it is of another version or judges by other evidence.
-        """
-        if version != _VERSION or evidence != EVIDENCE:
-            raise InvalidInputError(
-                f"its word confidence is of version {version!r}; this speakergmm reads "
-                f"version {_VERSION}, a newer one may read it"
-            )
-        return cls(**parts)
+        return {"version": self.version, "evidence": list(self.evidence), **facts}
 
 
 def word_evidence(alignment: Alignment) -> NDArray[np.float64]:

@@ -27,22 +27,15 @@ _SAME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
-class _Raw:
-    values: NDArray[np.float32]
-    grid: FrameGrid
-
-
-@dataclass(frozen=True, slots=True)
 class _Extract:
     """The function from an utterance to its features; travels between processes."""
 
     config: FeatureConfig
 
-    def __call__(self, utterance: Utterance) -> _Raw:
-        found = cached_extractor(self.config).extract(
-            utterance.path, start=utterance.start, end=utterance.end
-        )
-        return _Raw(found.values, found.grid)
+    def __call__(self, utterance: Utterance) -> tuple[NDArray[np.float32], FrameGrid]:
+        extractor = cached_extractor(self.config)
+        found = extractor.extract(utterance.path, start=utterance.start, end=utterance.end)
+        return found.values, found.grid
 
 
 class FeatureArchive(Sequence[NDArray[np.float32]]):
@@ -102,10 +95,10 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         extracted = map_recordings(_Extract(config), utterances, description=description, **how)
         used: list[tuple[Utterance, FrameGrid]] = []
         try:
-            for utterance, raw in extracted:
-                archive._append(raw.values, normalisation.group(utterance))
-                archive.n_constant += count_constant(raw.values, config)
-                used.append((utterance, raw.grid))
+            for utterance, (values, grid) in extracted:
+                archive._append(values, normalisation.group(utterance))
+                archive.n_constant += count_constant(values, config)
+                used.append((utterance, grid))
             if not used:
                 raise InsufficientDataError("no recording can be used; see the warnings above")
             archive.utterances, archive.grids = zip(*used, strict=True)

@@ -1,14 +1,17 @@
-"""Whether and where a recording is loud: speech found by energy, without any model of phones."""
+"""What is heard of a recording without any model of phones: its length, and speech by energy."""
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.audio import iter_audio
+from speakergmm.audio import AudioWarning, iter_audio, probe
 from speakergmm.corpora import Utterance
+from speakergmm.errors import SpeakerGmmError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.spectra import SpectralAnalysis
 from speakergmm.features.voice_activity import (
@@ -74,6 +77,67 @@ def speech_found(log_energy: NDArray[np.float32], config: FeatureConfig) -> bool
     rule = SpeechRule(config)
     loud = log_energy > rule.threshold(EnergyHistogram.of(log_energy))
     return bool(rule.smoothed(loud).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found of an utterance's recording.
+
+    Attributes
+    ----------
+    sample_rate : int
+        That of the file, in Hz.
+    seconds : float
+        Length of the utterance.
+    n_frames : int
+        Frames of features.
+    has_speech : bool or None
+        None where the samples weren't looked at.
+    refusal : str or None
+        Why the recording can't be read; then nothing else counts.
+    """
+
+    sample_rate: int = 0
+    seconds: float = 0.0
+    n_frames: int = 0
+    has_speech: bool | None = None
+    refusal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """The function from an utterance to what was found of it; travels between processes.
+
+    Attributes
+    ----------
+    config : FeatureConfig
+        Rate and frames are taken from it.
+    listen : bool
+        Read the samples, and look for speech in them; without it the header says how long the
+        recording is.
+    """
+
+    config: FeatureConfig
+    listen: bool
+
+    def __call__(self, utterance: Utterance) -> Measured:
+        """Measure one utterance."""
+        try:
+            info = probe(utterance.path)
+            end = info.duration if utterance.end is None else min(utterance.end, info.duration)
+            seconds = max(0.0, end - utterance.start)
+            if not self.listen:
+                n_frames = self.config.count_frames(round(seconds * self.config.sample_rate))
+                return Measured(info.sample_rate, seconds, n_frames)
+            with warnings.catch_warnings():
+                # A low rate is a problem of its own.
+                warnings.simplefilter("ignore", AudioWarning)
+                rule = FeatureConfig.preset("speaker")
+                heard = self.config.replace(vad_floor=rule.vad_floor)
+                energy = log_energies(utterance, heard)
+        except SpeakerGmmError as error:
+            return Measured(refusal=str(error))
+        return Measured(info.sample_rate, seconds, len(energy), speech_found(energy, rule))
 
 
 @lru_cache(maxsize=4)

@@ -18,11 +18,12 @@ from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
 from speakergmm.recognition.inputs import as_lexicon, as_transcripts
-from speakergmm.recognition.text_durations import Measure, Measured, shortest_frames
+from speakergmm.recognition.loudness import Measure, Measured
 from speakergmm.recognition.text_problems import Texts, order, problems_of
 from speakergmm.recognition.text_words import (
     language_model_words,
     missing_phones,
+    shortest_frames,
     spelled_out,
     unknown_words,
 )

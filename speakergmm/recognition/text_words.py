@@ -1,9 +1,9 @@
-"""Words of transcripts that a lexicon, a model or a language model doesn't have."""
+"""Words of transcripts: which a lexicon or a model lacks, and how long they take at the least."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
 from itertools import chain
 
 from speakergmm.corpora import Problem
@@ -74,6 +74,47 @@ def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
 def _is_known_bare(word: str, known: Container[str]) -> bool:
     plain = word.strip(PUNCTUATION)
     return plain != word and fold(plain, "lower") in known
+
+
+def shortest_frames(
+    words: Iterable[str],
+    lexicon: Lexicon | None = None,
+    *,
+    frames_of: Callable[[str], int] = lambda _: 3,
+    unknown: str | None = None,
+) -> int:
+    """Count the frames that the shortest way to say some words takes.
+
+    Parameters
+    ----------
+    words : iterable of str
+    lexicon : Lexicon, optional
+        Without it words are spelled, and those that can't be are taken for one letter.
+    frames_of : callable, optional
+        Least number of frames of a phone; by default 3, for three states in a row.
+    unknown : str, optional
+        Word of the lexicon that others are taken for. Without it words outside the lexicon take
+        no time.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> lexicon = Lexicon.from_dict({"the": ["DH AH", "DH IY"], "often": ["AO F AH N", "AO F T N"]})
+    >>> shortest_frames(["the", "often"], lexicon), shortest_frames(["the"])
+    (18, 9)
+    """
+    total = 0
+    for word in words:
+        if lexicon is None:
+            total += sum(map(frames_of, spell(word, digits="keep") or word[:1]))
+            continue
+        known = word if word in lexicon else unknown
+        if known is not None:
+            total += min(sum(map(frames_of, way.phones)) for way in lexicon[known])
+    return total
 
 
 def with_counts(counts: Mapping[str, int]) -> str:

@@ -246,7 +246,7 @@ def as_single_words(words: Mapping[str, str | Sequence[str]]) -> dict[str, str]:
         If an utterance has no word or several.
     """
     if not isinstance(words, Mapping):
-        raise wrong_type(words, "words by utterance, read_words(folder).words,")
+        raise wrong_type(words, "words by utterance, read = read_words(folder) and read.words,")
     return {
         name: said if isinstance(said, str) else _only_word(name, words_of(said), InvalidInputError)
         for name, said in words.items()
