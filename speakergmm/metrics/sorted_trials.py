@@ -104,6 +104,8 @@ class SortedTrials:
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
         Scores; higher speaks for the target. Neither may be empty or hold NaN.
+    labelled : bool, default=False
+        They are known to be scores, and may have the values of labels.
 
     Raises
     ------
@@ -112,20 +114,16 @@ class SortedTrials:
         array looks like the labels of the other.
     """
 
-    def __init__(self, target: ArrayLike, nontarget: ArrayLike) -> None:
-        _refuse_labels(target, nontarget)
-        self._take(target, nontarget)
+    def __init__(self, target: ArrayLike, nontarget: ArrayLike, *, labelled: bool = False) -> None:
+        if not labelled:
+            _refuse_labels(target, nontarget)
+        self.target = _sorted(target, "target")
+        self.nontarget = _sorted(nontarget, "nontarget")
 
     @classmethod
     def of(cls, scores: Scores) -> Self:
         """Sort labelled trials, whatever values their scores have."""
-        trials = cls.__new__(cls)
-        trials._take(scores.target, scores.nontarget)
-        return trials
-
-    def _take(self, target: ArrayLike, nontarget: ArrayLike) -> None:
-        self.target = _sorted(target, "target")
-        self.nontarget = _sorted(nontarget, "nontarget")
+        return cls(scores.target, scores.nontarget, labelled=True)
 
     @cached_property
     def curve(self) -> DetCurve:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_type_hints
 
@@ -237,7 +237,7 @@ class AcousticModel(SpeaksWords, records.Filed):
             "n_words": len(self.lexicon),
             "n_pronunciations": self.lexicon.n_pronunciations,
             "unknown": self.unknown,
-            "silence": self.silence.to_dict(),
+            "silence": asdict(self.silence),
             "normalisation": self.normalisation.to_dict(),
             "features": self.features.to_dict(),
             "features_digest": self.features.digest,

@@ -9,7 +9,7 @@ from typing import Any
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
-from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
+from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.alignment import Aligner
 from speakergmm.parallel import threaded_map
@@ -21,7 +21,7 @@ from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.inputs import as_transcripts
 from speakergmm.recognition.loudness import Measure, loud_frames
 from speakergmm.recognition.usable import UtteranceSkips
-from speakergmm.words import case_hint, words_of
+from speakergmm.words import words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
@@ -111,12 +111,6 @@ def _aligned(
 ) -> Iterator[AlignedUtterance]:
     model = work.model
     usable = skips.usable(utterances, model.lexicon, unknown=model.unknown)
-    if not usable:
-        raise InsufficientDataError(
-            "there is nothing to align: "
-            + (skips.found[0].message if skips.found else "the corpus is empty")
-            + case_hint(model.lexicon.unknown(work.transcripts), model.lexicon)
-        )
     with model.extract(
         usable, n_jobs=n_jobs, strict=strict, on_skip=skips, description=description
     ) as archive:

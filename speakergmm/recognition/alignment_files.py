@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, kind_of, make_folders, open_regular
 from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.ranges import choice
 from speakergmm.recognition.aligning import AlignedUtterance
 from speakergmm.recognition.ctm import ctm_lines, read_ctm
 from speakergmm.recognition.diagnostics import Diagnosis
@@ -30,6 +32,7 @@ _BEGINNINGS = {
 }
 
 
+@dataclass(eq=False)
 class AlignmentFiles:
     """Writes alignments as they come; the files of all utterances stand whole or not at all.
 
@@ -60,37 +63,29 @@ class AlignmentFiles:
         If the folder can't be written.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        formats: Sequence[str] = FORMATS,
-        states: bool = False,
-        silence: str | None = "SIL",
-        by: By = "utterance",
-    ) -> None:
-        unknown = [name for name in formats if name not in FORMATS]
-        if unknown or not formats:
-            raise InvalidInputError(
-                f"formats must be some of {', '.join(FORMATS)}, got {', '.join(unknown) or 'none'}"
-            )
-        self.folder = folder
-        if folder.exists() and not folder.is_dir():
-            raise InvalidInputError(f"{folder}: is a file; give a folder to write to")
-        self._formats = tuple(formats)
-        self._states = states
-        self._silence = silence
-        self._by = by
+    folder: Path
+    _: KW_ONLY
+    formats: Sequence[str] = FORMATS
+    states: bool = False
+    silence: str | None = "SIL"
+    by: By = "utterance"
+
+    def __post_init__(self) -> None:
+        """Refuse what can't be written, or stands in the way."""
+        for name in self.formats or ("none",):
+            choice("formats", name, FORMATS)
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidInputError(f"{self.folder}: is a file; give a folder to write to")
         self._names = FileNames()
         self._heard, self._drawn = Timelines(), Timelines()
         self._textgrids: set[Path] = set()
         self._open: dict[str, IO[str]] = {}
         self._writing = self._write_together()
-        tiers = ("words", "phones", "states") if states else ("words", "phones")
-        self._together = [f"{tier}.ctm" for tier in tiers] if "ctm" in formats else []
-        self._together += ["alignments.jsonl"] if "json" in formats else []
+        tiers = ("words", "phones", "states") if self.states else ("words", "phones")
+        self._together = [f"{tier}.ctm" for tier in tiers] if "ctm" in self.formats else []
+        self._together += ["alignments.jsonl"] if "json" in self.formats else []
         for name in self._together:
-            check_kind(folder / name)
+            check_kind(self.folder / name)
 
     def __enter__(self) -> Self:
         self._writing.__enter__()
@@ -128,19 +123,19 @@ class AlignmentFiles:
             If a file can't be written.
         """
         tiers = {"words": aligned.words(), "phones": aligned.phones()}
-        if self._states:
+        if self.states:
             tiers["states"] = aligned.states()
-        if "json" in self._formats:
-            document = aligned.to_dict(states=self._states)
+        if "json" in self.formats:
+            document = aligned.to_dict(states=self.states)
             text = json.dumps(document, ensure_ascii=False, allow_nan=False)
             self._open["alignments.jsonl"].write(text + "\n")
         # What is silent is an empty interval of a TextGrid.
-        drawn = tiers | {"phones": _without(self._silence, tiers["phones"])}
-        if self._by == "recording":
+        drawn = tiers | {"phones": _without(self.silence, tiers["phones"])}
+        if self.by == "recording":
             for timelines, kept in ((self._heard, tiers), (self._drawn, drawn)):
                 timelines.add(aligned.utterance, kept, duration=aligned.recording_duration)
             return
-        if "ctm" in self._formats:
+        if "ctm" in self.formats:
             for name, labels in tiers.items():
                 self._write_ctm(name, aligned.utterance.id, own_times(aligned.utterance, labels))
         self._write_textgrid(aligned.utterance.id, drawn, aligned.recording_duration)
@@ -159,7 +154,7 @@ class AlignmentFiles:
     def _write_textgrid(
         self, name: str, tiers: Mapping[str, Sequence[TimedLabel]], duration: float
     ) -> None:
-        if "textgrid" not in self._formats:
+        if "textgrid" not in self.formats:
             return
         path = self.textgrid_path(name)
         check_kind(path)
@@ -177,7 +172,7 @@ class AlignmentFiles:
 
     def left_over(self) -> list[Path]:
         """List TextGrids in the folder that this run didn't write."""
-        if "textgrid" not in self._formats:
+        if "textgrid" not in self.formats:
             return []
         folder = self.folder / "textgrids"
         return sorted(path for path in folder.rglob("*.TextGrid") if path not in self._textgrids)

@@ -314,10 +314,10 @@ class Decoder:
             searching = description and f"{description}: search"
             found = parallel_map(work, items, n_jobs=n_jobs, description=searching)
             for chunk, outcomes in zip(chunks, found, strict=True):
-                for place, (result, text, error) in zip(chunk, outcomes, strict=True):
+                for place, (result, text) in zip(chunk, outcomes, strict=True):
                     utterance = archive.utterances[place]
-                    if result is None:
-                        skips.leave_out(utterance, str(error))
+                    if isinstance(result, NoPathError):
+                        skips.leave_out(utterance, str(result))
                     else:
                         yield Recognition(utterance, result, archive.grids[place], text)
 
@@ -337,7 +337,7 @@ class _Search:
         return self.search.decode(X, n_best=options.n_best, acoustic_scale=options.acoustic_scale)
 
 
-_Outcome = tuple[DecodingResult | None, str | None, str | None]
+_Outcome = tuple[DecodingResult | NoPathError, str | None]
 _kept: _Work | None = None
 """In a worker process: the work it did last, whose search graph the engine has built already."""
 
@@ -359,17 +359,15 @@ class _Work:
         return [work.one(name, X) for name, X in items]
 
     def one(self, name: str, X: NDArray[np.float32]) -> _Outcome:
-        """Recognise an utterance: the result, its lattice as text, and why there is none."""
+        """Recognise an utterance: the result, or why there is none, and its lattice as text."""
         try:
             result = self.search(X)
         except NoPathError as error:
-            return None, None, str(error)
-        lattice = result.lattice
-        text = (
-            lattice.to_text(escaped_name(name)) if lattice is not None and self.lattices else None
-        )
+            return error, None
+        lattice = result.lattice if self.lattices else None
+        text = None if lattice is None else lattice.to_text(escaped_name(name))
         # A lattice holds the graph: too much to send home with each utterance.
-        return replace(result, lattice=None), text, None
+        return replace(result, lattice=None), text
 
 
 def isolated_words(

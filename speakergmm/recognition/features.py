@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Self, Unpack
 
@@ -128,10 +128,6 @@ class FeatureArchive(Sequence[NDArray[np.float32]]):
         raw = self._map[self._first[place] : self._first[place + 1]]
         moments = self._moments.get(self.normalisation.group(self.utterances[place]))
         return self.normalisation(raw.astype(np.float64), moments=moments)
-
-    def __iter__(self) -> Iterator[NDArray[np.float32]]:
-        for place in range(len(self)):
-            yield self[place]
 
     def __enter__(self) -> Self:
         return self

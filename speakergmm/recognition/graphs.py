@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.language.lexicon import Lexicon
@@ -52,10 +51,6 @@ class SilenceModel:
     def units(self) -> list[str]:
         """Names of the models of silence and short pause, of those there are."""
         return [unit for unit in (self.unit, self.short_pause) if unit is not None]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return asdict(self)
 
 
 class SpeaksWords:

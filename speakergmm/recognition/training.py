@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from speakergmm.corpora import Corpus, Utterance
+from speakergmm.corpora import Corpus
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
-from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
@@ -33,12 +33,13 @@ from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.recognition.timelines import known
 from speakergmm.recognition.usable import UtteranceSkips
-from speakergmm.words import case_hint
 
 UNKNOWN_WORD = "<unk>"
 """What words outside the lexicon are taken for, where they are mapped."""
 NOISE_UNIT = "SPN"
 """Model of spoken noise, which says that word."""
+# What is kept of each iteration.
+_HISTORY = ("log_likelihood", "n_gaussians", "n_failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +138,8 @@ def train_phones(
             lexicon = lexicon.extended({unknown: (Pronunciation((NOISE_UNIT,)),)})
     elif options.unknown_words == "graphemes":
         lexicon = spelled_out(lexicon, said)
-    start = FlatStart(corpus, said, lexicon, unknown, unusable or {})
-    facts = {"n_states": options.n_states, "unknown_words": options.unknown_words}
-    return start.train(options, run, facts=facts)
+    start = FlatStart(corpus, said, lexicon, unknown, unusable or {}, options, run)
+    return start.train({"n_states": options.n_states, "unknown_words": options.unknown_words})
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,8 @@ class FlatStart:
         Word that others are taken for.
     unusable : mapping of str to str
         Utterances to leave out, and why.
+    options : TrainingOptions
+    run : TrainingRun
     """
 
     corpus: Corpus
@@ -164,13 +166,13 @@ class FlatStart:
     lexicon: Lexicon
     unknown: str | None
     unusable: Mapping[str, str]
+    options: TrainingOptions
+    run: TrainingRun
 
     def train(
         self,
-        options: TrainingOptions,
-        run: TrainingRun,
-        *,
         facts: Mapping[str, Any],
+        *,
         schedule_of: Callable[[int], TrainingSchedule] | None = None,
         frequency_warps: Sequence[float] = (1.0,),
     ) -> dict[str, Any]:
@@ -178,8 +180,6 @@ class FlatStart:
 
         Parameters
         ----------
-        options : TrainingOptions
-        run : TrainingRun
         facts : mapping
             What the provenance holds besides.
         schedule_of : callable, optional
@@ -192,8 +192,11 @@ class FlatStart:
         dict
             The parts of an `AcousticModel`, by their names.
         """
+        options, run = self.options, self.run
         skips = UtteranceSkips(run.on_skip, self.said, strict=run.strict)
-        usable = self._usable(skips)
+        usable = skips.usable(
+            self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
+        )
         config = as_config(options.features)
         with ExitStack() as stack:
             archives = [
@@ -211,9 +214,9 @@ class FlatStart:
                 for warp in frequency_warps
             ]
             frames = JoinedFeatures(archives)
-            start = self._flat_models(frames, options, config)
+            start = self._flat_models(frames, config)
             schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
-            trained = self._train_embedded(frames, start, schedule, options.seed, run, skips)
+            trained = self._train_embedded(frames, start, schedule, skips)
             words = modelled_words(self.lexicon, trained.models)
             # Where nobody said a word outside the lexicon, there is no model of noise.
             unknown = self.unknown if self.unknown in words else None
@@ -240,40 +243,25 @@ class FlatStart:
             "confidence": confidence,
         }
 
-    def _usable(self, skips: UtteranceSkips) -> list[Utterance]:
-        usable = skips.usable(
-            self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
-        )
-        if not usable:
-            raise InsufficientDataError(
-                f"{self.corpus.source}: no utterance can be used for training; the first was left "
-                f"out because: {skips.found[0].message if skips.found else 'there is none'}"
-                + case_hint(self.lexicon.unknown(self.said), self.lexicon)
-            )
-        return usable
-
-    def _flat_models(
-        self, frames: JoinedFeatures, options: TrainingOptions, config: FeatureConfig
-    ) -> WordModels:
+    def _flat_models(self, frames: JoinedFeatures, config: FeatureConfig) -> WordModels:
         """Models to begin with, of all units that the transcripts may need."""
         said = {word for u in frames.utterances for word in self.said[u.id]}
         used = self.lexicon.restricted(
             {word if word in self.lexicon else str(self.unknown) for word in said}
         )
         # Units of words that nobody says have no data; those of other words of the lexicon may.
-        topologies = options.topologies_of(used.phones)
-        flat = flat_models(frames, topologies, config, silences=options.silence.units)
-        return WordModels(flat, self.lexicon, options.silence, self.unknown)
+        topologies, silence = self.options.topologies_of(used.phones), self.options.silence
+        flat = flat_models(frames, topologies, config, silences=silence.units)
+        return WordModels(flat, self.lexicon, silence, self.unknown)
 
     def _train_embedded(
         self,
         frames: JoinedFeatures,
         start: WordModels,
         schedule: TrainingSchedule,
-        seed: int,
-        run: TrainingRun,
         skips: UtteranceSkips,
     ) -> TrainingResult:
+        run = self.run
         said = [tuple(self.said[utterance.id]) for utterance in frames.utterances]
         compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
         graphs = [compiled[words] for words in said]
@@ -287,7 +275,7 @@ class FlatStart:
             frames,
             schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
-            seed=seed,
+            seed=self.options.seed,
             n_jobs=run.n_jobs,
             callback=run.callback,
             checkpoint=run.checkpoint,
@@ -317,12 +305,7 @@ def _facts_of(
         "skipped": [found.to_dict() for found in skipped[:1000]],
         "occupancy": [round(float(value), 3) for value in trained.occupancy],
         "history": [
-            {
-                "log_likelihood": known(step.log_likelihood),
-                "n_gaussians": step.n_gaussians,
-                "n_failed": step.n_failed,
-            }
-            for step in trained.history
+            {name: known(getattr(step, name)) for name in _HISTORY} for step in trained.history
         ],
     }
 

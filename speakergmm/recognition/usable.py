@@ -9,6 +9,7 @@ from speakergmm.corpora.names import first_few
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
 from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips
 from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.words import case_hint
 
 
 class UtteranceSkips(Skips):
@@ -59,6 +60,11 @@ class UtteranceSkips(Skips):
             Word that others are taken for; without it they must be in the lexicon.
         unusable : mapping of str to str, optional
             Utterances that are known to be useless, and why.
+
+        Raises
+        ------
+        InsufficientDataError
+            If there is none.
         """
         kept = []
         for utterance in utterances:
@@ -73,6 +79,10 @@ class UtteranceSkips(Skips):
                 self.leave_out(utterance, _missing_words(missing))
             else:
                 kept.append(utterance)
+        if not kept:
+            reason = self.found[0].message if self.found else "the corpus is empty"
+            hint = case_hint(lexicon.unknown(self._transcripts), lexicon)
+            raise InsufficientDataError(f"no utterance can be used: {reason}{hint}")
         return kept
 
 

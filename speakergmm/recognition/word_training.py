@@ -149,8 +149,6 @@ def train_word_models(
         lexicon,
         None,
         {u.id: f"nothing says what word {u.id!r} is" for u in corpus if u.id not in called},
-    )
-    parts = start.train(
         TrainingOptions(
             features=options.features,
             normalisation=options.normalisation,
@@ -160,10 +158,9 @@ def train_word_models(
             seed=options.seed,
         ),
         TrainingRun(**run),
-        facts=options.to_dict(),
-        schedule_of=options.schedule,
-        frequency_warps=options.frequency_warps,
     )
+    warps = options.frequency_warps
+    parts = start.train(options.to_dict(), schedule_of=options.schedule, frequency_warps=warps)
     return AcousticModel(**parts, unit_kind="word")
 
 
