@@ -14,7 +14,7 @@ from material import Material, make_synthetic, read_arabic
 from settings import CHOSEN, FACTORS, Settings
 
 from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
-from speakergmm.recognition.word_evaluation import WordEvaluation
+from speakergmm.recognition.words import WordEvaluation
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder with arabic_speech_commands/.")]

@@ -6,7 +6,7 @@ from material import part
 from settings import Settings
 
 from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
-from speakergmm.recognition.word_evaluation import WordEvaluation
+from speakergmm.recognition.words import WordEvaluation
 
 
 def run(

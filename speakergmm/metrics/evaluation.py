@@ -55,12 +55,9 @@ class Measure:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        result: dict[str, Any] = {"title": self.title, "value": self.value}
-        result["interval"] = self.interval and self.interval.ends()
-        if self.point is not None:
-            point = self.point.to_dict()
-            result |= {key: point[key] for key in ("threshold", "p_miss", "p_fa", "convention")}
-        return result
+        point = {} if self.point is None else self.point.to_dict()
+        interval = self.interval and self.interval.ends()
+        return {"title": self.title, "value": self.value, "interval": interval} | point
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -319,24 +319,22 @@ def _replicate_curves(
     """
     trials = SortedTrials.of(scores)
     curve = trials.curve
-    rows = {}
-    for kind, mask in (("target", scores.is_target), ("nontarget", scores.is_nontarget)):
-        index = np.flatnonzero(mask)
-        rows[kind] = index[np.argsort(scores.scores[index])]
+    masks = scores.is_target, scores.is_nontarget
+    target, nontarget = (
+        rows[np.argsort(scores.scores[rows])] for rows in map(np.flatnonzero, masks)
+    )
     model = clusters.models[scores.model_index]
     path = clusters.paths[scores.path_index]
-    target_speaker = model[rows["target"]]
-    pair = model[rows["nontarget"]], path[rows["nontarget"]]
 
     step = max(1, _CELLS // max(curve.n_target, curve.n_nontarget))
     for start in range(0, len(drawn), step):
         # Replicates last: taking a speaker's multiplicities then copies a row.
         times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
-        missed = _cumulative(times[target_speaker])[curve.misses]
-        nontarget = _cumulative(times[pair[0]] * times[pair[1]])
-        rejected = nontarget[curve.n_nontarget - curve.false_alarms]
+        missed = _cumulative(times[model[target]])[curve.misses]
+        weights = _cumulative(times[model[nontarget]] * times[path[nontarget]])
+        rejected = weights[curve.n_nontarget - curve.false_alarms]
         with np.errstate(invalid="ignore"):
-            yield missed / missed[-1], (nontarget[-1] - rejected) / nontarget[-1]
+            yield missed / missed[-1], (weights[-1] - rejected) / weights[-1]
 
 
 def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:

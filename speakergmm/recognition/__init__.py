@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from speakergmm.recognition.textgrids import read_textgrid as read_textgrid
     from speakergmm.recognition.textgrids import write_textgrid as write_textgrid
     from speakergmm.recognition.training import TrainingOptions as TrainingOptions
-    from speakergmm.recognition.word_evaluation import evaluate_words as evaluate_words
     from speakergmm.recognition.word_lists import WordCorpus as WordCorpus
     from speakergmm.recognition.word_lists import read_words as read_words
     from speakergmm.recognition.word_training import WordTrainingOptions as WordTrainingOptions
     from speakergmm.recognition.word_training import train_word_models as train_word_models
     from speakergmm.recognition.words import WordRecogniser as WordRecogniser
+    from speakergmm.recognition.words import evaluate_words as evaluate_words
 
 __getattr__, __dir__ = lazy_names(__name__)

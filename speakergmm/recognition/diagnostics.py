@@ -186,12 +186,6 @@ def gather_evidence(aligned: AlignedUtterance) -> UtteranceEvidence:
     )
 
 
-def _evidence(item: UtteranceEvidence | AlignedUtterance) -> UtteranceEvidence:
-    if not isinstance(item, UtteranceEvidence | AlignedUtterance):
-        raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
-    return item if isinstance(item, UtteranceEvidence) else gather_evidence(item)
-
-
 def diagnose(
     evidence: Iterable[UtteranceEvidence | AlignedUtterance],
 ) -> tuple[Diagnosis, ...]:
@@ -225,7 +219,11 @@ def diagnose(
     """
     if not isinstance(evidence, Iterable) or isinstance(evidence, str):
         raise wrong_type(evidence, "what align_recordings(...) gives")
-    gathered = [_evidence(item) for item in evidence]
+    gathered = []
+    for item in evidence:
+        if not isinstance(item, UtteranceEvidence | AlignedUtterance):
+            raise wrong_type(item, "an aligned utterance, as align_recordings(...) gives,")
+        gathered.append(item if isinstance(item, UtteranceEvidence) else gather_evidence(item))
     columns = _indicators(gathered)
     found = []
     for item, row in zip(gathered, np.transpose(list(columns.values())).tolist(), strict=True):

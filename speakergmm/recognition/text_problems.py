@@ -13,16 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from speakergmm.corpora import Corpus, Problem
 from speakergmm.corpora.transcript import Transcript, Transcripts
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.recognition.graphs import SpeaksWords
 from speakergmm.text_files import Fault
-
-if TYPE_CHECKING:
-    from speakergmm.recognition.acoustic_model import AcousticModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,8 @@ class Texts:
         Word of the lexicon that others are taken for.
     graphemes : bool
         Words are to be spelled.
-    model : AcousticModel or None
+    model : SpeaksWords or None
+        Whose units and silence count.
     """
 
     corpus: Corpus
@@ -48,7 +46,7 @@ class Texts:
     lexicon: Lexicon | None
     unknown: str | None
     graphemes: bool
-    model: AcousticModel | None
+    model: SpeaksWords | None
 
     @property
     def used(self) -> dict[str, Transcript]:

@@ -150,13 +150,9 @@ def _entries(
             )
         if start > at:
             entries.append((at, start, ""))
-        entries.append((start, end, _one_line(item.label)))
+        # Some readers of TextGrids take the end of a line for that of the text.
+        entries.append((start, end, " ".join(item.label.split())))
         at = end
     if at < duration:
         entries.append((at, duration, ""))
     return entries
-
-
-def _one_line(label: str) -> str:
-    """Put spaces for line ends, which some readers of TextGrids take for the end of the text."""
-    return " ".join(label.split())

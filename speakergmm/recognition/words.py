@@ -1,20 +1,25 @@
-"""Models of whole words: training on recordings of one word each, and recognition."""
+"""Recordings of one word each: what they are, and how often that is right."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.given import AnyPath
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.names import unescaped_name
-from speakergmm.features.recordings import cached_extractor
+from speakergmm.errors import InvalidInputError
+from speakergmm.features.recordings import OnSkip, cached_extractor
+from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.decoding import isolated_words
+from speakergmm.recognition.decoding import Decoder, isolated_words
+from speakergmm.recognition.word_lists import as_single_words
 
 if TYPE_CHECKING:
     from speakergmm.hmm.decoding.isolated import WordScore
@@ -85,3 +90,146 @@ class WordRecogniser:
     def _rank(self, X: NDArray[Any]) -> tuple[WordScore, ...]:
         ranked = self._search.rank(X, acoustic_scale=self.acoustic_scale)
         return tuple(replace(score, word=unescaped_name(score.word)) for score in ranked)
+
+
+@dataclass(frozen=True, slots=True)
+class RecognisedWord:
+    """A recording, the word in it, and the word that was recognised.
+
+    Parameters
+    ----------
+    utterance : str
+    speaker : str or None
+    said : str
+    heard : str or None
+        None where the recording could not be used, which counts as an error.
+    posterior : float
+        Of the word heard; NaN where there is none.
+    """
+
+    utterance: str
+    speaker: str | None
+    said: str
+    heard: str | None
+    posterior: float
+
+    @property
+    def is_error(self) -> bool:
+        """Whether another word was heard, or none."""
+        return self.heard != self.said
+
+
+@dataclass(frozen=True, slots=True)
+class WordEvaluation:
+    """Recognised words, which can be pooled by ``+``.
+
+    Parameters
+    ----------
+    recognised : tuple of RecognisedWord
+
+    Examples
+    --------
+    >>> one = RecognisedWord("u1", "ana", "go", "go", 0.9)
+    >>> two = RecognisedWord("u2", "bea", "stop", "go", 0.6)
+    >>> found = WordEvaluation((one, two))
+    >>> found.n_errors, found.error_rate, found.confusions
+    (1, 0.5, (('stop', 'go', 1),))
+    """
+
+    recognised: tuple[RecognisedWord, ...]
+
+    def __add__(self, other: WordEvaluation) -> WordEvaluation:
+        return WordEvaluation(self.recognised + other.recognised)
+
+    @property
+    def errors(self) -> tuple[RecognisedWord, ...]:
+        """What was not recognised."""
+        return tuple(item for item in self.recognised if item.is_error)
+
+    @property
+    def n_errors(self) -> int:
+        """Number of errors."""
+        return len(self.errors)
+
+    @property
+    def error_rate(self) -> float:
+        """Errors by recordings; NaN without recordings."""
+        return self.n_errors / len(self.recognised) if self.recognised else math.nan
+
+    @property
+    def confusions(self) -> tuple[tuple[str, str, int], ...]:
+        """Word said, word heard (empty where none was), and how often; the most frequent first."""
+        counts = Counter((item.said, item.heard or "") for item in self.errors)
+        ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        return tuple((said, heard, count) for (said, heard), count in ordered)
+
+    def by_speaker(self) -> dict[str, tuple[int, int]]:
+        """Errors and recordings of each named speaker, sorted."""
+        totals = Counter(item.speaker for item in self.recognised if item.speaker is not None)
+        errors = Counter(item.speaker for item in self.errors)
+        return {speaker: (errors[speaker], totals[speaker]) for speaker in sorted(totals)}
+
+    def wilson_interval(self, *, confidence: float = 0.95) -> Interval:
+        """Interval of the error rate if recordings were independent; see `wilson_interval`."""
+        return wilson_interval(self.n_errors, len(self.recognised), confidence=confidence)
+
+    def speaker_interval(
+        self, *, confidence: float = 0.95, n_bootstrap: int = 1000, seed: int = 0
+    ) -> Interval | None:
+        """Interval of the error rate by drawing speakers with replacement.
+
+        A recording without a speaker is drawn by itself. With few speakers the interval is too
+        narrow; None with fewer than two named.
+        """
+        named = list(self.by_speaker().values())
+        if len(named) < 2:
+            return None
+        alone = [(item.is_error, 1) for item in self.recognised if item.speaker is None]
+        errors, totals = zip(*named, *alone, strict=True)
+        return ratio_interval(
+            errors, totals, n_bootstrap=n_bootstrap, confidence=confidence, seed=seed
+        )
+
+
+def evaluate_words(
+    model: AcousticModel | AnyPath,
+    corpus: Recordings,
+    words: Mapping[str, str | Sequence[str]],
+    *,
+    n_jobs: int = 1,
+    on_skip: OnSkip | None = None,
+) -> WordEvaluation:
+    """Recognise recordings of one word each, any of the model's, and compare.
+
+    Parameters
+    ----------
+    model : AcousticModel or path
+    corpus : Corpus or path
+        Where the model normalises by speaker, all recordings of a speaker here count.
+    words : mapping of str to str
+        What each utterance is.
+    n_jobs : int, default=1
+        Processes.
+    on_skip : callable, optional
+        Called with each recording that can't be used.
+
+    Raises
+    ------
+    InvalidInputError
+        If a word is not given.
+    """
+    model, corpus, words = as_model(model), as_corpus(corpus), as_single_words(words)
+    missing = [u.id for u in corpus if u.id not in words]
+    if missing:
+        raise InvalidInputError(f"nothing says what word {missing[0]!r} is")
+    decoder = Decoder.for_isolated_words(model)
+    heard = {
+        found.utterance.id: (found.words[0], found.result.best.posterior)
+        for found in decoder.decode(corpus, n_jobs=n_jobs, on_skip=on_skip)
+    }
+    return WordEvaluation(
+        tuple(
+            RecognisedWord(u.id, u.speaker, words[u.id], *heard.get(u.id, (None, math.nan)))
+            for u in corpus
+        )
+    )

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from speakergmm.corpora import Corpus
 from speakergmm.recognition import WordCorpus
-from speakergmm.recognition.word_evaluation import RecognisedWord, WordEvaluation
+from speakergmm.recognition.words import RecognisedWord, WordEvaluation
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")

@@ -30,8 +30,8 @@ from speakergmm.recognition import (
     read_words,
     train_word_models,
 )
-from speakergmm.recognition.word_evaluation import RecognisedWord, WordEvaluation
 from speakergmm.recognition.word_lists import cut_words
+from speakergmm.recognition.words import RecognisedWord, WordEvaluation
 
 RATE = 8000
 # Formants of the sounds that each word is made of.
