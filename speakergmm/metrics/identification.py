@@ -4,6 +4,7 @@ The true model's rank is 1 plus the number of other models that score as high or
 counts against the system, so a system that gives all models the same score identifies nobody.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -109,18 +110,12 @@ class Identification:
         tuple of Confusion
             Empty where every test went to its true model.
         """
-        wrong = self.true != self.chosen
-        size = len(self.model_names)
-        pairs, counts = np.unique(self.true[wrong] * size + self.chosen[wrong], return_counts=True)
-        tests = np.bincount(self.true, minlength=size)
+        names, wrong = self.model_names, self.true != self.chosen
+        counts = Counter(zip(self.true[wrong].tolist(), self.chosen[wrong].tolist(), strict=True))
+        tests = np.bincount(self.true, minlength=len(names)).tolist()
         found = (
-            Confusion(
-                self.model_names[pair // size],
-                self.model_names[pair % size],
-                int(count),
-                int(tests[pair // size]),
-            )
-            for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True)
+            Confusion(names[true], names[chosen], count, tests[true])
+            for (true, chosen), count in counts.items()
         )
         return tuple(sorted(found, key=lambda each: (-each.count, each.true, each.chosen)))
 

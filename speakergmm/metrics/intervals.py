@@ -23,7 +23,7 @@ from speakergmm.metrics.resampling import (
     percentile_intervals,
 )
 from speakergmm.metrics.scores import Scores, check_scores
-from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
+from speakergmm.metrics.sorted_trials import Costs, SortedTrials, dcf_weights
 from speakergmm.ranges import whole_number
 
 # Trials times replicates held at once, in cells of 8 bytes.
@@ -120,7 +120,7 @@ class Figures:
             whole_number("top_k", k)
 
     @property
-    def costs(self) -> dict[str, dict[str, float]]:
+    def costs(self) -> dict[str, Costs]:
         """What each minDCF is computed with, by its name."""
         return {
             f"min_dcf_{p:g}": {"p_target": p, "c_miss": self.c_miss, "c_fa": self.c_fa}

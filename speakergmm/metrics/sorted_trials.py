@@ -12,7 +12,7 @@ The last corner rejects all; its threshold is written ``inf`` and stands for "ab
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,14 @@ _EER_CONVENTIONS = {
     "rocch": "EER on the ROC convex hull",
 }
 _Number = TypeVar("_Number", np.float64, np.int64)
+
+
+class Costs(TypedDict, total=False):
+    """Keywords of detection costs: the prior of a target, and costs of a miss and false alarm."""
+
+    p_target: float
+    c_miss: float
+    c_fa: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,29 +193,25 @@ class SortedTrials:
             value, thresholds[best], misses[best], false_alarms[best], _EER_CONVENTIONS[method]
         )
 
-    def min_dcf(
-        self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
-    ) -> OperatingPoint:
+    def min_dcf(self, **costs: Unpack[Costs]) -> OperatingPoint:
         """See :func:`min_dcf`."""
-        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
+        weight_miss, weight_fa = dcf_weights(**costs)
         curve = self.curve
         cost = weight_miss * curve.p_miss + weight_fa * curve.p_fa
         best = int(np.argmin(cost))
         corner = curve.thresholds[best], curve.misses[best], curve.false_alarms[best]
-        return self._point(cost[best], *corner, "minDCF " + _dcf_terms(p_target, c_miss, c_fa))
+        return self._point(cost[best], *corner, f"minDCF {_dcf_terms(**costs)}")
 
-    def actual_dcf(
-        self, *, threshold: float, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
-    ) -> OperatingPoint:
+    def actual_dcf(self, *, threshold: float, **costs: Unpack[Costs]) -> OperatingPoint:
         """See :func:`actual_dcf`."""
-        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
+        weight_miss, weight_fa = dcf_weights(**costs)
         if np.isnan(threshold):
             raise refused("threshold", "a number", threshold)
         misses = np.searchsorted(self.target, threshold)
         accepted = len(self.nontarget) - np.searchsorted(self.nontarget, threshold)
         p_miss, p_fa = misses / len(self.target), accepted / len(self.nontarget)
-        cost, terms = weight_miss * p_miss + weight_fa * p_fa, _dcf_terms(p_target, c_miss, c_fa)
-        return self._point(cost, threshold, misses, accepted, f"actual DCF {terms}")
+        cost, title = weight_miss * p_miss + weight_fa * p_fa, f"actual DCF {_dcf_terms(**costs)}"
+        return self._point(cost, threshold, misses, accepted, title)
 
     def _point(
         self, value: Any, threshold: Any, misses: Any, false_alarms: Any, convention: str
@@ -239,7 +243,9 @@ class SortedTrials:
         )
 
 
-def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
+def dcf_weights(
+    p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+) -> tuple[float, float]:
     """Weights of P_miss and P_fa in the normalised detection cost.
 
     Parameters
@@ -270,7 +276,7 @@ def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, flo
     return miss / least, false_alarm / least
 
 
-def _dcf_terms(p_target: float, c_miss: float, c_fa: float) -> str:
+def _dcf_terms(p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0) -> str:
     return f"(p_target={p_target:g}, c_miss={c_miss:g}, c_fa={c_fa:g}), normalised"
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from speakergmm.corpora import read_transcripts
+from speakergmm.corpora import Transcripts, read_transcripts
 from speakergmm.corpora.given import AnyPath, is_path
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.ranges import wrong_type
-from speakergmm.words import Case, split_words
+from speakergmm.words import Case
 
 
 def as_lexicon(
@@ -52,12 +52,9 @@ def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLa
 
 def as_transcripts(
     given: Mapping[str, Sequence[str] | str] | AnyPath,
-) -> Mapping[str, Sequence[str]]:
+) -> Transcripts:
     """Return transcripts by utterance, or read those that lie at a path; texts become words."""
     if is_path(given):
         return read_transcripts(given)
-    if not isinstance(given, Mapping):
-        raise wrong_type(given, "transcripts by utterance, read_transcripts(path) or {id: words}")
-    if not any(isinstance(words, str) for words in given.values()):
-        return given
-    return {n: split_words(said) if isinstance(said, str) else said for n, said in given.items()}
+    said: Any = given  # what is no transcript yet becomes one
+    return said if isinstance(said, Transcripts) else Transcripts(said)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from speakergmm.corpora import Corpus, Problem
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
-from speakergmm.corpora.transcript import Transcript, Transcripts
+from speakergmm.corpora.transcript import Transcripts
 from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
@@ -157,11 +157,8 @@ def _read_text(
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None,
     case: Case | None,
 ) -> Transcripts:
-    if isinstance(transcripts, Transcripts):
-        return transcripts
     if isinstance(transcripts, Mapping):
-        given = as_transcripts(transcripts)
-        return Transcripts({name: Transcript(tuple(words)) for name, words in given.items()})
+        return as_transcripts(transcripts)
     source = corpus if transcripts is None else transcripts
     try:
         return read_transcripts(source, case=case, corpus=corpus, strict=False)

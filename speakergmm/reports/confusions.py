@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.metrics import Identification, Scores, speaker_clusters
+from speakergmm.metrics.intervals import SpeakerClusters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +111,7 @@ def most_falsely_accepted(
     trials = np.bincount(place, minlength=len(distinct))
     accepted = np.bincount(place[scores.scores[rows] >= threshold], minlength=len(distinct))
     best = np.lexsort((distinct, -accepted / trials, -accepted))[:n_pairs]
-    names = _speaker_names(scores, clusters.models, clusters.paths, clusters.n_speakers)
+    names = _speaker_names(scores, clusters)
     return tuple(
         FalseAcceptance(
             scores.model_names[distinct[pair] // clusters.n_speakers],
@@ -123,11 +124,10 @@ def most_falsely_accepted(
     )
 
 
-def _speaker_names(
-    scores: Scores, models: NDArray[np.int64], paths: NDArray[np.int64], n_speakers: int
-) -> list[str]:
-    names = [""] * n_speakers
-    for known, members in ((scores.path_names, paths), (scores.model_names, models)):
+def _speaker_names(scores: Scores, clusters: SpeakerClusters) -> list[str]:
+    names = [""] * clusters.n_speakers
+    owned = (scores.path_names, clusters.paths), (scores.model_names, clusters.models)
+    for known, members in owned:
         # From the last to the first: the first name in order remains, and models' names win.
         for name, member in zip(reversed(known), members[::-1].tolist(), strict=True):
             names[member] = name

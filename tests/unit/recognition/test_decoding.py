@@ -189,19 +189,19 @@ def test_a_decoder_goes_when_it_is_done_with(model, speech):
     assert graph() is None
 
 
-def test_workers_keep_the_work_they_did_last(model):
+def test_workers_keep_the_work_they_did_last():
     """A copy that came with a later chunk is not used: its search graph would be built anew."""
-    search = Decoder.for_phones(model).search
 
-    def work(token):
-        return recognition_decoding._Work(token, -1, model.models, search, LATTICE, False)
+    def searched(token, copy):
+        def search(_):
+            raise NoPathError(copy)
 
-    first = work("one")
-    assert first._known() is first
-    assert work("one")._known() is first
-    other = work("two")
-    assert other._known() is other
-    assert work("two")._known() is other
+        work = recognition_decoding._Work(token, -1, search, False)
+        ((error, _),) = work([("u", np.zeros((1, 1), np.float32))])
+        return str(error)
+
+    chunks = ("one", "first"), ("one", "copy"), ("two", "other"), ("two", "copy of other")
+    assert [searched(*chunk) for chunk in chunks] == ["first", "first", "other", "other"]
     recognition_decoding._kept = None
 
 
