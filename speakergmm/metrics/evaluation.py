@@ -220,15 +220,11 @@ def evaluate(
     figures = Figures(p_target, c_miss, c_fa, top_k)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
+    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
     intervals: dict[str, Interval | None] = {}
     if n_bootstrap:
         intervals = bootstrap_intervals(
-            scores,
-            identification=identification,
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            seed=seed,
-            **vars(figures),
+            scores, identification=identification, **how, **vars(figures)
         )
     points = {
         "eer_linear": trials.equal_error_rate(method="linear"),
@@ -252,9 +248,7 @@ def evaluate(
         n_models=len(scores.model_names),
         n_paths=len(scores.path_names),
         n_speakers=speaker_clusters(scores).n_speakers,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-        confidence=confidence,
+        **how,
     )
 
 

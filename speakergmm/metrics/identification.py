@@ -203,9 +203,8 @@ def identification_from_matrix(
     rows = np.arange(n_tests)
     own = matrix[rows, true]
     ranks = np.sum(matrix >= own[:, None], axis=1)
-    others = matrix.copy()
-    others[rows, true] = -np.inf
-    chosen = np.argmax(others, axis=1)
+    matrix[rows, true] = -np.inf
+    chosen = np.argmax(matrix, axis=1)
     # Where every other score is -inf, argmax may have hit the true column itself.
     hit = (chosen == true) & (n_models > 1)
     chosen[hit] = np.where(true[hit] == 0, 1, 0)
@@ -240,7 +239,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
         If one model and recording are listed twice with different scores or labels.
     """
     check_scores(scores, "identification_from_trials")
-    n_models, n_paths = len(scores.model_names), len(scores.path_names)
+    n_paths = len(scores.path_names)
     rows = _distinct_rows(scores)
     path, model = scores.path_index[rows], scores.model_index[rows]
     value, target = scores.scores[rows], scores.is_target[rows]
@@ -257,7 +256,6 @@ def identification_from_trials(scores: Scores) -> Identification | None:
     ranks = 1 + np.bincount(path[as_high], minlength=n_paths)
     chosen = np.where(ranks == 1, own_model, other_model)
     candidates = (n_true + n_other)[takes_part]
-    assert n_models >= 2
     return Identification(
         model_names=scores.model_names,
         ranks=ranks[takes_part],
@@ -275,9 +273,8 @@ def _distinct_rows(scores: Scores) -> NDArray[np.int64]:
     _, first, place = np.unique(pairs, return_index=True, return_inverse=True)
     if len(first) < len(pairs):
         same = first[place]
-        differs = (scores.scores != scores.scores[same]) | (
-            scores.is_target != scores.is_target[same]
-        )
+        differs = scores.scores != scores.scores[same]
+        differs |= scores.is_target != scores.is_target[same]
         if differs.any():
             row = int(np.argmax(differs))
             raise InvalidInputError(

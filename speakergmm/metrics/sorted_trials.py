@@ -161,13 +161,9 @@ class SortedTrials:
         misses, rejected = (passed_many, passed_few) if swap else (passed_few, passed_many)
         # Runs alternate with the other class's, so what doesn't turn is a point met twice.
         keep = np.append(True, (np.diff(misses) > 0) | (np.diff(rejected) > 0))
-        return DetCurve(
-            thresholds[keep],
-            misses[keep],
-            len(nontarget) - rejected[keep],
-            len(target),
-            len(nontarget),
-        )
+        false_alarms = len(nontarget) - rejected[keep]
+        sizes = len(target), len(nontarget)
+        return DetCurve(thresholds[keep], misses[keep], false_alarms, *sizes)
 
     def equal_error_rate(self, *, method: EerMethod = "linear") -> OperatingPoint:
         """See :func:`equal_error_rate`."""
@@ -233,13 +229,12 @@ class SortedTrials:
             stop = None if right == len(curve) - 1 else np.searchsorted(part, high)
             parts.append(part[np.searchsorted(part, low) : stop])
         scores = np.unique(np.concatenate(parts))
+        misses = np.searchsorted(self.target, scores)
+        false_alarms = curve.n_nontarget - np.searchsorted(self.nontarget, scores)
         return (
             np.append(scores, high),
-            np.append(np.searchsorted(self.target, scores), curve.misses[right]),
-            np.append(
-                curve.n_nontarget - np.searchsorted(self.nontarget, scores),
-                curve.false_alarms[right],
-            ),
+            np.append(misses, curve.misses[right]),
+            np.append(false_alarms, curve.false_alarms[right]),
         )
 
 

@@ -332,9 +332,7 @@ def _count(
         utterances.append(
             UtteranceErrors(name, speaker, reference, hypothesis, errors, name not in hypotheses)
         )
-    ranked = sorted(
-        confused.items(), key=lambda item: (-item[1], item[0][0] or "", item[0][1] or "")
-    )
+    ranked = sorted(confused.items(), key=lambda each: (-each[1], *(w or "" for w in each[0])))
     return TranscriptionErrors(
         unit, tuple(utterances), mapping, tuple(Confused(*pair, n) for pair, n in ranked)
     )

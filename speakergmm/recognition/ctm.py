@@ -60,14 +60,10 @@ def ctm_lines(
     for item in labels:
         if item.label in leave_out:
             continue
-        if not item.label:
-            raise InvalidInputError(
-                f"utterance {quoted(utterance)}: a CTM can't hold an empty label; it must be a word"
-            )
-        if not (0 <= item.start <= item.end < math.inf):
+        if not (item.label and 0 <= item.start <= item.end < math.inf):
             raise InvalidInputError(
                 f"utterance {quoted(utterance)}: {quoted(item.label)} goes from {item.start} to "
-                f"{item.end} s; it must not end before it starts, nor start before 0"
+                f"{item.end} s; it must be a word that starts at 0 or later, and ends no earlier"
             )
         first, last = round(item.start * _TICKS), round(item.end * _TICKS)
         start, length = first / _TICKS, (last - first) / _TICKS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import chain
 
 from speakergmm.corpora import Problem
@@ -64,16 +64,12 @@ def _hint(outside: Iterable[str], lexicon: Lexicon) -> str:
     """Say which words would be known without punctuation, or in another letter case."""
     words = sorted(outside)
     known = {fold(word, "lower") for word in lexicon} if words else set()
-    bare = [word for word in words if _is_known_bare(word, known)]
+    stripped = {word: word.strip(PUNCTUATION) for word in words}
+    bare = [w for w, plain in stripped.items() if plain != w and fold(plain, "lower") in known]
     hints = ""
     if bare:
         hints += f"; without punctuation {len(bare)} would be known, such as {bare[0]!r}"
     return hints + case_hint([word for word in words if word not in bare], lexicon)
-
-
-def _is_known_bare(word: str, known: Container[str]) -> bool:
-    plain = word.strip(PUNCTUATION)
-    return plain != word and fold(plain, "lower") in known
 
 
 def shortest_frames(

@@ -123,15 +123,10 @@ class Timelines:
 
     def tier(self, name: str) -> dict[str, Labels]:
         """Return the labels of a tier by recording, sorted by name and time, as sclite wants."""
-        found = {
-            recording: tuple(
-                sorted(
-                    (label for part in self.spoken[path] for label in part.tiers[name]),
-                    key=lambda label: label[:2],
-                )
-            )
-            for path, recording in self.names().items()
-        }
+        found: dict[str, Labels] = {}
+        for path, recording in self.names().items():
+            labels = (label for part in self.spoken[path] for label in part.tiers[name])
+            found[recording] = tuple(sorted(labels, key=lambda label: label[:2]))
         return dict(sorted(found.items()))
 
     def by_speaker(self) -> Iterator[tuple[str, dict[str, Labels], float]]:

@@ -14,7 +14,7 @@ from speakergmm.corpora import Corpus
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import OnSkip, SkippedRecording, as_config
+from speakergmm.features.recordings import HowToMap, OnSkip, SkippedRecording, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -198,20 +198,17 @@ class FlatStart:
             self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
         )
         config = as_config(options.features)
+        configs = [
+            config.replace(frequency_warp=config.frequency_warp * warp) for warp in frequency_warps
+        ]
+        how: HowToMap = {"n_jobs": run.n_jobs, "strict": run.strict, "on_skip": skips}
+        shown = "features" if run.progress else None
         with ExitStack() as stack:
             archives = [
                 stack.enter_context(
-                    FeatureArchive.of(
-                        usable,
-                        config.replace(frequency_warp=config.frequency_warp * warp),
-                        options.normalisation,
-                        n_jobs=run.n_jobs,
-                        strict=run.strict,
-                        on_skip=skips,
-                        description="features" if run.progress else None,
-                    )
+                    FeatureArchive.of(usable, each, options.normalisation, description=shown, **how)
                 )
-                for warp in frequency_warps
+                for each in configs
             ]
             frames = JoinedFeatures(archives)
             start = self._flat_models(frames, config)

@@ -65,10 +65,8 @@ class WordCorpus:
 
     def subset(self, utterances: list[Utterance] | tuple[Utterance, ...]) -> WordCorpus:
         """Keep some utterances."""
-        kept = tuple(utterances)
-        return WordCorpus(
-            replace(self.corpus, utterances=kept), {u.id: self.words[u.id] for u in kept}
-        )
+        words = {u.id: self.words[u.id] for u in utterances}
+        return WordCorpus(replace(self.corpus, utterances=tuple(utterances)), words)
 
 
 def read_words(
