@@ -227,7 +227,7 @@ def test_what_is_wrong_is_said_in_one_line(run, spoken, few, tmp_path):
         ((spoken.model_path, audio, "-o", out, "--text", "unheard-of"), "not in the lexicon"),
         ((spoken.model_path, audio, "-o", out, "--text", " "), "transcript is empty"),
         ((audio, audio, "-o", out, "--text", "a"), "not"),
-        ((spoken.model_path, few[0], "-o", out, "--format", "praat"), "formats must be some of"),
+        ((spoken.model_path, few[0], "-o", out, "--format", "praat"), "formats must be one of"),
         ((spoken.model_path, few[0], "-o", out, "--picture", "nobody"), "no such utterance"),
         (
             (spoken.model_path, few[0], "-o", out, "--beam", "0"),
