@@ -72,7 +72,6 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
             kind.name,
             sample_weight=frames.sample_weight,
             reg_covar=settings.reg_covar,
-            n_jobs=settings.n_jobs,
         )
     degrees = settings.degrees_of_freedom_prior
     least = least_degrees_of_freedom(kind, settings.covariance_prior_type, d)

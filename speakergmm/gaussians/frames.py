@@ -356,8 +356,12 @@ def weigh(
         )
 
 
-def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None = None) -> Moments:
+def survey_frames(
+    source: FrameSource, sample_weight: NDArray[np.float64] | None = None, *, full: bool = False
+) -> Moments:
     """Count the frames of a source and find their mean and variance, in one pass.
+
+    With `full` their covariances are found too.
 
     Raises
     ------
@@ -366,7 +370,7 @@ def survey_frames(source: FrameSource, sample_weight: NDArray[np.float64] | None
     InvalidInputError
         If frames are no finite matrix of D columns, or too large to be squared.
     """
-    moments = Moments()
+    moments = Moments(full=full)
     # Groups of one size, so that how the frames were cut changes no digit.
     groups = regroup(read_blocks(source), _SURVEY_FRAMES)
     for frames, weights in weigh(groups, sample_weight):

@@ -23,6 +23,7 @@ from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, check_pre
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.updates import check_statistics
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
     average_frame_weight,
@@ -120,12 +121,7 @@ class StepwiseState:
         """
         state = cls(**parts)
         standard, statistics = state.standard, state.statistics
-        if (
-            statistics.second_order is None
-            or statistics.first_order.shape != standard.means.shape
-            or statistics.covariance_type != standard.covariance_type
-        ):
-            raise InvalidInputError("the statistics of a stream are not those of its mixture")
+        check_statistics(statistics, standard.gaussians, needs_second_order=True)
         if not state.mean.size == state.standardisation.scale.size == standard.n_features:
             raise InvalidInputError("the state of a stream has parts of different shapes")
         if not (

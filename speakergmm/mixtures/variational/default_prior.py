@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import CovarianceType
-from speakergmm.gaussians.frames import FrameSource
+from speakergmm.gaussians.frames import FrameSource, survey_frames
 from speakergmm.gaussians.matrices import floor_matrices
-from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind
-from speakergmm.gaussians.prepare import prepare
-from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.moments import Moments
 
 # The covariance is no smaller than this part of the variances in any direction: frames that lie in
@@ -28,7 +25,6 @@ def default_prior_covariance(
     *,
     sample_weight: NDArray[np.float64] | None = None,
     reg_covar: float = 0.0,
-    n_jobs: int = 1,
 ) -> NDArray[np.float64]:
     """Give the unbiased covariance of all frames, in the shape a prior of this kind has.
 
@@ -44,8 +40,6 @@ def default_prior_covariance(
         Weight of each frame; one of weight 2 is two frames.
     reg_covar : float, default=0
         What a fit adds to variances; the variance here of a feature that is constant.
-    n_jobs : int, default=1
-        Threads.
 
     Returns
     -------
@@ -62,20 +56,11 @@ def default_prior_covariance(
     positive = np.where(survey.variance > 0, variances, constant)
     if not kind.is_matrix:
         return positive
-    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
-    n_features = len(survey.mean)
-    one = Gaussians(KINDS["tied"], np.zeros((1, n_features)), np.eye(n_features))
-    frames = FramesPass(source, sample_weight, precision="float64", n_jobs=n_jobs)
-    statistics = frames.accumulate(prepare(one, np.zeros(1), standardisation))
-    assert statistics.second_order is not None
-    mean = statistics.first_order[0] / statistics.n_frames
-    covariance = statistics.second_order / statistics.n_frames - np.outer(mean, mean)
-    scale = standardisation.scale
-    covariance = unbiased * covariance * np.outer(scale, scale)
+    covariance = unbiased * survey_frames(source, sample_weight, full=True).covariance
     # A constant is independent of all else; its own variance is not what rounding left.
     varies = survey.variance > 0
     covariance = np.where(np.outer(varies, varies), covariance, np.diag(positive))
     deviations = np.sqrt(positive)
     unit = np.outer(deviations, deviations)
-    raised, _ = floor_matrices((covariance / unit)[None], np.full(n_features, _LEAST_VARIANCE))
+    raised, _ = floor_matrices((covariance / unit)[None], np.full(len(unit), _LEAST_VARIANCE))
     return np.asarray(raised[0] * unit)
