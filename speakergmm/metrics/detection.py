@@ -5,12 +5,9 @@ ties are handled is written in :mod:`speakergmm.metrics.sorted_trials`, whose
 :class:`~speakergmm.metrics.sorted_trials.SortedTrials` sorts once for several figures.
 """
 
-from typing import Unpack
-
 from numpy.typing import ArrayLike
 
 from speakergmm.metrics.sorted_trials import (
-    Costs,
     DetCurve,
     EerMethod,
     OperatingPoint,
@@ -91,16 +88,24 @@ def equal_error_rate(
     return SortedTrials(target, nontarget).equal_error_rate(method=method)
 
 
-def min_dcf(target: ArrayLike, nontarget: ArrayLike, **costs: Unpack[Costs]) -> OperatingPoint:
+def min_dcf(
+    target: ArrayLike,
+    nontarget: ArrayLike,
+    *,
+    p_target: float = 0.01,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+) -> OperatingPoint:
     """Find the least detection cost over all thresholds, normalised as NIST does.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
         Scores; higher speaks for the target.
-    **costs
-        ``p_target``, by default 0.01, the prior of a target trial, between 0 and 1; and ``c_miss``
-        and ``c_fa``, by default 1, costs of a miss and of a false alarm, > 0.
+    p_target : float, default=0.01
+        Prior of a target trial, between 0 and 1.
+    c_miss, c_fa : float, default=1.0
+        Costs of a miss and of a false alarm, > 0.
 
     Returns
     -------
@@ -122,11 +127,18 @@ def min_dcf(target: ArrayLike, nontarget: ArrayLike, **costs: Unpack[Costs]) -> 
     >>> min_dcf([1.0, 2.0, 3.0], [0.0, 1.5], p_target=0.5).value
     0.3333333333333333
     """
-    return SortedTrials(target, nontarget).min_dcf(**costs)
+    trials = SortedTrials(target, nontarget)
+    return trials.min_dcf(p_target=p_target, c_miss=c_miss, c_fa=c_fa)
 
 
 def actual_dcf(
-    target: ArrayLike, nontarget: ArrayLike, *, threshold: float, **costs: Unpack[Costs]
+    target: ArrayLike,
+    nontarget: ArrayLike,
+    *,
+    threshold: float,
+    p_target: float = 0.01,
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
 ) -> OperatingPoint:
     """Measure the detection cost at a given threshold, normalised as NIST does.
 
@@ -136,7 +148,7 @@ def actual_dcf(
         Scores; higher speaks for the target.
     threshold : float
         Accept when ``score >= threshold``.
-    **costs
+    p_target, c_miss, c_fa
         As for :func:`min_dcf`.
 
     Returns
@@ -155,4 +167,6 @@ def actual_dcf(
     >>> actual_dcf([1.0, 2.0, 3.0], [0.0, 1.5], threshold=1.5, p_target=0.5).value
     0.8333333333333333
     """
-    return SortedTrials(target, nontarget).actual_dcf(threshold=threshold, **costs)
+    return SortedTrials(target, nontarget).actual_dcf(
+        threshold=threshold, p_target=p_target, c_miss=c_miss, c_fa=c_fa
+    )

@@ -137,10 +137,13 @@ def bootstrap_intervals(
     scores: Scores,
     *,
     identification: Identification | None = None,
+    p_target: Sequence[float] = (0.01, 0.05),
+    c_miss: float = 1.0,
+    c_fa: float = 1.0,
+    top_k: Sequence[int] = (1, 5),
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-    **figures: Any,
 ) -> dict[str, Interval | None]:
     """Bootstrap the detection errors and identification accuracies over speakers.
 
@@ -157,9 +160,8 @@ def bootstrap_intervals(
         Nominal coverage, between 0 and 1.
     seed : int, default=0
         Of the drawing.
-    **figures
-        ``p_target``, ``c_miss``, ``c_fa`` and ``top_k``, as :func:`~speakergmm.metrics.evaluate`
-        has them.
+    p_target, c_miss, c_fa, top_k
+        As for :func:`~speakergmm.metrics.evaluate`.
 
     Returns
     -------
@@ -193,7 +195,14 @@ def bootstrap_intervals(
     check_scores(scores, "bootstrap_intervals")
     check_resampling(n_bootstrap, confidence)
     replicates = bootstrap_replicates(
-        scores, identification=identification, n_bootstrap=n_bootstrap, seed=seed, **figures
+        scores,
+        identification=identification,
+        n_bootstrap=n_bootstrap,
+        seed=seed,
+        p_target=p_target,
+        c_miss=c_miss,
+        c_fa=c_fa,
+        top_k=top_k,
     )
     return percentile_intervals(replicates, confidence=confidence)
 

@@ -159,7 +159,8 @@ class Decoder:
         language_model: BackoffLanguageModel | AnyPath | None = None,
         words: Iterable[str] | None = None,
         options: DecodingOptions | None = None,
-        **scales: Any,
+        language_scale: float = 1.0,
+        word_penalty: float = 0.0,
     ) -> Decoder:
         """Recognise sentences of a language model, or of a loop over words.
 
@@ -174,8 +175,8 @@ class Decoder:
             Words of the loop, or those the language model is limited to; by default the lexicon's.
         options : DecodingOptions, optional
             How to search.
-        **scales
-            ``language_scale`` and ``word_penalty``, as `build_decoding_graph` has them.
+        language_scale, word_penalty
+            See `build_decoding_graph`.
 
         Notes
         -----
@@ -195,8 +196,9 @@ class Decoder:
             language_model=as_language_model(language_model),
             words=_lexicon_words(words, model.lexicon),
             short_pause=model.silence.short_pause,
+            language_scale=language_scale,
+            word_penalty=word_penalty,
             **_silence(model),
-            **scales,
         )
         return cls(model, graph, options or DecodingOptions())
 
@@ -207,7 +209,8 @@ class Decoder:
         *,
         language_model: BackoffLanguageModel | AnyPath | None = None,
         options: DecodingOptions | None = None,
-        **scales: Any,
+        language_scale: float = 1.0,
+        word_penalty: float = 0.0,
     ) -> Decoder:
         """Recognise phones: those of an n-gram model of phones, or any in any order.
 
@@ -217,12 +220,18 @@ class Decoder:
             Models of the phones.
         language_model : BackoffLanguageModel or path of an ARPA file, optional
             Silence may be one of its words, and then comes out as one.
-        options, **scales
+        options, language_scale, word_penalty
             As `for_words`.
         """
         model = as_model(model)
         ngrams = as_language_model(language_model)
-        graph = phone_graph(model.models, language_model=ngrams, **_silence(model), **scales)
+        graph = phone_graph(
+            model.models,
+            language_model=ngrams,
+            language_scale=language_scale,
+            word_penalty=word_penalty,
+            **_silence(model),
+        )
         return cls(model, graph, options or DecodingOptions())
 
     @classmethod

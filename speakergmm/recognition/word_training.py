@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,9 +11,12 @@ from speakergmm.corpora.given import Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
+from speakergmm.features.recordings import OnSkip
+from speakergmm.files import AnyPath
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.hmm.training.state import TrainingState
 from speakergmm.ranges import number, whole_number, wrong_type
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.graphs import SilenceModel
@@ -100,7 +103,12 @@ def train_word_models(
     *,
     lexicon: Lexicon | None = None,
     silence: str = "SIL",
-    **run: Any,
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
+    callback: Callable[[TrainingState], None] | None = None,
+    checkpoint: AnyPath | None = None,
+    progress: bool = False,
 ) -> AcousticModel:
     """Train a model for each word on recordings of one word each, from a flat start.
 
@@ -115,9 +123,8 @@ def train_word_models(
         Pronunciations, for models of phones in place of words; `n_states` is then a phone's.
     silence : str, default="SIL"
         Name of the model of silence.
-    **run
-        ``n_jobs``, ``strict``, ``on_skip``, ``callback``, ``checkpoint`` and ``progress``, as
-        `AcousticModel.train` has them.
+    n_jobs, strict, on_skip, callback, checkpoint, progress
+        As `AcousticModel.train` has them.
 
     Returns
     -------
@@ -157,7 +164,7 @@ def train_word_models(
             topologies=dict.fromkeys(lexicon.phones, Topology.left_right(options.n_states)),
             seed=options.seed,
         ),
-        TrainingRun(**run),
+        TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress),
     )
     warps = options.frequency_warps
     parts = start.train(options.to_dict(), schedule_of=options.schedule, frequency_warps=warps)

@@ -30,7 +30,9 @@ def run_protocol(
     parameters: enrolment.Parameter | Sequence[enrolment.Parameter] = ("means",),
     top_c: int | None = DEFAULT_TOP_C,
     progress: bool = False,
-    **how: Unpack[recordings.HowToMap],
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: recordings.OnSkip | None = None,
 ) -> Scores:
     """Enrol the models of a protocol and score its trials.
 
@@ -74,6 +76,7 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     """
+    how: recordings.HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     protocol = _as_protocol(protocol)
     part = protocol.split(split)
     background = as_background(background)

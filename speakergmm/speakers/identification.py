@@ -107,6 +107,9 @@ def train_speaker_mixtures(
     corpus: Corpus | AnyPath,
     *,
     features: FeatureConfig | AnyPath = "speaker",
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker by expectation-maximisation, with limited variances.
@@ -116,9 +119,10 @@ def train_speaker_mixtures(
     corpus : Corpus or path
         Speakers and their recordings.
     features : FeatureConfig, str or path, default="speaker"
+    n_jobs, strict, on_skip
+        As for `run_protocol`.
     **options
-        As `run_protocol` has them: ``n_jobs``, ``strict`` and ``on_skip``; as
-        `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
+        As `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
 
     Returns
     -------
@@ -135,7 +139,8 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    return _train(as_corpus(corpus).by_speaker(), features, affected={}, **options)
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    return _train(as_corpus(corpus).by_speaker(), features, affected={}, **how, **options)
 
 
 def train_split_mixtures(
