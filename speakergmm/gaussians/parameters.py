@@ -48,7 +48,8 @@ def frozen(name: str, value: ArrayLike) -> Array:
     InvalidInputError
         If one is not finite.
     """
-    array = np.array(value, dtype=np.float64)
+    # In one layout: sums over another may round otherwise, and files know none.
+    array = np.array(value, dtype=np.float64, order="C")
     if not np.isfinite(array).all():
         raise InvalidInputError(f"{name} must be finite, found NaN or infinity")
     array.setflags(write=False)

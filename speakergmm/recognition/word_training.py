@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speakergmm.corpora.given import Recordings, as_corpus
+from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.features.recordings import OnSkip
-from speakergmm.files import AnyPath
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
