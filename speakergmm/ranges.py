@@ -17,10 +17,12 @@ from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 def refused(name: str, allowed: str, value: object) -> InvalidInputError:
     """Return the error for an option `name` that is not what is `allowed`."""
+    is_array = hasattr(value, "tolist") and not isinstance(value, type)
     try:
-        shown = repr(value.tolist() if hasattr(value, "tolist") else value)  # 3.0, no np.float64
+        shown = repr(value.tolist() if is_array else value)  # 3.0, no np.float64
     except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
-        shown = f"a {type(value).__name__} that is too long to show"
+        shown = f"a value of type {type(value).__name__} that is too long to show"
+    shown = " ".join(map(str.strip, shown.splitlines()))
     shown = shown if len(shown) <= 80 else f"{shown[:80]}..."
     return InvalidInputError(f"{name} must be {allowed}, found {shown}")
 

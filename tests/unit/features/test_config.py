@@ -120,7 +120,10 @@ def test_neither_preset_nor_file_is_refused(name):
         ),
         ({"normalisation": None}, "normalisation must be one of none, mean"),
         ({"pre_emphasis": 10**400}, "pre_emphasis must be finite, .* found 10{79}"),
-        ({"n_ceps": 10**5000}, "n_ceps must be .* found a int that is too long to show"),
+        (
+            {"n_ceps": 10**5000},
+            "n_ceps must be .* found a value of type int that is too long to show",
+        ),
         ({"vad_proportion": "half"}, "vad_proportion must be finite, >= 0 and <= 1, found 'half'"),
     ],
 )
