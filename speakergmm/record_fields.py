@@ -387,6 +387,7 @@ def _choice(value: Any, args: tuple[Any, ...]) -> Any:
     plain = type(value.item() if isinstance(value, np.generic) else value)
     for each in kinds:
         cls = get_origin(each) or each
+        cls = tuple | list if cls in (tuple, list) else cls
         if plain in _PLAIN[each] if each in _PLAIN else isinstance(value, cls):
             return each
     raise InvalidInputError(f"{value!r} can't be stored")

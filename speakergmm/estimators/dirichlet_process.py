@@ -176,16 +176,27 @@ class DirichletProcessMixture(
         self._check_parameters()
         frames = check_in_memory(self, X, fitting=True)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        parameters = self.get_params(deep=False)
-        for name in ("point_estimate", "random_state", "verbose"):
-            del parameters[name]
-        description = "Sampling partitions" if self.verbose else None
-        samples = sample_dirichlet_process(frames, **parameters, seed=seed, description=description)
+        samples = sample_dirichlet_process(
+            frames,
+            covariance_type=self.covariance_type,
+            concentration=self.concentration,
+            prior=self.prior,
+            within_fraction=self.within_fraction,
+            n_sweeps=self.n_sweeps,
+            burn_in=self.burn_in,
+            n_chains=self.n_chains,
+            n_kept=self.n_kept,
+            init=self.init,
+            seed=seed,
+            n_jobs=self.n_jobs,
+            callback=self.callback,
+            description="Sampling partitions" if self.verbose else None,
+        )
         labels = samples.partition(self.point_estimate)
         self.mixture_ = samples.to_mixture(labels)
         self.labels_, self.samples_ = labels, samples
         self._set_numbers()
-        self._set_dtype(frames.dtype)
+        self._set_dtype(frames.dtype, stacklevel=3)
         return self
 
     def _set_numbers(self) -> None:

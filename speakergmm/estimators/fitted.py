@@ -43,8 +43,11 @@ class FittedParameters:
             raise ReadOnlyError(f"{name} of a {type(self).__name__} can't be set; {way}")
         super().__setattr__(name, mixture_of(value) if name == "mixture_" else value)
 
-    def _set_dtype(self, dtype: np.dtype[Any]) -> None:
-        """Choose the type of attributes: that of the frames, if it can hold them."""
+    def _set_dtype(self, dtype: np.dtype[Any], *, stacklevel: int = 4) -> None:
+        """Choose the type of attributes: that of the frames, if it can hold them.
+
+        `stacklevel` leads from here to who called `fit`.
+        """
         self._dtype = dtype
         if dtype == np.float64:
             return
@@ -60,7 +63,7 @@ class FittedParameters:
                 warnings.warn(
                     f"{name} like {worst:.2g} do not fit float32, the type of the frames: "
                     f"parameters are float64; scale the features",
-                    stacklevel=4,
+                    stacklevel=stacklevel,
                 )
                 self._dtype = np.dtype(np.float64)
                 return

@@ -242,7 +242,7 @@ def _check_options(n_sweeps: int, burn_in: int, n_chains: int, n_kept: int, init
     whole_number("n_chains", n_chains)
     whole_number("n_kept", n_kept)
     whole_number("burn_in", burn_in, least=0, most=n_sweeps - 1)
-    if isinstance(init, str):
-        choice("init", init, _STARTS)
-    else:
+    if isinstance(init, str) and init not in _STARTS:
+        raise refused("init", f"one of {', '.join(_STARTS)} or a number of clusters", init)
+    if not isinstance(init, str):
         whole_number("init", init)

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.metrics import adjusted_rand_score
 from sklearn.pipeline import make_pipeline
@@ -11,7 +12,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import DirichletProcessMixture
+from speakergmm.estimators import (
+    BayesianGaussianMixture,
+    DirichletProcessMixture,
+    GaussianMixture,
+)
 from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
 
 
@@ -152,3 +157,46 @@ def test_nan_is_named_by_row_and_column(clusters):
     X[17, 2] = np.nan
     with pytest.raises(InvalidInputError, match="found nan at row 17, column 2"):
         DirichletProcessMixture().fit(X)
+
+
+class Renamed(DirichletProcessMixture):
+    """A user's subclass, with parameters of its own."""
+
+    def __init__(self, sweeps=10):
+        super().__init__(n_sweeps=sweeps, n_chains=1, random_state=0)
+        self.sweeps = sweeps
+
+
+def test_a_subclass_has_parameters_of_its_own(clusters):
+    plain = DirichletProcessMixture(n_sweeps=10, n_chains=1, random_state=0).fit(clusters)
+    assert_array_equal(Renamed().fit(clusters).labels_, plain.labels_)
+    assert clone(Renamed(sweeps=20)).n_sweeps == 20
+
+
+def test_a_list_is_a_concentration_like_a_tuple_and_stored_too(clusters, tmp_path):
+    found = [
+        DirichletProcessMixture(concentration=given, n_sweeps=10, n_chains=1, random_state=0).fit(
+            clusters
+        )
+        for given in ([2.0, 4.0], (2.0, 4.0))
+    ]
+    assert_array_equal(found[0].labels_, found[1].labels_)
+    found[0].save(tmp_path / "mixture")
+    assert DirichletProcessMixture.load(tmp_path / "mixture").concentration == (2.0, 4.0)
+
+
+def test_the_warning_of_a_narrow_type_names_the_line_that_fits(clusters):
+    tiny = (clusters * 1e-21).astype(np.float32)
+    for model in (
+        DirichletProcessMixture(n_sweeps=10, n_chains=1, random_state=0),
+        GaussianMixture(2, reg_covar=0.0, random_state=0),
+        BayesianGaussianMixture(n_components=2, reg_covar=0.0, random_state=0),
+    ):
+        with pytest.warns(UserWarning, match="do not fit float32") as warned:
+            model.fit(tiny)
+        assert {each.filename for each in warned} == {__file__}
+
+
+def test_the_refusal_of_a_start_names_numbers_too(clusters):
+    with pytest.raises(InvalidInputError, match="sequential or a number of clusters, found 'all'"):
+        DirichletProcessMixture(init="all").fit(clusters)

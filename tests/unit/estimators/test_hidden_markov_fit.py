@@ -383,3 +383,19 @@ def test_the_unit_of_weights_changes_nothing(weight, kind):
     assert weighted.history_[0].log_likelihood == pytest.approx(
         weight * plain.history_[0].log_likelihood, rel=1e-9
     )
+
+
+class TwoStates(GaussianMixtureHMM):
+    """A user's subclass, with parameters of its own."""
+
+    def __init__(self, prior=1.0):
+        super().__init__(2, transmat_prior=prior, random_state=0)
+        self.prior = prior
+
+
+def test_a_subclass_has_parameters_of_its_own():
+    X = np.random.default_rng(0).normal(size=(60, 1)) + np.repeat([0.0, 9.0], 30)[:, None]
+    plain = GaussianMixtureHMM(2, transmat_prior=5.0, random_state=0).fit(X)
+    found = TwoStates(5.0).fit(X)
+    np.testing.assert_allclose(found.transmat_, plain.transmat_)
+    assert found.transmat_[0, 1] > TwoStates().fit(X).transmat_[0, 1]
