@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
@@ -246,6 +247,13 @@ class TrainingFrames:
     def n_frames(self) -> int:
         """Number of frames, T."""
         return self.survey.n_frames
+
+    @property
+    def weight_unit(self) -> float:
+        """The largest weight, rounded to a power of two: sums in it keep all digits."""
+        if self.sample_weight is None:
+            return 1.0
+        return math.ldexp(1.0, math.frexp(self.sample_weight.max())[1] - 1)
 
     def once(self, name: str, find: Callable[[], Found]) -> Found:
         """Give what `find` gives, found at the first call of this name: for all restarts."""

@@ -17,7 +17,7 @@ from speakergmm.estimators.criteria import InformationCriteria
 from speakergmm.estimators.frames import TrainingFrames
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.restarts import FitState
-from speakergmm.estimators.starts import find_start
+from speakergmm.estimators.starts import SINGLE_FRAMES, find_start
 from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult
@@ -245,6 +245,7 @@ default="kmeans"
                 n_components=k,
                 covariance_type=self.covariance_type,
                 random_state=random_state,
+                unit=frames.weight_unit,
             )
             assert start.origins is not None
             weights = start.counts if weights is None else weights
@@ -256,6 +257,8 @@ default="kmeans"
                     variance_floor=self._floor(),
                     least_eigenvalue=self._least_eigenvalue(),
                     data_variance=frames.survey.variance,
+                    # Of tied ones the covariance is that of all the other frames.
+                    of_single_frames=self.init_params in SINGLE_FRAMES and not start.kind.is_shared,
                 )
         return make_mixture(self.covariance_type, weights / weights.sum(), means, covariances)
 

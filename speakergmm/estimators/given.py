@@ -112,6 +112,7 @@ def regularised(
     variance_floor: float,
     least_eigenvalue: float,
     data_variance: NDArray[np.float64],
+    of_single_frames: bool,
 ) -> NDArray[np.float64]:
     """Covariances of a start: with `reg_covar` on the diagonal, and floored as in the fit.
 
@@ -127,6 +128,8 @@ def regularised(
         Of a matrix, as a part of its own variances; at 0 there is no such floor.
     data_variance : array, shape (D,)
         Of all frames.
+    of_single_frames : bool
+        Whether each component is one frame, with no covariance of its own.
 
     Raises
     ------
@@ -144,6 +147,5 @@ def regularised(
             raise CollapsedComponentError(ILL_DEFINED)
         return covariances
     # Single frames have no variance that a floor could be compared with: all are given the same.
-    are_single = not scatter.any() and (statistics.counts == 1).all()
-    part = _ROUNDING if defined and are_single else variance_floor
+    part = _ROUNDING if defined and of_single_frames else variance_floor
     return kind.floored(covariances, part * scale, least_eigenvalue)[0]

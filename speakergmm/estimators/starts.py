@@ -32,6 +32,7 @@ START_FRAMES = 2**16
 """Most frames among which k-means, k-means++ and splitting look for clusters."""
 
 STARTS = ("kmeans", "k-means++", "random", "random_from_data", "splitting")
+SINGLE_FRAMES = ("k-means++", "random_from_data")
 
 _KMEANS_PASSES, _KMEANS_TOLERANCE = 300, 1e-4
 # Of float32 numbers, with room for what is made of them.
@@ -50,6 +51,7 @@ def find_start(
     n_components: int,
     covariance_type: str,
     random_state: np.random.RandomState,
+    unit: float = 1.0,
 ) -> MixtureStatistics:
     """Find where a fit begins.
 
@@ -67,6 +69,8 @@ def find_start(
         Which covariances to find.
     random_state : numpy.random.RandomState
         Source of randomness; splitting takes none.
+    unit : float, default=1.0
+        Weight that counts as one frame: sums of huge or tiny weights overflow or lose digits.
 
     Returns
     -------
@@ -81,11 +85,12 @@ def find_start(
     """
     kind = covariance_kind(covariance_type)
     if method == "random":
-        return _random_shares(frames, n_components, kind, random_state)
+        return _random_shares(frames, n_components, kind, random_state, unit)
     if method == "random_from_data":
         chosen = _choose_frames(frames, n_components, random_state)
         return _single_frames(frames, frames.rows(chosen), kind)
     rows, weights = draw_frames(frames, START_FRAMES)
+    weights = None if weights is None else weights / unit
     if method == "k-means++":
         # Distances lose digits to an offset; the frames themselves have it.
         moved = (rows - frames.survey.mean).astype(rows.dtype)
@@ -222,13 +227,14 @@ def _random_shares(
     n_components: int,
     kind: Covariances,
     random_state: np.random.RandomState,
+    unit: float,
 ) -> MixtureStatistics:
     d, origin = frames.n_features, frames.survey.mean
     sums = np.zeros((kind.n_rows(d), n_components))
     # Drawn in pieces, the random numbers are those of one large array.
     for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // max(sums.shape))):
         shares = random_state.uniform(size=(len(rows), n_components))
-        shares *= (weights / shares.sum(axis=1))[:, None]
+        shares *= (weights / unit / shares.sum(axis=1))[:, None]
         functions = np.ones((len(sums), len(rows)))
         functions[1 : d + 1] = (rows - origin).T
         kind.fill(functions, d)

@@ -357,3 +357,39 @@ def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
             )
             assert_array_equal(one.origins, other.origins)
             assert_array_equal(covariances(one), covariances(other))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clusters_of_one_frame_have_the_floor_of_all_clusters(kind):
+    # Frames that are chosen have no variance to compare with a floor; clusters do.
+    X = np.random.default_rng(3).normal(size=(6, 2))
+    options = {"covariance_type": kind, "random_state": 0, "max_iter": 0, "variance_floor": 0.25}
+    variances = {
+        method: GaussianMixture(6, init_params=method, **options).fit(X).mixture_
+        for method in ("kmeans", "k-means++")
+    }
+    floor = 0.25 * X.var(axis=0)
+    floor = floor.mean() if kind == "spherical" else floor
+    found = variances["kmeans"].component_variances().reshape(-1, 2)
+    assert_allclose(found, np.broadcast_to(floor, found.shape), rtol=1e-12)
+    if kind != "tied":
+        assert variances["k-means++"].component_variances().max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("method", ["kmeans", "random", "splitting"])
+def test_extreme_weights_of_extreme_frames_begin_as_others_do(kind, method):
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(60, 2)) + 5.0 * rng.integers(3, size=(60, 1))
+    weights = rng.integers(1, 9, 60) + 0.5
+
+    def begun(scale, unit):
+        return GaussianMixture(
+            3, covariance_type=kind, init_params=method, random_state=0, max_iter=0, reg_covar=0.0
+        ).fit(X * scale, sample_weight=weights * unit)
+
+    plain = begun(1.0, 1.0)
+    for scale, unit in ((2.0**20, 2.0**990), (2.0**-30, 2.0**-1000)):
+        found = begun(scale, unit)
+        assert_allclose(found.weights_, plain.weights_, rtol=1e-12)
+        assert_allclose(found.covariances_, plain.covariances_ * scale**2, rtol=1e-9)
