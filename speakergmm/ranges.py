@@ -15,10 +15,10 @@ from typing import Any
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 
 
-def refused(name: str, allowed: str, value: object) -> InvalidInputError:
+def refused(name: str, allowed: str, value: Any) -> InvalidInputError:
     """Return the error for an option `name` that is not what is `allowed`."""
-    is_array = hasattr(value, "tolist") and not isinstance(value, type)
     try:
+        is_array = hasattr(value, "tolist") and not isinstance(value, type)
         shown = repr(value.tolist() if is_array else value)  # 3.0, no np.float64
     except (ValueError, RecursionError):  # a number of thousands of digits, lists within lists
         shown = f"a value of type {type(value).__name__} that is too long to show"
