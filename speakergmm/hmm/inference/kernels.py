@@ -129,7 +129,9 @@ def _prune(
         if row[j] > 0.0 and (level > best_level or (level == best_level and row[j] > best)):
             best, best_level = row[j], level
     whole = np.floor(beam / SPAN)
-    best, best_level = normalise(best * math.exp(whole * SPAN - beam), best_level - whole)
+    # Of a beam so wide that rounding leaves more than a level, no digits behind the point.
+    rest = min(max(whole * SPAN - beam, -SPAN), 0.0)
+    best, best_level = normalise(best * math.exp(rest), best_level - whole)
     alive_first, alive_last, dropped = last, first, 0
     for j in range(first, last + 1):
         if row[j] == 0.0:

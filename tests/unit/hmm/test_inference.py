@@ -198,6 +198,11 @@ class TestRefusals:
         with pytest.raises(InvalidInputError, match="beam must be finite and > 0"):
             function(left_right(3), frames, beam=beam)
 
+    @pytest.mark.parametrize("beam", [1e18, 1e30, 1e308, math.inf])
+    def test_beams_of_any_width(self, function, beam, frames):
+        found, expected = (function(left_right(3), frames, beam=width) for width in (beam, None))
+        np.testing.assert_equal(found, expected)
+
 
 def test_a_path_far_below_another_one_that_comes_to_nothing_is_kept():
     """Where numbers are scaled by the sum of each frame, the path that lasts is lost."""
