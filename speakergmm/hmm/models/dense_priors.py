@@ -98,7 +98,9 @@ def make_priors(
         If one is not finite, has a wrong shape, or is out of range.
     """
 
-    def spread(name: str, shape: Shape, *, least: float = -np.inf, flat: float = 0.0) -> Array:
+    def spread(
+        name: str, shape: Shape, *, least: float = -np.inf, flat: float | None = None
+    ) -> Array:
         value = given[name]
         return _spread(name, flat if value is None else value, shape, least=least)
 
@@ -112,14 +114,14 @@ def make_priors(
         # The factor of the normal density, over the Gaussians that share a covariance.
         power, shape = (n_mix, (n_states,)) if kind.is_shared else (1, components)
         nu = spread("covars_weight", shape, flat=-(power + n_features + 1.0))
-        scatter = spread("covars_prior", (*shape, n_features, n_features))
+        scatter = spread("covars_prior", (*shape, n_features, n_features), flat=0.0)
         scatter = (scatter + np.swapaxes(scatter, -1, -2)) / 2
         count = (power + nu + n_features + 1.0)[..., None, None]
     else:
         # The same over the features that share a variance.
         power, shape = (n_features, components) if kind.is_isotropic else (1, centres.shape)
         a = spread("covars_prior", shape, flat=-(power + 2.0) / 2.0)
-        scatter = 2.0 * spread("covars_weight", shape, least=0.0)
+        scatter = 2.0 * spread("covars_weight", shape, least=0.0, flat=0.0)
         count = power + 2.0 * (a + 1.0)
     gaussians = None
     if precision.any() or scatter.any() or count.any():

@@ -132,6 +132,8 @@ def test_no_frames_are_refused():
         ({"params": 3}, "params"),
         ({"n_jobs": 0}, "n_jobs"),
         ({"transmat_prior": -1.0}, "transmat_prior must be finite and >= 0"),
+        ({"startprob_prior": None}, "startprob_prior must be finite"),
+        ({"means_weight": None}, "means_weight must be finite"),
         ({"means_prior": [1, 2, 3]}, "means_prior must be a number or numbers of shape"),
         ({"covars_weight": np.nan, "covars_prior": 1.0}, "covars_weight must be finite"),
     ],
