@@ -179,10 +179,12 @@ class _Reader:
                 faults.add(
                     line, rf"{count} {order}-grams are promised, and no \{order}-grams: follows"
                 )
-        if self.ngrams.get(1):
-            orders = [self.ngrams.get(order, {}) for order in range(1, max(self.ngrams) + 1)]
+        if self.ngrams.get(1) or not faults.faults:
+            orders = [
+                self.ngrams.get(order, {}) for order in range(1, max(self.ngrams, default=0) + 1)
+            ]
             for words, fault in ngram_faults(orders, self.spoilt):
-                faults.add(self.lines.get(words, self.headers[1]), fault)
+                faults.add(self.lines.get(words, self.headers.get(1)), fault)
 
 
 def ngram_faults(

@@ -166,6 +166,18 @@ def test_all_faults_are_told_at_once(arpa):
     assert pickle.loads(pickle.dumps(caught.value)).faults == caught.value.faults
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\\data\\\nngram 1=0\n\\1-grams:\n\\end\\\n", 3),
+        ("\\data\\\nngram 1=0\nngram 2=1\n\\1-grams:\n\\2-grams:\n-1 a b\n\\end\\\n", 4),
+        ("\\data\\\nngram 1=0\n\\end\\\n", None),
+    ],
+)
+def test_a_file_without_unigrams_is_named(arpa, text, line):
+    assert faults(arpa(text)) == [(line, "a language model needs unigrams, found none")]
+
+
 def test_bytes_that_are_no_text(arpa):
     assert faults(arpa(GOOD.encode().replace(b"-0.3\ta b", b"-0.3\ta \xff")))[1] == (
         17,
