@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -88,7 +89,7 @@ class Align(OnCorpus):
             write_diagnoses,
         )
 
-        if self.beam is not None:
+        if self.beam is not None and self.beam != math.inf:
             number("--beam", self.beam, above=0)
         model = recognition.AcousticModel.load(self.model)
         read, said = self._recordings()

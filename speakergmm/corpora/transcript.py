@@ -94,6 +94,10 @@ class Transcripts(Mapping[str, Transcript]):
             raise wrong_type(self.transcripts, "a mapping of utterances to words", remedy)
         kept: dict[str, Transcript] = {}
         for name, given in self.transcripts.items():
+            if not isinstance(name, str):
+                raise wrong_type(name, "the id of an utterance, a text,")
+            if not isinstance(given, Iterable):
+                raise wrong_type(given, "a text or its words", f" for utterance {name!r}")
             if (known := clean(name)) in kept:
                 raise InvalidInputError(
                     f"utterance {name!a} stands twice, in two Unicode spellings; keep one"

@@ -153,6 +153,7 @@ class Topology:
         self_loop : float, default=0.75
             Probability of staying, at first; the rest is shared by the arcs onwards.
         """
+        whole_number("n_states", n_states)
         whole_number("skips", skips, least=0)
         number("self_loop", self_loop, above=0, below=1)
         arcs = [(ENTRY, 0, 1.0)]
@@ -190,6 +191,7 @@ class Topology:
     @classmethod
     def ergodic(cls, n_states: int) -> Self:
         """Any state may begin, end, and follow any other."""
+        whole_number("n_states", n_states)
         arcs = [(ENTRY, target, 1 / n_states) for target in range(n_states)]
         for state in range(n_states):
             arcs += [(state, target, 1 / (n_states + 1)) for target in range(n_states + 1)]

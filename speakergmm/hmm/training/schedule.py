@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -122,9 +123,9 @@ class TrainingSchedule:
             number(name, getattr(self, name), least=0, below=1)
         for name in ("boost_silence", "acoustic_scale", "transition_scale", "memory"):
             number(name, getattr(self, name), above=0)
-        beams = (self.beam, self.retry_beam)
-        if any(beam is not None and not beam > 0 for beam in beams):
-            raise refused("beam and retry_beam", "> 0", beams)
+        for name in ("beam", "retry_beam"):
+            if (beam := getattr(self, name)) is not None and beam != math.inf:
+                number(name, beam, above=0)
         if self.beam is not None and self.retry_beam is not None and self.retry_beam < self.beam:
             raise refused("retry_beam", f"no narrower than beam ({self.beam})", self.retry_beam)
 

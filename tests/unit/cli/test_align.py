@@ -151,7 +151,9 @@ def test_words_of_another_lexicon(run, spoken, tmp_path):
     lines = [f"{word}  {' '.join(spoken.lexicon[word][0].phones)}" for word in {first, *others}]
     lines += [f"Neu  {' '.join(spoken.lexicon[first][0].phones)}", "Other  XX YY"]
     (tmp_path / "more.dict").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    code, _, err = run(*start, text.removesuffix(" Ende Neu"), "--lexicon", tmp_path / "more.dict")
+    text = text.removesuffix(" Ende Neu")
+    more = ("--lexicon", tmp_path / "more.dict", "--beam", "inf")
+    code, _, err = run(*start, text, *more)
     assert code == 0, err
     (found,) = read_ctm(tmp_path / "out" / "words.ctm").values()
     assert [label.label for label in found] == ["Neu", *others]

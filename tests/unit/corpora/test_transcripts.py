@@ -1,3 +1,4 @@
+import math
 import pickle
 import unicodedata
 
@@ -5,7 +6,7 @@ import pytest
 
 from speakergmm.corpora import Transcript, Transcripts, read_corpus, read_transcripts
 from speakergmm.corpora.transcript import TranscriptError, write_transcripts
-from speakergmm.errors import CorpusError, InvalidInputError
+from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 
 
 @pytest.fixture
@@ -183,6 +184,19 @@ def test_transcripts_are_sequences_of_words_by_utterance():
     assert pickle.loads(pickle.dumps(said))["u2"] == said["u2"]
     assert "u3" not in said
     assert repr(said) == "Transcripts(2 utterances, source='given')"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({7: ["a"]}, "got int where the id of an utterance, a text, is wanted"),
+        ({"u1": None}, "got NoneType where a text or its words is wanted for utterance 'u1'"),
+        ({"u1": math.nan}, "got float where a text or its words"),
+    ],
+)
+def test_what_is_no_text_is_refused(given, message):
+    with pytest.raises(InvalidTypeError, match=message):
+        Transcripts(given)
 
 
 def test_digest_is_of_ids_and_words():

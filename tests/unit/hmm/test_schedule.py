@@ -81,8 +81,9 @@ def test_goes_through_json():
         ({"transition_scale": float("nan")}, "transition_scale"),
         ({"memory": 0.0}, "memory must be finite and > 0"),
         ({"memory": float("inf")}, "memory must be finite and > 0"),
-        ({"beam": 0.0}, "beam and retry_beam must be > 0"),
-        ({"beam": float("nan")}, "beam and retry_beam must be > 0"),
+        ({"beam": 0.0}, "beam must be finite and > 0"),
+        ({"beam": float("nan")}, "beam must be finite and > 0"),
+        ({"beam": 5.0, "retry_beam": "wide"}, "retry_beam must be finite and > 0"),
         ({"beam": 5.0, "retry_beam": 4.0}, "retry_beam must be no narrower"),
     ],
 )

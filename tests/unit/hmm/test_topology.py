@@ -146,6 +146,8 @@ def test_refuses_what_is_no_topology(n_states, arcs, message):
     "make",
     [
         lambda: Topology.left_right(0),
+        lambda: Topology.left_right(2.0),
+        lambda: Topology.ergodic(2.0),
         lambda: Topology.left_right(2, skips=-1),
         lambda: Topology.left_right(2, self_loop=1.0),
         lambda: Topology.silence(2),
