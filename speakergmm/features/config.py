@@ -180,7 +180,7 @@ class FeatureConfig:
     ] = "none"
     normalisation_window: Annotated[float, (0.01, 600.0)] = 3.0
 
-    def __new__(cls, *given: object, **named: object) -> Self:
+    def __new__(cls, /, *given: object, **named: object) -> Self:
         """Name the right call where a preset or a file is given, and the fields that there are."""
         if given:
             raise InvalidTypeError(
@@ -270,9 +270,9 @@ class FeatureConfig:
         InvalidInputError
             If a key is not a field, or a value is not allowed.
         """
-        return cls(**values)
+        return cls(**{str(name): value for name, value in values.items()})
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, /, **changes: Any) -> Self:
         """Return a copy with some fields changed.
 
         Raises

@@ -64,6 +64,8 @@ def test_configurations_are_read_from_files(tmp_path):
         ('n_ceps = "5"', "n_ceps must be a whole number in 0..999, found '5'"),
         ("n_ceps = ", "bad.toml: is not valid TOML"),
         ("preset = 3", "bad.toml: preset must be one of .*, found 3"),
+        ("self = 1", "bad.toml: 'self' is not a field"),
+        ("cls = 1", "bad.toml: 'cls' is not a field"),
     ],
 )
 def test_wrong_files_are_refused(tmp_path, content, message):
@@ -135,8 +137,9 @@ def test_values_outside_what_is_allowed_are_refused(changes, message):
 def test_unknown_fields_are_refused_by_name():
     with pytest.raises(InvalidInputError, match="'ncep' is not a field"):
         FeatureConfig().replace(ncep=3)
-    with pytest.raises(InvalidInputError, match="'ncep' is not a field"):
-        FeatureConfig.from_dict({"ncep": 3})
+    for name in ("ncep", "self", "cls", 3):
+        with pytest.raises(InvalidInputError, match=f"'{name}' is not a field"):
+            FeatureConfig.from_dict({name: 3})
     with pytest.raises(InvalidInputError, match=r"preset must be one of .*, found 'x'"):
         FeatureConfig.preset("x")
 
