@@ -69,7 +69,8 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
             )
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
-        is_text = not isinstance(source.read(1), bytes)
+        # Of text that is none, the first character can't be read.
+        is_text = isinstance(source, io.TextIOBase) or not isinstance(source.read(1), bytes)
     except (OSError, ValueError, AttributeError) as error:
         raise AudioError(f"can't be read: {error}") from error
     if is_text:

@@ -203,6 +203,7 @@ def test_pipes_devices_and_sockets_are_refused_at_once(tmp_path, function, monke
         (np.zeros(100), "got ndarray"),
         (Utterance("u", Path("a.wav"), "s"), r"got Utterance where .*; give its .path"),
         (io.StringIO("words"), "is open as text; open it with mode 'rb'"),
+        (io.TextIOWrapper(io.BytesIO(b"\xff\xfb"), "utf-8"), "is open as text"),
     ],
 )
 def test_what_is_neither_path_nor_file_is_answered_by_the_right_call(function, given, message):
