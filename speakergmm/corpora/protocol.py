@@ -3,13 +3,21 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus
 from speakergmm.corpora.lists import read_list
 from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
-from speakergmm.corpora.names import Spellings, comparison_key, first_few, quoted, shown
+from speakergmm.corpora.names import (
+    Spellings,
+    check_speaker_name,
+    comparison_key,
+    first_few,
+    quoted,
+    shown,
+)
 from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError
 from speakergmm.ranges import choice
@@ -293,19 +301,20 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
     columns = ("model", "path")
     for line, row in read_table(enroll, required=columns, notes=notes):
         with faults.of_line(line):
-            model = spellings.take(row["model"].strip(), f"{enroll.name}:{line}")
+            model = spellings.take(row["model"].strip(), f"line {line}")
             path = locate(row["path"], folder)
             if (first := listed.setdefault((model, path), line)) != line:
                 raise CorpusError(f"repeats line {first}")
             enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
+    check_name = cache(check_speaker_name)  # a model stands on many rows
     faults = faults.of(trials)
     for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
         with faults.of_line(line):
             label = row["label"].strip() if "label" in row else None
-            model = spellings.take(row["model"].strip(), f"{trials.name}:{line}")
-            found.append(Trial(model, locate(row["path"], folder), label, row["path"]))
+            path = locate(row["path"], folder)
+            found.append(Trial(check_name(row["model"].strip()), path, label, row["path"]))
             lines.append(line)
     if fault := find_trial_fault(enrolment, found):
         faults.add(lines[fault[0]], fault[1])

@@ -77,6 +77,17 @@ def test_blanks_around_names_and_labels_mean_nothing(directory):
     assert read_protocol(directory(changes)).split("eval") == plain
 
 
+def test_trials_may_spell_a_model_in_the_other_normal_form(directory):
+    names = {
+        "eval_enroll.tsv": ("Zo\u00eb", "Zoe\u0308"),
+        "eval_trials.tsv": ("Zoe\u0308", "Zo\u00eb"),
+    }
+    for place in (0, 1):
+        changes = {f: LISTS[f].replace("\na\t", f"\n{n[place]}\t") for f, n in names.items()}
+        split = read_protocol(directory(changes)).split("eval")
+        assert {"Zo\u00eb"} == {trial.model for trial in split.trials} - {"b"}
+
+
 def test_the_background_may_be_missing(directory):
     protocol = read_protocol(directory(without=["background.tsv"]))
     assert protocol.background is None
