@@ -53,14 +53,14 @@ def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDAr
     n_bootstrap : int
         Replicates.
     seed : int
-        Of NumPy's default generator.
+        Of NumPy's default generator, 0 or above.
 
     Returns
     -------
     array of int, shape (n_bootstrap, n_speakers)
         Rows sum to ``n_speakers``.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole_number("seed", seed, least=0))
     return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_bootstrap)
 
 

@@ -222,7 +222,7 @@ def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
         return InvalidInputError(f"{path}:{line}: {what}")
 
     if tuple(header) not in (_COLUMNS, _COLUMNS[:3]):
-        begins = f"a score file begins with the columns {' | '.join(_COLUMNS)}"
+        begins = f"a score file begins with the tab-separated columns {' | '.join(_COLUMNS)}"
         raise wrong(1, f"{_found(path, header)}; {begins}")
     columns: tuple[list[Any], ...] = ([], [], [], [])
     models, paths, values, labels = columns

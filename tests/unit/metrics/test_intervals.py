@@ -66,6 +66,8 @@ def test_draws_are_whole_resamples():
     assert drawn.mean() == 1
     assert drawn.var() == pytest.approx(6 / 7, abs=0.06)
     assert (drawn != draw_multiplicities(7, n_bootstrap=500, seed=2)).any()
+    with pytest.raises(InvalidInputError, match="seed must be a whole number >= 0, found -1"):
+        draw_multiplicities(7, n_bootstrap=500, seed=-1)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say():

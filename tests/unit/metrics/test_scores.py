@@ -49,7 +49,11 @@ def test_the_label_column_may_be_absent(tmp_path):
         (HEADER, ": holds no trials"),
         ("", ":1: the header is ''"),
         ("ann\ta.wav\t1\ttarget\n", ":1: the header is 'ann | a.wav | 1 | target'"),
-        ("model path score label\n", ":1: the header is"),
+        (
+            "model path score label\n",
+            ":1: the header is 'model path score label'; a score file "
+            "begins with the tab-separated columns model | path",
+        ),
     ],
 )
 def test_bad_lines_are_refused_by_number(tmp_path, text, message):
