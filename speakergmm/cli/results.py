@@ -78,7 +78,7 @@ def describe_run(
 
 def settings_file(scores: Path) -> Path:
     """Name the file beside a score file that says how it was made."""
-    return scores.with_name(scores.name + ".json")
+    return Path(f"{scores}.json")
 
 
 def write_settings(file: Path, scores: Path, run: dict[str, Any]) -> None:

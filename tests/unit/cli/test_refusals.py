@@ -269,6 +269,7 @@ def test_scores_that_are_none(tmp_path, refused):
         ["train-ubm", "x", "-o", "y", "--components", "many"],
         ["demo", "--data", "x"],
         ["train-ubm", ".", "-o", "y", "--features", "nonsense"],
+        ["run-protocol", ".", "--ubm", "u", "-o", ""],
     ],
 )
 def test_usage_is_one_line_too(arguments, refused, tmp_path, monkeypatch):
