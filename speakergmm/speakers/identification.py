@@ -147,11 +147,15 @@ def train_split_mixtures(
     split: Split,
     *,
     features: FeatureConfig | AnyPath = "speaker",
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     models = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(models, features, **options)
+    return _train(models, features, **how, **options)
 
 
 def fit_speaker_mixtures(
