@@ -308,5 +308,5 @@ default="kmeans"
 
 def mixture_like(estimator: Any, **changed: Any) -> GaussianMixture:
     """Make an unfitted mixture with those parameters that an estimator has in common with it."""
-    own = estimator.get_params(deep=False) | changed
+    own = options.all_parameters(estimator) | changed
     return GaussianMixture(**{k: own[k] for k in GaussianMixture().get_params() if k in own})

@@ -6,7 +6,7 @@ An estimator is a dataclass: its fields are its parameters and, of `init=False`,
 from __future__ import annotations
 
 import os
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -34,6 +34,11 @@ class TrainingParameters:
     n_jobs: int = 1
     verbose: int = 0
     verbose_interval: int = 10
+
+
+def all_parameters(owner: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator, with those that a subclass sets but does not show."""
+    return {each.name: getattr(owner, each.name) for each in fields(owner) if each.init}
 
 
 def refuse(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:

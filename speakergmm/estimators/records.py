@@ -46,7 +46,9 @@ class Storable(_Fitted, records.Filed):
     @classmethod
     def record_types(cls) -> dict[str, Any]:
         """Return the types of the parameters and of what a fit sets."""
-        hints = get_type_hints(cls, include_extras=True)
+        # What a user's subclass annotates is no field, and may be known to no one here.
+        declaring = next(base for base in cls.__mro__ if "__dataclass_fields__" in vars(base))
+        hints = get_type_hints(declaring, include_extras=True)
         return {
             "parameters": parameter_types(cls),
             "feature_names": list[str] | None,

@@ -112,16 +112,23 @@ class FramesPass:
 
     @classmethod
     def of_training(
-        cls, source: FrameSource, weights: Array | None, survey: Moments, **options: Any
+        cls,
+        source: FrameSource,
+        weights: Array | None,
+        survey: Moments,
+        *,
+        precision: str,
+        n_jobs: int,
     ) -> FramesPass:
         """Return how training goes over frames whose survey has been through all of them."""
         return cls(
             source,
             weights,
+            precision=precision,
+            n_jobs=n_jobs,
             trusted=True,
             n_frames=survey.n_frames,
             largest_rounding=LARGEST_ROUNDING_IN_TRAINING,
-            **options,
         )
 
     def accumulate(

@@ -149,7 +149,7 @@ class EMState(Generic[Model]):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class EMStep(Generic[Model, Stats]):
-    """One iteration of expectation-maximisation, ``state -> state``; parameters as there.
+    """One iteration, ``state -> state``; parameters are those of `expectation_maximisation`.
 
     Raises
     ------
@@ -190,7 +190,7 @@ class EMStep(Generic[Model, Stats]):
             # A bound is that of the new model, a log-likelihood that of the old one.
             is_bound = report is not None and report.bound is not None
             new_model, report = model if is_bound else state.previous_model, None
-        elif verdict is None and len(done) + 1 == self.max_iter:
+        elif verdict is None and len(done) + 1 >= self.max_iter:
             verdict = "iteration_limit"
         seconds = time.perf_counter() - started
         iteration = Iteration(objective=objective, seconds=seconds, report=report)

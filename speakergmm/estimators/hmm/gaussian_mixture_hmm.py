@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -257,9 +257,7 @@ class GaussianMixtureHMM(
 
     def _priors(self) -> HiddenMarkovPriors:
         shape = self.n_components, self.n_mix, self.n_features
-        # Of a subclass, `get_params` knows its own parameters only.
-        given = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
-        return make_priors(self.covariance_type, *shape, given)
+        return make_priors(self.covariance_type, *shape, options.all_parameters(self))
 
     def _check_options(self) -> None:
         options.check_integer(self, "n_components", least=1)

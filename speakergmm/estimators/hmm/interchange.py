@@ -8,6 +8,7 @@ import numpy as np
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import interchange
+from speakergmm.estimators.options import all_parameters
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 
 # Constructor parameters that a GaussianHMM has too, in the same meaning.
@@ -116,7 +117,7 @@ class InterchangeableHiddenMarkov:
             transmat=model.transmat,
         )
         known = set(theirs.get_params(deep=False)) - {"init_params"}
-        given = ours.get_params(deep=False)
+        given = all_parameters(ours)
         theirs.set_params(**{name: given[name] for name in sorted(known)})
         theirs.monitor_.tol, theirs.monitor_.n_iter = ours.tol, ours.n_iter
         theirs.monitor_.verbose = ours.verbose

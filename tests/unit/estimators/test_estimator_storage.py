@@ -15,6 +15,7 @@ from speakergmm.containers import load_arrays, read_header, save_arrays
 from speakergmm.errors import ModelFormatError
 from speakergmm.estimators import (
     DirichletProcessMixture,
+    GaussianMixture,
     GaussianMixtureOutlierDetector,
     GaussianMixtureRegressor,
 )
@@ -279,3 +280,17 @@ def test_content_that_does_not_fit_is_refused(clusters, tmp_path, kind, changes,
     with pytest.raises(ModelFormatError, match=f"damaged {kind}") as caught:
         type(estimator).load(path)
     assert "\n" not in str(caught.value)
+
+
+class Annotated(GaussianMixture):
+    """A user's subclass, whose annotation is known to a checker of types only."""
+
+    note: "known_to_nobody"  # noqa: F821
+
+
+def test_annotations_of_a_subclass_are_no_part_of_a_file(clusters, tmp_path):
+    model = Annotated(2, random_state=0).fit(clusters)
+    model.save(tmp_path / "model")
+    loaded = Annotated.load(tmp_path / "model")
+    assert isinstance(loaded, Annotated)
+    np.testing.assert_array_equal(loaded.means_, model.means_)

@@ -111,3 +111,26 @@ def test_the_training_of_a_regressor_tells_of_itself(rng, capsys):
     GaussianMixtureRegressor(random_state=0, verbose=1, verbose_interval=50).fit(X, y)
     seldom = capsys.readouterr().out
     assert len(often.splitlines()) > len(seldom.splitlines()) > 0
+
+
+class DiagonalDetector(GaussianMixtureOutlierDetector):
+    """A user's subclass, with parameters of its own."""
+
+    def __init__(self, size=2):
+        super().__init__(size, covariance_type="diag", random_state=0)
+        self.size = size
+
+
+class DiagonalRegressor(GaussianMixtureRegressor):
+    """A user's subclass, with parameters of its own."""
+
+    def __init__(self, size=2):
+        super().__init__(size, covariance_type="diag", random_state=0)
+        self.size = size
+
+
+def test_parameters_that_a_subclass_sets_are_passed_on_too(rng):
+    X, y = two_lines(rng)
+    for found in (DiagonalDetector().fit(X), DiagonalRegressor().fit(X, y)):
+        assert found.mixture_.covariance_type == "diag"
+        assert found.mixture_.n_components == 2

@@ -229,6 +229,14 @@ def test_no_checkpoint_where_the_limit_ends_the_loop():
     assert [state.model for state in states] == [1, 2]
 
 
+def test_a_loop_that_has_gone_on_for_longer_than_allowed_ends_at_its_next_step():
+    states = []
+    objectives = [-9.0, -7.0, -6.0, -5.5, -5.0, -4.0]
+    run(objectives, max_iter=6, checkpoint=states.append)
+    again = run(objectives, max_iter=2, resume=states[3])
+    assert (again.convergence, len(again.history)) == ("iteration_limit", 5)
+
+
 def test_rounding_is_asked_for_where_the_objective_fell():
     asked = []
 
