@@ -12,7 +12,7 @@ The last corner rejects all; its threshold is written ``inf`` and stands for "ab
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack
+from typing import Any, Literal, Self, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +29,7 @@ _EER_CONVENTIONS = {
 _Number = TypeVar("_Number", np.float64, np.int64)
 
 
-class Costs(TypedDict, total=False):
+class Costs(TypedDict):
     """Keywords of detection costs: the prior of a target, and costs of a miss and false alarm."""
 
     p_target: float
@@ -189,24 +189,29 @@ class SortedTrials:
             value, thresholds[best], misses[best], false_alarms[best], _EER_CONVENTIONS[method]
         )
 
-    def min_dcf(self, **costs: Unpack[Costs]) -> OperatingPoint:
+    def min_dcf(
+        self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> OperatingPoint:
         """See :func:`min_dcf`."""
-        weight_miss, weight_fa = dcf_weights(**costs)
+        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
         curve = self.curve
         cost = weight_miss * curve.p_miss + weight_fa * curve.p_fa
         best = int(np.argmin(cost))
         corner = curve.thresholds[best], curve.misses[best], curve.false_alarms[best]
-        return self._point(cost[best], *corner, f"minDCF {_dcf_terms(**costs)}")
+        return self._point(cost[best], *corner, f"minDCF {_dcf_terms(p_target, c_miss, c_fa)}")
 
-    def actual_dcf(self, *, threshold: float, **costs: Unpack[Costs]) -> OperatingPoint:
+    def actual_dcf(
+        self, *, threshold: float, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
+    ) -> OperatingPoint:
         """See :func:`actual_dcf`."""
-        weight_miss, weight_fa = dcf_weights(**costs)
+        weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
         if np.isnan(threshold):
             raise refused("threshold", "a number", threshold)
         misses = np.searchsorted(self.target, threshold)
         accepted = len(self.nontarget) - np.searchsorted(self.nontarget, threshold)
         p_miss, p_fa = misses / len(self.target), accepted / len(self.nontarget)
-        cost, title = weight_miss * p_miss + weight_fa * p_fa, f"actual DCF {_dcf_terms(**costs)}"
+        cost = weight_miss * p_miss + weight_fa * p_fa
+        title = f"actual DCF {_dcf_terms(p_target, c_miss, c_fa)}"
         return self._point(cost, threshold, misses, accepted, title)
 
     def _point(
@@ -238,9 +243,7 @@ class SortedTrials:
         )
 
 
-def dcf_weights(
-    p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
-) -> tuple[float, float]:
+def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
     """Weights of P_miss and P_fa in the normalised detection cost.
 
     Parameters
@@ -271,7 +274,7 @@ def dcf_weights(
     return miss / least, false_alarm / least
 
 
-def _dcf_terms(p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0) -> str:
+def _dcf_terms(p_target: float, c_miss: float, c_fa: float) -> str:
     return f"(p_target={p_target:g}, c_miss={c_miss:g}, c_fa={c_fa:g}), normalised"
 
 

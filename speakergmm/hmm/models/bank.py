@@ -58,9 +58,8 @@ class MixtureBank:
         Where the Gaussians of each pdf begin.
     weights : array, shape (G,)
         Of each Gaussian in its pdf; those of a pdf sum to one.
-    mixture : Mixture
-        All Gaussians as one mixture; its weights are those of the bank divided by P. Not tied:
-        pdfs with tied covariances are given as full ones.
+    gaussians : Gaussians
+        All Gaussians, pdf after pdf. Not tied: pdfs with tied covariances are given as full ones.
 
     Raises
     ------
