@@ -44,8 +44,8 @@ def pack_arrays(
     kind : str
         What the arrays are, such as ``"background model"``; loading asks for the same.
     metadata : mapping, optional
-        Whatever JSON can hold (no NaN, no infinity, whole numbers of 64 bits). Bytes of file
-        names that are not UTF-8 are kept as escapes.
+        Whatever JSON can hold (no NaN, no infinity, whole numbers of 64 bits), and numbers of
+        NumPy. Bytes of file names that are not UTF-8 are kept as escapes.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def pack_arrays(
 
     checked = {name: _checked(name, array) for name, array in arrays.items()}
     try:
-        readable = _of_whole_characters(dict(metadata or {}))
+        readable = _plain(dict(metadata or {}))
         text = json.dumps(readable, allow_nan=False, sort_keys=True)
         parse_json(text)
     except DocumentError as error:  # nothing is written that can't be read
@@ -197,14 +197,16 @@ def read_header(path: str | os.PathLike[str]) -> dict[str, Any]:
     return header | {"metadata": _metadata(header, os.fspath(path))}
 
 
-def _of_whole_characters(value: Any) -> Any:
-    """Return a value for JSON whose text can be written as UTF-8."""
+def _plain(value: Any) -> Any:
+    """Return a value for JSON: plain numbers, and text that can be written as UTF-8."""
+    if isinstance(value, np.number | np.bool_):
+        return value.item()
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, Mapping):
-        return {_of_whole_characters(key): _of_whole_characters(of) for key, of in value.items()}
+        return {_plain(key): _plain(of) for key, of in value.items()}
     if isinstance(value, list | tuple):
-        return [_of_whole_characters(item) for item in value]
+        return [_plain(item) for item in value]
     return value
 
 

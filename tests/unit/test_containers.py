@@ -92,10 +92,16 @@ def test_arrays_that_can_not_be_stored_are_refused(array):
         pack_arrays({"x": array}, kind="k")
 
 
-@pytest.mark.parametrize("value", [np.nan, {1, 2}, object()])
+@pytest.mark.parametrize("value", [np.nan, np.float32(np.inf), {1, 2}, object()])
 def test_metadata_that_is_not_json_is_refused(value):
     with pytest.raises(InvalidInputError, match="JSON"):
         pack_arrays({}, kind="k", metadata={"value": value})
+
+
+def test_numbers_of_numpy_are_stored_as_python_has_them():
+    given = {"count": np.int64(3), "parts": (np.float32(0.5), np.True_), "of": {"t": np.float64(2)}}
+    _, metadata = unpack_arrays(pack_arrays({}, kind="k", metadata=given), kind="k")
+    assert repr(metadata) == "{'count': 3, 'of': {'t': 2.0}, 'parts': [0.5, True]}"
 
 
 def test_flipping_any_byte_is_noticed():
