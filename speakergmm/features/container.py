@@ -46,12 +46,13 @@ class Features:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frames, columns = self.grid.n_frames, self.values.shape[-1]
+        frames = self.grid.n_frames
         if self.values.ndim != 2 or len(self.values) != frames or self.speech.shape != (frames,):
             raise InvalidInputError(
                 f"features of {frames} frames need values (T, D) and speech (T,), got shapes "
                 f"{self.values.shape} and {self.speech.shape}"
             )
+        columns = self.values.shape[1]
         if self.names and len(self.names) != columns:
             raise InvalidInputError(
                 f"features of {columns} columns need as many names, got {len(self.names)}"

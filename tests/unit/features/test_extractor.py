@@ -399,6 +399,8 @@ def test_features_are_a_matrix_with_names(tmp_path):
     )
     with pytest.raises(InvalidInputError, match="need as many names, got 1"):
         Features(features.values, features.speech, features.grid, ("c1",))
+    with pytest.raises(InvalidInputError, match=r"got shapes \(\) and \(98,\)"):
+        Features(np.array(1.0), features.speech, features.grid)
     for part in extractor.stream(speech_like(1), sample_rate=RATE, block_frames=40):
         assert part.names == features.names
 
