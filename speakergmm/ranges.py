@@ -33,6 +33,11 @@ def wrong_type(given: object, wanted: str, remedy: str = "") -> InvalidTypeError
     return InvalidTypeError(f"got {kind} where {wanted} is wanted{remedy}")
 
 
+def _held(value: Any) -> Any:
+    """Return what an array without axes holds; anything else as it is."""
+    return value.item() if getattr(value, "shape", None) == () else value
+
+
 def whole_number(name: str, value: Any, *, least: int = 1, most: int | None = None) -> int:
     """Return a whole number in ``least..most``, as an int.
 
@@ -47,6 +52,7 @@ def whole_number(name: str, value: Any, *, least: int = 1, most: int | None = No
     Traceback (most recent call last):
     speakergmm.errors.InvalidInputError: max_iter must be a whole number >= 1, found 0
     """
+    value = _held(value)
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
         allowed = f">= {least}" if most is None else f"in {least}..{most}"
@@ -76,6 +82,7 @@ def number(
     Traceback (most recent call last):
     speakergmm.errors.InvalidInputError: confidence must be finite, > 0 and < 1, found 1.0
     """
+    value = _held(value)
     ends = [(">=", least), (">", above), ("<=", most), ("<", below)]
     try:
         found = (

@@ -200,8 +200,8 @@ class EMStep(Generic[Model, Stats]):
     def _verdict(self, objective: float, done: tuple[Iteration, ...]) -> Convergence | None:
         """Tell whether this objective ends the loop, and why."""
         if not done:
-            goes_on = self.previous is None or abs(objective - self.previous) > self.tol
-            return None if goes_on else "converged"
+            is_same = self.previous is not None and abs(objective - self.previous) <= self.tol
+            return "converged" if is_same else None
         last, before = done[-1].objective, done[-1].report or UpdateReport()
         gain = objective - last
         if abs(gain) <= self.tol:

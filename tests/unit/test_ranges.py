@@ -31,6 +31,13 @@ def test_a_refusal_is_one_line_that_shows_what_was_given(given, shown):
         assert str(refusal.value).endswith(f", found {shown}")
 
 
+def test_numbers_of_numpy_are_numbers_in_an_array_without_axes_too():
+    assert whole_number("x", np.array(3)) == whole_number("x", np.int8(3)) == 3
+    assert number("x", np.array(0.5), below=1) == number("x", np.float32(0.5), below=1) == 0.5
+    with pytest.raises(InvalidInputError, match=r"x must be finite, found \[0.5\]"):
+        number("x", np.array([0.5]))
+
+
 def test_a_type_in_place_of_the_name_of_a_precision_is_refused():
     mixture = DiagonalMixture([1.0], [[0.0]], [[1.0]])
     with pytest.raises(InvalidInputError, match="precision must be one of float32, float64"):

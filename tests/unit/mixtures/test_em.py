@@ -193,6 +193,7 @@ def test_slack_is_that_of_the_last_update_only():
         (-5.001, "converged", 0, 1),
         (-6.0, "converged", 2, 3),
         (None, "converged", 2, 3),
+        (float("nan"), "converged", 2, 3),
         (-4.0, "converged", 2, 3),
     ],
 )
