@@ -60,7 +60,10 @@ class Weighted(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Coordinates:
-    """The map w = L^-1 z from standardised features z; without a factor L, w is z."""
+    """The map w = L^-1 z from standardised features z; without a factor L, w is z.
+
+    `factor` is L, which is lower triangular, and `inverse` is L^-1: both are given, or neither.
+    """
 
     standardisation: Standardisation
     factor: Array | None = None
