@@ -131,6 +131,7 @@ def fit_mixture(
     ('converged', array([-5.,  5.]))
     """
     whole_number("n_components", n_components)
+    whole_number("seed", seed, least=0)
     check_precision(precision)
     effective_jobs(n_jobs)
     options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)

@@ -71,6 +71,7 @@ class WordTrainingOptions:
         """Refuse what lies out of range."""
         object.__setattr__(self, "frequency_warps", tuple(map(float, self.frequency_warps)))
         whole_number("n_states", self.n_states)
+        whole_number("seed", self.seed, least=0)
         whole_number("silence_states", self.silence_states, least=0)
         number("n_gaussians", self.n_gaussians, least=1)
         if not self.frequency_warps:

@@ -147,6 +147,7 @@ def sample_dirichlet_process(
     choice("covariance_type", covariance_type, get_args(GibbsCovariance))
     number("within_fraction", within_fraction, above=0, below=1)
     whole_number("n_sweeps", n_sweeps)
+    whole_number("seed", seed, least=0)
     burn_in = n_sweeps // 2 if burn_in is None else burn_in
     alpha = _checked_concentration(concentration)
     _check_options(n_sweeps, burn_in, n_chains, n_kept, init)

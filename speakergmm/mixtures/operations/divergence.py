@@ -159,7 +159,7 @@ def kl_monte_carlo(
     """
     p, q = _of_same_features(p, q)
     whole_number("n_samples", n_samples, least=2)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(whole_number("seed", seed, least=0))
     moments = Moments()
     while moments.n_frames < n_samples:
         frames = p.sample(min(_BLOCK_SAMPLES, n_samples - moments.n_frames), rng)

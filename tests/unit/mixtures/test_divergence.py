@@ -220,6 +220,8 @@ def test_options_out_of_range_are_refused(rng):
     p = random_mixture(rng, "diag")
     with pytest.raises(InvalidInputError, match="n_samples must be a whole number >= 2, found 1"):
         kl_monte_carlo(p, p, n_samples=1)
+    with pytest.raises(InvalidInputError, match="seed must be a whole number >= 0, found -1"):
+        kl_monte_carlo(p, p, seed=-1)
     with pytest.raises(InvalidInputError, match="max_iter must be a whole number >= 0, found -1"):
         kl_upper_bound(p, p, max_iter=-1)
     with pytest.raises(InvalidInputError, match="tol must be finite and >= 0, found nan"):

@@ -294,6 +294,7 @@ def test_bad_frames_are_refused(source, error, message):
         {"min_count": -1.0},
         {"precision": "float16"},
         {"n_jobs": 0},
+        {"seed": -1},
     ],
 )
 def test_options_out_of_range_are_refused(options):

@@ -261,7 +261,7 @@ def test_an_interrupted_training_goes_on(read, tmp_path):
 
 
 def test_bad_options_are_refused(read):
-    for change in ({"n_states": 0}, {"n_gaussians": 0.5}, {"frequency_warps": ()}):
+    for change in ({"n_states": 0}, {"n_gaussians": 0.5}, {"frequency_warps": ()}, {"seed": -1}):
         with pytest.raises(InvalidInputError):
             dataclasses.replace(OPTIONS, **change)
     with pytest.raises(InvalidInputError, match="as the model of silence is"):

@@ -192,6 +192,7 @@ def test_odd_data_give_finite_results(covariance_type, X):
         ),
         ({"concentration": (1.0,)}, r"pair \(shape, rate\)"),
         ({"n_sweeps": 0}, "n_sweeps must be a whole number >= 1, found 0"),
+        ({"seed": -1}, "seed must be a whole number >= 0, found -1"),
         ({"burn_in": 500}, "burn_in must be a whole number in 0..499, found 500"),
         ({"n_chains": 0}, "n_chains must be a whole number >= 1"),
         ({"n_kept": 0}, "n_kept must be a whole number >= 1"),
