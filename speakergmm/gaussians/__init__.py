@@ -4,7 +4,7 @@
 ready once (`Prepared`), with the log-weights that they are shared out by; an `Evaluator` gives
 log-densities and posteriors of blocks of frames; a `FramesPass` goes over all frames and sums
 `MixtureStatistics`; `update_gaussians` turns these into new Gaussians, under a `GaussianPrior` or
-none. `Steps` are the two halves of an iteration, and `run` is the loop of every training.
+none. `Steps` are the two halves of an iteration, and `run` is the loop of training.
 """
 
 from speakergmm.lazy import lazy_names

@@ -1,4 +1,8 @@
-"""The one pass over frames: evaluate a block, hand its posteriors to the accumulator, sum up."""
+"""Passes over frames: evaluate a block, hand its posteriors to the accumulators, sum up.
+
+`FramesPass.run` is the pass of every E-step of mixtures; `refine` goes over the frames once more
+for the few Gaussians that are too narrow for it.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,8 @@ class FramesPass:
     n_frames : int, optional
         How many frames there were when they were surveyed; others are an error.
     largest_rounding : float
-        What may be feared of a log-density, in nats.
+        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
+        evaluated in float64.
     """
 
     source: FrameSource
@@ -274,6 +279,7 @@ class FramesPass:
                 screen.log_densities(block, joint)
                 piece = slice(start, start + block_frames)
                 known = whole.posteriors(block).log_likelihood if found is None else found[piece]
+                # What is no number may be theirs.
                 own[piece] = ~(joint.max(axis=1) - known < -_NOT_ITS_OWN)
             frames, weights = frames[own], None if weights is None else weights[own]
             size = max(1, min(block_frames, len(frames)))

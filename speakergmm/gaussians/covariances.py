@@ -1,7 +1,8 @@
 """What differs between kinds of covariances: the formulas of each kind, in one class.
 
-Everything else, evaluation, statistics, updates, is the same for all: a new kind is one class like
-`DiagonalCovariances` and a line of `KINDS` in `parameters`. Covariance matrices are in `matrices`.
+Evaluation, statistics and updates are the same for all: a new kind is one class like
+`DiagonalCovariances`, a line of `KINDS` in `parameters`, and a mixture of that kind. Covariance
+matrices are in `matrices`.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ class EMState(Generic[Model]):
     history : tuple of Iteration
         All iterations so far.
     convergence : {"converged", "iteration_limit", "decreased"}, optional
-        Why training is over, if it is; `model` is the better of two then.
+        Why training is over, if it is. After "decreased" `model` is the better of the two.
     """
 
     model: Model
@@ -253,9 +253,9 @@ def expectation_maximisation(
         Whether the iteration that finds the objective converged updates the model all the same,
         since the statistics are there; as scikit-learn does. Updates that report a bound need it.
     previous : float, optional
-        Last objective of a training on the same frames, weights and options that is gone on with:
-        where the first one differs by no more than the tolerance, the loop ends. A lower one is
-        no sign of an error.
+        Last objective of an earlier training on the same frames, weights and options, which this
+        one continues: where the first objective differs by no more than the tolerance, the loop
+        ends. A first objective below it is not treated as an error.
     checkpoint : callable, optional
         Called as ``checkpoint(state)`` after each iteration that another follows, before
         `callback`.

@@ -122,7 +122,8 @@ class Evaluator:
     block_frames : int, optional
         Most frames of a block; by default as many as fill a core's share of cache.
     largest_rounding : float, optional
-        What may be feared of a log-density, in nats.
+        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
+        evaluated in float64.
     compiled : bool, default=False
         Whether to use compiled code where there is some (in float32): a pass less over the frames
         and two less over the densities, but half a second, or two, to load it

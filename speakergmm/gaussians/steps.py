@@ -1,4 +1,4 @@
-"""E- and M-steps of training, that notice where float32 has lost what they are about."""
+"""E- and M-steps that find out where float32 was too coarse, and redo that part in float64."""
 
 from __future__ import annotations
 
@@ -66,7 +66,11 @@ class Steps(Generic[Model, Stats]):
         self._updated: tuple[Stats, tuple[Model, UpdateReport]] | None = None
 
     def accumulate(self, model: Model) -> Stats:
-        """E-step, in float32 where that serves the update."""
+        """E-step, in float32 where that serves the update.
+
+        The M-step is tried as well, to find the Gaussians that it makes too narrow for float32;
+        what it found is kept for `update`.
+        """
         prepared = self._prepared_for(model)
         frames = self._pass_for(model)
         while True:

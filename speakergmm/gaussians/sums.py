@@ -45,8 +45,8 @@ class SparsePosteriors(NamedTuple):
 class GaussianSums:
     """Occupancies and moments of frames, by dense or sparse posteriors; an accumulator.
 
-    Moments are those of the coordinates of the product, about zero, except for the Gaussians of
-    `about`, whose moments are those of z about their origins.
+    Moments are about zero, in the coordinates w in which densities are evaluated (`Coordinates`);
+    only those of the Gaussians of `about` are moments of z, about their origins.
 
     Parameters
     ----------

@@ -73,7 +73,8 @@ class GaussianUpdate:
     gaussians : Gaussians
         The new ones.
     exact : array
-        Covariances of greatest likelihood, before anything was added or raised.
+        Covariances of greatest likelihood (with a prior, of greatest posterior density), before
+        anything was added or raised.
     was_floored : array of bool
         For each variance, eigenvalue or number that could be raised.
     """
@@ -124,8 +125,8 @@ def update_gaussians(
     floor : array, shape (D,)
         Least variance of each feature.
     data_variance : array, shape (D,), optional
-        Variance of all frames; by default that of the statistics. Beside it and the means a
-        variance may be rounding, and is raised to that at least.
+        Variance of all frames; by default that of the statistics. With the means it sets how
+        large the rounding of float64 can be; no variance is left below that.
     regularisation : array, shape (D,), optional
         Added to the variances.
     least_eigenvalue : float
@@ -134,7 +135,7 @@ def update_gaussians(
         Whether covariances that are rounding are an error.
     prior : GaussianPrior, optional
     empty : array of bool, shape (G,), optional
-        Gaussians that stay as they are.
+        Gaussians whose statistics count as none: they stay as they are, or follow the prior.
     smallest : float
         Occupancy, that of owners and priors included, that is no more than rounding.
     moves_means : bool
@@ -202,12 +203,14 @@ def update_gaussians(
     )
     # What has no frame says nothing of the rounding of the others.
     seen = np.where(empty[:, None], 0.0, own)
+    collapsed = np.zeros_like(was_floored)
     for rows, rounding in _roundings(seen, exact, data_variance, statistics, gaussians):
         if refuse_collapse:
-            _refuse_collapse(kind.floored(covariances[rows], rounding)[1])
+            collapsed[rows] = kind.floored(covariances[rows], rounding)[1]
         covariances[rows], was_floored[rows] = kind.floored(
             covariances[rows], np.maximum(floor, rounding), least_eigenvalue
         )
+    _refuse_collapse(collapsed)
     new = Gaussians(kind, origins + means, covariances, gaussians.owner)
     return GaussianUpdate(new, exact, was_floored)
 

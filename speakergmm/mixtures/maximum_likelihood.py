@@ -182,8 +182,9 @@ def _revive(
 ) -> AnyMixture:
     """Give each dead component half of the heaviest one.
 
-    Where frames are all the same, halves that part would only fit them worse; so they would where
-    those of a component are, and all of its variance was added.
+    Halves move apart no farther than the frames vary. Where all frames are equal, or those of the
+    heaviest component are and its variance was added, they stay where they are: moving them would
+    only lower the likelihood.
     """
     reach = np.tile(np.sqrt(data_variance), (model.n_components, 1))
     if not is_exact:

@@ -91,7 +91,7 @@ def fit_mixture(
     max_iter : int, default=30
         Most updates.
     tol : float, default=1e-3
-        Training ends when the log-likelihood per frame grows by less.
+        Training ends when the log-likelihood per frame changes by no more.
     variance_floor : float, default=1e-3
         Smallest variance, as a part of the variance of all frames in that feature; of a feature
         that is the same in all frames, this number itself, in squared feature units.

@@ -24,7 +24,8 @@ class StateEvaluator:
     precision : {"float32", "float64"}
         Of densities, where the Gaussians allow it.
     largest_rounding : float, optional
-        What may be feared of a log-density, in nats.
+        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
+        evaluated in float64.
     """
 
     def __init__(

@@ -83,7 +83,8 @@ class SequencesPass:
     precision : {"float32", "float64"}
         Of densities and of the products of a group; groups are summed in float64.
     largest_rounding : float
-        What may be feared of a log-density, in nats.
+        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
+        evaluated in float64.
     n_jobs : int
         Threads; the result does not depend on it.
     """

@@ -114,7 +114,9 @@ class EmbeddedTrainer:
         callback: Callable[[TrainingState], None] | None = None,
         checkpoint: Callable[[TrainingState], None] | None = None,
     ) -> TrainingResult:
-        """Go on to the last iteration; `callback` is called after each, `checkpoint` before it.
+        """Go on to the last iteration.
+
+        After each one `checkpoint` (unless it was the last) and then `callback` are called.
 
         Raises
         ------
@@ -123,7 +125,7 @@ class EmbeddedTrainer:
         """
         run(
             self.state,
-            lambda _: self.step(),
+            self.step,
             is_over=lambda state: state.iteration >= self.schedule.n_iterations,
             checkpoint=checkpoint,
             callback=callback,
@@ -139,16 +141,15 @@ class EmbeddedTrainer:
             self.state.occupancy,
         )
 
-    def step(self) -> TrainingState:
-        """Do one iteration, and return the state after it.
+    def step(self, state: TrainingState) -> TrainingState:
+        """Do one iteration, keep the state after it as `state`, and return it.
 
         Raises
         ------
         InsufficientDataError
             If no utterance has a path, or all take too much memory.
         """
-        state, schedule = self.state, self.schedule
-        iteration = state.iteration
+        schedule, iteration = self.schedule, state.iteration
         first = iteration == 0 and self.flat and schedule.start == "equal"
         sums = schedule.sums(iteration, flat=self.flat)
         searches = first or sums or schedule.searches(iteration) or not state.paths

@@ -525,7 +525,7 @@ def test_each_iteration_splits_in_directions_of_its_own():
             schedule=exact(3, n_gaussians=12, min_count=1.0),
         )  # fmt: skip
         trainer.state = dataclasses.replace(trainer.state, iteration=iteration)
-        trainer.step()
+        trainer.step(trainer.state)
         grown.append(trainer.state.models.bank.gaussians.means)
         assert len(grown[-1]) > models.n_components
     np.testing.assert_array_equal(grown[0], grown[1])
@@ -581,7 +581,7 @@ def test_options_of_the_schedule_reach_the_search(options):
         models, graphs, frames, schedule=exact(1, algorithm="viterbi", **options),
         standardisation=IDENTITY, variance=variance, silence_pdfs=silence, flat=False,
     )  # fmt: skip
-    trainer.step()
+    trainer.step(trainer.state)
     plain = EmbeddedStep(models)
     step = EmbeddedStep(models, TrainingSchedule(**options), silence_pdfs=silence)
     changed = 0
