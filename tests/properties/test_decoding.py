@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles.decoding import best_score
 
@@ -92,6 +92,7 @@ def test_a_wider_beam_never_finds_less(seed, n_frames, spread, impossible):
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n_frames=st.integers(1, 20))
+@example(seed=404191, n_frames=20)
 def test_the_lattice_of_a_whole_graph_is_that_of_a_search_with_a_beam_wide_enough(seed, n_frames):
     rng = np.random.default_rng(seed)
     graph = make_graph(rng)
@@ -105,8 +106,11 @@ def test_the_lattice_of_a_whole_graph_is_that_of_a_search_with_a_beam_wide_enoug
     ours, theirs = whole.lattice, wide.lattice
     assert ours.log_total == pytest.approx(theirs.log_total, abs=1e-3)
     assert ours.n_nodes == pytest.approx(theirs.n_nodes, abs=1)
-    # What lies at the very edge of the lattice may be in the one and not in the other.
+    # What lies at the very edge of the lattice may be in the one and not in the other; so may
+    # hypotheses that are as good as the last of twenty.
     least = whole.best.score - 3.9
+    if len(whole.hypotheses) == options["n_best"]:
+        least = max(least, whole.hypotheses[-1].score + 1e-4)
     certain = [h for h in whole.hypotheses if h.score > least]
     assert [h.score for h in certain] == pytest.approx(
         [h.score for h in wide.hypotheses if h.score > least], abs=1e-4

@@ -161,9 +161,12 @@ BACKGROUND_TAKERS = {
 @pytest.mark.parametrize("taker", BACKGROUND_TAKERS)
 def test_where_a_background_model_is_wanted_its_mixture_is_refused_in_words(taker, tmp_path):
     for given, message in (
-        (background()[1], r"found DiagonalMixture; make one of it by BackgroundModel\(mixture"),
+        (
+            background()[1],
+            r"got DiagonalMixture where a background model, BackgroundModel\(mixture",
+        ),
         (fitted(GaussianMixture), r"BackgroundModel\(mixture, features\)"),
-        (3, r"found int; train one by BackgroundModel\.train"),
+        (3, r"got int where a background model, BackgroundModel\.train\(corpus\)"),
     ):
         with pytest.raises(TypeError, match=message) as caught:
             BACKGROUND_TAKERS[taker](given, tmp_path)
