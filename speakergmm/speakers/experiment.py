@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 
@@ -128,7 +127,9 @@ def enrol_models(
     *,
     settings: enrolment.AdaptationSettings | None = None,
     progress: bool = False,
-    **how: Unpack[recordings.HowToMap],
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: recordings.OnSkip | None = None,
 ) -> dict[str, DiagonalMixture]:
     """Adapt the background model to each model of a split.
 
@@ -137,8 +138,8 @@ def enrol_models(
     split : Split
     background : BackgroundModel
     settings : AdaptationSettings, optional
-    progress, **how
-        As for `run_protocol`: ``n_jobs``, ``strict`` and ``on_skip``.
+    progress, n_jobs, strict, on_skip
+        As for `run_protocol`.
 
     Returns
     -------
@@ -155,7 +156,9 @@ def enrol_models(
         partial(_collect, background, settings.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
         description="Enrolling models" if progress else None,
-        **how,
+        n_jobs=n_jobs,
+        strict=strict,
+        on_skip=on_skip,
     )
     models = {}
     for model, usable in sessions.items():
@@ -164,7 +167,7 @@ def enrol_models(
             models[model] = adapted.mixture
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (how.get("on_skip") or recordings.warn_of_skip)(
+        (on_skip or recordings.warn_of_skip)(
             recordings.SkippedRecording(
                 split.enrolment[model][0],
                 f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "

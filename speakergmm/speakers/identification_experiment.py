@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,13 @@ from speakergmm.corpora import Split, Utterance
 from speakergmm.corpora.given import AnyPath
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import HowToMap, as_config, cached_extractor, map_recordings
+from speakergmm.features.recordings import (
+    HowToMap,
+    OnSkip,
+    as_config,
+    cached_extractor,
+    map_recordings,
+)
 from speakergmm.ranges import whole_number
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
@@ -122,7 +127,9 @@ def run_identification(
     window: int | None = None,
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    **how: Unpack[HowToMap],
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
 ) -> ScoreMatrix:
     """Score every test recording of a split for every model.
 
@@ -141,8 +148,8 @@ def run_identification(
     top_c : int or None, default=5
         Components scored per frame by a `SpeakerScorer`; None for all. Plain mixtures are scored
         with all in any case.
-    **how
-        As for `run_protocol`: ``n_jobs``, ``strict`` and ``on_skip``.
+    n_jobs, strict, on_skip
+        As for `run_protocol`.
 
     Returns
     -------
@@ -166,7 +173,15 @@ def run_identification(
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
     found = run_identification_windows(
-        split, scorer, features, windows=(window,), shift=shift, top_c=top_c, **how
+        split,
+        scorer,
+        features,
+        windows=(window,),
+        shift=shift,
+        top_c=top_c,
+        n_jobs=n_jobs,
+        strict=strict,
+        on_skip=on_skip,
     )
     if window not in found:
         raise InsufficientDataError(
@@ -184,13 +199,15 @@ def run_identification_windows(
     windows: Sequence[int | None],
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
-    **how: Unpack[HowToMap],
+    n_jobs: int = 1,
+    strict: bool = False,
+    on_skip: OnSkip | None = None,
 ) -> dict[int | None, ScoreMatrix]:
     """Score stretches of several lengths; each recording is read and scored once.
 
     Parameters
     ----------
-    split, scorer, features, shift, top_c, **how
+    split, scorer, features, shift, top_c, n_jobs, strict, on_skip
         As for `run_identification`.
     windows : sequence of int or None
         Lengths in frames of speech; None is the whole recording.
@@ -212,6 +229,7 @@ def run_identification_windows(
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
     function = partial(_score_stretches, as_config(features), scorer, tuple(windows), shift, top_c)
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     scored = list(map_recordings(function, whole_recordings(split.test_paths()), **how))
     paths = tuple(utterance.path for utterance, _ in scored)
     truth = np.array([column.get(speaker_of.get(path, ""), -1) for path in paths], dtype=np.intp)
