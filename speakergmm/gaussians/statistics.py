@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
-from speakergmm.gaussians.parameters import covariance_kind, frozen
+from speakergmm.gaussians.parameters import KINDS, covariance_kind, frozen
 from speakergmm.ranges import number
 from speakergmm.records import Filed
 
@@ -118,7 +118,7 @@ class MixtureStatistics(Filed):
     @property
     def kind(self) -> Covariances:
         """The formulas of the kind."""
-        return covariance_kind(self.covariance_type)
+        return KINDS[self.covariance_type]
 
     @property
     def n_components(self) -> int:
