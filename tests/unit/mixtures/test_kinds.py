@@ -481,6 +481,35 @@ def test_matrices_are_positive_definite_however_low_the_floor(rng, floor):
         FullMixture(np.full(5, 0.2), np.zeros((5, n_features)), raised)
 
 
+@pytest.mark.parametrize("n_features", [2, 5])
+def test_correlations_are_raised_to_their_least_eigenvalue(rng, n_features):
+    deviations = 10.0 ** np.linspace(-3, 6, n_features)
+    direction = np.ones(n_features) / np.sqrt(n_features)
+    flat = np.outer(direction, direction) + 1e-13 * np.eye(n_features)
+    well = 0.5 * np.outer(direction, direction) + 0.5 * np.eye(n_features)
+    stack = np.stack([flat, well]) * np.outer(deviations, deviations)
+    raised, was_floored = floor_matrices(stack, 1e-30 * deviations**2, 1e-10)
+    assert was_floored.any(axis=1).tolist() == [True, False]
+    unit = np.sqrt(np.outer(raised[0].diagonal(), raised[0].diagonal()))
+    np.testing.assert_allclose(np.linalg.eigvalsh(raised[0] / unit)[0], 1e-10, rtol=1e-3)
+    np.testing.assert_allclose(raised[1], stack[1], rtol=1e-15)
+
+
+def test_a_collapsed_component_is_named_by_its_number_whatever_its_origin():
+    statistics = MixtureStatistics(
+        [10.0, 10.0, 10.0],
+        np.zeros((3, 1)),
+        [[10.0], [10.0], [0.0]],
+        log_likelihood=0.0,
+        n_frames=30.0,
+        origins=[[0.0], [0.0], [5.0]],
+    )
+    model = DiagonalMixture([0.25, 0.25, 0.5], [[0.0], [0.0], [5.0]], np.ones((3, 1)))
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, refuse_collapse=True)
+    with pytest.raises(CollapsedComponentError, match="the first of them 2"):
+        update_maximum_likelihood(statistics, model, options=options)
+
+
 def test_a_constant_feature_gives_spheres_no_floor_of_its_own():
     # Features of 1e-6, one of them constant: the floor's own unit would swamp the others.
     X = np.random.default_rng(0).normal(size=(200, 3)) * [1e-6, 1e-6, 0.0]
