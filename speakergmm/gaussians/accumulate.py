@@ -27,7 +27,6 @@ from speakergmm.gaussians.frames import (
 )
 from speakergmm.gaussians.prepare import (
     LARGEST_ROUNDING,
-    LARGEST_ROUNDING_IN_TRAINING,
     Prepared,
     check_precision,
 )
@@ -133,7 +132,6 @@ class FramesPass:
             n_jobs=n_jobs,
             trusted=True,
             n_frames=survey.n_frames,
-            largest_rounding=LARGEST_ROUNDING_IN_TRAINING,
         )
 
     def accumulate(

@@ -72,7 +72,7 @@ class Steps(Generic[Model, Stats]):
         what it found is kept for `update`.
         """
         prepared = self._prepared_for(model)
-        frames = self._pass_for(model)
+        frames = replace(self._pass_for(model), largest_rounding=LARGEST_ROUNDING_IN_TRAINING)
         while True:
             likelihoods: list[NDArray[np.float32]] = []
             dtype, exact = prepared.plan(frames.precision, frames.largest_rounding)

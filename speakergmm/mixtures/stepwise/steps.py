@@ -19,7 +19,7 @@ from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, survey_frames
-from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, check_precision
+from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.steps import Steps
@@ -252,13 +252,7 @@ def step(
             frame_weight=average_frame_weight(weights),
         )
 
-    frames = FramesPass(
-        X,
-        weights,
-        precision=precision,
-        n_jobs=n_jobs,
-        largest_rounding=LARGEST_ROUNDING_IN_TRAINING,
-    )
+    frames = FramesPass(X, weights, precision=precision, n_jobs=n_jobs)
     steps = Steps(frames, update, standardisation=standardisation)
     found = steps.accumulate(state.standard)
     standard, report = steps.update(found, state.standard)

@@ -12,7 +12,7 @@ from sklearn.mixture import GaussianMixture
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.gaussians import survey_frames
 from speakergmm.gaussians.accumulate import FramesPass
-from speakergmm.gaussians.prepare import prepare
+from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, prepare
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.steps import Steps
 from speakergmm.mixtures import (
@@ -466,3 +466,24 @@ def test_steps_know_the_rounding_of_what_they_found(kind, rng):
         # Whatever was found on the way is used for these statistics and no others.
         assert steps.update(statistics, standard)[1].n_floored == 500
         assert steps.update(statistics.scale(2.0), standard)[1].n_floored == 1000
+
+
+def test_steps_go_over_frames_as_strictly_as_training_needs(rng):
+    class Watched(FramesPass):
+        def accumulate(self, prepared, likelihoods=None):
+            limits.append(self.largest_rounding)
+            return FramesPass.accumulate(self, prepared, likelihoods)
+
+    model = make_mixture("diag", [1.0], [[0.0]], [[1.0]])
+    frames = Watched(rng.normal(size=(50, 1)))
+    # Of one pass, and of one for each model, as hidden Markov models have it.
+    for given in (frames, lambda _: frames):
+        limits = []
+        steps = Steps(
+            given,
+            lambda statistics, model: (model, UpdateReport()),
+            standardisation=Standardisation(np.zeros(1), np.ones(1)),
+        )
+        steps.accumulate(model)
+        assert limits == [LARGEST_ROUNDING_IN_TRAINING]
+        assert frames.largest_rounding > LARGEST_ROUNDING_IN_TRAINING
