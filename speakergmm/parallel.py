@@ -169,6 +169,62 @@ def effective_jobs(n_jobs: int | None) -> int:
     return max(1, _count_cores() + 1 + n_jobs)
 
 
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """The workers that a piece of work may use: what `n_jobs` becomes below the public functions.
+
+    Parameters
+    ----------
+    n_jobs : int or None, default=1
+        Number of workers; -1 for all cores, -2 for all but one. Processes where recordings are
+        read, threads where arrays are in memory. The number changes nothing but the time.
+
+    Raises
+    ------
+    InvalidInputError
+        If `n_jobs` is 0 or not an integer.
+
+    Examples
+    --------
+    >>> list(Workers(2).map_threads(abs, [-2, -1, 0]))
+    [2, 1, 0]
+    """
+
+    n_jobs: int | None = 1
+
+    def __post_init__(self) -> None:
+        effective_jobs(self.n_jobs)
+
+    @property
+    def count(self) -> int:
+        """Number of workers on this machine."""
+        return effective_jobs(self.n_jobs)
+
+    def map_processes(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        description: str | None = None,
+    ) -> Iterator[Result]:
+        """Apply a function to each item in worker processes; see `parallel_map`."""
+        return parallel_map(function, items, n_jobs=self.count, description=description)
+
+    def map_threads(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        description: str | None = None,
+    ) -> Iterator[Result]:
+        """Apply a function to each item on threads of this process; see `threaded_map`."""
+        return threaded_map(function, items, n_jobs=self.count, description=description)
+
+
+ONE_WORKER = Workers(1)
+"""No parallel work."""
+
+
 def _count_cores() -> int:
     """Count the cores that this process may use, which containers and batch systems limit."""
     if hasattr(os, "sched_getaffinity"):

@@ -18,7 +18,7 @@ from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
-    from speakergmm.features.recordings import SkippedRecording
+    from speakergmm.run_context import SkippedRecording
 
 
 @command

@@ -21,10 +21,10 @@ from speakergmm.words import case_hint, split_words, word_fault
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from speakergmm.features.recordings import SkippedRecording
     from speakergmm.recognition.aligning import AlignedUtterance
     from speakergmm.recognition.alignment_files import AlignmentFiles
     from speakergmm.recognition.diagnostics import Diagnosis, UtteranceEvidence
+    from speakergmm.run_context import SkippedRecording
 
 _SHOWN_SUSPECTS = 10
 _SHOWN_WORDS = 20

@@ -23,9 +23,9 @@ from speakergmm.ranges import number
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
-    from speakergmm.features.recordings import SkippedRecording
     from speakergmm.recognition.decoding import Recognition
     from speakergmm.recognition.file_names import FileNames
+    from speakergmm.run_context import SkippedRecording
 
 _LATTICE_BEAM = 8.0
 

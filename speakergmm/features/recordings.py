@@ -1,90 +1,18 @@
 """A function over many recordings in parallel; bad recordings are reported and skipped."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
-from typing import Any, TypedDict, TypeVar
+from typing import TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
-from speakergmm.errors import InsufficientDataError, SpeakerGmmError
+from speakergmm.errors import SpeakerGmmError
 from speakergmm.features.config import FeatureConfig
 from speakergmm.features.extractor import FeatureExtractor
 from speakergmm.parallel import parallel_map
+from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
 
 Result = TypeVar("Result")
-
-
-class SkippedRecordingWarning(UserWarning):
-    """A recording was bad, and the work went on without it."""
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedRecording:
-    """A recording that could not be used, and what that cost.
-
-    Parameters
-    ----------
-    path : Path
-        The recording.
-    message : str
-        Why, in one line that names the file.
-    affected : tuple of str
-        What was lost with it: the utterance, the model it should have enrolled, or its trials.
-    """
-
-    path: Path
-    message: str
-    affected: tuple[str, ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON can hold them."""
-        return asdict(self) | {"path": os.fspath(self.path), "affected": list(self.affected)}
-
-
-OnSkip = Callable[[SkippedRecording], None]
-
-
-def warn_of_skip(skipped: SkippedRecording) -> None:
-    """Issue a `SkippedRecordingWarning`: what happens by default."""
-    warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
-
-
-@dataclass
-class Skips:
-    """What a piece of work goes on without: called with each, tells of it once and keeps it.
-
-    Parameters
-    ----------
-    on_skip : callable or None
-        Called with each `SkippedRecording`; with None a warning is issued.
-    strict : bool, default=False
-        Raise an error instead.
-    error : type, default=InsufficientDataError
-        What is raised then.
-
-    Attributes
-    ----------
-    found : list of SkippedRecording
-    """
-
-    on_skip: OnSkip | None
-    _: KW_ONLY
-    strict: bool = False
-    error: type[SpeakerGmmError] = InsufficientDataError
-    found: list[SkippedRecording] = field(default_factory=list, init=False)
-    _told: set[SkippedRecording] = field(default_factory=set, init=False)
-
-    def __call__(self, skipped: SkippedRecording) -> None:
-        """Go on without a recording."""
-        if self.strict:
-            raise self.error(skipped.message)
-        if skipped not in self._told:
-            self._told.add(skipped)
-            self.found.append(skipped)
-            (self.on_skip or warn_of_skip)(skipped)
 
 
 class HowToMap(TypedDict, total=False):

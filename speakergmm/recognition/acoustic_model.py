@@ -15,7 +15,7 @@ from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
-from speakergmm.features.recordings import HowToMap, OnSkip, cached_extractor
+from speakergmm.features.recordings import HowToMap, cached_extractor
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -24,6 +24,7 @@ from speakergmm.recognition.confidence import WordConfidence
 from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
 from speakergmm.recognition.inputs import as_lexicon
+from speakergmm.run_context import OnSkip
 
 if TYPE_CHECKING:
     from speakergmm.hmm.training.state import TrainingState

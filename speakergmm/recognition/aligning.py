@@ -10,7 +10,6 @@ from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.alignment import Aligner
 from speakergmm.parallel import threaded_map
 from speakergmm.ranges import choice
@@ -21,6 +20,7 @@ from speakergmm.recognition.features import FeatureArchive
 from speakergmm.recognition.inputs import as_transcripts
 from speakergmm.recognition.loudness import Measure, loud_frames
 from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.run_context import OnSkip
 from speakergmm.words import words_of
 
 __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]

@@ -17,7 +17,6 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
-from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.search import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding.transducer import DecodingGraph
@@ -28,6 +27,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.inputs import as_language_model
 from speakergmm.recognition.timelines import edge_times, known, label_dict
 from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.run_context import OnSkip
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from speakergmm.corpora import Corpus
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import HowToMap, OnSkip, SkippedRecording, as_config
+from speakergmm.features.recordings import HowToMap, as_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -33,6 +33,7 @@ from speakergmm.recognition.inputs import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.recognition.timelines import known
 from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.run_context import OnSkip, SkippedRecording
 
 UNKNOWN_WORD = "<unk>"
 """What words outside the lexicon are taken for, where they are mapped."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.names import first_few
 from speakergmm.errors import InsufficientDataError, SpeakerGmmError
-from speakergmm.features.recordings import OnSkip, SkippedRecording, Skips
 from speakergmm.hmm.language.lexicon import Lexicon
+from speakergmm.run_context import OnSkip, SkippedRecording, Skips
 from speakergmm.words import case_hint
 
 

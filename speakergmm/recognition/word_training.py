@@ -11,7 +11,6 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import OnSkip
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.schedule import TrainingSchedule
@@ -21,6 +20,7 @@ from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.graphs import SilenceModel
 from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
 from speakergmm.recognition.word_lists import as_single_words
+from speakergmm.run_context import OnSkip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.errors import InvalidInputError
-from speakergmm.features.recordings import OnSkip, cached_extractor
+from speakergmm.features.recordings import cached_extractor
 from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoding import Decoder, isolated_words
 from speakergmm.recognition.word_lists import as_single_words
+from speakergmm.run_context import OnSkip
 
 if TYPE_CHECKING:
     from speakergmm.hmm.decoding.isolated import WordScore

@@ -10,8 +10,8 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from speakergmm.features.recordings import SkippedRecording as SkippedRecording
-    from speakergmm.features.recordings import SkippedRecordingWarning as SkippedRecordingWarning
+    from speakergmm.run_context import SkippedRecording as SkippedRecording
+    from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers.background import BackgroundModel as BackgroundModel
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
     from speakergmm.speakers.compatibility import check_background as check_background

@@ -22,6 +22,7 @@ from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import whole_number, wrong_type
+from speakergmm.run_context import OnSkip, SkippedRecording, Skips
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 
 
@@ -79,7 +80,7 @@ class BackgroundModel(records.Filed):
         seed: int = 0,
         n_jobs: int = 1,
         strict: bool = False,
-        on_skip: recordings.OnSkip | None = None,
+        on_skip: OnSkip | None = None,
         callback: Callable[[int, Iteration], None] | None = None,
         progress: bool = False,
         **options: Any,
@@ -129,7 +130,7 @@ class BackgroundModel(records.Filed):
             If the corpus is of one speaker, whose model is no background for telling people apart.
         """
         corpus, config = _asked_for(corpus, n_components), recordings.as_config(features)
-        skips = recordings.Skips(on_skip)
+        skips = Skips(on_skip)
         extracted = recordings.map_recordings(
             ExtractSpeech(config),
             corpus.utterances,
@@ -229,7 +230,7 @@ def _check_speech_of(
     corpus: Corpus,
     facts: Mapping[str, Any],
     n_components: int,
-    skipped: Sequence[recordings.SkippedRecording],
+    skipped: Sequence[SkippedRecording],
 ) -> None:
     """Refuse too little speech, and warn of one speaker's."""
     n_frames = facts["n_frames"]

@@ -14,6 +14,7 @@ from speakergmm.features import FeatureConfig, recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
+from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.extraction import SpeechStream, map_owned, whole_recordings
@@ -31,7 +32,7 @@ def run_protocol(
     progress: bool = False,
     n_jobs: int = 1,
     strict: bool = False,
-    on_skip: recordings.OnSkip | None = None,
+    on_skip: OnSkip | None = None,
 ) -> Scores:
     """Enrol the models of a protocol and score its trials.
 
@@ -129,7 +130,7 @@ def enrol_models(
     progress: bool = False,
     n_jobs: int = 1,
     strict: bool = False,
-    on_skip: recordings.OnSkip | None = None,
+    on_skip: OnSkip | None = None,
 ) -> dict[str, DiagonalMixture]:
     """Adapt the background model to each model of a split.
 
@@ -167,8 +168,8 @@ def enrol_models(
             models[model] = adapted.mixture
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (on_skip or recordings.warn_of_skip)(
-            recordings.SkippedRecording(
+        (on_skip or warn_of_skip)(
+            SkippedRecording(
                 split.enrolment[model][0],
                 f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
                 f"used; its {len(trials)} trials have no score",

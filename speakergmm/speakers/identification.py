@@ -11,9 +11,10 @@ from speakergmm.corpora import Corpus, Split, Utterance
 from speakergmm.corpora.given import AnyPath, as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import HowToMap, OnSkip, as_config
+from speakergmm.features.recordings import HowToMap, as_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
+from speakergmm.run_context import OnSkip
 from speakergmm.speakers.extraction import ExtractSpeech, map_owned, whole_recordings
 from speakergmm.speakers.scoring import average_over_frames
 

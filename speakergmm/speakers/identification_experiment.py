@@ -16,12 +16,12 @@ from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import (
     HowToMap,
-    OnSkip,
     as_config,
     cached_extractor,
     map_recordings,
 )
 from speakergmm.ranges import whole_number
+from speakergmm.run_context import OnSkip
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.identification import LikelihoodScorer
 from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from speakergmm import parallel
 from speakergmm.errors import AudioError, InvalidInputError, SpeakerGmmError
 from speakergmm.parallel import (
+    Workers,
     effective_jobs,
     parallel_map,
     single_threaded_blas,
@@ -161,3 +162,18 @@ def test_a_progress_bar_changes_nothing(capsys, monkeypatch):
 def test_no_bar_without_a_terminal(capsys):
     list(track(range(3), description="Letters"))
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2, -1, None])
+def test_workers_map_in_order_on_processes_and_threads(n_jobs):
+    workers = Workers(n_jobs)
+    assert workers.count == effective_jobs(n_jobs)
+    wanted = [n * n for n in range(7)]
+    assert list(workers.map_threads(square, range(7))) == wanted
+    assert list(workers.map_processes(square, iter(range(7)))) == wanted
+
+
+@pytest.mark.parametrize("n_jobs", [0, 1.5, True, "2"])
+def test_workers_are_checked_when_they_are_named(n_jobs):
+    with pytest.raises(InvalidInputError, match="n_jobs"):
+        Workers(n_jobs)

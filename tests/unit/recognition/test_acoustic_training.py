@@ -15,7 +15,6 @@ from speakergmm.corpora import (
 )
 from speakergmm.errors import InsufficientDataError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import SkippedRecordingWarning
 from speakergmm.hmm import (
     Lexicon,
     PhoneModels,
@@ -35,6 +34,7 @@ from speakergmm.recognition import (
 )
 from speakergmm.recognition.training import NOISE_UNIT, UNKNOWN_WORD, modelled_words
 from speakergmm.records import to_arrays
+from speakergmm.run_context import SkippedRecordingWarning
 
 SHORT = TrainingSchedule(n_iterations=4, n_gaussians=150, grow_until=3, min_count=5.0)
 

@@ -12,7 +12,6 @@ import pytest
 from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_transcripts
 from speakergmm.errors import InvalidInputError
 from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import SkippedRecordingWarning
 from speakergmm.hmm import (
     DecodingOptions,
     Lexicon,
@@ -33,6 +32,7 @@ from speakergmm.recognition import (
     SilenceModel,
 )
 from speakergmm.recognition import decoding as recognition_decoding
+from speakergmm.run_context import SkippedRecordingWarning
 
 LATTICE = DecodingOptions(acoustic_scale=0.1, beam=40.0, lattice_beam=40.0, n_best=5)
 

@@ -1,0 +1,134 @@
+"""How work is run, whatever it computes, and what it goes on without.
+
+A `RunContext` travels whole from a public function to whatever works for it. Nothing in it changes
+a result.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import KW_ONLY, asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from speakergmm.errors import InsufficientDataError, SpeakerGmmError
+from speakergmm.options import Options, anything, real, yes_no
+
+
+class SkippedRecordingWarning(UserWarning):
+    """A recording could not be used, and the work went on without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedRecording:
+    """A recording that could not be used, and what was lost with it.
+
+    Parameters
+    ----------
+    path : Path
+        The recording.
+    message : str
+        The reason, in one line that names the file.
+    affected : tuple of str
+        What was lost: the utterance, the model it should have enrolled, or its trials.
+    """
+
+    path: Path
+    message: str
+    affected: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return asdict(self) | {"path": os.fspath(self.path), "affected": list(self.affected)}
+
+
+OnSkip = Callable[[SkippedRecording], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext(Options):
+    """How a piece of work is run; none of it changes a result.
+
+    A function uses the parts that its documentation names.
+
+    Parameters
+    ----------
+    strict : bool, default=False
+        Raise an error at the first recording or utterance that cannot be used, instead of leaving
+        it out.
+    on_skip : callable, optional
+        Called with each `SkippedRecording`; by default a `SkippedRecordingWarning` is issued.
+    progress : bool, default=False
+        Show progress bars on a terminal, and log lines elsewhere.
+    callback : callable, optional
+        Called after each iteration, with what the function that iterates documents.
+    checkpoint : path, optional
+        File to which training writes its state, and from which the same call resumes after an
+        interruption, to exactly the same result; a training that has ended removes it.
+    checkpoint_seconds : float, default=5
+        Least time between two writings, in seconds.
+
+    Examples
+    --------
+    >>> RunContext(strict=True, checkpoint="training.checkpoint").checkpoint_seconds
+    5.0
+    """
+
+    strict: bool = yes_no(
+        False, "Stop at the first recording that cannot be used, instead of leaving it out."
+    )
+    on_skip: OnSkip | None = anything(None, "Called with each recording that is left out.")
+    progress: bool = yes_no(False, "Show progress bars.")
+    callback: Callable[..., None] | None = anything(None, "Called after each iteration.")
+    checkpoint: str | os.PathLike[str] | None = anything(
+        None, "File from which training resumes after an interruption.", kind=Path
+    )
+    checkpoint_seconds: float = real(
+        5.0, "Least time between two writings of the checkpoint, in seconds.", least=0
+    )
+
+    def description(self, text: str) -> str | None:
+        """Return the text of a progress bar; None if no bar is to be shown."""
+        return text if self.progress else None
+
+
+@dataclass
+class Skips:
+    """The recordings that a piece of work goes on without, each reported once.
+
+    Parameters
+    ----------
+    on_skip : callable or None
+        Called with each `SkippedRecording`; by default a `SkippedRecordingWarning` is issued.
+    strict : bool, default=False
+        Raise an error instead.
+    error : type, default=InsufficientDataError
+        Class of that error.
+
+    Attributes
+    ----------
+    found : list of SkippedRecording
+    """
+
+    on_skip: OnSkip | None
+    _: KW_ONLY
+    strict: bool = False
+    error: type[SpeakerGmmError] = InsufficientDataError
+    found: list[SkippedRecording] = field(default_factory=list, init=False)
+    _reported: set[SkippedRecording] = field(default_factory=set, init=False)
+
+    def __call__(self, skipped: SkippedRecording) -> None:
+        """Report a recording that is left out, unless it has been reported."""
+        if self.strict:
+            raise self.error(skipped.message)
+        if skipped not in self._reported:
+            self._reported.add(skipped)
+            self.found.append(skipped)
+            (self.on_skip or warn_of_skip)(skipped)
+
+
+def warn_of_skip(skipped: SkippedRecording) -> None:
+    """Issue a `SkippedRecordingWarning`, as is done where there is no `on_skip`."""
+    warnings.warn(f"skipped {skipped.message}", SkippedRecordingWarning, stacklevel=3)
