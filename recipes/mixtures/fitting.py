@@ -11,9 +11,9 @@ from sklearn.cluster import KMeans
 from speech import Frames
 
 from speakergmm.estimators import GaussianMixture, select_n_components
-from speakergmm.estimators.criteria import count_parameters
 from speakergmm.estimators.history import FitIteration
-from speakergmm.estimators.selection.path import Selection
+from speakergmm.estimators.information_criteria import count_parameters
+from speakergmm.estimators.selection.selection_path import Selection
 from speakergmm.mixtures import (
     Mixture,
     MixtureStatistics,
@@ -73,7 +73,7 @@ def select(speech: Frames, settings: Settings, *, jobs: int) -> dict[str, Select
             groups=groups,
             cv=n_folds,
             n_jobs=jobs,
-            random_state=settings.seed,
+            seed=settings.seed,
         )
     return found
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from speakergmm.estimators.regression import (
         GaussianMixtureRegressor as GaussianMixtureRegressor,
     )
-    from speakergmm.estimators.selection.search import select_n_components as select_n_components
+    from speakergmm.estimators.selection.component_selection import (
+        select_n_components as select_n_components,
+    )
 
 __getattr__, __dir__ = lazy_names(__name__)

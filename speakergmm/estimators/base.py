@@ -16,13 +16,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
 from speakergmm.checkpoints import DEFAULT_SECONDS
-from speakergmm.estimators import options
-from speakergmm.estimators.frames import TrainingFrames, training_frames
+from speakergmm.estimators import parameter_checks
+from speakergmm.estimators.estimator_records import StorableFit
 from speakergmm.estimators.history import FitHistory, FitIteration, FitReporter
-from speakergmm.estimators.options import TrainingParameters
-from speakergmm.estimators.records import StorableFit
+from speakergmm.estimators.input_frames import TrainingFrames, training_frames
+from speakergmm.estimators.mixture_scoring import MixtureScoring
+from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
 from speakergmm.estimators.restarts import Restarts, objective_digest, open_restarts
-from speakergmm.estimators.scoring import Scoring
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
@@ -34,8 +34,8 @@ Progress = Callable[[int, Iteration], None]
 @dataclass(eq=False, repr=False)
 class BaseMixtureEstimator(
     StorableFit,
-    TrainingParameters,
-    Scoring,
+    MixtureTrainingParameters,
+    MixtureScoring,
     DensityMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
@@ -83,20 +83,22 @@ class BaseMixtureEstimator(
 
     def _check_parameters(self) -> None:
         """Refuse constructor parameters that are out of range; subclasses add their own."""
-        options.check_integer(self, "n_components", least=1)
-        options.check_choice(self, "covariance_type", ("full", "tied", "diag", "spherical"))
-        options.check_real(self, "tol", least=0.0)
-        options.check_real(self, "reg_covar", least=0.0)
-        options.check_integer(self, "max_iter", least=0)
-        options.check_integer(self, "n_init", least=1)
-        options.check_choice(self, "init_params", STARTS)
-        options.check_flag(self, "warm_start")
-        options.check_integer(self, "verbose", least=0)
-        options.check_integer(self, "verbose_interval", least=1)
-        options.check_choice(self, "precision", ("auto", "float32", "float64"))
-        options.check_callable(self, "callback")
-        options.check_path(self, "checkpoint")
-        options.check_real(self, "checkpoint_seconds", least=0.0)
+        parameter_checks.check_integer(self, "n_components", least=1)
+        parameter_checks.check_choice(
+            self, "covariance_type", ("full", "tied", "diag", "spherical")
+        )
+        parameter_checks.check_real(self, "tol", least=0.0)
+        parameter_checks.check_real(self, "reg_covar", least=0.0)
+        parameter_checks.check_integer(self, "max_iter", least=0)
+        parameter_checks.check_integer(self, "n_init", least=1)
+        parameter_checks.check_choice(self, "init_params", STARTS)
+        parameter_checks.check_flag(self, "warm_start")
+        parameter_checks.check_integer(self, "verbose", least=0)
+        parameter_checks.check_integer(self, "verbose_interval", least=1)
+        parameter_checks.check_choice(self, "precision", ("auto", "float32", "float64"))
+        parameter_checks.check_callable(self, "callback")
+        parameter_checks.check_path(self, "checkpoint")
+        parameter_checks.check_real(self, "checkpoint_seconds", least=0.0)
         effective_jobs(self.n_jobs)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:

@@ -16,9 +16,9 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
 from speakergmm.estimators.bayesian_scoring import PosteriorScoring
-from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.estimators.restarts import FitState
-from speakergmm.estimators.starts import find_start
+from speakergmm.estimators.starts import find_mixture_start
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
@@ -168,7 +168,7 @@ default="dirichlet_process"
         self.prior_ = build_prior(self, frames)
 
     def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> _State:
-        start = find_start(
+        start = find_mixture_start(
             frames,
             self.init_params,
             n_components=self.n_components,

@@ -10,9 +10,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_array
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import options
-from speakergmm.estimators.frames import TrainingFrames
-from speakergmm.estimators.given import check_positive
+from speakergmm.estimators import parameter_checks
+from speakergmm.estimators.initial_parameters import check_positive_definite
+from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
 from speakergmm.mixtures.variational.prior import VariationalPrior, least_degrees_of_freedom
@@ -26,18 +26,20 @@ def check_prior_parameters(owner: BaseEstimator) -> None:
     InvalidInputError
         That names the parameter, what it must be and what it is.
     """
-    options.check_choice(
+    parameter_checks.check_choice(
         owner,
         "weight_concentration_prior_type",
         ("dirichlet_process", "dirichlet_distribution"),
     )
-    options.check_choice(owner, "covariance_prior_type", ("wishart", "conjugate"))
+    parameter_checks.check_choice(owner, "covariance_prior_type", ("wishart", "conjugate"))
     for name in ("weight_concentration_prior", "mean_precision_prior", "degrees_of_freedom_prior"):
         value = getattr(owner, name)
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < np.inf:
-            raise options.refuse(owner, name, "a float in the range (0.0, inf) or None")
+            raise parameter_checks.invalid_parameter(
+                owner, name, "a float in the range (0.0, inf) or None"
+            )
 
 
 def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrior:
@@ -56,10 +58,10 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
     mean = frames.survey.mean
     if settings.mean_prior is not None:
         given = check_array(settings.mean_prior, dtype=[np.float64, np.float32], ensure_2d=False)
-        options.check_shape("means", given, (d,))
+        parameter_checks.check_shape("means", given, (d,))
         mean = np.asarray(given, np.float64)
     if settings.covariance_prior is not None:
-        covariance = check_positive(
+        covariance = check_positive_definite(
             f"{kind.name} covariance_prior",
             settings.covariance_prior,
             kind,

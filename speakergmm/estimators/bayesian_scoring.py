@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.scoring import Scoring
+from speakergmm.estimators.mixture_scoring import MixtureScoring
 from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.predictive import predictive_log_density
@@ -22,7 +22,7 @@ Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(eq=False, repr=False)
-class PosteriorScoring(Scoring):
+class PosteriorScoring(MixtureScoring):
     """Attributes, and the methods that take frames, of a fitted `posterior_` and its `prior_`.
 
     Frames are shared out by expected log-densities, not by those of the expected mixture.

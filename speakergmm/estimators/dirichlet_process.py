@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClusterMixin, DensityMixin
 from sklearn.utils import check_random_state
 
-from speakergmm.estimators import options
-from speakergmm.estimators.frames import Frames, check_in_memory
-from speakergmm.estimators.records import Storable
-from speakergmm.estimators.scoring import Scoring
+from speakergmm.estimators import parameter_checks
+from speakergmm.estimators.estimator_records import Storable
+from speakergmm.estimators.input_frames import Frames, check_in_memory
+from speakergmm.estimators.mixture_scoring import MixtureScoring
 from speakergmm.mixtures.gibbs import (
     GammaPrior,
     GibbsSweep,
@@ -30,7 +30,7 @@ from speakergmm.records import Types
 @dataclass(eq=False, repr=False)
 class DirichletProcessMixture(
     Storable,
-    Scoring,
+    MixtureScoring,
     DensityMixin,  # type: ignore[misc]
     ClusterMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
@@ -245,9 +245,11 @@ class DirichletProcessMixture(
 
     def _check_parameters(self) -> None:
         # What is passed on to the sampler is checked there.
-        options.check_choice(self, "point_estimate", ("least_squares", "map"))
+        parameter_checks.check_choice(self, "point_estimate", ("least_squares", "map"))
         if self.prior is not None and not isinstance(self.prior, NormalInverseWishart):
-            raise options.refuse(self, "prior", "a NormalInverseWishart or None")
+            raise parameter_checks.invalid_parameter(
+                self, "prior", "a NormalInverseWishart or None"
+            )
         if not isinstance(self.verbose, bool | Integral):
-            raise options.refuse(self, "verbose", "an int")
-        options.check_callable(self, "callback")
+            raise parameter_checks.invalid_parameter(self, "verbose", "an int")
+        parameter_checks.check_callable(self, "callback")

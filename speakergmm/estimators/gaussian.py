@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.estimators import given, options
-from speakergmm.estimators.criteria import InformationCriteria
-from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.estimators import initial_parameters, parameter_checks
 from speakergmm.estimators.history import FitHistory, FitIteration
+from speakergmm.estimators.information_criteria import InformationCriteria
+from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.estimators.restarts import FitState
-from speakergmm.estimators.starts import SINGLE_FRAMES, find_start
+from speakergmm.estimators.starts import SINGLE_FRAMES, find_mixture_start
 from speakergmm.estimators.streaming import StepwiseFit
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult
@@ -89,7 +89,7 @@ default="kmeans"
         eigenvalue for matrices). None is 1e-18 where ``reg_covar > 0``, and for eigenvalues of a
         matrix 1e-10 of its own variances; where it is 0 there is no floor, and a collapsing
         component stops the fit with an error.
-    min_count : float, default=1e-3
+    min_occupancy : float, default=1e-3
         A component of less occupancy, in frames, is dead and shares the heaviest one's data from
         then on. At 0 none is ever dead.
     n_jobs : int, default=1
@@ -157,14 +157,18 @@ default="kmeans"
 
     file_kind: ClassVar[str] = "gaussian mixture"
     _fit_state: ClassVar[Any] = FitState[Mixture, Mixture]
-    _objective_parameters: ClassVar[tuple[str, ...]] = ("reg_covar", "variance_floor", "min_count")
+    _objective_parameters: ClassVar[tuple[str, ...]] = (
+        "reg_covar",
+        "variance_floor",
+        "min_occupancy",
+    )
 
     _: KW_ONLY
     weights_init: ArrayLike | None = None
     means_init: ArrayLike | None = None
     precisions_init: ArrayLike | None = None
     variance_floor: float | None = None
-    min_count: float = 1e-3
+    min_occupancy: float = 1e-3
 
     @classmethod
     def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:
@@ -207,17 +211,19 @@ default="kmeans"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        options.check_real(self, "variance_floor", least=0.0, below=1.0, none=True)
-        options.check_real(self, "min_count", least=0.0)
+        parameter_checks.check_real(self, "variance_floor", least=0.0, below=1.0, none=True)
+        parameter_checks.check_real(self, "min_occupancy", least=0.0)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         k, d = self.n_components, frames.n_features
         if self.weights_init is not None:
-            given.check_weights(self.weights_init, k)
+            initial_parameters.check_initial_weights(self.weights_init, k)
         if self.means_init is not None:
-            given.check_means(self.means_init, k, d)
+            initial_parameters.check_initial_means(self.means_init, k, d)
         if self.precisions_init is not None:
-            given.check_precisions(self.precisions_init, self.covariance_type, k, d)
+            initial_parameters.check_initial_precisions(
+                self.precisions_init, self.covariance_type, k, d
+            )
 
     def _floor(self) -> float:
         if self.variance_floor is not None:
@@ -231,15 +237,17 @@ default="kmeans"
         k, d = self.n_components, frames.n_features
         weights = means = covariances = None
         if self.weights_init is not None:
-            weights = given.check_weights(self.weights_init, k)
+            weights = initial_parameters.check_initial_weights(self.weights_init, k)
         if self.means_init is not None:
-            means = given.check_means(self.means_init, k, d)
+            means = initial_parameters.check_initial_means(self.means_init, k, d)
         if self.precisions_init is not None:
             covariances = covariance_kind(self.covariance_type).inverses(
-                given.check_precisions(self.precisions_init, self.covariance_type, k, d)
+                initial_parameters.check_initial_precisions(
+                    self.precisions_init, self.covariance_type, k, d
+                )
             )
         if weights is None or means is None or covariances is None:
-            start = find_start(
+            start = find_mixture_start(
                 frames,
                 self.init_params,
                 n_components=k,
@@ -251,7 +259,7 @@ default="kmeans"
             weights = start.counts if weights is None else weights
             means = start.origins if means is None else means
             if covariances is None:
-                covariances = given.regularised(
+                covariances = initial_parameters.initial_covariances(
                     start,
                     reg_covar=self.reg_covar,
                     variance_floor=self._floor(),
@@ -294,7 +302,7 @@ default="kmeans"
         return MaximumLikelihoodOptions(
             variance_floor=self._floor(),
             least_eigenvalue=self._least_eigenvalue(),
-            min_count=self.min_count,
+            min_count=self.min_occupancy,
             reg_covar=self.reg_covar,
         )
 
@@ -303,10 +311,10 @@ default="kmeans"
         # is let pass: the mixture is finite, and the warning tells of degenerate data.
         unheld = self._floor() == 0 and self.reg_covar == 0
         if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
-            raise CollapsedComponentError(given.ILL_DEFINED)
+            raise CollapsedComponentError(initial_parameters.ILL_DEFINED)
 
 
 def mixture_like(estimator: Any, **changed: Any) -> GaussianMixture:
     """Make an unfitted mixture with those parameters that an estimator has in common with it."""
-    own = options.all_parameters(estimator) | changed
+    own = parameter_checks.all_parameters(estimator) | changed
     return GaussianMixture(**{k: own[k] for k in GaussianMixture().get_params() if k in own})

@@ -12,14 +12,14 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.estimators.frames import check_in_memory
+from speakergmm.estimators.estimator_records import Storable
 from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
-from speakergmm.estimators.options import TrainingParameters
-from speakergmm.estimators.records import Storable
+from speakergmm.estimators.input_frames import check_in_memory
+from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
-    check_enough,
+    check_validation_count,
     proportion_interval,
 )
 from speakergmm.mixtures.mixture import Mixture, mixture_of
@@ -32,7 +32,12 @@ _SCORING_ROWS = 16384
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureOutlierDetector(
+    Storable,
+    MixtureTrainingParameters,
+    OutlierMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
     The threshold comes from a validation set of normal data: one that is given, or a random part
@@ -63,7 +68,7 @@ class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin,
         Source of randomness of the split and of the starts.
     n_jobs : int, default=1
         Threads of the training and of scores; -1 for all cores. Results don't depend on it.
-    precision, variance_floor, min_count, verbose, verbose_interval
+    precision, variance_floor, min_occupancy, verbose, verbose_interval
         Of the training, as in `GaussianMixture`. Scores are always computed in float64.
 
     Attributes
@@ -119,7 +124,7 @@ class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin,
     validation_fraction: float = 0.2
     confidence: float = 0.95
     variance_floor: float | None = None
-    min_count: float = 1e-3
+    min_occupancy: float = 1e-3
     mixture_: Mixture = field(init=False)
     offset_: float = field(init=False)
     threshold_interval_: tuple[float, float] = field(init=False)
@@ -328,7 +333,7 @@ class GaussianMixtureOutlierDetector(Storable, TrainingParameters, OutlierMixin,
         """Refuse too few samples for a rate that was asked for, before anything is trained."""
         if self.false_alarm is None and self.quantile is None:
             return
-        check_enough(
+        check_validation_count(
             n_validation, false_alarm=self.false_alarm, quantile=self.quantile, whence=whence
         )
 

@@ -13,10 +13,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.frames import check_in_memory, check_sample_weight, finite_chunks
+from speakergmm.estimators.estimator_records import Storable
 from speakergmm.estimators.gaussian import mixture_like
-from speakergmm.estimators.options import TrainingParameters
-from speakergmm.estimators.records import Storable
+from speakergmm.estimators.input_frames import check_in_memory, check_sample_weight, finite_chunks
+from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
 from speakergmm.gaussians.frames import survey_frames
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
@@ -32,7 +32,12 @@ _BLOCK_ROWS = 2048
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class GaussianMixtureRegressor(
+    Storable,
+    MixtureTrainingParameters,
+    RegressorMixin,  # type: ignore[misc]
+    BaseEstimator,  # type: ignore[misc]
+):
     """Regression by a Gaussian mixture of inputs and outputs together.
 
     The prediction is the conditional mean: one linear regression per component, mixed by how
@@ -60,7 +65,7 @@ class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, Bas
         Source of randomness of the starts.
     n_jobs : int, default=1
         Threads of the training; -1 for all cores. Results don't depend on it.
-    precision, min_count, verbose, verbose_interval
+    precision, min_occupancy, verbose, verbose_interval
         Of the training, as in `GaussianMixture`. Predictions are always computed in float64.
     variance_floor : float or None, default=None
         Smallest variance, as a part of that of the input or output, as in `GaussianMixture`.
@@ -109,7 +114,7 @@ class GaussianMixtureRegressor(Storable, TrainingParameters, RegressorMixin, Bas
 
     _: KW_ONLY
     variance_floor: float | None = None
-    min_count: float = 1e-3
+    min_occupancy: float = 1e-3
     mixture_: Mixture = field(init=False)
     n_outputs_: int = field(init=False)
     is_single_output_: bool = field(init=False)

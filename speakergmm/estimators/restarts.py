@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator
 
 from speakergmm.checkpoints import Checkpoint, short_digest
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.frames import TrainingFrames
+from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.files import kind_of
 from speakergmm.gaussians.em import EMResult, EMState
 from speakergmm.mixtures.fingerprint import frames_fingerprint

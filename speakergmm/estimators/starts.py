@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import kmeans_plusplus
 
-from speakergmm.estimators.frames import Frames, TrainingFrames, are_counts
+from speakergmm.estimators.input_frames import Frames, TrainingFrames, are_counts
 from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -44,7 +44,7 @@ _BLOCK_SIZE = 2**20
 _LARGE_OFFSET = 1e3
 
 
-def find_start(
+def find_mixture_start(
     frames: TrainingFrames,
     method: str,
     *,
@@ -114,7 +114,8 @@ def statistics_of_labels(
 ) -> MixtureStatistics:
     """Return the statistics of frames (T, D) that belong to one of K components each.
 
-    They are as `find_start` has them; `sample_weight`, shape (T,), is the weight of each frame.
+    They are as `find_mixture_start` has them; `sample_weight`, shape (T,), is the weight of each
+    frame.
     """
     order = np.argsort(labels, kind="stable")
     stops = np.cumsum(np.bincount(labels, minlength=n_components))

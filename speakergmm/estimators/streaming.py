@@ -11,8 +11,8 @@ from sklearn.utils import check_random_state
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator
-from speakergmm.estimators.frames import TrainingFrames, training_frames
 from speakergmm.estimators.history import FitHistory, FitIteration
+from speakergmm.estimators.input_frames import TrainingFrames, training_frames
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture

@@ -104,7 +104,7 @@ def calibrate_threshold(
     """
     ordered = np.sort(_check_scores(scores))
     n = len(ordered)
-    check_enough(n, false_alarm=false_alarm, quantile=quantile)
+    check_validation_count(n, false_alarm=false_alarm, quantile=quantile)
     if false_alarm is not None:
         rate = float(false_alarm)
         threshold = float(ordered[math.floor(rate * (n + 1) * _ABOVE) - 1])
@@ -152,7 +152,7 @@ def samples_needed(*, false_alarm: float | None = None, quantile: float | None =
     return math.ceil(1 / number("false_alarm", false_alarm, above=0, below=1) / _ABOVE) - 1
 
 
-def check_enough(
+def check_validation_count(
     n_validation: int,
     *,
     false_alarm: float | None = None,

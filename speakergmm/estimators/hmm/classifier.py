@@ -13,8 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
 from speakergmm.estimators.hmm.gaussian_mixture_hmm import GaussianMixtureHMM
-from speakergmm.estimators.records import Storable, parameter_types, parameters_of
 from speakergmm.hmm.inference.sequences import (
     ImpossibleSequenceError,
     Sequences,

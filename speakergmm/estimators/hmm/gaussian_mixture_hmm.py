@@ -14,11 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import options
+from speakergmm.estimators import parameter_checks
+from speakergmm.estimators.estimator_records import Storable
+from speakergmm.estimators.hmm.hmmlearn_conversion import HmmlearnConversion
 from speakergmm.estimators.hmm.inference import HiddenMarkovInference
-from speakergmm.estimators.hmm.interchange import InterchangeableHiddenMarkov
 from speakergmm.estimators.hmm.monitor import FitMonitor
-from speakergmm.estimators.records import Storable
 from speakergmm.estimators.starts import cluster
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_sequence_weights
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 @dataclass(eq=False, repr=False)
 class GaussianMixtureHMM(
     HiddenMarkovInference,
-    InterchangeableHiddenMarkov,
+    HmmlearnConversion,
     Storable,
     BaseEstimator,  # type: ignore[misc]
 ):
@@ -257,20 +257,20 @@ class GaussianMixtureHMM(
 
     def _priors(self) -> HiddenMarkovPriors:
         shape = self.n_components, self.n_mix, self.n_features
-        return make_priors(self.covariance_type, *shape, options.all_parameters(self))
+        return make_priors(self.covariance_type, *shape, parameter_checks.all_parameters(self))
 
     def _check_options(self) -> None:
-        options.check_integer(self, "n_components", least=1)
-        options.check_integer(self, "n_mix", least=1)
-        options.check_integer(self, "n_iter", least=0)
-        options.check_real(self, "min_covar", least=0.0)
-        options.check_real(self, "variance_floor", least=0.0, below=1.0)
-        options.check_choice(self, "implementation", ("log", "scaling"))
-        options.check_choice(self, "final", FINAL)
-        options.check_choice(self, "precision", ("float32", "float64"))
+        parameter_checks.check_integer(self, "n_components", least=1)
+        parameter_checks.check_integer(self, "n_mix", least=1)
+        parameter_checks.check_integer(self, "n_iter", least=0)
+        parameter_checks.check_real(self, "min_covar", least=0.0)
+        parameter_checks.check_real(self, "variance_floor", least=0.0, below=1.0)
+        parameter_checks.check_choice(self, "implementation", ("log", "scaling"))
+        parameter_checks.check_choice(self, "final", FINAL)
+        parameter_checks.check_choice(self, "precision", ("float32", "float64"))
         for name in ("params", "init_params"):
             if not isinstance(getattr(self, name), str):
-                raise options.refuse(self, name, "a str of letters in 'stmcw'")
+                raise parameter_checks.invalid_parameter(self, name, "a str of letters in 'stmcw'")
         covariance_kind(self.covariance_type)
 
     def _init(self, X: Any, lengths: Any = None) -> None:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from speakergmm.estimators.criteria import count_parameters
+from speakergmm.estimators.information_criteria import count_parameters
 
 Indices: TypeAlias = NDArray[np.intp]
 Task: TypeAlias = tuple[int, int | None]

@@ -61,7 +61,7 @@ OF_EFFECT = {
         "means_init": FRAMES[:2],
         "precisions_init": np.ones((2, 2)),
         "variance_floor": 0.01,
-        "min_count": 0.5,
+        "min_occupancy": 0.5,
         # Of `partial_fit` alone; refused as well, as nobody gains from an exception.
         "step_exponent": 0.8,
         "step_offset": 3.0,

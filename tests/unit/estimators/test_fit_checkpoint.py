@@ -125,16 +125,16 @@ def test_interrupted_while_a_start_is_looked_for(clusters, tmp_path, monkeypatch
     from speakergmm.estimators import gaussian
 
     whole = make(GaussianMixture).fit(clusters)
-    real, calls = gaussian.find_start, []
+    real, calls = gaussian.find_mixture_start, []
 
-    def find_start(*arguments, **options):
+    def find_mixture_start(*arguments, **options):
         calls.append(1)
         moments = real(*arguments, **options)
         if len(calls) == 2:
             raise KeyboardInterrupt
         return moments
 
-    monkeypatch.setattr(gaussian, "find_start", find_start)
+    monkeypatch.setattr(gaussian, "find_mixture_start", find_mixture_start)
     for seconds in (0.0, 1e6):
         calls.clear()
         estimator = make(GaussianMixture, tmp_path / "c", checkpoint_seconds=seconds)
@@ -299,7 +299,7 @@ def test_other_parameters_and_frames_are_refused_by_name(clusters, tmp_path):
         ({"means_init": clusters[:4]}, "means_init;"),
         ({"means_init": clusters[:4].tolist()}, "means_init;"),
         ({"precision": "float32"}, "precision (float64 there, float32 here);"),
-        ({"min_count": 0.0}, "min_count"),
+        ({"min_occupancy": 0.0}, "min_occupancy"),
     ]:
         with pytest.raises(IncompatibleModelError) as caught:
             make(GaussianMixture, path, **parameters).fit(clusters)

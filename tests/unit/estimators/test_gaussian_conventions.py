@@ -67,7 +67,7 @@ def test_weights_go_through_a_pipeline(clusters):
 
 
 def test_clone_keeps_parameters_only(clusters):
-    fitted = GaussianMixture(2, covariance_type="tied", min_count=0.5, n_jobs=2).fit(clusters)
+    fitted = GaussianMixture(2, covariance_type="tied", min_occupancy=0.5, n_jobs=2).fit(clusters)
     copy = clone(fitted)
     assert copy.get_params() == fitted.get_params()
     assert not hasattr(copy, "mixture_")

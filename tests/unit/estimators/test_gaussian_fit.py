@@ -161,7 +161,7 @@ def test_a_progress_bar_shows_at_a_terminal_only(clusters, capsys, monkeypatch):
         ({"verbose_interval": 0}, "'verbose_interval' .* must be an int"),
         ({"precision": "float16"}, "'precision' .* 'float16'"),
         ({"variance_floor": 1.0}, r"'variance_floor' .* in the range \[0.0, 1.0\) or None"),
-        ({"min_count": -1}, "'min_count' .* must be a float"),
+        ({"min_occupancy": -1}, "'min_occupancy' .* must be a float"),
         ({"callback": 3}, "'callback' .* must be a callable or None"),
         ({"checkpoint": 3}, "'checkpoint' .* must be a path or None"),
         ({"n_jobs": 0}, "n_jobs"),
@@ -218,8 +218,8 @@ def test_an_estimator_of_a_given_mixture(clusters):
     assert estimator.mixture_ is mixture
     refitted = estimator.set_params(warm_start=True, tol=1e-9).fit(clusters)
     assert refitted.score(clusters) > expected.mean()
-    with pytest.raises(ValueError, match="'min_count'"):
-        GaussianMixture.from_mixture(mixture, min_count=-1)
+    with pytest.raises(ValueError, match="'min_occupancy'"):
+        GaussianMixture.from_mixture(mixture, min_occupancy=-1)
 
 
 def test_marginal_and_condition_are_those_of_the_mixture(clusters):

@@ -164,6 +164,6 @@ def test_an_empty_cluster_is_revived_and_reported():
     fitted = GaussianMixture(4, covariance_type="diag", random_state=0).fit(frames)
     assert fitted.history_.iterations[0].revived
     assert fitted.weights_.min() > 0.01
-    left = GaussianMixture(4, covariance_type="diag", random_state=0, min_count=0).fit(frames)
+    left = GaussianMixture(4, covariance_type="diag", random_state=0, min_occupancy=0).fit(frames)
     assert left.weights_.min() < 1e-10
     assert not any(left.history_.events)

@@ -71,7 +71,7 @@ def test_the_steps_are_those_of_the_core(rng):
     parameters = {
         "reg_covar": 1e-3,
         "variance_floor": 0.01,
-        "min_count": 0.5,
+        "min_occupancy": 0.5,
         "step_exponent": 0.6,
         "step_offset": 5.0,
     }

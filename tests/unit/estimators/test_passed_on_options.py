@@ -32,7 +32,7 @@ def uneven_clusters(rng):
 
 @pytest.mark.parametrize(
     "options",
-    [{"precision": "float32"}, {"variance_floor": 0.5}, {"min_count": 60.0}],
+    [{"precision": "float32"}, {"variance_floor": 0.5}, {"min_occupancy": 60.0}],
     ids=lambda options: next(iter(options)),
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -82,7 +82,7 @@ def test_scores_don_t_depend_on_the_number_of_threads(rng, monkeypatch):
 
 @pytest.mark.parametrize(
     "options",
-    [{"precision": "float32"}, {"variance_floor": 0.2}, {"min_count": 200.0}],
+    [{"precision": "float32"}, {"variance_floor": 0.2}, {"min_occupancy": 200.0}],
     ids=lambda options: next(iter(options)),
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

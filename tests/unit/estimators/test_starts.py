@@ -9,12 +9,12 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris, load_wine
 
 from speakergmm.estimators import GaussianMixture, starts
-from speakergmm.estimators.frames import training_frames
+from speakergmm.estimators.input_frames import training_frames
 from speakergmm.estimators.starts import (
     STARTS,
     cluster,
     draw_frames,
-    find_start,
+    find_mixture_start,
     statistics_of_labels,
 )
 from speakergmm.gaussians.parameters import covariance_kind
@@ -27,7 +27,7 @@ def survey(X, sample_weight=None):
 
 
 def start(X, method, kind="diag", *, n_components=4, sample_weight=None, seed=0):
-    return find_start(
+    return find_mixture_start(
         survey(X, sample_weight),
         method,
         n_components=n_components,
@@ -231,7 +231,7 @@ def test_random_frames_are_chosen_by_weight():
 def test_splitting_takes_no_random_numbers(clusters):
     state = np.random.RandomState(0)
     before = state.get_state()[1].copy()
-    find_start(
+    find_mixture_start(
         survey(clusters), "splitting", n_components=5, covariance_type="full", random_state=state
     )
     assert_array_equal(state.get_state()[1], before)
@@ -346,7 +346,7 @@ def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
     for kind in KINDS:
         for method in STARTS:
             one, other = (
-                find_start(
+                find_mixture_start(
                     frames,
                     method,
                     n_components=3,

@@ -16,7 +16,7 @@ from sklearn.mixture import BayesianGaussianMixture, GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError, MissingLibraryError
-from speakergmm.estimators.fitted import precision_factors
+from speakergmm.estimators.mixture_attributes import precision_factors
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.estimators.frames import are_counts
-from speakergmm.estimators.scoring import Scoring
+from speakergmm.estimators.input_frames import are_counts
+from speakergmm.estimators.mixture_scoring import MixtureScoring
 from speakergmm.gaussians.parameters import covariance_kind
 
 
@@ -73,7 +73,7 @@ def as_counts(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(parts * (parts.sum() / (parts @ parts)))
 
 
-class InformationCriteria(Scoring):
+class InformationCriteria(MixtureScoring):
     """Adds `bic` and `aic` to the estimator of a mixture that maximises the likelihood."""
 
     def _n_parameters(self) -> int:

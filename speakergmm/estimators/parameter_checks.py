@@ -18,7 +18,7 @@ from speakergmm.gaussians.covariances import CovarianceType
 
 
 @dataclass(eq=False, repr=False)
-class TrainingParameters:
+class MixtureTrainingParameters:
     """What all estimators that train a mixture are told of it; see `GaussianMixture`."""
 
     n_components: int = 1
@@ -41,7 +41,7 @@ def all_parameters(owner: Any) -> dict[str, Any]:
     return {each.name: getattr(owner, each.name) for each in fields(owner) if each.init}
 
 
-def refuse(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:
+def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:
     """Make the error for a parameter whose value is not what is `allowed`."""
     return InvalidInputError(
         f"The {name!r} parameter of {type(owner).__name__} must be {allowed}. Got "
@@ -53,7 +53,7 @@ def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:
     """Refuse what is no integer of at least `least`."""
     value = getattr(owner, name)
     if not isinstance(value, Integral) or int(value) < least:
-        raise refuse(owner, name, f"an int in the range [{least}, inf)")
+        raise invalid_parameter(owner, name, f"an int in the range [{least}, inf)")
 
 
 def check_real(
@@ -65,7 +65,9 @@ def check_real(
         return
     if not isinstance(value, Real) or not least <= float(value) < below:
         alternative = " or None" if none else ""
-        raise refuse(owner, name, f"a float in the range [{least}, {below}){alternative}")
+        raise invalid_parameter(
+            owner, name, f"a float in the range [{least}, {below}){alternative}"
+        )
 
 
 def check_choice(owner: BaseEstimator, name: str, choices: tuple[str, ...]) -> None:
@@ -73,27 +75,27 @@ def check_choice(owner: BaseEstimator, name: str, choices: tuple[str, ...]) -> N
     value = getattr(owner, name)
     if not isinstance(value, str) or value not in choices:
         # In scikit-learn's form, but not in the order of a set, which is another in each process.
-        raise refuse(owner, name, f"a str among {{{', '.join(map(repr, choices))}}}")
+        raise invalid_parameter(owner, name, f"a str among {{{', '.join(map(repr, choices))}}}")
 
 
 def check_flag(owner: BaseEstimator, name: str) -> None:
     """Refuse what is neither true nor false."""
     if not isinstance(getattr(owner, name), (bool, np.bool_)):
-        raise refuse(owner, name, "an instance of 'bool'")
+        raise invalid_parameter(owner, name, "an instance of 'bool'")
 
 
 def check_callable(owner: BaseEstimator, name: str) -> None:
     """Refuse what can't be called and is not None."""
     value = getattr(owner, name)
     if value is not None and not callable(value):
-        raise refuse(owner, name, "a callable or None")
+        raise invalid_parameter(owner, name, "a callable or None")
 
 
 def check_path(owner: BaseEstimator, name: str) -> None:
     """Refuse what is no path and not None."""
     value = getattr(owner, name)
     if value is not None and not isinstance(value, (str, os.PathLike)):
-        raise refuse(owner, name, "a path or None")
+        raise invalid_parameter(owner, name, "a path or None")
 
 
 def check_shape(name: str, array: Any, shape: tuple[int, ...]) -> None:

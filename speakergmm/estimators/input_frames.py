@@ -32,7 +32,7 @@ Found = TypeVar("Found")
 _CHUNK_FRAMES = 8192
 
 
-class Blocks:
+class FrameBlocks:
     """A source of blocks of frames: each call reads it anew, and checks each block.
 
     Parameters
@@ -98,9 +98,9 @@ def is_blocks(X: Any) -> bool:
     return callable(X) or (isinstance(X, Iterable) and not isinstance(X, (str, bytes)))
 
 
-def check_frames(
+def check_input_frames(
     estimator: BaseEstimator, X: Any, *, fitting: bool, least: int = 1
-) -> Frames | Blocks:
+) -> Frames | FrameBlocks:
     """Return `X` as an array of float32 or float64, or as blocks of them; refuse what is neither.
 
     Arrays of these types, also memory-mapped ones, are not copied.
@@ -124,7 +124,7 @@ def check_frames(
     """
     refuse_path(X, name="X")
     if is_blocks(X):
-        blocks = Blocks(X, n_features=None if fitting else estimator.n_features_in_)
+        blocks = FrameBlocks(X, n_features=None if fitting else estimator.n_features_in_)
         if fitting:
             estimator.n_features_in_ = blocks.n_features
             if hasattr(estimator, "feature_names_in_"):
@@ -146,12 +146,12 @@ def check_frames(
 def check_in_memory(
     estimator: BaseEstimator, X: Any, *, fitting: bool = False, least: int = 1
 ) -> Frames:
-    """Return what `check_frames` does, blocks as one array."""
-    frames = check_frames(estimator, X, fitting=fitting, least=least)
-    return np.concatenate(list(frames())) if isinstance(frames, Blocks) else frames
+    """Return what `check_input_frames` does, blocks as one array."""
+    frames = check_input_frames(estimator, X, fitting=fitting, least=least)
+    return np.concatenate(list(frames())) if isinstance(frames, FrameBlocks) else frames
 
 
-def finite_chunks(source: Frames | Blocks) -> Iterator[Frames]:
+def finite_chunks(source: Frames | FrameBlocks) -> Iterator[Frames]:
     """Yield pieces of a few thousand frames; the first NaN or infinity stops with its place.
 
     Raises
@@ -159,7 +159,7 @@ def finite_chunks(source: Frames | Blocks) -> Iterator[Frames]:
     InvalidInputError
         If a value is not finite; its block, its row among all frames and its column are named.
     """
-    if isinstance(source, Blocks):
+    if isinstance(source, FrameBlocks):
         # They look for themselves.
         for block in source():
             yield from _pieces(block)
@@ -222,7 +222,7 @@ class TrainingFrames:
 
     Parameters
     ----------
-    source : array or Blocks
+    source : array or FrameBlocks
         Finite frames of shape (T, D).
     dtype : dtype
         Float32 or float64: that of `source`, of blocks the widest.
@@ -232,7 +232,7 @@ class TrainingFrames:
         Number of frames, their weight, (weighted) mean and variance.
     """
 
-    source: Frames | Blocks
+    source: Frames | FrameBlocks
     dtype: np.dtype[Any]
     sample_weight: NDArray[np.float64] | None
     survey: Moments
@@ -263,14 +263,14 @@ class TrainingFrames:
 
     def chunks(self, size: int) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
         """Yield pieces of `size` frames (the last: or less) in float64, with their weights."""
-        blocks = self.source() if isinstance(self.source, Blocks) else (self.source,)
+        blocks = self.source() if isinstance(self.source, FrameBlocks) else (self.source,)
         # Cut anew: sums over the pieces round the same way in any blocking.
         for rows, weights in weigh(regroup(blocks, size), self.sample_weight):
             yield rows.astype(np.float64), np.ones(len(rows)) if weights is None else weights
 
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
         """Give the frames of these numbers, in this order, of the source's type."""
-        if not isinstance(self.source, Blocks):
+        if not isinstance(self.source, FrameBlocks):
             return np.asarray(self.source[chosen])
         found = np.empty((len(chosen), self.n_features), self.dtype)
         order = np.argsort(chosen, kind="stable")
@@ -291,16 +291,18 @@ def training_frames(
     n_components: int,
     fitting: bool = True,
 ) -> TrainingFrames:
-    """Check and survey what is to be learnt from; `fitting` is as in `check_frames`.
+    """Check and survey what is to be learnt from; `fitting` is as in `check_input_frames`.
 
     Raises
     ------
     ValueError
-        As `check_frames` and `check_sample_weight` say; or if there are fewer frames (of weight
-        above zero) than components.
+        As `check_input_frames` and `check_sample_weight` say; or if there are fewer frames (of
+        weight above zero) than components.
     """
-    source = check_frames(estimator, X, fitting=fitting, least=2 if fitting else 1)
-    n_frames = sum(len(piece) for piece in (source() if isinstance(source, Blocks) else (source,)))
+    source = check_input_frames(estimator, X, fitting=fitting, least=2 if fitting else 1)
+    n_frames = sum(
+        len(piece) for piece in (source() if isinstance(source, FrameBlocks) else (source,))
+    )
     weights = check_sample_weight(sample_weight, n_frames)
     n_useful = n_frames if weights is None else int(np.count_nonzero(weights))
     if n_useful < n_components:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_array
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.estimators.options import check_shape
+from speakergmm.estimators.parameter_checks import check_shape
 from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -24,7 +24,7 @@ ILL_DEFINED = (
 )
 
 
-def check_weights(weights: Any, n_components: int) -> NDArray[np.float64]:
+def check_initial_weights(weights: Any, n_components: int) -> NDArray[np.float64]:
     """Return given weights in float64.
 
     Raises
@@ -49,7 +49,7 @@ def check_weights(weights: Any, n_components: int) -> NDArray[np.float64]:
     return np.asarray(checked, np.float64)
 
 
-def check_means(means: Any, n_components: int, n_features: int) -> NDArray[np.float64]:
+def check_initial_means(means: Any, n_components: int, n_features: int) -> NDArray[np.float64]:
     """Return given means in float64.
 
     Raises
@@ -62,7 +62,7 @@ def check_means(means: Any, n_components: int, n_features: int) -> NDArray[np.fl
     return np.asarray(checked, np.float64)
 
 
-def check_precisions(
+def check_initial_precisions(
     precisions: Any, covariance_type: str, n_components: int, n_features: int
 ) -> NDArray[np.float64]:
     """Return given precisions in float64.
@@ -74,10 +74,10 @@ def check_precisions(
     """
     kind = covariance_kind(covariance_type)
     shape = kind.shape(n_components, n_features)
-    return check_positive(f"{covariance_type} precision", precisions, kind, shape)
+    return check_positive_definite(f"{covariance_type} precision", precisions, kind, shape)
 
 
-def check_positive(
+def check_positive_definite(
     name: str, value: Any, kind: Covariances, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
     """Check covariances or precisions; return them as float64.
@@ -105,7 +105,7 @@ def check_positive(
     return kind.symmetric(checked)
 
 
-def regularised(
+def initial_covariances(
     statistics: MixtureStatistics,
     *,
     reg_covar: float,

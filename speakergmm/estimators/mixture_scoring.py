@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.fitted import FittedParameters
-from speakergmm.estimators.frames import Blocks, Frames, check_frames, check_sample_weight
+from speakergmm.estimators.input_frames import (
+    FrameBlocks,
+    Frames,
+    check_input_frames,
+    check_sample_weight,
+)
+from speakergmm.estimators.mixture_attributes import MixtureAttributes
 from speakergmm.gaussians import scoring
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.prepare import Weighted
@@ -24,7 +29,7 @@ _LEAST_WORK = 2**18
 _SCORING_FRAMES = 16384
 
 
-class Scoring(FittedParameters):
+class MixtureScoring(MixtureAttributes):
     """The methods of a fitted estimator that take frames.
 
     A subclass whose frames are shared out otherwise than by `mixture_` overrides `_shares`.
@@ -52,15 +57,15 @@ class Scoring(FittedParameters):
     ) -> tuple[Iterator[NDArray[Any]], np.dtype[Any]]:
         """Apply a function to pieces of checked frames, in order; also give the frames' type."""
         check_is_fitted(self, "mixture_")
-        frames = check_frames(self, X, fitting=False)
-        if not isinstance(frames, Blocks):
+        frames = check_input_frames(self, X, fitting=False)
+        if not isinstance(frames, FrameBlocks):
             n_features = frames.shape[1]
             if len(frames) * self.mixture_.n_components * (n_features + 2) ** 2 < _LEAST_WORK:
                 # No linear algebra takes several threads for so little.
                 return iter((function(frames),)), frames.dtype
 
         def pieces() -> Iterator[Frames]:
-            for block in frames() if isinstance(frames, Blocks) else (frames,):
+            for block in frames() if isinstance(frames, FrameBlocks) else (frames,):
                 for start in range(0, len(block), _SCORING_FRAMES):
                     yield block[start : start + _SCORING_FRAMES]
 

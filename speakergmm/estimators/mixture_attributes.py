@@ -19,7 +19,7 @@ from speakergmm.mixtures.operations.conditioning import (
 )
 
 
-class FittedParameters:
+class MixtureAttributes:
     """Attributes and mixtures derived from an estimator's `mixture_`, and samples of it.
 
     Attributes are read-only and have the type, float32 or float64, of the frames of the fit (or
@@ -34,7 +34,7 @@ class FittedParameters:
         found = getattr(type(self), name, None)
         if isinstance(found, property) and found.fset is None:
             way = "it is what the fit found"
-            if name in vars(FittedParameters):
+            if name in vars(MixtureAttributes):
                 maker = type(self).__name__ if hasattr(self, "from_mixture") else "GaussianMixture"
                 way = (
                     f"build an estimator of parameters that you have by {maker}.from_mixture("

@@ -7,8 +7,8 @@ from typing import Any, Self
 import numpy as np
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import interchange
-from speakergmm.estimators.options import all_parameters
+from speakergmm.estimators import conversion
+from speakergmm.estimators.parameter_checks import all_parameters
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 
 # Constructor parameters that a GaussianHMM has too, in the same meaning.
@@ -24,7 +24,7 @@ _SHARED = (
 )
 
 
-class InterchangeableHiddenMarkov:
+class HmmlearnConversion:
     """Adds `from_hmmlearn` and `to_hmmlearn` to a hidden Markov model."""
 
     @classmethod
@@ -60,7 +60,7 @@ class InterchangeableHiddenMarkov:
         >>> bool(np.isclose(ours.score(X), theirs.score(X)))
         True
         """
-        states = interchange.from_hmmlearn(model)
+        states = conversion.from_hmmlearn(model)
         missing = [name for name in ("startprob_", "transmat_") if not hasattr(model, name)]
         if missing:
             raise InvalidInputError(
@@ -111,7 +111,7 @@ class InterchangeableHiddenMarkov:
                 "(set final='any' first)"
             )
         model: HiddenMarkovParameters = ours._parameters()
-        theirs = interchange.to_hmmlearn(
+        theirs = conversion.to_hmmlearn(
             [ours.state_mixture(state) for state in range(model.n_states)],
             startprob=model.startprob,
             transmat=model.transmat,

@@ -3,7 +3,7 @@
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import GaussianMixture, options
+from speakergmm.estimators import GaussianMixture, parameter_checks
 
 
 @pytest.mark.parametrize("value", ["box", None, 3, ["full"]])
@@ -19,4 +19,6 @@ def test_choices_are_named_in_a_fixed_order(value):
 
 def test_each_choice_is_taken():
     for kind in ("full", "tied"):
-        options.check_choice(GaussianMixture(covariance_type=kind), "covariance_type", (kind,))
+        parameter_checks.check_choice(
+            GaussianMixture(covariance_type=kind), "covariance_type", (kind,)
+        )

@@ -14,18 +14,18 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.utils import check_array, check_random_state
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.estimators.criteria import as_counts
-from speakergmm.estimators.frames import (
-    Blocks,
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.estimators.information_criteria import as_counts
+from speakergmm.estimators.input_frames import (
+    FrameBlocks,
     check_sample_weight,
     finite_chunks,
     is_blocks,
 )
-from speakergmm.estimators.gaussian import GaussianMixture
-from speakergmm.estimators.selection.criteria import Judgement
 from speakergmm.estimators.selection.fits import FitOutcome, Fitting, Indices, Task
 from speakergmm.estimators.selection.folds import make_folds, number_groups, refuse_too_many
-from speakergmm.estimators.selection.path import Criterion, Selection, SelectionRow
+from speakergmm.estimators.selection.selection_path import Criterion, Selection, SelectionRow
+from speakergmm.estimators.selection.selection_rule import SelectionRule
 from speakergmm.gaussians.frames import refuse_path
 from speakergmm.parallel import parallel_map
 from speakergmm.ranges import choice, whole_number
@@ -43,7 +43,7 @@ def select_n_components(
     sample_weight: ArrayLike | None = None,
     one_standard_error: bool = False,
     n_jobs: int = 1,
-    random_state: Any = 0,
+    seed: Any = 0,
     **parameters: Any,
 ) -> Selection:
     """Fit mixtures of several numbers of components and choose one.
@@ -76,8 +76,8 @@ def select_n_components(
         best one's standard error [1]_.
     n_jobs : int, default=1
         Processes over K and folds; -1 for all cores. Results don't depend on it.
-    random_state : int, RandomState or None, default=0
-        Makes the folds, and every fit whose estimator has no `random_state` of its own.
+    seed : int, numpy.random.RandomState or None, default=0
+        Seed of the folds, and of every fit whose estimator has no `random_state` of its own.
     **parameters
         Further parameters of the estimator, as in ``n_init=3``; but neither a checkpoint nor a
         callback.
@@ -130,7 +130,7 @@ def select_n_components(
     """
     choice("criterion", criterion, get_args(Criterion))
     numbers = _check_numbers(n_components)
-    seed = _seed(random_state)
+    seed = _as_number(seed)
     template = _template(estimator, covariance_type, seed, parameters)
     frames = _as_frames(X)
     weights = None if sample_weight is None else check_sample_weight(sample_weight, len(frames))
@@ -142,7 +142,7 @@ def select_n_components(
 
     fitting = Fitting(template, frames, weights, folds, group_numbers)
     outcomes = _fit_all(fitting, numbers, n_jobs=n_jobs)
-    judgement = Judgement(
+    judgement = SelectionRule(
         criterion,
         _unit_weights(len(frames), weights, group_numbers, folds),
         repeated=not folds and group_numbers is None,
@@ -212,10 +212,11 @@ def _check_numbers(n_components: Any) -> list[int]:
     return sorted({whole_number("n_components", number) for number in given})
 
 
-def _seed(random_state: Any) -> int:
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
-        return int(random_state)
-    return int(check_random_state(random_state).randint(2**31 - 1))
+def _as_number(seed: Any) -> int:
+    """Return a seed as a number, which is drawn unless it is one."""
+    if isinstance(seed, Integral) and not isinstance(seed, bool):
+        return int(seed)
+    return int(check_random_state(seed).randint(2**31 - 1))
 
 
 def _template(
@@ -252,7 +253,7 @@ def _template(
 def _as_frames(X: Any) -> NDArray[Any]:
     refuse_path(X, name="X")
     if is_blocks(X):
-        X = np.concatenate(list(Blocks(X)()))
+        X = np.concatenate(list(FrameBlocks(X)()))
     frames: NDArray[Any] = check_array(
         X, dtype=[np.float64, np.float32], ensure_all_finite=False, input_name="X"
     )

@@ -12,7 +12,7 @@ from sklearn.mixture import GaussianMixture as PeerMixture
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.estimators import GaussianMixture
-from speakergmm.estimators.interchange import (
+from speakergmm.estimators.conversion import (
     from_hmmlearn,
     from_scikit_learn,
     to_hmmlearn,

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.estimators.selection.fits import FitOutcome
-from speakergmm.estimators.selection.path import Criterion, SelectionRow
+from speakergmm.estimators.selection.selection_path import Criterion, SelectionRow
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
+class SelectionRule:
     """How outcomes are judged.
 
     Parameters
