@@ -13,8 +13,7 @@ import typer
 from material import Material, make_synthetic, read_arabic
 from settings import CHOSEN, FACTORS, Settings
 
-from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
-from speakergmm.recognition.words import WordEvaluation
+from speakergmm.recognition import WordCorpus, WordEvaluation, evaluate_words, train_word_models
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder with arabic_speech_commands/.")]

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from material import part
 from settings import Settings
 
-from speakergmm.recognition import WordCorpus, evaluate_words, train_word_models
-from speakergmm.recognition.words import WordEvaluation
+from speakergmm.recognition import WordCorpus, WordEvaluation, evaluate_words, train_word_models
 
 
 def run(

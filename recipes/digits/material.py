@@ -6,8 +6,7 @@ from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_corpus
 from speakergmm.errors import CorpusError
-from speakergmm.recognition import WordCorpus
-from speakergmm.recognition.word_lists import cut_words
+from speakergmm.recognition import WordCorpus, cut_words
 
 Kept = Callable[[Utterance, int], bool]
 TEST_INDEX = 5

@@ -1,6 +1,6 @@
 """Figures as rows of tables in Markdown."""
 
-from speakergmm.recognition.words import WordEvaluation
+from speakergmm.recognition import WordEvaluation
 
 HEADING = ("errors", "of", "error %", "95 % Wilson", "95 % over speakers", "CPU s")
 

@@ -13,8 +13,13 @@ from settings import Search, Settings
 from speakergmm.audio import probe
 from speakergmm.corpora import Corpus
 from speakergmm.hmm import BackoffLanguageModel, train_ngram
-from speakergmm.recognition import AcousticModel, Decoder, align_recordings, write_ctm
-from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition import (
+    AcousticModel,
+    AlignedUtterance,
+    Decoder,
+    align_recordings,
+    write_ctm,
+)
 
 SILENCE = "SIL"
 

@@ -18,8 +18,7 @@ from speakergmm.metrics import (
     word_errors,
 )
 from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-from speakergmm.recognition import AcousticModel
-from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition import AcousticModel, AlignedUtterance
 
 ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")
 """Headings of `error_cells`."""

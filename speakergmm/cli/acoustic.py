@@ -71,8 +71,7 @@ class TrainHmm(TrainsUnits):
 
     def run(self) -> None:
         """Check recordings and texts, train on the good ones, write the model and tell of it."""
-        from speakergmm.recognition.text_problems import unusable_utterances
-        from speakergmm.recognition.training import UNKNOWN_WORD
+        from speakergmm.recognition import UNKNOWN_WORD, unusable_utterances
 
         if (self.lexicon is None) == (not self.graphemes):
             raise InvalidInputError("give either --lexicon FILE or --graphemes")
@@ -120,7 +119,7 @@ class TrainHmm(TrainsUnits):
         features: FeatureConfig,
     ) -> tuple[corpora.Problem, ...]:
         """Find what is wrong with the corpus, and say it; with ``strict``, refuse errors."""
-        from speakergmm.recognition.text_words import spelled_out
+        from speakergmm.recognition import spelled_out
 
         heard = {u.id: said[u.id] for u in read if u.id in said}
         spelled = not self.graphemes and self.unknown == "graphemes"
@@ -144,8 +143,7 @@ class TrainHmm(TrainsUnits):
     def _note_unknown(self, words: hmm.Lexicon, found: dict[str, int]) -> None:
         """List the words outside the lexicon, and what becomes of them."""
         from speakergmm.hmm.language.graphemes import spell
-        from speakergmm.recognition.text_words import with_counts
-        from speakergmm.recognition.training import UNKNOWN_WORD
+        from speakergmm.recognition import UNKNOWN_WORD, with_counts
 
         what = f"taken for {UNKNOWN_WORD}"
         if self.unknown == "graphemes":

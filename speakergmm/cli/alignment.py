@@ -21,9 +21,12 @@ from speakergmm.words import case_hint, split_words, word_fault
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from speakergmm.recognition.aligning import AlignedUtterance
-    from speakergmm.recognition.alignment_files import AlignmentFiles
-    from speakergmm.recognition.diagnostics import Diagnosis, UtteranceEvidence
+    from speakergmm.recognition import (
+        AlignedUtterance,
+        AlignmentFiles,
+        Diagnosis,
+        UtteranceEvidence,
+    )
     from speakergmm.run_context import SkippedRecording
 
 _SHOWN_SUSPECTS = 10
@@ -83,7 +86,7 @@ class Align(OnCorpus):
 
     def run(self) -> None:
         """Align all utterances, write what was asked for, and rank the suspicious ones."""
-        from speakergmm.recognition.alignment_files import (
+        from speakergmm.recognition import (
             AlignmentFiles,
             check_kind,
             write_diagnoses,
@@ -200,8 +203,7 @@ class Align(OnCorpus):
         self, model: recognition.AcousticModel, sentences: list[corpora.Transcript]
     ) -> recognition.AcousticModel:
         """Give the model the words that are said; name those without a pronunciation."""
-        from speakergmm.recognition.inputs import as_lexicon
-        from speakergmm.recognition.text_words import spelled_out
+        from speakergmm.recognition import as_lexicon, spelled_out
 
         units = set(model.models.units)
         case = case_of(self.case)

@@ -23,8 +23,7 @@ from speakergmm.ranges import number
 from speakergmm.words import case_hint, split_words, word_fault
 
 if TYPE_CHECKING:
-    from speakergmm.recognition.decoding import Recognition
-    from speakergmm.recognition.file_names import FileNames
+    from speakergmm.recognition import FileNames, Recognition
     from speakergmm.run_context import SkippedRecording
 
 _LATTICE_BEAM = 8.0
@@ -171,7 +170,7 @@ class Decode(OnCorpus):
             check_output(output, "recognition")
             return
         if kind == ".ctm":
-            from speakergmm.recognition.alignment_files import check_kind
+            from speakergmm.recognition import check_kind
 
             check_kind(output)
         elif output.is_file() and output.stat().st_size > 0:
@@ -256,7 +255,7 @@ class Decode(OnCorpus):
 
     def _language_model(self, model: recognition.AcousticModel) -> hmm.BackoffLanguageModel | None:
         """Read the n-grams, which must be of the words or phones that the model has."""
-        from speakergmm.recognition.inputs import as_language_model
+        from speakergmm.recognition import as_language_model
 
         ngrams = self.lm or self.phone_lm
         language_model = as_language_model(ngrams)
@@ -291,8 +290,7 @@ class Decode(OnCorpus):
         corpus: corpora.Corpus,
     ) -> tuple[list[Recognition], list[SkippedRecording]]:
         """Recognise one recording after the other, and write its lattice."""
-        from speakergmm.recognition.file_names import FileNames
-        from speakergmm.recognition.loudness import Measure
+        from speakergmm.recognition import FileNames, MeasureRecording
 
         found: list[Recognition] = []
         skipped: list[SkippedRecording] = []
@@ -302,7 +300,7 @@ class Decode(OnCorpus):
             print_note(f"not recognised: {what.message}")
 
         names = FileNames()
-        listen = Measure(acoustic.features, listen=True)
+        listen = MeasureRecording(acoustic.features, listen=True)
         for heard in decoder.decode(
             corpus.utterances,
             n_jobs=self.jobs,
@@ -332,7 +330,7 @@ class Decode(OnCorpus):
         unspoken: tuple[str, ...],
     ) -> None:
         """Write what was recognised, in the format that the file's name asks for."""
-        from speakergmm.recognition.timelines import Timelines, own_times
+        from speakergmm.recognition import Timelines, own_times
 
         kind = output.suffix.lower()
         if kind == ".json":

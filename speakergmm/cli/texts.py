@@ -22,7 +22,7 @@ def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
 _CTM_LINE = re.compile(rb"\S+\s+\S+\s+\d*\.\d+\s+\d*\.\d+\s+\S+(\s+[\d.eE+-]+)?\s*$")
 
 
-def read_words(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
+def read_word_sequences(path: Path, case: Case | None) -> dict[str, tuple[str, ...]]:
     """Read the words of each utterance: CTM, JSON of `decode`, or what `read_transcripts` reads."""
     from speakergmm.text_files import pipe_content, reopened
 
@@ -122,7 +122,7 @@ def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[st
     )
 
     if ids or path.is_dir():
-        return list(read_words(path, case).values())
+        return list(read_word_sequences(path, case).values())
     content = pipe_content(path)
     if is_list(path, _start(path) if content is None else content[:4096]):
         return list(_read_transcripts(path, case, content).values())

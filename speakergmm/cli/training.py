@@ -79,7 +79,7 @@ class TrainsUnits(OnCorpus):
     def features_of(self, corpus: Corpus) -> FeatureConfig:
         """Load the features, at the rate that is asked for or suits a corpus."""
         from speakergmm.features import FeatureConfig
-        from speakergmm.recognition.features import suited_rate
+        from speakergmm.recognition import suited_rate
 
         config = FeatureConfig.load(self.features)
         if self.rate is not None or self.features == "hmm":

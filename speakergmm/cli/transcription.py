@@ -11,7 +11,7 @@ from speakergmm import corpora, hmm, metrics
 from speakergmm.cli import options
 from speakergmm.cli.options import Answers, argument, command, option
 from speakergmm.cli.output import Table, counted, listed, print_note
-from speakergmm.cli.texts import case_of, names_list, read_words
+from speakergmm.cli.texts import case_of, names_list, read_word_sequences
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import kind_of
 from speakergmm.words import fold
@@ -63,10 +63,10 @@ class ScoreTranscripts(Answers):
         if not self.phones and (self.lexicon is not None or self.mapping is not None):
             raise InvalidInputError("--lexicon and --mapping go with --phones")
         case = case_of(self.case)
-        said: Mapping[str, Sequence[str]] = read_words(
+        said: Mapping[str, Sequence[str]] = read_word_sequences(
             self.reference, case if self.lexicon or not self.phones else None
         )
-        heard = read_words(self.hypothesis, None if self.phones else case)
+        heard = read_word_sequences(self.hypothesis, None if self.phones else case)
         named = self._speakers(said)
         if self.phones:
             if self.lexicon is not None:

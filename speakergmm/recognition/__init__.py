@@ -11,27 +11,57 @@ if TYPE_CHECKING:
     from speakergmm.features import FeatureNormalisation as FeatureNormalisation
     from speakergmm.recognition.acoustic_model import AcousticModel as AcousticModel
     from speakergmm.recognition.acoustic_model import train_acoustic_model as train_acoustic_model
-    from speakergmm.recognition.aligning import align_recording as align_recording
-    from speakergmm.recognition.aligning import align_recordings as align_recordings
-    from speakergmm.recognition.confidence import WordConfidence as WordConfidence
-    from speakergmm.recognition.confidence import word_evidence as word_evidence
+    from speakergmm.recognition.acoustic_training import NOISE_UNIT as NOISE_UNIT
+    from speakergmm.recognition.acoustic_training import UNKNOWN_WORD as UNKNOWN_WORD
+    from speakergmm.recognition.acoustic_training import TrainingOptions as TrainingOptions
+    from speakergmm.recognition.acoustic_training import modelled_words as modelled_words
+    from speakergmm.recognition.aligned_utterance import AlignedUtterance as AlignedUtterance
+    from speakergmm.recognition.alignment_diagnostics import Diagnosis as Diagnosis
+    from speakergmm.recognition.alignment_diagnostics import UtteranceEvidence as UtteranceEvidence
+    from speakergmm.recognition.alignment_diagnostics import WordEvidence as WordEvidence
+    from speakergmm.recognition.alignment_diagnostics import diagnose as diagnose
+    from speakergmm.recognition.alignment_diagnostics import gather_evidence as gather_evidence
+    from speakergmm.recognition.alignment_diagnostics import robust_deviations as robust_deviations
+    from speakergmm.recognition.alignment_files import AlignmentFiles as AlignmentFiles
+    from speakergmm.recognition.alignment_files import check_kind as check_kind
+    from speakergmm.recognition.alignment_files import write_diagnoses as write_diagnoses
     from speakergmm.recognition.confidence_fitting import fit_confidence as fit_confidence
+    from speakergmm.recognition.corpus_alignment import align_recording as align_recording
+    from speakergmm.recognition.corpus_alignment import align_recordings as align_recordings
+    from speakergmm.recognition.ctm import ctm_lines as ctm_lines
     from speakergmm.recognition.ctm import read_ctm as read_ctm
     from speakergmm.recognition.ctm import write_ctm as write_ctm
-    from speakergmm.recognition.decoding import Decoder as Decoder
-    from speakergmm.recognition.diagnostics import diagnose as diagnose
-    from speakergmm.recognition.diagnostics import gather_evidence as gather_evidence
-    from speakergmm.recognition.features import FeatureArchive as FeatureArchive
-    from speakergmm.recognition.graphs import SilenceModel as SilenceModel
+    from speakergmm.recognition.decoder import Decoder as Decoder
+    from speakergmm.recognition.decoder import Recognition as Recognition
+    from speakergmm.recognition.feature_archive import FeatureArchive as FeatureArchive
+    from speakergmm.recognition.feature_archive import suited_rate as suited_rate
+    from speakergmm.recognition.file_names import FileNames as FileNames
+    from speakergmm.recognition.file_names import safe_name as safe_name
+    from speakergmm.recognition.language_arguments import as_language_model as as_language_model
+    from speakergmm.recognition.language_arguments import as_lexicon as as_lexicon
+    from speakergmm.recognition.loudness import MeasureRecording as MeasureRecording
+    from speakergmm.recognition.loudness import loud_frames as loud_frames
+    from speakergmm.recognition.text_problems import unusable_utterances as unusable_utterances
     from speakergmm.recognition.text_validation import validate_text as validate_text
+    from speakergmm.recognition.text_words import shortest_frames as shortest_frames
+    from speakergmm.recognition.text_words import spelled_out as spelled_out
+    from speakergmm.recognition.text_words import with_counts as with_counts
     from speakergmm.recognition.textgrids import read_textgrid as read_textgrid
+    from speakergmm.recognition.textgrids import textgrid_text as textgrid_text
     from speakergmm.recognition.textgrids import write_textgrid as write_textgrid
-    from speakergmm.recognition.training import TrainingOptions as TrainingOptions
+    from speakergmm.recognition.timelines import Timelines as Timelines
+    from speakergmm.recognition.timelines import own_times as own_times
+    from speakergmm.recognition.transcript_graphs import SilenceModel as SilenceModel
+    from speakergmm.recognition.word_confidence import WordConfidence as WordConfidence
+    from speakergmm.recognition.word_confidence import word_evidence as word_evidence
+    from speakergmm.recognition.word_evaluation import RecognisedWord as RecognisedWord
+    from speakergmm.recognition.word_evaluation import WordEvaluation as WordEvaluation
+    from speakergmm.recognition.word_evaluation import WordRecogniser as WordRecogniser
+    from speakergmm.recognition.word_evaluation import evaluate_words as evaluate_words
     from speakergmm.recognition.word_lists import WordCorpus as WordCorpus
+    from speakergmm.recognition.word_lists import cut_words as cut_words
     from speakergmm.recognition.word_lists import read_words as read_words
     from speakergmm.recognition.word_training import WordTrainingOptions as WordTrainingOptions
     from speakergmm.recognition.word_training import train_word_models as train_word_models
-    from speakergmm.recognition.words import WordRecogniser as WordRecogniser
-    from speakergmm.recognition.words import evaluate_words as evaluate_words
 
 __getattr__, __dir__ = lazy_names(__name__)

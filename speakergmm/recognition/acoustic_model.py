@@ -20,19 +20,19 @@ from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.ranges import wrong_type
-from speakergmm.recognition.confidence import WordConfidence
-from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.graphs import SilenceModel, SpeaksWords
-from speakergmm.recognition.inputs import as_lexicon
+from speakergmm.recognition.feature_archive import FeatureArchive
+from speakergmm.recognition.language_arguments import as_lexicon
+from speakergmm.recognition.transcript_graphs import CompilesTranscripts, SilenceModel
+from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import OnSkip
 
 if TYPE_CHECKING:
     from speakergmm.hmm.training.state import TrainingState
-    from speakergmm.recognition.training import TrainingOptions
+    from speakergmm.recognition.acoustic_training import TrainingOptions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class AcousticModel(SpeaksWords, records.Filed):
+class AcousticModel(CompilesTranscripts, records.Filed):
     """Phone or word models and everything needed to use them on recordings.
 
     Parameters
@@ -150,7 +150,7 @@ class AcousticModel(SpeaksWords, records.Filed):
         InvalidInputError
             If the short pause has the name of the silence or of a phone.
         """
-        from speakergmm.recognition.training import TrainingRun, train_phones
+        from speakergmm.recognition.acoustic_training import TrainingRun, train_phones
 
         run = TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress)
         return cls(**train_phones(corpus, transcripts, lexicon, options, run, unusable=unusable))

@@ -13,9 +13,9 @@ from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, kind_of, make_folders, open_regular
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.ranges import choice
-from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition.alignment_diagnostics import Diagnosis
+from speakergmm.recognition.corpus_alignment import AlignedUtterance
 from speakergmm.recognition.ctm import ctm_lines, read_ctm
-from speakergmm.recognition.diagnostics import Diagnosis
 from speakergmm.recognition.file_names import FileNames
 from speakergmm.recognition.textgrids import write_textgrid
 from speakergmm.recognition.timelines import By, Timelines, own_times

@@ -17,9 +17,9 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.training.phone_training import train_embedded
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
-from speakergmm.recognition.confidence import EVIDENCE, WordConfidence, word_evidence
-from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.graphs import SpeaksWords
+from speakergmm.recognition.feature_archive import FeatureArchive
+from speakergmm.recognition.transcript_graphs import CompilesTranscripts
+from speakergmm.recognition.word_confidence import EVIDENCE, WordConfidence, word_evidence
 
 _EXCHANGED = 0.1
 # Parts of the utterances that are held out in turn.
@@ -33,7 +33,7 @@ _LEAST = 5
 
 
 def fit_confidence(
-    model: SpeaksWords,
+    model: CompilesTranscripts,
     frames: FeatureArchive,
     transcripts: Mapping[str, Sequence[str]],
     *,
@@ -126,7 +126,7 @@ class _Said:
 
 
 def _usable(
-    model: SpeaksWords, frames: FeatureArchive, transcripts: Mapping[str, Sequence[str]]
+    model: CompilesTranscripts, frames: FeatureArchive, transcripts: Mapping[str, Sequence[str]]
 ) -> list[_Said]:
     """Find utterances with transcripts, all of whose words the model can say."""
     said = [
@@ -148,7 +148,7 @@ def _folds(utterances: Sequence[Utterance], rng: np.random.Generator) -> list[ND
 
 
 def _estimated_on(
-    model: SpeaksWords,
+    model: CompilesTranscripts,
     frames: FeatureArchive,
     others: Sequence[_Said],
     schedule: TrainingSchedule | None,
@@ -192,7 +192,7 @@ class _Part:
 
 
 def _evidence(
-    model: SpeaksWords, aligner: Aligner, frames: FeatureArchive, said: _Said
+    model: CompilesTranscripts, aligner: Aligner, frames: FeatureArchive, said: _Said
 ) -> NDArray[np.float64] | None:
     """Align an utterance; None with longer words than it has room for, or where it is too long."""
     try:
@@ -202,7 +202,7 @@ def _evidence(
 
 
 def _exchanged(
-    said: _Said, pool: Sequence[str], model: SpeaksWords, rng: np.random.Generator
+    said: _Said, pool: Sequence[str], model: CompilesTranscripts, rng: np.random.Generator
 ) -> _Said:
     """Exchange some words for others that are not pronounced alike; say which."""
     result = list(said.words)

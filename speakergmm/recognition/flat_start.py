@@ -12,7 +12,7 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.phone_training import survey
 from speakergmm.moments import Moments
-from speakergmm.recognition.features import JoinedFeatures
+from speakergmm.recognition.feature_archive import JoinedFeatures
 
 # Part of all frames that is digital silence from which on silence starts from quiet frames. In
 # LibriSpeech's training part it is 0.0014, in 2 of 251 recordings more than a tenth of a second.

@@ -80,7 +80,7 @@ def speech_found(log_energy: NDArray[np.float32], config: FeatureConfig) -> bool
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class RecordingMeasurement:
     """What was found of an utterance's recording.
 
     Attributes
@@ -105,7 +105,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class MeasureRecording:
     """The function from an utterance to what was found of it; travels between processes.
 
     Attributes
@@ -120,7 +120,7 @@ class Measure:
     config: FeatureConfig
     listen: bool
 
-    def __call__(self, utterance: Utterance) -> Measured:
+    def __call__(self, utterance: Utterance) -> RecordingMeasurement:
         """Measure one utterance."""
         try:
             info = probe(utterance.path)
@@ -128,7 +128,7 @@ class Measure:
             seconds = max(0.0, end - utterance.start)
             if not self.listen:
                 n_frames = self.config.count_frames(round(seconds * self.config.sample_rate))
-                return Measured(info.sample_rate, seconds, n_frames)
+                return RecordingMeasurement(info.sample_rate, seconds, n_frames)
             with warnings.catch_warnings():
                 # A low rate is a problem of its own.
                 warnings.simplefilter("ignore", AudioWarning)
@@ -136,8 +136,10 @@ class Measure:
                 heard = self.config.replace(vad_floor=rule.vad_floor)
                 energy = log_energies(utterance, heard)
         except SpeakerGmmError as error:
-            return Measured(refusal=str(error))
-        return Measured(info.sample_rate, seconds, len(energy), speech_found(energy, rule))
+            return RecordingMeasurement(refusal=str(error))
+        return RecordingMeasurement(
+            info.sample_rate, seconds, len(energy), speech_found(energy, rule)
+        )
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,7 @@ from speakergmm.corpora import Corpus, Problem
 from speakergmm.corpora.transcript import Transcript, Transcripts
 from speakergmm.corpora.validation import Severity
 from speakergmm.hmm.language.lexicon import Lexicon
-from speakergmm.recognition.graphs import SpeaksWords
+from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.text_files import Fault
 
 
@@ -37,7 +37,7 @@ class Texts:
         Word of the lexicon that others are taken for.
     graphemes : bool
         Words are to be spelled.
-    model : SpeaksWords or None
+    model : CompilesTranscripts or None
         Whose units and silence count.
     """
 
@@ -46,7 +46,7 @@ class Texts:
     lexicon: Lexicon | None
     unknown: str | None
     graphemes: bool
-    model: SpeaksWords | None
+    model: CompilesTranscripts | None
 
     @property
     def used(self) -> dict[str, Transcript]:
@@ -56,7 +56,7 @@ class Texts:
     def at_line(self, severity: Severity, kind: str, utterance: str, message: str) -> Problem:
         """Make a problem of an utterance that stands where its transcript does."""
         said = self.said[utterance]
-        return Problem(severity, kind, as_path(said.path), utterance, message, said.line)
+        return Problem(severity, kind, optional_path(said.path), utterance, message, said.line)
 
     def listed(
         self,
@@ -98,7 +98,9 @@ def unusable_utterances(problems: Iterable[Problem]) -> dict[str, str]:
 def problems_of(kind: str, faults: Iterable[Fault]) -> list[Problem]:
     """Turn the faults of a file into problems."""
     return [
-        Problem("error", kind, as_path(fault.path), fault.utterance, fault.message, fault.line)
+        Problem(
+            "error", kind, optional_path(fault.path), fault.utterance, fault.message, fault.line
+        )
         for fault in faults
     ]
 
@@ -115,6 +117,6 @@ def order(problem: Problem) -> tuple[bool, str, str, int, str, str]:
     )
 
 
-def as_path(name: str | None) -> Path | None:
+def optional_path(name: str | None) -> Path | None:
     """Return the path of a file that may have no name."""
     return None if name is None else Path(name)

@@ -17,8 +17,8 @@ from speakergmm.features.recordings import as_config
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
-from speakergmm.recognition.inputs import as_lexicon, as_transcripts
-from speakergmm.recognition.loudness import Measure, Measured
+from speakergmm.recognition.language_arguments import as_lexicon, as_transcripts
+from speakergmm.recognition.loudness import MeasureRecording, RecordingMeasurement
 from speakergmm.recognition.text_problems import Texts, order, problems_of
 from speakergmm.recognition.text_words import (
     language_model_words,
@@ -137,7 +137,7 @@ def validate_text(
     config = model.features if model is not None else as_config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate
     found = parallel_map(
-        Measure(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
+        MeasureRecording(config, listen), corpus.utterances, n_jobs=n_jobs, description=description
     )
     measured = {u.id: each for u, each in zip(corpus, found, strict=True)}
     problems += _recordings(texts, measured, least_rate, sample_rate), _too_short(texts, measured)
@@ -199,7 +199,7 @@ def _pairs(texts: Texts) -> Iterator[Problem]:
 
 
 def _recordings(
-    texts: Texts, measured: Mapping[str, Measured], least_rate: int, wanted: int | None
+    texts: Texts, measured: Mapping[str, RecordingMeasurement], least_rate: int, wanted: int | None
 ) -> Iterator[Problem]:
     """Find recordings that can't be read, of the wrong rate, or without speech."""
     for utterance in texts.corpus:
@@ -208,7 +208,9 @@ def _recordings(
             yield Problem("error", kind, utterance.path, utterance.id, message)
 
 
-def _wrong_with(found: Measured, least_rate: int, wanted: int | None) -> Iterator[tuple[str, str]]:
+def _wrong_with(
+    found: RecordingMeasurement, least_rate: int, wanted: int | None
+) -> Iterator[tuple[str, str]]:
     if found.refusal is not None:
         yield "unreadable", found.refusal
         return
@@ -223,7 +225,7 @@ def _wrong_with(found: Measured, least_rate: int, wanted: int | None) -> Iterato
         yield "no_speech", f"no speech found in {found.seconds:.2f} s: {quiet}"
 
 
-def _too_short(texts: Texts, measured: Mapping[str, Measured]) -> Iterator[Problem]:
+def _too_short(texts: Texts, measured: Mapping[str, RecordingMeasurement]) -> Iterator[Problem]:
     """Find transcripts that take more frames than their recordings have."""
     shortest: dict[str, int] = {}
     edges = 0

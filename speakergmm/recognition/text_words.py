@@ -13,8 +13,8 @@ from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
-from speakergmm.recognition.inputs import as_language_model
-from speakergmm.recognition.text_problems import Texts, as_path, problems_of
+from speakergmm.recognition.language_arguments import as_language_model
+from speakergmm.recognition.text_problems import Texts, optional_path, problems_of
 from speakergmm.text_files import FaultyFileError
 from speakergmm.words import Sentences, case_hint, fold
 
@@ -165,5 +165,5 @@ def language_model_words(
             f"recognised: {', '.join(unsaid[:20])}{', ...' if len(unsaid) > 20 else ''}"
             + case_hint(unsaid, lexicon or (), "train it with --case {case}")
         )
-    where = as_path(model.source)
+    where = optional_path(model.source)
     return [Problem("warning", "language_model_words", where, None, message) for message in found]

@@ -17,8 +17,8 @@ from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.hmm.training.state import TrainingState
 from speakergmm.ranges import number, whole_number, wrong_type
 from speakergmm.recognition.acoustic_model import AcousticModel
-from speakergmm.recognition.graphs import SilenceModel
-from speakergmm.recognition.training import FlatStart, TrainingOptions, TrainingRun
+from speakergmm.recognition.acoustic_training import FlatStart, TrainingOptions, TrainingRun
+from speakergmm.recognition.transcript_graphs import SilenceModel
 from speakergmm.recognition.word_lists import as_single_words
 from speakergmm.run_context import OnSkip
 

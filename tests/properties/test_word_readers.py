@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from speakergmm.cli.texts import read_sentences, read_words
+from speakergmm.cli.texts import read_sentences, read_word_sequences
 from speakergmm.corpora import Corpus, Transcripts, Utterance, read_transcripts
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
 from speakergmm.metrics import word_errors
@@ -47,7 +47,7 @@ def from_file_beside(folder, word, case):
 def from_ctm(folder, word, case):
     (folder / "a.ctm").write_text(f"\ufeffu1 1 0.0 0.5 {word}\n", encoding="utf-8")
     read = read_ctm(folder / "a.ctm")["u1"][0].label
-    (said,) = read_words(folder / "a.ctm", case)["u1"]
+    (said,) = read_word_sequences(folder / "a.ctm", case)["u1"]
     assert said == fold(read, case)
     return (said,)
 
@@ -55,7 +55,7 @@ def from_ctm(folder, word, case):
 def from_json(folder, word, case):
     document = {"utterances": [{"utterance": "u1", "hypotheses": [{"words": [word]}]}]}
     (folder / "a.json").write_text(json.dumps(document))
-    return read_words(folder / "a.json", case)["u1"]
+    return read_word_sequences(folder / "a.json", case)["u1"]
 
 
 def from_textgrid(folder, word, case):

@@ -10,8 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from speakergmm.corpora import Corpus
-from speakergmm.recognition import WordCorpus
-from speakergmm.recognition.words import RecognisedWord, WordEvaluation
+from speakergmm.recognition import RecognisedWord, WordCorpus, WordEvaluation
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "digits"
 MODULES = ("settings", "material", "folds", "tables")

@@ -30,7 +30,8 @@ class Segment(NamedTuple):
         First frame, and the frame after the last.
     confidence : float
         Probability that this was said. Of what was recognised, that among the paths of a lattice;
-        of an aligned word see `speakergmm.recognition.confidence`. NaN where nobody computed it.
+        of an aligned word see `speakergmm.recognition.word_confidence`. NaN where it was not
+        computed.
     parent : int or None
         Of a phone the place of its word in `Alignment.words`, None for silence; of a state the
         place of its phone in `Alignment.phones`.

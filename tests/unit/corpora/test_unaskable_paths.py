@@ -19,8 +19,7 @@ from speakergmm.corpora import (
 )
 from speakergmm.corpora.transcript import write_transcripts
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.recognition import read_words
-from speakergmm.recognition.word_lists import cut_words
+from speakergmm.recognition import cut_words, read_words
 
 NAMES = {"long": "x" * 300, "deep": "d/" * 3000, "nul": "a\0b"}
 

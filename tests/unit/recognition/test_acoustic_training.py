@@ -25,14 +25,16 @@ from speakergmm.hmm import (
 )
 from speakergmm.hmm.training.phone_training import survey
 from speakergmm.recognition import (
+    NOISE_UNIT,
+    UNKNOWN_WORD,
     AcousticModel,
     FeatureArchive,
     FeatureNormalisation,
     SilenceModel,
     TrainingOptions,
+    modelled_words,
     train_acoustic_model,
 )
-from speakergmm.recognition.training import NOISE_UNIT, UNKNOWN_WORD, modelled_words
 from speakergmm.records import to_arrays
 from speakergmm.run_context import SkippedRecordingWarning
 

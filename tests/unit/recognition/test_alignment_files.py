@@ -10,14 +10,15 @@ from oracles.spoken import spoken_world
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.recognition import (
+    AlignmentFiles,
     align_recordings,
     diagnose,
     gather_evidence,
     read_ctm,
     read_textgrid,
+    safe_name,
+    write_diagnoses,
 )
-from speakergmm.recognition.alignment_files import AlignmentFiles, write_diagnoses
-from speakergmm.recognition.file_names import safe_name
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.recognition import read_ctm, write_ctm
-from speakergmm.recognition.ctm import ctm_lines
+from speakergmm.recognition import ctm_lines, read_ctm, write_ctm
 
 
 @given(

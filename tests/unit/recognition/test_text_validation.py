@@ -8,9 +8,13 @@ from speakergmm.corpora import Transcripts, read_corpus, read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, PhoneModels, Topology, train_ngram
-from speakergmm.recognition import AcousticModel, SilenceModel, validate_text
-from speakergmm.recognition.text_problems import unusable_utterances
-from speakergmm.recognition.text_words import shortest_frames
+from speakergmm.recognition import (
+    AcousticModel,
+    SilenceModel,
+    shortest_frames,
+    unusable_utterances,
+    validate_text,
+)
 
 RATE = 16000
 LEXICON = Lexicon.from_dict({"go": "G OW", "up": "AH P", "the": ["DH AH", "DH IY"], "a": "AH"})

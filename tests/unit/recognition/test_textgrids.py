@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.recognition import read_textgrid, write_textgrid
-from speakergmm.recognition.textgrids import textgrid_text
+from speakergmm.recognition import read_textgrid, textgrid_text, write_textgrid
 
 
 def praat_tokens(text):

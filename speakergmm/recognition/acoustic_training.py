@@ -26,13 +26,13 @@ from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import choice, whole_number, wrong_type
 from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.features import FeatureArchive, JoinedFeatures
+from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeatures
 from speakergmm.recognition.flat_start import flat_models
-from speakergmm.recognition.graphs import SilenceModel, WordModels
-from speakergmm.recognition.inputs import as_lexicon, as_transcripts
+from speakergmm.recognition.language_arguments import as_lexicon, as_transcripts
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.recognition.timelines import known
-from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.recognition.transcript_graphs import SilenceModel, TranscriptModels
+from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.run_context import OnSkip, SkippedRecording
 
 UNKNOWN_WORD = "<unk>"
@@ -218,7 +218,7 @@ class FlatStart:
             words = modelled_words(self.lexicon, trained.models)
             # Where nobody said a word outside the lexicon, there is no model of noise.
             unknown = self.unknown if self.unknown in words else None
-            made = WordModels(trained.models, words, options.silence, unknown)
+            made = TranscriptModels(trained.models, words, options.silence, unknown)
             # As the recordings are, or nearest to it.
             plain = archives[int(np.abs(np.log(frequency_warps)).argmin())]
             confidence = fit_confidence(
@@ -241,7 +241,7 @@ class FlatStart:
             "confidence": confidence,
         }
 
-    def _flat_models(self, frames: JoinedFeatures, config: FeatureConfig) -> WordModels:
+    def _flat_models(self, frames: JoinedFeatures, config: FeatureConfig) -> TranscriptModels:
         """Models to begin with, of all units that the transcripts may need."""
         said = {word for u in frames.utterances for word in self.said[u.id]}
         used = self.lexicon.restricted(
@@ -250,12 +250,12 @@ class FlatStart:
         # Units of words that nobody says have no data; those of other words of the lexicon may.
         topologies, silence = self.options.topologies_of(used.phones), self.options.silence
         flat = flat_models(frames, topologies, config, silences=silence.units)
-        return WordModels(flat, self.lexicon, silence, self.unknown)
+        return TranscriptModels(flat, self.lexicon, silence, self.unknown)
 
     def _train_embedded(
         self,
         frames: JoinedFeatures,
-        start: WordModels,
+        start: TranscriptModels,
         schedule: TrainingSchedule,
         skips: UtteranceSkips,
     ) -> TrainingResult:

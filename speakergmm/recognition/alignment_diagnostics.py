@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.ranges import wrong_type
-from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition.corpus_alignment import AlignedUtterance
 from speakergmm.recognition.timelines import known
 
 # Deviations from the corpus from which on something is said. Tails are heavy: on the training part

@@ -18,7 +18,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features.recordings import cached_extractor
 from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.decoding import Decoder, isolated_words
+from speakergmm.recognition.decoder import Decoder, isolated_words
 from speakergmm.recognition.word_lists import as_single_words
 from speakergmm.run_context import OnSkip
 

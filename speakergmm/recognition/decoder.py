@@ -24,9 +24,9 @@ from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.parallel import effective_jobs, parallel_map
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.inputs import as_language_model
+from speakergmm.recognition.language_arguments import as_language_model
 from speakergmm.recognition.timelines import edge_times, known, label_dict
-from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.recognition.utterance_skips import UtteranceSkips
 from speakergmm.run_context import OnSkip
 from speakergmm.words import words_of
 

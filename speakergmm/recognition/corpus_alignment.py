@@ -14,12 +14,12 @@ from speakergmm.hmm.decoding.alignment import Aligner
 from speakergmm.parallel import threaded_map
 from speakergmm.ranges import choice
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
-from speakergmm.recognition.aligned import AlignedUtterance, Edges
-from speakergmm.recognition.confidence import WordConfidence
-from speakergmm.recognition.features import FeatureArchive
-from speakergmm.recognition.inputs import as_transcripts
-from speakergmm.recognition.loudness import Measure, loud_frames
-from speakergmm.recognition.usable import UtteranceSkips
+from speakergmm.recognition.aligned_utterance import AlignedUtterance, Edges
+from speakergmm.recognition.feature_archive import FeatureArchive
+from speakergmm.recognition.language_arguments import as_transcripts
+from speakergmm.recognition.loudness import MeasureRecording, loud_frames
+from speakergmm.recognition.utterance_skips import UtteranceSkips
+from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import OnSkip
 from speakergmm.words import words_of
 
@@ -165,7 +165,9 @@ class _Work:
             loud = has_speech = None
             if self.loudness:
                 loud = loud_frames(utterance, self.model.features)
-                has_speech = Measure(self.model.features, listen=True)(utterance).has_speech
+                has_speech = MeasureRecording(self.model.features, listen=True)(
+                    utterance
+                ).has_speech
             grid, duration = archive.grids[place], probe(utterance.path).duration
             return AlignedUtterance(
                 utterance, words, alignment, grid, duration, self.edges, loud, has_speech

@@ -53,7 +53,7 @@ class SilenceModel:
         return [unit for unit in (self.unit, self.short_pause) if unit is not None]
 
 
-class SpeaksWords:
+class CompilesTranscripts:
     """Models that say the words of a lexicon; a base of what has the four attributes."""
 
     models: PhoneModels
@@ -89,7 +89,7 @@ class SpeaksWords:
 
 
 @dataclass(frozen=True)
-class WordModels(SpeaksWords):
+class TranscriptModels(CompilesTranscripts):
     """Nothing but what speaks words: an acoustic model in the making, without features."""
 
     models: PhoneModels

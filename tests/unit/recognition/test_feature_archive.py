@@ -11,8 +11,7 @@ import soundfile
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.recognition import FeatureArchive, FeatureNormalisation
-from speakergmm.recognition.features import suited_rate
+from speakergmm.recognition import FeatureArchive, FeatureNormalisation, suited_rate
 
 CONFIG = FeatureConfig.load("hmm")
 SPEAKERS = {"a1": "ana", "b1": "bo", "a2": "ana", "x1": None, "x2": None}

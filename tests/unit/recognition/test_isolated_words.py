@@ -24,14 +24,15 @@ from speakergmm.recognition import (
     AcousticModel,
     Decoder,
     FeatureNormalisation,
+    RecognisedWord,
+    WordEvaluation,
     WordRecogniser,
     WordTrainingOptions,
+    cut_words,
     evaluate_words,
     read_words,
     train_word_models,
 )
-from speakergmm.recognition.word_lists import cut_words
-from speakergmm.recognition.words import RecognisedWord, WordEvaluation
 
 RATE = 8000
 # Formants of the sounds that each word is made of.

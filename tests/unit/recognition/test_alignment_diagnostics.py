@@ -16,15 +16,17 @@ from speakergmm.features import FrameGrid
 from speakergmm.hmm import Alignment, TrainingSchedule
 from speakergmm.hmm.decoding.alignment import Segment
 from speakergmm.recognition import (
+    AlignedUtterance,
     TrainingOptions,
+    UtteranceEvidence,
+    WordEvidence,
     align_recordings,
     diagnose,
     gather_evidence,
+    loud_frames,
+    robust_deviations,
     train_acoustic_model,
 )
-from speakergmm.recognition.aligning import AlignedUtterance
-from speakergmm.recognition.diagnostics import UtteranceEvidence, WordEvidence, robust_deviations
-from speakergmm.recognition.loudness import loud_frames
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from speakergmm.features import FrameGrid
 from speakergmm.hmm import Alignment
 from speakergmm.hmm.decoding.alignment import Segment
 from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
-from speakergmm.recognition import align_recording, align_recordings
-from speakergmm.recognition.aligning import AlignedUtterance
+from speakergmm.recognition import AlignedUtterance, align_recording, align_recordings
 
 
 @pytest.fixture(scope="module")

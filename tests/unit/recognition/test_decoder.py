@@ -31,7 +31,7 @@ from speakergmm.recognition import (
     FeatureNormalisation,
     SilenceModel,
 )
-from speakergmm.recognition import decoding as recognition_decoding
+from speakergmm.recognition import decoder as recognition_decoding
 from speakergmm.run_context import SkippedRecordingWarning
 
 LATTICE = DecodingOptions(acoustic_scale=0.1, beam=40.0, lattice_beam=40.0, n_best=5)
