@@ -15,12 +15,12 @@ import typer
 from speakergmm.corpora import Protocol, Split, make_synthetic_corpus, read_protocol
 from speakergmm.features import FeatureConfig
 from speakergmm.speakers import (
-    AdaptationSettings,
+    AdaptationOptions,
     BackgroundModel,
     LikelihoodScorer,
     ScoreMatrix,
     SpeakerScorer,
-    enrol_models,
+    enroll_models,
     run_identification,
     run_identification_windows,
     train_split_mixtures,
@@ -78,8 +78,8 @@ def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> Sp
     """Adapt each model from a background model."""
     assert protocol.background is not None
     background = BackgroundModel.train(protocol.background, n_components=components, n_jobs=jobs)
-    settings = AdaptationSettings(RELEVANCE_FACTOR)
-    models = enrol_models(protocol.split(split), background, settings=settings, n_jobs=jobs)
+    settings = AdaptationOptions(RELEVANCE_FACTOR)
+    models = enroll_models(protocol.split(split), background, settings=settings, n_jobs=jobs)
     return SpeakerScorer(background.mixture, models)
 
 

@@ -148,7 +148,7 @@ class HmmDemonstration:
             {u.id: said[u.id] for u in tested}, found, speakers=_speakers(tested)
         )
         interval = metrics.transcription_intervals(errors, seed=self.seed)["error_rate"]
-        return {**errors.to_dict(n_confused=0), "interval": interval and interval.ends()}
+        return {**errors.to_dict(n_confusions=0), "interval": interval and interval.ends()}
 
 
 def _speakers(utterances: list[corpora.Utterance]) -> dict[str, str]:

@@ -111,7 +111,7 @@ def evaluation_table(evaluation: metrics.Evaluation, *, title: str) -> Table:
                 measure.format_interval(),
                 "" if measure.point is None else f"{measure.point.threshold:.4f}",
             )
-            for measure in evaluation.measures
+            for measure in evaluation.metrics
         ],
         right=(1, 2, 3),
     )

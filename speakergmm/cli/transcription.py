@@ -81,7 +81,7 @@ class ScoreTranscripts(Answers):
         case_note = _case_note(errors)
         self.answer(
             {
-                **errors.to_dict(n_confused=self.confusions),
+                **errors.to_dict(n_confusions=self.confusions),
                 "intervals": {
                     name: None if each is None else asdict(each) for name, each in intervals.items()
                 },
@@ -149,7 +149,7 @@ def _case_note(errors: metrics.TranscriptionErrors) -> str | None:
         return None
     pairs = [
         each
-        for each in errors.confused
+        for each in errors.confusions
         if fold(each.reference or "", "lower") == fold(each.hypothesis or "", "lower")
     ]
     number = sum(each.count for each in pairs)
@@ -198,13 +198,13 @@ def _shown(
     )
     if note := _no_intervals(errors):
         yield note
-    if errors.confused and confusions:
+    if errors.confusions and confusions:
         yield Table(
             "Most frequent",
             ("said", "recognised", "times"),
             [
                 (each.reference or "-", each.hypothesis or "-", str(each.count))
-                for each in errors.confused[:confusions]
+                for each in errors.confusions[:confusions]
             ],
             right=(2,),
         )

@@ -4,15 +4,14 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.metrics.bootstrap import bootstrap_intervals as bootstrap_intervals
+    from speakergmm.metrics.bootstrap import speaker_clusters as speaker_clusters
     from speakergmm.metrics.detection import actual_dcf as actual_dcf
     from speakergmm.metrics.detection import det_curve as det_curve
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
     from speakergmm.metrics.detection import min_dcf as min_dcf
-    from speakergmm.metrics.evaluation import Evaluation as Evaluation
-    from speakergmm.metrics.evaluation import Measure as Measure
-    from speakergmm.metrics.evaluation import evaluate as evaluate
-    from speakergmm.metrics.identification import Confusion as Confusion
-    from speakergmm.metrics.identification import Identification as Identification
+    from speakergmm.metrics.identification import ClosedSetIdentification as ClosedSetIdentification
+    from speakergmm.metrics.identification import SpeakerConfusion as SpeakerConfusion
     from speakergmm.metrics.identification import identification_accuracy as identification_accuracy
     from speakergmm.metrics.identification import (
         identification_from_matrix as identification_from_matrix,
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from speakergmm.metrics.identification import (
         identification_from_trials as identification_from_trials,
     )
-    from speakergmm.metrics.intervals import bootstrap_intervals as bootstrap_intervals
-    from speakergmm.metrics.intervals import speaker_clusters as speaker_clusters
     from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
     from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
     from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
@@ -37,11 +34,14 @@ if TYPE_CHECKING:
     from speakergmm.metrics.sorted_trials import DetCurve as DetCurve
     from speakergmm.metrics.sorted_trials import OperatingPoint as OperatingPoint
     from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials
-    from speakergmm.metrics.transcription import TranscriptionErrors as TranscriptionErrors
-    from speakergmm.metrics.transcription import phone_errors as phone_errors
-    from speakergmm.metrics.transcription import word_errors as word_errors
-    from speakergmm.metrics.transcription_resampling import (
+    from speakergmm.metrics.transcription_bootstrap import (
         transcription_intervals as transcription_intervals,
     )
+    from speakergmm.metrics.transcription_errors import TranscriptionErrors as TranscriptionErrors
+    from speakergmm.metrics.transcription_errors import phone_errors as phone_errors
+    from speakergmm.metrics.transcription_errors import word_errors as word_errors
+    from speakergmm.metrics.trial_evaluation import Evaluation as Evaluation
+    from speakergmm.metrics.trial_evaluation import Metric as Metric
+    from speakergmm.metrics.trial_evaluation import evaluate as evaluate
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -66,7 +66,7 @@ class BoundaryErrors:
 
 
 @dataclass(frozen=True, slots=True)
-class BoundaryFigure:
+class BoundaryMetric:
     """One figure of boundary errors.
 
     Attributes
@@ -148,7 +148,7 @@ def summarise_boundaries(
     n_bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
-) -> dict[str, BoundaryFigure]:
+) -> dict[str, BoundaryMetric]:
     """Summarise boundary errors, with intervals by bootstrap over utterances or speakers.
 
     Parameters
@@ -168,7 +168,7 @@ def summarise_boundaries(
 
     Returns
     -------
-    dict of str to BoundaryFigure
+    dict of str to BoundaryMetric
         Quantiles are the smallest errors that at least that share of boundaries doesn't exceed.
 
     Raises
@@ -197,7 +197,7 @@ def summarise_boundaries(
             replicates = np.concatenate([part[name] for part in parts])
             intervals[name] = percentile_interval(replicates, confidence=confidence)
     return {
-        name: BoundaryFigure(name, float(value[0]), intervals[name])
+        name: BoundaryMetric(name, float(value[0]), intervals[name])
         for name, value in values.items()
     }
 

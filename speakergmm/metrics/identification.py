@@ -16,7 +16,7 @@ from speakergmm.ranges import refused, whole_number
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class SpeakerConfusion:
     """How often tests of one speaker were taken for another.
 
     Attributes
@@ -36,7 +36,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Identification:
+class ClosedSetIdentification:
     """The outcome of identifying every test recording among a set of models.
 
     Attributes
@@ -102,19 +102,19 @@ class Identification:
         flat = np.bincount(self.true * size + self.chosen, minlength=size * size)
         return flat.reshape(size, size)
 
-    def confusions(self) -> tuple[Confusion, ...]:
+    def confusions(self) -> tuple[SpeakerConfusion, ...]:
         """List who was taken for whom, the most frequent first, then by name.
 
         Returns
         -------
-        tuple of Confusion
+        tuple of SpeakerConfusion
             Empty where every test went to its true model.
         """
         names, wrong = self.model_names, self.true != self.chosen
         counts = Counter(zip(self.true[wrong].tolist(), self.chosen[wrong].tolist(), strict=True))
         tests = np.bincount(self.true, minlength=len(names)).tolist()
         found = (
-            Confusion(names[true], names[chosen], count, tests[true])
+            SpeakerConfusion(names[true], names[chosen], count, tests[true])
             for (true, chosen), count in counts.items()
         )
         return tuple(sorted(found, key=lambda each: (-each.count, each.true, each.chosen)))
@@ -155,7 +155,7 @@ def identification_accuracy(scores: ArrayLike, true_index: ArrayLike, *, top_k: 
 
 def identification_from_matrix(
     scores: ArrayLike, true_index: ArrayLike, *, model_names: tuple[str, ...] | None = None
-) -> Identification:
+) -> ClosedSetIdentification:
     """Identify every row of a matrix of scores.
 
     Parameters
@@ -169,7 +169,7 @@ def identification_from_matrix(
 
     Returns
     -------
-    Identification
+    ClosedSetIdentification
         Ranks, choices and confusions.
 
     Raises
@@ -208,7 +208,7 @@ def identification_from_matrix(
     # Where every other score is -inf, argmax may have hit the true column itself.
     hit = (chosen == true) & (n_models > 1)
     chosen[hit] = np.where(true[hit] == 0, 1, 0)
-    return Identification(
+    return ClosedSetIdentification(
         model_names=names,
         ranks=ranks,
         true=true,
@@ -218,7 +218,7 @@ def identification_from_matrix(
     )
 
 
-def identification_from_trials(scores: Scores) -> Identification | None:
+def identification_from_trials(scores: Scores) -> ClosedSetIdentification | None:
     """Identify every test recording among the models its trials name.
 
     Parameters
@@ -230,7 +230,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
 
     Returns
     -------
-    Identification or None
+    ClosedSetIdentification or None
         None if no recording takes part.
 
     Raises
@@ -256,7 +256,7 @@ def identification_from_trials(scores: Scores) -> Identification | None:
     ranks = 1 + np.bincount(path[as_high], minlength=n_paths)
     chosen = np.where(ranks == 1, own_model, other_model)
     candidates = (n_true + n_other)[takes_part]
-    return Identification(
+    return ClosedSetIdentification(
         model_names=scores.model_names,
         ranks=ranks[takes_part],
         true=own_model[takes_part],

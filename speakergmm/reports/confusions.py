@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.metrics import Identification, Scores, speaker_clusters
-from speakergmm.metrics.intervals import SpeakerClusters
+from speakergmm.metrics import ClosedSetIdentification, Scores, speaker_clusters
+from speakergmm.metrics.bootstrap import SpeakerClusters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +49,14 @@ class FalseAcceptance:
     n_trials: int
 
 
-def most_confused(identification: Identification, *, n_speakers: int = 12) -> ConfusionTable:
+def most_confused(
+    identification: ClosedSetIdentification, *, n_speakers: int = 12
+) -> ConfusionTable:
     """Pick the speakers with the most identification errors.
 
     Parameters
     ----------
-    identification : Identification
+    identification : ClosedSetIdentification
         Its confusions are counted for both speakers, the true one and the chosen one.
     n_speakers : int, default=12
         At most this many.

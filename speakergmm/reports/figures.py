@@ -211,7 +211,7 @@ def histogram_counts(values: NDArray[np.float64], edges: NDArray[np.float64]) ->
 
 def _det_limits(evaluation: Evaluation) -> tuple[list[float], list[float]]:
     """Choose the least and greatest (P_fa, P_miss) shown: ticks around what can be resolved."""
-    points = [measure.point for measure in evaluation.measures if measure.point is not None]
+    points = [measure.point for measure in evaluation.metrics if measure.point is not None]
     low, high = [], []
     for n_trials, rates in (
         (evaluation.n_nontarget, [point.p_fa for point in points]),
@@ -249,7 +249,7 @@ def _mark_points(
         )
     spot = on_diagonal(eer.value)
     marked = [("o", spot, spot, f"EER (linear) {eer.format_value()}")]
-    costs = [measure for measure in evaluation.measures if measure.name.startswith("min_dcf")]
+    costs = [measure for measure in evaluation.metrics if measure.name.startswith("min_dcf")]
     for measure, marker in zip(costs, cycle(_MARKERS), strict=False):
         assert measure.point is not None
         x, y = _probit(np.clip([measure.point.p_fa, measure.point.p_miss], low, high))

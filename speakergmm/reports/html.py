@@ -97,10 +97,10 @@ def render_report(
         false_acceptances=most_falsely_accepted(scores, threshold=eer.threshold),
         no_width=any(
             measure.interval is not None and measure.interval.low == measure.interval.high
-            for measure in evaluation.measures
+            for measure in evaluation.metrics
         ),
         no_interval=bool(evaluation.n_bootstrap)
-        and any(measure.interval is None for measure in evaluation.measures),
+        and any(measure.interval is None for measure in evaluation.metrics),
         configuration=configuration or {},
     )
 

@@ -18,22 +18,15 @@ if TYPE_CHECKING:
     from speakergmm.speakers.compatibility import check_features as check_features
     from speakergmm.speakers.compatibility import describe_difference as describe_difference
     from speakergmm.speakers.database import is_store as is_store
-    from speakergmm.speakers.enrolling import enroll_into as enroll_into
     from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR
-    from speakergmm.speakers.enrolment import AdaptationSettings as AdaptationSettings
+    from speakergmm.speakers.enrolment import AdaptationOptions as AdaptationOptions
     from speakergmm.speakers.enrolment import SessionStatistics as SessionStatistics
     from speakergmm.speakers.enrolment import SpeakerModel as SpeakerModel
     from speakergmm.speakers.enrolment import adapt_speaker as adapt_speaker
     from speakergmm.speakers.enrolment import collect_statistics as collect_statistics
     from speakergmm.speakers.enrolment import sum_statistics as sum_statistics
-    from speakergmm.speakers.experiment import enrol_models as enrol_models
-    from speakergmm.speakers.experiment import run_protocol as run_protocol
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
     from speakergmm.speakers.extraction import SpeechFrames as SpeechFrames
-    from speakergmm.speakers.identification import LikelihoodScorer as LikelihoodScorer
-    from speakergmm.speakers.identification import fit_speaker_mixtures as fit_speaker_mixtures
-    from speakergmm.speakers.identification import train_speaker_mixtures as train_speaker_mixtures
-    from speakergmm.speakers.identification import train_split_mixtures as train_split_mixtures
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
         run_identification as run_identification,
@@ -41,14 +34,23 @@ if TYPE_CHECKING:
     from speakergmm.speakers.identification_experiment import (
         run_identification_windows as run_identification_windows,
     )
-    from speakergmm.speakers.results import EnrolledRecording as EnrolledRecording
-    from speakergmm.speakers.results import EnrolledSpeaker as EnrolledSpeaker
-    from speakergmm.speakers.results import EnrolmentReport as EnrolmentReport
-    from speakergmm.speakers.results import Identification as Identification
-    from speakergmm.speakers.results import VerificationScore as VerificationScore
-    from speakergmm.speakers.scoring import DEFAULT_TOP_C as DEFAULT_TOP_C
-    from speakergmm.speakers.scoring import SpeakerScorer as SpeakerScorer
+    from speakergmm.speakers.speaker_mixtures import LikelihoodScorer as LikelihoodScorer
+    from speakergmm.speakers.speaker_mixtures import fit_speaker_mixtures as fit_speaker_mixtures
+    from speakergmm.speakers.speaker_mixtures import (
+        train_speaker_mixtures as train_speaker_mixtures,
+    )
+    from speakergmm.speakers.speaker_mixtures import train_split_mixtures as train_split_mixtures
+    from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C as DEFAULT_TOP_C
+    from speakergmm.speakers.speaker_scoring import SpeakerScorer as SpeakerScorer
     from speakergmm.speakers.store import SpeakerStore as SpeakerStore
+    from speakergmm.speakers.store_enrolment import enroll_into as enroll_into
+    from speakergmm.speakers.store_results import EnrolledRecording as EnrolledRecording
+    from speakergmm.speakers.store_results import EnrolledSpeaker as EnrolledSpeaker
+    from speakergmm.speakers.store_results import EnrolmentReport as EnrolmentReport
+    from speakergmm.speakers.store_results import SpeakerRanking as SpeakerRanking
+    from speakergmm.speakers.store_results import VerificationScore as VerificationScore
+    from speakergmm.speakers.verification_experiment import enroll_models as enroll_models
+    from speakergmm.speakers.verification_experiment import run_protocol as run_protocol
     from speakergmm.speakers.windows import window_averages as window_averages
 
 __getattr__, __dir__ = lazy_names(__name__)

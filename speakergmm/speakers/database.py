@@ -13,7 +13,7 @@ from speakergmm.errors import ModelFormatError, SpeakerGmmError, StoreError
 from speakergmm.file_kinds import STORE_APPLICATION_ID, describe_file, needed
 from speakergmm.files import UnreadableFileError, name_fault, open_regular, shown_path
 from speakergmm.speakers.integrity import Ledger
-from speakergmm.speakers.tables import SCHEMA
+from speakergmm.speakers.store_schema import SCHEMA
 from speakergmm.speakers.values import StoreFile
 from speakergmm.temporaries import CAN_LOCK, is_temporary, new_private_file, temporary_beside
 

@@ -59,7 +59,7 @@ _MOST_FRAMES = 1e12
 
 
 @dataclass(frozen=True, slots=True)
-class AdaptationSettings:
+class AdaptationOptions:
     """How speaker models are adapted from the background model.
 
     Parameters
@@ -176,7 +176,7 @@ def adapt_speaker(
     sessions: AnyStatistics | Sequence[AnyStatistics],
     *,
     name: str = "speaker",
-    settings: AdaptationSettings | None = None,
+    settings: AdaptationOptions | None = None,
 ) -> SpeakerModel:
     """Adapt the background model to a speaker.
 
@@ -188,7 +188,7 @@ def adapt_speaker(
         order give the same model to the last bit, however they were spread over sessions.
     name : str
         The speaker's name.
-    settings : AdaptationSettings, optional
+    settings : AdaptationOptions, optional
 
     Returns
     -------
@@ -202,7 +202,7 @@ def adapt_speaker(
         If there are no frames.
     """
     background = as_background(background)
-    settings = settings or AdaptationSettings()
+    settings = settings or AdaptationOptions()
     listed = sessions if isinstance(sessions, Sequence) else [sessions]
     given = [each.statistics if isinstance(each, SessionStatistics) else each for each in listed]
     shape = background.mixture.means.shape

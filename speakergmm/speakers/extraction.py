@@ -50,7 +50,7 @@ class ExtractSpeech:
         return SpeechFrames(features.speech_values, features.speech_seconds)
 
 
-def map_owned(
+def map_grouped_recordings(
     function: Callable[[Utterance], Result],
     groups: Mapping[str, Sequence[Utterance]],
     *,

@@ -23,8 +23,8 @@ from speakergmm.features.recordings import (
 from speakergmm.ranges import whole_number
 from speakergmm.run_context import OnSkip
 from speakergmm.speakers.extraction import check_speech, whole_recordings
-from speakergmm.speakers.identification import LikelihoodScorer
-from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.speaker_mixtures import LikelihoodScorer
+from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C, SpeakerScorer
 from speakergmm.speakers.windows import window_averages
 
 
@@ -53,7 +53,7 @@ class ScoreMatrix:
     truth: NDArray[np.intp]
 
     @property
-    def identification(self) -> metrics.Identification:
+    def identification(self) -> metrics.ClosedSetIdentification:
         """Outcome of the rows with a true speaker among the models; ties count against them.
 
         Raises

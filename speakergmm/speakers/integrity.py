@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 
 from speakergmm.documents import parse_json
-from speakergmm.speakers.tables import ROWS, SCHEMA, Row, check_row, row_digest
+from speakergmm.speakers.store_schema import ROWS, SCHEMA, Row, check_row, row_digest
 from speakergmm.speakers.values import StoreFile, is_document, is_time, shown
 
 # What is large lies apart, one row for a row of these: the rest can be read without it. Its digest

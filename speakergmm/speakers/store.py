@@ -18,15 +18,21 @@ from speakergmm.features import FeatureConfig
 from speakergmm.features.recordings import as_config
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
-from speakergmm.speakers import database, enrolment, records, results, sessions
+from speakergmm.speakers import (
+    database,
+    enrolment,
+    enrolment_sessions,
+    store_queries,
+    store_results,
+)
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
 from speakergmm.speakers.compatibility import check_background, check_features
 from speakergmm.speakers.connection import StoreConnection
 from speakergmm.speakers.extraction import SpeechStream
 from speakergmm.speakers.integrity import Ledger, check_whole, read_large
 from speakergmm.speakers.ratios import unpack_ratio
-from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
-from speakergmm.speakers.tables import SpeakerRow
+from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.store_schema import SpeakerRow
 from speakergmm.speakers.values import StoreFile, parsed
 
 STORE_KIND = "speaker store"
@@ -56,7 +62,7 @@ class SpeakerStore:
     path : Path
     background : BackgroundModel
         The background model the store was made with.
-    settings : AdaptationSettings
+    settings : AdaptationOptions
         How speaker models are adapted; fixed when the store is made.
 
     Raises
@@ -115,7 +121,7 @@ class SpeakerStore:
             raise file.damaged("its background model is no blob")
         try:
             settings = parse_json(meta["settings"])
-            self.settings = enrolment.AdaptationSettings(
+            self.settings = enrolment.AdaptationOptions(
                 settings["relevance_factor"], tuple(settings["parameters"])
             )
             digest = meta["background_digest"]
@@ -164,7 +170,7 @@ class SpeakerStore:
         """
         background = as_background(background)
         path = Path(path)
-        settings = enrolment.AdaptationSettings(
+        settings = enrolment.AdaptationOptions(
             relevance_factor, enrolment.as_parameters(parameters)
         )
         database.create_database(path, describe_store(background, settings), lambda _: None)
@@ -199,7 +205,7 @@ class SpeakerStore:
         *,
         n_jobs: int = 1,
         progress: bool = False,
-    ) -> results.EnrolmentReport:
+    ) -> store_results.EnrolmentReport:
         """Enrol a speaker, or add recordings to one who is enrolled.
 
         Either all recordings are stored or, if one is refused, none.
@@ -230,7 +236,7 @@ class SpeakerStore:
         """
         name = check_speaker_name(speaker)
         paths = as_paths(wavs, "enroll")
-        collected = sessions.collect_sessions(
+        collected = enrolment_sessions.collect_sessions(
             self.background,
             paths,
             second_order=self.settings.second_order,
@@ -240,11 +246,11 @@ class SpeakerStore:
         return self.enroll_collected(name, collected)
 
     def enroll_collected(
-        self, name: str, collected: Sequence[sessions.Session]
-    ) -> results.EnrolmentReport:
+        self, name: str, collected: Sequence[enrolment_sessions.EnrolmentSession]
+    ) -> store_results.EnrolmentReport:
         """Enrol recordings whose statistics against this background model are there already."""
         with self._file.writing() as ledger:
-            report = sessions.enroll_sessions(
+            report = enrolment_sessions.enroll_sessions(
                 ledger, name, collected, background=self.background, settings=self.settings
             )
         self._file.empty_log(wait=False)
@@ -257,7 +263,7 @@ class SpeakerStore:
         *,
         top_c: int | None = DEFAULT_TOP_C,
         threshold: float | None = None,
-    ) -> results.VerificationScore:
+    ) -> store_results.VerificationScore:
         """Score the claim that a recording is of a speaker.
 
         Parameters
@@ -284,11 +290,11 @@ class SpeakerStore:
         name = check_speaker_name(speaker)
         limit = None if threshold is None else ranges.number("threshold", threshold)
         with self._file.reading() as file:
-            scorer = self._read_scorer(file, [records.find_speaker(file, name)])
+            scorer = self._read_scorer(file, [store_queries.find_speaker(file, name)])
         scores, n_frames, seconds = self._score(scorer, [recording_path(wav)], top_c)
         score = float(scores[0])
         decision = None if limit is None else score >= limit
-        return results.VerificationScore(name, score, seconds, n_frames, limit, decision)
+        return store_results.VerificationScore(name, score, seconds, n_frames, limit, decision)
 
     def identify(
         self,
@@ -297,7 +303,7 @@ class SpeakerStore:
         top: int = 5,
         threshold: float | None = None,
         top_c: int | None = DEFAULT_TOP_C,
-    ) -> results.Identification:
+    ) -> store_results.SpeakerRanking:
         """Rank the speakers by how well they explain recordings of one unknown speaker.
 
         Parameters
@@ -331,7 +337,7 @@ class SpeakerStore:
         scores, n_frames, seconds = self._score(scorer, paths, top_c)
         order = sorted(range(len(scores)), key=lambda place: (-scores[place], scorer.names[place]))
         ranking = tuple((scorer.names[place], float(scores[place])) for place in order[:top])
-        return results.Identification(ranking, len(scores), seconds, n_frames, limit)
+        return store_results.SpeakerRanking(ranking, len(scores), seconds, n_frames, limit)
 
     def model(self, speaker: str) -> enrolment.SpeakerModel:
         """Return a speaker's adapted model.
@@ -343,12 +349,12 @@ class SpeakerStore:
         """
         name = check_speaker_name(speaker)
         with self._file.reading() as file:
-            return self._adapted(file, records.find_speaker(file, name))
+            return self._adapted(file, store_queries.find_speaker(file, name))
 
-    def speakers(self) -> tuple[results.EnrolledSpeaker, ...]:
+    def speakers(self) -> tuple[store_results.EnrolledSpeaker, ...]:
         """List the speakers, sorted by name."""
         with self._file.reading() as file:
-            return records.list_speakers(file)
+            return store_queries.list_speakers(file)
 
     def remove(self, speaker: str) -> None:
         """Erase a speaker for good: statistics, model, name, and the log entries that name them.
@@ -367,12 +373,12 @@ class SpeakerStore:
         """
         name = check_speaker_name(speaker)
         with self._file.writing(thorough=True) as ledger:
-            row = records.find_speaker(ledger.file, name)
+            row = store_queries.find_speaker(ledger.file, name)
             # What is deleted must be the speaker's own, to the last page.
             self._adapted(ledger.file, row)
             self._read_scorer(ledger.file, [row])
-            records.delete_speaker(ledger, row)
-            records.write_log(ledger, "remove", None, {})
+            store_queries.delete_speaker(ledger, row)
+            store_queries.write_log(ledger, "remove", None, {})
         self._everybody = None
         left = self._file.empty_log(wait=True)
         if left is not None:
@@ -384,7 +390,7 @@ class SpeakerStore:
     def log(self) -> tuple[dict[str, Any], ...]:
         """Return the enrolment log, oldest first: ``at``, ``action``, ``speaker``, ``detail``."""
         with self._file.reading() as file:
-            return records.list_log(file)
+            return store_queries.list_log(file)
 
     def info(self) -> dict[str, Any]:
         """Say what the store is, as JSON can hold it."""
@@ -412,7 +418,7 @@ class SpeakerStore:
             If something is damaged.
         """
         with self._file.reading() as file:
-            records.list_log(file)
+            store_queries.list_log(file)
             check_whole(file)
             for row in SpeakerRow.read(file):
                 model = self._adapted(file, row)
@@ -424,7 +430,7 @@ class SpeakerStore:
                     raise file.damaged(f"the model of {row.name!r} is not of its recordings")
 
     def _adapted(self, file: StoreFile, row: SpeakerRow) -> enrolment.SpeakerModel:
-        read = sessions.read_statistics(file, row, self.background)
+        read = enrolment_sessions.read_statistics(file, row, self.background)
         statistics = [each for _, each in read]
         return enrolment.adapt_speaker(
             self.background, statistics, name=row.name, settings=self.settings
@@ -470,7 +476,7 @@ class SpeakerStore:
 
 
 def describe_store(
-    background: BackgroundModel, settings: enrolment.AdaptationSettings
+    background: BackgroundModel, settings: enrolment.AdaptationOptions
 ) -> dict[str, bytes | str]:
     """Return what a new store says about itself: rows of its table "meta"."""
     document = json.dumps(

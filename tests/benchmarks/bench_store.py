@@ -24,16 +24,22 @@ from threadpoolctl import threadpool_limits
 
 from speakergmm.corpora import make_synthetic_corpus
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.speakers import AdaptationSettings, BackgroundModel, SpeakerStore
+from speakergmm.speakers import AdaptationOptions, BackgroundModel, SpeakerStore
 from speakergmm.speakers.database import create_database
+from speakergmm.speakers.enrolment_sessions import (
+    EnrolmentSession,
+    collect_sessions,
+    enroll_sessions,
+)
 from speakergmm.speakers.integrity import Ledger
-from speakergmm.speakers.sessions import Session, collect_sessions, enroll_sessions
 from speakergmm.speakers.store import describe_store
 
 Times = dict[str, tuple[float, float]]
 
 
-def others(session: Session, start: int, stop: int) -> Iterator[tuple[str, Session]]:
+def others(
+    session: EnrolmentSession, start: int, stop: int
+) -> Iterator[tuple[str, EnrolmentSession]]:
     """Yield speakers who differ from one by noise."""
     rng = np.random.default_rng(start)
     for number in range(start, stop):
@@ -47,10 +53,10 @@ def others(session: Session, start: int, stop: int) -> Iterator[tuple[str, Sessi
 
 
 def make_store(
-    path: Path, background: BackgroundModel, session: Session, wav: Path, size: int
+    path: Path, background: BackgroundModel, session: EnrolmentSession, wav: Path, size: int
 ) -> None:
     """Make a store of many speakers in one transaction, each enrolled as any other."""
-    settings = AdaptationSettings()
+    settings = AdaptationOptions()
 
     def fill(ledger: Ledger) -> None:
         for name, one in others(session, 0, size):
@@ -95,7 +101,7 @@ def remove_one(path: Path, numbers: list[int]) -> None:
         store.remove(f"speaker {numbers.pop():05d}")
 
 
-def measure(path: Path, wav: Path, session: Session) -> Times:
+def measure(path: Path, wav: Path, session: EnrolmentSession) -> Times:
     """Return the seconds of everything that is asked of a store."""
     with SpeakerStore(path) as store:
         n_speakers = len(store.speakers())

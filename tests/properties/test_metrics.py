@@ -22,7 +22,7 @@ from speakergmm.metrics import (
     speaker_clusters,
     write_scores,
 )
-from speakergmm.metrics.intervals import (
+from speakergmm.metrics.bootstrap import (
     bootstrap_replicates,
     eer_of_curves,
     hull_eer_of_curves,

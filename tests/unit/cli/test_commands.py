@@ -187,7 +187,7 @@ def test_protocol_scores_and_report(tmp_path, world, speakergmm):
     target = read.labels == read.labels[0]
     assert target.sum() == 6
     eer = equal_error_rate(read.scores[target], read.scores[~target])
-    assert math.isclose(evaluated["measures"]["eer_linear"]["value"], eer.value, abs_tol=1e-12)
+    assert math.isclose(evaluated["metrics"]["eer_linear"]["value"], eer.value, abs_tol=1e-12)
     text = report.read_text()
     assert "<svg" in text
     assert "default-src 'none'" in text

@@ -202,7 +202,7 @@ def test_phone_errors_against_first_pronunciations(document, folder):
     found = document(*arguments, "--lexicon", folder / "lexicon.txt", "--mapping", "cmu-39")
     assert found["n_phones"] == 18
     assert (found["substitutions"], found["deletions"], found["insertions"]) == (1, 0, 0)
-    assert found["confused"] == [{"reference": "AH", "hypothesis": "IY", "count": 1}]
+    assert found["confusions"] == [{"reference": "AH", "hypothesis": "IY", "count": 1}]
     assert found["mapping"] == "cmu-39"
     (folder / "map").write_text(
         "IY AH\nAH AH\n" + "".join(f"{p} {p}\n" for p in words("DH K AE T S AA N M Y EH"))

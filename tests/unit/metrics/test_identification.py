@@ -7,8 +7,8 @@ import pytest
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import (
-    Confusion,
     Scores,
+    SpeakerConfusion,
     identification_accuracy,
     identification_from_matrix,
     identification_from_trials,
@@ -54,16 +54,16 @@ def test_confusions_are_counted_and_sorted():
     matrix = [[0.0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 0, 2], [5, 0, 0]]
     found = identification_from_matrix(matrix, [0, 0, 0, 1, 2], model_names=("a", "b", "c"))
     assert found.confusions() == (
-        Confusion("a", "b", 2, 3),
-        Confusion("b", "c", 1, 1),
-        Confusion("c", "a", 1, 1),
+        SpeakerConfusion("a", "b", 2, 3),
+        SpeakerConfusion("b", "c", 1, 1),
+        SpeakerConfusion("c", "a", 1, 1),
     )
     np.testing.assert_array_equal(found.confusion_matrix(), [[1, 2, 0], [0, 0, 1], [1, 0, 0]])
 
 
 def test_a_tie_is_confused_with_the_first_other():
     found = identification_from_matrix([[1.0, 1.0, 1.0]], [1], model_names=("a", "b", "c"))
-    assert found.confusions() == (Confusion("b", "a", 1, 1),)
+    assert found.confusions() == (SpeakerConfusion("b", "a", 1, 1),)
 
 
 def test_minus_infinity_everywhere_is_an_error_too():
@@ -89,7 +89,7 @@ def test_recordings_without_both_kinds_of_trial_are_left_out_and_counted():
     assert (found.n_tests, found.n_skipped, found.n_candidates) == (2, 2, (2, 3))
     assert found.accuracy() == 0.5
     assert found.accuracy(top_k=2) == 1
-    assert found.confusions() == (Confusion("a", "c", 1, 1),)
+    assert found.confusions() == (SpeakerConfusion("a", "c", 1, 1),)
     assert found.path_index.tolist() == [0, 1]
 
 

@@ -108,9 +108,9 @@ def test_the_band_of_the_interval_stays_on_the_diagonal(n_target, n_nontarget, l
     found = evaluate(few_targets(n_target, n_nontarget, 3.5), n_bootstrap=0)
     measures = tuple(
         replace(each, interval=Interval(low, high, 0.95)) if each.name == "eer_linear" else each
-        for each in found.measures
+        for each in found.metrics
     )
-    svg = draw_det_curve(replace(found, measures=measures))
+    svg = draw_det_curve(replace(found, metrics=measures))
     band = drawn_path(svg, "--mark-1")
     start, end = drawn_path(svg, "--muted", dashed=True)
     direction = (end - start) / np.hypot(*(end - start))

@@ -81,7 +81,7 @@ def test_the_page_holds_every_figure_and_the_configuration(ordinary):
     text = render_report(result, ordinary, configuration=CONFIGURATION, title="Evening run")
     seen = " ".join(Page(text).text)
     assert "Evening run" in seen
-    for measure in result.measures:
+    for measure in result.metrics:
         for part in (measure.title, measure.format_value(), measure.format_interval()):
             assert part in seen
     assert f"EER threshold {result['eer_linear'].point.threshold:.4g}" in seen

@@ -15,7 +15,7 @@ from speakergmm.errors import (
 from speakergmm.features import FeatureExtractor
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.speakers import (
-    AdaptationSettings,
+    AdaptationOptions,
     adapt_speaker,
     collect_statistics,
     sum_statistics,
@@ -53,7 +53,7 @@ def test_samples_in_memory_give_the_same(background, voices):
 def test_adapted_means_equal_the_formula(background, voices):
     frames = FeatureExtractor(background.features).extract(voices(1, 0)).speech_values
     statistics = collect_statistics(background, voices(1, 0)).statistics
-    settings = AdaptationSettings(relevance_factor=7.0)
+    settings = AdaptationOptions(relevance_factor=7.0)
     model = adapt_speaker(background, statistics, name="ana", settings=settings)
     expected = oracle.adapted_means(frames.astype(np.float64), background.mixture, 7.0)
     np.testing.assert_allclose(model.mixture.means, expected, rtol=1e-6, atol=1e-5)
@@ -65,7 +65,7 @@ def test_adapted_means_equal_the_formula(background, voices):
 
 @pytest.mark.parametrize("parameters", [("means",), ("variances", "means"), ("weights",)])
 def test_settings_say_what_is_adapted(background, voices, parameters):
-    settings = AdaptationSettings(parameters=parameters)
+    settings = AdaptationOptions(parameters=parameters)
     statistics = collect_statistics(
         background, voices(1, 0), second_order=settings.second_order
     ).statistics
@@ -110,13 +110,13 @@ def test_silence_and_missing_files_are_refused(background, tmp_path):
 @pytest.mark.parametrize("factor", [0, -1.0, np.nan, np.inf, True, "10"])
 def test_wrong_relevance_factors_are_refused(factor):
     with pytest.raises(InvalidInputError, match="relevance_factor"):
-        AdaptationSettings(relevance_factor=factor)
+        AdaptationOptions(relevance_factor=factor)
 
 
 @pytest.mark.parametrize("parameters", [(), ("mean",), ("means", "means"), ("means", "speed")])
 def test_wrong_parameters_are_refused(parameters):
     with pytest.raises(InvalidInputError, match="parameters"):
-        AdaptationSettings(parameters=parameters)
+        AdaptationOptions(parameters=parameters)
 
 
 def test_long_recordings_take_no_more_memory(background, tmp_path):

@@ -14,8 +14,8 @@ from speakergmm.speakers import (
     SpeakerScorer,
     SpeakerStore,
     collect_statistics,
-    enrol_models,
     enroll_into,
+    enroll_models,
     run_identification,
     run_protocol,
 )
@@ -73,7 +73,7 @@ def test_experiments_skip_and_report_a_click(click, background, voices, tmp_path
     assert [found.affected for found in skipped] == [("ana",), ("ana click.wav",)]
     assert all("at least 0.1 s" in found.message for found in skipped)
     scorer = SpeakerScorer(
-        background.mixture, enrol_models(split, background, on_skip=skipped.append)
+        background.mixture, enroll_models(split, background, on_skip=skipped.append)
     )
     skipped.clear()
     options = {"on_skip": skipped.append}

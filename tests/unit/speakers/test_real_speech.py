@@ -6,7 +6,7 @@ import pytest
 from speakergmm.corpora import Corpus, Protocol, Split, read_protocol
 from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import equal_error_rate
-from speakergmm.speakers import BackgroundModel, SpeakerScorer, enrol_models, run_protocol
+from speakergmm.speakers import BackgroundModel, SpeakerScorer, enroll_models, run_protocol
 
 TOP_5_RMS, TOP_5_WORST = 0.07, 0.5
 """Between exact and top-5 average log-likelihood ratios, as the documentation states them."""
@@ -31,7 +31,7 @@ def background(part):
 
 def test_shortlists_keep_the_scores(part, background):
     split = part.splits["dev"]
-    models = enrol_models(split, background)
+    models = enroll_models(split, background)
     single = SpeakerScorer(background.mixture, models)
     double = SpeakerScorer(background.mixture, models, precision="float64")
     extractor = FeatureExtractor(background.features)

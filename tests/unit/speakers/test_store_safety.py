@@ -26,7 +26,7 @@ from speakergmm.errors import (
 )
 from speakergmm.records import pack
 from speakergmm.speakers import SpeakerStore, enroll_into, is_store
-from speakergmm.speakers.sessions import collect_sessions
+from speakergmm.speakers.enrolment_sessions import collect_sessions
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 

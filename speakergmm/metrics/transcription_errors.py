@@ -88,7 +88,7 @@ class UtteranceErrors:
 
 
 @dataclass(frozen=True, slots=True)
-class Confused:
+class WordConfusion:
     """How often one word was taken for another.
 
     Attributes
@@ -114,14 +114,14 @@ class TranscriptionErrors:
         Sorted by name.
     mapping : str or None
         Name of the phone mapping.
-    confused : tuple of Confused
+    confusions : tuple of WordConfusion
         Substitutions, deletions and insertions, the most frequent first, then by name.
     """
 
     unit: Literal["word", "phone"]
     utterances: tuple[UtteranceErrors, ...]
     mapping: str | None = None
-    confused: tuple[Confused, ...] = field(default=(), repr=False)
+    confusions: tuple[WordConfusion, ...] = field(default=(), repr=False)
 
     @cached_property
     def counts(self) -> ErrorCounts:
@@ -151,12 +151,12 @@ class TranscriptionErrors:
                 found[each.speaker] = found.get(each.speaker, ErrorCounts()) + each.counts
         return dict(sorted(found.items()))
 
-    def to_dict(self, *, n_confused: int = 20) -> dict[str, Any]:
+    def to_dict(self, *, n_confusions: int = 20) -> dict[str, Any]:
         """Return figures as JSON has them, with the most frequent confusions.
 
         Parameters
         ----------
-        n_confused : int, default=20
+        n_confusions : int, default=20
             How many of them.
 
         Returns
@@ -176,7 +176,7 @@ class TranscriptionErrors:
                 speaker: {"error_rate": c.error_rate if c.n_reference else None, **asdict(c)}
                 for speaker, c in self.by_speaker().items()
             },
-            "confused": [asdict(each) for each in self.confused[:n_confused]],
+            "confusions": [asdict(each) for each in self.confusions[:n_confusions]],
         }
 
 
@@ -217,7 +217,7 @@ def word_errors(
     >>> found = word_errors({"u1": ["go", "up"], "u2": ["stop"]}, {"u1": ["go", "down"]})
     >>> found.counts
     ErrorCounts(hits=1, substitutions=1, deletions=1, insertions=0)
-    >>> found.missing, found.confused[0].count
+    >>> found.missing, found.confusions[0].count
     (('u2',), 1)
     """
     dropped = {fold(word, case) for word in leave_out}
@@ -334,7 +334,7 @@ def _count(
         )
     ranked = sorted(confused.items(), key=lambda each: (-each[1], *(w or "" for w in each[0])))
     return TranscriptionErrors(
-        unit, tuple(utterances), mapping, tuple(Confused(*pair, n) for pair, n in ranked)
+        unit, tuple(utterances), mapping, tuple(WordConfusion(*pair, n) for pair, n in ranked)
     )
 
 

@@ -14,7 +14,7 @@ from speakergmm.metrics.resampling import (
     draw_multiplicities,
     percentile_intervals,
 )
-from speakergmm.metrics.transcription import TranscriptionErrors, UtteranceErrors
+from speakergmm.metrics.transcription_errors import TranscriptionErrors, UtteranceErrors
 
 FIGURES = ("error_rate", "substitutions", "deletions", "insertions", "sentence_error_rate")
 """Figures that have intervals: counts as rates for each word said, and of sentences."""
@@ -63,7 +63,7 @@ def transcription_intervals(
 
     Examples
     --------
-    >>> from speakergmm.metrics.transcription import word_errors
+    >>> from speakergmm.metrics.transcription_errors import word_errors
     >>> found = word_errors({"u1": ["a"], "u2": ["b"]}, {"u1": ["a"], "u2": ["c"]})
     >>> transcription_intervals(found)["error_rate"]
     Interval(low=0.0, high=1.0, confidence=0.95)

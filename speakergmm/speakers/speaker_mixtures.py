@@ -15,8 +15,8 @@ from speakergmm.features.recordings import HowToMap, as_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
 from speakergmm.run_context import OnSkip
-from speakergmm.speakers.extraction import ExtractSpeech, map_owned, whole_recordings
-from speakergmm.speakers.scoring import average_over_frames
+from speakergmm.speakers.extraction import ExtractSpeech, map_grouped_recordings, whole_recordings
+from speakergmm.speakers.speaker_scoring import average_over_frames
 
 
 class LikelihoodScorer:
@@ -220,7 +220,9 @@ def _train(
 ) -> dict[str, DiagonalMixture]:
     """Train a mixture on the speech of each group's recordings."""
     how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    found = map_owned(ExtractSpeech(as_config(features)), groups, affected=affected, **how)
+    found = map_grouped_recordings(
+        ExtractSpeech(as_config(features)), groups, affected=affected, **how
+    )
     frames = {name: [speech.values for speech in spoken] for name, spoken in found.items()}
     return fit_speaker_mixtures(frames, n_jobs=n_jobs, **options)
 

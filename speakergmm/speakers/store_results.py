@@ -94,7 +94,7 @@ class VerificationScore:
 
 
 @dataclass(frozen=True, slots=True)
-class Identification:
+class SpeakerRanking:
     """The answer to "who is this?".
 
     Parameters

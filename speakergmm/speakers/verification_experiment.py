@@ -17,8 +17,8 @@ from speakergmm.ranges import wrong_type
 from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
-from speakergmm.speakers.extraction import SpeechStream, map_owned, whole_recordings
-from speakergmm.speakers.scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.extraction import SpeechStream, map_grouped_recordings, whole_recordings
+from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C, SpeakerScorer
 
 
 def run_protocol(
@@ -80,8 +80,8 @@ def run_protocol(
     protocol = _as_protocol(protocol)
     part = protocol.split(split)
     background = as_background(background)
-    settings = enrolment.AdaptationSettings(relevance_factor, enrolment.as_parameters(parameters))
-    models = enrol_models(part, background, settings=settings, progress=progress, **how)
+    settings = enrolment.AdaptationOptions(relevance_factor, enrolment.as_parameters(parameters))
+    models = enroll_models(part, background, settings=settings, progress=progress, **how)
     wanted: dict[Path, list[str]] = {}
     lost: dict[str, list[str]] = {}
     for trial in part.trials:
@@ -122,11 +122,11 @@ def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
     raise wrong_type(protocol, "a protocol, read_protocol(folder), or its path")
 
 
-def enrol_models(
+def enroll_models(
     split: Split,
     background: BackgroundModel,
     *,
-    settings: enrolment.AdaptationSettings | None = None,
+    settings: enrolment.AdaptationOptions | None = None,
     progress: bool = False,
     n_jobs: int = 1,
     strict: bool = False,
@@ -138,7 +138,7 @@ def enrol_models(
     ----------
     split : Split
     background : BackgroundModel
-    settings : AdaptationSettings, optional
+    settings : AdaptationOptions, optional
     progress, n_jobs, strict, on_skip
         As for `run_protocol`.
 
@@ -152,8 +152,8 @@ def enrol_models(
     InsufficientDataError
         If there is none left.
     """
-    settings = settings or enrolment.AdaptationSettings()
-    sessions = map_owned(
+    settings = settings or enrolment.AdaptationOptions()
+    sessions = map_grouped_recordings(
         partial(_collect, background, settings.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
         description="Enrolling models" if progress else None,

@@ -11,14 +11,14 @@ from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import equal_error_rate
 from speakergmm.mixtures import fit_mixture
 from speakergmm.speakers import (
-    AdaptationSettings,
+    AdaptationOptions,
     LikelihoodScorer,
     ScoreMatrix,
     SkippedRecordingWarning,
     SpeakerScorer,
     adapt_speaker,
     collect_statistics,
-    enrol_models,
+    enroll_models,
     fit_speaker_mixtures,
     run_identification,
     run_identification_windows,
@@ -79,7 +79,7 @@ def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, back
     assert scores.models.tolist() == [trial.model for trial in split.trials]
     assert scores.paths.tolist() == [trial.name for trial in split.trials]
     assert scores.labels.tolist() == [trial.label for trial in split.trials]
-    settings = AdaptationSettings(relevance_factor=5.0)
+    settings = AdaptationOptions(relevance_factor=5.0)
     models = {}
     for name, paths in split.enrolment.items():
         sessions = [collect_statistics(background, path).statistics for path in paths]
@@ -163,7 +163,7 @@ def test_unlabelled_trials_stay_so(protocol, background):
 
 def test_identification_of_whole_recordings(protocol, background):
     split = protocol.splits["eval"]
-    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     matrix = run_identification(split, scorer, background.features)
     assert matrix.names == NAMES
     assert matrix.scores.shape == (6, 3)
@@ -198,7 +198,7 @@ def test_recordings_of_strangers_have_no_true_model(protocol, background, voices
     split = protocol.splits["eval"]
     trials = (*split.trials, Trial("ana", voices(9, 0), "nontarget"))
     more = Split(split.enrolment, trials)
-    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     matrix = run_identification(more, scorer, background.features)
     assert matrix.truth[-1] == -1
     assert matrix.accuracy == run_identification(split, scorer, background.features).accuracy
@@ -209,7 +209,7 @@ def test_recordings_of_strangers_have_no_true_model(protocol, background, voices
 
 def test_the_shortlist_is_passed_to_the_scorer(protocol, background):
     split = protocol.splits["eval"]
-    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     for options, top_c in (({}, 5), ({"top_c": 2}, 2), ({"top_c": None}, None)):
         matrix = run_identification(split, scorer, background.features, **options)
         expected = [scorer.score(frames_of(path), top_c=top_c) for path in split.test_paths()]
@@ -218,7 +218,7 @@ def test_the_shortlist_is_passed_to_the_scorer(protocol, background):
 
 def test_several_windows_at_once_equal_one_by_one(protocol, background):
     split = protocol.splits["eval"]
-    scorer = SpeakerScorer(background.mixture, enrol_models(split, background))
+    scorer = SpeakerScorer(background.mixture, enroll_models(split, background))
     windows = (None, 30, 10_000, 50)
     found = run_identification_windows(
         split, scorer, background.features, windows=windows, shift=9, top_c=3

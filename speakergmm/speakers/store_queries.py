@@ -12,8 +12,8 @@ from speakergmm.corpora.names import comparison_key
 from speakergmm.errors import StoreError, UnknownSpeakerError
 from speakergmm.provenance import utc_now
 from speakergmm.speakers.integrity import Ledger, next_number, rewrite_small
-from speakergmm.speakers.results import EnrolledSpeaker
-from speakergmm.speakers.tables import LogRow, SessionRow, SpeakerRow
+from speakergmm.speakers.store_results import EnrolledSpeaker
+from speakergmm.speakers.store_schema import LogRow, SessionRow, SpeakerRow
 from speakergmm.speakers.values import StoreFile, parsed, shown
 
 

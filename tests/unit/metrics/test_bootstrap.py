@@ -20,7 +20,7 @@ from speakergmm.metrics import (
     speaker_clusters,
     wilson_interval,
 )
-from speakergmm.metrics.intervals import eer_of_curves, hull_eer_of_curves
+from speakergmm.metrics.bootstrap import eer_of_curves, hull_eer_of_curves
 
 SPREAD = 0.9
 
@@ -138,7 +138,7 @@ def test_curves_abreast_are_as_exact_as_one_by_one():
 def test_same_seed_same_interval_and_blocks_do_not_show(monkeypatch):
     scores = crossed(np.random.default_rng(0), n_speakers=8, n_tests=3)
     first = bootstrap_intervals(scores, n_bootstrap=50, seed=3)
-    monkeypatch.setattr("speakergmm.metrics.intervals._CELLS", 700)
+    monkeypatch.setattr("speakergmm.metrics.bootstrap._CELLS", 700)
     assert bootstrap_intervals(scores, n_bootstrap=50, seed=3) == first
     assert bootstrap_intervals(scores, n_bootstrap=50, seed=4) != first
 

@@ -11,11 +11,11 @@ from speakergmm.corpora.given import AnyPath
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
-from speakergmm.speakers import database, sessions
+from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.background import AnyBackground, as_background
-from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationSettings
-from speakergmm.speakers.results import EnrolmentReport
+from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationOptions
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
+from speakergmm.speakers.store_results import EnrolmentReport
 
 
 def enroll_into(
@@ -79,20 +79,20 @@ def enroll_into(
         background = as_background(background)
     name = check_speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
-    settings = AdaptationSettings(
+    settings = AdaptationOptions(
         DEFAULT_RELEVANCE_FACTOR if relevance_factor is None else relevance_factor
     )
     how: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
-    collected: list[sessions.Session] | None = None
+    collected: list[enrolment_sessions.EnrolmentSession] | None = None
     if not os.path.lexists(place):
         if background is None:
             raise StoreError(
                 f"{shown_path(place)}: no such store; give a background model to make a new one"
             )
         database.check_place(place)
-        collected = sessions.collect_sessions(background, paths, **how)
+        collected = enrolment_sessions.collect_sessions(background, paths, **how)
         made: dict[str, Any] = {"name": name, "collected": collected, "background": background}
-        enrol = partial(sessions.enroll_sessions, settings=settings, **made)
+        enrol = partial(enrolment_sessions.enroll_sessions, settings=settings, **made)
         # Another program may be faster; what was collected is as good for its store.
         with suppress(database.StoreExistsError):
             return database.create_database(place, describe_store(background, settings), enrol)

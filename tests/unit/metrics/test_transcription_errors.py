@@ -16,8 +16,8 @@ from speakergmm.metrics import (
     transcription_intervals,
     word_errors,
 )
-from speakergmm.metrics.transcription import ErrorCounts
-from speakergmm.metrics.transcription_resampling import FIGURES, transcription_replicates
+from speakergmm.metrics.transcription_bootstrap import FIGURES, transcription_replicates
+from speakergmm.metrics.transcription_errors import ErrorCounts
 from speakergmm.text_files import FaultyFileError
 
 
@@ -57,7 +57,7 @@ def test_errors_are_the_least_number_of_edits(pairs):
         assert each.counts.n_reference == len(said)
         assert each.counts.hits + each.counts.substitutions + each.counts.insertions == len(heard)
     assert found.counts == sum((each.counts for each in found.utterances), ErrorCounts())
-    confused = {(c.reference, c.hypothesis): c.count for c in found.confused}
+    confused = {(c.reference, c.hypothesis): c.count for c in found.confusions}
     assert sum(n for (r, h), n in confused.items() if r and h) == found.counts.substitutions
     assert sum(n for (r, h), n in confused.items() if h is None) == found.counts.deletions
     assert sum(n for (r, h), n in confused.items() if r is None) == found.counts.insertions
@@ -77,11 +77,11 @@ def test_figures_by_hand():
         "ana": ErrorCounts(hits=2, substitutions=1, deletions=1, insertions=1),
         "bea": ErrorCounts(hits=2, deletions=1),
     }
-    document = json.loads(json.dumps(found.to_dict(n_confused=2), allow_nan=False))
+    document = json.loads(json.dumps(found.to_dict(n_confusions=2), allow_nan=False))
     assert document["word_error_rate"] == 4 / 7
     assert document["n_words"] == 7
     assert document["by_speaker"]["bea"]["error_rate"] == 1 / 3
-    assert document["confused"] == [
+    assert document["confusions"] == [
         {"reference": None, "hypothesis": "down", "count": 1},
         {"reference": "cat", "hypothesis": "bat", "count": 1},
     ]

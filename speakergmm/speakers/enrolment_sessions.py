@@ -14,12 +14,12 @@ from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
-from speakergmm.speakers import enrolment, records
+from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
-from speakergmm.speakers.results import EnrolledRecording, EnrolmentReport
-from speakergmm.speakers.tables import SessionRow, SpeakerRow
+from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
+from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
 from speakergmm.speakers.values import StoreFile
 
 
@@ -36,7 +36,7 @@ class StoredStatistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Session(enrolment.SessionStatistics):
+class EnrolmentSession(enrolment.SessionStatistics):
     """What one recording says about its speaker, and which recording it is.
 
     Parameters
@@ -65,7 +65,7 @@ def collect_sessions(
     second_order: bool = False,
     n_jobs: int = 1,
     progress: bool = False,
-) -> list[Session]:
+) -> list[EnrolmentSession]:
     """Collect the statistics of recordings; the first bad one is refused.
 
     Raises
@@ -89,10 +89,10 @@ def collect_sessions(
 def enroll_sessions(
     ledger: Ledger,
     name: str,
-    collected: Sequence[Session],
+    collected: Sequence[EnrolmentSession],
     *,
     background: BackgroundModel,
-    settings: enrolment.AdaptationSettings,
+    settings: enrolment.AdaptationOptions,
 ) -> EnrolmentReport:
     """Write a speaker's recordings and model, and an entry in the log.
 
@@ -105,12 +105,12 @@ def enroll_sessions(
     """
     file = ledger.file
     known = next(SpeakerRow.read(file, name=name), None)
-    notes = records.note_alike(file, name) if known is None else []
+    notes = store_queries.note_alike(file, name) if known is None else []
     stored = [] if known is None else read_statistics(file, known, background)
     number = next_number(file, "speakers") if known is None else known.id
     created = utc_now() if known is None else known.created
     for session in collected:
-        notes += records.note_same_audio(file, name, session.path, session.audio_sha256)
+        notes += store_queries.note_same_audio(file, name, session.path, session.audio_sha256)
         _insert_session(ledger, number, name, background, session)
     statistics = [each for _, each in stored] + [session.statistics for session in collected]
     model = enrolment.adapt_speaker(background, statistics, name=name, settings=settings)
@@ -122,7 +122,7 @@ def enroll_sessions(
         "speech_seconds": round(sum(session.speech_seconds for session in collected), 3),
         "software": software_versions()["speakergmm"],
     }
-    records.write_log(ledger, "enroll", name, detail)
+    store_queries.write_log(ledger, "enroll", name, detail)
     return EnrolmentReport(
         name,
         known is None,
@@ -137,7 +137,11 @@ def enroll_sessions(
 
 
 def _insert_session(
-    ledger: Ledger, speaker_id: int, speaker: str, background: BackgroundModel, session: Session
+    ledger: Ledger,
+    speaker_id: int,
+    speaker: str,
+    background: BackgroundModel,
+    session: EnrolmentSession,
 ) -> None:
     packed = pack(
         StoredStatistics(session.statistics, speaker, background.digest, session.audio_sha256)
@@ -169,7 +173,7 @@ def read_statistics(
         If a row is damaged, or is of another speaker or background model.
     """
     found = []
-    for row in records.read_sessions(file, speaker=speaker)[speaker.name]:
+    for row in store_queries.read_sessions(file, speaker=speaker)[speaker.name]:
         called = f"recording {row.id} of {speaker.name!r}"
         what = f"the statistics of {called}"
         packed = read_large(file, "statistics", row.id, row.statistics_sha256, what)
@@ -189,6 +193,10 @@ def read_statistics(
     return found
 
 
-def _collect_session(background: BackgroundModel, second_order: bool, path: Path) -> Session:
+def _collect_session(
+    background: BackgroundModel, second_order: bool, path: Path
+) -> EnrolmentSession:
     found = enrolment.collect_statistics(background, path, second_order=second_order)
-    return Session(found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path))
+    return EnrolmentSession(
+        found.statistics, found.seconds, found.speech_seconds, path, hash_audio(path)
+    )

@@ -5,7 +5,7 @@ import pytest
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers import LikelihoodScorer, SpeakerScorer, window_averages
-from speakergmm.speakers.scoring import _log_average, _log_sum_exp
+from speakergmm.speakers.speaker_scoring import _log_average, _log_sum_exp
 
 
 def make(rng, *, n_components=7, n_features=3, n_speakers=5, adapted=("means",), offset=0.0):
@@ -119,7 +119,7 @@ def test_components_without_weight_take_no_part(rng):
 
 
 def test_many_frames_and_speakers_go_through_blocks(rng, monkeypatch):
-    import speakergmm.speakers.scoring as scoring
+    import speakergmm.speakers.speaker_scoring as scoring
 
     background, models = make(rng, n_speakers=9)
     frames = background.sample(100, rng)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.identification import Identification
+from speakergmm.metrics.identification import ClosedSetIdentification
 from speakergmm.metrics.resampling import (
     Interval,
     check_resampling,
@@ -136,7 +136,7 @@ class Figures:
 def bootstrap_intervals(
     scores: Scores,
     *,
-    identification: Identification | None = None,
+    identification: ClosedSetIdentification | None = None,
     p_target: Sequence[float] = (0.01, 0.05),
     c_miss: float = 1.0,
     c_fa: float = 1.0,
@@ -151,7 +151,7 @@ def bootstrap_intervals(
     ----------
     scores : Scores
         Labelled trials.
-    identification : Identification, optional
+    identification : ClosedSetIdentification, optional
         From :func:`~speakergmm.metrics.identification_from_trials` on the same scores; left out,
         there are no intervals of identification.
     n_bootstrap : int, default=1000
@@ -210,7 +210,7 @@ def bootstrap_intervals(
 def bootstrap_replicates(
     scores: Scores,
     *,
-    identification: Identification | None = None,
+    identification: ClosedSetIdentification | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
     **figures: Any,

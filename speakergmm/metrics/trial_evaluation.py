@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.identification import Identification, identification_from_trials
-from speakergmm.metrics.intervals import Figures, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.bootstrap import Figures, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.identification import ClosedSetIdentification, identification_from_trials
 from speakergmm.metrics.resampling import Interval
 from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
 from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTrials
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class Metric:
     """One line of the result table.
 
     Attributes
@@ -66,11 +66,11 @@ class Evaluation:
 
     Attributes
     ----------
-    measures : tuple of Measure
+    metrics : tuple of Metric
         The result table.
     curve : DetCurve
         Corners of the DET curve.
-    identification : Identification or None
+    identification : ClosedSetIdentification or None
         None where no recording was compared with its own model and another.
     n_target, n_nontarget : int
         Trials.
@@ -84,9 +84,9 @@ class Evaluation:
         Nominal coverage of the intervals.
     """
 
-    measures: tuple[Measure, ...]
+    metrics: tuple[Metric, ...]
     curve: DetCurve
-    identification: Identification | None
+    identification: ClosedSetIdentification | None
     n_target: int
     n_nontarget: int
     n_models: int
@@ -96,9 +96,9 @@ class Evaluation:
     seed: int
     confidence: float
 
-    def __getitem__(self, name: str) -> Measure:
+    def __getitem__(self, name: str) -> Metric:
         """Find a measure by its name."""
-        known = {measure.name: measure for measure in self.measures}
+        known = {measure.name: measure for measure in self.metrics}
         if name not in known:
             raise KeyError(f"no measure {name!r}; there are {', '.join(known)}")
         return known[name]
@@ -130,7 +130,7 @@ class Evaluation:
                 "test_recordings": self.n_paths,
                 "speakers": self.n_speakers,
             },
-            "measures": {measure.name: measure.to_dict() for measure in self.measures},
+            "metrics": {measure.name: measure.to_dict() for measure in self.metrics},
             "thresholds": "chosen on these very trials; accept when score >= threshold",
             "intervals": {
                 "confidence": self.confidence,
@@ -231,16 +231,16 @@ def evaluate(
         "eer_rocch": trials.equal_error_rate(method="rocch"),
         **{name: trials.min_dcf(**cost) for name, cost in figures.costs.items()},
     }
-    measures = [
-        Measure(name, p.convention, p.value, name not in figures.costs, intervals.get(name), p)
+    metrics = [
+        Metric(name, p.convention, p.value, name not in figures.costs, intervals.get(name), p)
         for name, p in points.items()
     ]
     if identification is not None:
         for name, k in figures.depths.items():
             title, rate = f"Closed-set identification, top {k}", identification.accuracy(top_k=k)
-            measures.append(Measure(name, title, rate, True, intervals.get(name), None))
+            metrics.append(Metric(name, title, rate, True, intervals.get(name), None))
     return Evaluation(
-        measures=tuple(measures),
+        metrics=tuple(metrics),
         curve=trials.curve,
         identification=identification,
         n_target=len(trials.target),

@@ -35,7 +35,7 @@ def test_figures_are_those_of_the_functions(scores):
     result = evaluate(scores, p_target=(0.01, 0.2), c_miss=10, n_bootstrap=40, seed=5)
     found = identification_from_trials(scores)
     pair = scores.target, scores.nontarget
-    assert [measure.name for measure in result.measures] == [
+    assert [measure.name for measure in result.metrics] == [
         "eer_linear",
         "eer_rocch",
         "min_dcf_0.01",
@@ -52,8 +52,8 @@ def test_figures_are_those_of_the_functions(scores):
     intervals = bootstrap_intervals(
         scores, identification=found, p_target=(0.01, 0.2), c_miss=10, n_bootstrap=40, seed=5
     )
-    assert {measure.name: measure.interval for measure in result.measures} == intervals
-    for measure in result.measures:
+    assert {measure.name: measure.interval for measure in result.metrics} == intervals
+    for measure in result.metrics:
         assert measure.interval.low <= measure.value <= measure.interval.high
     assert (result.n_trials, result.n_target, result.n_nontarget) == (324, 36, 288)
     assert (result.n_models, result.n_paths, result.n_speakers) == (9, 36, 9)
@@ -65,20 +65,20 @@ def test_json_is_strict_and_says_where_thresholds_come_from(scores):
         result = evaluate(each, n_bootstrap=20)
         text = json.dumps(result.to_dict(curve=True), allow_nan=False)
         assert json.loads(text)["thresholds"].startswith("chosen on these very trials")
-    assert json.loads(text)["measures"]["min_dcf_0.01"]["threshold"] is None
-    assert json.loads(text)["measures"]["eer_linear"]["interval"] is None
+    assert json.loads(text)["metrics"]["min_dcf_0.01"]["threshold"] is None
+    assert json.loads(text)["metrics"]["eer_linear"]["interval"] is None
     whole = evaluate(scores, n_bootstrap=20).to_dict()
-    assert whole["measures"]["eer_linear"]["convention"] == "EER by linear interpolation"
+    assert whole["metrics"]["eer_linear"]["convention"] == "EER by linear interpolation"
     assert whole["counts"]["speakers"] == 9
     assert "det" not in whole
     assert sum(each["count"] for each in whole["identification"]["confusions"]) == round(
-        36 * (1 - whole["measures"]["identification_top1"]["value"])
+        36 * (1 - whole["metrics"]["identification_top1"]["value"])
     )
 
 
 def test_without_bootstrap_there_are_no_intervals(scores):
     result = evaluate(scores, n_bootstrap=0)
-    assert {measure.interval for measure in result.measures} == {None}
+    assert {measure.interval for measure in result.metrics} == {None}
     assert result["eer_linear"].format_interval() == ""
 
 
@@ -87,7 +87,7 @@ def test_without_identification_there_is_no_accuracy():
         Scores(["a", "b"], ["x", "y"], [1.0, 0.0], ["target", "nontarget"]), n_bootstrap=0
     )
     assert result.identification is None
-    assert [measure.name for measure in result.measures][-1] == "min_dcf_0.05"
+    assert [measure.name for measure in result.metrics][-1] == "min_dcf_0.05"
     assert result.to_dict()["identification"] is None
 
 

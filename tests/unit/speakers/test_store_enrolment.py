@@ -16,7 +16,7 @@ from speakergmm.errors import (
     StoreError,
 )
 from speakergmm.speakers import SpeakerStore, enroll_into
-from speakergmm.speakers import enrolling as module
+from speakergmm.speakers import store_enrolment as module
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_failure_while_the_store_is_written_leaves_nothing(path, background, v
     def fail(*_, **__):
         raise StoreError("disk")
 
-    monkeypatch.setattr(module.sessions.records, "write_log", fail)
+    monkeypatch.setattr(module.enrolment_sessions.store_queries, "write_log", fail)
     with pytest.raises(StoreError, match="disk"):
         enroll_into(path, "ana", voices(1, 0), background=background)
     assert left(path) == []
