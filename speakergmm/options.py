@@ -51,6 +51,16 @@ class Declaration:
     optional: bool = False
     flags: tuple[str, ...] = ()
 
+    @property
+    def range(self) -> str:
+        """The range as a formula, such as ``0<x<=1``; empty if there is none."""
+        ends = {">=": self.least, ">": self.above, "<=": self.most, "<": self.below}
+        given = [(sign, f"{end:g}") for sign, end in ends.items() if end is not None]
+        if len(given) == 2:
+            (low, least), (high, most) = given
+            return f"{least}{low.replace('>', '<')}x{high}{most}"
+        return "".join(f"x{sign}{end}" for sign, end in given)
+
     def check(self, name: str, value: Any) -> Any:
         """Return a value of this option, numbers as int or float.
 

@@ -135,7 +135,7 @@ class TrainHmm(TrainsUnits):
         )
         if self.unknown == "map":
             problems = tuple(p for p in problems if p.kind != "unknown_word")
-        _report(problems, strict=self.strict)
+        _report(problems, strict=self.context.strict)
         if not self.graphemes and self.unknown != "skip":
             self._note_unknown(words, words.unknown(heard))
         return problems

@@ -13,6 +13,7 @@ from speakergmm.cli.recordings import OnCorpus, passed_over
 from speakergmm.cli.training import train_background
 from speakergmm.errors import ModelFormatError
 from speakergmm.files import kind_of, shown_path
+from speakergmm.run_context import RunContext
 
 
 @command
@@ -31,7 +32,7 @@ class TrainUbm(OnCorpus):
     components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
     seed: int = option(0, "Seed of the initialisation.", min=0, max=options.LARGEST_SEED)
     features: str = option("speaker", f"{options.FEATURES_HELP}; 'speaker' suits speakers.")
-    strict: bool = option(False, "Refuse the corpus if one recording is bad.")
+    context: RunContext = options.options_of(RunContext, "strict")
 
     def run(self) -> None:
         """Train, write the model and tell of it."""
@@ -46,7 +47,7 @@ class TrainUbm(OnCorpus):
             self.jobs,
             progress=not self.json,
             features=FeatureConfig.load(self.features),
-            strict=self.strict,
+            strict=self.context.strict,
         )
         background.save(self.output)
         facts = background.provenance

@@ -1,9 +1,11 @@
-"""What commands take: a command is a frozen dataclass, and its fields are its options.
+"""Commands and their options: a command is a frozen dataclass, and its fields are its options.
 
-A field's type and default say what may be given; `option` and `argument` add the line of help and
-the range. Fields that several commands share are the annotated types below, or those of a class
-that the commands derive from. The docstring is the command's help, ``run`` does the work, and the
-class's name is the command's: `TrainUbm` is ``train-ubm``.
+The options of a function that a command calls are derived from the class that declares them
+(`options_of`): name, default, range and help stand there, and nowhere else. Options of the command
+itself are declared here or by the command, with `option` and `argument`. Fields that several
+commands share are the annotated types below, or those of a class that the commands derive from.
+The docstring is the command's help, ``run`` does the work, and the class's name is the command's:
+`TrainUbm` is ``train-ubm``.
 """
 
 from __future__ import annotations
@@ -11,14 +13,24 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, TypeVar, dataclass_transform, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    Protocol,
+    TypeVar,
+    dataclass_transform,
+    get_type_hints,
+)
 
 import typer
 
 from speakergmm.cli.output import Table, print_json, print_line
+from speakergmm.options import Declaration, Options
 
 C = TypeVar("C")
 
@@ -67,26 +79,98 @@ def command(cls: type[C]) -> type[C]:
     return dataclass(frozen=True, kw_only=True, repr=False, eq=False)(cls)
 
 
+def options_of(kind: type[Options], *names: str, base: Callable[[], Any] | None = None) -> Any:
+    """Return a field that holds options of a function, derived from the class that declares them.
+
+    Parameters
+    ----------
+    kind : type
+        The class; the field's value is one of these.
+    *names : str
+        Options that the command offers, those of nested options by their own names.
+    base : callable, optional
+        Returns the options whose values are the defaults; by default `kind` itself.
+    """
+    return field(metadata={"options": kind, "names": names, "base": base or kind})
+
+
 def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = None) -> None:
     """Add a command to an application, in a panel of its list of commands."""
     hints = get_type_hints(kind, include_extras=True)
-    parameters = [
-        inspect.Parameter(
-            each.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if each.default is MISSING else each.default,
-            annotation=_described(each.name, hints[each.name], dict(each.metadata)),
-        )
-        for each in _own_first(kind)
-    ]
+    parameters: list[inspect.Parameter] = []
+    derived: dict[str, Field[Any]] = {}
+    for each in _own_first(kind):
+        if "options" in each.metadata:
+            derived[each.name] = each
+            parameters += [leaf.parameter() for leaf in _leaves(each)]
+            continue
+        default = inspect.Parameter.empty if each.default is MISSING else each.default
+        annotation = _described(each.name, hints[each.name], dict(each.metadata))
+        parameters.append(_keyword(each.name, default, annotation))
 
     def call(**given: Any) -> None:
+        for name, each in derived.items():
+            leaves = list(_leaves(each))
+            changes = {leaf.name: leaf.checked(given.pop(leaf.name)) for leaf in leaves}
+            given[name] = each.metadata["options"].of(each.metadata["base"](), changes)
         kind(**given).run()
 
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {}  # nothing for Typer to evaluate
     name = re.sub(r"(?<=.)(?=[A-Z])", "-", kind.__name__).lower()
     app.command(name, help=kind.__doc__, rich_help_panel=panel)(call)
+
+
+class _Leaf(NamedTuple):
+    """An option of a command that is derived from a declared one."""
+
+    name: str
+    declaration: Declaration
+    default: Any
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Names on the command line; of a field such as ``n_states`` ``--states`` too."""
+        own = (self.name.removeprefix("n_"), self.name)
+        names = [name.replace("_", "-") for name in (*self.declaration.flags, *own)]
+        return tuple(f"--{name}" for name in dict.fromkeys(names))
+
+    def parameter(self) -> inspect.Parameter:
+        """Return what Typer is to know about the option."""
+        declared = self.declaration
+        kind: Any = Literal[declared.choices] if declared.choices else declared.kind
+        settings: dict[str, Any] = {"help": declared.help}
+        if declared.kind in (int, float):
+            if declared.above is None and declared.below is None:
+                settings |= {"min": declared.least, "max": declared.most}
+            else:  # Typer has no open ends: the option is checked when it is there
+                settings["help"] = f"{declared.help} [{declared.range}]"
+        flags = self.flags
+        if kind is bool and self.default:
+            flags = tuple(f"{flag}/--no-{flag[2:]}" for flag in flags)
+        hint = kind | None if declared.optional or self.default is None else kind
+        return _keyword(self.name, self.default, Annotated[hint, typer.Option(*flags, **settings)])
+
+    def checked(self, value: Any) -> Any:
+        """Return a value within the option's range; the error names the option as users type it."""
+        return self.declaration.check(self.flags[0], value)
+
+
+def _leaves(each: Field[Any]) -> Iterator[_Leaf]:
+    """Yield the options that a command offers of a class."""
+    kind: type[Options] = each.metadata["options"]
+    defaults = each.metadata["base"]()
+    for name in each.metadata["names"]:
+        value, holder = defaults, kind
+        path = kind.path_to(name) or (name,)
+        for step in path[:-1]:
+            value, holder = getattr(value, step), holder.declarations()[step].kind
+        yield _Leaf(name, holder.declarations()[name], getattr(value, name))
+
+
+def _keyword(name: str, default: Any, annotation: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=default, annotation=annotation)
 
 
 def _own_first(kind: type[Command]) -> list[Field[Any]]:
@@ -152,7 +236,6 @@ Normalisation = Annotated[
 Iterations = Annotated[
     int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
 ]
-Checkpoint = Annotated[Path | None, typer.Option(help="File to go on from after an interruption.")]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Score with all components, not only the best five.")
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
@@ -13,6 +12,7 @@ from speakergmm.cli.options import command, option
 from speakergmm.cli.output import counted
 from speakergmm.cli.recordings import OnCorpus, names_of, passed_over
 from speakergmm.progress import status
+from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
@@ -73,8 +73,7 @@ class TrainsUnits(OnCorpus):
         min=4000,
     )
     seed: int = option(0, "Seed of the splits of Gaussians.", min=0, max=options.LARGEST_SEED)
-    checkpoint: Path | None = option(None, "File to go on from after an interruption.")
-    strict: bool = option(False, "Refuse the corpus if one recording is bad.")
+    context: RunContext = options.options_of(RunContext, "checkpoint", "strict")
 
     def features_of(self, corpus: Corpus) -> FeatureConfig:
         """Load the features, at the rate that is asked for or suits a corpus."""
@@ -92,9 +91,9 @@ class TrainsUnits(OnCorpus):
         with hmm_training_status(self.iterations) as callback:
             yield {
                 "n_jobs": self.jobs,
-                "strict": self.strict,
+                "strict": self.context.strict,
                 "callback": callback,
-                "checkpoint": self.checkpoint,
+                "checkpoint": self.context.checkpoint,
                 "progress": not self.json,
             }
 
