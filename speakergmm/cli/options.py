@@ -144,7 +144,7 @@ class _Leaf(NamedTuple):
             if declared.above is None and declared.below is None:
                 settings |= {"min": declared.least, "max": declared.most}
             else:  # Typer has no open ends: the option is checked when it is there
-                settings["help"] = f"{declared.help} [{declared.range}]"
+                settings["help"] = f"{declared.help} ({declared.range})"
         flags = self.flags
         if kind is bool and self.default:
             flags = tuple(f"{flag}/--no-{flag[2:]}" for flag in flags)

@@ -120,8 +120,8 @@ def test_the_help_states_name_default_range_and_sentence(fit):
         "[default: 3]",
         "States of each phone.",
         "--iterations,--max-iter",
-        "[0<=x<1]",
-        "[x>0]",
+        "(0<=x<1)",
+        "(x>0)",
         "flat|equal",
         "--no-silence",
     ):
