@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from speech import LOUD, Frames
 
 from speakergmm.estimators.selection.selection_path import Selection
-from speakergmm.reports.mixtures import PALETTE, draw_components
+from speakergmm.reports import PALETTE, draw_components
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK, OLIVE = PALETTE
 GREY = "#59626d"

@@ -3,14 +3,14 @@
 Importing it loads nothing: signals must be taken care of before half a second of imports begins.
 """
 
-__all__ = ["main", "run"]
+__all__ = ["main", "run_command"]
 
 
-def run(arguments: list[str] | None = None) -> int:
-    """Run one command in this process and return its exit code; see `speakergmm.cli.app.run`."""
-    from speakergmm.cli.app import run
+def run_command(arguments: list[str] | None = None) -> int:
+    """Run one command in this process and return its exit code, as `cli.app.run_command`."""
+    from speakergmm.cli.app import run_command
 
-    return run(arguments)
+    return run_command(arguments)
 
 
 def main() -> None:
@@ -19,9 +19,9 @@ def main() -> None:
 
     interruption.answer_signals()
     try:
-        from speakergmm.cli.app import run
+        from speakergmm.cli.app import run_command
 
-        code = run()
+        code = run_command()
         interruption.end_work()
     except interruption.Stopped:
         code = 0  # `leave` knows better

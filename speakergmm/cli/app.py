@@ -13,20 +13,22 @@ import typer
 
 from speakergmm import __version__, progress
 from speakergmm.cli import interruption
-from speakergmm.cli.acoustic import TrainHmm
-from speakergmm.cli.alignment import Align
-from speakergmm.cli.background import Info, TrainUbm
-from speakergmm.cli.corpora import Validate
-from speakergmm.cli.decoding import Decode
-from speakergmm.cli.demonstration import Demo
-from speakergmm.cli.language_models import TrainLm
+from speakergmm.cli.align import Align
+from speakergmm.cli.decode import Decode
+from speakergmm.cli.demo import Demo
+from speakergmm.cli.evaluate import Evaluate
+from speakergmm.cli.info import Info
 from speakergmm.cli.options import add_command
-from speakergmm.cli.output import print_note
-from speakergmm.cli.protocols import Evaluate, RunProtocol
-from speakergmm.cli.speakers import Enroll, Identify, Remove, Speakers, Verify
+from speakergmm.cli.printing import print_note
+from speakergmm.cli.run_protocol import RunProtocol
+from speakergmm.cli.score_transcripts import ScoreTranscripts
+from speakergmm.cli.speaker_store import Enroll, Identify, Remove, Speakers, Verify
 from speakergmm.cli.streams import guarded_streams, system_reason
-from speakergmm.cli.transcription import ScoreTranscripts
-from speakergmm.cli.words import TrainWords
+from speakergmm.cli.train_hmm import TrainHmm
+from speakergmm.cli.train_lm import TrainLm
+from speakergmm.cli.train_ubm import TrainUbm
+from speakergmm.cli.train_words import TrainWords
+from speakergmm.cli.validate import Validate
 from speakergmm.errors import SpeakerGmmError
 
 app = typer.Typer(
@@ -98,7 +100,7 @@ def _warnings_as_lines() -> Iterator[None]:
                 print_note(f"warning: and {more} more of this kind")
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """Say what the operating system refused, with the file it was about."""
     if isinstance(error, OSError):
         remedy = {
@@ -113,7 +115,7 @@ def _told(error: BaseException) -> str:
     return str(error)
 
 
-def run(arguments: list[str] | None = None) -> int:
+def run_command(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code.
 
     Parameters
@@ -154,7 +156,7 @@ def _run(arguments: list[str] | None) -> int:
             print_note(f"speakergmm: {error.format_message()} (see --help)")
         return 2
     except (SpeakerGmmError, OSError, MemoryError) as error:
-        print_note(f"speakergmm: {_told(error)}")
+        print_note(f"speakergmm: {_error_text(error)}")
         return 2
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED

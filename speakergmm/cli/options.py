@@ -29,7 +29,7 @@ from typing import (
 
 import typer
 
-from speakergmm.cli.output import Table, print_json, print_line
+from speakergmm.cli.printing import Table, print_json, print_line
 from speakergmm.options import Declaration, Options
 
 C = TypeVar("C")
@@ -253,7 +253,7 @@ Jobs = Annotated[
 
 
 @command
-class Answers:
+class AnsweringCommand:
     """A command that answers with one JSON document or with text."""
 
     json: bool = option(False, "Print one JSON document on standard output instead.")

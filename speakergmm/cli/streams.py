@@ -83,7 +83,7 @@ def one_line(text: str) -> str:
     return f"{line[: end - left_out]} [{left_out:,} characters left out] {line[end:]}"
 
 
-class Stream:
+class GuardedStream:
     """A stream that may fail, which doesn't end the command; `failure` says why it did.
 
     Parameters
@@ -123,7 +123,7 @@ class Stream:
 
 
 @contextlib.contextmanager
-def guarded_streams() -> Iterator[Stream]:
+def guarded_streams() -> Iterator[GuardedStream]:
     """Put streams that may fail in the place of standard output and error; yields the former."""
     before = sys.stdout, sys.stderr
     guarded = []
@@ -133,7 +133,7 @@ def guarded_streams() -> Iterator[Stream]:
         elif isinstance(stream, io.TextIOWrapper):
             # A name that the terminal can't show is written with escapes, and ends nothing.
             stream.reconfigure(errors="backslashreplace")
-        guarded.append(Stream(stream))
+        guarded.append(GuardedStream(stream))
     sys.stdout, sys.stderr = (cast(TextIO, stream) for stream in guarded)
     try:
         yield guarded[0]

@@ -15,7 +15,7 @@ from speakergmm.features import FrameGrid
 from speakergmm.features.framing import window
 from speakergmm.files import atomic_writer
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.reports.svg import drawn, style, svg_element
+from speakergmm.reports.svg import figure_style, render_figure, svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,7 +135,7 @@ def write_picture(path: str | Path, figure: Figure, *, dots_per_inch: int = 130)
     # The same picture gives the same bytes: no date is written.
     date: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     with _plain_style():
-        picture = drawn(figure, format=suffix[1:], dpi=dots_per_inch, metadata=date)
+        picture = render_figure(figure, format=suffix[1:], dpi=dots_per_inch, metadata=date)
     with atomic_writer(path) as file:
         file.write(picture)
 
@@ -298,4 +298,4 @@ def _fitting(label: str, room: float) -> tuple[float, bool]:
 def _plain_style() -> Any:
     lines = dict.fromkeys(("axes.linewidth", "xtick.major.width", "ytick.major.width"), 0.6)
     white = dict.fromkeys(("figure.facecolor", "axes.facecolor"), "white")
-    return style("alignment", **{"font.size": 8.5}, **lines, **white)
+    return figure_style("alignment", **{"font.size": 8.5}, **lines, **white)

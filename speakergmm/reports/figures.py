@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.metrics import DetCurve, Evaluation
-from speakergmm.reports.svg import style, svg_element
+from speakergmm.reports.svg import figure_style, svg_element
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -282,7 +282,7 @@ def _figure(width: float, height: float) -> "Figure":
 
 def _style(name: str) -> Any:
     inked = ("axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor", "text.color")
-    return style(
+    return figure_style(
         name,
         **dict.fromkeys(inked, _COLOUR["ink"]),
         **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), _COLOUR["muted"]),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def style(name: str, **more: Any) -> contextlib.AbstractContextManager[None]:
+def figure_style(name: str, **more: Any) -> contextlib.AbstractContextManager[None]:
     """Draw in our style: letters stay letters, and the same figure gives the same bytes.
 
     Parameters
@@ -27,7 +27,7 @@ def style(name: str, **more: Any) -> contextlib.AbstractContextManager[None]:
     return matplotlib.rc_context(ours | more)
 
 
-def drawn(figure: "Figure", **options: Any) -> bytes:
+def render_figure(figure: "Figure", **options: Any) -> bytes:
     """Return what `matplotlib.figure.Figure.savefig` writes, with such options."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
@@ -48,7 +48,7 @@ def svg_element(figure: "Figure", *, prefix: str, **options: Any) -> str:
     **options
         Of `matplotlib.figure.Figure.savefig`.
     """
-    text = drawn(figure, format="svg", **options).decode("utf-8")
+    text = render_figure(figure, format="svg", **options).decode("utf-8")
     text = text[text.index("<svg") :].strip()
     # Holds the date, too.
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from speakergmm.cli.texts import read_sentences, read_word_sequences
+from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
 from speakergmm.corpora import Corpus, Transcripts, Utterance, read_transcripts
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
 from speakergmm.metrics import word_errors

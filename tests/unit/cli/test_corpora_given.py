@@ -9,8 +9,7 @@ import pytest
 import soundfile
 import typer
 
-from speakergmm.cli import app
-from speakergmm.cli.app import run
+from speakergmm.cli import app, run_command
 
 RATE = 8000
 
@@ -21,7 +20,7 @@ def command(capsys):
 
     def command(*arguments):
         capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

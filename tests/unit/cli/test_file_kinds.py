@@ -16,7 +16,7 @@ from speakergmm import (
     GaussianMixtureHMM,
     HMMClassifier,
 )
-from speakergmm.cli import run
+from speakergmm.cli import run_command
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 from speakergmm.mixtures import accumulate
@@ -78,7 +78,7 @@ def test_another_kind_is_named_and_not_called_damaged(command, wanted, files, tm
         if kind == wanted or (kind == "text" and wanted == "scores"):
             continue
         words = [str(file if word == "FILE" else places.get(word, word)) for word in command]
-        assert run(words) == 2, (kind, capsys.readouterr())
+        assert run_command(words) == 2, (kind, capsys.readouterr())
         err = capsys.readouterr().err
         assert "damaged" not in err, err
         assert re.search(re.escape(str(file)) + "(:1)?: ", err), err
@@ -88,11 +88,11 @@ def test_another_kind_is_named_and_not_called_damaged(command, wanted, files, tm
 
 
 def test_what_is_needed_is_said_with_what_makes_it(files, capsys):
-    assert run(["speakers", str(files["background model"])]) == 2
+    assert run_command(["speakers", str(files["background model"])]) == 2
     assert "is a background model, not a speaker store (enroll makes one)" in (
         capsys.readouterr().err
     )
-    assert run(["decode", str(files["background model"]), str(files["recording"])]) == 2
+    assert run_command(["decode", str(files["background model"]), str(files["recording"])]) == 2
     assert "not an acoustic model (train-hmm makes one" in capsys.readouterr().err
     with pytest.raises(SpeakerGmmError, match="is a speaker store"):
         BackgroundModel.load(files["store"])
@@ -140,11 +140,11 @@ def test_info_shows_whatever_we_write(kind, tmp_path, capsys):
     path = tmp_path / "file"
     X = np.random.default_rng(0).normal(size=(60, 2))
     WRITERS[kind](path, X)
-    assert run(["info", str(path)]) == 0
+    assert run_command(["info", str(path)]) == 0
     out = capsys.readouterr().out
     assert kind.lower() in out.lower()
     assert "digest" in out
-    assert run(["info", str(path), "--json"]) == 0
+    assert run_command(["info", str(path), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert kind.lower() in document["kind"].lower()
     assert document["arrays"]
@@ -152,7 +152,7 @@ def test_info_shows_whatever_we_write(kind, tmp_path, capsys):
     content = bytearray(path.read_bytes())
     content[-3] ^= 0xFF
     path.write_bytes(content)
-    assert run(["info", str(path)]) == 2
+    assert run_command(["info", str(path)]) == 2
     assert "damaged" in capsys.readouterr().err
 
 
@@ -184,14 +184,14 @@ def test_every_recording_is_known_as_one(format, words, tmp_path, capsys):
     noise = 0.1 * np.random.default_rng(0).normal(size=16_000)
     soundfile.write(tmp_path / "a", noise, 16_000, format=format)
     assert describe_file(tmp_path / "a") == f"{words} recording"
-    assert run(["speakers", str(tmp_path / "a")]) == 2
+    assert run_command(["speakers", str(tmp_path / "a")]) == 2
     assert f"is {words} recording, not a speaker store" in capsys.readouterr().err
 
 
 def test_statistics_are_named_in_english(tmp_path, capsys):
     X = np.random.default_rng(0).normal(size=(20, 2))
     accumulate(GaussianMixture(1).fit(X), X).save(tmp_path / "a")
-    assert run(["speakers", str(tmp_path / "a")]) == 2
+    assert run_command(["speakers", str(tmp_path / "a")]) == 2
     assert "is a file of mixture statistics, not a speaker store" in capsys.readouterr().err
 
 
@@ -203,11 +203,11 @@ def test_a_model_can_be_read_whatever_its_corpus_is_called(world, tmp_path, caps
     corpus.write_text("speaker\tpath\n" + "".join(rows))
     model = tmp_path / "ubm.safetensors"
     arguments = ["train-ubm", str(corpus), "--components", "2", "-o", str(model)]
-    assert run([*arguments, "--seed", "9" * 26]) == 2
+    assert run_command([*arguments, "--seed", "9" * 26]) == 2
     assert "--seed" in capsys.readouterr().err
-    assert run(arguments) == 0
+    assert run_command(arguments) == 0
     capsys.readouterr()
-    assert run(["info", str(model), "--json"]) == 0
+    assert run_command(["info", str(model), "--json"]) == 0
     assert "ller.tsv" in json.loads(capsys.readouterr().out)["provenance"]["corpus"]
 
 
@@ -217,7 +217,7 @@ def test_a_store_in_the_making_is_called_so_by_any_name(files, tmp_path, capsys)
     (tmp_path / "link.db").symlink_to(left)
     for path in (left, tmp_path / "link.db"):
         for command in (["info"], ["speakers"], ["remove", "e001"]):
-            assert run([command[0], str(path), *command[1:]]) == 2
+            assert run_command([command[0], str(path), *command[1:]]) == 2
             assert "whose making was cut short; delete it" in capsys.readouterr().err
 
 
@@ -262,8 +262,8 @@ def test_info_imports_one_room(files, kind, tmp_path):
         path = tmp_path / "statistics"
         WRITERS[kind](path, np.random.default_rng(0).normal(size=(60, 3)))
     program = (
-        "import sys\nfrom speakergmm.cli import run\n"
-        "code = run(['info', sys.argv[1]])\n"
+        "import sys\nfrom speakergmm.cli import run_command\n"
+        "code = run_command(['info', sys.argv[1]])\n"
         "rooms = ('estimators', 'recognition', 'hmm', 'reports')\n"
         "inside = tuple(f'speakergmm.{room}.' for room in rooms)\n"
         # A room itself is a list of names; what takes time are its modules.

@@ -146,8 +146,8 @@ from oracles.parallel_tasks import sleep
 from speakergmm.parallel import parallel_map
 signal.signal(signal.SIGTERM, lambda *_: sys.exit("my own"))
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-from speakergmm.cli import run
-run(["--version"])
+from speakergmm.cli import run_command
+run_command(["--version"])
 results = parallel_map(sleep, [0, 60, 60], n_jobs=2)
 next(results)
 now = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from speakergmm import progress
-from speakergmm.cli import run
+from speakergmm.cli import run_command
 from speakergmm.parallel import parallel_map, threaded_map
 
 TIME = r"\d\d:\d\d:\d\d"
@@ -73,7 +73,7 @@ def lines(monkeypatch, capsys):
         for name in ("FIRST_LINE_AFTER", "LINE_EVERY"):
             monkeypatch.setattr(progress, name, 0.0)
         capsys.readouterr()
-        assert run([str(argument) for argument in arguments]) == 0
+        assert run_command([str(argument) for argument in arguments]) == 0
         told = [
             line
             for line in capsys.readouterr().err.splitlines()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.cli.app import run
+from speakergmm.cli import run_command
 from speakergmm.speakers import SpeakerStore
 
 RATE = 16000
@@ -20,7 +20,7 @@ def refused(capsys):
 
     def check(*arguments: object) -> str:
         capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         errors = [line for line in captured.err.splitlines() if not line.startswith("warning: ")]
         assert code == 2, captured
@@ -134,7 +134,7 @@ def test_odd_recordings_are_taken_with_a_word(name, rate, channels, tmp_path, wo
     path = tmp_path / f"{name}.wav"
     soundfile.write(path, np.repeat(samples[:, None], channels, axis=1), rate, subtype="FLOAT")
     capsys.readouterr()
-    assert run(["verify", str(store), "e001", str(path), "--json"]) == 0
+    assert run_command(["verify", str(store), "e001", str(path), "--json"]) == 0
     noted = capsys.readouterr().err
     assert ("warning: " in noted) == (rate != 192000)
 
@@ -171,7 +171,7 @@ def test_other_background_or_features_are_refused(tmp_path, world, store, refuse
     for extra, what in ((("--seed", 5), "background"), (("--features", "kaldi"), "feature")):
         other = tmp_path / "other.safetensors"
         arguments = ("train-ubm", *corpus, "--components", 4, "-o", other, *extra)
-        assert run([str(argument) for argument in arguments]) == 0
+        assert run_command([str(argument) for argument in arguments]) == 0
         assert what in refused("enroll", store, "e002", *world.enrolment("e002"), "--ubm", other)
 
 
@@ -237,7 +237,7 @@ def test_one_bad_file_is_skipped_and_said_unless_strict(tmp_path, world, refused
     assert "broken.wav" in refused(*arguments, "--strict")
     assert not out.exists()
     capsys.readouterr()
-    assert run([str(argument) for argument in arguments]) == 0
+    assert run_command([str(argument) for argument in arguments]) == 0
     noted = capsys.readouterr().err
     assert noted.count("warning: ") == 1
     assert "broken.wav" in noted
@@ -310,13 +310,13 @@ def test_nothing_is_written_over_what_is_read_or_of_another_kind(
         assert target.read_bytes() == before
     capsys.readouterr()
     again = ("train-ubm", *corpus, "--components", 4, "-o", ubm)
-    assert run([str(argument) for argument in again]) == 0, "a model may replace a model"
+    assert run_command([str(argument) for argument in again]) == 0, "a model may replace a model"
     lists = tmp_path / "lists"
     shutil.copytree(world.protocol_dir, lists)
     (lists / "scores.tsv").touch()  # as mktemp leaves it
     beside = ("run-protocol", lists, *corpus[1:], "--ubm", world.ubm, "-o", lists / "scores.tsv")
     for _ in range(2):  # scores beside the lists may replace older scores
-        assert run([str(argument) for argument in beside]) == 0
+        assert run_command([str(argument) for argument in beside]) == 0
 
 
 def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
@@ -327,7 +327,7 @@ def test_a_flood_of_warnings_is_cut_short(tmp_path, world, capsys):
         (corpus / "ana" / f"bad{number}.wav").write_text("no audio")
     capsys.readouterr()
     arguments = ("train-ubm", corpus, "--components", 2, "-o", tmp_path / "ubm")
-    assert run([str(argument) for argument in arguments]) == 0
+    assert run_command([str(argument) for argument in arguments]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert sum("bad" in line for line in lines) == 5
     assert "warning: and 15 more of this kind" in lines
@@ -350,7 +350,7 @@ def test_shared_speakers_are_said_or_refused(tmp_path, world, refused, capsys):
     common = ("run-protocol", lists, "--data", world.folder / "corpus", "--ubm", world.ubm)
     assert "'e001'" in refused(*common, "-o", tmp_path / "s.tsv", "--strict")
     capsys.readouterr()
-    assert run([str(a) for a in (*common, "-o", tmp_path / "s.tsv")]) == 0
+    assert run_command([str(a) for a in (*common, "-o", tmp_path / "s.tsv")]) == 0
     assert "warning: " in capsys.readouterr().err
 
 

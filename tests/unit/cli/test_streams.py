@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from speakergmm.cli import run
+from speakergmm.cli import run_command
 from speakergmm.speakers import BackgroundModel, SpeakerStore
 
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")  # noqa: PTH110
@@ -120,7 +120,7 @@ def test_control_characters_are_shown_and_not_obeyed(tmp_path, world, capsys):
     ]
     shown = []
     for code, *command in commands:
-        assert run([str(word) for word in command]) == code, command
+        assert run_command([str(word) for word in command]) == code, command
         captured = capsys.readouterr()
         text = captured.out + captured.err
         assert not set(NASTY) & set(text) & set("\x1b\x07\u202e\x9b"), command
@@ -132,7 +132,7 @@ def test_json_stays_exact(tmp_path, world, capsys):
     model = tmp_path / f"{NASTY}.safetensors"
     corpus = world.protocol_dir / "background.tsv"
     given = ["train-ubm", corpus, "--data", world.folder / "corpus", "--components", 2]
-    assert run([*map(str, given), "-o", str(model), "--json"]) == 0
+    assert run_command([*map(str, given), "-o", str(model), "--json"]) == 0
     out = capsys.readouterr().out
     assert json.loads(out)["output"] == str(model)
     assert not set("\x1b\x07\u202e\x9b") & set(out)
@@ -142,7 +142,7 @@ def test_json_stays_exact(tmp_path, world, capsys):
 def test_a_line_is_not_endless(length, tmp_path, capsys):
     name = ("n" * 200 + "/") * (length // 201)
     for command in (["info", name], ["speakers", name], ["validate", name], [name]):
-        assert run(command) == 2
+        assert run_command(command) == 2
         captured = capsys.readouterr()
         assert captured.err.count("\n") == 1
         assert 100 < len(captured.err) < 1100
@@ -152,5 +152,5 @@ def test_a_line_is_not_endless(length, tmp_path, capsys):
 
 def test_messages_of_usual_length_are_whole(tmp_path, capsys):
     name = "/".join(["folder"] * 100)
-    assert run(["info", name]) == 2
+    assert run_command(["info", name]) == 2
     assert name in capsys.readouterr().err

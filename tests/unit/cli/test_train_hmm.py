@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from speakergmm.cli.app import run
+from speakergmm.cli import run_command
 from speakergmm.corpora import make_synthetic_corpus
 from speakergmm.recognition import AcousticModel, SilenceModel
 
@@ -34,7 +34,7 @@ def train(folder, output, capsys):
         lexicon = folder / "lexicon.txt"
         arguments = ("--lexicon", lexicon, "-o", output, "--gaussians", 60, "--iterations", 2)
         capsys.readouterr()
-        code = run(["train-hmm", str(folder), *map(str, (*arguments, *options))])
+        code = run_command(["train-hmm", str(folder), *map(str, (*arguments, *options))])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

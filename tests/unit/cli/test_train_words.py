@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from speakergmm.cli.options import add_command
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.words import TrainWords
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.train_words import TrainWords
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.recognition import AcousticModel, WordRecogniser
 

@@ -5,7 +5,7 @@ import unicodedata
 
 import pytest
 
-from speakergmm.cli.app import run
+from speakergmm.cli import run_command
 from speakergmm.corpora import make_synthetic_corpus, read_transcripts
 from speakergmm.corpora.transcript import write_transcripts
 from speakergmm.hmm import BackoffLanguageModel
@@ -18,7 +18,7 @@ INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 def speak(capsys):
     def speak(*arguments):
         capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

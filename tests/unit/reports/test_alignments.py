@@ -9,7 +9,7 @@ import pytest
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.metrics.boundaries import TimedLabel
-from speakergmm.reports.alignments import (
+from speakergmm.reports import (
     confidence_colour,
     draw_alignment,
     picture_svg,

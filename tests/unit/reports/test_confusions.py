@@ -3,7 +3,7 @@
 import numpy as np
 
 from speakergmm.metrics import Scores, identification_from_matrix
-from speakergmm.reports.confusions import (
+from speakergmm.reports import (
     FalseAcceptance,
     most_confused,
     most_falsely_accepted,

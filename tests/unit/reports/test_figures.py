@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import norm
 
 from speakergmm.metrics import Interval, Scores, det_curve, evaluate
-from speakergmm.reports.figures import (
+from speakergmm.reports import (
     draw_det_curve,
     histogram_counts,
     histogram_edges,

@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import DiagonalMixture, FullMixture
-from speakergmm.reports.mixtures import PALETTE, draw_components, ellipse_outline
+from speakergmm.reports import PALETTE, draw_components, ellipse_outline
 
 
 def test_outline_lies_at_its_distance_all_around():

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora
 from speakergmm.cli import options
-from speakergmm.cli.options import Answers, command, option
-from speakergmm.cli.output import counted, listed, print_note, print_warnings
+from speakergmm.cli.options import AnsweringCommand, command, option
+from speakergmm.cli.printing import counted, listed, print_note, print_warnings
 
 if TYPE_CHECKING:
     from speakergmm.words import Case
 
 
 @command
-class OnCorpus(Answers):
+class CorpusCommand(AnsweringCommand):
     """Options of commands on a corpus, and how they read it."""
 
     data_dir: Path | None = option(
@@ -46,7 +46,7 @@ class OnCorpus(Answers):
         )
 
 
-def tell_notes(said: corpora.Transcripts, corpus: corpora.Corpus) -> None:
+def print_transcript_notes(said: corpora.Transcripts, corpus: corpora.Corpus) -> None:
     """Say what of the transcripts belongs to no recording; what the corpus said is not repeated."""
     print_warnings(note for note in said.notes if note not in corpus.notes)
     known = {u.id for u in corpus} | {fault.utterance for fault in corpus.faults}
@@ -63,7 +63,7 @@ def names_of(corpus: corpora.Corpus) -> list[str]:
     return list(dict.fromkeys([*(utterance.id for utterance in corpus), *faulty]))
 
 
-def missing_from(done: Container[str], corpus: corpora.Corpus, what: str) -> list[str]:
+def print_missing(done: Container[str], corpus: corpora.Corpus, what: str) -> list[str]:
     """Name the utterances of a corpus that came to nothing; says so on standard error."""
     names = names_of(corpus)
     missing = [name for name in names if name not in done]
@@ -75,7 +75,7 @@ def missing_from(done: Container[str], corpus: corpora.Corpus, what: str) -> lis
     return missing
 
 
-def passed_over(corpus: corpora.Corpus) -> dict[str, Any]:
+def corpus_report(corpus: corpora.Corpus) -> dict[str, Any]:
     """Return what JSON says of what was not read of a corpus."""
     return {
         "notes": list(corpus.notes),
@@ -84,7 +84,7 @@ def passed_over(corpus: corpora.Corpus) -> dict[str, Any]:
     }
 
 
-def place_of(problem: corpora.Problem, end: str = "") -> str:
+def location_text(problem: corpora.Problem, end: str = "") -> str:
     """Write the file and line that a problem lies in, as far as they are known."""
     if problem.path is None:
         return ""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Literal
 
 from speakergmm import corpora, hmm, recognition
 from speakergmm.cli import options
+from speakergmm.cli.corpus_options import location_text, print_transcript_notes
 from speakergmm.cli.options import command, option
-from speakergmm.cli.output import Table, counted, print_first_notes, print_line, print_note
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.recordings import place_of, tell_notes
-from speakergmm.cli.texts import case_of
-from speakergmm.cli.training import TrainsUnits
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import Table, counted, print_first_notes, print_line, print_note
+from speakergmm.cli.training_commands import UnitTrainingCommand
+from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @command
-class TrainHmm(TrainsUnits):
+class TrainHmm(UnitTrainingCommand):
     """Train phone models on recordings and their transcripts, and write them to a file.
 
     Examples:
@@ -77,8 +77,8 @@ class TrainHmm(TrainsUnits):
             raise InvalidInputError("give either --lexicon FILE or --graphemes")
         check_output(self.output, "acoustic model")
         read = self.open_corpus(self.corpus, strict=False)
-        said = self.transcripts_of(read, self.transcripts, case_of(self.case))
-        tell_notes(said, read)
+        said = self.transcripts_of(read, self.transcripts, letter_case(self.case))
+        print_transcript_notes(said, read)
         words = self._lexicon(said)
         features = self.features_of(read)
         problems = self._problems(read, said, words, features)
@@ -107,7 +107,7 @@ class TrainHmm(TrainsUnits):
 
     def _lexicon(self, said: corpora.Transcripts) -> hmm.Lexicon:
         if self.lexicon is not None:
-            return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=case_of(self.case))
+            return hmm.Lexicon.read(self.lexicon, stress=self.stress, case=letter_case(self.case))
         spoken = {word for utterance in said.values() for word in utterance}
         return hmm.Lexicon.graphemes(spoken, strict=False)
 
@@ -193,13 +193,13 @@ def _report(problems: tuple[corpora.Problem, ...], *, strict: bool) -> None:
         print_first_notes(
             [
                 f"{'warning' if problem.utterance is None else 'left out'}: "
-                f"{place_of(problem, ': ')}{problem.message}"
+                f"{location_text(problem, ': ')}{problem.message}"
                 for problem in errors
             ],
             hint="; 'validate --text' lists them",
         )
         return
-    rows = [(p.kind, place_of(p), p.message) for p in errors]
+    rows = [(p.kind, location_text(p), p.message) for p in errors]
     Table("Problems of the corpus", ("kind", "file", "what"), rows).print()
     raise InvalidInputError(
         f"{counted(len(errors), 'problem')} of recordings and transcripts; mend them, or train "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from speakergmm import corpora, metrics, speakers
-from speakergmm.cli.output import Table, write_json
+from speakergmm.cli.printing import Table, write_json
 from speakergmm.documents import read_json
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.files import kind_of
@@ -56,7 +56,7 @@ def environment(*, seed: int, files: Iterable[Path] = ()) -> dict[str, Any]:
     }
 
 
-def describe_run(
+def scoring_settings(
     background: speakers.BackgroundModel,
     *,
     protocol: str,

@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from speakergmm import audio, corpora, hmm, recognition
 from speakergmm.cli import options
+from speakergmm.cli.corpus_options import (
+    CorpusCommand,
+    corpus_report,
+    print_missing,
+    print_transcript_notes,
+)
 from speakergmm.cli.options import argument, command, option
-from speakergmm.cli.output import Table, counted, print_first_notes, print_note
-from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over, tell_notes
-from speakergmm.cli.texts import case_of
+from speakergmm.cli.printing import Table, counted, print_first_notes, print_note
+from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.files import UnreadableFileError, kind_of, make_folders
 from speakergmm.ranges import number
@@ -44,7 +49,7 @@ class _Done:
 
 
 @command
-class Align(OnCorpus):
+class Align(CorpusCommand):
     """Align recordings with what is said in them: times of words and phones, and how sure.
 
     Examples:
@@ -119,7 +124,7 @@ class Align(OnCorpus):
                 f"warning: {others[0]}: {counted(len(others), 'TextGrid')} of no utterance of "
                 "this run beside the new ones"
             )
-        self._tell(found, done, missing_from({f.utterance for f in found}, read, "aligned"), read)
+        self._tell(found, done, print_missing({f.utterance for f in found}, read, "aligned"), read)
 
     def _tell(
         self, found: tuple[Diagnosis, ...], done: _Done, missing: list[str], read: corpora.Corpus
@@ -148,7 +153,7 @@ class Align(OnCorpus):
                 "left_out": [skip.to_dict() for skip in done.skipped],
                 "pictures": [str(path) for path in done.pictures],
                 "suspicious": [item.to_dict() for item in suspects],
-                **passed_over(read),
+                **corpus_report(read),
             },
             table if suspects else None,
             *(f"picture: {path}" for path in done.pictures),
@@ -206,7 +211,7 @@ class Align(OnCorpus):
         from speakergmm.recognition import as_lexicon, spelled_out
 
         units = set(model.models.units)
-        case = case_of(self.case)
+        case = letter_case(self.case)
         known = model.lexicon.folded(case)
         if model.unknown is not None:  # a symbol, which the model knows by its name
             known = known.extended({model.unknown: model.lexicon[model.unknown]})
@@ -240,7 +245,7 @@ class Align(OnCorpus):
 
     def _recordings(self) -> tuple[corpora.Corpus, corpora.Transcripts]:
         """Read a corpus with its transcripts, or one recording with its own."""
-        path, case = self.corpus, case_of(self.case)
+        path, case = self.corpus, letter_case(self.case)
         named = audio.has_audio_suffix(path.name) or audio.has_unreadable_suffix(path.name)
         if path.is_dir() or not named:
             return self._corpus()
@@ -267,8 +272,10 @@ class Align(OnCorpus):
                 "give --transcripts FILE"
             )
         corpus = self.open_corpus(self.corpus, strict=self.strict)
-        said = self.transcripts_of(corpus, self.transcripts, case_of(self.case), strict=self.strict)
-        tell_notes(said, corpus)
+        said = self.transcripts_of(
+            corpus, self.transcripts, letter_case(self.case), strict=self.strict
+        )
+        print_transcript_notes(said, corpus)
         told = {(fault.path, fault.line) for fault in corpus.faults}
         untold = [fault for fault in said.faults if (fault.path, fault.line) not in told]
         for fault in (*corpus.faults, *untold):
@@ -288,9 +295,9 @@ def _file_text(text: str) -> str | None:
     return " ".join(line for _, line in read_text_lines(text, error=InvalidInputError))
 
 
-def draw(aligned: AlignedUtterance, title: str) -> Figure:
+def draw_aligned(aligned: AlignedUtterance, title: str) -> Figure:
     """Draw one alignment over the spectrogram of its recording."""
-    from speakergmm.reports.alignments import draw_alignment
+    from speakergmm.reports import draw_alignment
 
     utterance = aligned.utterance
     samples, rate = audio.read_audio(utterance.path, start=utterance.start, end=utterance.end)
@@ -300,9 +307,9 @@ def draw(aligned: AlignedUtterance, title: str) -> Figure:
 
 def _write_pictures(aligned: AlignedUtterance, path: Path) -> None:
     """Write the picture of one alignment as PNG, and as SVG beside it."""
-    from speakergmm.reports.alignments import write_picture
+    from speakergmm.reports import write_picture
 
-    figure = draw(aligned, aligned.utterance.id)
+    figure = draw_aligned(aligned, aligned.utterance.id)
     make_folders(path.parent)
     for each in (path, path.with_suffix(".svg")):
         write_picture(each, figure)

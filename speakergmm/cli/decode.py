@@ -12,11 +12,11 @@ import typer
 
 from speakergmm import corpora, hmm, recognition
 from speakergmm.cli import options
+from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, print_missing
 from speakergmm.cli.options import argument, command, option
-from speakergmm.cli.output import counted, print_note, write_json
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.recordings import OnCorpus, missing_from, passed_over
-from speakergmm.cli.texts import names_list
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import counted, print_note, write_json
+from speakergmm.cli.transcript_inputs import is_recording_list
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import atomic_text_writer, check_writable, make_folders
 from speakergmm.ranges import number
@@ -30,7 +30,7 @@ _LATTICE_BEAM = 8.0
 
 
 @command
-class Decode(OnCorpus):
+class Decode(CorpusCommand):
     """Recognise the words or phones of recordings, with times, alternatives and confidences.
 
     Examples:
@@ -115,14 +115,14 @@ class Decode(OnCorpus):
         if self.lattice is not None:
             make_folders(self.lattice)
         found, skipped = self._recognise(decoder, acoustic, corpus)
-        missing = missing_from({r.utterance.id for r in found}, corpus, "recognised")
+        missing = print_missing({r.utterance.id for r in found}, corpus, "recognised")
         document = {
             "model": str(self.model),
             "model_digest": acoustic.digest,
             "n_utterances": len(found) + len(missing),
             "n_recognised": len(found),
             "not_recognised": missing,
-            **passed_over(corpus),
+            **corpus_report(corpus),
             "utterances": [each.to_dict() for each in found],
             "skipped": [item.to_dict() for item in skipped],
         }
@@ -206,7 +206,7 @@ class Decode(OnCorpus):
         from speakergmm.corpora.given import as_utterances
 
         inputs, pattern = self.inputs, self.speaker_pattern
-        listed = [p for p in inputs if p.is_dir() or names_list(p)]
+        listed = [p for p in inputs if p.is_dir() or is_recording_list(p)]
         if len(inputs) == 1 and listed:
             return self.open_corpus(inputs[0], strict=self.strict)
         if len(listed) > 1:

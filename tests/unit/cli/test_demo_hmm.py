@@ -3,8 +3,8 @@
 from functools import partial
 
 import speakergmm.corpora
-from speakergmm.cli import hmm_demonstration
-from speakergmm.cli.hmm_demonstration import HmmDemonstration
+from speakergmm.cli import demo_hmm
+from speakergmm.cli.demo_hmm import HmmDemonstration
 from speakergmm.recognition import AcousticModel
 
 
@@ -30,7 +30,7 @@ def test_as_many_recordings_as_were_decoded_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr(AcousticModel, "train", lambda *_, **__: Untrained())
     monkeypatch.setattr(HmmDemonstration, "_align", lambda *_, **__: {})
     monkeypatch.setattr(HmmDemonstration, "_decode", decode)
-    monkeypatch.setattr(hmm_demonstration, "_N_LEAST_DECODED", 8)
+    monkeypatch.setattr(demo_hmm, "_N_LEAST_DECODED", 8)
     said = []
     HmmDemonstration(tmp_path, seed=0, jobs=1, step=said.append).run()
     assert len(decoded) > 8

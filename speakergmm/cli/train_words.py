@@ -7,14 +7,14 @@ from pathlib import Path
 from speakergmm import recognition
 from speakergmm.cli import options
 from speakergmm.cli.options import argument, command, option
-from speakergmm.cli.output import counted, print_note, print_warnings
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.training import TrainsUnits
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import counted, print_note, print_warnings
+from speakergmm.cli.training_commands import UnitTrainingCommand
 from speakergmm.errors import InvalidInputError
 
 
 @command
-class TrainWords(TrainsUnits):
+class TrainWords(UnitTrainingCommand):
     """Train a model for each word on recordings of one word each, and write them to a file.
 
     Examples:

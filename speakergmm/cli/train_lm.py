@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 
 from speakergmm import hmm
 from speakergmm.cli import options
-from speakergmm.cli.options import Answers, argument, command, option
-from speakergmm.cli.output import counted, print_note
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.texts import case_of, read_sentences
+from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import counted, print_note
+from speakergmm.cli.transcript_inputs import letter_case, read_sentences
 from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @command
-class TrainLm(Answers):
+class TrainLm(AnsweringCommand):
     """Estimate an n-gram language model from text and write it in the ARPA format.
 
     Examples:
@@ -49,7 +49,7 @@ class TrainLm(Answers):
     def run(self) -> None:
         """Count the n-grams, write the model, and measure it where there is a text for that."""
         check_output(self.output, "language model")
-        case = case_of(self.case)
+        case = letter_case(self.case)
         words = None if self.lexicon is None else hmm.Lexicon.read(self.lexicon, case=case)
         texts = [
             read_sentences(path, self.ids, case)

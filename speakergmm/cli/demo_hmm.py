@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, hmm, metrics, recognition
-from speakergmm.cli.alignment import draw
-from speakergmm.cli.output import Table
-from speakergmm.cli.training import hmm_training_status
+from speakergmm.cli.align import draw_aligned
+from speakergmm.cli.printing import Table
+from speakergmm.cli.training_commands import hmm_training_status
 
 if TYPE_CHECKING:
     from speakergmm.metrics.boundaries import TimedLabel
@@ -101,7 +101,7 @@ class HmmDemonstration:
     ) -> dict[str, Any]:
         """Align, write TextGrids and a picture, and compare with the exact boundaries."""
         from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
-        from speakergmm.reports.alignments import write_picture
+        from speakergmm.reports import write_picture
 
         grids = self.output / "textgrids"
         grids.mkdir(exist_ok=True)
@@ -117,7 +117,7 @@ class HmmDemonstration:
             )
             found[name] = tiers["phones"]
             if place == 0:
-                write_picture(picture, draw(aligned, f"{name} as it was aligned"))
+                write_picture(picture, draw_aligned(aligned, f"{name} as it was aligned"))
         self.step(f"aligned {len(found)} recordings -> {grids}, {picture}")
         same = {
             name: labels

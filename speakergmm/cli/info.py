@@ -1,70 +1,18 @@
-"""``speakergmm train-ubm`` and ``speakergmm info``."""
+"""``speakergmm info``: what a file of speakergmm is, and what it was made of."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from speakergmm.cli import options
-from speakergmm.cli.options import Answers, argument, command, option
-from speakergmm.cli.output import Table, counted
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.recordings import OnCorpus, passed_over
-from speakergmm.cli.training import train_background
+from speakergmm.cli.options import AnsweringCommand, argument, command
+from speakergmm.cli.printing import Table, counted
 from speakergmm.errors import ModelFormatError
 from speakergmm.files import kind_of, shown_path
-from speakergmm.run_context import RunContext
 
 
 @command
-class TrainUbm(OnCorpus):
-    """Train a background model (UBM) on a corpus of many speakers and write it to a file.
-
-    Examples:
-
-      speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
-
-      speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
-    """
-
-    corpus: options.CorpusArgument
-    output: options.ModelOutput
-    components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
-    seed: int = option(0, "Seed of the initialisation.", min=0, max=options.LARGEST_SEED)
-    features: str = option("speaker", f"{options.FEATURES_HELP}; 'speaker' suits speakers.")
-    context: RunContext = options.options_of(RunContext, "strict")
-
-    def run(self) -> None:
-        """Train, write the model and tell of it."""
-        from speakergmm.features import FeatureConfig
-
-        check_output(self.output, "model")
-        read = self.open_corpus(self.corpus)
-        background = train_background(
-            read,
-            self.components,
-            self.seed,
-            self.jobs,
-            progress=not self.json,
-            features=FeatureConfig.load(self.features),
-            strict=self.context.strict,
-        )
-        background.save(self.output)
-        facts = background.provenance
-        self.answer(
-            {"output": str(self.output), **passed_over(read), **background.info()},
-            f"{self.output}: {counted(self.components, 'component')}, "
-            f"{counted(background.mixture.n_features, 'feature')}, trained on "
-            f"{counted(facts['n_frames'], 'frame')} of "
-            f"{counted(facts['n_utterances'], 'recording')}, "
-            f"{counted(facts['n_speakers'], 'named speaker')}; "
-            f"{counted(len(facts['history']), 'iteration')} "
-            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}",
-        )
-
-
-@command
-class Info(Answers):
+class Info(AnsweringCommand):
     """Say what a model or store is, what it was made of, with which features, and when.
 
     Examples:

@@ -9,16 +9,16 @@ from typing import Any
 
 from speakergmm import corpora, hmm, metrics
 from speakergmm.cli import options
-from speakergmm.cli.options import Answers, argument, command, option
-from speakergmm.cli.output import Table, counted, listed, print_note
-from speakergmm.cli.texts import case_of, names_list, read_word_sequences
+from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli.printing import Table, counted, listed, print_note
+from speakergmm.cli.transcript_inputs import is_recording_list, letter_case, read_word_sequences
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import kind_of
 from speakergmm.words import fold
 
 
 @command
-class ScoreTranscripts(Answers):
+class ScoreTranscripts(AnsweringCommand):
     """Count word or phone errors, with intervals over speakers.
 
     Nothing is normalised unless asked. Utterances that HYP lacks count as deleted whole.
@@ -62,7 +62,7 @@ class ScoreTranscripts(Answers):
         """Read both sides, count the errors and print them."""
         if not self.phones and (self.lexicon is not None or self.mapping is not None):
             raise InvalidInputError("--lexicon and --mapping go with --phones")
-        case = case_of(self.case)
+        case = letter_case(self.case)
         said: Mapping[str, Sequence[str]] = read_word_sequences(
             self.reference, case if self.lexicon or not self.phones else None
         )
@@ -118,7 +118,9 @@ class ScoreTranscripts(Answers):
                     )
             return {name: words[0] for name, words in speaker_of.items()}
         # What came through a pipe is read already.
-        is_corpus = reference.is_dir() or (kind_of(reference) == "file" and names_list(reference))
+        is_corpus = reference.is_dir() or (
+            kind_of(reference) == "file" and is_recording_list(reference)
+        )
         if is_corpus:
             try:
                 corpus = corpora.read_corpus(reference, speaker_pattern=pattern)

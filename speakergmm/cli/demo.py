@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import corpora, metrics, reports, speakers
 from speakergmm.cli import options
-from speakergmm.cli.options import LARGEST_SEED, Answers, command, option
-from speakergmm.cli.output import Table, print_line, print_note
-from speakergmm.cli.outputs import check_output
-from speakergmm.cli.training import train_background
+from speakergmm.cli.options import LARGEST_SEED, AnsweringCommand, command, option
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import Table, print_line, print_note
+from speakergmm.cli.training_commands import train_background
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import make_folders
 
@@ -24,7 +24,7 @@ _MARK = ".speakergmm-demo"
 
 
 @command
-class Demo(Answers):
+class Demo(AnsweringCommand):
     """Train, enrol, verify, identify and report, on speech that is synthesised on the spot.
 
     Examples:
@@ -62,7 +62,7 @@ class Demo(Answers):
             return
         if self.data is not None:
             raise InvalidInputError("--hmm works on made speech; recipes/phones takes real speech")
-        from speakergmm.cli.hmm_demonstration import HmmDemonstration, figures_shown
+        from speakergmm.cli.demo_hmm import HmmDemonstration, figures_shown
 
         figures = HmmDemonstration(self.output, self.seed, self.jobs, step).run()
         self.answer(figures, *figures_shown(figures))
@@ -70,7 +70,12 @@ class Demo(Answers):
     def _demonstrate_speakers(
         self, say: Callable[[str], None], step: Callable[[str], None]
     ) -> None:
-        from speakergmm.cli.results import check_lists, describe_run, environment, evaluation_table
+        from speakergmm.cli.score_settings import (
+            check_lists,
+            environment,
+            evaluation_table,
+            scoring_settings,
+        )
 
         report = self._place("report.html", "report")
         scores_file = self._place("scores.tsv", "scores")
@@ -97,7 +102,7 @@ class Demo(Answers):
         plain = self._plain_identification(part, background.features)
         step("closed-set identification by plain mixtures (Reynolds & Rose 1995)")
         answers = self._as_a_user_would(background, part, say)
-        run = describe_run(background, protocol=name, split="eval", **how)
+        run = scoring_settings(background, protocol=name, split="eval", **how)
         made = environment(seed=self.seed, files=(model_file, scores_file))
         title = f"Speaker recognition: {name}"
         reports.write_report(report, evaluation, scores, configuration=run | made, title=title)

@@ -10,8 +10,7 @@ import soundfile
 import typer
 from typer.testing import CliRunner
 
-from speakergmm.cli import decoding
-from speakergmm.cli.app import run as cli_run
+from speakergmm.cli import decode, run_command
 from speakergmm.cli.options import add_command
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.features import FeatureConfig
@@ -83,7 +82,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def run(world):
     app = typer.Typer()
-    add_command(app, decoding.Decode)
+    add_command(app, decode.Decode)
     recordings = [world / f"{name}.wav" for name in ("one", "two", "three")]
 
     def run(*arguments, inputs=recordings, model=world / "am.safetensors"):
@@ -117,7 +116,7 @@ def test_what_is_written_of_names_with_spaces_is_scored(run, world, tmp_path, ca
     rows = [f"{id}\tana\t{file}.wav\t{text}\n" for id, text, file in files]
     listed.write_text("id\tspeaker\tpath\ttext\n" + "".join(rows), encoding="utf-8")
     run("--output", tmp_path / name, inputs=[listed])
-    assert cli_run(["score-transcripts", str(listed), str(tmp_path / name), "--json"]) == 0
+    assert run_command(["score-transcripts", str(listed), str(tmp_path / name), "--json"]) == 0
     errors = json.loads(capsys.readouterr().out)
     assert (errors["word_error_rate"], errors["n_utterances"]) == (0.0, 3)
     assert errors["missing"] == []
@@ -130,7 +129,7 @@ def test_what_is_written_of_names_with_spaces_is_scored(run, world, tmp_path, ca
 def test_help_is_read_as_it_was_written():
     """Square brackets would be taken for markup, and swallowed."""
     app = typer.Typer()
-    add_command(app, decoding.Decode)
+    add_command(app, decode.Decode)
     helps = [option.help for option in typer.main.get_command(app).params if option.help]
     assert len(helps) > 15
     assert not [text for text in helps if "[" in text or not text.endswith(".")]

@@ -11,15 +11,15 @@ import typer
 
 from speakergmm import corpora, recognition
 from speakergmm.cli import options
+from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, location_text
 from speakergmm.cli.options import command, option
-from speakergmm.cli.output import Table, counted
-from speakergmm.cli.recordings import OnCorpus, passed_over, place_of
-from speakergmm.cli.texts import case_of
+from speakergmm.cli.printing import Table, counted
+from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 
 
 @command
-class Validate(OnCorpus):
+class Validate(CorpusCommand):
     """Check every recording of a corpus and list all problems; exit code 1 if any is an error.
 
     With --text, or an option about what is said, transcripts and what goes with them are checked.
@@ -76,7 +76,7 @@ class Validate(OnCorpus):
         table = Table(
             f"Problems of {self.corpus}",
             ("severity", "kind", "file", "what"),
-            [(p.severity, p.kind, place_of(p), p.message) for p in problems],
+            [(p.severity, p.kind, location_text(p), p.message) for p in problems],
         )
         self.answer(
             {
@@ -84,7 +84,7 @@ class Validate(OnCorpus):
                 "n_utterances": len(corpus),
                 "n_speakers": len(corpus.speakers),
                 "n_errors": errors,
-                **passed_over(corpus),
+                **corpus_report(corpus),
                 "problems": [problem.to_dict() for problem in problems],
             },
             table if problems else None,
@@ -126,7 +126,7 @@ class Validate(OnCorpus):
 
         said, model = corpora.Transcripts({}), None
         found: tuple[corpora.Problem, ...] = ()
-        case = case_of(self.case)
+        case = letter_case(self.case)
         with noted("bad_text"):
             said = self.transcripts_of(corpus, self.transcripts, case)
         with noted("bad_model"):

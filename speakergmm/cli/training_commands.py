@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
 from speakergmm.cli import options
+from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
 from speakergmm.cli.options import command, option
-from speakergmm.cli.output import counted
-from speakergmm.cli.recordings import OnCorpus, names_of, passed_over
+from speakergmm.cli.printing import counted
 from speakergmm.progress import status
 from speakergmm.run_context import RunContext
 
@@ -59,7 +59,7 @@ def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState],
 
 
 @command
-class TrainsUnits(OnCorpus):
+class UnitTrainingCommand(CorpusCommand):
     """What commands that train models of phones or words share."""
 
     output: options.ModelOutput
@@ -108,7 +108,7 @@ class TrainsUnits(OnCorpus):
             {
                 "output": str(self.output),
                 "n_left_out": n_given - n_used,
-                **passed_over(corpus),
+                **corpus_report(corpus),
                 **more,
                 **model.info(),
             },

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.cli.app import run
+from speakergmm.cli import run_command
 from speakergmm.hmm import BackoffLanguageModel
 
 REFERENCE = "u1 THE CAT SAT\nu2 ON THE MAT\nu3 YES\n"
@@ -43,7 +43,7 @@ def speak(capsys):
 
     def speak(*arguments):
         capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
+        code = run_command([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

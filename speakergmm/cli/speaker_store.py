@@ -7,13 +7,13 @@ from pathlib import Path
 
 from speakergmm import speakers
 from speakergmm.cli import options
-from speakergmm.cli.options import Answers, argument, command, option
-from speakergmm.cli.output import Table, counted, print_note, print_warnings
+from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli.printing import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
 
 
 @command
-class Enroll(Answers):
+class Enroll(AnsweringCommand):
     """Enrol a speaker from recordings; more recordings can be added later.
 
     Examples:
@@ -61,7 +61,7 @@ class Enroll(Answers):
 
 
 @command
-class Verify(Answers):
+class Verify(AnsweringCommand):
     """Is it this speaker? The score is the average log-likelihood ratio per frame of speech.
 
     Examples:
@@ -96,7 +96,7 @@ class Verify(Answers):
 
 
 @command
-class Identify(Answers):
+class Identify(AnsweringCommand):
     """Who is this? Ranks the store's speakers by average log-likelihood ratio.
 
     Examples:
@@ -134,7 +134,7 @@ class Identify(Answers):
 
 
 @command
-class Speakers(Answers):
+class Speakers(AnsweringCommand):
     """List the speakers of a store.
 
     Example:
@@ -161,7 +161,7 @@ class Speakers(Answers):
 
 
 @command
-class Remove(Answers):
+class Remove(AnsweringCommand):
     """Erase a speaker and all data of the speaker from a store for good; there is no way back.
 
     Example:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 from speakergmm import audio, corpora, recognition
-from speakergmm.cli.output import print_warnings
+from speakergmm.cli.printing import print_warnings
 from speakergmm.errors import CorpusError
 from speakergmm.files import kind_of
 from speakergmm.words import Case, clean, split_words, word_fault
 
 
-def case_of(option: Literal["asis", "upper", "lower"]) -> Case | None:
+def letter_case(option: Literal["asis", "upper", "lower"]) -> Case | None:
     """Return the letter case that an option asks for, None for words as they are."""
     return None if option == "asis" else option
 
@@ -53,7 +53,7 @@ def _read_transcripts(
     return {name: said.words for name, said in read.items()}
 
 
-def names_list(path: Path) -> bool:
+def is_recording_list(path: Path) -> bool:
     """Tell a list of recordings, which may come through a pipe, from a recording or a text."""
     from speakergmm.corpora.transcripts import is_list
 

@@ -1,0 +1,67 @@
+"""``speakergmm evaluate``: error rates of scores, with intervals and a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from speakergmm import metrics, reports
+from speakergmm.cli.options import AnsweringCommand, argument, command, option
+from speakergmm.cli.output_checks import check_output
+from speakergmm.errors import InsufficientDataError, InvalidInputError
+from speakergmm.ranges import number
+
+
+@command
+class Evaluate(AnsweringCommand):
+    """Compute EER, minDCF and identification accuracy of scores, with 95 % intervals.
+
+    Examples:
+
+      speakergmm evaluate scores.tsv --report report.html
+
+      speakergmm evaluate scores.tsv --prior 0.01 --prior 0.5 --json
+    """
+
+    scores: Path = argument("Score file: model, path, score, label.")
+    report: Path | None = option(None, "Self-contained HTML report to write.")
+    prior: list[float] | None = option(
+        None,
+        "Target prior of minDCF; may be given again (default: 0.01, 0.05).",
+        "--p-target",
+    )
+    bootstrap: int = option(
+        1000, "Bootstrap replicates over speakers; 0 for no intervals.", "--n-bootstrap", min=0
+    )
+    seed: int = option(0, "Seed of the bootstrap.", min=0)
+
+    def run(self) -> None:
+        """Evaluate the scores, and write a report where one is asked for."""
+        from speakergmm.cli.score_settings import environment, evaluation_table, read_settings
+
+        if self.report is not None:
+            check_output(self.report, "report")
+        priors = tuple(self.prior or (0.01, 0.05))
+        for value in priors:
+            number("--prior", value, above=0, below=1)
+        scores = metrics.read_scores(self.scores)
+        try:
+            evaluation = metrics.evaluate(
+                scores, p_target=priors, n_bootstrap=self.bootstrap, seed=self.seed
+            )
+        except (InvalidInputError, InsufficientDataError) as error:
+            raise type(error)(f"{self.scores}: {error}") from error
+        if self.report is not None:
+            reports.write_report(
+                self.report,
+                evaluation,
+                scores,
+                configuration={
+                    "scores": str(self.scores),
+                    **read_settings(self.scores),
+                    **environment(seed=self.seed, files=(self.scores,)),
+                },
+                title=f"Evaluation of {self.scores.name}",
+            )
+        written = None if self.report is None else f"report: {self.report}"
+        table = evaluation_table(evaluation, title=str(self.scores))
+        self.answer(evaluation.to_dict(), table, written)

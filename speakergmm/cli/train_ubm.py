@@ -1,0 +1,58 @@
+"""``speakergmm train-ubm``: a background model of many speakers."""
+
+from __future__ import annotations
+
+from speakergmm.cli import options
+from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
+from speakergmm.cli.options import command, option
+from speakergmm.cli.output_checks import check_output
+from speakergmm.cli.printing import counted
+from speakergmm.cli.training_commands import train_background
+from speakergmm.run_context import RunContext
+
+
+@command
+class TrainUbm(CorpusCommand):
+    """Train a background model (UBM) on a corpus of many speakers and write it to a file.
+
+    Examples:
+
+      speakergmm train-ubm recordings/ --components 128 --output ubm.safetensors
+
+      speakergmm train-ubm background.tsv --data-dir corpus/ --features my-features.toml -j 2
+    """
+
+    corpus: options.CorpusArgument
+    output: options.ModelOutput
+    components: int = option(64, "Gaussians in the mixture.", "--n-components", min=1)
+    seed: int = option(0, "Seed of the initialisation.", min=0, max=options.LARGEST_SEED)
+    features: str = option("speaker", f"{options.FEATURES_HELP}; 'speaker' suits speakers.")
+    context: RunContext = options.options_of(RunContext, "strict")
+
+    def run(self) -> None:
+        """Train, write the model and tell of it."""
+        from speakergmm.features import FeatureConfig
+
+        check_output(self.output, "model")
+        read = self.open_corpus(self.corpus)
+        background = train_background(
+            read,
+            self.components,
+            self.seed,
+            self.jobs,
+            progress=not self.json,
+            features=FeatureConfig.load(self.features),
+            strict=self.context.strict,
+        )
+        background.save(self.output)
+        facts = background.provenance
+        self.answer(
+            {"output": str(self.output), **corpus_report(read), **background.info()},
+            f"{self.output}: {counted(self.components, 'component')}, "
+            f"{counted(background.mixture.n_features, 'feature')}, trained on "
+            f"{counted(facts['n_frames'], 'frame')} of "
+            f"{counted(facts['n_utterances'], 'recording')}, "
+            f"{counted(facts['n_speakers'], 'named speaker')}; "
+            f"{counted(len(facts['history']), 'iteration')} "
+            f"({facts['convergence'].replace('_', ' ')}), digest {background.digest[:12]}",
+        )
