@@ -65,7 +65,7 @@ KNOWN = Settings("none", 12.0)
 # Synthetic speech has some ten recordings of a word: set by hand for that, chosen nowhere.
 KNOWN_SYNTHETIC = replace(KNOWN, n_gaussians=2.0)
 # A speaker unknown in training.
-UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS, "n_iterations": 12})
+UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS, "max_iter": 12})
 
 KNOWN_FACTORS: dict[str, dict[str, Settings]] = {
     "normalisation": {

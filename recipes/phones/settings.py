@@ -69,7 +69,7 @@ class Settings:
     def quick(self) -> "Settings":
         """Return the same with half the iterations, enough to rank settings."""
         realign = (*range(1, 11), 12, 14, 16, 18)
-        short = {"n_iterations": 20, "grow_until": 15, "realign": realign}
+        short = {"max_iter": 20, "grow_until": 15, "realign": realign}
         return replace(self, schedule={**short, **self.schedule})
 
 
@@ -100,7 +100,9 @@ FACTORS: dict[str, dict[str, Settings]] = {
     "Gaussians": {str(n): Settings(schedule={"n_gaussians": n}) for n in (500, 2000)},
     "sharing out": {"by occupancy^0.5": Settings(schedule={"power": 0.5})},
     "least occupancy": {
-        "20, 40 to split": Settings(schedule={"min_occupancy": 20.0, "min_count": 40.0}),
+        "20, 40 to split": Settings(
+            schedule={"min_occupancy": 20.0, "min_frames_per_gaussian": 40.0}
+        ),
     },
     "variance floor": {"0.1": Settings(schedule={"variance_floor": 0.1})},
     "perturbation": {"0.1": Settings(schedule={"perturbation": 0.1})},

@@ -81,7 +81,7 @@ class HmmDemonstration:
         self, training: corpora.Corpus, said: Transcribed, lexicon: hmm.Lexicon
     ) -> recognition.AcousticModel:
         schedule = hmm.TrainingSchedule(
-            n_iterations=_N_ITERATIONS,
+            max_iter=_N_ITERATIONS,
             annealing=hmm.ANNEALED,
             grow_until=_N_ITERATIONS * 3 // 4,
             n_gaussians=_N_GAUSSIANS,

@@ -160,7 +160,7 @@ class TrainHmm(UnitTrainingCommand):
             algorithm=self.algorithm,
             # A short training has no time to be annealed.
             annealing=hmm.ANNEALED[: self.iterations // 4],
-            n_iterations=self.iterations,
+            max_iter=self.iterations,
             grow_until=max(0, self.iterations * 3 // 4),
             n_gaussians=self.gaussians,
             beam=self.beam,

@@ -60,7 +60,7 @@ class TrainWords(UnitTrainingCommand):
             normalisation=recognition.FeatureNormalisation(self.normalisation),
             n_states=self.states,
             n_gaussians=self.gaussians,
-            n_iterations=self.iterations,
+            max_iter=self.iterations,
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )

@@ -17,7 +17,7 @@ from speakergmm.run_context import RunContext
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
     from speakergmm.features import FeatureConfig
-    from speakergmm.hmm.training.state import TrainingState
+    from speakergmm.hmm.training.phone_training_state import TrainingState
     from speakergmm.mixtures import Iteration
     from speakergmm.recognition import AcousticModel
     from speakergmm.speakers import BackgroundModel
@@ -44,14 +44,14 @@ def train_background(
 
 
 @contextlib.contextmanager
-def hmm_training_status(n_iterations: int) -> Iterator[Callable[[TrainingState], None]]:
+def hmm_training_status(max_iter: int) -> Iterator[Callable[[TrainingState], None]]:
     """Show how a training of hidden Markov models goes on; yields what to call after each step."""
     with status("training") as tell:
 
         def show(state: TrainingState) -> None:
             last = state.history[-1]
             tell(
-                f"iteration {state.iteration} of {n_iterations}, log-likelihood "
+                f"iteration {state.iteration} of {max_iter}, log-likelihood "
                 f"{last.log_likelihood:.2f} per frame, {last.n_gaussians:,} Gaussians"
             )
 

@@ -1,27 +1,29 @@
 """Hidden Markov models with Gaussian-mixture emissions: pure functions of arrays and labels.
 
-Four things describe the models of phones or words (`PhoneModels`): topologies, transitions, tying
-of states, and the bank of mixtures. A transcript becomes an `UtteranceGraph`, any sparse HMM a
-`Graph`, over which `forward_backward` and `viterbi` run; `train_embedded` is the whole training,
-`align` and `decode` use what it made.
+Phone or word models (`PhoneModels`) consist of topologies, transitions, a tying of states and a
+bank of mixtures. A transcript is compiled to an `UtteranceGraph`, any sparse HMM is a `Graph`, and
+`forward_backward` and `viterbi` run over both. `train_phone_models` runs the whole training;
+`align` and `decode` apply the trained models.
 """
 
 from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.alignment import Aligner as Aligner
-    from speakergmm.hmm.decoding.alignment import align as align
+    from speakergmm.hmm.decoding.beam_search import DecodingOptions as DecodingOptions
+    from speakergmm.hmm.decoding.beam_search import decode as decode
     from speakergmm.hmm.decoding.decoding_graph import phone_graph as phone_graph
     from speakergmm.hmm.decoding.decoding_graph import word_graph as word_graph
+    from speakergmm.hmm.decoding.forced_alignment import Aligner as Aligner
+    from speakergmm.hmm.decoding.forced_alignment import align as align
     from speakergmm.hmm.decoding.isolated import IsolatedWords as IsolatedWords
-    from speakergmm.hmm.decoding.search import DecodingOptions as DecodingOptions
-    from speakergmm.hmm.decoding.search import decode as decode
     from speakergmm.hmm.decoding.segments import Alignment as Alignment
     from speakergmm.hmm.decoding.transducer import DecodingGraph as DecodingGraph
     from speakergmm.hmm.inference.algorithms import expected_counts as expected_counts
     from speakergmm.hmm.inference.algorithms import forward_backward as forward_backward
-    from speakergmm.hmm.inference.algorithms import log_likelihood as log_likelihood
+    from speakergmm.hmm.inference.algorithms import (
+        sequence_log_likelihood as sequence_log_likelihood,
+    )
     from speakergmm.hmm.inference.algorithms import viterbi as viterbi
     from speakergmm.hmm.inference.graph import Graph as Graph
     from speakergmm.hmm.inference.graph import NoPathError as NoPathError
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.tying import Tying as Tying
     from speakergmm.hmm.models.utterance_graph import UtteranceGraph as UtteranceGraph
     from speakergmm.hmm.models.utterance_graph import compile_transcript as compile_transcript
-    from speakergmm.hmm.training.phone_training import train_embedded as train_embedded
+    from speakergmm.hmm.training.phone_training import train_phone_models as train_phone_models
     from speakergmm.hmm.training.schedule import ANNEALED as ANNEALED
     from speakergmm.hmm.training.schedule import TrainingSchedule as TrainingSchedule
 

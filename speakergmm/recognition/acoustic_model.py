@@ -27,7 +27,7 @@ from speakergmm.recognition.word_confidence import WordConfidence
 from speakergmm.run_context import OnSkip
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.training.state import TrainingState
+    from speakergmm.hmm.training.phone_training_state import TrainingState
     from speakergmm.recognition.acoustic_training import TrainingOptions
 
 
@@ -131,7 +131,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         callback : callable, optional
             Called with the `TrainingState` after each iteration.
         checkpoint : path, optional
-            See `speakergmm.hmm.train_embedded`.
+            See `speakergmm.hmm.train_phone_models`.
         progress : bool, default=False
             Show a progress bar on a terminal while features are extracted.
         unusable : mapping of str to str, optional

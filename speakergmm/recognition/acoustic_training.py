@@ -20,9 +20,9 @@ from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.phone_training import train_phone_models
+from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
-from speakergmm.hmm.training.state import TrainingResult, TrainingState
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import choice, whole_number, wrong_type
 from speakergmm.recognition.confidence_fitting import fit_confidence
@@ -267,7 +267,7 @@ class FlatStart:
             # Training would find out, but only tells when it is done.
             _skip_unfit(frames, graphs, schedule, skips)
         flat, silence = start.models, start.silence.unit
-        trained = train_embedded(
+        trained = train_phone_models(
             flat,
             graphs,
             frames,

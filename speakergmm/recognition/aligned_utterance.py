@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
-from speakergmm.hmm.decoding.alignment import Alignment, Segment
+from speakergmm.hmm.decoding.forced_alignment import Alignment, Segment
 from speakergmm.metrics.boundaries import TimedLabel
 from speakergmm.recognition.timelines import edge_times, known, label_dict
 

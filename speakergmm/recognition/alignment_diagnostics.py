@@ -64,7 +64,7 @@ class WordEvidence:
     start : float
         Seconds in the recording.
     goodness, confidence, posterior : float
-        See `speakergmm.hmm.decoding.alignment.Segment`.
+        See `speakergmm.hmm.decoding.forced_alignment.Segment`.
     """
 
     label: str

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.hmm.decoding.alignment import Aligner
+from speakergmm.hmm.decoding.forced_alignment import Aligner
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.training.phone_training import train_embedded
+from speakergmm.hmm.training.phone_training import train_phone_models
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
 from speakergmm.recognition.feature_archive import FeatureArchive
@@ -159,13 +159,13 @@ def _estimated_on(
         schedule or TrainingSchedule(),
         algorithm="viterbi",
         annealing=(),
-        n_iterations=1,
+        max_iter=1,
         n_gaussians=model.models.n_components,
         grow_until=0,
         acoustic_scale=1.0,
     )
     try:
-        return train_embedded(
+        return train_phone_models(
             model.models,
             [model.compile(said.words) for said in others],
             _Part(frames, [said.place for said in others]),

@@ -10,7 +10,7 @@ from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.hmm.decoding.alignment import Aligner
+from speakergmm.hmm.decoding.forced_alignment import Aligner
 from speakergmm.parallel import threaded_map
 from speakergmm.ranges import choice
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
@@ -53,7 +53,7 @@ def align_recordings(
     transcripts : mapping of str to sequence of str, or path
         Words by utterance id, or where they are written.
     beam, retry_beam
-        See `speakergmm.hmm.decoding.alignment.Aligner`. By default no path is given up.
+        See `speakergmm.hmm.decoding.forced_alignment.Aligner`. By default no path is given up.
     confidences : bool, default=True
         Compute posteriors: how sure it is where words, phones and states lie. Where the model can
         tell (`AcousticModel.confidence`), also the confidence of each word: how probable it is

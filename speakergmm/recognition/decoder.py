@@ -17,8 +17,8 @@ from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
+from speakergmm.hmm.decoding.beam_search import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
-from speakergmm.hmm.decoding.search import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel
@@ -31,7 +31,7 @@ from speakergmm.run_context import OnSkip
 from speakergmm.words import words_of
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.decoding.alignment import Segment
+    from speakergmm.hmm.decoding.forced_alignment import Segment
     from speakergmm.hmm.decoding.hypotheses import Hypothesis
     from speakergmm.hmm.decoding.isolated import IsolatedWords
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
@@ -262,7 +262,7 @@ class Decoder:
         Raises
         ------
         NoPathError
-            See `speakergmm.hmm.decoding.search.decode`.
+            See `speakergmm.hmm.decoding.beam_search.decode`.
         """
         return self._search(X)
 

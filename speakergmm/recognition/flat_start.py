@@ -10,7 +10,7 @@ from speakergmm.features import FeatureConfig
 from speakergmm.hmm.models.bank import MixtureBank
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.topology import Topology
-from speakergmm.hmm.training.phone_training import survey
+from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.moments import Moments
 from speakergmm.recognition.feature_archive import JoinedFeatures
 
@@ -54,7 +54,7 @@ def flat_models(
     -------
     PhoneModels
     """
-    mean, variance, _ = survey(frames)
+    mean, variance, _ = utterance_moments(frames)
     variance = np.where(variance > 0, variance, 1.0)
     flat = PhoneModels.flat(topologies, mean=mean, variance=variance)
     if not silences or not starts_from_quiet(frames, config):

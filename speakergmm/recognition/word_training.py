@@ -13,8 +13,8 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.models.topology import Topology
+from speakergmm.hmm.training.phone_training_state import TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.hmm.training.state import TrainingState
 from speakergmm.ranges import number, whole_number, wrong_type
 from speakergmm.recognition.acoustic_model import AcousticModel
 from speakergmm.recognition.acoustic_training import FlatStart, TrainingOptions, TrainingRun
@@ -44,9 +44,9 @@ class WordTrainingOptions:
     frequency_warps : sequence of float, default=(1.0,)
         Each recording is trained on once with its frequencies stretched by each of these factors,
         such as 0.9, 1 and 1.1: as if speakers with longer and shorter vocal tracts had said it.
-    n_iterations : int, default=14
+    max_iter : int, default=14
     algorithm : {"baum-welch", "viterbi"}
-    variance_floor, min_count, min_occupancy : float
+    variance_floor, min_frames_per_gaussian, min_occupancy : float
         See `TrainingSchedule`.
     seed : int, default=0
     """
@@ -60,10 +60,10 @@ class WordTrainingOptions:
     silence_probability: float = 0.5
     n_gaussians: float = 2.5
     frequency_warps: Sequence[float] = (1.0,)
-    n_iterations: int = 14
+    max_iter: int = 14
     algorithm: Literal["baum-welch", "viterbi"] = "baum-welch"
     variance_floor: float = 0.01
-    min_count: float = 5.0
+    min_frames_per_gaussian: float = 5.0
     min_occupancy: float = 5.0
     seed: int = 0
 
@@ -81,11 +81,11 @@ class WordTrainingOptions:
         """Return the schedule for models with so many states."""
         return TrainingSchedule(
             algorithm=self.algorithm,
-            n_iterations=self.n_iterations,
-            grow_until=max(0, self.n_iterations * 2 // 3),
+            max_iter=self.max_iter,
+            grow_until=max(0, self.max_iter * 2 // 3),
             n_gaussians=round(self.n_gaussians * n_pdfs),
             variance_floor=self.variance_floor,
-            min_count=self.min_count,
+            min_frames_per_gaussian=self.min_frames_per_gaussian,
             min_occupancy=self.min_occupancy,
         )
 

@@ -64,9 +64,7 @@ def digit_model(recordings: Path) -> tuple[AcousticModel, list[np.ndarray]]:
     options = TrainingOptions(
         features=FeatureConfig.load("hmm").replace(sample_rate=8000),
         normalisation=FeatureNormalisation("speaker"),
-        schedule=TrainingSchedule(
-            algorithm="viterbi", n_iterations=20, grow_until=15, n_gaussians=300
-        ),
+        schedule=TrainingSchedule(algorithm="viterbi", max_iter=20, grow_until=15, n_gaussians=300),
     )
     train = Corpus(tuple(groups[False]), source=str(recordings))
     model = train_acoustic_model(train, said, DIGITS, options)

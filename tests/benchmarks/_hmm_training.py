@@ -11,7 +11,7 @@ from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.hmm import ANNEALED, Lexicon, TrainingSchedule
-from speakergmm.hmm.training.state import TrainingState
+from speakergmm.hmm.training.phone_training_state import TrainingState
 from speakergmm.recognition import TrainingOptions, train_acoustic_model
 
 from ._figure import Figure
@@ -79,7 +79,7 @@ def training(*, quick: bool = False) -> list[Figure]:
 def memory(n_utterances: int) -> tuple[float, float]:
     """MB that grow while models are trained, and how much of them a file stands behind."""
     recordings, text, lexicon = corpus()
-    options = TrainingOptions(schedule=TrainingSchedule(n_iterations=4, grow_until=2))
+    options = TrainingOptions(schedule=TrainingSchedule(max_iter=4, grow_until=2))
 
     def work(number: int) -> float:
         part = Corpus(recordings.utterances[:number], source=recordings.source)

@@ -77,7 +77,7 @@ def expected_counts(graph, log_emissions, *, arithmetic="scaled", beam=None) -> 
     return _sums(graph, log_emissions, arithmetic, beam, "pdfs")
 
 
-def log_likelihood(graph, log_emissions, *, arithmetic="scaled", beam=None) -> float:
+def sequence_log_likelihood(graph, log_emissions, *, arithmetic="scaled", beam=None) -> float:
     """The sum over all paths alone."""
     return _sums(graph, log_emissions, arithmetic, beam, "sum").log_likelihood
 

@@ -51,7 +51,7 @@ def spoken_world(base: Path) -> Spoken:
     )
     transcripts = read_transcripts(folder)
     lexicon = Lexicon.read(folder / "lexicon.txt", stress="keep")
-    schedule = TrainingSchedule(n_iterations=12, grow_until=8, n_gaussians=150)
+    schedule = TrainingSchedule(max_iter=12, grow_until=8, n_gaussians=150)
     model = train_acoustic_model(corpus, transcripts, lexicon, TrainingOptions(schedule=schedule))
     path = base / "spoken" / "am.safetensors"
     model.save(path)

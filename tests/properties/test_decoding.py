@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from oracles.decoding import best_score
 
 from speakergmm.hmm import DecodingOptions, Lexicon, NoPathError, PhoneModels, Topology
+from speakergmm.hmm.decoding.beam_search import decode_emissions
 from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
 
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "b": ["B"], "a": ["A"], "abab": ["A B A B"]})

@@ -14,7 +14,7 @@ from speakergmm.hmm import (
     Graph,
     NoPathError,
     forward_backward,
-    log_likelihood,
+    sequence_log_likelihood,
 )
 
 # Ours, and both arithmetics of its twin.
@@ -76,7 +76,7 @@ def test_sums_are_those_over_all_paths(case):
     size = magnitude(graph, frames)
     for by, options in KINDS:
         if truth is None:
-            for function in (by.forward_backward, by.expected_counts, by.log_likelihood):
+            for function in (by.forward_backward, by.expected_counts, by.sequence_log_likelihood):
                 with pytest.raises(NoPathError):
                     function(graph, frames, **options)
             continue
@@ -85,7 +85,7 @@ def test_sums_are_those_over_all_paths(case):
         assert_close(counts, (truth.log_likelihood, truth.state_posteriors, *ends), size)
         counts = by.expected_counts(graph, frames, **options)
         assert_close(counts, (truth.log_likelihood, truth.pdf_posteriors, *ends), size)
-        alone = by.log_likelihood(graph, frames, **options)
+        alone = by.sequence_log_likelihood(graph, frames, **options)
         assert alone == pytest.approx(truth.log_likelihood, rel=1e-13, abs=1e-15 * size)
 
 
@@ -191,7 +191,7 @@ def test_a_beam_only_loses_paths_and_a_wide_one_loses_none(case, beam):
     assert wide.log_likelihood == whole.log_likelihood
     assert math.isfinite(whole.log_likelihood)
     try:
-        narrow = log_likelihood(graph, frames, beam=beam)
+        narrow = sequence_log_likelihood(graph, frames, beam=beam)
     except NoPathError as error:
         found = (error.reason, error.frame is not None)
     else:

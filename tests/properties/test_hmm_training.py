@@ -22,7 +22,7 @@ from speakergmm.hmm import (
 from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
-from speakergmm.hmm.training.embedded import EmbeddedStep, equal_path
+from speakergmm.hmm.training.phone_statistics import PhoneExpectation, equal_path
 from speakergmm.mixtures import MixtureStatistics
 
 seeds = st.integers(0, 2**32 - 1)
@@ -122,8 +122,8 @@ def test_expected_counts_add_up(world, n_frames, seed):
     try:
         graph = compile_units(edges, models)
         frames = np.random.default_rng(seed).normal(size=(n_frames, 2)).astype(np.float32)
-        sums = EmbeddedStep(models).nothing()
-        EmbeddedStep(models).baum_welch(graph, frames, sums)
+        sums = PhoneExpectation(models).nothing()
+        PhoneExpectation(models).baum_welch(graph, frames, sums)
     except (InvalidInputError, NoPathError):
         return
     np.testing.assert_allclose(sums.gaussians.statistics().counts.sum(), n_frames, rtol=1e-4)
@@ -180,12 +180,16 @@ def test_transitions_are_probabilities_whatever_the_counts(topology, seed, floor
     st.integers(1, 100),
 )
 @settings(deadline=None)
-def test_gaussians_are_allotted_within_what_frames_allow(frames, n_gaussians, power, min_count):
+def test_gaussians_are_allotted_within_what_frames_allow(
+    frames, n_gaussians, power, min_frames_per_gaussian
+):
     occupancy = np.array(frames, np.float64)
-    found = allot_gaussians(occupancy, n_gaussians, power=power, min_count=min_count)
+    found = allot_gaussians(
+        occupancy, n_gaussians, power=power, min_frames_per_gaussian=min_frames_per_gaussian
+    )
     assert (found >= 1).all()
-    assert (occupancy[found > 1] >= min_count * found[found > 1]).all()
-    most = sum(max(1, n // min_count) for n in frames)
+    assert (occupancy[found > 1] >= min_frames_per_gaussian * found[found > 1]).all()
+    most = sum(max(1, n // min_frames_per_gaussian) for n in frames)
     assert found.sum() == max(len(frames), min(n_gaussians, most))
     order = np.argsort(occupancy, kind="stable")
     for few, many in itertools.pairwise(order):
@@ -193,7 +197,11 @@ def test_gaussians_are_allotted_within_what_frames_allow(frames, n_gaussians, po
             assert found[few] <= found[many]
     # None loses any when more are wanted.
     more = allot_gaussians(
-        occupancy, n_gaussians + 5, power=power, min_count=min_count, present=found
+        occupancy,
+        n_gaussians + 5,
+        power=power,
+        min_frames_per_gaussian=min_frames_per_gaussian,
+        present=found,
     )
     assert (more >= found).all()
 

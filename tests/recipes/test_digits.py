@@ -49,7 +49,7 @@ def quick(recipe, monkeypatch, material):
     """Three speakers, and models small enough to train in a moment."""
     speakers = material.corpus.speakers[:3]
     few = recipe.part(material, lambda u, _: u.speaker in speakers)
-    small = {"n_iterations": 3, "frequency_warps": (1.0,)}
+    small = {"max_iter": 3, "frequency_warps": (1.0,)}
     for name in ("KNOWN", "UNKNOWN"):
         settings = dataclasses.replace(getattr(recipe, name), n_states=3, n_gaussians=1.0)
         monkeypatch.setattr(recipe, name, settings.but(**small))

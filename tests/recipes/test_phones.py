@@ -44,7 +44,7 @@ def material(recipe, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def settings(recipe):
-    schedule = {"n_iterations": 14, "grow_until": 8, "n_gaussians": 120}
+    schedule = {"max_iter": 14, "grow_until": 8, "n_gaussians": 120}
     return recipe[0].Settings(algorithm="viterbi", schedule=schedule)
 
 
@@ -90,7 +90,7 @@ def test_held_out_speakers_are_nowhere_else(recipe, material):
 
 def test_command_reports(recipe, material, tmp_path, monkeypatch):
     run = recipe[0]
-    quick = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
+    quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
     monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
     monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
     told = ["--synthetic", "x", "--output", str(tmp_path / "out"), "--algorithm", "viterbi"]
@@ -104,7 +104,7 @@ def test_command_reports(recipe, material, tmp_path, monkeypatch):
 
 def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch):
     run, choosing = recipe[0], recipe[1]["choosing"]
-    short = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100}
+    short = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100}
     quick = dataclasses.replace(settings, schedule=short)
     monkeypatch.setattr(choosing, "read_librispeech", lambda data: material)
     monkeypatch.setattr(choosing, "FACTORS", {"seed": {"0": quick}, "other": {"1": quick}})
@@ -123,7 +123,7 @@ def test_commands_that_choose(recipe, material, settings, tmp_path, monkeypatch)
 
 def test_confidences_are_counted(recipe, material, tmp_path, monkeypatch):
     run, found = recipe[0], recipe[1]["confidence"]
-    quick = {"n_iterations": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
+    quick = {"max_iter": 3, "grow_until": 2, "n_gaussians": 100, "realign": (1, 2)}
     monkeypatch.setattr(run, "SYNTHETIC", run.Settings(schedule=quick))
     monkeypatch.setattr(run, "make_synthetic", lambda folder, jobs: material)
     told = ["--synthetic", "x", "--output", str(tmp_path), "--algorithm", "viterbi"]

@@ -25,8 +25,12 @@ from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_se
 from speakergmm.hmm.models.dense import PARAMETERS, HiddenMarkovParameters, check_parameters
 from speakergmm.hmm.models.dense_graph import FINAL, is_left_right, start_of_topology
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors, make_priors
-from speakergmm.hmm.training.dense_start import find_start
-from speakergmm.hmm.training.dense_training import HiddenMarkovIteration, survey, train
+from speakergmm.hmm.training.dense_start import initialise_emissions
+from speakergmm.hmm.training.dense_training import (
+    HiddenMarkovIteration,
+    sequence_moments,
+    train_dense_model,
+)
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.moments import Moments
 from speakergmm.records import Types
@@ -202,7 +206,7 @@ class GaussianMixtureHMM(
         self._check_options()
         sequences = as_sequences(X, lengths)
         weights = check_sequence_weights(sample_weight, len(sequences))
-        moments = survey(sequences, weights)
+        moments = sequence_moments(sequences, weights)
         self._begin(sequences, weights, moments)
         monitor = self.monitor_
         if isinstance(monitor, FitMonitor):
@@ -217,7 +221,7 @@ class GaussianMixtureHMM(
             monitor.report(objective)
             return bool(monitor.converged)
 
-        self.history_ = train(
+        self.history_ = train_dense_model(
             sequences,
             weights,
             self._parameters(),
@@ -278,7 +282,7 @@ class GaussianMixtureHMM(
         self._check_options()
         sequences = as_sequences(X, lengths)
         weights = np.ones(len(sequences))
-        self._begin(sequences, weights, survey(sequences, weights))
+        self._begin(sequences, weights, sequence_moments(sequences, weights))
 
     def _begin(self, sequences: Sequences, weights: NDArray[np.float64], moments: Moments) -> None:
         if getattr(self, "n_features", sequences.n_features) != sequences.n_features:
@@ -297,7 +301,7 @@ class GaussianMixtureHMM(
                 setattr(self, name, values)
         if not set(needed) - {"startprob_", "transmat_"}:
             return
-        found = find_start(
+        found = initialise_emissions(
             sequences,
             weights,
             moments,

@@ -14,7 +14,7 @@ from speakergmm.hmm.inference.sequences import Sequences, as_sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.hmm.models.dense_graph import stationary_distribution
 from speakergmm.hmm.models.dense_inference import DenseInference
-from speakergmm.hmm.models.dense_sampling import draw
+from speakergmm.hmm.models.dense_sampling import sample_sequence
 from speakergmm.parallel import effective_jobs
 from speakergmm.ranges import choice
 
@@ -144,7 +144,9 @@ class HiddenMarkovInference:
         Where a sequence must end in the last state (`final`), that is not looked at.
         """
         source = self.random_state if random_state is None else random_state
-        return draw(self._parameters(), n_samples, check_random_state(source), first=currstate)
+        return sample_sequence(
+            self._parameters(), n_samples, check_random_state(source), first=currstate
+        )
 
     def aic(self, X: Any, lengths: Any = None) -> float:
         """Akaike's information criterion on sequences, `X` and `lengths`: the lower the better."""

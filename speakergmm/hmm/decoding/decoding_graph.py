@@ -160,7 +160,7 @@ def word_graph(
     Examples
     --------
     >>> import numpy as np
-    >>> from speakergmm.hmm.decoding.search import DecodingOptions, decode_emissions
+    >>> from speakergmm.hmm.decoding.beam_search import DecodingOptions, decode_emissions
     >>> from speakergmm.hmm.language.lexicon import Lexicon
     >>> from speakergmm.hmm.models.phone_models import PhoneModels
     >>> from speakergmm.hmm.models.topology import Topology

@@ -145,7 +145,7 @@ class ExactSearch:
             arcs: _Arcs, frame: int, heard: Floats, alpha: Floats, ahead: Floats, beta: Floats
         ) -> None:
             kept = np.empty(len(arcs.number), np.bool_)
-            kernels.back(heard, *arcs[1:], alpha, ahead, least, beta, kept)
+            kernels.score_backward(heard, *arcs[1:], alpha, ahead, least, beta, kept)
             chosen = arcs.number[kept]
             found.append(np.stack([np.full(len(chosen), frame), chosen]))
 
@@ -231,7 +231,7 @@ class ExactSearch:
         _, source, _, column, weight = self.emitting
         _, empty_source, empty_target, _, empty_weight = self.empty
         by_state = (self.first_emitting, source, column, weight)
-        kernels.forward(emissions, *by_state, empty_source, empty_target, empty_weight, alpha)
+        kernels.score_forward(emissions, *by_state, empty_source, empty_target, empty_weight, alpha)
 
     def _trace(
         self, alpha: Floats, emissions: Floats, state: int, *, whole: bool
@@ -239,7 +239,7 @@ class ExactSearch:
         """Give the arcs of the best path to a state, and the state where it begins."""
         graph, start = self.graph, 0 if whole else -1
         incoming = (self.first_incoming, self.incoming, graph.source, graph.log_probability)
-        path = kernels.trace(alpha, emissions, *incoming, self.column, start, state)
+        path = kernels.trace_back(alpha, emissions, *incoming, self.column, start, state)
         return path[1:].astype(np.int64), int(path[0])
 
 

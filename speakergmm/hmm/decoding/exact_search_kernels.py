@@ -19,7 +19,7 @@ ONE: Number = np.uint32(1)
 
 
 @compiled()
-def forward(
+def score_forward(
     emissions: Matrix[np.float64],
     first: Vector[np.uint32],
     source: Vector[np.uint32],
@@ -52,7 +52,7 @@ def forward(
 
 
 @compiled()
-def trace(
+def trace_back(
     alpha: Matrix[np.float64],
     emissions: Matrix[np.float64],
     first: Vector[np.int64],
@@ -99,7 +99,7 @@ def trace(
 
 
 @compiled()
-def back(
+def score_backward(
     heard: Vector[np.float64],
     source: Vector[np.uint32],
     target: Vector[np.uint32],

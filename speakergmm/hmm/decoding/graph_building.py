@@ -108,7 +108,7 @@ class GraphBuilder:
                 if weight[a] > -math.inf
             ],
             [(state, weight[a]) for a, state in arcs.exits if weight[a] > -math.inf],
-            next((weight[a] for a in arcs.passes if weight[a] > -math.inf), None),
+            next((weight[a] for a in arcs.tee if weight[a] > -math.inf), None),
             label,
         )
 

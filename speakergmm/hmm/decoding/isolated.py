@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.decoding.beam_search import DecodingResult
 from speakergmm.hmm.decoding.graph_building import check_words
 from speakergmm.hmm.decoding.hypotheses import Hypothesis
-from speakergmm.hmm.decoding.search import DecodingResult
 from speakergmm.hmm.decoding.segments import Segment, cut_path
-from speakergmm.hmm.inference.algorithms import log_likelihood, viterbi
+from speakergmm.hmm.inference.algorithms import sequence_log_likelihood, viterbi
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.language.grammar import Grammar
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -210,7 +210,7 @@ class IsolatedWords:
         for place, known in enumerate(self._known.values()):
             mine: NDArray[np.float64] = np.ascontiguousarray(emissions[:, known.columns])
             with contextlib.suppress(NoPathError):
-                sums[place] = log_likelihood(known.graph, mine)
+                sums[place] = sequence_log_likelihood(known.graph, mine)
                 paths[place] = viterbi(known.graph, mine).log_probability
         weights = self.log_priors + acoustic_scale * sums
         total = np.logaddexp.reduce(weights)

@@ -170,7 +170,9 @@ class Lattice:
         frames, anywhere = np.full(count, -np.inf), np.zeros(len(arcs), np.int32)
         frames[0] = 0.0
         steps = heard.astype(np.float64)
-        kernels.forward(first, target, anywhere, steps, 0, False, frames, np.empty(count, np.int32))
+        kernels.propagate_forward(
+            first, target, anywhere, steps, 0, False, frames, np.empty(count, np.int32)
+        )
         frame = frames.astype(np.int32)
         acoustic = np.zeros(len(arcs))
         acoustic[heard] = log_emissions[frame[source[heard]], graph.columns[inputs[heard] - 1]]
@@ -274,7 +276,9 @@ class Lattice:
         alpha, back = np.full(self.n_nodes, -np.inf), np.full(self.n_nodes, -1, np.int32)
         (np.logaddexp if sums else np.maximum).at(alpha, nodes, scores)
         lowest = int(nodes.min(initial=self.n_nodes))
-        kernels.forward(self.first, self.target, stop, self.weight, lowest, sums, alpha, back)
+        kernels.propagate_forward(
+            self.first, self.target, stop, self.weight, lowest, sums, alpha, back
+        )
         return alpha, back
 
     def trace(self, back: Indices, node: int) -> Indices:
@@ -313,7 +317,7 @@ class Lattice:
         role[self.output != 0] = kernels.BLOCKED
         role[self.output == label] = kernels.LEAVE
         inside = np.full(self.n_nodes, -np.inf)
-        kernels.backward(
+        kernels.propagate_backward(
             self.first, self.target, role, self.weight, self.backward_sums, True, inside
         )
         heard = np.flatnonzero((self.input > 0) & (inside[self.target] > -np.inf))
@@ -374,7 +378,7 @@ class Lattice:
     def _backward(self, *, sums: bool) -> Floats:
         beta = self.final_weight.copy()
         role = np.zeros(self.n_arcs, np.int8)
-        kernels.backward(self.first, self.target, role, self.weight, beta, sums, beta)
+        kernels.propagate_backward(self.first, self.target, role, self.weight, beta, sums, beta)
         if not math.isfinite(beta[0]):
             raise InvalidInputError("no path of the lattice leads to an end")
         return beta

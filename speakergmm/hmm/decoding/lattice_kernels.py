@@ -65,7 +65,7 @@ def _joined(one: float, other: float, sums: bool) -> float:
 
 
 @compiled()
-def forward(
+def propagate_forward(
     first: Vector[np.int64],
     target: Vector[np.int32],
     stop: Vector[np.int32],
@@ -95,7 +95,7 @@ def forward(
 
 
 @compiled()
-def backward(
+def propagate_backward(
     first: Vector[np.int64],
     target: Vector[np.int32],
     role: Vector[np.int8],

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.hmm.decoding.alignment_kernels import posteriors_on_path
-from speakergmm.hmm.inference.passes import ViterbiPath
+from speakergmm.hmm.inference.recursions import ViterbiPath
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 
 # Shortest that expectation may make a phone.

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm.inference import passes
+from speakergmm.hmm.inference import recursions
 from speakergmm.hmm.inference.graph import Floats, Graph, NoPathError
-from speakergmm.hmm.inference.passes import ViterbiPath
+from speakergmm.hmm.inference.recursions import ViterbiPath
 from speakergmm.ranges import number
 
 Result = TypeVar("Result")
@@ -133,7 +133,9 @@ def expected_counts(
     return ExpectedCounts(*_sum_paths(graph, log_emissions, beam, "pdfs"))
 
 
-def log_likelihood(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None) -> float:
+def sequence_log_likelihood(
+    graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
+) -> float:
     """Compute the logarithm of the sum over all paths: the forward pass, in little memory.
 
     Parameters, and what is raised, are those of `forward_backward`.
@@ -160,7 +162,9 @@ def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
     array([1, 1, 1], dtype=int32)
     """
     frames = _checked(graph, log_emissions)
-    return _unless_lost(graph, frames, beam, lambda width: passes.best_path(graph, frames, width))
+    return _unless_lost(
+        graph, frames, beam, lambda width: recursions.best_path(graph, frames, width)
+    )
 
 
 def widening(search: Callable[[float | None], Result], beams: Sequence[float | None]) -> Result:
@@ -178,11 +182,11 @@ def widening(search: Callable[[float | None], Result], beams: Sequence[float | N
 
 
 def _sum_paths(
-    graph: Graph, log_emissions: ArrayLike, beam: float | None, wanted: passes.Wanted
-) -> passes.Sums:
+    graph: Graph, log_emissions: ArrayLike, beam: float | None, wanted: recursions.Wanted
+) -> recursions.Sums:
     frames = _checked(graph, log_emissions)
     return _unless_lost(
-        graph, frames, beam, lambda width: passes.sum_paths(graph, frames, width, wanted)
+        graph, frames, beam, lambda width: recursions.sum_paths(graph, frames, width, wanted)
     )
 
 
@@ -230,7 +234,7 @@ def _unless_lost(
         )
     if dropped:
         dropped_at = lost_at
-        lost_at, _, _ = passes.sum_paths(graph, frames, math.inf, "sum")
+        lost_at, _, _ = recursions.sum_paths(graph, frames, math.inf, "sum")
         if lost_at == n_frames:
             raise NoPathError(
                 f"a beam of {beam:g} lost every path at frame {dropped_at} of {n_frames}: "

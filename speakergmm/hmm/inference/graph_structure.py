@@ -78,7 +78,7 @@ class Structure:
         if plain and "arcs_to_exit" in self._kept:
             kept: Indices = self._kept["arcs_to_exit"]
             return kept
-        from speakergmm.hmm.inference.kernels_graph import count_arcs_to_exit
+        from speakergmm.hmm.inference.graph_kernels import count_arcs_to_exit
 
         arcs: Indices = np.full(len(self.incoming) - 1, UNREACHABLE, dtype=np.int32)
         count_arcs_to_exit(

@@ -48,11 +48,11 @@ class DenseInference:
 
     def log_likelihoods(self, sequences: Sequences) -> NDArray[np.float64]:
         """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
-        from speakergmm.hmm.inference.algorithms import log_likelihood
+        from speakergmm.hmm.inference.algorithms import sequence_log_likelihood
 
         def score(graph: Graph, emissions: NDArray[np.float64]) -> float:
             try:
-                return log_likelihood(graph, emissions)
+                return sequence_log_likelihood(graph, emissions)
             except NoPathError:
                 return -np.inf
 

@@ -9,7 +9,7 @@ from speakergmm.hmm.models.dense import HiddenMarkovParameters
 from speakergmm.ranges import whole_number
 
 
-def draw(
+def sample_sequence(
     model: HiddenMarkovParameters,
     n_frames: int,
     random_state: np.random.RandomState,

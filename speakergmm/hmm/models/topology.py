@@ -31,7 +31,7 @@ class SortedArcs(NamedTuple):
     ----------
     entries, exits : list of (place, state)
         Arcs from the entry to a state, and from a state to the exit.
-    passes : list of place
+    tee : list of place
         Arcs from the entry to the exit.
     inner : array of int, shape (3, N)
         Source, target and place of the arcs among states.
@@ -39,7 +39,7 @@ class SortedArcs(NamedTuple):
 
     entries: list[tuple[int, int]]
     exits: list[tuple[int, int]]
-    passes: list[int]
+    tee: list[int]
     inner: NDArray[np.int64]
 
 

@@ -311,7 +311,7 @@ def _walked(
             into = entries if state == _START else arcs
             for place, target in shape.entries:
                 into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
-            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.passes]
+            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.tee]
         after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
         units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
         n_states += topology.n_states

@@ -104,7 +104,7 @@ def allot_gaussians(
     n_gaussians: int,
     *,
     power: float = 0.25,
-    min_count: float = 20.0,
+    min_frames_per_gaussian: float = 20.0,
     present: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Share out Gaussians over pdfs, in proportion to a power of their occupancies.
@@ -117,7 +117,7 @@ def allot_gaussians(
         How many there should be in all; there are fewer where frames are too few.
     power : float, default=0.25
         0 gives all pdfs the same number, 1 gives Gaussians the same occupancy.
-    min_count : float, default=20.0
+    min_frames_per_gaussian : float, default=20.0
         Frames that a pdf must have for each Gaussian beyond its first.
     present : array of int, shape (P,), optional
         What the pdfs have; none loses any. By default one each.
@@ -138,7 +138,7 @@ def allot_gaussians(
     queue: list[tuple[float, int]] = []
 
     def offer(p: int) -> None:
-        if occupancy[p] >= min_count * (numbers[p] + 1):
+        if occupancy[p] >= min_frames_per_gaussian * (numbers[p] + 1):
             heapq.heappush(queue, (-strength[p] / numbers[p], p))
 
     for p in range(len(occupancy)):

@@ -29,7 +29,7 @@ _MOST_FRAMES = 2**16
 _LEAST_VARIANCE = 1e-2
 
 
-def find_start(
+def initialise_emissions(
     sequences: Sequences,
     weights: Array,
     moments: Moments,

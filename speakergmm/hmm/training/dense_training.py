@@ -21,7 +21,7 @@ from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
 from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
 from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics, SequencesPass
-from speakergmm.hmm.training.dense_update import update
+from speakergmm.hmm.training.dense_update import update_dense_model
 from speakergmm.moments import Moments
 from speakergmm.parallel import effective_jobs
 
@@ -60,7 +60,7 @@ class HiddenMarkovIteration:
     empty: tuple[tuple[int, int], ...]
 
 
-class TrainingOptions(Protocol):
+class DenseTrainingOptions(Protocol):
     """How a model is trained; the estimator's own options, checked.
 
     Parameters
@@ -90,7 +90,7 @@ class TrainingOptions(Protocol):
     n_jobs: int
 
 
-def survey(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
+def sequence_moments(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
     """Return the moments of all frames, each weighing what its sequence does.
 
     Raises
@@ -108,14 +108,14 @@ def survey(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
     return moments
 
 
-def train(
+def train_dense_model(
     sequences: Sequences,
     weights: NDArray[np.float64],
     start: HiddenMarkovParameters,
     *,
     moments: Moments,
     priors: HiddenMarkovPriors,
-    options: TrainingOptions,
+    options: DenseTrainingOptions,
     report: Callable[[float, HiddenMarkovParameters, float], bool],
 ) -> tuple[HiddenMarkovIteration, ...]:
     """Train by expectation-maximisation from a start.
@@ -132,7 +132,7 @@ def train(
         Of all frames, each weighing what its sequence does.
     priors : HiddenMarkovPriors
         In feature units.
-    options : TrainingOptions
+    options : DenseTrainingOptions
         How.
     report : callable
         Called after each iteration with its objective, the new model in feature units, and the
@@ -167,7 +167,7 @@ def train(
             n_jobs=effective_jobs(options.n_jobs),
         ),
         partial(
-            update,
+            update_dense_model,
             priors=priors.standardised(kind, standardisation),
             floor=floor / standardisation.scale**2,
             data_variance=moments.variance / standardisation.scale**2,

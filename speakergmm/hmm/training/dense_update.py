@@ -25,7 +25,7 @@ from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
 from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics
 
 
-def update(
+def update_dense_model(
     statistics: HiddenMarkovStatistics,
     model: HiddenMarkovParameters,
     *,

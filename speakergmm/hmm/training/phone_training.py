@@ -15,14 +15,14 @@ from speakergmm.gaussians.frames import check_frames
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
+from speakergmm.hmm.training.phone_trainer import FrameStore, PhoneTrainer
+from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.hmm.training.state import TrainingResult, TrainingState
-from speakergmm.hmm.training.trainer import EmbeddedTrainer, FrameStore
 from speakergmm.moments import Moments
 from speakergmm.records import digest as digest_of
 
 
-def survey(
+def utterance_moments(
     frames: FrameStore, *, digests: list[str] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Mean and variance (D,) of all frames, and their number.
@@ -56,7 +56,7 @@ def survey(
     return moments.mean, moments.variance, moments.n_frames
 
 
-def train_embedded(
+def train_phone_models(
     models: PhoneModels,
     graphs: Sequence[UtteranceGraph],
     frames: FrameStore,
@@ -75,7 +75,7 @@ def train_embedded(
     Parameters
     ----------
     models, graphs, frames, schedule, silence_pdfs, seed, n_jobs, flat
-        As `EmbeddedTrainer` has them.
+        As `PhoneTrainer` has them.
     callback : callable, optional
         Called with the state after each iteration.
     checkpoint : path, optional
@@ -96,8 +96,8 @@ def train_embedded(
     """
     schedule = schedule or TrainingSchedule()
     digests: list[str] | None = None if checkpoint is None else []
-    mean, variance, n_frames = survey(frames, digests=digests)
-    trainer = EmbeddedTrainer(
+    mean, variance, n_frames = utterance_moments(frames, digests=digests)
+    trainer = PhoneTrainer(
         models,
         graphs,
         frames,

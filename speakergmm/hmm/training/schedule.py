@@ -39,7 +39,7 @@ class TrainingSchedule:
         algorithm.
         While emissions count little, boundaries stay soft, and models that still know next to
         nothing do not settle on wrong ones (deterministic annealing). `ANNEALED` suits phones.
-    n_iterations : int
+    max_iter : int
         Updates.
     n_gaussians : int
         Gaussians of all pdfs at the end, as far as there are frames for them.
@@ -47,7 +47,7 @@ class TrainingSchedule:
         Iteration until which their number grows, linearly from one a pdf.
     power : float
         Gaussians are shared out over pdfs by this power of their occupancies.
-    min_count : float
+    min_frames_per_gaussian : float
         Frames that a pdf must have for each Gaussian beyond its first.
     perturbation : float
         How far the halves of a split Gaussian move apart, in deviations.
@@ -90,11 +90,11 @@ class TrainingSchedule:
     algorithm: Literal["baum-welch", "viterbi"] = "baum-welch"
     start: Literal["flat", "equal"] = "flat"
     annealing: tuple[float, ...] = ()
-    n_iterations: int = 40
+    max_iter: int = 40
     n_gaussians: int = 1000
     grow_until: int = 30
     power: float = 0.25
-    min_count: float = 20.0
+    min_frames_per_gaussian: float = 20.0
     perturbation: float = 0.01
     min_occupancy: float = 10.0
     variance_floor: float = 0.01
@@ -115,9 +115,9 @@ class TrainingSchedule:
         choice("start", self.start, ("flat", "equal"))
         for scale in self.annealing:
             number("each scale of annealing", scale, above=0, most=1)
-        for name, least in (("n_iterations", 1), ("n_gaussians", 1), ("grow_until", 0)):
+        for name, least in (("max_iter", 1), ("n_gaussians", 1), ("grow_until", 0)):
             whole_number(name, getattr(self, name), least=least)
-        for name in ("power", "min_count", "perturbation", "min_occupancy"):
+        for name in ("power", "min_frames_per_gaussian", "perturbation", "min_occupancy"):
             number(name, getattr(self, name), least=0)
         for name in ("variance_floor", "transition_floor"):
             number(name, getattr(self, name), least=0, below=1)

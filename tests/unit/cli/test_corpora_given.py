@@ -70,7 +70,7 @@ def test_options_are_called_as_the_parameters_of_functions_are():
         "score-transcripts": [(transcription_intervals, ["n_bootstrap", "confidence", "seed"])],
         "train-hmm": [(TrainingOptions, ["n_states", "unknown_words", "seed", "features"])],
         "train-words": [
-            (WordTrainingOptions, ["n_states", "n_gaussians", "n_iterations", "frequency_warps"])
+            (WordTrainingOptions, ["n_states", "n_gaussians", "max_iter", "frequency_warps"])
         ],
         "decode": [(DecodingOptions, ["acoustic_scale", "beam", "max_active", "n_best"])],
     }

@@ -372,20 +372,20 @@ def test_a_kill_at_any_moment_changes_nothing(tmp_path, request):
             cwd=request.config.rootpath,
         )
 
-    n_iterations = 0
+    max_iter = 0
     for n_lines in (5, 14, 11):
         with begin("never") as process:
             for _ in range(n_lines):
-                n_iterations += bool(process.stdout.readline())
+                max_iter += bool(process.stdout.readline())
             time.sleep(rng.uniform(0.0, 0.02))
             process.kill()
         assert process.returncode == -signal.SIGKILL, "it must not have ended before the kill"
     with begin("resumed") as process:
-        n_iterations += len(process.stdout.readlines())
+        max_iter += len(process.stdout.readlines())
     assert process.returncode == 0
     # Each of 3 x 12 iterations was heard of once; but not at all if a kill came before its line was
     # read, and twice if it was the last of a restart.
-    assert 20 <= n_iterations <= 39
+    assert 20 <= max_iter <= 39
     assert not (tmp_path / "c").exists()
     whole = make(GaussianMixture, max_iter=12, n_components=8, covariance_type="full").fit(frames)
     assert_identical(GaussianMixture.load(tmp_path / "resumed"), whole)

@@ -10,7 +10,7 @@ from speakergmm.gaussians import Evaluator
 from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
 from speakergmm.hmm import MixtureBank, Topology
 from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors, sum_by_pdf
-from speakergmm.hmm.training.embedded import AlignedPath, EmbeddedStep
+from speakergmm.hmm.training.phone_statistics import AlignedPath, PhoneExpectation
 
 OFFSETS = np.array([0, 1, 4, 5, 7, 24])
 TOLERANCE = {"float32": {"rtol": 1e-6, "atol": 1e-5}, "float64": {"rtol": 1e-12, "atol": 1e-12}}
@@ -136,8 +136,8 @@ def test_aligned_moments_are_those_of_certain_posteriors():
     )
     frames = rng.normal(0.0, 2.0, (80, 3)).astype(np.float32)
     pdfs = rng.integers(5, size=80).astype(np.int32)
-    sums = EmbeddedStep(models).nothing()
-    EmbeddedStep(models).add_aligned(AlignedPath(pdfs, np.array([], np.int64)), frames, sums)
+    sums = PhoneExpectation(models).nothing()
+    PhoneExpectation(models).add_aligned(AlignedPath(pdfs, np.array([], np.int64)), frames, sums)
     posteriors = np.eye(5)[pdfs]
     wide = frames.astype(np.float64)
     gamma = oracle.gaussian_posteriors(models.bank, wide, posteriors)

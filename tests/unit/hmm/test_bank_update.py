@@ -186,7 +186,7 @@ def test_allotment_by_hand():
 
 def test_allotment_asks_for_frames():
     occupancy = np.array([39.9, 40.0, 60.0, 0.0])
-    assert allot_gaussians(occupancy, 100, min_count=20.0).tolist() == [1, 2, 3, 1]
+    assert allot_gaussians(occupancy, 100, min_frames_per_gaussian=20.0).tolist() == [1, 2, 3, 1]
 
 
 def test_allotment_takes_nothing_away():

@@ -19,10 +19,10 @@ from speakergmm.hmm import (
     train_ngram,
     word_graph,
 )
+from speakergmm.hmm.decoding.beam_search import decode_emissions
 from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
 from speakergmm.hmm.decoding.exact_search import ExactSearch
 from speakergmm.hmm.decoding.hypotheses import rescore
-from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
 
 WIDE = {"beam": 1e4, "lattice_beam": 1e4}

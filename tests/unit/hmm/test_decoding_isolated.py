@@ -14,8 +14,8 @@ from speakergmm.hmm import (
     Pronunciation,
     Topology,
 )
+from speakergmm.hmm.decoding.beam_search import decode_emissions
 from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.decoding.search import decode_emissions
 from speakergmm.hmm.language.grammar import Grammar
 
 LEXICON = Lexicon(

@@ -16,12 +16,12 @@ from speakergmm.hmm import (
     NoPathError,
     expected_counts,
     forward_backward,
-    log_likelihood,
+    sequence_log_likelihood,
     viterbi,
 )
 
 HALF = math.log(0.5)
-FUNCTIONS = [forward_backward, expected_counts, log_likelihood, viterbi]
+FUNCTIONS = [forward_backward, expected_counts, sequence_log_likelihood, viterbi]
 # Ours, and both arithmetics of its twin.
 SUMS = [
     forward_backward,
@@ -93,7 +93,7 @@ def test_skipping_a_unit_is_the_sum_over_the_graphs_with_and_without_it(frames):
     whole = Graph.from_arcs([0, 1, 2], whole_arcs, [(0, 0.0)], [(2, log(leave))])
     both_arcs = [*whole_arcs, (0, 2, log(leave * skip))]
     both = Graph.from_arcs([0, 1, 2], both_arcs, [(0, 0.0)], [(2, log(leave))])
-    parts = [log_likelihood(graph, frames) for graph in (without, whole)]
+    parts = [sequence_log_likelihood(graph, frames) for graph in (without, whole)]
     counts = forward_backward(both, frames)
     assert counts.log_likelihood == pytest.approx(np.logaddexp(*parts), rel=1e-13)
     # The skip is taken as often as the graph without the unit is the one.
@@ -105,13 +105,13 @@ def test_single_precision_and_any_memory_order_give_the_same(function, frames):
     graph = left_right(3)
     single = frames.astype(np.float32)
     expected = function(graph, single.astype(np.float64))
-    if function is log_likelihood:
+    if function is sequence_log_likelihood:
         expected = (expected,)
     read_only = single.copy()
     read_only.flags.writeable = False
     for form in (single, np.asfortranarray(single), single[::-1][::-1], read_only, single.tolist()):
         found = function(graph, form)
-        if function is log_likelihood:
+        if function is sequence_log_likelihood:
             found = (found,)
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
@@ -215,7 +215,7 @@ def test_a_path_far_below_another_one_that_comes_to_nothing_is_kept():
     frames[20:, 0] = -np.inf
     frames[:20, 1] = -np.inf
     expected = 20 * HALF + 35 * -80.0
-    assert log_likelihood(graph, frames) == pytest.approx(expected, rel=1e-14)
+    assert sequence_log_likelihood(graph, frames) == pytest.approx(expected, rel=1e-14)
     frames[20:50, 0] = 0.0
     frames[5:50, 1] = -80.0
     counts = forward_backward(graph, frames)

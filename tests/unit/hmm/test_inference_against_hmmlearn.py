@@ -6,7 +6,7 @@ from oracles import hmm_inference as twin
 from oracles.peers import hmmlearn_module
 
 from speakergmm import hmm
-from speakergmm.hmm import Graph, log_likelihood
+from speakergmm.hmm import Graph, sequence_log_likelihood
 
 _hmmc = hmmlearn_module("_hmmc")
 
@@ -43,7 +43,7 @@ def test_likelihood_posteriors_and_transitions(problem, by, options):
 def test_likelihood_alone(problem):
     start, matrix, frames = problem
     likelihood, _ = _hmmc.forward_log(start, matrix, frames)
-    assert log_likelihood(Graph.dense(start, matrix), frames) == pytest.approx(
+    assert sequence_log_likelihood(Graph.dense(start, matrix), frames) == pytest.approx(
         likelihood, rel=1e-12
     )
 

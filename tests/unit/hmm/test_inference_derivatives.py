@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.hmm import Graph, expected_counts, forward_backward, log_likelihood
+from speakergmm.hmm import Graph, expected_counts, forward_backward, sequence_log_likelihood
 
 STEP = 1e-5
 
@@ -41,7 +41,7 @@ def test_of_arcs_entries_and_exits(problem):
 
         def likelihood(values, which=which):
             changed = [*parts[:which], values, *parts[which + 1 :]]
-            return log_likelihood(graph.with_log_probs(*changed), frames)
+            return sequence_log_likelihood(graph.with_log_probs(*changed), frames)
 
         found = [difference(likelihood, parts[which], i) for i in range(len(parts[which]))]
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-8)
@@ -53,7 +53,7 @@ def test_of_emissions(problem):
     expected = expected_counts(graph, frames).pdf_posteriors
 
     def likelihood(values):
-        return log_likelihood(graph, values)
+        return sequence_log_likelihood(graph, values)
 
     found = [difference(likelihood, frames, index) for index in np.ndindex(frames.shape)]
     np.testing.assert_allclose(np.reshape(found, frames.shape), expected, rtol=0, atol=1e-8)

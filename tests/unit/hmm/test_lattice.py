@@ -8,10 +8,10 @@ import pytest
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import DecodingOptions, Lexicon, PhoneModels, Topology, word_graph
 from speakergmm.hmm.decoding import lattice_kernels as kernels
+from speakergmm.hmm.decoding.beam_search import decode_emissions
 from speakergmm.hmm.decoding.fst import make_transducer, parse_lattice, read_lattice
 from speakergmm.hmm.decoding.lattice import Lattice
 from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
-from speakergmm.hmm.decoding.search import decode_emissions
 
 LEXICON = Lexicon.from_dict({"one": ["W AH N"], "two": ["T UW"], "won": ["W AH N", "W AH"]})
 
@@ -143,7 +143,7 @@ def test_best_path_is_the_first_sequence(lattice):
 def test_compiled_passes_are_their_python(lattice, sums):
     nowhere = np.zeros(lattice.n_arcs, np.int32)
     results = []
-    for function in (kernels.forward, kernels.forward.py_func):
+    for function in (kernels.propagate_forward, kernels.propagate_forward.py_func):
         alpha = np.full(lattice.n_nodes, -np.inf)
         alpha[[0, 3]] = [0.0, -2.0]
         back = np.full(lattice.n_nodes, -1, np.int32)
@@ -153,7 +153,7 @@ def test_compiled_passes_are_their_python(lattice, sums):
     np.testing.assert_array_equal(results[0][1], results[1][1])
     role = np.random.default_rng(1).integers(0, 3, lattice.n_arcs).astype(np.int8)
     betas = []
-    for function in (kernels.backward, kernels.backward.py_func):
+    for function in (kernels.propagate_backward, kernels.propagate_backward.py_func):
         beta = lattice.final_weight.copy()
         outside = np.linspace(-1, 0, lattice.n_nodes)
         function(lattice.first, lattice.target, role, lattice.weight, outside, sums, beta)

@@ -18,13 +18,13 @@ from speakergmm.hmm import (
     Topology,
     TrainingSchedule,
     compile_transcript,
-    train_embedded,
+    train_phone_models,
 )
 from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
 from speakergmm.hmm.training.bank_update import allot_gaussians
-from speakergmm.hmm.training.embedded import EmbeddedStep
-from speakergmm.hmm.training.phone_training import survey
-from speakergmm.hmm.training.trainer import EmbeddedTrainer
+from speakergmm.hmm.training.phone_statistics import PhoneExpectation
+from speakergmm.hmm.training.phone_trainer import PhoneTrainer
+from speakergmm.hmm.training.phone_training import utterance_moments
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),
@@ -45,9 +45,9 @@ EXACT = {
 }
 
 
-def exact(n_iterations=1, **options):
+def exact(max_iter=1, **options):
     """Expectation-maximisation and nothing else."""
-    return TrainingSchedule(n_iterations=n_iterations, **(EXACT | options))
+    return TrainingSchedule(max_iter=max_iter, **(EXACT | options))
 
 
 def make_models(seed=0, sizes=(1, 2), **options):
@@ -104,7 +104,7 @@ def test_an_iteration_is_baum_welch_over_all_paths():
     models = make_models()
     transcripts, frames = short_utterances()
     seen = []
-    result = train_embedded(
+    result = train_phone_models(
         models, graphs_of(models, transcripts), frames, schedule=exact(3),
         callback=lambda state: seen.append(state.iteration),
     )  # fmt: skip
@@ -124,7 +124,7 @@ def test_an_iteration_is_baum_welch_over_all_paths():
 def test_the_likelihood_never_falls(seed):
     models = make_models(seed, sizes=(2, 3))
     transcripts, frames = make_utterances(make_models(seed + 10, sizes=(2,)), n=30, seed=seed)
-    result = train_embedded(models, graphs_of(models, transcripts), frames, schedule=exact(15))
+    result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=exact(15))
     likelihoods = np.array([h.log_likelihood for h in result.history])
     assert (np.diff(likelihoods) > -1e-6).all()
     assert likelihoods[-1] > likelihoods[0] + 0.01
@@ -135,7 +135,7 @@ def test_the_score_of_best_paths_never_falls():
     """Whether paths are searched for or kept: both can only make it better."""
     models = make_models(1, sizes=(2,))
     transcripts, frames = make_utterances(make_models(11, sizes=(2,)), n=12)
-    result = train_embedded(
+    result = train_phone_models(
         models, graphs_of(models, transcripts), frames, flat=False,
         schedule=exact(12, algorithm="viterbi", realign=(3, 6, 9)),
     )  # fmt: skip
@@ -150,7 +150,7 @@ def test_viterbi_training_keeps_paths_between_realignments():
     transcripts, frames = make_utterances(make_models(11, sizes=(1,)), n=8)
     graphs = graphs_of(models, transcripts)
     states = []
-    train_embedded(
+    train_phone_models(
         models, graphs, frames, callback=states.append, flat=False,
         schedule=exact(5, algorithm="viterbi", realign=(3,)),
     )  # fmt: skip
@@ -165,7 +165,7 @@ def test_viterbi_training_keeps_paths_between_realignments():
 def test_viterbi_training_is_the_update_on_the_best_paths():
     models = make_models()
     transcripts, frames = short_utterances()
-    result = train_embedded(
+    result = train_phone_models(
         models, graphs_of(models, transcripts), frames, flat=False,
         schedule=exact(1, algorithm="viterbi"),
     )  # fmt: skip
@@ -214,7 +214,7 @@ def test_viterbi_training_sums_first_from_a_flat_start():
     found = {}
     for algorithm in ("baum-welch", "viterbi"):
         states = []
-        train_embedded(
+        train_phone_models(
             *flat_start(), callback=states.append, schedule=exact(3, algorithm=algorithm)
         )
         found[algorithm] = states
@@ -234,7 +234,7 @@ def test_one_state_one_gaussian_is_the_sample_mean_and_variance(algorithm, start
         {"W": Topology.left_right(1)}, mean=np.full(3, offset), variance=np.full(3, scale**2)
     )
     graph = compile_units([UnitEdge(0, 1, "W")], models)
-    result = train_embedded(
+    result = train_phone_models(
         models, [graph] * 4, frames, schedule=exact(3, algorithm=algorithm, start=start)
     )
     X = np.concatenate(frames)
@@ -261,12 +261,12 @@ def test_words_trained_together_are_words_trained_alone():
     frames = [X for _, X in utterances]
     schedule = exact(6)
     standard, variance = standardised(frames)
-    together = EmbeddedTrainer(
+    together = PhoneTrainer(
         models, graphs, frames, schedule=schedule, standardisation=standard, variance=variance
     ).run()
     for number, unit in enumerate(topologies):
         mine = [i for i, (said, _) in enumerate(utterances) if said == unit]
-        alone = EmbeddedTrainer(
+        alone = PhoneTrainer(
             models, [graphs[i] for i in mine], [frames[i] for i in mine],
             schedule=schedule, standardisation=standard, variance=variance,
         ).run()  # fmt: skip
@@ -288,13 +288,13 @@ def test_words_trained_together_are_words_trained_alone():
 
 
 def standardised(frames):
-    mean, variance, _ = survey(frames)
+    mean, variance, _ = utterance_moments(frames)
     return Standardisation.from_moments(mean, variance), variance
 
 
-def dense_baum_welch(start, matrix, leave, mixtures, sequences, n_iterations):
+def dense_baum_welch(start, matrix, leave, mixtures, sequences, max_iter):
     """Baum-Welch of one left-right word, by scaled recursions over dense matrices."""
-    for _ in range(n_iterations):
+    for _ in range(max_iter):
         n = len(start)
         counts = np.zeros((n, n + 1))
         gammas, entered = [], np.zeros(n)
@@ -341,7 +341,7 @@ def test_one_word_is_trained_as_its_dense_model():
     models = oracle.random_models(rng, topologies, sizes=(2,))
     frames = [oracle.sample_unit(rng, truth, "W") for _ in range(15)]
     graph = compile_units([UnitEdge(0, 1, "W")], models)
-    result = train_embedded(models, [graph] * 15, frames, schedule=exact(5))
+    result = train_phone_models(models, [graph] * 15, frames, schedule=exact(5))
     probability = {arc[:2]: arc[2] for arc in oracle.arcs_of(models, "W")}
     start, matrix, leave, mixtures = dense_baum_welch(
         np.array([probability[-1, j] for j in range(3)]),
@@ -380,9 +380,9 @@ def test_generating_parameters_are_recovered():
     lexicon = Lexicon.from_dict({"ab": "A B", "ba": "B A", "b": "B"})
     transcripts, frames = make_utterances(truth, n=200, lexicon=lexicon, silence=None)
     graphs = graphs_of(flat, transcripts, lexicon, silence=None)
-    mean, variance, _ = survey(frames)
+    mean, variance, _ = utterance_moments(frames)
     start = PhoneModels.flat(topologies, mean=mean, variance=variance)
-    found = train_embedded(start, graphs, frames, schedule=exact(10)).models
+    found = train_phone_models(start, graphs, frames, schedule=exact(10)).models
     np.testing.assert_allclose(found.bank.gaussians.means, means, atol=0.2)
     np.testing.assert_allclose(found.bank.gaussians.variances(), 0.5, rtol=0.3)
     np.testing.assert_allclose(
@@ -396,12 +396,12 @@ def test_jobs_do_not_change_a_bit(algorithm, start):
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=21)
     schedule = TrainingSchedule(
-        algorithm=algorithm, start=start, n_iterations=6, n_gaussians=12, grow_until=4,
-        min_count=2.0, min_occupancy=1.0,
+        algorithm=algorithm, start=start, max_iter=6, n_gaussians=12, grow_until=4,
+        min_frames_per_gaussian=2.0, min_occupancy=1.0,
     )  # fmt: skip
     graphs = graphs_of(models, transcripts)
     one, three = (
-        train_embedded(models, graphs, frames, schedule=schedule, n_jobs=n) for n in (1, 3)
+        train_phone_models(models, graphs, frames, schedule=schedule, n_jobs=n) for n in (1, 3)
     )
     assert_identical(one, three)
 
@@ -413,7 +413,7 @@ def test_the_order_of_utterances_does_not_matter():
     order = np.random.default_rng(0).permutation(40)
     standard, variance = standardised(frames)
     found = [
-        EmbeddedTrainer(
+        PhoneTrainer(
             models, [graphs[i] for i in places], [frames[i] for i in places],
             schedule=exact(4), standardisation=standard, variance=variance,
         ).run()
@@ -436,8 +436,8 @@ def test_units_of_features_do_not_matter(offset, scale):
         )
     )  # fmt: skip
     graphs, schedule = graphs_of(models, transcripts), exact(5, variance_floor=0.01)
-    plain = train_embedded(models, graphs, frames, schedule=schedule)
-    found = train_embedded(moved_models, graphs, moved, schedule=schedule)
+    plain = train_phone_models(models, graphs, frames, schedule=schedule)
+    found = train_phone_models(moved_models, graphs, moved, schedule=schedule)
     bank = found.models.bank
     back = found.models.with_parameters(
         bank=MixtureBank.from_parameters(
@@ -457,7 +457,7 @@ def test_annealing_sums_scaled_emissions_first():
     models = make_models()
     transcripts, frames = short_utterances()
     graphs, states = graphs_of(models, transcripts), []
-    result = train_embedded(
+    result = train_phone_models(
         models, graphs, frames, callback=states.append,
         schedule=exact(3, annealing=(0.1, 0.5), algorithm="viterbi"),
     )  # fmt: skip
@@ -478,9 +478,9 @@ def test_mixtures_grow_on_schedule():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=60)
     schedule = TrainingSchedule(
-        n_iterations=8, n_gaussians=18, grow_until=4, min_count=1.0, min_occupancy=0.0
+        max_iter=8, n_gaussians=18, grow_until=4, min_frames_per_gaussian=1.0, min_occupancy=0.0
     )
-    result = train_embedded(models, graphs_of(models, transcripts), frames, schedule=schedule)
+    result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=schedule)
     # 6 pdfs to begin with, 18 after iteration 4, and none in between that is not linear.
     assert [h.n_gaussians for h in result.history] == [6, 9, 12, 15, 18, 18, 18, 18]
     assert result.models.n_components == 18
@@ -491,12 +491,12 @@ def test_the_last_update_is_not_followed_by_growth():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=20)
     schedule = TrainingSchedule(
-        n_iterations=2, n_gaussians=12, grow_until=0, min_count=1.0, min_occupancy=0.0
+        max_iter=2, n_gaussians=12, grow_until=0, min_frames_per_gaussian=1.0, min_occupancy=0.0
     )
-    result = train_embedded(models, graphs_of(models, transcripts), frames, schedule=schedule)
+    result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=schedule)
     assert [h.n_gaussians for h in result.history] == [12, 12]
-    once = TrainingSchedule(**{**schedule.to_dict(), "n_iterations": 1})
-    result = train_embedded(models, graphs_of(models, transcripts), frames, schedule=once)
+    once = TrainingSchedule(**{**schedule.to_dict(), "max_iter": 1})
+    result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=once)
     assert result.models.n_components == 6
 
 
@@ -504,9 +504,12 @@ def test_seeds_fix_what_grows():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=20)
     graphs = graphs_of(models, transcripts)
-    schedule = TrainingSchedule(n_iterations=4, n_gaussians=12, grow_until=2, min_count=1.0)
+    schedule = TrainingSchedule(
+        max_iter=4, n_gaussians=12, grow_until=2, min_frames_per_gaussian=1.0
+    )
     one, two, other = (
-        train_embedded(models, graphs, frames, schedule=schedule, seed=seed) for seed in (1, 1, 2)
+        train_phone_models(models, graphs, frames, schedule=schedule, seed=seed)
+        for seed in (1, 1, 2)
     )
     assert_identical(one, two)
     assert (one.models.bank.gaussians.means != other.models.bank.gaussians.means).any()
@@ -520,9 +523,9 @@ def test_each_iteration_splits_in_directions_of_its_own():
     standard, variance = standardised(frames)
     grown = []
     for iteration in (0, 0, 1):
-        trainer = EmbeddedTrainer(
+        trainer = PhoneTrainer(
             models, graphs, frames, standardisation=standard, variance=variance,
-            schedule=exact(3, n_gaussians=12, min_count=1.0),
+            schedule=exact(3, n_gaussians=12, min_frames_per_gaussian=1.0),
         )  # fmt: skip
         trainer.state = dataclasses.replace(trainer.state, iteration=iteration)
         trainer.step(trainer.state)
@@ -536,13 +539,11 @@ def test_each_iteration_splits_in_directions_of_its_own():
 def test_floors_and_removals_are_counted():
     models = make_models(sizes=(4,))
     transcripts, frames = make_utterances(make_models(9), n=6)
-    schedule = TrainingSchedule(
-        n_iterations=3, n_gaussians=1, min_occupancy=5.0, variance_floor=0.5
-    )
-    result = train_embedded(models, graphs_of(models, transcripts), frames, schedule=schedule)
+    schedule = TrainingSchedule(max_iter=3, n_gaussians=1, min_occupancy=5.0, variance_floor=0.5)
+    result = train_phone_models(models, graphs_of(models, transcripts), frames, schedule=schedule)
     assert sum(h.n_removed for h in result.history) == 24 - result.models.n_components > 0
     assert result.history[0].n_floored > 0
-    _, variance, _ = survey(frames)
+    _, variance, _ = utterance_moments(frames)
     assert (result.models.bank.gaussians.variances() >= 0.5 * variance * 0.999).all()
 
 
@@ -551,7 +552,7 @@ def test_transitions_have_their_floor():
     transcripts, frames = make_utterances(make_models(9), n=6)
     graphs = graphs_of(models, transcripts)
     free, floored = (
-        train_embedded(models, graphs, frames, schedule=exact(4, transition_floor=floor)).models
+        train_phone_models(models, graphs, frames, schedule=exact(4, transition_floor=floor)).models
         for floor in (0.0, 0.23)
     )
     assert free.transitions.probability.min() < 0.22
@@ -577,13 +578,13 @@ def test_options_of_the_schedule_reach_the_search(options):
     graphs = graphs_of(models, transcripts)
     silence = models.tying.pdfs(models.unit_number("SIL"))
     _, variance = standardised(frames)
-    trainer = EmbeddedTrainer(
+    trainer = PhoneTrainer(
         models, graphs, frames, schedule=exact(1, algorithm="viterbi", **options),
         standardisation=IDENTITY, variance=variance, silence_pdfs=silence, flat=False,
     )  # fmt: skip
     trainer.step(trainer.state)
-    plain = EmbeddedStep(models)
-    step = EmbeddedStep(models, TrainingSchedule(**options), silence_pdfs=silence)
+    plain = PhoneExpectation(models)
+    step = PhoneExpectation(models, TrainingSchedule(**options), silence_pdfs=silence)
     changed = 0
     for graph, X, path in zip(graphs, frames, trainer.state.paths, strict=True):
         np.testing.assert_array_equal(path.pdfs, step.align(graph, X).pdfs)
@@ -596,16 +597,19 @@ def test_options_of_the_schedule_reach_the_growth():
     transcripts, frames = make_utterances(make_models(9), n=60)
     graphs = graphs_of(models, transcripts)
     found = {}
-    for power, min_count in ((0.0, 5.0), (1.0, 5.0), (1.0, 40.0)):
+    for power, least in ((0.0, 5.0), (1.0, 5.0), (1.0, 40.0)):
         states = []
-        train_embedded(
+        train_phone_models(
             models, graphs, frames, callback=states.append,
-            schedule=exact(2, n_gaussians=20, power=power, min_count=min_count, perturbation=0.0),
+            schedule=exact(2, n_gaussians=20, power=power, perturbation=0.0,
+                min_frames_per_gaussian=least),
         )  # fmt: skip
         bank = states[0].models.bank
-        wanted = allot_gaussians(states[0].occupancy, 20, power=power, min_count=min_count)
+        wanted = allot_gaussians(
+            states[0].occupancy, 20, power=power, min_frames_per_gaussian=least
+        )
         assert bank.sizes.tolist() == wanted.tolist()
-        found[power, min_count] = tuple(wanted)
+        found[power, least] = tuple(wanted)
         for pdf in range(bank.n_pdfs):
             means = bank.pdf(pdf).means
             np.testing.assert_array_equal(means, means[[0] * len(means)])
@@ -617,7 +621,7 @@ def test_the_update_after_an_equal_start_is_mild():
     models = make_models(sizes=(4,))
     transcripts, frames = make_utterances(make_models(9), n=6)
     removed = {
-        (start, occupancy): train_embedded(
+        (start, occupancy): train_phone_models(
             models, graphs_of(models, transcripts), frames,
             schedule=exact(1, start=start, min_occupancy=occupancy),
         ).history[0].n_removed
@@ -642,8 +646,8 @@ def test_utterances_too_short_are_told_and_left_out(algorithm, start):
         "schedule": exact(3, algorithm=algorithm, start=start, realign=(1, 2)),
         "standardisation": standard, "variance": variance,
     }  # fmt: skip
-    without = EmbeddedTrainer(models, graphs, frames, **options).run()
-    found = EmbeddedTrainer(models, mixed, all_frames, **options).run()
+    without = PhoneTrainer(models, graphs, frames, **options).run()
+    found = PhoneTrainer(models, mixed, all_frames, **options).run()
     assert [(f.place, f.reason) for f in found.failed] == [
         (4, found.failed[0].reason), (11, found.failed[1].reason)
     ]  # fmt: skip
@@ -672,16 +676,16 @@ def test_utterances_too_long_for_memory_are_told_and_left_out(algorithm, start):
         ),
         "standardisation": standard, "variance": variance,
     }  # fmt: skip
-    found = EmbeddedTrainer(models, [*graphs, long], [*frames, X], **options).run()
+    found = PhoneTrainer(models, [*graphs, long], [*frames, X], **options).run()
     assert [f.place for f in found.failed] == [10]
     assert f"200 frames by {long.n_states} states take" in found.failed[0].reason
     assert [h.n_failed for h in found.history] == [int(start == "flat"), 1, 1, 1]
     if start == "flat":
-        without = EmbeddedTrainer(models, graphs, frames, **options).run()
+        without = PhoneTrainer(models, graphs, frames, **options).run()
         assert_same(found.models, without.models, rtol=1e-9, atol=1e-12)
     enough = options["schedule"].to_dict() | {"memory": per_cell * 200 * long.n_states}
     options["schedule"] = TrainingSchedule(**enough)
-    assert EmbeddedTrainer(models, [*graphs, long], [*frames, X], **options).run().failed == ()
+    assert PhoneTrainer(models, [*graphs, long], [*frames, X], **options).run().failed == ()
 
 
 def test_memory_is_what_it_is_limited_by():
@@ -689,11 +693,11 @@ def test_memory_is_what_it_is_limited_by():
     models = make_models(sizes=(1,))
     graph = compile_transcript(["ab"] * 60, LEXICON, models)
     X = np.random.default_rng(1).normal(size=(2500, 2)).astype(np.float32)
-    step = EmbeddedStep(models)
+    step = PhoneExpectation(models)
     cells = len(X) * graph.n_states
     assert cells > 2**20, "else threads keep the memory"
     for run, most in (
-        (lambda: step.baum_welch(graph, X, EmbeddedStep(models).nothing()), 17.0),
+        (lambda: step.baum_welch(graph, X, PhoneExpectation(models).nothing()), 17.0),
         (lambda: step.align(graph, X), 2.4),
     ):
         tracemalloc.start()
@@ -715,12 +719,12 @@ def test_utterances_lost_by_the_beam_are_searched_for_again():
     graph = compile_units(edges, models)
     lost, found = np.full((4, 1), 6.0), np.zeros((4, 1))
     options = {"beam": 1.5, "retry_beam": 2.0, "algorithm": "viterbi", "realign": ()}
-    result = train_embedded(models, [graph, graph], [lost, found], schedule=exact(3, **options))
+    result = train_phone_models(models, [graph, graph], [lost, found], schedule=exact(3, **options))
     assert [f.place for f in result.failed] == [0]
     assert "beam" in result.failed[0].reason
     assert [h.n_failed for h in result.history] == [1, 1, 1]
     assert result.occupancy.sum() == pytest.approx(4)
-    result = train_embedded(
+    result = train_phone_models(
         models, [graph, graph], [lost, found], schedule=exact(3, **options | {"retry_beam": 500.0})
     )
     assert result.failed == ()
@@ -731,7 +735,8 @@ def test_a_wide_beam_is_no_beam():
     transcripts, frames = make_utterances(make_models(9), n=6)
     graphs = graphs_of(models, transcripts)
     whole, wide = (
-        train_embedded(models, graphs, frames, schedule=exact(3, beam=beam)) for beam in (None, 1e4)
+        train_phone_models(models, graphs, frames, schedule=exact(3, beam=beam))
+        for beam in (None, 1e4)
     )
     assert_same(whole.models, wide.models, rtol=1e-9, atol=1e-12)
 
@@ -741,7 +746,7 @@ def test_a_feature_that_never_varies_does_no_harm():
     transcripts, frames = make_utterances(make_models(9), n=6)
     frames = [np.column_stack([X, np.full(len(X), 7.0)]) for X in frames]
     start = PhoneModels.flat(TOPOLOGIES, mean=[0.0, 0.0, 7.0], variance=[4.0, 4.0, 1.0])
-    result = train_embedded(
+    result = train_phone_models(
         start, graphs_of(models, transcripts), frames, schedule=exact(4, variance_floor=0.01)
     )
     assert np.isfinite(result.history[-1].log_likelihood)
@@ -752,7 +757,7 @@ def test_a_feature_that_never_varies_does_no_harm():
 def test_the_default_schedule_trains():
     models = make_models(sizes=(1,))
     transcripts, frames = make_utterances(make_models(9), n=4)
-    result = train_embedded(models, graphs_of(models, transcripts), frames)
+    result = train_phone_models(models, graphs_of(models, transcripts), frames)
     assert len(result.history) == 40
     assert result.history[-1].log_likelihood > result.history[0].log_likelihood
 
@@ -760,7 +765,7 @@ def test_the_default_schedule_trains():
 def test_survey_is_mean_and_variance_of_all_frames():
     rng = np.random.default_rng(0)
     frames = [rng.normal(1e6, 1e-3, (n, 3)) for n in (5, 0, 17, 1)]
-    mean, variance, n_frames = survey(frames)
+    mean, variance, n_frames = utterance_moments(frames)
     X = np.concatenate(frames)
     np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-15)
     np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-6)
@@ -782,7 +787,7 @@ def test_refuses_frames_that_are_none():
         ([np.zeros((5, 3)), np.ones((5, 3))], "2 features, the frames 3"),
     ):
         with pytest.raises(InvalidInputError, match=message):
-            train_embedded(models, graphs, frames)
+            train_phone_models(models, graphs, frames)
 
 
 def test_refuses_where_there_is_nothing_to_train_on():
@@ -790,9 +795,9 @@ def test_refuses_where_there_is_nothing_to_train_on():
     graph = compile_transcript(["ab"] * 5, LEXICON, models)
     rng = np.random.default_rng(0)
     with pytest.raises(InsufficientDataError, match="needs frames of speech, found 0"):
-        train_embedded(models, [], [])
+        train_phone_models(models, [], [])
     with pytest.raises(InsufficientDataError, match="needs at least 10 frames, found 4"):
-        train_embedded(models, [graph] * 2, [rng.normal(size=(4, 2))] * 2)
+        train_phone_models(models, [graph] * 2, [rng.normal(size=(4, 2))] * 2)
 
 
 def test_refuses_models_that_do_not_fit():
@@ -803,13 +808,13 @@ def test_refuses_models_that_do_not_fit():
     )
     other = compile_transcript(["z"], Lexicon.from_dict({"z": "Z"}), more)
     with pytest.raises(InvalidInputError, match="utterance 0 was compiled for other models"):
-        train_embedded(models, [other], frames)
+        train_phone_models(models, [other], frames)
     full = MixtureBank.from_parameters(
         np.arange(7), np.ones(6), np.zeros((6, 2)), np.tile(np.eye(2), (6, 1, 1)),
         covariance_type="full",
     )  # fmt: skip
     graph = compile_transcript(["a"], LEXICON, models)
     with pytest.raises(InvalidInputError, match="pdfs must be diagonal, found 'full'"):
-        train_embedded(models.with_parameters(bank=full), [graph], frames)
+        train_phone_models(models.with_parameters(bank=full), [graph], frames)
     with pytest.raises(InvalidInputError, match="seed"):
-        train_embedded(models, [graph], frames, seed=-1)
+        train_phone_models(models, [graph], frames, seed=-1)

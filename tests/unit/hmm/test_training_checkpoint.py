@@ -14,7 +14,13 @@ import speakergmm.files
 from speakergmm.checkpoints import KIND, CheckpointWarning
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import IncompatibleModelError, ModelFormatError, SpeakerGmmError
-from speakergmm.hmm import Lexicon, Topology, TrainingSchedule, compile_transcript, train_embedded
+from speakergmm.hmm import (
+    Lexicon,
+    Topology,
+    TrainingSchedule,
+    compile_transcript,
+    train_phone_models,
+)
 from speakergmm.records import to_arrays
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
@@ -40,17 +46,17 @@ def make_world(n=12, n_features=2, silence_probability=0.5):
     return {"models": models, "graphs": graphs, "frames": frames}
 
 
-def make_schedule(algorithm="viterbi", n_iterations=9, **options):
+def make_schedule(algorithm="viterbi", max_iter=9, **options):
     defaults = {
-        "algorithm": algorithm, "start": "equal", "n_iterations": n_iterations,
-        "n_gaussians": 14, "grow_until": 6, "min_count": 1.0, "min_occupancy": 1.0,
+        "algorithm": algorithm, "start": "equal", "max_iter": max_iter,
+        "n_gaussians": 14, "grow_until": 6, "min_frames_per_gaussian": 1.0, "min_occupancy": 1.0,
         "realign": (1, 2, 5),
     }  # fmt: skip
     return TrainingSchedule(**(defaults | options))
 
 
 def train(world, path=None, schedule=None, **options):
-    return train_embedded(
+    return train_phone_models(
         **world, schedule=schedule or make_schedule(), checkpoint=path,
         **({"checkpoint_seconds": 0.0} | options),
     )  # fmt: skip
@@ -233,7 +239,7 @@ def test_other_trainings_are_refused_by_name(tmp_path, world):
         ({"flat": False}, "flat (True there, False here)"),
         ({"silence_pdfs": np.array([3, 4, 5], np.int32)}, "silence_pdfs"),
         ({"schedule": make_schedule("baum-welch")}, "algorithm (viterbi there, baum-welch here)"),
-        ({"schedule": make_schedule(n_iterations=10)}, "n_iterations (9 there, 10 here)"),
+        ({"schedule": make_schedule(max_iter=10)}, "max_iter (9 there, 10 here)"),
         ({"schedule": make_schedule(realign=(1, 2))}, "realign"),
         ({"schedule": make_schedule(annealing=(0.5,))}, "annealing"),
     ]:

@@ -15,7 +15,7 @@ from speakergmm.hmm import (
     Topology,
     compile_transcript,
     forward_backward,
-    log_likelihood,
+    sequence_log_likelihood,
     viterbi,
 )
 from speakergmm.hmm.models.utterance_graph import (
@@ -127,7 +127,7 @@ def test_shortest_duration_is_that_of_trying(case):
     assert graph.shortest_duration == n_frames
     if n_frames > 1:
         with pytest.raises(NoPathError, match=f"at least {n_frames} frames"):
-            log_likelihood(graph, emissions_of(models, n_frames - 1))
+            sequence_log_likelihood(graph, emissions_of(models, n_frames - 1))
 
 
 def test_probabilities_of_all_lengths_sum_to_one():
@@ -135,7 +135,7 @@ def test_probabilities_of_all_lengths_sum_to_one():
     models = make_models()
     graph = compile_transcript(["ab", "a"], LEXICON, models)
     logs = [
-        log_likelihood(graph.graph(models.transitions), np.zeros((n, len(graph.pdfs))))
+        sequence_log_likelihood(graph.graph(models.transitions), np.zeros((n, len(graph.pdfs))))
         for n in range(2, 400)
     ]
     assert np.exp(logs).sum() == pytest.approx(1.0, abs=1e-9)
@@ -195,7 +195,7 @@ def test_units_without_words():
             pdfs = [oracle.pdf_of(models, units[place], state) for place, state in frames]
             emitted = sum(log_emissions[t, pdf] for t, pdf in enumerate(pdfs))
             total.append(math.log(fixed) - 0.1 + log_prob + emitted)
-    found = log_likelihood(graph.graph(models.transitions), log_emissions[:, graph.pdfs])
+    found = sequence_log_likelihood(graph.graph(models.transitions), log_emissions[:, graph.pdfs])
     assert found == pytest.approx(np.logaddexp.reduce(total), rel=1e-12)
     assert graph.words == ()
     assert {unit.word for unit in graph.units} == {None}
@@ -205,7 +205,7 @@ def test_the_order_of_edges_does_not_matter():
     models, log_emissions = make_models(), emissions_of(make_models(), 7)
     edges = transcript_edges(["ab", "ca"], LEXICON)
     found = [
-        log_likelihood(g.graph(models.transitions), log_emissions[:, g.pdfs])
+        sequence_log_likelihood(g.graph(models.transitions), log_emissions[:, g.pdfs])
         for g in (compile_units(edges, models), compile_units(edges[::-1], models))
     ]
     assert found[0] == pytest.approx(found[1], rel=1e-12)

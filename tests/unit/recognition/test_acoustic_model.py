@@ -17,7 +17,13 @@ from speakergmm.errors import (
     SpeakerGmmError,
 )
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm import Lexicon, Pronunciation, Topology, compile_transcript, log_likelihood
+from speakergmm.hmm import (
+    Lexicon,
+    Pronunciation,
+    Topology,
+    compile_transcript,
+    sequence_log_likelihood,
+)
 from speakergmm.hmm.models.utterance_graph import UnknownWordError
 from speakergmm.recognition import AcousticModel, FeatureArchive, FeatureNormalisation, SilenceModel
 from speakergmm.records import to_arrays
@@ -128,7 +134,7 @@ def test_graphs_have_the_silences_of_the_model():
     )  # fmt: skip
     assert graph.units == expected.units
     values = [
-        log_likelihood(g.graph(model.models.transitions), emissions[:, g.pdfs])
+        sequence_log_likelihood(g.graph(model.models.transitions), emissions[:, g.pdfs])
         for g in (graph, expected)
     ]
     assert values[0] == values[1]

@@ -20,10 +20,10 @@ from speakergmm.hmm import (
     PhoneModels,
     Topology,
     TrainingSchedule,
-    log_likelihood,
-    train_embedded,
+    sequence_log_likelihood,
+    train_phone_models,
 )
-from speakergmm.hmm.training.phone_training import survey
+from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.recognition import (
     NOISE_UNIT,
     UNKNOWN_WORD,
@@ -38,7 +38,7 @@ from speakergmm.recognition import (
 from speakergmm.records import to_arrays
 from speakergmm.run_context import SkippedRecordingWarning
 
-SHORT = TrainingSchedule(n_iterations=4, n_gaussians=150, grow_until=3, min_count=5.0)
+SHORT = TrainingSchedule(max_iter=4, n_gaussians=150, grow_until=3, min_frames_per_gaussian=5.0)
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +102,14 @@ def test_training_is_that_of_the_parts(corpus, said, lexicon, silence):
     model = train(corpus, said, lexicon, silence=silence, seed=4)
     config = FeatureConfig.load("hmm")
     with FeatureArchive.of(tuple(corpus), config, FeatureNormalisation()) as archive:
-        mean, variance, _ = survey(archive)
+        mean, variance, _ = utterance_moments(archive)
         flat = PhoneModels.flat(
             {unit: model.models.topology(unit) for unit in model.models.units},
             mean=mean, variance=variance,
         )  # fmt: skip
         by_hand = AcousticModel(flat, modelled_words(lexicon, flat), config, silence=silence)
         graphs = [by_hand.compile(said[utterance.id]) for utterance in corpus]
-        expected = train_embedded(flat, graphs, archive, schedule=SHORT, seed=4)
+        expected = train_phone_models(flat, graphs, archive, schedule=SHORT, seed=4)
     arrays = to_arrays(expected.models)[0]
     for name, array in to_arrays(model.models)[0].items():
         np.testing.assert_array_equal(array, arrays[name], err_msg=name)
@@ -124,7 +124,7 @@ def test_the_likelihood_rises(model, corpus, said):
     for utterance, X, _ in model.features_of(corpus):
         graph = model.compile(said[utterance.id])
         emissions = model.models.log_emissions(X, graph.pdfs)
-        total += log_likelihood(graph.graph(model.models.transitions), emissions)
+        total += sequence_log_likelihood(graph.graph(model.models.transitions), emissions)
         n_frames += len(X)
     assert total / n_frames > found[-1]
 
@@ -148,7 +148,7 @@ def test_what_is_saved_is_what_was_trained(model, tmp_path):
 
 @pytest.mark.parametrize("algorithm", ["baum-welch", "viterbi"])
 def test_jobs_and_repetition_change_nothing(corpus, said, lexicon, algorithm):
-    schedule = TrainingSchedule(**(SHORT.to_dict() | {"algorithm": algorithm, "n_iterations": 3}))
+    schedule = TrainingSchedule(**(SHORT.to_dict() | {"algorithm": algorithm, "max_iter": 3}))
     one, two = (train(corpus, said, lexicon, schedule=schedule, n_jobs=n_jobs) for n_jobs in (1, 2))
     assert one.digest == two.digest
 
@@ -237,7 +237,7 @@ def test_without_a_listener_they_are_warnings(corpus, said, lexicon, bad):
             with_utterances(corpus, utterances[2], utterances[3]),
             said | transcripts,
             lexicon,
-            schedule=TrainingSchedule(n_iterations=1),
+            schedule=TrainingSchedule(max_iter=1),
         )
     assert len(caught) == 2
 
@@ -255,7 +255,7 @@ def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
 
 
 def test_recordings_too_long_for_memory_are_told_and_left_out(corpus, said, lexicon):
-    schedule = TrainingSchedule(**(SHORT.to_dict() | {"n_iterations": 1, "memory": 40_000.0}))
+    schedule = TrainingSchedule(**(SHORT.to_dict() | {"max_iter": 1, "memory": 40_000.0}))
     heard = []
     found = train(corpus, said, lexicon, schedule=schedule, on_skip=heard.append)
     assert 0 < len(heard) < len(corpus)
@@ -330,7 +330,7 @@ def test_words_that_cannot_be_spelled_cost_their_utterances(corpus, said, lexico
     heard = []
     found = train(
         corpus, said | {name: (*said[name], "1984")}, lexicon, unknown_words="graphemes",
-        on_skip=heard.append, schedule=TrainingSchedule(n_iterations=1),
+        on_skip=heard.append, schedule=TrainingSchedule(max_iter=1),
     )  # fmt: skip
     assert [skipped.affected for skipped in heard] == [(name,)]
     assert "'1984'" in heard[0].message

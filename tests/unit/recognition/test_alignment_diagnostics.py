@@ -14,7 +14,7 @@ from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
 from speakergmm.hmm import Alignment, TrainingSchedule
-from speakergmm.hmm.decoding.alignment import Segment
+from speakergmm.hmm.decoding.forced_alignment import Segment
 from speakergmm.recognition import (
     AlignedUtterance,
     TrainingOptions,
@@ -283,7 +283,7 @@ def test_of_short_sentences_the_wrong_transcript_comes_first(spoken, tmp_path, s
         heard = np.flatnonzero(samples)
         samples = np.concatenate([np.zeros(400, np.float32), samples[heard[0] :]])
     write_audio(path, samples, rate)
-    schedule = TrainingSchedule(n_iterations=15, grow_until=10, n_gaussians=300)
+    schedule = TrainingSchedule(max_iter=15, grow_until=10, n_gaussians=300)
     model = train_acoustic_model(
         sentences.corpus, said, spoken.lexicon, TrainingOptions(schedule=schedule)
     )

@@ -22,7 +22,7 @@ from speakergmm.hmm import (
     decode,
     train_ngram,
 )
-from speakergmm.hmm.decoding.search import decode_emissions
+from speakergmm.hmm.decoding.beam_search import decode_emissions
 from speakergmm.metrics import word_errors
 from speakergmm.recognition import (
     AcousticModel,

@@ -7,8 +7,14 @@ from oracles.spoken import short_sentences, spoken_world
 from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Corpus, Utterance, read_transcripts
 from speakergmm.features import FeatureConfig
-from speakergmm.hmm import Lexicon, PhoneModels, TrainingSchedule, log_likelihood, train_embedded
-from speakergmm.hmm.training.phone_training import survey
+from speakergmm.hmm import (
+    Lexicon,
+    PhoneModels,
+    TrainingSchedule,
+    sequence_log_likelihood,
+    train_phone_models,
+)
+from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,
@@ -22,7 +28,7 @@ from speakergmm.recognition import (
 )
 from speakergmm.records import to_arrays
 
-SHORT = TrainingSchedule(n_iterations=8, grow_until=5, n_gaussians=120)
+SHORT = TrainingSchedule(max_iter=8, grow_until=5, n_gaussians=120)
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +44,14 @@ def sentences(spoken, tmp_path_factory):
 def trained_by_hand(corpus, transcripts, lexicon, units, topology, schedule, config):
     """All pdfs alike at the start, put together without the code under test."""
     with FeatureArchive.of(tuple(corpus), config, FeatureNormalisation()) as archive:
-        mean, variance, _ = survey(archive)
+        mean, variance, _ = utterance_moments(archive)
         flat = PhoneModels.flat(
             {unit: topology(unit) for unit in units}, mean=mean, variance=variance
         )
         known = Lexicon({w: lexicon[w] for words in transcripts.values() for w in words}, "used")
         model = AcousticModel(flat, known, config)
         graphs = [model.compile(transcripts[utterance.id]) for utterance in corpus]
-        models = train_embedded(flat, graphs, archive, schedule=schedule).models
+        models = train_phone_models(flat, graphs, archive, schedule=schedule).models
     return AcousticModel(models, known, config)
 
 
@@ -77,7 +83,9 @@ def test_digital_silence_is_silence_from_the_start(spoken, sentences):
         frames = [(archive[place], u.id) for place, u in enumerate(archive.utterances)]
     totals = [
         sum(
-            log_likelihood(graph.graph(each.models.transitions), each.models.log_emissions(X, pdfs))
+            sequence_log_likelihood(
+                graph.graph(each.models.transitions), each.models.log_emissions(X, pdfs)
+            )
             for X, name in frames
             for graph in [each.compile(transcripts[name])]
             for pdfs in [graph.pdfs]
@@ -92,7 +100,7 @@ def test_energy_is_where_the_features_have_it(spoken, sentences, energy):
     """Without an energy nothing says what is quiet: the start is flat."""
     changes = {"energy": "none"} if energy == "none" else {"energy_position": "last"}
     config = FeatureConfig.preset("hmm").replace(**changes)
-    schedule = TrainingSchedule(n_iterations=2, grow_until=1, n_gaussians=100)
+    schedule = TrainingSchedule(max_iter=2, grow_until=1, n_gaussians=100)
     options = TrainingOptions(schedule=schedule, features=config)
     corpus, transcripts = sentences.corpus, sentences.transcripts
     model = train_acoustic_model(corpus, transcripts, spoken.lexicon, options)
@@ -121,7 +129,7 @@ def test_ordinary_speech_starts_flat(data_dir):
     files = sorted((folder / "train-clean-100").glob("*.flac"))[:10]
     files.append(folder / "train-clean-100" / "254-12312-0000.flac")
     corpus = Corpus(tuple(Utterance(f.stem, f, f.stem.split("-")[0]) for f in files), source="few")
-    schedule = TrainingSchedule(n_iterations=2, grow_until=1, n_gaussians=150)
+    schedule = TrainingSchedule(max_iter=2, grow_until=1, n_gaussians=150)
     model = train_acoustic_model(corpus, said, lexicon, TrainingOptions(schedule=schedule))
     flat = trained_by_hand(
         corpus, {u.id: tuple(said[u.id]) for u in corpus}, lexicon, model.models.units,
@@ -149,13 +157,13 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
         utterances.append(Utterance(utterance.id, path, None))
         words[utterance.id] = sentences.transcripts[utterance.id][0]
     corpus = Corpus(tuple(utterances), source="words")
-    options = WordTrainingOptions(n_states=5, n_iterations=4)
+    options = WordTrainingOptions(n_states=5, max_iter=4)
     model = train_word_models(corpus, words, options)
     if not zeros:
         with FeatureArchive.of(
             corpus.utterances, model.features, FeatureNormalisation("utterance")
         ) as archive:
-            mean, variance, _ = survey(archive)
+            mean, variance, _ = utterance_moments(archive)
             flat = PhoneModels.flat(
                 {unit: model.models.topology(unit) for unit in model.models.units},
                 mean=mean, variance=variance,
@@ -164,7 +172,7 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
             by_hand = AcousticModel(flat, model.lexicon, model.features, silence=silence)
             graphs = [by_hand.compile([words[u.id]]) for u in corpus]
             schedule = options.schedule(flat.n_pdfs)
-            expected = train_embedded(flat, graphs, archive, schedule=schedule).models
+            expected = train_phone_models(flat, graphs, archive, schedule=schedule).models
         np.testing.assert_array_equal(
             to_arrays(model.models)[0]["bank.means"], to_arrays(expected)[0]["bank.means"]
         )

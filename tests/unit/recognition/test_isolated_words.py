@@ -19,7 +19,7 @@ from speakergmm.errors import (
     InvalidTypeError,
 )
 from speakergmm.features import FeatureConfig, FeatureExtractor
-from speakergmm.hmm import Lexicon, NoPathError, log_likelihood
+from speakergmm.hmm import Lexicon, NoPathError, sequence_log_likelihood
 from speakergmm.recognition import (
     AcousticModel,
     Decoder,
@@ -46,7 +46,7 @@ OPTIONS = WordTrainingOptions(
     n_states=4,
     silence_states=3,
     n_gaussians=1.5,
-    n_iterations=6,
+    max_iter=6,
 )
 
 
@@ -149,7 +149,7 @@ def test_scores_are_likelihoods_of_normalised_features(model):
     for word in SPOKEN:
         graph = model.compile([word])
         emissions = model.models.log_emissions(X, graph.pdfs)
-        expected = log_likelihood(graph.graph(model.models.transitions), emissions)
+        expected = sequence_log_likelihood(graph.graph(model.models.transitions), emissions)
         assert ranked[word].log_likelihood == pytest.approx(expected, rel=1e-5)
     by_hand = WordRecogniser(model).recognise(X)
     assert by_hand[0].log_likelihood == pytest.approx(ranked["left"].log_likelihood, rel=1e-5)
@@ -207,7 +207,7 @@ def test_phones_in_place_of_words(read):
 
 
 def test_without_silence(read):
-    options = dataclasses.replace(OPTIONS, silence_states=0, n_iterations=2)
+    options = dataclasses.replace(OPTIONS, silence_states=0, max_iter=2)
     model = train_word_models(read.corpus, read.words, options)
     assert "SIL" not in model.models.units
     assert model.silence.unit is None
@@ -221,7 +221,7 @@ def test_recordings_that_cannot_be_used_are_named(read, tmp_path):
     corpus = Corpus((*read.corpus.utterances, short, lost, mute), source="x")
     words = {**read.words, "short": "up", "lost": "up"}
     found = []
-    options = dataclasses.replace(OPTIONS, n_iterations=2, frequency_warps=(1.0, 1.1))
+    options = dataclasses.replace(OPTIONS, max_iter=2, frequency_warps=(1.0, 1.1))
     model = train_word_models(corpus, words, options, on_skip=found.append)
     named = {name for item in found for name in item.affected}
     assert named == {"short", "lost", "mute"}
@@ -399,7 +399,7 @@ def test_words_are_cut_from_running_speech(tmp_path):
 
 def test_normalisation_by_speaker(read):
     options = dataclasses.replace(
-        OPTIONS, normalisation=FeatureNormalisation("speaker"), n_iterations=3
+        OPTIONS, normalisation=FeatureNormalisation("speaker"), max_iter=3
     )
     model = train_word_models(read.corpus, read.words, options)
     assert model.normalisation.scope == "speaker"

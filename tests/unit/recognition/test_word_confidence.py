@@ -13,7 +13,7 @@ from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.hmm import Alignment, Lexicon, TrainingSchedule
-from speakergmm.hmm.decoding.alignment import Segment
+from speakergmm.hmm.decoding.forced_alignment import Segment
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,
@@ -185,7 +185,7 @@ def test_words_that_sound_alike_are_not_exchanged(spoken):
 def test_models_of_words_have_it_too(spoken):
     utterances = spoken.corpus.utterances[:24]
     names = {u.id: str(u.speaker) for u in utterances}
-    options = WordTrainingOptions(n_states=4, n_iterations=3)
+    options = WordTrainingOptions(n_states=4, max_iter=3)
     model = train_word_models(Corpus(utterances, source="some"), names, options)
     assert model.confidence is not None
     item = align_recording(model, utterances[0], [names[utterances[0].id]])
@@ -222,7 +222,7 @@ def test_where_speakers_are_enough_some_are_held_out(spoken):
     few = [u for number, u in enumerate(spoken.corpus) if number % 14 < 5]
     # A Gaussian for every few frames: the models know these recordings by heart.
     schedule = TrainingSchedule(
-        n_iterations=8, grow_until=6, n_gaussians=900, min_count=3.0, min_occupancy=2.0
+        max_iter=8, grow_until=6, n_gaussians=900, min_frames_per_gaussian=3.0, min_occupancy=2.0
     )
     model = train_acoustic_model(
         Corpus(tuple(few), source="few"),

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.kernels_graph import ScaledGraph
+from speakergmm.hmm.inference.graph_kernels import ScaledGraph
 from speakergmm.kernels import FilledMatrix, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
@@ -147,7 +147,7 @@ def _prune(
 
 
 @compiled()
-def forward(
+def fill_forward(
     log_emissions: Matrix[np.float64],
     graph: ScaledGraph,
     lowest_target: Vector[np.int32],

@@ -13,7 +13,7 @@ from speakergmm.gaussians.frames import check_frames
 from speakergmm.hmm.decoding.segments import Alignment, Segment, cut_path
 from speakergmm.hmm.inference.algorithms import forward_backward, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
-from speakergmm.hmm.inference.passes import ViterbiPath
+from speakergmm.hmm.inference.recursions import ViterbiPath
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from speakergmm.hmm.inference.kernels_graph import LogGraph
+from speakergmm.hmm.inference.graph_kernels import LogGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
 # Numbers of which mypy can't follow the kind, as the compiler does.
@@ -16,7 +16,7 @@ _ONE = np.uint64(1)
 
 
 @compiled()
-def best_path(
+def fill_best_path(
     log_emissions: Matrix[np.float64],
     peaks: Vector[np.float64],
     graph: LogGraph,

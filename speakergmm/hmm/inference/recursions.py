@@ -63,7 +63,7 @@ def sum_paths(
         Number of states dropped by the beam over all frames.
     sums : Sums
     """
-    from speakergmm.hmm.inference.kernels import SPAN, forward
+    from speakergmm.hmm.inference.forward_kernels import SPAN, fill_forward
 
     structure, (n_frames, n_pdfs) = graph.structure, log_emissions.shape
     of_arcs = with_levels(graph.log_prob[structure.incoming_arc])
@@ -80,7 +80,7 @@ def sum_paths(
         columns = structure.pdf
         posteriors = np.empty((n_frames, n_pdfs if wanted == "pdfs" else 0))
         values, levels = _room(2, n_frames if wanted == "pdfs" else 2, graph.n_states)
-    frame, dropped, value, sum_level, taken_off = forward(
+    frame, dropped, value, sum_level, taken_off = fill_forward(
         log_emissions,
         (structure.pdf, *arcs, *entries, *exits),
         structure.lowest_target,
@@ -99,7 +99,7 @@ def sum_paths(
         np.zeros(len(graph.exit_state)),
     )
     if frame == n_frames and wanted != "sum":
-        from speakergmm.hmm.inference.kernels_smoothing import smooth
+        from speakergmm.hmm.inference.smoothing_kernels import smooth
 
         results = (posteriors, counts, sums.entry_counts, sums.exit_counts)
         smooth(values, levels, (columns, *arcs, *entries, *exits), value, sum_level, *results)
@@ -109,7 +109,7 @@ def sum_paths(
 
 def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple[int, int, ViterbiPath]:
     """Find the most probable path; returns what `sum_paths` does, with the path."""
-    from speakergmm.hmm.inference import kernels_viterbi
+    from speakergmm.hmm.inference import viterbi_kernels
 
     structure, n_frames = graph.structure, len(log_emissions)
     peaks = log_emissions.max(axis=1)
@@ -118,7 +118,7 @@ def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple[int, in
     many = int(np.diff(structure.incoming).max()) > 2**16
     states: Indices = np.empty(n_frames, dtype=np.int32)
     arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
-    frame, dropped, log_probability, entry, exit_ = kernels_viterbi.best_path(
+    frame, dropped, log_probability, entry, exit_ = viterbi_kernels.fill_best_path(
         log_emissions,
         peaks,
         (
@@ -146,7 +146,7 @@ def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple[int, in
 
 def with_levels(log_prob: Floats) -> tuple[Floats, Floats, bool]:
     """Give numbers, their levels, and whether products need care of their range."""
-    from speakergmm.hmm.inference.kernels import SPAN
+    from speakergmm.hmm.inference.forward_kernels import SPAN
 
     nothing = log_prob == -math.inf
     if (((log_prob >= _MILD[0]) & (log_prob <= _MILD[1])) | nothing).all():

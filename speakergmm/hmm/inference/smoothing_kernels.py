@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.hmm.inference.kernels import DOWN, add, into_state, normalise
-from speakergmm.hmm.inference.kernels_graph import ScaledGraph
+from speakergmm.hmm.inference.forward_kernels import DOWN, add, into_state, normalise
+from speakergmm.hmm.inference.graph_kernels import ScaledGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, compiled
 
 Floats = NDArray[np.float64]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.training.embedded import AlignedPath
+from speakergmm.hmm.training.phone_statistics import AlignedPath
 
 
 @dataclass(frozen=True, slots=True)

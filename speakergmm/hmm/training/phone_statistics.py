@@ -25,7 +25,7 @@ _LEAST_POSTERIOR = 1e-8
 
 
 @dataclass(slots=True, eq=False)
-class EmbeddedStatistics:
+class PhoneStatistics:
     """Sums over utterances; they can be merged, in a fixed order for the same bits.
 
     Parameters
@@ -39,7 +39,7 @@ class EmbeddedStatistics:
     gaussians: GaussianSums
     transitions: NDArray[np.float64]
 
-    def merge(self, other: EmbeddedStatistics) -> None:
+    def merge(self, other: PhoneStatistics) -> None:
         """Add other utterances' sums to these."""
         self.gaussians.merge(other.gaussians)
         self.transitions += other.transitions
@@ -64,7 +64,7 @@ class AlignedPath:
     fixed: float = 0.0
 
 
-class EmbeddedStep:
+class PhoneExpectation:
     """One iteration's models, made ready for all utterances; may be used by several threads.
 
     Parameters
@@ -103,13 +103,13 @@ class EmbeddedStep:
         self._prepared = models.bank.prepared(Standardisation(np.zeros(d), np.ones(d)))
         self._columns = np.ascontiguousarray(self._prepared.columns.T, np.float32)
 
-    def nothing(self) -> EmbeddedStatistics:
+    def nothing(self) -> PhoneStatistics:
         """Return sums over no utterance."""
         sums = GaussianSums(self._prepared, dtype=np.dtype(np.float64), sparse=True)
-        return EmbeddedStatistics(sums, np.zeros(self.models.transitions.n_arcs))
+        return PhoneStatistics(sums, np.zeros(self.models.transitions.n_arcs))
 
     def baum_welch(
-        self, graph: UtteranceGraph, frames: NDArray[np.float32], sums: EmbeddedStatistics
+        self, graph: UtteranceGraph, frames: NDArray[np.float32], sums: PhoneStatistics
     ) -> None:
         """Add an utterance's expected counts, over all its paths, to the sums.
 
@@ -159,7 +159,7 @@ class EmbeddedStep:
         return AlignedPath(pdfs, numbers, float(fixed))
 
     def add_aligned(
-        self, path: AlignedPath, frames: NDArray[np.float32], sums: EmbeddedStatistics
+        self, path: AlignedPath, frames: NDArray[np.float32], sums: PhoneStatistics
     ) -> None:
         """Add the counts of a known path to the sums."""
         posteriors, log_likelihood = aligned_posteriors(

@@ -22,19 +22,19 @@ from speakergmm.hmm.training.bank_update import (
     grow_bank,
     update_bank,
 )
-from speakergmm.hmm.training.embedded import (
+from speakergmm.hmm.training.phone_statistics import (
     AlignedPath,
-    EmbeddedStatistics,
-    EmbeddedStep,
+    PhoneExpectation,
+    PhoneStatistics,
     equal_path,
 )
-from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.hmm.training.state import (
+from speakergmm.hmm.training.phone_training_state import (
     FailedUtterance,
     TrainingIteration,
     TrainingResult,
     TrainingState,
 )
+from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.parallel import threaded_map
 from speakergmm.ranges import refused, whole_number
 
@@ -57,7 +57,7 @@ class FrameStore(Protocol):
 
 
 @dataclass(eq=False)
-class EmbeddedTrainer:
+class PhoneTrainer:
     """Embedded training as a loop that can be stopped and taken up after any iteration.
 
     Parameters
@@ -126,7 +126,7 @@ class EmbeddedTrainer:
         run(
             self.state,
             self.step,
-            is_over=lambda state: state.iteration >= self.schedule.n_iterations,
+            is_over=lambda state: state.iteration >= self.schedule.max_iter,
             checkpoint=checkpoint,
             callback=callback,
         )
@@ -211,13 +211,13 @@ class EmbeddedTrainer:
         schedule, iteration = self.schedule, self.state.iteration
         wanted = schedule.gaussians_after(iteration, models.n_pdfs)
         # The last update is not followed by a split, whose halves nothing would tell apart.
-        if wanted <= models.n_components or iteration + 1 >= schedule.n_iterations:
+        if wanted <= models.n_components or iteration + 1 >= schedule.max_iter:
             return models
         sizes = allot_gaussians(
             occupancy,
             wanted,
             power=schedule.power,
-            min_count=schedule.min_count,
+            min_frames_per_gaussian=schedule.min_frames_per_gaussian,
             present=models.bank.sizes,
         )
         seed = (self.seed, iteration)
@@ -226,15 +226,15 @@ class EmbeddedTrainer:
 
     def _expectations(
         self, *, first: bool, searches: bool
-    ) -> tuple[EmbeddedStatistics, list[_Outcome]]:
+    ) -> tuple[PhoneStatistics, list[_Outcome]]:
         """Sum up all utterances, in parts that threads share."""
         schedule, iteration = self.schedule, self.state.iteration
         viterbi = not schedule.sums(iteration, flat=self.flat)
-        step = EmbeddedStep(
+        step = PhoneExpectation(
             self.state.models, schedule, iteration=iteration, silence_pdfs=self.silence_pdfs
         )
 
-        def add(place: int, sums: EmbeddedStatistics) -> _Outcome:
+        def add(place: int, sums: PhoneStatistics) -> _Outcome:
             graph = self.graphs[place]
             path = None if searches else self.state.paths[place]
             if path is None and not searches:
@@ -257,7 +257,7 @@ class EmbeddedTrainer:
                 return FailedUtterance(place, str(error))
             return path
 
-        def part(places: NDArray[np.intp]) -> tuple[EmbeddedStatistics, list[_Outcome]]:
+        def part(places: NDArray[np.intp]) -> tuple[PhoneStatistics, list[_Outcome]]:
             sums = step.nothing()
             return sums, [add(place, sums) for place in places.tolist()]
 
