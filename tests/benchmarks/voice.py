@@ -1,0 +1,54 @@
+"""List what is still named or said the old way: names, English, options, imports, signatures.
+
+    python -m tests.benchmarks.voice                  # the table, a few seconds
+    python -m tests.benchmarks.voice --names          # and every place
+    python -m tests.benchmarks.voice --source DIR     # of another tree
+
+The rules stand in `_voice_rules`. They are crude: what they find may be right, and what they do
+not find may be wrong; they keep out what a reader has once removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from ._figure import Figure, show
+from ._structure_code import read_package
+from ._voice_rules import RULES, deep_imports
+
+ROOT = Path(__file__).parents[2]
+# Deep imports that are left, with the most of them that may be.
+FOLDERS = {"recipes": 0, "data_scripts": 0, "tests": 50}
+
+
+def figures(root: Path = ROOT) -> Iterator[tuple[Figure, list[str]]]:
+    """Yield each figure, with the places that it counts."""
+    package = root / "speakergmm"
+    sources = read_package(package)
+    for rule in RULES:
+        places = rule.places(sources)
+        yield Figure("voice", rule.name, len(places), f"<= {rule.limit}"), places
+    for folder, limit in FOLDERS.items():
+        places = deep_imports(root / folder, package)
+        what = f"imports from files inside rooms, in {folder}"
+        yield Figure("voice", what, len(places), f"<= {limit}"), places
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--names", action="store_true", help="print every place")
+    parser.add_argument("--source", type=Path, default=ROOT, metavar="DIR", help="another tree")
+    options = parser.parse_args()
+    print(f"{'seen':>9s}  {'reach':>7s}")
+    for figure, places in figures(options.source):
+        print(show(figure))
+        if options.names:
+            for place in places:
+                print(f"{'':29s}{place}")
+
+
+if __name__ == "__main__":
+    main()
