@@ -10,7 +10,7 @@ import numpy as np
 from speakergmm.corpora import Corpus, Utterance, make_synthetic_corpus, read_transcripts
 from speakergmm.errors import CorpusError
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel
 
 
 @dataclass(frozen=True)

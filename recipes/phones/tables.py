@@ -13,11 +13,12 @@ from speakergmm.corpora import Corpus
 from speakergmm.hmm import BackoffLanguageModel
 from speakergmm.metrics import (
     TranscriptionErrors,
+    boundary_errors,
     phone_errors,
+    summarise_boundaries,
     transcription_intervals,
     word_errors,
 )
-from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
 from speakergmm.recognition import AcousticModel, AlignedUtterance
 
 ERRORS = ("error %", "95 % interval", "substituted", "deleted", "inserted", "of")

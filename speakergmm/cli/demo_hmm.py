@@ -14,7 +14,7 @@ from speakergmm.cli.printing import Table
 from speakergmm.cli.training_commands import hmm_training_status
 
 if TYPE_CHECKING:
-    from speakergmm.metrics.boundaries import TimedLabel
+    from speakergmm.metrics import TimedLabel
 
     Transcribed = Mapping[str, tuple[str, ...]]
     Timed = dict[str, tuple[TimedLabel, ...]]
@@ -160,7 +160,7 @@ def _spoken(labels: tuple[TimedLabel, ...]) -> list[str]:
 
 
 def _true_phones(path: Path) -> Timed:
-    from speakergmm.metrics.boundaries import TimedLabel
+    from speakergmm.metrics import TimedLabel
 
     found: Timed = {}
     with path.open(encoding="utf-8", newline="") as file:

@@ -4,8 +4,18 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.metrics.bootstrap import SpeakerClusters as SpeakerClusters
     from speakergmm.metrics.bootstrap import bootstrap_intervals as bootstrap_intervals
+    from speakergmm.metrics.bootstrap import bootstrap_replicates as bootstrap_replicates
+    from speakergmm.metrics.bootstrap import eer_of_curves as eer_of_curves
+    from speakergmm.metrics.bootstrap import hull_eer_of_curves as hull_eer_of_curves
     from speakergmm.metrics.bootstrap import speaker_clusters as speaker_clusters
+    from speakergmm.metrics.boundaries import BoundaryErrors as BoundaryErrors
+    from speakergmm.metrics.boundaries import BoundaryMetric as BoundaryMetric
+    from speakergmm.metrics.boundaries import TimedLabel as TimedLabel
+    from speakergmm.metrics.boundaries import boundaries_by_class as boundaries_by_class
+    from speakergmm.metrics.boundaries import boundary_errors as boundary_errors
+    from speakergmm.metrics.boundaries import summarise_boundaries as summarise_boundaries
     from speakergmm.metrics.detection import actual_dcf as actual_dcf
     from speakergmm.metrics.detection import det_curve as det_curve
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
     )
     from speakergmm.metrics.phone_mappings import PHONE_MAPPINGS as PHONE_MAPPINGS
     from speakergmm.metrics.phone_mappings import PhoneMapping as PhoneMapping
+    from speakergmm.metrics.phone_mappings import fold_stress as fold_stress
     from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
     from speakergmm.metrics.resampling import Interval as Interval
     from speakergmm.metrics.resampling import check_resampling as check_resampling
@@ -35,9 +46,18 @@ if TYPE_CHECKING:
     from speakergmm.metrics.sorted_trials import OperatingPoint as OperatingPoint
     from speakergmm.metrics.sorted_trials import SortedTrials as SortedTrials
     from speakergmm.metrics.transcription_bootstrap import (
+        TRANSCRIPTION_METRICS as TRANSCRIPTION_METRICS,
+    )
+    from speakergmm.metrics.transcription_bootstrap import (
         transcription_intervals as transcription_intervals,
     )
+    from speakergmm.metrics.transcription_bootstrap import (
+        transcription_replicates as transcription_replicates,
+    )
+    from speakergmm.metrics.transcription_errors import ErrorCounts as ErrorCounts
     from speakergmm.metrics.transcription_errors import TranscriptionErrors as TranscriptionErrors
+    from speakergmm.metrics.transcription_errors import UtteranceErrors as UtteranceErrors
+    from speakergmm.metrics.transcription_errors import WordConfusion as WordConfusion
     from speakergmm.metrics.transcription_errors import phone_errors as phone_errors
     from speakergmm.metrics.transcription_errors import word_errors as word_errors
     from speakergmm.metrics.trial_evaluation import Evaluation as Evaluation

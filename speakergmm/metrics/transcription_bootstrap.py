@@ -16,7 +16,13 @@ from speakergmm.metrics.resampling import (
 )
 from speakergmm.metrics.transcription_errors import TranscriptionErrors, UtteranceErrors
 
-FIGURES = ("error_rate", "substitutions", "deletions", "insertions", "sentence_error_rate")
+TRANSCRIPTION_METRICS = (
+    "error_rate",
+    "substitutions",
+    "deletions",
+    "insertions",
+    "sentence_error_rate",
+)
 """Figures that have intervals: counts as rates for each word said, and of sentences."""
 
 
@@ -42,9 +48,10 @@ def transcription_intervals(
     Returns
     -------
     dict of str to Interval or None
-        Keys are `FIGURES`; substitutions, deletions and insertions are rates for each word said.
-        None where too many replicates hold no word to say anything, and where there is one speaker
-        (or one utterance, where none are named): all replicates are alike then.
+        Keys are `TRANSCRIPTION_METRICS`; substitutions, deletions and insertions are rates per word
+        of the reference. None if more than ``1 - confidence`` of the replicates contain no word,
+        or if there is only one speaker (one utterance, if no speakers are named), so that all
+        replicates are the same.
 
     Raises
     ------
@@ -70,7 +77,7 @@ def transcription_intervals(
     """
     check_resampling(n_bootstrap, confidence)
     if len({_cluster(each) for each in errors.utterances}) < 2:
-        return dict.fromkeys(FIGURES)
+        return dict.fromkeys(TRANSCRIPTION_METRICS)
     replicates = transcription_replicates(errors, n_bootstrap=n_bootstrap, seed=seed)
     return percentile_intervals(replicates, confidence=confidence)
 
@@ -111,5 +118,5 @@ def transcription_replicates(
     of_what = (words, words, words, words, sums[:, 6])
     return {
         name: sums[:, column] / whole
-        for column, (name, whole) in enumerate(zip(FIGURES, of_what, strict=True))
+        for column, (name, whole) in enumerate(zip(TRANSCRIPTION_METRICS, of_what, strict=True))
     }

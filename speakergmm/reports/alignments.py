@@ -14,7 +14,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features import FrameGrid
 from speakergmm.features.framing import window
 from speakergmm.files import atomic_writer
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel
 from speakergmm.reports.svg import figure_style, render_figure, svg_element
 
 if TYPE_CHECKING:

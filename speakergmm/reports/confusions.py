@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.metrics import ClosedSetIdentification, Scores, speaker_clusters
-from speakergmm.metrics.bootstrap import SpeakerClusters
+from speakergmm.metrics import ClosedSetIdentification, Scores, SpeakerClusters, speaker_clusters
 
 
 @dataclass(frozen=True, slots=True, eq=False)

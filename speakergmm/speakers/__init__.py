@@ -10,13 +10,13 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from speakergmm.run_context import SkippedRecording as SkippedRecording
-    from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers.background import BackgroundModel as BackgroundModel
     from speakergmm.speakers.background import BackgroundWarning as BackgroundWarning
     from speakergmm.speakers.compatibility import check_background as check_background
     from speakergmm.speakers.compatibility import check_features as check_features
     from speakergmm.speakers.compatibility import describe_difference as describe_difference
+    from speakergmm.speakers.database import StoreExistsError as StoreExistsError
+    from speakergmm.speakers.database import create_database as create_database
     from speakergmm.speakers.database import is_store as is_store
     from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR
     from speakergmm.speakers.enrolment import AdaptationOptions as AdaptationOptions
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from speakergmm.speakers.enrolment import adapt_speaker as adapt_speaker
     from speakergmm.speakers.enrolment import collect_statistics as collect_statistics
     from speakergmm.speakers.enrolment import sum_statistics as sum_statistics
+    from speakergmm.speakers.enrolment_sessions import EnrolmentSession as EnrolmentSession
+    from speakergmm.speakers.enrolment_sessions import collect_sessions as collect_sessions
+    from speakergmm.speakers.enrolment_sessions import enroll_sessions as enroll_sessions
     from speakergmm.speakers.extraction import MINIMUM_SPEECH_SECONDS as MINIMUM_SPEECH_SECONDS
+    from speakergmm.speakers.extraction import ExtractSpeech as ExtractSpeech
     from speakergmm.speakers.extraction import SpeechFrames as SpeechFrames
     from speakergmm.speakers.identification_experiment import ScoreMatrix as ScoreMatrix
     from speakergmm.speakers.identification_experiment import (
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from speakergmm.speakers.identification_experiment import (
         run_identification_windows as run_identification_windows,
     )
+    from speakergmm.speakers.integrity import Ledger as Ledger
     from speakergmm.speakers.speaker_mixtures import LikelihoodScorer as LikelihoodScorer
     from speakergmm.speakers.speaker_mixtures import fit_speaker_mixtures as fit_speaker_mixtures
     from speakergmm.speakers.speaker_mixtures import (
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
     from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C as DEFAULT_TOP_C
     from speakergmm.speakers.speaker_scoring import SpeakerScorer as SpeakerScorer
     from speakergmm.speakers.store import SpeakerStore as SpeakerStore
+    from speakergmm.speakers.store import describe_store as describe_store
     from speakergmm.speakers.store_enrolment import enroll_into as enroll_into
     from speakergmm.speakers.store_results import EnrolledRecording as EnrolledRecording
     from speakergmm.speakers.store_results import EnrolledSpeaker as EnrolledSpeaker

@@ -13,7 +13,7 @@ from speakergmm.corpora import (
     read_transcripts,
 )
 from speakergmm.hmm import ANNEALED, Aligner, Lexicon, TrainingSchedule
-from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
+from speakergmm.metrics import TimedLabel, boundary_errors, summarise_boundaries
 from speakergmm.parallel import single_threaded_blas
 from speakergmm.recognition import TrainingOptions, align_recordings, train_acoustic_model
 

@@ -24,15 +24,17 @@ from threadpoolctl import threadpool_limits
 
 from speakergmm.corpora import make_synthetic_corpus
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.speakers import AdaptationOptions, BackgroundModel, SpeakerStore
-from speakergmm.speakers.database import create_database
-from speakergmm.speakers.enrolment_sessions import (
+from speakergmm.speakers import (
+    AdaptationOptions,
+    BackgroundModel,
     EnrolmentSession,
+    Ledger,
+    SpeakerStore,
     collect_sessions,
+    create_database,
+    describe_store,
     enroll_sessions,
 )
-from speakergmm.speakers.integrity import Ledger
-from speakergmm.speakers.store import describe_store
 
 Times = dict[str, tuple[float, float]]
 

@@ -12,20 +12,18 @@ from oracles import metrics as oracle
 from speakergmm.metrics import (
     Scores,
     actual_dcf,
+    bootstrap_replicates,
     det_curve,
     draw_multiplicities,
+    eer_of_curves,
     equal_error_rate,
+    hull_eer_of_curves,
     identification_from_matrix,
     identification_from_trials,
     min_dcf,
     read_scores,
     speaker_clusters,
     write_scores,
-)
-from speakergmm.metrics.bootstrap import (
-    bootstrap_replicates,
-    eer_of_curves,
-    hull_eer_of_curves,
 )
 
 # Few distinct values, so that ties within and across classes are the rule.

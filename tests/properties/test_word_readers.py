@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from speakergmm.cli.transcript_inputs import read_sentences, read_word_sequences
 from speakergmm.corpora import Corpus, Transcripts, Utterance, read_transcripts
 from speakergmm.hmm import BackoffLanguageModel, Lexicon, train_ngram
-from speakergmm.metrics import word_errors
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel, word_errors
 from speakergmm.recognition import read_ctm, read_textgrid, write_textgrid
 from speakergmm.words import fold, split_words
 

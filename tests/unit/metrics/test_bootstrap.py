@@ -14,13 +14,14 @@ from speakergmm.metrics import (
     bootstrap_intervals,
     det_curve,
     draw_multiplicities,
+    eer_of_curves,
     equal_error_rate,
+    hull_eer_of_curves,
     identification_from_trials,
     percentile_interval,
     speaker_clusters,
     wilson_interval,
 )
-from speakergmm.metrics.bootstrap import eer_of_curves, hull_eer_of_curves
 
 SPREAD = 0.9
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.boundaries import (
+from speakergmm.metrics import (
     BoundaryErrors,
     TimedLabel,
     boundaries_by_class,

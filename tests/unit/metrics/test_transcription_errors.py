@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from speakergmm.errors import InvalidInputError
 from speakergmm.metrics import (
     PHONE_MAPPINGS,
+    TRANSCRIPTION_METRICS,
+    ErrorCounts,
     PhoneMapping,
     phone_errors,
     read_phone_mapping,
     transcription_intervals,
+    transcription_replicates,
     word_errors,
 )
-from speakergmm.metrics.transcription_bootstrap import FIGURES, transcription_replicates
-from speakergmm.metrics.transcription_errors import ErrorCounts
 from speakergmm.text_files import FaultyFileError
 
 
@@ -206,7 +207,7 @@ def test_replicates_are_ratios_over_drawn_speakers():
             errors += times * counts.errors
             words += times * counts.n_reference
         assert value == pytest.approx(errors / words, rel=1e-13)
-    assert tuple(replicates) == FIGURES
+    assert tuple(replicates) == TRANSCRIPTION_METRICS
     assert replicates["error_rate"] == pytest.approx(
         replicates["substitutions"] + replicates["deletions"] + replicates["insertions"], rel=1e-12
     )

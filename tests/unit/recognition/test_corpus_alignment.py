@@ -15,7 +15,7 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FrameGrid
 from speakergmm.hmm import Alignment
 from speakergmm.hmm.decoding.forced_alignment import Segment
-from speakergmm.metrics.boundaries import TimedLabel, boundary_errors, summarise_boundaries
+from speakergmm.metrics import TimedLabel, boundary_errors, summarise_boundaries
 from speakergmm.recognition import AlignedUtterance, align_recording, align_recordings
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakergmm.errors import CorpusError, InvalidInputError
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel
 from speakergmm.recognition import ctm_lines, read_ctm, write_ctm
 
 

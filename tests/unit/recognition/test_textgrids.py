@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel
 from speakergmm.recognition import read_textgrid, textgrid_text, write_textgrid
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.metrics.boundaries import TimedLabel
+from speakergmm.metrics import TimedLabel
 from speakergmm.reports import (
     confidence_colour,
     draw_alignment,

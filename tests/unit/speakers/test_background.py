@@ -17,13 +17,13 @@ from speakergmm.errors import (
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import fit_mixture
 from speakergmm.records import pack, unpack
+from speakergmm.run_context import SkippedRecordingWarning
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
-    SkippedRecordingWarning,
+    ExtractSpeech,
     describe_difference,
 )
-from speakergmm.speakers.extraction import ExtractSpeech
 
 
 @pytest.fixture

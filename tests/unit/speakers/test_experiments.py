@@ -10,11 +10,11 @@ from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, In
 from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import equal_error_rate
 from speakergmm.mixtures import fit_mixture
+from speakergmm.run_context import SkippedRecordingWarning
 from speakergmm.speakers import (
     AdaptationOptions,
     LikelihoodScorer,
     ScoreMatrix,
-    SkippedRecordingWarning,
     SpeakerScorer,
     adapt_speaker,
     collect_statistics,

@@ -4,8 +4,9 @@ import pytest
 
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError, InvalidInputError
 from speakergmm.mixtures import DiagonalMixture
-from speakergmm.speakers import LikelihoodScorer, SpeakerScorer, window_averages
-from speakergmm.speakers.speaker_scoring import _log_average, _log_sum_exp
+
+# Blocks are cut small, and the logarithms of sums tried at their limits: neither is public.
+from speakergmm.speakers import LikelihoodScorer, SpeakerScorer, speaker_scoring, window_averages
 
 
 def make(rng, *, n_components=7, n_features=3, n_speakers=5, adapted=("means",), offset=0.0):
@@ -91,14 +92,14 @@ def test_log_average_survives_overflow_and_underflow(dtype):
             for t in range(3)
         ]
     )
-    found = _log_average(weights.astype(dtype), values.astype(dtype))
+    found = speaker_scoring._log_average(weights.astype(dtype), values.astype(dtype))
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_log_sum_exp():
     values = np.array([[1000.0, 1000.0], [-1000.0, -1001.0]])
     expected = [oracle.log_sum(row) for row in values]
-    np.testing.assert_allclose(_log_sum_exp(values), expected, rtol=1e-14)
+    np.testing.assert_allclose(speaker_scoring._log_sum_exp(values), expected, rtol=1e-14)
 
 
 def test_a_speaker_equal_to_the_background_scores_zero(rng):
@@ -119,14 +120,12 @@ def test_components_without_weight_take_no_part(rng):
 
 
 def test_many_frames_and_speakers_go_through_blocks(rng, monkeypatch):
-    import speakergmm.speakers.speaker_scoring as scoring
-
     background, models = make(rng, n_speakers=9)
     frames = background.sample(100, rng)
     scorer = SpeakerScorer(background, models, precision="float64")
     whole = {top_c: scorer.score(frames, top_c=top_c) for top_c in (None, 2)}
-    monkeypatch.setattr(scoring, "_BLOCK_NUMBERS", 150)
-    monkeypatch.setattr(scoring, "_SHORTLIST_FRAMES", 13)
+    monkeypatch.setattr(speaker_scoring, "_BLOCK_NUMBERS", 150)
+    monkeypatch.setattr(speaker_scoring, "_SHORTLIST_FRAMES", 13)
     for top_c, expected in whole.items():
         np.testing.assert_allclose(
             scorer.score(frames, top_c=top_c), expected, rtol=1e-12, atol=1e-12

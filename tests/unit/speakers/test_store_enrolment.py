@@ -16,6 +16,8 @@ from speakergmm.errors import (
     StoreError,
 )
 from speakergmm.speakers import SpeakerStore, enroll_into
+
+# Failures and rivals are placed between the steps of `enroll_into`, which have no public names.
 from speakergmm.speakers import store_enrolment as module
 
 

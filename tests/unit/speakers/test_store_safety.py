@@ -25,8 +25,7 @@ from speakergmm.errors import (
     UnknownSpeakerError,
 )
 from speakergmm.records import pack
-from speakergmm.speakers import SpeakerStore, enroll_into, is_store
-from speakergmm.speakers.enrolment_sessions import collect_sessions
+from speakergmm.speakers import SpeakerStore, collect_sessions, enroll_into, is_store
 
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
@@ -304,19 +303,18 @@ def test_a_locked_store_says_so(filled, voices):
 def test_a_killed_creation_leaves_nothing_and_a_failed_one_neither(
     tmp_path, background, monkeypatch
 ):
-    from speakergmm.speakers import database
-
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(database.os, "link", fail)
-    monkeypatch.setattr(database.Path, "rename", fail)
+    monkeypatch.setattr(os, "link", fail)
+    monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(StoreError, match="can't be made"):
         SpeakerStore.create(tmp_path / "x.db", background)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_of_two_that_make_a_store_one_is_refused(tmp_path, background, monkeypatch):
+    # The step at which another program may be faster has no public name.
     from speakergmm.speakers import database
 
     whole = database._put_in_place
@@ -392,12 +390,10 @@ enroll_into(path, "Zanzibarina", wav, background=BackgroundModel.load(ubm))
 
 
 def test_file_systems_without_links_hold_stores_too(tmp_path, background, monkeypatch):
-    from speakergmm.speakers import database
-
     def no_links(*_):
         raise PermissionError
 
-    monkeypatch.setattr(database.os, "link", no_links)
+    monkeypatch.setattr(os, "link", no_links)
     SpeakerStore.create(tmp_path / "x.db", background).close()
     assert [file.name for file in tmp_path.iterdir()] == ["x.db"]
 
