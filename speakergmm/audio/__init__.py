@@ -10,17 +10,18 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from speakergmm.audio.endings import AUDIO_SUFFIXES as AUDIO_SUFFIXES
-    from speakergmm.audio.endings import UNREADABLE_SUFFIXES as UNREADABLE_SUFFIXES
-    from speakergmm.audio.endings import has_audio_suffix as has_audio_suffix
-    from speakergmm.audio.endings import has_unreadable_suffix as has_unreadable_suffix
-    from speakergmm.audio.files import AudioInfo as AudioInfo
-    from speakergmm.audio.files import probe as probe
+    from speakergmm.audio.audio_sources import AudioSource as AudioSource
+    from speakergmm.audio.probing import AudioInfo as AudioInfo
+    from speakergmm.audio.probing import probe as probe
     from speakergmm.audio.reading import AudioWarning as AudioWarning
     from speakergmm.audio.reading import iter_audio as iter_audio
     from speakergmm.audio.reading import read_audio as read_audio
     from speakergmm.audio.reading import resample_blocks as resample_blocks
-    from speakergmm.audio.sources import AudioSource as AudioSource
+    from speakergmm.audio.suffixes import AUDIO_SUFFIXES as AUDIO_SUFFIXES
+    from speakergmm.audio.suffixes import READABLE_FORMATS as READABLE_FORMATS
+    from speakergmm.audio.suffixes import UNREADABLE_SUFFIXES as UNREADABLE_SUFFIXES
+    from speakergmm.audio.suffixes import has_audio_suffix as has_audio_suffix
+    from speakergmm.audio.suffixes import has_unreadable_suffix as has_unreadable_suffix
     from speakergmm.audio.writing import write_audio as write_audio
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -7,7 +7,7 @@ from typing import Any
 
 from speakergmm.audio.headers import is_left_open
 from speakergmm.audio.messages import truncated
-from speakergmm.audio.splicing import BinaryFile, Stream, replaced, windows
+from speakergmm.audio.splicing import AudioStream, BinaryFile, replaced, windows
 from speakergmm.errors import AudioError
 
 # A stream begins with this, a block of type 0 (the last or not) and its length, 34 bytes.
@@ -22,7 +22,7 @@ _MOST_TRIES = 2
 _SIZES = {1: 192, **{n: 576 << (n - 2) for n in range(2, 6)}, **{n: 1 << n for n in range(8, 16)}}
 
 
-def flac_streams(file: BinaryFile, size: int) -> list[Stream]:
+def flac_streams(file: BinaryFile, size: int) -> list[AudioStream]:
     """Tell the streams of a FLAC file apart, and complete their headers.
 
     Parameters
@@ -51,11 +51,11 @@ def flac_streams(file: BinaryFile, size: int) -> list[Stream]:
     ]
     streams = [_stream(file, *bound) for bound in pairwise([*bounds, size])]
     if len(streams) == 1 and len(streams[0].views[0]) == 1:
-        return [Stream(check=streams[0].check)]
+        return [AudioStream(check=streams[0].check)]
     return streams
 
 
-def _stream(file: BinaryFile, start: int, end: int) -> Stream:
+def _stream(file: BinaryFile, start: int, end: int) -> AudioStream:
     """Return what to read for a stream, with the number of samples that its frames have."""
     file.seek(start)
     header = file.read(_TOTAL + 8)
@@ -75,9 +75,9 @@ def _stream(file: BinaryFile, start: int, end: int) -> Stream:
         rate = fields >> 44
         raise truncated("FLAC", f"{found / rate:.2f} s", f"{promised / rate:.2f} s")
     if found is None or found == promised:
-        return Stream((((start, end),),), check=_check_end if found is None else None)
+        return AudioStream((((start, end),),), check=_check_end if found is None else None)
     total = (fields & ~_TOTAL_BITS | found).to_bytes(8, "big")
-    return Stream((replaced(start, end, start + _TOTAL, total),))
+    return AudioStream((replaced(start, end, start + _TOTAL, total),))
 
 
 def _check_end(sound: Any) -> None:

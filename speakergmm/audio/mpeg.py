@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from speakergmm.audio.messages import OF_SEVERAL_KINDS, truncated
-from speakergmm.audio.splicing import BinaryFile, Pieces, Stream, read_at, replaced, windows
+from speakergmm.audio.splicing import AudioStream, BinaryFile, Pieces, read_at, replaced, windows
 from speakergmm.errors import AudioError
 
 _WINDOW = 1 << 20
@@ -94,7 +94,7 @@ class _Frames:
         return (_xing_frame(self.header, count), (self.start + self.tag_length, self.end))
 
 
-def mpeg_streams(file: BinaryFile, size: int) -> list[Stream]:
+def mpeg_streams(file: BinaryFile, size: int) -> list[AudioStream]:
     """Tell the streams of an MP3 file apart and count their frames; see `flac_streams`.
 
     Raises
@@ -109,7 +109,7 @@ def mpeg_streams(file: BinaryFile, size: int) -> list[Stream]:
         raise AudioError(OF_SEVERAL_KINDS)
     is_whole = len(found) == 1 and found[0].is_exact
     return [
-        Stream(
+        AudioStream(
             () if is_whole else (frames.pieces,),
             frames.n_samples,
             partial(_check_decodable, frames.n_samples),

@@ -7,7 +7,7 @@ from functools import partial
 from typing import IO, Any
 
 from speakergmm.audio.flac import flac_streams
-from speakergmm.audio.splicing import Spliced, Stream, windows
+from speakergmm.audio.splicing import AudioStream, Spliced, windows
 from speakergmm.errors import AudioError
 
 _HEADER = 27
@@ -49,7 +49,7 @@ class _Pages:
     ended: bool = False
 
 
-def ogg_streams(file: IO[bytes], size: int) -> list[Stream]:
+def ogg_streams(file: IO[bytes], size: int) -> list[AudioStream]:
     """Tell the streams of an Ogg file apart; see `flac_streams`.
 
     Raises
@@ -59,12 +59,12 @@ def ogg_streams(file: IO[bytes], size: int) -> list[Stream]:
     """
     found = _read_pages(file, size)
     if len(found) == 1 and not found[0].is_flac:
-        return [Stream(check=partial(_check_end, found[0], file))]
+        return [AudioStream(check=partial(_check_end, found[0], file))]
     streams = []
     for pages in found:
         if not pages.is_flac:
             check = partial(_check_end, pages, file)
-            streams.append(Stream((((pages.start, pages.end),),), check=check))
+            streams.append(AudioStream((((pages.start, pages.end),),), check=check))
             continue
         # libsndfile reads no FLAC in Ogg, but what is in it.
         (first, end), *others = pages.bodies

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.audio.files import AudioInfo, Recording, look_at, opened
+from speakergmm.audio.audio_sources import AudioSource
 from speakergmm.audio.messages import reason, refusing
-from speakergmm.audio.sources import AudioSource
-from speakergmm.audio.splicing import Stream
+from speakergmm.audio.probing import AudioInfo, Recording, inspect_recording, open_sound
+from speakergmm.audio.splicing import AudioStream
 from speakergmm.errors import AudioError, InvalidInputError
 from speakergmm.files import shown_path
 
@@ -128,7 +128,7 @@ def _opened(
     """Return the blocks of a stretch, of so many seconds at most, and their rate."""
     if sample_rate is not None:
         check_rate(sample_rate)
-    recording = look_at(path)
+    recording = inspect_recording(path)
     info = recording.info
     first, last = find_stretch(shown_path(info.path), info.n_samples, info.sample_rate, start, end)
     rate = sample_rate or info.sample_rate
@@ -234,14 +234,14 @@ def _decoded(
 
 
 def _decoded_stream(
-    recording: Recording, stream: Stream, before: int, first: int, last: int, block: int
+    recording: Recording, stream: AudioStream, before: int, first: int, last: int, block: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield samples first:last of a stream; refuse what can't be decoded."""
     import soundfile
 
     info = recording.info
     failure: Exception | None = None
-    with opened(recording.source, stream.views) as file:
+    with open_sound(recording.source, stream.views) as file:
         position = 0
         try:
             if begin := max(0, first - _lead(info, first)):

@@ -19,7 +19,7 @@ _WINDOW = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class AudioStream:
     """One stream of a recording: most are one, those that were put one after the other several.
 
     Attributes
@@ -36,7 +36,7 @@ class Stream:
     n_samples: int = 0
     check: Callable[[Any], None] | None = None
 
-    def within(self, pieces: Pieces) -> "Stream":
+    def within(self, pieces: Pieces) -> "AudioStream":
         """Return the same stream of a file, of which it was found in these pieces."""
         return replace(self, views=(pieces, *self.views))
 

@@ -101,7 +101,7 @@ class Decode(CorpusCommand):
 
     def run(self) -> None:
         """Recognise all recordings, and print or write what was said."""
-        from speakergmm.corpora.transcript import transcript_line
+        from speakergmm.corpora import transcript_line
 
         self._check()
         search = self._options()
@@ -203,7 +203,7 @@ class Decode(CorpusCommand):
 
     def _corpus(self) -> corpora.Corpus:
         """Read a corpus, or take files as recordings, of speakers whom only their names tell."""
-        from speakergmm.corpora.given import as_utterances
+        from speakergmm.corpora import as_utterances
 
         inputs, pattern = self.inputs, self.speaker_pattern
         listed = [p for p in inputs if p.is_dir() or is_recording_list(p)]
@@ -350,7 +350,7 @@ class Decode(CorpusCommand):
 
 def _read_list(path: Path, lexicon: Container[str]) -> list[str]:
     """Read words, one a line; empty lines don't count."""
-    from speakergmm.corpora.names import escaped_name
+    from speakergmm.corpora import escaped_name
     from speakergmm.text_files import read_text_lines
 
     listed: dict[str, int] = {}

@@ -100,7 +100,7 @@ def listed(names: Sequence[str], *, most: int = 20) -> str:
     >>> listed(["a1", "a 2", "a3"], most=2)
     "a1, 'a 2' and 1 more"
     """
-    from speakergmm.corpora.names import quoted
+    from speakergmm.corpora import quoted
 
     shown = ", ".join(
         name if name.isprintable() and not re.search(r"[\s,]", name) else quoted(name)

@@ -55,11 +55,11 @@ def _read_transcripts(
 
 def is_recording_list(path: Path) -> bool:
     """Tell a list of recordings, which may come through a pipe, from a recording or a text."""
-    from speakergmm.corpora.transcripts import is_list
+    from speakergmm.corpora import is_corpus_list
 
     if kind_of(path) == "pipe":
         return True
-    return not audio.has_audio_suffix(path.name) and is_list(path, _start(path))
+    return not audio.has_audio_suffix(path.name) and is_corpus_list(path, _start(path))
 
 
 def _start(path: Path) -> bytes:
@@ -112,7 +112,7 @@ def _read_decoded(path: Path, content: bytes | None) -> dict[str, list[str]]:
 
 def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[str]]:
     """Read sentences, one a line, or the transcripts of utterances."""
-    from speakergmm.corpora.transcripts import is_list
+    from speakergmm.corpora import is_corpus_list
     from speakergmm.text_files import (
         FaultList,
         FaultyFileError,
@@ -124,7 +124,7 @@ def read_sentences(path: Path, ids: bool, case: Case | None) -> list[Sequence[st
     if ids or path.is_dir():
         return list(read_word_sequences(path, case).values())
     content = pipe_content(path)
-    if is_list(path, _start(path) if content is None else content[:4096]):
+    if is_corpus_list(path, _start(path) if content is None else content[:4096]):
         return list(_read_transcripts(path, case, content).values())
     faults = FaultList(str(path))
     sentences: list[Sequence[str]] = []

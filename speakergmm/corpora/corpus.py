@@ -15,7 +15,7 @@ from speakergmm.corpora.names import (
     shown,
     unlistable_character,
 )
-from speakergmm.corpora.passed_over import PassedOver
+from speakergmm.corpora.skipped_files import SkippedFiles
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.ranges import wrong_type
 from speakergmm.text_files import Fault, and_more
@@ -187,7 +187,7 @@ class Corpus:
     root: Path | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
-    passed_over: tuple[PassedOver, ...] = ()
+    passed_over: tuple[SkippedFiles, ...] = ()
     listing: bytes | None = None
 
     def __post_init__(self) -> None:

@@ -5,13 +5,13 @@ from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from speakergmm.corpora.conflicts import without_conflicts
 from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.delimited_tables import text_lines
 from speakergmm.corpora.kaldi_text import BLANKS, read_by_name
-from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import locate
 from speakergmm.corpora.names import Spellings, first_few, quoted, shown, unescaped_name
-from speakergmm.corpora.refusals import without_conflicts
-from speakergmm.corpora.tables import text_lines
+from speakergmm.corpora.recording_lists import parse_seconds
 from speakergmm.errors import CorpusError
 from speakergmm.text_files import Fault, FaultList
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from speakergmm.corpora.conflicts import ByName
 from speakergmm.corpora.names import quoted, unescaped_name
-from speakergmm.corpora.refusals import ByName
 from speakergmm.corpora.transcript import Transcript, TranscriptError
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.text_files import Fault, FaultList, read_lines

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Utterance, relative_name
-from speakergmm.corpora.given import Recordings, as_corpus, is_path
-from speakergmm.corpora.lists import default_id
+from speakergmm.corpora.corpus_inputs import CorpusLike, as_corpus, is_path
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.protocol import Protocol
+from speakergmm.corpora.recording_lists import default_id
 from speakergmm.errors import CorpusError, SpeakerGmmError
 from speakergmm.files import atomic_text_writer, make_folders
 from speakergmm.ranges import wrong_type
@@ -17,7 +17,7 @@ from speakergmm.ranges import wrong_type
 
 def write_corpus(
     path: str | os.PathLike[str],
-    corpus: Recordings,
+    corpus: CorpusLike,
     *,
     relative_to: str | os.PathLike[str] | None = None,
 ) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from speakergmm.corpora.corpus import Corpus
-from speakergmm.corpora.lists import read_list
+from speakergmm.corpora.delimited_tables import read_table
 from speakergmm.corpora.locations import data_folder, is_file, is_folder, locate
 from speakergmm.corpora.names import (
     Spellings,
@@ -18,7 +18,7 @@ from speakergmm.corpora.names import (
     quoted,
     shown,
 )
-from speakergmm.corpora.tables import read_table
+from speakergmm.corpora.recording_lists import read_list
 from speakergmm.errors import CorpusError
 from speakergmm.ranges import choice
 from speakergmm.text_files import FaultList, and_more

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from speakergmm.corpora.protocol import Protocol, read_protocol
-from speakergmm.corpora.synthesis.lists import write_boundaries, write_kaldi, write_protocol
+from speakergmm.corpora.synthesis.corpus_files import (
+    write_boundaries,
+    write_kaldi,
+    write_synthetic_protocol,
+)
 from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
 from speakergmm.documents import read_json
 from speakergmm.errors import AudioError, CorpusError, SpeakerGmmError
@@ -181,7 +185,7 @@ def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n
             recorded.sort(key=lambda r: r.plan.utterance)
             write_kaldi(place / NAME, recorded, jobs)
             write_boundaries(place / NAME, recorded)
-            write_protocol(place / "protocols" / NAME, recorded, folder_name=NAME)
+            write_synthetic_protocol(place / "protocols" / NAME, recorded, folder_name=NAME)
             record = {**record, "n_samples": {r.plan.path: r.segments[-1].end for r in recorded}}
             text = json.dumps(record, indent=1) + "\n"
             (place / NAME / _RECORD).write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from speakergmm.audio import AudioInfo, AudioWarning, iter_audio, probe
 from speakergmm.audio.reading import ROUNDING_SECONDS
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.given import Recordings, as_corpus
+from speakergmm.corpora.corpus_inputs import CorpusLike, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import first_few, quoted
 from speakergmm.errors import AudioError
@@ -87,7 +87,7 @@ class _Limits:
 
 
 def validate_corpus(
-    corpus: Recordings,
+    corpus: CorpusLike,
     *,
     sample_rate: int | None = None,
     min_duration: float = 0.1,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
-from speakergmm.corpora.passed_over import PassingOver
+from speakergmm.corpora.skipped_files import SkippedFilesCounter
 
 Parts = tuple[str, ...]
 """A path relative to the corpus folder."""
@@ -57,7 +57,7 @@ class Walk:
     folders: list[Parts] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
     unread: list[tuple[Parts, str]] = field(default_factory=list)
-    passing: PassingOver = field(default_factory=PassingOver)
+    passing: SkippedFilesCounter = field(default_factory=SkippedFilesCounter)
 
 
 def walk_folder(root: Path) -> Walk:

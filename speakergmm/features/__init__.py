@@ -4,20 +4,36 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.features.blocks import with_context as with_context
     from speakergmm.features.cepstra import cosine_transform as cosine_transform
     from speakergmm.features.cepstra import lifter_weights as lifter_weights
     from speakergmm.features.config import FeatureConfig as FeatureConfig
-    from speakergmm.features.container import Features as Features
+    from speakergmm.features.config import as_feature_config as as_feature_config
     from speakergmm.features.extractor import FeatureExtractor as FeatureExtractor
+    from speakergmm.features.extractor import cached_extractor as cached_extractor
+    from speakergmm.features.feature_matrix import Features as Features
+    from speakergmm.features.filterbank import FilterProduct as FilterProduct
     from speakergmm.features.filterbank import hertz_to_mel as hertz_to_mel
     from speakergmm.features.filterbank import mel_to_hertz as mel_to_hertz
     from speakergmm.features.filterbank import triangular_filters as triangular_filters
+    from speakergmm.features.filterbank import warped_frequency as warped_frequency
+    from speakergmm.features.framing import frame_blocks as frame_blocks
+    from speakergmm.features.framing import padded as padded
+    from speakergmm.features.framing import window as window
     from speakergmm.features.grid import FrameGrid as FrameGrid
     from speakergmm.features.normalisation import FeatureNormalisation as FeatureNormalisation
     from speakergmm.features.normalisation import normalise_sliding as normalise_sliding
+    from speakergmm.features.presets import PRESETS as PRESETS
+    from speakergmm.features.rasta import RastaFilter as RastaFilter
+    from speakergmm.features.recording_mapping import HowToMap as HowToMap
+    from speakergmm.features.recording_mapping import map_recordings as map_recordings
     from speakergmm.features.slopes import deltas as deltas
     from speakergmm.features.slopes import with_deltas as with_deltas
+    from speakergmm.features.spectra import SpectralAnalysis as SpectralAnalysis
+    from speakergmm.features.voice_activity import EnergyHistogram as EnergyHistogram
+    from speakergmm.features.voice_activity import SpeechRule as SpeechRule
     from speakergmm.features.voice_activity import smoothed_decisions as smoothed_decisions
+    from speakergmm.features.voice_activity import two_gaussian_threshold as two_gaussian_threshold
     from speakergmm.features.warping import warp as warp
 
 __getattr__, __dir__ = lazy_names(__name__)

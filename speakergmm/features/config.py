@@ -343,3 +343,8 @@ class FeatureConfig:
         least = 1 if self.energy == "none" else 0
         name = f"n_ceps, with {self.n_filters} filters and energy {self.energy!r},"
         whole_number(name, self.n_ceps, least=least, most=self.n_filters - 1)
+
+
+def as_feature_config(features: FeatureConfig | str | os.PathLike[str]) -> FeatureConfig:
+    """Return a configuration that is given as such, by the name of a preset, or as a file."""
+    return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)

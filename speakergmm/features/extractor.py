@@ -2,15 +2,16 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features.config import FeatureConfig
-from speakergmm.features.container import Features
+from speakergmm.features.feature_matrix import Features
 from speakergmm.features.pipeline import Pipeline
-from speakergmm.features.sources import Audio, Blocks
+from speakergmm.features.sample_blocks import Audio, SampleBlocks
 from speakergmm.features.spectra import Spectra, SpectralAnalysis
 from speakergmm.ranges import whole_number
 
@@ -99,7 +100,7 @@ class FeatureExtractor:
         AudioWarning
             If samples are given without `sample_rate`.
         """
-        blocks = Blocks(
+        blocks = SampleBlocks(
             audio, self.config.sample_rate, sample_rate=sample_rate, start=start, end=end
         )
         spectra = list(self._analysis.spectra(blocks()))
@@ -144,7 +145,7 @@ class FeatureExtractor:
             As `extract`. That there is no speech is known, and raised, at the end only.
         """
         whole_number("block_frames", block_frames)
-        blocks = Blocks(
+        blocks = SampleBlocks(
             audio,
             self.config.sample_rate,
             sample_rate=sample_rate,
@@ -154,7 +155,7 @@ class FeatureExtractor:
         )
         return self._streamed(blocks, block_frames)
 
-    def _streamed(self, blocks: Blocks, block_frames: int) -> Iterator[Features]:
+    def _streamed(self, blocks: SampleBlocks, block_frames: int) -> Iterator[Features]:
         with contextlib.closing(blocks):
             yield from self._features(
                 blocks.name,
@@ -188,3 +189,9 @@ class FeatureExtractor:
                 f"{name}: no speech found in {seconds:.2f} s; the recording "
                 "is silent, or too quiet or too even to tell speech from background"
             )
+
+
+@lru_cache(maxsize=4)
+def cached_extractor(config: FeatureConfig) -> FeatureExtractor:
+    """Return the extractor of a configuration, whose tables are computed once per process."""
+    return FeatureExtractor(config)

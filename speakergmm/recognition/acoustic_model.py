@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
-from speakergmm.corpora import Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_utterances, is_path
+from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances, is_path
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureNormalisation, FrameGrid
-from speakergmm.features.recordings import HowToMap, cached_extractor
+from speakergmm.features import (
+    FeatureConfig,
+    FeatureNormalisation,
+    FrameGrid,
+    HowToMap,
+    cached_extractor,
+)
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -96,7 +100,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: Recordings,
+        corpus: CorpusLike,
         transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
         lexicon: Lexicon | AnyPath,
         options: TrainingOptions | None = None,
@@ -181,7 +185,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         return replace(self, lexicon=as_lexicon(lexicon, units=self.models.units))
 
     def extract(
-        self, utterances: Recordings, *, description: str | None = None, **how: Unpack[HowToMap]
+        self, utterances: CorpusLike, *, description: str | None = None, **how: Unpack[HowToMap]
     ) -> FeatureArchive:
         """Extract features of utterances, as the model was trained on; see `FeatureArchive.of`."""
         config, normalisation = self.features, self.normalisation
@@ -189,7 +193,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
         return FeatureArchive.of(listed, config, normalisation, description=description, **how)
 
     def features_of(
-        self, corpus: Recordings, **keywords: Any
+        self, corpus: CorpusLike, **keywords: Any
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 

@@ -10,11 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from speakergmm.corpora import Corpus
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
+from speakergmm.corpora import AnyPath, Corpus, CorpusLike, as_corpus
 from speakergmm.errors import InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureNormalisation
-from speakergmm.features.recordings import HowToMap, as_config
+from speakergmm.features import FeatureConfig, FeatureNormalisation, HowToMap, as_feature_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
@@ -114,7 +112,7 @@ class TrainingRun:
 
 
 def train_phones(
-    corpus: Recordings,
+    corpus: CorpusLike,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
     lexicon: Lexicon | AnyPath,
     options: TrainingOptions | None,
@@ -198,7 +196,7 @@ class FlatStart:
         usable = skips.usable(
             self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
         )
-        config = as_config(options.features)
+        config = as_feature_config(options.features)
         configs = [
             config.replace(frequency_warp=config.frequency_warp * warp) for warp in frequency_warps
         ]

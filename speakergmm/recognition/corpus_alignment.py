@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speakergmm.audio import probe
-from speakergmm.corpora import Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
+from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
 from speakergmm.hmm.decoding.forced_alignment import Aligner
 from speakergmm.parallel import threaded_map
@@ -28,7 +27,7 @@ __all__ = ["AlignedUtterance", "align_recording", "align_recordings"]
 
 def align_recordings(
     model: AcousticModel | AnyPath,
-    utterances: Recordings,
+    utterances: CorpusLike,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
     *,
     beam: float | None = None,

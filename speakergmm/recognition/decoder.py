@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Utterance
-from speakergmm.corpora.given import AnyPath, Recordings, as_utterances
+from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid
@@ -272,7 +271,7 @@ class Decoder:
 
     def decode(
         self,
-        corpus: Recordings,
+        corpus: CorpusLike,
         *,
         n_jobs: int = 1,
         strict: bool = False,

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from speakergmm.audio import probe
 from speakergmm.corpora import Utterance
 from speakergmm.errors import AudioError, CorpusError, InsufficientDataError
-from speakergmm.features import FeatureConfig, FrameGrid
+from speakergmm.features import FeatureConfig, FrameGrid, HowToMap, cached_extractor, map_recordings
 from speakergmm.features.normalisation import FeatureNormalisation
-from speakergmm.features.recordings import HowToMap, cached_extractor, map_recordings
 from speakergmm.moments import Moments
 
 # Two frames of sound are never so near each other: what repeats is a constant signal.

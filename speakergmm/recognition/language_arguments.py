@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from speakergmm.corpora import Transcripts, read_transcripts
-from speakergmm.corpora.given import AnyPath, is_path
+from speakergmm.corpora import AnyPath, Transcripts, is_path, read_transcripts
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.ranges import wrong_type

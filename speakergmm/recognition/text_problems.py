@@ -14,9 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from speakergmm.corpora import Corpus, Problem
-from speakergmm.corpora.transcript import Transcript, Transcripts
-from speakergmm.corpora.validation import Severity
+from speakergmm.corpora import Corpus, Problem, Severity, Transcript, Transcripts
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.text_files import Fault

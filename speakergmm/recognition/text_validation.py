@@ -7,13 +7,17 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from speakergmm.corpora import Corpus, Problem
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
-from speakergmm.corpora.transcript import Transcripts
-from speakergmm.corpora.transcripts import read_transcripts
+from speakergmm.corpora import (
+    AnyPath,
+    Corpus,
+    CorpusLike,
+    Problem,
+    Transcripts,
+    as_corpus,
+    read_transcripts,
+)
 from speakergmm.errors import InvalidInputError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import as_config
+from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.parallel import parallel_map
@@ -35,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def validate_text(
-    corpus: Recordings,
+    corpus: CorpusLike,
     transcripts: Mapping[str, Sequence[str] | str] | AnyPath | None = None,
     lexicon: Lexicon | Mapping[str, Any] | AnyPath | None = None,
     *,
@@ -134,7 +138,7 @@ def validate_text(
         missing_phones(texts),
         language_model_words(texts, language_model),
     ]
-    config = model.features if model is not None else as_config(features or "hmm")
+    config = model.features if model is not None else as_feature_config(features or "hmm")
     least_rate = 0 if model is None and features is None else config.sample_rate
     found = parallel_map(
         MeasureRecording(config, listen), corpus.utterances, n_jobs=n_jobs, description=description

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from itertools import chain
 
-from speakergmm.corpora import Problem
-from speakergmm.corpora.given import AnyPath
-from speakergmm.corpora.validation import Severity
+from speakergmm.corpora import AnyPath, Problem, Severity
 from speakergmm.hmm.language.graphemes import spell
 from speakergmm.hmm.language.language_model import BackoffLanguageModel
 from speakergmm.hmm.language.lexicon import Lexicon

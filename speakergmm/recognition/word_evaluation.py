@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
+from speakergmm.corpora import AnyPath, CorpusLike, as_corpus
 from speakergmm.corpora.names import unescaped_name
 from speakergmm.errors import InvalidInputError
-from speakergmm.features.recordings import cached_extractor
+from speakergmm.features import cached_extractor
 from speakergmm.metrics import Interval, ratio_interval, wilson_interval
 from speakergmm.recognition.acoustic_model import AcousticModel, as_model
 from speakergmm.recognition.decoder import Decoder, isolated_words
@@ -194,7 +194,7 @@ class WordEvaluation:
 
 def evaluate_words(
     model: AcousticModel | AnyPath,
-    corpus: Recordings,
+    corpus: CorpusLike,
     words: Mapping[str, str | Sequence[str]],
     *,
     n_jobs: int = 1,

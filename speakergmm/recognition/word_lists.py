@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speakergmm.corpora import Corpus, Utterance
-from speakergmm.corpora.beside import read_beside
+from speakergmm.corpora import (
+    Corpus,
+    Utterance,
+    parse_seconds,
+    read_sidecar_transcripts,
+    read_table,
+    read_transcripts,
+    read_utterances,
+)
 from speakergmm.corpora.columns import CORPUS_COLUMNS
 from speakergmm.corpora.folders import read_folder
-from speakergmm.corpora.lists import parse_seconds
 from speakergmm.corpora.locations import exists, is_folder
 from speakergmm.corpora.names import quoted, shown
 from speakergmm.corpora.patterns import NamePattern, name_speakers
-from speakergmm.corpora.reading import read_utterances
-from speakergmm.corpora.tables import read_table
-from speakergmm.corpora.transcripts import read_transcripts
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
 from speakergmm.ranges import wrong_type
 from speakergmm.text_files import FaultList, reopened
@@ -128,7 +131,7 @@ def read_words(
 def _word_folders(path: Path) -> tuple[Corpus, dict[str, str]]:
     corpus = read_folder(path, owner="word")
     words = {u.id: " ".join(split_words(str(u.speaker))) for u in corpus}
-    said, _ = read_beside(corpus)
+    said, _ = read_sidecar_transcripts(corpus)
     spoken = {name: each.words[0] for name, each in said.items() if len(each) == 1}
     if len(spoken) == len(corpus) and all(spoken[name] != words[name] for name in spoken):
         # What lies beside the recordings says otherwise: these are folders of speakers.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from speakergmm.corpora.given import AnyPath, Recordings, as_corpus
+from speakergmm.corpora import AnyPath, CorpusLike, as_corpus
 from speakergmm.corpora.names import escaped_name
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FeatureConfig, FeatureNormalisation
@@ -97,7 +97,7 @@ class WordTrainingOptions:
 
 
 def train_word_models(
-    corpus: Recordings,
+    corpus: CorpusLike,
     words: Mapping[str, str | Sequence[str]],
     options: WordTrainingOptions | None = None,
     *,

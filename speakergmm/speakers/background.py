@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import records
-from speakergmm.corpora import Corpus, Utterance, read_corpus
-from speakergmm.corpora.given import AnyPath, is_path
+from speakergmm.corpora import AnyPath, Corpus, Utterance, is_path, read_corpus
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,
 )
-from speakergmm.features import FeatureConfig, recordings
+from speakergmm.features import FeatureConfig, as_feature_config, cached_extractor, map_recordings
 from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
 from speakergmm.provenance import software_versions, utc_now
@@ -57,8 +56,8 @@ class BackgroundModel(records.Filed):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mixture", mixture_of(self.mixture, kind=DiagonalMixture))
-        object.__setattr__(self, "features", recordings.as_config(self.features))
-        n_features = recordings.cached_extractor(self.features).n_features
+        object.__setattr__(self, "features", as_feature_config(self.features))
+        n_features = cached_extractor(self.features).n_features
         if n_features != self.mixture.n_features:
             raise IncompatibleModelError(
                 f"the mixture has {self.mixture.n_features} features per frame, the feature "
@@ -129,9 +128,9 @@ class BackgroundModel(records.Filed):
         BackgroundWarning
             If the corpus is of one speaker, whose model is no background for telling people apart.
         """
-        corpus, config = _asked_for(corpus, n_components), recordings.as_config(features)
+        corpus, config = _asked_for(corpus, n_components), as_feature_config(features)
         skips = Skips(on_skip)
-        extracted = recordings.map_recordings(
+        extracted = map_recordings(
             ExtractSpeech(config),
             corpus.utterances,
             n_jobs=n_jobs,

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.given import AnyPath
+from speakergmm.corpora import AnyPath
 from speakergmm.errors import (
     IncompatibleModelError,
     InsufficientDataError,

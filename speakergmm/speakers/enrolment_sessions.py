@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from speakergmm.corpora import hash_audio
 from speakergmm.corpora.names import comparison_key
-from speakergmm.corpora.same_audio import hash_audio
 from speakergmm.errors import StoreError
 from speakergmm.mixtures import MixtureStatistics
 from speakergmm.parallel import parallel_map

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import HowToMap, cached_extractor, map_recordings
+from speakergmm.features import FeatureConfig, HowToMap, cached_extractor, map_recordings
 
 Result = TypeVar("Result")
 
@@ -69,7 +68,7 @@ def map_grouped_recordings(
     affected : mapping of str to sequence of str, optional
         What is lost with an utterance; by default the models that it belongs to.
     description, **how
-        As `speakergmm.features.recordings.map_recordings` has them.
+        As `speakergmm.features.recording_mapping.map_recordings` has them.
     """
     owners: dict[Utterance, list[str]] = {}
     for name, utterances in groups.items():

@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import metrics
-from speakergmm.corpora import Split, Utterance
-from speakergmm.corpora.given import AnyPath
+from speakergmm.corpora import AnyPath, Split, Utterance
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import (
+from speakergmm.features import (
+    FeatureConfig,
     HowToMap,
-    as_config,
+    as_feature_config,
     cached_extractor,
     map_recordings,
 )
@@ -228,7 +227,9 @@ def run_identification_windows(
             whole_number("shift", shift)
     speaker_of = {trial.path: trial.model for trial in split.trials if trial.label == "target"}
     column = {name: place for place, name in enumerate(scorer.names)}
-    function = partial(_score_stretches, as_config(features), scorer, tuple(windows), shift, top_c)
+    function = partial(
+        _score_stretches, as_feature_config(features), scorer, tuple(windows), shift, top_c
+    )
     how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     scored = list(map_recordings(function, whole_recordings(split.test_paths()), **how))
     paths = tuple(utterance.path for utterance, _ in scored)

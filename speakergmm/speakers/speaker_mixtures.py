@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora import Corpus, Split, Utterance
-from speakergmm.corpora.given import AnyPath, as_corpus
+from speakergmm.corpora import AnyPath, Corpus, Split, Utterance, as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import HowToMap, as_config
+from speakergmm.features import FeatureConfig, HowToMap, as_feature_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.parallel import parallel_map
 from speakergmm.run_context import OnSkip
@@ -221,7 +219,7 @@ def _train(
     """Train a mixture on the speech of each group's recordings."""
     how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     found = map_grouped_recordings(
-        ExtractSpeech(as_config(features)), groups, affected=affected, **how
+        ExtractSpeech(as_feature_config(features)), groups, affected=affected, **how
     )
     frames = {name: [speech.values for speech in spoken] for name, spoken in found.items()}
     return fit_speaker_mixtures(frames, n_jobs=n_jobs, **options)

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm import ranges
-from speakergmm.corpora.given import AnyPath, is_path
+from speakergmm.corpora import AnyPath, is_path
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.documents import parse_json
 from speakergmm.errors import InvalidInputError, StoreError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import as_config
+from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
 from speakergmm.speakers import (
@@ -100,7 +99,7 @@ class SpeakerStore:
             way = "; a new one is made by SpeakerStore.create(path, background)"
             raise ranges.wrong_type(path, "the path of a speaker store", way)
         self.path = Path(path)
-        wanted = None if features is None else as_config(features)
+        wanted = None if features is None else as_feature_config(features)
         self._everybody: tuple[int, tuple[str, ...], SpeakerScorer] | None = None
         self._file = StoreConnection(self.path, busy_timeout=busy_timeout)
         try:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speakergmm.corpora.given import AnyPath
+from speakergmm.corpora import AnyPath
 from speakergmm.corpora.names import check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path

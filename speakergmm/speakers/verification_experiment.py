@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from speakergmm.corpora import Protocol, Split, Utterance, read_protocol
-from speakergmm.corpora.given import AnyPath, is_path
+from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig, recordings
+from speakergmm.features import (
+    FeatureConfig,
+    HowToMap,
+    map_recordings,
+)
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.ranges import wrong_type
@@ -76,7 +79,7 @@ def run_protocol(
     InsufficientDataError
         If no trial can be scored.
     """
-    how: recordings.HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
     protocol = _as_protocol(protocol)
     part = protocol.split(split)
     background = as_background(background)
@@ -93,7 +96,7 @@ def run_protocol(
     )
     found = {
         utterance.path: scores
-        for utterance, scores in recordings.map_recordings(
+        for utterance, scores in map_recordings(
             function,
             whole_recordings(wanted),
             affected=lost,

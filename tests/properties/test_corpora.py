@@ -9,15 +9,13 @@ from speakergmm.corpora import (
     Corpus,
     Utterance,
     check_speaker_name,
-    read_corpus,
-    read_protocol,
-    write_corpus,
-)
-from speakergmm.corpora.names import (
     comparison_key,
     escaped_name,
+    read_corpus,
+    read_protocol,
     unescaped_name,
     unlistable_character,
+    write_corpus,
 )
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.words import clean

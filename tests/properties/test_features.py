@@ -12,14 +12,14 @@ from speakergmm.features import (
     FeatureExtractor,
     FrameGrid,
     deltas,
+    frame_blocks,
     hertz_to_mel,
     mel_to_hertz,
     normalise_sliding,
     smoothed_decisions,
     warp,
+    with_context,
 )
-from speakergmm.features.blocks import with_context
-from speakergmm.features.framing import frame_blocks
 
 # Small whole numbers: sums are exact, and ties are many.
 MATRICES = hnp.arrays(

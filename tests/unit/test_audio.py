@@ -13,8 +13,7 @@ import soundfile
 import soxr
 
 from speakergmm.audio import AudioWarning, iter_audio, probe, read_audio, write_audio
-from speakergmm.corpora import Utterance
-from speakergmm.corpora.same_audio import hash_audio
+from speakergmm.corpora import Utterance, hash_audio
 from speakergmm.errors import AudioError, InvalidInputError, InvalidTypeError
 
 RATE = 16000

@@ -20,7 +20,7 @@ _OPEN_NASAL: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class PlacedPhone:
     """One phone at its place in an utterance.
 
     Attributes
@@ -89,7 +89,7 @@ def _gain(level: float | None) -> float:
     return 0.0 if level is None else float(10.0 ** (level / 20.0))
 
 
-def _sources(segment: Segment) -> list[tuple[float, ...]]:
+def _sources(segment: PlacedPhone) -> list[tuple[float, ...]]:
     """Source levels within a segment: rows of start, end, voicing, breath, noise."""
     phone = PHONES[segment.phone]
     start, end = float(segment.start), float(segment.end)
@@ -110,7 +110,9 @@ def _sources(segment: Segment) -> list[tuple[float, ...]]:
     return rows
 
 
-def _targets(segments: Sequence[Segment], voice: Voice, habits: Floats) -> tuple[Floats, Floats]:
+def _targets(
+    segments: Sequence[PlacedPhone], voice: Voice, habits: Floats
+) -> tuple[Floats, Floats]:
     """First and last formant targets of each segment, in Hz, shape (S, 4)."""
     own = np.array([PHONES[s.phone].formants for s in segments])
     last = np.array([PHONES[s.phone].end_formants or PHONES[s.phone].formants for s in segments])
@@ -132,7 +134,7 @@ def _targets(segments: Sequence[Segment], voice: Voice, habits: Floats) -> tuple
 
 
 def articulate(
-    segments: Sequence[Segment], voice: Voice, *, at: Floats, habits: Floats | None = None
+    segments: Sequence[PlacedPhone], voice: Voice, *, at: Floats, habits: Floats | None = None
 ) -> Tracks:
     """Interpolate the targets of a sequence of phones.
 

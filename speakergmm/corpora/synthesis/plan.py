@@ -8,10 +8,10 @@ from typing import Final, Literal
 import numpy as np
 
 from speakergmm.audio import write_audio
-from speakergmm.corpora.synthesis.articulation import Segment
-from speakergmm.corpora.synthesis.lexicon import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
+from speakergmm.corpora.synthesis.articulation import PlacedPhone
 from speakergmm.corpora.synthesis.session import draw_session
 from speakergmm.corpora.synthesis.utterance import speak
+from speakergmm.corpora.synthesis.vocabulary import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
 from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, draw_voice
 from speakergmm.ranges import whole_number
 
@@ -75,7 +75,7 @@ class Recorded:
 
     plan: Plan
     words: tuple[str, ...]
-    segments: tuple[Segment, ...]
+    segments: tuple[PlacedPhone, ...]
     snr: float
 
 

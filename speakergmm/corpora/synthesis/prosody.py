@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speakergmm.corpora.synthesis.articulation import Segment
-from speakergmm.corpora.synthesis.lexicon import LEXICON
+from speakergmm.corpora.synthesis.articulation import PlacedPhone
 from speakergmm.corpora.synthesis.phones import PHONES, SILENCE
+from speakergmm.corpora.synthesis.vocabulary import LEXICON
 from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice, random_factors
 from speakergmm.errors import InvalidInputError
 
@@ -17,7 +17,7 @@ def lay_out(
     *,
     rate: float = 1.0,
     pause: float = 0.25,
-) -> tuple[Segment, ...]:
+) -> tuple[PlacedPhone, ...]:
     """Give every phone of a list of words its place in time.
 
     Parameters
@@ -57,13 +57,13 @@ def lay_out(
     for (phone, word_index), factor in zip(plan, factors, strict=True):
         drawl = 1.2 if word_index == len(words) - 1 else 1.0
         length = round(PHONES[phone].duration * float(factor) * drawl * SAMPLE_RATE)
-        segments.append(Segment(phone, start, length, word_index))
+        segments.append(PlacedPhone(phone, start, length, word_index))
         start += length
     return tuple(segments)
 
 
 def intonation(
-    segments: Sequence[Segment], voice: Voice, rng: np.random.Generator, *, factor: float = 1.0
+    segments: Sequence[PlacedPhone], voice: Voice, rng: np.random.Generator, *, factor: float = 1.0
 ) -> Floats:
     """Draw an f0 contour: it declines, rises on every word, and wavers.
 

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.corpora.synthesis.articulation import Segment, Tracks, articulate
+from speakergmm.corpora.synthesis.articulation import PlacedPhone, Tracks, articulate
 from speakergmm.corpora.synthesis.source import glottal_source
 from speakergmm.corpora.synthesis.tract import (
     ECHO,
@@ -27,7 +27,7 @@ _BLOCK: Final = 64
 
 
 def render(
-    segments: Sequence[Segment],
+    segments: Sequence[PlacedPhone],
     f0: Floats,
     voice: Voice,
     rng: np.random.Generator,

@@ -15,7 +15,7 @@ def _flat() -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class SessionConditions:
     """The circumstances that all recordings of one session share.
 
     Attributes
@@ -65,7 +65,7 @@ def linear_phase(frequencies: Floats, levels: Floats) -> Floats:
     return np.asarray(impulse * np.hanning(_TAPS + 2)[1:-1])
 
 
-def draw_session(rng: np.random.Generator) -> Session:
+def draw_session(rng: np.random.Generator) -> SessionConditions:
     """Draw a session.
 
     Parameters
@@ -84,7 +84,7 @@ def draw_session(rng: np.random.Generator) -> Session:
     # Room noise falls with frequency, from ventilation hum to hiss.
     slope = rng.uniform(-7.0, -3.0)
     hum = slope * np.log2(knots / knots[0]) + rng.normal(0.0, 2.0, len(knots))
-    return Session(
+    return SessionConditions(
         channel=linear_phase(knots, wobble),
         room=linear_phase(knots, hum - hum.max()),
         snr=float(rng.uniform(28.0, 40.0)),

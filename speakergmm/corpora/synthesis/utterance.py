@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from speakergmm.corpora.synthesis.articulation import Segment
+from speakergmm.corpora.synthesis.articulation import PlacedPhone
 from speakergmm.corpora.synthesis.phones import SILENCE
 from speakergmm.corpora.synthesis.prosody import intonation, lay_out
 from speakergmm.corpora.synthesis.rendering import render
-from speakergmm.corpora.synthesis.session import Session
+from speakergmm.corpora.synthesis.session import SessionConditions
 from speakergmm.corpora.synthesis.voice import Floats, Voice
 
 _PEAK: Final = 0.95
@@ -33,13 +33,16 @@ class Spoken:
     """
 
     samples: Floats
-    segments: tuple[Segment, ...]
+    segments: tuple[PlacedPhone, ...]
     words: tuple[str, ...]
     f0: Floats
 
 
 def add_session(
-    clean: Floats, segments: Sequence[Segment], session: Session, rng: np.random.Generator
+    clean: Floats,
+    segments: Sequence[PlacedPhone],
+    session: SessionConditions,
+    rng: np.random.Generator,
 ) -> Floats:
     """Record sound through a session's channel, in its room, at its level.
 
@@ -80,7 +83,7 @@ def speak(
     voice: Voice,
     rng: np.random.Generator,
     *,
-    session: Session | None = None,
+    session: SessionConditions | None = None,
     variation: float = 0.02,
 ) -> Spoken:
     """Say words of the lexicon.
@@ -116,7 +119,7 @@ def speak(
     >>> spoken.segments[-1].end == len(spoken.samples)
     True
     """
-    session = Session() if session is None else session
+    session = SessionConditions() if session is None else session
     timing, melody, sound, noise = rng.spawn(4)
     segments = lay_out(words, timing, rate=voice.rate * session.rate_factor)
     f0 = intonation(segments, voice, melody, factor=session.f0_factor)

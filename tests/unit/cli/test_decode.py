@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 from speakergmm.cli import decode, run_command
 from speakergmm.cli.options import add_command
 from speakergmm.errors import CorpusError, InvalidInputError, SpeakerGmmError
-from speakergmm.features import FeatureConfig
-from speakergmm.features.recordings import cached_extractor
+from speakergmm.features import FeatureConfig, cached_extractor
 from speakergmm.hmm import Lexicon, MixtureBank, PhoneModels, Topology, train_ngram
 from speakergmm.recognition import AcousticModel, FeatureNormalisation, SilenceModel, read_ctm
 

@@ -7,8 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from speakergmm.cli.app import app
-from speakergmm.features import FeatureConfig
-from speakergmm.features.presets import PRESETS
+from speakergmm.features import PRESETS, FeatureConfig
 
 COMMANDS = typer.main.get_command(app).commands
 

@@ -6,8 +6,7 @@ import unicodedata
 import pytest
 
 from speakergmm.cli import run_command
-from speakergmm.corpora import make_synthetic_corpus, read_transcripts
-from speakergmm.corpora.transcript import write_transcripts
+from speakergmm.corpora import make_synthetic_corpus, read_transcripts, write_transcripts
 from speakergmm.hmm import BackoffLanguageModel
 from speakergmm.recognition import AcousticModel
 

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from speakergmm.corpora.inspection import ClippingCounter, inspect_blocks
+from speakergmm.corpora import ClippingCounter, inspect_blocks
 
 RATE = 16000
 

@@ -4,12 +4,12 @@ import pytest
 
 from speakergmm.corpora import (
     NamePattern,
+    TranscriptError,
     name_speakers,
     read_corpus,
     read_transcripts,
     validate_corpus,
 )
-from speakergmm.corpora.transcript import TranscriptError
 from speakergmm.errors import CorpusError, InvalidInputError
 
 

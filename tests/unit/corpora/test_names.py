@@ -1,7 +1,13 @@
 import pytest
 
-from speakergmm.corpora import check_speaker_name
-from speakergmm.corpora.names import Spellings, comparison_key, quoted, shown, unlistable_character
+from speakergmm.corpora import (
+    Spellings,
+    check_speaker_name,
+    comparison_key,
+    quoted,
+    shown,
+    unlistable_character,
+)
 from speakergmm.errors import InvalidInputError
 
 

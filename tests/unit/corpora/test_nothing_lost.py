@@ -7,8 +7,7 @@ import pytest
 import soundfile
 
 from speakergmm.audio import AUDIO_SUFFIXES, read_audio
-from speakergmm.corpora import read_corpus, validate_corpus
-from speakergmm.corpora.given import CorpusWarning, as_corpus, as_utterances
+from speakergmm.corpora import CorpusWarning, as_corpus, as_utterances, read_corpus, validate_corpus
 from speakergmm.errors import CorpusError
 
 RATE = 8000
@@ -93,7 +92,7 @@ def test_all_that_libsndfile_reads_is_read(folder):
 
 
 def test_every_ending_is_of_a_format_that_this_libsndfile_has():
-    from speakergmm.audio.endings import READABLE_FORMATS
+    from speakergmm.audio import READABLE_FORMATS
 
     assert set(READABLE_FORMATS) <= set(soundfile.available_formats())
     assert len(set(AUDIO_SUFFIXES)) == len(AUDIO_SUFFIXES)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from speakergmm.corpora.inspection import inspect_blocks
-from speakergmm.corpora.same_audio import AudioHash, hash_audio
+from speakergmm.corpora import AudioHash, hash_audio, inspect_blocks
 
 
 @pytest.fixture

@@ -8,33 +8,32 @@ import pytest
 from scipy.linalg import solve_toeplitz
 
 from speakergmm.corpora.synthesis import (
+    ECHO,
     ENROLMENT_WORDS,
     LEXICON,
     PHONES,
     SAMPLE_RATE,
     SILENCE,
     TRIAL_WORDS,
-    Segment,
-    Session,
+    PlacedPhone,
+    SessionConditions,
     Voice,
     articulate,
-    draw_session,
-    draw_voice,
-    intonation,
-    lay_out,
-    render,
-    speak,
-)
-from speakergmm.corpora.synthesis.session import linear_phase
-from speakergmm.corpora.synthesis.source import glottal_source, rosenberg_flow
-from speakergmm.corpora.synthesis.tract import (
-    ECHO,
     cascade,
     cut,
+    draw_session,
+    draw_voice,
+    glottal_source,
+    intonation,
+    lay_out,
+    linear_phase,
     n_frames,
     overlap_add,
     quadratic,
+    render,
     response,
+    rosenberg_flow,
+    speak,
 )
 from speakergmm.errors import InvalidInputError
 
@@ -43,7 +42,7 @@ STEADY = Voice(jitter=0.0, shimmer=0.0, breathiness=-80.0)
 
 def sustained(phone, *, f0, voice=STEADY, seconds=0.6):
     n = int(seconds * SAMPLE_RATE)
-    segments = [Segment(phone, 0, n, 0)]
+    segments = [PlacedPhone(phone, 0, n, 0)]
     return render(segments, np.full(n, f0), voice, np.random.default_rng(0))
 
 
@@ -82,7 +81,7 @@ def test_autocorrelation_finds_the_requested_f0(phone, f0):
 def test_a_gliding_f0_is_followed():
     n = SAMPLE_RATE
     f0 = np.linspace(100.0, 180.0, n)
-    samples = render([Segment("ae", 0, n, 0)], f0, STEADY, np.random.default_rng(0))
+    samples = render([PlacedPhone("ae", 0, n, 0)], f0, STEADY, np.random.default_rng(0))
     for middle in (4000, 8000, 12000):
         found = measured_f0(samples[middle - 400 : middle + 400])
         assert found == pytest.approx(f0[middle], rel=0.02)
@@ -135,7 +134,11 @@ def test_nasal_has_a_dip_at_its_zero():
 
 
 def test_stop_closes_then_bursts():
-    segments = [Segment("a", 0, 3200, 0), Segment("t", 3200, 1920, 0), Segment("a", 5120, 3200, 0)]
+    segments = [
+        PlacedPhone("a", 0, 3200, 0),
+        PlacedPhone("t", 3200, 1920, 0),
+        PlacedPhone("a", 5120, 3200, 0),
+    ]
     samples = render(segments, np.full(8320, 120.0), STEADY, np.random.default_rng(0))
 
     def rms(start, end):
@@ -207,7 +210,7 @@ def test_frames_sum_to_the_source(n):
 
 
 def test_formants_move_without_jumps_and_reach_their_targets():
-    segments = [Segment("a", 0, 3200, 0), Segment("i", 3200, 3200, 0)]
+    segments = [PlacedPhone("a", 0, 3200, 0), PlacedPhone("i", 3200, 3200, 0)]
     at = np.arange(0.0, 6401.0, 64.0)
     tracks = articulate(segments, STEADY, at=at)
     second = tracks.formants[:, 1]
@@ -220,7 +223,7 @@ def test_formants_move_without_jumps_and_reach_their_targets():
 
 def test_consonant_leans_towards_its_vowels_as_its_locus_equation_says():
     def onset(vowel):
-        segments = [Segment("d", 0, 1600, 0), Segment(vowel, 1600, 3200, 0)]
+        segments = [PlacedPhone("d", 0, 1600, 0), PlacedPhone(vowel, 1600, 3200, 0)]
         return articulate(segments, STEADY, at=np.array([700.0])).formants[0, 1]
 
     yielding = PHONES["d"].yielding
@@ -254,7 +257,7 @@ def test_noise_has_the_requested_power(snr):
     drawn = draw_session(np.random.default_rng(1))
 
     def spoken(level):
-        session = Session(channel=drawn.channel, room=drawn.room, snr=level, level=-30.0)
+        session = SessionConditions(channel=drawn.channel, room=drawn.room, snr=level, level=-30.0)
         return speak(["rikae", "vumai"], STEADY, np.random.default_rng(2), session=session)
 
     clean, noisy = spoken(float("inf")), spoken(snr)
@@ -268,7 +271,7 @@ def test_noise_has_the_requested_power(snr):
 
 
 def test_loud_recordings_are_turned_down_not_clipped():
-    session = Session(level=0.0)
+    session = SessionConditions(level=0.0)
     spoken = speak(["rikae"], STEADY, np.random.default_rng(2), session=session)
     assert np.abs(spoken.samples).max() == pytest.approx(0.95)
     assert np.sum(np.abs(spoken.samples) > 0.949) < 5
@@ -325,4 +328,4 @@ def test_words_outside_the_lexicon_are_refused():
 
 def test_f0_of_another_length_is_refused():
     with pytest.raises(InvalidInputError, match=r"f0 must have shape \(100,\), got \(99,\)"):
-        render([Segment("a", 0, 100, 0)], np.full(99, 100.0), STEADY, np.random.default_rng(0))
+        render([PlacedPhone("a", 0, 100, 0)], np.full(99, 100.0), STEADY, np.random.default_rng(0))

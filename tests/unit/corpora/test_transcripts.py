@@ -4,8 +4,14 @@ import unicodedata
 
 import pytest
 
-from speakergmm.corpora import Transcript, Transcripts, read_corpus, read_transcripts
-from speakergmm.corpora.transcript import TranscriptError, write_transcripts
+from speakergmm.corpora import (
+    Transcript,
+    TranscriptError,
+    Transcripts,
+    read_corpus,
+    read_transcripts,
+    write_transcripts,
+)
 from speakergmm.errors import CorpusError, InvalidInputError, InvalidTypeError
 
 

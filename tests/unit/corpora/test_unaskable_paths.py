@@ -16,8 +16,8 @@ from speakergmm.corpora import (
     validate_corpus,
     write_corpus,
     write_protocol,
+    write_transcripts,
 )
-from speakergmm.corpora.transcript import write_transcripts
 from speakergmm.errors import SpeakerGmmError
 from speakergmm.recognition import cut_words, read_words
 

@@ -9,11 +9,12 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.features import (
     FeatureConfig,
     FeatureExtractor,
+    FilterProduct,
     hertz_to_mel,
     mel_to_hertz,
     triangular_filters,
+    warped_frequency,
 )
-from speakergmm.features.filterbank import FilterProduct, warped_frequency
 
 
 @pytest.mark.parametrize("scale", ["htk", "slaney"])

@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.features.framing import frame_blocks, padded, window
+from speakergmm.features import frame_blocks, padded, window
 
 
 def test_frames_lie_wholly_inside_the_samples():

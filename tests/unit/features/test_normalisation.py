@@ -14,10 +14,10 @@ from speakergmm.features import (
     FeatureConfig,
     FeatureExtractor,
     FeatureNormalisation,
+    RastaFilter,
     normalise_sliding,
     warp,
 )
-from speakergmm.features.rasta import RastaFilter
 from speakergmm.moments import Moments
 
 

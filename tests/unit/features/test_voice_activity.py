@@ -6,10 +6,12 @@ from oracles import features as oracle
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.audio import read_audio
-from speakergmm.features import FeatureConfig, FeatureExtractor, smoothed_decisions
-from speakergmm.features.voice_activity import (
+from speakergmm.features import (
     EnergyHistogram,
+    FeatureConfig,
+    FeatureExtractor,
     SpeechRule,
+    smoothed_decisions,
     two_gaussian_threshold,
 )
 

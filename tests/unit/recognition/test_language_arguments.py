@@ -19,8 +19,7 @@ from speakergmm import (
     train_word_models,
     validate_corpus,
 )
-from speakergmm.corpora import Transcripts
-from speakergmm.corpora.given import as_corpus
+from speakergmm.corpora import Transcripts, as_corpus
 from speakergmm.errors import InvalidTypeError, SpeakerGmmError
 from speakergmm.hmm import Lexicon
 from speakergmm.metrics import phone_errors, word_errors

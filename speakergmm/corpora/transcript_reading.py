@@ -7,16 +7,16 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from speakergmm.corpora.beside import read_beside
 from speakergmm.corpora.columns import CORPUS_COLUMNS, find_columns
+from speakergmm.corpora.conflicts import ByName
 from speakergmm.corpora.corpus import Corpus
+from speakergmm.corpora.corpus_reading import read_utterances
+from speakergmm.corpora.delimited_tables import read_column_names, read_table
 from speakergmm.corpora.kaldi_text import checked_words, read_kaldi_text
-from speakergmm.corpora.lists import default_id, parse_stretch
 from speakergmm.corpora.locations import exists, is_file, is_folder
 from speakergmm.corpora.names import shown
-from speakergmm.corpora.reading import read_utterances
-from speakergmm.corpora.refusals import ByName
-from speakergmm.corpora.tables import read_header, read_table
+from speakergmm.corpora.recording_lists import default_id, parse_stretch
+from speakergmm.corpora.sidecar_transcripts import read_sidecar_transcripts
 from speakergmm.corpora.transcript import Transcript, TranscriptError, Transcripts
 from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
@@ -102,12 +102,12 @@ def read_transcripts(
         if corpus is None:  # who speaks doesn't matter
             corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
             notes += corpus.notes
-        told = read_beside(corpus, case, notes=notes)
+        told = read_sidecar_transcripts(corpus, case, notes=notes)
     found, faults = told
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:
-        names = read_header(path, opened=reopened(listing)) if listed else ()
+        names = read_column_names(path, opened=reopened(listing)) if listed else ()
         columns = f"; its columns are {', '.join(names)}" if names else ""
         raise CorpusError(
             f"{shown(path)} has no transcripts: a file text, a column text, LibriSpeech's "
@@ -153,12 +153,12 @@ def open_listed(path: Path, listing: bytes | None = None) -> tuple[io.BufferedRe
     """
     try:
         opened = reopened(listing) or open_text(path)
-        return opened, is_list(path, opened.peek(10_000))
+        return opened, is_corpus_list(path, opened.peek(10_000))
     except UnreadableFileError as error:
         raise TranscriptError((Fault(str(path), None, error.reason),)) from None
 
 
-def is_list(path: Path, start: bytes) -> bool:
+def is_corpus_list(path: Path, start: bytes) -> bool:
     """Tell a list from a Kaldi text: it is named so, or its first line names the columns."""
     if path.suffix.lower() in (".csv", ".tsv"):
         return True

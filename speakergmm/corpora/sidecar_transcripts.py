@@ -20,7 +20,7 @@ CHAPTER_SUFFIX = ".trans.txt"
 """Ending of a file, as LibriSpeech has it, that says what is said in all recordings beside it."""
 
 
-def read_beside(
+def read_sidecar_transcripts(
     corpus: Corpus, case: Case | None = None, *, notes: list[str] | None = None
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
     """Read what stands in files beside the recordings of a corpus.

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from speakergmm.corpora.synthesis.lexicon import LEXICON
 from speakergmm.corpora.synthesis.phones import PHONES
 from speakergmm.corpora.synthesis.plan import Job, Recorded
+from speakergmm.corpora.synthesis.vocabulary import LEXICON
 from speakergmm.corpora.synthesis.voice import SAMPLE_RATE
 
 
@@ -64,7 +64,9 @@ def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
     _write_lines(folder / "phones.txt", ((name,) for name in PHONES), separator=" ")
 
 
-def write_protocol(folder: Path, recorded: Sequence[Recorded], *, folder_name: str) -> None:
+def write_synthetic_protocol(
+    folder: Path, recorded: Sequence[Recorded], *, folder_name: str
+) -> None:
     """Write background, enrolment and trial lists; every model is tried on every trial."""
 
     def listed(purpose: str, group: str) -> list[tuple[str, str]]:

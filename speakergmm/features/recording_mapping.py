@@ -1,14 +1,11 @@
 """A function over many recordings in parallel; bad recordings are reported and skipped."""
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.features.config import FeatureConfig
-from speakergmm.features.extractor import FeatureExtractor
 from speakergmm.parallel import parallel_map
 from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
 
@@ -69,17 +66,6 @@ def map_recordings(
             raise error
         lost = tuple((affected or {}).get(utterance.id, (utterance.id,)))
         report(SkippedRecording(utterance.path, str(error), lost))
-
-
-@lru_cache(maxsize=4)
-def cached_extractor(config: FeatureConfig) -> FeatureExtractor:
-    """Return an extractor; its tables are computed once per process."""
-    return FeatureExtractor(config)
-
-
-def as_config(features: FeatureConfig | str | os.PathLike[str]) -> FeatureConfig:
-    """Return a configuration given as such, by the name of a preset, or by a file."""
-    return features if isinstance(features, FeatureConfig) else FeatureConfig.load(features)
 
 
 def _guarded(

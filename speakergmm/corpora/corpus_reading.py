@@ -7,10 +7,10 @@ from speakergmm.audio import has_audio_suffix, has_unreadable_suffix
 from speakergmm.corpora.corpus import Corpus
 from speakergmm.corpora.folders import read_folder
 from speakergmm.corpora.kaldi import read_kaldi
-from speakergmm.corpora.lists import read_list
 from speakergmm.corpora.locations import data_folder, exists, is_folder
 from speakergmm.corpora.names import shown
 from speakergmm.corpora.patterns import NamePattern, name_speakers
+from speakergmm.corpora.recording_lists import read_list
 from speakergmm.errors import CorpusError
 
 

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from speakergmm.corpora.columns import CORPUS_COLUMNS
+from speakergmm.corpora.conflicts import without_conflicts
 from speakergmm.corpora.corpus import Corpus, Utterance
+from speakergmm.corpora.delimited_tables import read_table
 from speakergmm.corpora.locations import exists, is_folder, locate
 from speakergmm.corpora.names import Spellings, quoted, shown
-from speakergmm.corpora.refusals import without_conflicts
-from speakergmm.corpora.tables import read_table
 from speakergmm.errors import CorpusError
 from speakergmm.files import UnreadableFileError
 from speakergmm.text_files import FaultList, pipe_content, reopened

@@ -16,7 +16,7 @@ AudioSource = str | os.PathLike[str] | IO[bytes]
 """A path, or a binary file that can be sought in, such as `io.BytesIO`."""
 
 
-def as_path(source: AudioSource) -> Path:
+def source_path(source: AudioSource) -> Path:
     """Return the path, or what an open file is called in messages.
 
     Raises
@@ -54,7 +54,7 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
     InvalidTypeError
         If it is neither a path nor a binary file.
     """
-    path = as_path(source)
+    path = source_path(source)
     if isinstance(source, str | os.PathLike):
         try:
             with open_regular(path) as file:

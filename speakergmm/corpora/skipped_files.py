@@ -10,7 +10,7 @@ _EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
+class SkippedFiles:
     """Files or folders that were not read, all for one reason.
 
     Parameters
@@ -55,7 +55,7 @@ class PassedOver:
         return asdict(self) | {"examples": list(self.examples), "message": str(self)}
 
 
-class PassingOver:
+class SkippedFilesCounter:
     """Counts what is passed over while a corpus is read.
 
     Examples
@@ -73,10 +73,10 @@ class PassingOver:
         """Count one file or folder; what and advice together are its reason."""
         self._found[what, advice].append((name, ending))
 
-    def gathered(self) -> tuple[PassedOver, ...]:
+    def gathered(self) -> tuple[SkippedFiles, ...]:
         """Return what was passed over, the reasons sorted, the most frequent endings first."""
         return tuple(
-            PassedOver(
+            SkippedFiles(
                 *reason,
                 count=len(found),
                 endings=dict(Counter(ending for _, ending in found if ending).most_common()),

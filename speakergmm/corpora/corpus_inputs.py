@@ -13,7 +13,7 @@ import numpy as np
 
 from speakergmm.audio import has_audio_suffix
 from speakergmm.corpora.corpus import Corpus, Utterance
-from speakergmm.corpora.reading import read_corpus
+from speakergmm.corpora.corpus_reading import read_corpus
 from speakergmm.ranges import wrong_type
 
 
@@ -22,11 +22,11 @@ class CorpusWarning(UserWarning):
 
 
 AnyPath = str | os.PathLike[str]
-Recordings = Corpus | Iterable[Utterance | AnyPath] | Utterance | AnyPath
+CorpusLike = Corpus | Iterable[Utterance | AnyPath] | Utterance | AnyPath
 """A corpus, or where it lies; or recordings, as utterances or paths."""
 
 
-def as_corpus(given: Recordings, *, strict: bool = True) -> Corpus:
+def as_corpus(given: CorpusLike, *, strict: bool = True) -> Corpus:
     """Return a corpus, read the one that lies at a path, or make one of recordings.
 
     Parameters
@@ -44,7 +44,7 @@ def as_corpus(given: Recordings, *, strict: bool = True) -> Corpus:
     return Corpus(as_utterances(given), source=source)
 
 
-def as_utterances(given: Recordings) -> tuple[Utterance, ...]:
+def as_utterances(given: CorpusLike) -> tuple[Utterance, ...]:
     """Return the utterances of a corpus, of one that lies at a path, or of recordings.
 
     Parameters

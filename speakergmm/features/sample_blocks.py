@@ -24,7 +24,7 @@ _BLOCK_SECONDS = 20.0
 _BYTES_PER_READ = 1 << 22
 
 
-class Blocks:
+class SampleBlocks:
     """Blocks of samples at one rate, gone through as often as asked.
 
     Parameters
@@ -61,7 +61,7 @@ class Blocks:
     Examples
     --------
     >>> halves = (part for part in np.split(np.zeros(16000), 2))
-    >>> blocks = Blocks(halves, 8000, sample_rate=16000, n_passes=2)
+    >>> blocks = SampleBlocks(halves, 8000, sample_rate=16000, n_passes=2)
     >>> sum(map(len, blocks())), sum(map(len, blocks()))
     (8000, 8000)
     >>> blocks.close()

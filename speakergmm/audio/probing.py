@@ -9,14 +9,14 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import IO, Any
 
-from speakergmm.audio.containers import container_streams
-from speakergmm.audio.endings import READABLE_FORMATS
+from speakergmm.audio.audio_sources import AudioSource, open_source, source_path
+from speakergmm.audio.container_formats import container_streams
 from speakergmm.audio.flac import flac_streams
 from speakergmm.audio.messages import KNOWN_FORMATS, OF_SEVERAL_KINDS, reason, refusing
 from speakergmm.audio.mpeg import length_of_id3, mpeg_streams
 from speakergmm.audio.ogg import ogg_streams
-from speakergmm.audio.sources import AudioSource, as_path, open_source
-from speakergmm.audio.splicing import BinaryFile, Pieces, Spliced, Stream
+from speakergmm.audio.splicing import AudioStream, BinaryFile, Pieces, Spliced
+from speakergmm.audio.suffixes import READABLE_FORMATS
 from speakergmm.errors import AudioError, SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 
@@ -83,7 +83,7 @@ class Recording:
 
     source: AudioSource
     info: AudioInfo
-    streams: tuple[Stream, ...]
+    streams: tuple[AudioStream, ...]
 
 
 def probe(path: AudioSource) -> AudioInfo:
@@ -108,12 +108,12 @@ def probe(path: AudioSource) -> AudioInfo:
     InvalidTypeError
         If `path` is neither a path nor a binary file.
     """
-    return look_at(path).info
+    return inspect_recording(path).info
 
 
-def look_at(source: AudioSource) -> Recording:
+def inspect_recording(source: AudioSource) -> Recording:
     """Find the streams of a recording; see `probe`."""
-    path = as_path(source)
+    path = source_path(source)
     with refusing(path), open_source(source) as (file, size):
         if size == 0:
             raise AudioError(f"is empty (0 bytes), not a {KNOWN_FORMATS} file")
@@ -138,10 +138,10 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
         )
     infos, whole = [], []
     for stream in streams:
-        with opened(source, stream.views) as sound:
-            whole.append(Stream(stream.views, _length(sound, stream)))
+        with open_sound(source, stream.views) as sound:
+            whole.append(AudioStream(stream.views, _length(sound, stream)))
             told = (sound.samplerate, sound.channels, whole[-1].n_samples)
-            infos.append(AudioInfo(as_path(source), *told, sound.format, sound.subtype))
+            infos.append(AudioInfo(source_path(source), *told, sound.format, sound.subtype))
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
         raise AudioError(OF_SEVERAL_KINDS)
     total = replace(infos[0], n_samples=sum(info.n_samples for info in infos))
@@ -153,7 +153,7 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
     return Recording(source, total, tuple(whole))
 
 
-def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[Stream]:
+def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[AudioStream]:
     """Find the streams of a file by what it begins with, or by what libsndfile takes it for."""
     file.seek(0)
     head = file.read(10)
@@ -163,11 +163,11 @@ def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[Stream]:
     walk = next((walk for start, walk in _WALKERS if head.startswith(start)), container_streams)
     streams = walk(file, size)
     if not streams:
-        with opened(source) as sound:
+        with open_sound(source) as sound:
             is_mpeg = sound.format == "MP3"  # behind something else, such as zeros
-        return (mpeg_streams(file, size) if is_mpeg else []) or [Stream()]
+        return (mpeg_streams(file, size) if is_mpeg else []) or [AudioStream()]
     if walk is mpeg_streams and len(streams) == 1 and streams[0].views:
-        with opened(source) as sound:
+        with open_sound(source) as sound:
             # At a constant rate of bits the guess is right, and nothing is to be put in.
             if sound.frames == streams[0].n_samples:
                 return [replace(streams[0], views=())]
@@ -175,11 +175,11 @@ def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[Stream]:
 
 
 @contextmanager
-def opened(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
+def open_sound(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
     """Open an audio file, or what is to be read of it, or say why it is none."""
     import soundfile
 
-    path = as_path(source)
+    path = source_path(source)
     with ExitStack() as stack:
         try:
             # Of a name that ends in .raw soundfile wants to know what the samples are.
@@ -224,7 +224,7 @@ def _forward_file() -> Any:
     return ForwardFile
 
 
-def _length(sound: Any, stream: Stream) -> int:
+def _length(sound: Any, stream: AudioStream) -> int:
     """Return how many samples there are; refuse promises that the file can't keep."""
     if sound.format not in _CHECKED:
         raise AudioError(

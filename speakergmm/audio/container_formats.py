@@ -13,7 +13,7 @@ from speakergmm.audio import headers
 from speakergmm.audio.headers import Claim
 from speakergmm.audio.messages import truncated
 from speakergmm.audio.mpeg import mpeg_streams
-from speakergmm.audio.splicing import Pieces, Spliced, Stream
+from speakergmm.audio.splicing import AudioStream, Pieces, Spliced
 from speakergmm.errors import AudioError
 
 # Real files have a dozen chunks.
@@ -77,7 +77,7 @@ _LAYOUTS = (
 )
 
 
-def container_streams(file: IO[bytes], size: int) -> list[Stream]:
+def container_streams(file: IO[bytes], size: int) -> list[AudioStream]:
     """Check that a file holds the audio that its header claims; see `flac_streams`.
 
     Parameters
@@ -112,13 +112,13 @@ def container_streams(file: IO[bytes], size: int) -> list[Stream]:
         return []
     if not isinstance(layout, _Grammar):
         pieces = _checked(file, kind, None, layout(file, magic, size), size)
-        return [] if pieces is None else [Stream((pieces,))]
+        return [] if pieces is None else [AudioStream((pieces,))]
     pieces = _checked(file, kind, layout, _claim_of_chunks(file, layout, size), size)
     inside = _mpeg_inside(file, size) if layout is _RIFF else None
     if inside is not None:
         frames = Spliced(file, (inside,))
         return [s.within((inside,)) for s in mpeg_streams(frames, inside[1] - inside[0])]
-    return [] if pieces is None else [Stream((pieces,))]
+    return [] if pieces is None else [AudioStream((pieces,))]
 
 
 def _checked(

@@ -181,7 +181,7 @@ def _unquoted(cell: str) -> str:
     return cell if found is None else found.group(1).replace('""', '"')
 
 
-def read_header(path: Path, *, opened: io.BufferedReader | None = None) -> list[str]:
+def read_column_names(path: Path, *, opened: io.BufferedReader | None = None) -> list[str]:
     """Return the names of a table's columns as they stand; of one that may be open already.
 
     Raises
