@@ -187,7 +187,7 @@ class Checkpoint(Generic[State]):
 
 
 @contextmanager
-def opened(
+def open_checkpoint(
     checkpoint: str | os.PathLike[str] | Resumable | None,
     of: Any,
     *,

@@ -244,8 +244,8 @@ class BaseMixtureEstimator(
         """Stop a fit that can't go on, by raising; subclasses override it."""
 
     def _warn_of_regularisation(self, frames: TrainingFrames) -> None:
-        variance = frames.survey.variance
-        lost = np.flatnonzero(frames.survey.lost)
+        variance = frames.moments.variance
+        lost = np.flatnonzero(frames.moments.lost)
         if lost.size:
             warnings.warn(
                 f"feature {lost[0]} varies by less than 1e-145, too little to be squared, and "

@@ -23,7 +23,7 @@ from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.training import train_variational
+from speakergmm.mixtures.variational.variational_training import train_variational
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,7 +90,7 @@ default="dirichlet_process"
         Iterations between two lines.
     covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
         Expectations of the precisions: scikit-learn's, or those of the model whose precisions are
-        restricted themselves; see `speakergmm.mixtures.variational.prior.VariationalPrior`.
+        restricted themselves; see `speakergmm.mixtures.variational.VariationalPrior`.
     precision : {"auto", "float32", "float64"}, default="auto"
         In which densities are evaluated; see `GaussianMixture`. In float32 a bound, which is a sum
         over the frames, is known to about 1e-7 nats per frame and feature: a fit that changes by
@@ -206,7 +206,7 @@ default="dirichlet_process"
         checkpoint: Resumable | None,
     ) -> EMResult[_State]:
         # The loop counts per frame, scikit-learn's bound and tolerance are those of the sum.
-        weight = frames.survey.weight
+        weight = frames.moments.weight
 
         def summed(iteration: Iteration) -> Iteration:
             return replace(iteration, objective=iteration.objective * weight)
@@ -223,7 +223,7 @@ default="dirichlet_process"
             n_jobs=self.n_jobs,
             previous=None if previous is None else previous / weight,
             callback=lambda number, iteration: callback(number, summed(iteration)),
-            survey=frames.survey,
+            moments=frames.moments,
             checkpoint=checkpoint,
         )
         history = tuple(summed(iteration) for iteration in result.em.history)

@@ -15,7 +15,10 @@ from speakergmm.estimators.initial_parameters import check_positive_definite
 from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.variational.default_prior import default_prior_covariance
-from speakergmm.mixtures.variational.prior import VariationalPrior, least_degrees_of_freedom
+from speakergmm.mixtures.variational.variational_prior import (
+    VariationalPrior,
+    least_degrees_of_freedom,
+)
 
 
 def check_prior_parameters(owner: BaseEstimator) -> None:
@@ -55,7 +58,7 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
     kind = covariance_kind(settings.covariance_type)
     concentration = settings.weight_concentration_prior
     mean_precision = settings.mean_precision_prior
-    mean = frames.survey.mean
+    mean = frames.moments.mean
     if settings.mean_prior is not None:
         given = check_array(settings.mean_prior, dtype=[np.float64, np.float32], ensure_2d=False)
         parameter_checks.check_shape("means", given, (d,))
@@ -70,7 +73,7 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
     else:
         covariance = default_prior_covariance(
             frames.source,
-            frames.survey,
+            frames.moments,
             kind.name,
             sample_weight=frames.sample_weight,
             reg_covar=settings.reg_covar,

@@ -14,7 +14,7 @@ from speakergmm.estimators.mixture_scoring import MixtureScoring
 from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.predictive import predictive_log_density
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.ranges import number
 from speakergmm.records import Types
 

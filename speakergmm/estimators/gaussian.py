@@ -24,7 +24,7 @@ from speakergmm.gaussians.em import EMResult
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
-from speakergmm.mixtures.training import train_from
+from speakergmm.mixtures.mixture_training import train_from
 
 # Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
 # lie a billion deviations apart. The second holds within a matrix: float64 keeps six digits of a
@@ -264,7 +264,7 @@ default="kmeans"
                     reg_covar=self.reg_covar,
                     variance_floor=self._floor(),
                     least_eigenvalue=self._least_eigenvalue(),
-                    data_variance=frames.survey.variance,
+                    data_variance=frames.moments.variance,
                     # Of tied ones the covariance is that of all the other frames.
                     of_single_frames=self.init_params in SINGLE_FRAMES and not start.kind.is_shared,
                 )
@@ -295,14 +295,14 @@ default="kmeans"
             precision=precision,
             n_jobs=self.n_jobs,
             final_update=True,
-            survey=frames.survey,
+            moments=frames.moments,
         )
 
     def _update_options(self) -> MaximumLikelihoodOptions:
         return MaximumLikelihoodOptions(
             variance_floor=self._floor(),
             least_eigenvalue=self._least_eigenvalue(),
-            min_count=self.min_occupancy,
+            min_occupancy=self.min_occupancy,
             reg_covar=self.reg_covar,
         )
 

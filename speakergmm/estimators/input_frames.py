@@ -13,15 +13,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import (
+from speakergmm.gaussians.frame_sources import (
     check_blocks,
     check_matrix,
+    frame_moments,
+    pair_with_weights,
     refuse_extreme_weights,
     refuse_infinite,
     refuse_path,
     regroup,
-    survey_frames,
-    weigh,
 )
 from speakergmm.moments import Moments
 
@@ -228,25 +228,25 @@ class TrainingFrames:
         Float32 or float64: that of `source`, of blocks the widest.
     sample_weight : array, shape (T,), or None
         Weights >= 0, not all zero.
-    survey : Moments
+    moments : Moments
         Number of frames, their weight, (weighted) mean and variance.
     """
 
     source: Frames | FrameBlocks
     dtype: np.dtype[Any]
     sample_weight: NDArray[np.float64] | None
-    survey: Moments
+    moments: Moments
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def n_features(self) -> int:
         """Number of features of a frame, D."""
-        return len(self.survey.mean)
+        return len(self.moments.mean)
 
     @property
     def n_frames(self) -> int:
         """Number of frames, T."""
-        return self.survey.n_frames
+        return self.moments.n_frames
 
     @property
     def weight_unit(self) -> float:
@@ -265,7 +265,7 @@ class TrainingFrames:
         """Yield pieces of `size` frames (the last: or less) in float64, with their weights."""
         blocks = self.source() if isinstance(self.source, FrameBlocks) else (self.source,)
         # Cut anew: sums over the pieces round the same way in any blocking.
-        for rows, weights in weigh(regroup(blocks, size), self.sample_weight):
+        for rows, weights in pair_with_weights(regroup(blocks, size), self.sample_weight):
             yield rows.astype(np.float64), np.ones(len(rows)) if weights is None else weights
 
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
@@ -291,7 +291,7 @@ def training_frames(
     n_components: int,
     fitting: bool = True,
 ) -> TrainingFrames:
-    """Check and survey what is to be learnt from; `fitting` is as in `check_input_frames`.
+    """Check frames for training and compute their moments; `fitting` is as in `check_input_frames`.
 
     Raises
     ------
@@ -311,10 +311,10 @@ def training_frames(
             f"Expected n_samples >= n_components but got n_components = {n_components}, "
             f"n_samples = {n_useful}{of_weight}"
         )
-    survey = survey_frames(source, weights)
-    if survey.n_frames != n_frames:
+    moments = frame_moments(source, weights)
+    if moments.n_frames != n_frames:
         raise InvalidInputError(
             f"the frames must be the same each time they are read, found {n_frames} the first time "
-            f"and {survey.n_frames} later"
+            f"and {moments.n_frames} later"
         )
-    return TrainingFrames(source, source.dtype, weights, survey)
+    return TrainingFrames(source, source.dtype, weights, moments)

@@ -17,10 +17,10 @@ from speakergmm.estimators.input_frames import (
     check_sample_weight,
 )
 from speakergmm.estimators.mixture_attributes import MixtureAttributes
-from speakergmm.gaussians import scoring
+from speakergmm.gaussians import frame_scoring
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.prepare import Weighted
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 from speakergmm.parallel import threaded_map
 
 # Multiplications of a product that is worth threads, to libraries of linear algebra and to us.
@@ -44,13 +44,19 @@ class MixtureScoring(MixtureAttributes):
         return self.mixture_
 
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return scoring.log_likelihood(ready(self._shares), X, precision=self.precision_)
+        return frame_scoring.frame_log_likelihoods(
+            prepare_mixture(self._shares), X, precision=self.precision_
+        )
 
     def _most_probable(self, X: Frames) -> NDArray[np.integer]:
-        return scoring.predict(ready(self._shares), X, precision=self.precision_)
+        return frame_scoring.most_probable_gaussians(
+            prepare_mixture(self._shares), X, precision=self.precision_
+        )
 
     def _posteriors(self, X: Frames) -> NDArray[np.floating[Any]]:
-        return scoring.posteriors(ready(self._shares), X, precision=self.precision_)
+        return frame_scoring.frame_posteriors(
+            prepare_mixture(self._shares), X, precision=self.precision_
+        )
 
     def _map(
         self, function: Callable[[Frames], NDArray[Any]], X: Any

@@ -17,7 +17,7 @@ from speakergmm.estimators.estimator_records import Storable
 from speakergmm.estimators.gaussian import mixture_like
 from speakergmm.estimators.input_frames import check_in_memory, check_sample_weight, finite_chunks
 from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
-from speakergmm.gaussians.frames import survey_frames
+from speakergmm.gaussians.frame_sources import frame_moments
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
     ConditionalMixtures,
@@ -177,11 +177,11 @@ class GaussianMixtureRegressor(
         outputs = np.asarray(outputs, np.float64).reshape(len(inputs), -1)
         joint = np.hstack([inputs, outputs])
         weights = check_sample_weight(sample_weight, len(joint))
-        survey = survey_frames(joint, weights)
-        scale = self._scale(survey.variance)
-        standardised = (joint - survey.mean) / scale
+        moments = frame_moments(joint, weights)
+        scale = self._scale(moments.variance)
+        standardised = (joint - moments.mean) / scale
         trained = mixture_like(self).fit(standardised, sample_weight=weights)
-        self.mixture_ = trained.mixture_.rescaled(scale, survey.mean)
+        self.mixture_ = trained.mixture_.rescaled(scale, moments.mean)
         self.n_outputs_ = outputs.shape[1]
         self.converged_ = trained.converged_
         self.n_iter_ = trained.n_iter_

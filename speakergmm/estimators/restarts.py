@@ -224,7 +224,7 @@ def open_restarts(
     fingerprint: dict[str, Any] = {
         name: _plain(value) for name, value in parameters.items() if name not in _WITHOUT_EFFECT
     }
-    fingerprint |= frames_fingerprint(frames.source, frames.survey, frames.sample_weight)
+    fingerprint |= frames_fingerprint(frames.source, frames.moments, frames.sample_weight)
     fingerprint |= {"estimator": type(estimator).__name__, "precision": precision}
     if gone_on_with is not None:
         fingerprint["last_fit"] = gone_on_with
@@ -255,7 +255,7 @@ def objective_digest(
         Names of those parameters of the estimator that the objective depends on.
     """
     asked: dict[str, Any] = {name: _plain(getattr(estimator, name)) for name in parameters}
-    asked |= frames_fingerprint(frames.source, frames.survey, frames.sample_weight)
+    asked |= frames_fingerprint(frames.source, frames.moments, frames.sample_weight)
     return short_digest(asked)
 
 

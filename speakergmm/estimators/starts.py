@@ -93,7 +93,7 @@ def find_mixture_start(
     weights = None if weights is None else weights / unit
     if method == "k-means++":
         # Distances lose digits to an offset; the frames themselves have it.
-        moved = (rows - frames.survey.mean).astype(rows.dtype)
+        moved = (rows - frames.moments.mean).astype(rows.dtype)
         _, chosen = kmeans_plusplus(
             moved, n_components, sample_weight=weights, random_state=random_state
         )
@@ -164,7 +164,7 @@ def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.f
         rows, weights = _draw_frames(frames, most)
     else:
         rows, weights = frames.once(f"{most} frames", lambda: _draw_frames(frames, most))
-    if rows.dtype == np.float32 and not _squares_fit_float32(rows, frames.survey.variance):
+    if rows.dtype == np.float32 and not _squares_fit_float32(rows, frames.moments.variance):
         rows = rows.astype(np.float64)
     return rows, weights
 
@@ -230,7 +230,7 @@ def _random_shares(
     random_state: np.random.RandomState,
     unit: float,
 ) -> MixtureStatistics:
-    d, origin = frames.n_features, frames.survey.mean
+    d, origin = frames.n_features, frames.moments.mean
     sums = np.zeros((kind.n_rows(d), n_components))
     # Drawn in pieces, the random numbers are those of one large array.
     for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // max(sums.shape))):
@@ -258,9 +258,9 @@ def _single_frames(frames: TrainingFrames, chosen: Frames, kind: Covariances) ->
         return _about_means(counts, means, np.zeros(kind.shape(n_components, n_features)), kind)
     # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
     # by component. About the mean instead where an offset would leave no digits of the spread.
-    survey = frames.survey
-    offset = np.abs(survey.mean) > _LARGE_OFFSET * np.sqrt(survey.variance)
-    origin = survey.mean if offset[survey.variance > 0].any() else np.zeros(n_features)
+    moments = frames.moments
+    offset = np.abs(moments.mean) > _LARGE_OFFSET * np.sqrt(moments.variance)
+    origin = moments.mean if offset[moments.variance > 0].any() else np.zeros(n_features)
     second = frames.once("scatter", lambda: _scatter(frames, origin))
     return _about_means(counts, means, second - (means - origin).T @ (means - origin), kind)
 
@@ -317,10 +317,10 @@ def _split(
     weights: NDArray[np.float64] | None,
     n_components: int,
 ) -> NDArray[np.intp]:
-    survey = frames.survey
-    standard = (rows - survey.mean) / survey.deviation()
-    varies = (survey.variance > 0).astype(np.float64)
-    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=1e-3)
+    moments = frames.moments
+    standard = (rows - moments.mean) / moments.deviation()
+    varies = (moments.variance > 0).astype(np.float64)
+    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=1e-3)
     ones = np.ones((1, frames.n_features))
     model = DiagonalMixture([1.0], 0.0 * ones, ones)
     model = grow_by_doubling(

@@ -16,7 +16,7 @@ from speakergmm.estimators.input_frames import TrainingFrames, training_frames
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture
-from speakergmm.mixtures.stepwise.steps import StepwiseState, check_step_size, step
+from speakergmm.mixtures.stepwise.stepwise_em import StepwiseState, check_step_size, update_stepwise
 from speakergmm.ranges import number
 from speakergmm.records import Types
 
@@ -116,7 +116,7 @@ class StepwiseFit(BaseMixtureEstimator):
         frames = training_frames(self, X, sample_weight, n_components=least, fitting=is_new)
         state = self._stream_state(frames, is_new=is_new)
         precision = self._choose_precision(frames)
-        state = step(
+        state = update_stepwise(
             state,
             frames.source,
             sample_weight=frames.sample_weight,
@@ -128,7 +128,7 @@ class StepwiseFit(BaseMixtureEstimator):
             options=self._update_options(),
             precision=precision,
             n_jobs=self.n_jobs,
-            survey=frames.survey,
+            moments=frames.moments,
         )
         self._keep_step(state, frames, precision, perf_counter() - started)
         return self
@@ -142,7 +142,7 @@ class StepwiseFit(BaseMixtureEstimator):
         past = self._past()
         if past is not None and past.state is not None:
             return past.state
-        weight = frames.survey.weight if past is None else past.weight
+        weight = frames.moments.weight if past is None else past.weight
         return StepwiseState.begin(start, weight=weight, reg_covar=self.reg_covar)
 
     def _past(self) -> _Past | None:
@@ -151,7 +151,7 @@ class StepwiseFit(BaseMixtureEstimator):
 
     def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
         self.mixture_ = state
-        self._learnt = _Past(state, frames.survey.weight)
+        self._learnt = _Past(state, frames.moments.weight)
         # A stream that was learnt from before is no part of this fit.
         if hasattr(self, "n_steps_"):
             del self.n_steps_

@@ -4,7 +4,8 @@
 ready once (`Prepared`), with the log-weights that they are shared out by; an `Evaluator` gives
 log-densities and posteriors of blocks of frames; a `FramesPass` goes over all frames and sums
 `MixtureStatistics`; `update_gaussians` turns these into new Gaussians, under a `GaussianPrior` or
-none. `Steps` are the two halves of an iteration, and `run` is the loop of training.
+none. `TrainingSteps` are the E-step and the M-step of an iteration, and `run_training_loop` is the
+loop of every training.
 """
 
 from speakergmm.lazy import lazy_names
@@ -14,16 +15,16 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.accumulate import FramesPass as FramesPass
     from speakergmm.gaussians.covariances import Covariances as Covariances
     from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
-    from speakergmm.gaussians.em import run as run
-    from speakergmm.gaussians.evaluation import Evaluator as Evaluator
-    from speakergmm.gaussians.frames import survey_frames as survey_frames
+    from speakergmm.gaussians.em import run_training_loop as run_training_loop
+    from speakergmm.gaussians.evaluator import Evaluator as Evaluator
+    from speakergmm.gaussians.frame_sources import frame_moments as frame_moments
     from speakergmm.gaussians.parameters import Gaussians as Gaussians
     from speakergmm.gaussians.parameters import covariance_kind as covariance_kind
     from speakergmm.gaussians.prepare import Prepared as Prepared
     from speakergmm.gaussians.prepare import prepare_in_features as prepare_in_features
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
-    from speakergmm.gaussians.steps import Steps as Steps
     from speakergmm.gaussians.sums import GaussianSums as GaussianSums
+    from speakergmm.gaussians.training_steps import TrainingSteps as TrainingSteps
     from speakergmm.gaussians.updates import GaussianPrior as GaussianPrior
     from speakergmm.gaussians.updates import update_gaussians as update_gaussians
 

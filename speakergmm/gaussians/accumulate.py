@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Array
-from speakergmm.gaussians.evaluation import DensePosteriors, Evaluator, block_size
-from speakergmm.gaussians.frames import (
+from speakergmm.gaussians.evaluator import DensePosteriors, Evaluator, block_size
+from speakergmm.gaussians.frame_sources import (
     Frames,
     FrameSource,
-    check_frames,
+    check_finite_frames,
+    pair_with_weights,
     read_blocks,
     regroup,
-    weigh,
 )
 from speakergmm.gaussians.prepare import (
     LARGEST_ROUNDING,
@@ -119,19 +119,19 @@ class FramesPass:
         cls,
         source: FrameSource,
         weights: Array | None,
-        survey: Moments,
+        moments: Moments,
         *,
         precision: str,
         n_jobs: int,
     ) -> FramesPass:
-        """Return how training goes over frames whose survey has been through all of them."""
+        """Return how training goes over frames whose moments are known."""
         return cls(
             source,
             weights,
             precision=precision,
             n_jobs=n_jobs,
             trusted=True,
-            n_frames=survey.n_frames,
+            n_frames=moments.n_frames,
         )
 
     def accumulate(
@@ -163,7 +163,7 @@ class FramesPass:
             likelihoods.extend(each.groups)
         # With weights, those of frames that are missing or new would have been missed before.
         if self.n_frames is not None and self.sample_weight is None:
-            check_number(self.n_frames, int(total.n_frames))
+            check_frame_count(self.n_frames, int(total.n_frames))
         return total.statistics(_unit_of(self.sample_weight)[0])
 
     def run(
@@ -216,7 +216,7 @@ class FramesPass:
             return accumulators
 
         _, sample_weight = _unit_of(self.sample_weight)
-        groups = enumerate(weigh(regroup(blocks, group_frames), sample_weight))
+        groups = enumerate(pair_with_weights(regroup(blocks, group_frames), sample_weight))
         totals = make()
         with single_threaded_blas():
             if self.n_jobs == 1:
@@ -287,7 +287,7 @@ class FramesPass:
             return sums
 
         unit, sample_weight = _unit_of(self.sample_weight)
-        groups = weigh(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
+        groups = pair_with_weights(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
         total = GaussianSums(prepared, **sums_of)
         items = zip(likelihoods or repeat(None), groups, strict=bool(likelihoods))
         for sums in threaded_map(sum_group, items, n_jobs=self.n_jobs):
@@ -301,11 +301,11 @@ class FramesPass:
         if not isinstance(source, np.ndarray):
             return read_blocks(source, n_features=prepared.n_features), size
         if not (self.trusted and source.dtype in (np.float32, np.float64)):
-            source = check_frames(source, n_features=prepared.n_features)
+            source = check_finite_frames(source, n_features=prepared.n_features)
         return (source,), max(1, min(size, len(source)))
 
 
-def check_number(expected: int, found: int) -> None:
+def check_frame_count(expected: int, found: int) -> None:
     """Refuse frames that are others each time they are read.
 
     Raises

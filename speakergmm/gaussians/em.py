@@ -291,10 +291,12 @@ def expectation_maximisation(
         previous=previous,
     )
     start = resume or EMState(model, model, ())
-    return ended(run(start, step, checkpoint=checkpoint, callback=telling(callback)))
+    return em_result(
+        run_training_loop(start, step, checkpoint=checkpoint, callback=iteration_callback(callback))
+    )
 
 
-def telling(
+def iteration_callback(
     callback: Callable[[int, Iteration], None] | None,
 ) -> Callable[[EMState[Any]], None] | None:
     """Return what tells `callback` the number of the last iteration, and the iteration."""
@@ -303,7 +305,7 @@ def telling(
     return lambda state: callback(len(state.history) - 1, state.history[-1])
 
 
-def ended(state: EMState[Model]) -> EMResult[Model]:
+def em_result(state: EMState[Model]) -> EMResult[Model]:
     """Return the outcome that a last state holds."""
     assert state.convergence is not None
     return EMResult(state.model, state.history, state.convergence)
@@ -314,7 +316,7 @@ def has_converged(state: Any) -> bool:
     return state.convergence is not None
 
 
-def run(
+def run_training_loop(
     state: State,
     step: Callable[[State], State],
     *,

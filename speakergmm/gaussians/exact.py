@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.covariances import LOG_2PI, Array
-from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import Prepared
 
 # A squared distance that overflows: nothing is near, yet a density is a number.

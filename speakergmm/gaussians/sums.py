@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.covariances import Array
-from speakergmm.gaussians.evaluation import DensePosteriors
-from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.evaluator import DensePosteriors
+from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import LOG_ZERO, Prepared
 from speakergmm.gaussians.statistics import MixtureStatistics
 
@@ -112,7 +112,7 @@ class GaussianSums:
 
     def add_sparse(self, frames: Frames, posteriors: SparsePosteriors) -> None:
         """Add frames (T, D) with few posteriors, of Gaussians with diagonal covariances."""
-        from speakergmm.gaussians.compiled import add_sparse
+        from speakergmm.gaussians.block_kernels import add_sparse
 
         assert self._prepared.white.kind.name == "diag"
         places, gaussians, weights, log_likelihood = posteriors

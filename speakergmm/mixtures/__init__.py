@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from speakergmm.gaussians.em import Iteration as Iteration
     from speakergmm.gaussians.em import UpdateReport as UpdateReport
     from speakergmm.gaussians.em import expectation_maximisation as expectation_maximisation
-    from speakergmm.gaussians.frames import FrameSource as FrameSource
+    from speakergmm.gaussians.frame_sources import FrameSource as FrameSource
     from speakergmm.gaussians.statistics import MixtureStatistics as MixtureStatistics
     from speakergmm.mixtures.accumulation import accumulate as accumulate
     from speakergmm.mixtures.accumulation import accumulate_blocks as accumulate_blocks
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import SphericalMixture as SphericalMixture
     from speakergmm.mixtures.mixture import TiedMixture as TiedMixture
     from speakergmm.mixtures.mixture import make_mixture as make_mixture
+    from speakergmm.mixtures.mixture_training import fit_mixture as fit_mixture
+    from speakergmm.mixtures.mixture_training import train_from as train_from
     from speakergmm.mixtures.splitting import grow as grow
     from speakergmm.mixtures.splitting import split_component as split_component
     from speakergmm.mixtures.starts.initialisation import initialise_kmeans as initialise_kmeans
@@ -43,7 +45,5 @@ if TYPE_CHECKING:
         initialise_splitting as initialise_splitting,
     )
     from speakergmm.mixtures.starts.kmeans import kmeans as kmeans
-    from speakergmm.mixtures.training import fit_mixture as fit_mixture
-    from speakergmm.mixtures.training import train_from as train_from
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Precision
-from speakergmm.gaussians.frames import FrameSource, check_weights, refuse_path
+from speakergmm.gaussians.frame_sources import FrameSource, check_frame_weights, refuse_path
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.mixtures.mixture import HasMixture, Mixture, mixture_of, ready
+from speakergmm.mixtures.mixture import HasMixture, Mixture, mixture_of, prepare_mixture
 
 
 def accumulate(
@@ -116,12 +116,12 @@ def accumulate_blocks(
     """
     frames = FramesPass(
         blocks,
-        check_weights(sample_weight),
+        check_frame_weights(sample_weight),
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
         n_jobs=n_jobs,
     )
-    prepared = ready(mixture_of(model))
+    prepared = prepare_mixture(mixture_of(model))
     statistics = frames.accumulate(prepared).about_zero()
     return prepared.coordinates.standardisation.model_from_standard(statistics)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.frames import Frames, FrameSource, read_blocks
+from speakergmm.gaussians.frame_sources import Frames, FrameSource, read_blocks
 from speakergmm.moments import Moments
 
 # All of the first rows and every so many-th of the others: milliseconds for a million frames.
@@ -19,14 +19,14 @@ _CHUNK_ROWS = 8192
 
 
 def frames_fingerprint(
-    source: FrameSource, survey: Moments, sample_weight: NDArray[np.float64] | None
+    source: FrameSource, moments: Moments, sample_weight: NDArray[np.float64] | None
 ) -> dict[str, Any]:
     """Describe frames and their weights so that others are told from them, in any blocking.
 
-    The survey speaks of all frames; besides, the first 65,536 and every 16th of the others are
+    The moments are those of all frames; besides, the first 65,536 and every 16th of the others are
     hashed. A stream is read once for that.
     """
-    digest = hashlib.sha256(survey.mean.tobytes() + survey.variance.tobytes())
+    digest = hashlib.sha256(moments.mean.tobytes() + moments.variance.tobytes())
     blocks = (source,) if isinstance(source, np.ndarray) else read_blocks(source)
     first = 0
     for block in blocks:
@@ -36,8 +36,8 @@ def frames_fingerprint(
                 digest.update(np.ascontiguousarray(rows).data)
             first += len(chunk)
     return {
-        "n_features": len(survey.mean),
-        "n_frames": survey.n_frames,
+        "n_features": len(moments.mean),
+        "n_frames": moments.n_frames,
         "frames": f"sha256:{digest.hexdigest()[:32]}",
         "sample_weight": sample_weight,
     }

@@ -37,7 +37,7 @@ class MaximumLikelihoodOptions:
         Smallest variance, as a part of the variance of all data in that feature; in 0..1. A
         feature that does not vary in the data is floored at this number itself, in squared
         feature units.
-    min_count : float, default=1.0
+    min_occupancy : float, default=1.0
         A component with less occupancy, in frames, is dead: it is given half of the heaviest
         component. At 0 no component is ever dead. A frame of weight 2 is two frames, but where
         frames weigh less than 1 on average, the average weight is one frame.
@@ -51,7 +51,7 @@ class MaximumLikelihoodOptions:
     """
 
     variance_floor: float = 1e-3
-    min_count: float = 1.0
+    min_occupancy: float = 1.0
     reg_covar: float | NDArray[np.float64] = 0.0
     least_eigenvalue: float = 0.0
     refuse_collapse: bool = False
@@ -60,7 +60,7 @@ class MaximumLikelihoodOptions:
         """Refuse what lies out of range."""
         number("variance_floor", self.variance_floor, least=0, below=1)
         number("least_eigenvalue", self.least_eigenvalue, least=0, below=1)
-        number("min_count", self.min_count, least=0)
+        number("min_occupancy", self.min_occupancy, least=0)
         reg_covar = np.asarray(self.reg_covar)
         if not ((reg_covar >= 0) & (reg_covar < np.inf)).all():
             raise InvalidInputError(f"reg_covar must be finite and >= 0, found {self.reg_covar}")
@@ -89,7 +89,7 @@ def update_maximum_likelihood(
         default it is found from the statistics, which can tell a constant feature from rounding
         only if they were accumulated in float64.
     frame_weight : float, default=1.0
-        What one frame weighs in the statistics, > 0: the unit of `min_count`. See
+        What one frame weighs in the statistics, > 0: the unit of `min_occupancy`. See
         `average_frame_weight`.
 
     Returns
@@ -128,7 +128,7 @@ def update_maximum_likelihood(
         raise InsufficientDataError("a maximum-likelihood update needs frames, found none")
     number("frame_weight", frame_weight, above=0)
     smallest = _EMPTY * min(total, frame_weight)
-    alive = counts > max(options.min_count * frame_weight, smallest)
+    alive = counts > max(options.min_occupancy * frame_weight, smallest)
     empty = counts <= smallest
     if data_variance is None:
         variance = global_variance(statistics)
@@ -152,7 +152,7 @@ def update_maximum_likelihood(
     was_floored = found.was_floored if old.kind.is_shared else found.was_floored[alive]
     new = model.with_parameters(counts / total, found.gaussians)
     revived: tuple[int, ...] = ()
-    if options.min_count > 0 and not alive.all() and alive.any():
+    if options.min_occupancy > 0 and not alive.all() and alive.any():
         revived = tuple(int(k) for k in np.flatnonzero(~alive))
         new = _revive(new, revived, found, variance, is_exact=is_exact)
     slack = None

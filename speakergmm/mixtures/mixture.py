@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.gaussians import scoring
+from speakergmm.gaussians import frame_scoring
 from speakergmm.gaussians.covariances import Covariances, CovarianceType, Precision
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind, frozen
 from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features
 from speakergmm.ranges import whole_number
@@ -165,8 +165,8 @@ class Mixture(ABC):
         InvalidInputError
             If `X` is not a finite matrix of D columns.
         """
-        frames = check_frames(X, n_features=self.n_features)
-        return scoring.log_density(ready(self), frames, precision=precision)
+        frames = check_finite_frames(X, n_features=self.n_features)
+        return frame_scoring.joint_log_densities(prepare_mixture(self), frames, precision=precision)
 
     def log_likelihood(
         self, X: ArrayLike, *, precision: Precision = "float32"
@@ -190,8 +190,10 @@ class Mixture(ABC):
         InvalidInputError
             If `X` is not a finite matrix of D columns.
         """
-        frames = check_frames(X, n_features=self.n_features)
-        return scoring.log_likelihood(ready(self), frames, precision=precision)
+        frames = check_finite_frames(X, n_features=self.n_features)
+        return frame_scoring.frame_log_likelihoods(
+            prepare_mixture(self), frames, precision=precision
+        )
 
     def posteriors(
         self, X: ArrayLike, *, precision: Precision = "float32"
@@ -215,8 +217,8 @@ class Mixture(ABC):
         InvalidInputError
             If `X` is not a finite matrix of D columns.
         """
-        frames = check_frames(X, n_features=self.n_features)
-        return scoring.posteriors(ready(self), frames, precision=precision)
+        frames = check_finite_frames(X, n_features=self.n_features)
+        return frame_scoring.frame_posteriors(prepare_mixture(self), frames, precision=precision)
 
     def predict(self, X: ArrayLike, *, precision: Precision = "float32") -> NDArray[np.intp]:
         """Most probable component of each frame, shape (T,); of equal ones the first.
@@ -233,8 +235,10 @@ class Mixture(ABC):
         InvalidInputError
             If `X` is not a finite matrix of D columns.
         """
-        frames = check_frames(X, n_features=self.n_features)
-        return scoring.predict(ready(self), frames, precision=precision)
+        frames = check_finite_frames(X, n_features=self.n_features)
+        return frame_scoring.most_probable_gaussians(
+            prepare_mixture(self), frames, precision=precision
+        )
 
     def select_top(
         self, X: ArrayLike, n_top: int, *, precision: Precision = "float32"
@@ -263,8 +267,10 @@ class Mixture(ABC):
             If `X` is not a finite matrix of D columns or `n_top` lies outside 1..K.
         """
         whole_number("n_top", n_top, most=self.n_components)
-        frames = check_frames(X, n_features=self.n_features)
-        return scoring.select_top(ready(self), frames, n_top, precision=precision)
+        frames = check_finite_frames(X, n_features=self.n_features)
+        return frame_scoring.top_gaussians(
+            prepare_mixture(self), frames, n_top, precision=precision
+        )
 
     def sample(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Draw independent frames from the mixture.
@@ -506,7 +512,7 @@ def make_mixture(
 
 
 @lru_cache(maxsize=_KEPT_READY)
-def ready(model: Weighted) -> Prepared:
+def prepare_mixture(model: Weighted) -> Prepared:
     """Return a model made ready for evaluation: the same for all calls that follow."""
     gaussians, log_weights, weights = model.weighted()
     return prepare_in_features(gaussians, log_weights, weights=weights)

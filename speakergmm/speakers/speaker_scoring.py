@@ -13,7 +13,7 @@ from speakergmm.errors import (
 )
 from speakergmm.features import Features
 from speakergmm.gaussians.covariances import Precision
-from speakergmm.gaussians.frames import check_frames, refuse_path
+from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.mixtures.mixture import mixture_of
 from speakergmm.ranges import choice, whole_number, wrong_type
@@ -193,7 +193,7 @@ class SpeakerScorer:
         InvalidInputError
             If `X` has another width or isn't finite, or `top_c` isn't positive.
         """
-        frames = check_frames(X, n_features=self.background.n_features)
+        frames = check_finite_frames(X, n_features=self.background.n_features)
         n_components = self.background.n_components
         top_c = n_components if top_c is None else whole_number("top_c", top_c)
         scores = np.empty((len(frames), len(self.names)))

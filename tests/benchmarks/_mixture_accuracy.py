@@ -10,9 +10,9 @@ accord; the column "in" says where densities were.
 
 import numpy as np
 
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 
 KINDS = ("spherical", "diag", "tied", "full")
 # Name, offset of all features, decades over which scales vary, deviation of components relative to
@@ -57,11 +57,11 @@ def make_case(kind, offset, decades, narrowness, correlation, dtype, seed=0):
 
 def compare(model, X):
     """Give the errors of float32 against float64, by name."""
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
-    survey = survey_frames(X)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
+    moments = frame_moments(X)
     results = {
         precision: train_from(
-            X, model, max_iter=1, options=options, precision=precision, survey=survey
+            X, model, max_iter=1, options=options, precision=precision, moments=moments
         )
         for precision in ("float32", "float64")
     }
@@ -95,7 +95,7 @@ def print_table():
     for case, *parameters in CASES:
         for kind in KINDS:
             model, X = make_case(kind, *parameters)
-            dtype = ready(model).plan("float32")[0]
+            dtype = prepare_mixture(model).plan("float32")[0]
             errors = compare(model, X)
             worst = {name: max(worst[name], errors[name]) for name in names}
             line = "".join(f"{errors[name]:13.1e}" for name in names)

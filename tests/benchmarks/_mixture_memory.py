@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-COMPILED = "speakergmm.gaussians.compiled"
+COMPILED = "speakergmm.gaussians.block_kernels"
 ROOT = Path(__file__).resolve().parents[2]
 
 

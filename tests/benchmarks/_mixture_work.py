@@ -217,21 +217,21 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
-    from speakergmm.gaussians import survey_frames
+    from speakergmm.gaussians import frame_moments
     from speakergmm.mixtures.variational import VariationalPrior, train_variational
     from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 
-    survey = survey_frames(X)
+    moments = frame_moments(X)
     prior = VariationalPrior(
         "diag",
         concentration=1.0 / n_components,
-        mean=survey.mean,
+        mean=moments.mean,
         mean_precision=1.0,
         degrees_of_freedom=float(X.shape[1]),
-        covariance=survey.variance,
+        covariance=moments.variance,
     )
     model = make_model(X, n_components)
     counts = len(X) * model.weights
     scatter = counts[:, None] * model.covariances
     start = posterior_from_moments(counts, model.means, scatter, prior=prior)
-    return lambda: train_variational(X, start, prior=prior, max_iter=1, tol=0.0, survey=survey)
+    return lambda: train_variational(X, start, prior=prior, max_iter=1, tol=0.0, moments=moments)

@@ -182,7 +182,7 @@ def preparation(*, rounds: int) -> list[Figure]:
 def _spent_on_making_ready(call: Callable[[], Any], times: int) -> float:
     """CPU seconds of a call within `prepare` and `Evaluator.__init__`, the mean of so many."""
     from speakergmm.gaussians import prepare
-    from speakergmm.gaussians.evaluation import Evaluator
+    from speakergmm.gaussians.evaluator import Evaluator
 
     spent = 0.0
 

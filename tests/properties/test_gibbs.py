@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from oracles.gibbs_partition import ReferencePartition
 
 from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
+from speakergmm.mixtures.gibbs.partition_state import PartitionState
 from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
     least_squares_partition,
     name_by_appearance,
     name_by_size,
 )
-from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 seeds = st.integers(0, 2**32 - 1)
 kinds = st.sampled_from(["full", "diag"])
@@ -36,7 +36,7 @@ def test_compiled_and_plain_sweeps_agree(seed, kind, n_frames, n_features, conce
     prior = NormalInverseWishart.from_data(X, covariance_type=kind)
     rng = np.random.default_rng(seed)
     start = np.unique(rng.integers(0, 4, n_frames), return_inverse=True)[1]
-    compiled = CompiledPartition(X, prior, start)
+    compiled = PartitionState(X, prior, start)
     plain = ReferencePartition(X, prior, start)
     for _ in range(2):
         order, uniforms = rng.permutation(n_frames), rng.random(n_frames)
@@ -56,8 +56,8 @@ def test_likelihood_ignores_the_order_of_frames_and_names_of_clusters(seed, kind
     rng = np.random.default_rng(seed)
     labels = np.unique(rng.integers(0, 3, n), return_inverse=True)[1]
     order, names = rng.permutation(n), rng.permutation(labels.max() + 1)
-    before = CompiledPartition(X, prior, labels).log_likelihood()
-    after = CompiledPartition(X[order], prior, names[labels[order]]).log_likelihood()
+    before = PartitionState(X, prior, labels).log_likelihood()
+    after = PartitionState(X[order], prior, names[labels[order]]).log_likelihood()
     np.testing.assert_allclose(after, before, rtol=1e-9, atol=1e-9)
 
 

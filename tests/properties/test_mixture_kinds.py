@@ -14,11 +14,11 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)
-NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 PRECISIONS = ("float64", "float32")
 
 
@@ -41,7 +41,7 @@ def problems(draw, kinds=KINDS, max_frames=60):
 
 def errors_of(model):
     """Tolerances for float64 and float32: the latter from what the core itself expects."""
-    return zip(PRECISIONS, (1e-10, 1e-4 + 4 * ready(model).rounding.max()), strict=True)
+    return zip(PRECISIONS, (1e-10, 1e-4 + 4 * prepare_mixture(model).rounding.max()), strict=True)
 
 
 def scale_of(statistics):
@@ -297,7 +297,7 @@ def test_a_common_factor_of_the_weights_is_one_of_the_statistics(problem, expone
 def test_training_does_not_know_a_common_factor_of_the_weights(problem, exponent):
     model, X, rng = problem
     weights = rng.gamma(2.0, 1.0, len(X))
-    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=0.0)
+    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=0.0)
     a, b = (
         train_from(
             X, model, sample_weight=w, max_iter=3, tol=0.0, options=options, precision="float64"
@@ -321,14 +321,14 @@ def test_em_never_loses(problem):
             max_iter=12,
             tol=0.0,
             precision=precision,
-            options=MaximumLikelihoodOptions(variance_floor=1e-9, min_count=0.0),
+            options=MaximumLikelihoodOptions(variance_floor=1e-9, min_occupancy=0.0),
         )
         objectives = np.array(result.objectives)
         plain = np.array([it.report is not None and it.report.is_plain for it in result.history])
         falls = (objectives[:-1] - objectives[1:])[plain[:-1]]
         if precision == "float32":
             # What float32 leaves of a log-density, as the core itself expects it.
-            rounding = max(rounding, ready(result.model).rounding.max())
+            rounding = max(rounding, prepare_mixture(result.model).rounding.max())
         assert falls.max(initial=0.0) <= rounding * max(1.0, np.abs(objectives).max())
         assert result.convergence != "decreased"
 

@@ -17,7 +17,7 @@ from speakergmm.mixtures import (
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=60)
-NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 
 
 @st.composite
@@ -69,7 +69,7 @@ def test_the_order_of_frames_does_not_matter(problem):
 def test_moving_data_and_model_moves_the_new_model(problem, offset):
     model, X, _ = problem
     moved = DiagonalMixture(model.weights, model.means + offset, model.variances)
-    options = MaximumLikelihoodOptions(min_count=0.0)
+    options = MaximumLikelihoodOptions(min_occupancy=0.0)
     for precision, tolerance in (("float64", 1e-6), ("float32", 2e-3)):
         a = accumulate(model, X, precision=precision)
         b = accumulate(moved, X + offset, precision=precision)

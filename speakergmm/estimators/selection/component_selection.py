@@ -26,7 +26,7 @@ from speakergmm.estimators.selection.fits import FitOutcome, Fitting, Indices, T
 from speakergmm.estimators.selection.folds import make_folds, number_groups, refuse_too_many
 from speakergmm.estimators.selection.selection_path import Criterion, Selection, SelectionRow
 from speakergmm.estimators.selection.selection_rule import SelectionRule
-from speakergmm.gaussians.frames import refuse_path
+from speakergmm.gaussians.frame_sources import refuse_path
 from speakergmm.parallel import parallel_map
 from speakergmm.ranges import choice, whole_number
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.hmm.decoding.segments import Alignment, Segment, cut_path
 from speakergmm.hmm.inference.algorithms import forward_backward, viterbi, widening
 from speakergmm.hmm.inference.graph import NoPathError
@@ -132,7 +132,7 @@ class Aligner:
             If `X` is no finite matrix of the models' features, or is so long that memory of more
             than 2 GB would be needed.
         """
-        frames = check_frames(X, n_features=self._n_features)
+        frames = check_finite_frames(X, n_features=self._n_features)
         graph = utterance_graph.graph_from_logs(self._logs)
         least = graph.shortest_duration
         if least is None or len(frames) < least:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.frames import Frames, check_frames, refuse_extreme_weights
+from speakergmm.gaussians.frame_sources import Frames, check_finite_frames, refuse_extreme_weights
 
 # As many as memory could hold: sums of weights of frames must be numbers.
 _MOST_FRAMES = 2**40
@@ -117,12 +117,12 @@ def as_sequences(X: Any, lengths: Any = None, *, n_features: int | None = None) 
             )
         parts = []
         for number, part in enumerate(X):
-            parts.append(check_frames(part, n_features=n_features, block=number))
+            parts.append(check_finite_frames(part, n_features=n_features, block=number))
             n_features = parts[0].shape[1]
         frames: Frames = np.concatenate(parts)
         counts = np.array([len(part) for part in parts], np.intp)
     else:
-        frames = check_frames(X, n_features=n_features)
+        frames = check_finite_frames(X, n_features=n_features)
         counts = np.array([len(frames)], np.intp) if lengths is None else _checked(lengths)
     if len(frames) == 0:
         raise InsufficientDataError("a hidden Markov model needs frames, found none")

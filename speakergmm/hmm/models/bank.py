@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import CovarianceType
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.hmm.models.topology import freeze
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.ranges import refused
 
 if TYPE_CHECKING:
-    from speakergmm.gaussians.frames import Frames
+    from speakergmm.gaussians.frame_sources import Frames
     from speakergmm.gaussians.prepare import Prepared
     from speakergmm.gaussians.standardisation import Standardisation
 
@@ -214,7 +214,7 @@ class MixtureBank:
         InvalidInputError
             If `X` is not a finite matrix of D columns, or there is no pdf of a number asked for.
         """
-        frames = check_frames(X, n_features=self.n_features)
+        frames = check_finite_frames(X, n_features=self.n_features)
         chosen = None if pdfs is None else self._checked_pdfs(pdfs)
         return BankEvaluator(self, precision=precision).evaluate(frames, chosen)
 
@@ -271,7 +271,7 @@ class BankEvaluator:
 
     def evaluate(self, frames: Frames, pdfs: ArrayLike | None = None) -> Emissions:
         """Evaluate checked frames (T, D); see `MixtureBank.evaluate`."""
-        from speakergmm.gaussians.evaluation import Evaluator
+        from speakergmm.gaussians.evaluator import Evaluator
         from speakergmm.hmm.models.bank_kernels import sum_by_pdf
 
         offsets, gaussians = self._part(pdfs)

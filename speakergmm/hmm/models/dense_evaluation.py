@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.evaluation import Evaluator
-from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.evaluator import Evaluator
+from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 
 

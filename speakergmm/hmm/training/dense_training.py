@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.em import run
-from speakergmm.gaussians.frames import survey_frames
+from speakergmm.gaussians.em import run_training_loop
+from speakergmm.gaussians.frame_sources import frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
 from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities
@@ -98,7 +98,7 @@ def sequence_moments(sequences: Sequences, weights: NDArray[np.float64]) -> Mome
     InvalidInputError
         If a value is too large to be squared, or what varies too small.
     """
-    moments = survey_frames(sequences.frames, np.repeat(weights, sequences.lengths))
+    moments = frame_moments(sequences.frames, np.repeat(weights, sequences.lengths))
     lost = np.flatnonzero(moments.lost)
     if lost.size:
         raise InvalidInputError(
@@ -157,7 +157,7 @@ def train_dense_model(
         least_variances(options.min_covar, moments.variance),
         options.variance_floor * moments.variance,
     )
-    steps: Steps[HiddenMarkovParameters, HiddenMarkovStatistics] = Steps(
+    steps: TrainingSteps[HiddenMarkovParameters, HiddenMarkovStatistics] = TrainingSteps(
         lambda model: SequencesPass(
             sequences=sequences,
             weights=weights,
@@ -209,7 +209,7 @@ def train_dense_model(
 
     model = replace(start, gaussians=standardisation.model_to_standard(start.gaussians))
     begin = _State(model, start, (), options.n_iter == 0)
-    return run(begin, step, is_over=lambda state: state.is_over).history
+    return run_training_loop(begin, step, is_over=lambda state: state.is_over).history
 
 
 @dataclass(frozen=True, slots=True, eq=False)

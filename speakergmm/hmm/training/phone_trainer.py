@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.em import run
+from speakergmm.gaussians.em import run_training_loop
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.hmm.inference.graph import NoPathError
@@ -123,7 +123,7 @@ class PhoneTrainer:
         InsufficientDataError
             If no utterance has a path, or all take too much memory.
         """
-        run(
+        run_training_loop(
             self.state,
             self.step,
             is_over=lambda state: state.iteration >= self.schedule.max_iter,

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.checkpoints import opened, short_digest
+from speakergmm.checkpoints import open_checkpoint, short_digest
 from speakergmm.errors import InsufficientDataError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
@@ -45,7 +45,7 @@ def utterance_moments(
     n_features = None
     for place in range(len(frames)):
         name = f"utterance {place}: frames"
-        found = check_frames(frames[place], n_features=n_features, name=name)
+        found = check_finite_frames(frames[place], n_features=n_features, name=name)
         n_features = found.shape[1]
         moments.add(found)
         if digests is not None:
@@ -123,7 +123,7 @@ def train_phone_models(
             "silence_pdfs": None if silence_pdfs is None else np.asarray(silence_pdfs).tolist(),
         }
 
-    with opened(
+    with open_checkpoint(
         checkpoint, TrainingState, fingerprint=fingerprint, seconds=checkpoint_seconds
     ) as file:
         if file.state is not None:

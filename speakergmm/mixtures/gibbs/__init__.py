@@ -6,7 +6,7 @@ partition whose factors are kept up to date, `kernels` its compiled sweeps, `cha
 """
 
 from speakergmm.mixtures.gibbs.chain import GammaPrior
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.mixtures.gibbs.sampling import GibbsSweep, sample_dirichlet_process
 

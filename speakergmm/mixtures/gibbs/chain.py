@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
+from speakergmm.mixtures.gibbs.partition_state import PartitionState
 from speakergmm.mixtures.gibbs.partitions import log_partition_prior
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
-from speakergmm.mixtures.gibbs.state import CompiledPartition
 from speakergmm.ranges import number
 
 Array = NDArray[np.float64]
@@ -126,7 +126,7 @@ class Chain:
     sweeps from `burn_in` on is kept besides.
     """
 
-    partition: CompiledPartition
+    partition: PartitionState
     rng: np.random.Generator
     concentration: float
     concentration_prior: GammaPrior | None
@@ -188,5 +188,5 @@ def start_chain(
     concentration_prior = concentration if isinstance(concentration, GammaPrior) else None
     value = concentration.mean if isinstance(concentration, GammaPrior) else concentration
     labels = initial_labels(X, start, value, rng)
-    partition = CompiledPartition(X, prior, labels)
+    partition = PartitionState(X, prior, labels)
     return Chain(partition, rng, value, concentration_prior, keep, burn_in)

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.mixtures.gibbs.diagnostics import effective_sample_size, r_hat
+from speakergmm.mixtures.gibbs.chain_diagnostics import effective_sample_size, r_hat
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 from speakergmm.mixtures.gibbs.partitions import (
     coclustering,
     least_squares_partition,
     name_by_size,
     split_by_label,
 )
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
 from speakergmm.mixtures.mixture import DiagonalMixture, FullMixture
 from speakergmm.parallel import single_threaded_blas
 from speakergmm.ranges import choice
@@ -231,7 +231,7 @@ class DirichletProcessSamples:
         The time is that of N D^2 for each cluster that differs from all others; chains that have
         settled have the same clusters in many partitions, and those are counted once.
         """
-        z = self.standardisation.applied(check_frames(X, n_features=self.prior.n_features))
+        z = self.standardisation.applied(check_finite_frames(X, n_features=self.prior.n_features))
         prior = self._standard_prior()
         clusters, new_weight = self._weighted_clusters()
         # The systems of equations are small: threads would cost more than they bring.

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.frames import check_frames, survey_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
-from speakergmm.mixtures.gibbs.prior import GibbsCovariance, NormalInverseWishart
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import GibbsCovariance, NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.parallel import threaded_map
 from speakergmm.progress import track
@@ -141,7 +141,7 @@ def sample_dirichlet_process(
     >>> samples.to_mixture().means.round()[:, 0].tolist() in ([-5, 0, 5], [0, 5, -5], [5, -5, 0])
     True
     """
-    frames = check_frames(X)
+    frames = check_finite_frames(X)
     if len(frames) == 0:
         raise InsufficientDataError("sampling needs frames, found none")
     choice("covariance_type", covariance_type, get_args(GibbsCovariance))
@@ -160,9 +160,9 @@ def sample_dirichlet_process(
             f"the prior is of {prior.n_features} features and {prior.covariance_type!r} "
             f"covariances; expected {frames.shape[1]} and {covariance_type!r}"
         )
-    survey = survey_frames(frames)
-    centre = Standardisation.from_moments(survey.mean, survey.variance).centre
-    standardisation = Standardisation(centre, survey.deviation())
+    moments = frame_moments(frames)
+    centre = Standardisation.from_moments(moments.mean, moments.variance).centre
+    standardisation = Standardisation(centre, moments.deviation())
     z = standardisation.applied(frames)
     standard_prior = prior.rescale(standardisation.centre, standardisation.scale)
     steps = np.linspace(burn_in, n_sweeps - 1, min(n_kept, n_sweeps - burn_in))

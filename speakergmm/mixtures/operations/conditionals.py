@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.mixtures.mixture import make_mixture
 
@@ -100,7 +100,7 @@ class ConditionalMixtures:
         InvalidInputError
             If `Y` is not a finite matrix of T rows and R columns.
         """
-        remaining = check_frames(Y, n_features=self.means.shape[2])
+        remaining = check_finite_frames(Y, n_features=self.means.shape[2])
         if len(remaining) != len(self):
             raise InvalidInputError(
                 f"log_likelihood needs one row for each of the {len(self)} conditional mixtures, "

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.evaluation import block_size
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.evaluator import block_size
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 from speakergmm.mixtures.operations.conditionals import ConditionalMixtures, of_kind
 
@@ -208,7 +208,7 @@ class _Split:
                 f"values of {len(self.given)} given features must have shape "
                 f"({len(self.given)},) or (T, {len(self.given)}), found {shape}"
             )
-        rows = check_frames(values).astype(np.float64)
+        rows = check_finite_frames(values).astype(np.float64)
         mean, variance = self._given_mixture.global_moments()
         with np.errstate(over="ignore"):
             distances = np.abs((rows - mean) / np.sqrt(variance))

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError
 from speakergmm.gaussians.em import expectation_maximisation
-from speakergmm.gaussians.frames import check_frames, survey_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import (
@@ -137,15 +137,15 @@ def initialise_splitting(
     no random numbers.
     """
     frames = _checked(X, n_components)
-    survey = survey_frames(frames)
-    model = DiagonalMixture([1.0], survey.mean[None], _spread(frames)[None])
+    moments = frame_moments(frames)
+    model = DiagonalMixture([1.0], moments.mean[None], _spread(frames)[None])
     return grow_by_doubling(
         model,
         n_components,
         lambda current: accumulate(current, frames, n_jobs=n_jobs),
         steps=steps,
         options=options,
-        data_variance=survey.variance,
+        data_variance=moments.variance,
     )
 
 
@@ -167,7 +167,7 @@ def grow_by_doubling(
 
 
 def _checked(X: ArrayLike, n_components: int) -> NDArray[np.floating[Any]]:
-    frames = check_frames(X)
+    frames = check_finite_frames(X)
     whole_number("n_components", n_components)
     if len(frames) < n_components:
         raise InsufficientDataError(
@@ -177,5 +177,5 @@ def _checked(X: ArrayLike, n_components: int) -> NDArray[np.floating[Any]]:
 
 
 def _spread(frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    variance = survey_frames(frames).variance
+    variance = frame_moments(frames).variance
     return np.where(variance > 0, variance, 1.0)

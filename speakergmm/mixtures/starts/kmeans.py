@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.evaluation import block_size
+from speakergmm.gaussians.evaluator import block_size
 from speakergmm.parallel import single_threaded_blas, threaded_map
 
 # Seeding passes over its frames once per cluster; this many per cluster are enough for it.

@@ -9,9 +9,12 @@ others are made of.
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.predictive import predictive_log_density
-from speakergmm.mixtures.variational.prior import VariationalPrior
-from speakergmm.mixtures.variational.training import VariationalResult, train_variational
 from speakergmm.mixtures.variational.update import update_variational
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
+from speakergmm.mixtures.variational.variational_training import (
+    VariationalResult,
+    train_variational,
+)
 
 __all__ = [
     "VariationalPosterior",

@@ -12,7 +12,7 @@ import numpy as np
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.closed_form import centred_moments, prior_as_posterior
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.mixtures.variational.weights import log_normaliser, weight_divergence
 
 

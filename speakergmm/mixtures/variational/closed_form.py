@@ -9,7 +9,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.mixtures.variational.weights import posterior_concentrations
 
 # An inverse scale is never below the prior's but for rounding; it is kept from falling below this

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.covariances import CovarianceType
-from speakergmm.gaussians.frames import FrameSource, survey_frames
+from speakergmm.gaussians.frame_sources import FrameSource, frame_moments
 from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.moments import Moments
@@ -20,7 +20,7 @@ _CONSTANT_VARIANCE = 1e-6
 
 def default_prior_covariance(
     source: FrameSource,
-    survey: Moments,
+    moments: Moments,
     covariance_type: CovarianceType,
     *,
     sample_weight: NDArray[np.float64] | None = None,
@@ -32,7 +32,7 @@ def default_prior_covariance(
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
         Frames; read once if `covariance_type` is "full" or "tied".
-    survey : Moments
+    moments : Moments
         Of the same frames and weights.
     covariance_type : {"spherical", "diag", "tied", "full"}
         Which covariances the prior is of.
@@ -47,18 +47,18 @@ def default_prior_covariance(
         In squared feature units; positive (definite) for any frames.
     """
     # Weights that sum to 2 or less can't be numbers of frames: their unit is anyone's guess.
-    unbiased = survey.weight / max(survey.weight - 1.0, 0.5 * survey.weight)
+    unbiased = moments.weight / max(moments.weight - 1.0, 0.5 * moments.weight)
     constant = reg_covar if reg_covar > 0 else _CONSTANT_VARIANCE
-    variances = unbiased * survey.variance
+    variances = unbiased * moments.variance
     kind = covariance_kind(covariance_type)
     if kind.is_isotropic:
-        return np.asarray(variances.mean() if survey.variance.any() else constant)
-    positive = np.where(survey.variance > 0, variances, constant)
+        return np.asarray(variances.mean() if moments.variance.any() else constant)
+    positive = np.where(moments.variance > 0, variances, constant)
     if not kind.is_matrix:
         return positive
-    covariance = unbiased * survey_frames(source, sample_weight, full=True).covariance
+    covariance = unbiased * frame_moments(source, sample_weight, full=True).covariance
     # A constant is independent of all else; its own variance is not what rounding left.
-    varies = survey.variance > 0
+    varies = moments.variance > 0
     covariance = np.where(np.outer(varies, varies), covariance, np.diag(positive))
     deviations = np.sqrt(positive)
     unit = np.outer(deviations, deviations)

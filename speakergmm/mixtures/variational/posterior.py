@@ -18,7 +18,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.covariances import Covariances, CovarianceType
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.mixtures.mixture import Mixture, make_mixture
-from speakergmm.mixtures.variational.prior import (
+from speakergmm.mixtures.variational.variational_prior import (
     CovariancePriorType,
     WeightConcentrationType,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.gaussians.frames import check_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 
 # Numbers of frames x components x features that are held at a time.
@@ -49,7 +49,7 @@ def predictive_log_density(posterior: VariationalPosterior, X: ArrayLike) -> NDA
     """
     from scipy.special import gammaln, logsumexp
 
-    frames = check_frames(X, n_features=posterior.n_features)
+    frames = check_finite_frames(X, n_features=posterior.n_features)
     k, d = posterior.means.shape
     # Features are apart where each has a precision of its own.
     separate = posterior.precision_factors.is_of_features

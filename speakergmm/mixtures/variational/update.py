@@ -14,7 +14,7 @@ from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.bound import lower_bound
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 
 
 def update_variational(

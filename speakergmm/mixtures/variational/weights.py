@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.variational.prior import WeightConcentrationType
+from speakergmm.mixtures.variational.variational_prior import WeightConcentrationType
 
 
 def posterior_concentrations(

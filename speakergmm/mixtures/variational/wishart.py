@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.parameters import Gaussians
-from speakergmm.mixtures.variational.prior import CovariancePriorType
+from speakergmm.mixtures.variational.variational_prior import CovariancePriorType
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import GaussianMixture
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 
 KINDS = ["full", "tied", "diag", "spherical"]
 INITS = ["kmeans", "k-means++", "random_from_data", "random", "splitting"]
@@ -128,11 +128,11 @@ def test_a_bad_value_of_a_stream_has_one_form_of_message(name):
     with pytest.raises(InvalidInputError, match=f"^block 1: X {place}$"):
         getattr(estimator, name)(lambda: iter(blocks))
     with pytest.raises(InvalidInputError, match=f"^block 1: frames {place}$"):
-        survey_frames(lambda: iter(blocks))
+        frame_moments(lambda: iter(blocks))
     with pytest.raises(InvalidInputError, match=f"^X {place}$"):
         getattr(estimator, name)(np.concatenate(blocks))
     with pytest.raises(InvalidInputError, match=f"^frames {place}$"):
-        survey_frames(np.concatenate(blocks))
+        frame_moments(np.concatenate(blocks))
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -13,7 +13,7 @@ from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators import GaussianMixture
 from speakergmm.mixtures import MaximumLikelihoodOptions
-from speakergmm.mixtures.stepwise.steps import StepwiseState, step
+from speakergmm.mixtures.stepwise.stepwise_em import StepwiseState, update_stepwise
 
 KINDS = ["full", "tied", "diag", "spherical"]
 ATTRIBUTES = [
@@ -78,7 +78,7 @@ def test_the_steps_are_those_of_the_core(rng):
     estimator = GaussianMixture(3, random_state=1, **parameters)
     start = GaussianMixture(3, random_state=1, max_iter=0, **parameters).fit(blocks[0]).mixture_
     state = StepwiseState.begin(start)
-    options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.01, min_count=0.5)
+    options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.01, min_occupancy=0.5)
     for block in blocks:
         weights = rng.uniform(0.0, 2.0, len(block))
         if state.n_steps == 0:
@@ -86,7 +86,7 @@ def test_the_steps_are_those_of_the_core(rng):
             start = GaussianMixture(3, random_state=1, max_iter=0, **parameters)
             state = StepwiseState.begin(start.fit(block, sample_weight=weights).mixture_)
         estimator.partial_fit(block, sample_weight=weights)
-        state = step(
+        state = update_stepwise(
             state,
             block,
             sample_weight=weights,

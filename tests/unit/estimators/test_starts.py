@@ -22,13 +22,13 @@ from speakergmm.gaussians.parameters import covariance_kind
 KINDS = ["full", "tied", "diag", "spherical"]
 
 
-def survey(X, sample_weight=None):
+def prepared_frames(X, sample_weight=None):
     return training_frames(GaussianMixture(), X, sample_weight, n_components=1)
 
 
 def start(X, method, kind="diag", *, n_components=4, sample_weight=None, seed=0):
     return find_mixture_start(
-        survey(X, sample_weight),
+        prepared_frames(X, sample_weight),
         method,
         n_components=n_components,
         covariance_type=kind,
@@ -114,34 +114,34 @@ def test_single_frames_and_empty_clusters_have_no_covariance_at_all(kind):
 def test_blocks_are_drawn_from_as_one_array(dtype):
     X = np.random.default_rng(0).normal(size=(100, 2)).astype(dtype)
     for most in (16, 200):
-        whole, _ = draw_frames(survey(X), most)
-        parts, _ = draw_frames(survey([X[:3], X[3:40], X[40:]]), most)
+        whole, _ = draw_frames(prepared_frames(X), most)
+        parts, _ = draw_frames(prepared_frames([X[:3], X[3:40], X[40:]]), most)
         assert_array_equal(whole, parts)
         assert whole.dtype == parts.dtype == dtype
 
 
 def test_few_frames_are_all_taken_with_their_weights():
     X = np.arange(8.0)[:, None]
-    rows, weights = draw_frames(survey(X), 8)
-    assert rows is survey(X).source
+    rows, weights = draw_frames(prepared_frames(X), 8)
+    assert rows is prepared_frames(X).source
     assert weights is None
-    rows, weights = draw_frames(survey(X, [0, 1, 0, 2, 0, 0, 0.5, 0]), 8)
+    rows, weights = draw_frames(prepared_frames(X, [0, 1, 0, 2, 0, 0, 0.5, 0]), 8)
     assert_array_equal(rows[:, 0], [1, 3, 6])
     assert_array_equal(weights, [1, 2, 0.5])
 
 
 def test_drawn_frames_stand_at_equal_steps_of_the_weight():
     X = np.arange(1000.0)[:, None]
-    rows, weights = draw_frames(survey(X), 8)
+    rows, weights = draw_frames(prepared_frames(X), 8)
     assert_array_equal(rows[:, 0], [62, 187, 312, 437, 562, 687, 812, 937])
     assert weights is None
     counts = np.random.default_rng(0).integers(0, 5, 1000)
-    weighted, _ = draw_frames(survey(X, counts), 64)
-    repeated, _ = draw_frames(survey(np.repeat(X, counts, axis=0)), 64)
+    weighted, _ = draw_frames(prepared_frames(X, counts), 64)
+    repeated, _ = draw_frames(prepared_frames(np.repeat(X, counts, axis=0)), 64)
     assert_array_equal(weighted, repeated)
     # Steps that end exactly where one frame does.
-    weighted, _ = draw_frames(survey(X[:256], np.full(256, 2)), 64)
-    repeated, _ = draw_frames(survey(np.repeat(X[:256], 2, axis=0)), 64)
+    weighted, _ = draw_frames(prepared_frames(X[:256], np.full(256, 2)), 64)
+    repeated, _ = draw_frames(prepared_frames(np.repeat(X[:256], 2, axis=0)), 64)
     assert_array_equal(weighted, repeated)
 
 
@@ -232,7 +232,11 @@ def test_splitting_takes_no_random_numbers(clusters):
     state = np.random.RandomState(0)
     before = state.get_state()[1].copy()
     find_mixture_start(
-        survey(clusters), "splitting", n_components=5, covariance_type="full", random_state=state
+        prepared_frames(clusters),
+        "splitting",
+        n_components=5,
+        covariance_type="full",
+        random_state=state,
     )
     assert_array_equal(state.get_state()[1], before)
 
@@ -342,7 +346,7 @@ def test_restarts_read_a_stream_once_for_their_starts(
 
 
 def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
-    frames = survey([clusters[:120], clusters[120:]])
+    frames = prepared_frames([clusters[:120], clusters[120:]])
     for kind in KINDS:
         for method in STARTS:
             one, other = (

@@ -148,10 +148,10 @@ def test_hard_groups_leave_no_trace_on_those_after_them(rng):
 
 @pytest.mark.parametrize("vector_exp2", [True, False])
 def test_either_exponential(mixture, frames, monkeypatch, vector_exp2):
-    from speakergmm.gaussians import evaluation
+    from speakergmm.gaussians import evaluator
 
-    monkeypatch.setattr(evaluation, "_VECTOR_EXP2", vector_exp2)
-    monkeypatch.setattr(evaluation, "_LOG_BASE", np.log(2.0) if vector_exp2 else 1.0)
+    monkeypatch.setattr(evaluator, "_VECTOR_EXP2", vector_exp2)
+    monkeypatch.setattr(evaluator, "_LOG_BASE", np.log(2.0) if vector_exp2 else 1.0)
     counts, _, second = oracle.moments(*parts(mixture), frames)
     for precision, rtol in (("float32", 2e-5), ("float64", 1e-11)):
         found = accumulate(mixture, frames, precision=precision)

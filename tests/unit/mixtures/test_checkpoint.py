@@ -22,7 +22,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.gaussians.em import EMState
 from speakergmm.mixtures import (
     Iteration,
@@ -176,7 +176,7 @@ def test_weights_and_reports_are_kept(tmp_path, X):
     start = make_start("diag", X, 40)
     options = {
         "sample_weight": weights,
-        "options": MaximumLikelihoodOptions(variance_floor=0.2, min_count=20.0),
+        "options": MaximumLikelihoodOptions(variance_floor=0.2, min_occupancy=20.0),
         "max_iter": 9,
     }
     whole = train(X, start, **options)
@@ -333,10 +333,10 @@ def test_other_frames_weights_and_options_are_refused_by_name(tmp_path, X):
 def test_frames_are_recognised_in_any_blocking_and_by_each_row_that_is_looked_at(monkeypatch):
     monkeypatch.setattr("speakergmm.mixtures.fingerprint._WHOLE_ROWS", 50)
     X = make_frames(n_frames=400)
-    survey = survey_frames(X)
+    moments = frame_moments(X)
 
     def of(source):
-        return frames_fingerprint(source, survey, None)["frames"]
+        return frames_fingerprint(source, moments, None)["frames"]
 
     rng = np.random.default_rng(5)
     for _ in range(20):
@@ -351,7 +351,7 @@ def test_frames_are_recognised_in_any_blocking_and_by_each_row_that_is_looked_at
     # The others are told by their mean and variance.
     other = X.copy()
     other[77, 1] += 1e-6
-    assert frames_fingerprint(other, survey_frames(other), None)["frames"] != of(X)
+    assert frames_fingerprint(other, frame_moments(other), None)["frames"] != of(X)
 
 
 @pytest.mark.parametrize(

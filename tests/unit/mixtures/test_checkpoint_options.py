@@ -11,7 +11,7 @@ import pytest
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,
@@ -88,7 +88,7 @@ TRAININGS = {
             "tol": [{"tol": 1e-9}],
             "options": [
                 {"options": MaximumLikelihoodOptions(variance_floor=0.01)},
-                {"options": MaximumLikelihoodOptions(min_count=0.5)},
+                {"options": MaximumLikelihoodOptions(min_occupancy=0.5)},
                 {"options": MaximumLikelihoodOptions(least_eigenvalue=0.5)},
                 {"options": MaximumLikelihoodOptions(reg_covar=0.5)},
                 {"options": MaximumLikelihoodOptions(reg_covar=np.array([0.5, 0.25]))},
@@ -98,8 +98,13 @@ TRAININGS = {
             "final_update": [{"final_update": False}],
             "previous": [{"previous": -7.0}],
         },
-        # The survey is that of the source, or wrong; it changes nothing where it is right.
-        {"n_jobs": 2, "callback": ignore, "survey": survey_frames(FRAMES), "checkpoint_seconds": 7},
+        # The moments are those of the source; passing them changes nothing.
+        {
+            "n_jobs": 2,
+            "callback": ignore,
+            "moments": frame_moments(FRAMES),
+            "checkpoint_seconds": 7,
+        },
     ),
     fit_mixture: (
         {"X": FRAMES, "n_components": 3, "max_iter": 20, "tol": 0.0},
@@ -114,7 +119,7 @@ TRAININGS = {
             "max_iter": [{"max_iter": 21}],
             "tol": [{"tol": 1e-9}],
             "variance_floor": [{"variance_floor": 0.01}],
-            "min_count": [{"min_count": 0.5}],
+            "min_occupancy": [{"min_occupancy": 0.5}],
             "precision": [{"precision": "float64"}],
             "seed": [{"seed": 1}],
         },
@@ -153,7 +158,12 @@ TRAININGS = {
             "precision": [{"precision": "float64"}],
             "previous": [{"previous": -7.0}],
         },
-        {"n_jobs": 2, "callback": ignore, "survey": survey_frames(FRAMES), "checkpoint_seconds": 7},
+        {
+            "n_jobs": 2,
+            "callback": ignore,
+            "moments": frame_moments(FRAMES),
+            "checkpoint_seconds": 7,
+        },
     ),
 }
 

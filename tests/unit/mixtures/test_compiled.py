@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from speakergmm.gaussians.compiled import exponentiate, standardise
+from speakergmm.gaussians.block_kernels import exponentiate, standardise
 from speakergmm.mixtures import DiagonalMixture, accumulate, accumulate_blocks, make_mixture
 
 

@@ -100,7 +100,7 @@ def test_each_step_is_that_of_scikit_learn(mixture, rng, precision, rtol):
     model = DiagonalMixture(
         np.full(6, 1 / 6), X[:6], np.broadcast_to(X.var(axis=0), mixture.means.shape)
     )
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
     for _ in range(6):
         peer = GaussianMixture(
             6,

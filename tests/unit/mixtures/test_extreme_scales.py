@@ -5,7 +5,7 @@ import pytest
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import GaussianMixture
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import (
     DiagonalMixture,
     MaximumLikelihoodOptions,
@@ -48,8 +48,8 @@ def test_frames_without_weight_do_not_make_the_others_lighter(clusters):
     start = make_mixture("diag", [0.9, 0.1], [[0.0, 0.0], [-12.0, -12.0]], np.ones((2, 2)))
     padded = np.concatenate([clusters, np.full((3000, 2), 40.0)])
     weights = np.concatenate([np.ones(300), np.zeros(3000)])
-    for min_count, revived in ((4.9, ()), (5.1, (1,))):
-        options = MaximumLikelihoodOptions(min_count=min_count)
+    for min_occupancy, revived in ((4.9, ()), (5.1, (1,))):
+        options = MaximumLikelihoodOptions(min_occupancy=min_occupancy)
         for factor in (1.0, 2.0**-20):
             result = train_from(
                 padded, start, sample_weight=factor * weights, options=options, max_iter=1
@@ -60,7 +60,7 @@ def test_frames_without_weight_do_not_make_the_others_lighter(clusters):
 def test_min_count_has_the_unit_of_a_frame():
     # Two components of 3 and 1 frames; with weights of 1/8, of 3/8 and 1/8.
     model = DiagonalMixture([0.5, 0.5], [[0.0], [9.0]], [[1.0], [1.0]])
-    options = MaximumLikelihoodOptions(min_count=2.0)
+    options = MaximumLikelihoodOptions(min_occupancy=2.0)
     for frame_weight in (1.0, 0.125, 1e-12):
         counts = frame_weight * np.array([3.0, 1.0])
         moments = counts[:, None] * [[1.0], [9.0]], counts[:, None] * [[2.0], [82.0]]
@@ -69,7 +69,7 @@ def test_min_count_has_the_unit_of_a_frame():
             data, model, options=options, frame_weight=frame_weight
         )
         assert report.revived == (1,)
-        lenient = MaximumLikelihoodOptions(min_count=0.5)
+        lenient = MaximumLikelihoodOptions(min_occupancy=0.5)
         new, report = update_maximum_likelihood(
             data, model, options=lenient, frame_weight=frame_weight
         )
@@ -87,7 +87,7 @@ def test_what_is_empty_has_the_unit_of_a_frame_too():
     data = MixtureStatistics(
         counts, counts[:, None] * [[1.0], [9.0]], counts[:, None] * [[2.0], [82.0]], 0.0, 1.0
     )
-    options = MaximumLikelihoodOptions(min_count=0.0)
+    options = MaximumLikelihoodOptions(min_occupancy=0.0)
     new, _ = update_maximum_likelihood(data, model, options=options, frame_weight=1e-9)
     np.testing.assert_allclose(new.means, [[1.0], [9.0]], rtol=1e-12)
 
@@ -96,10 +96,10 @@ def test_what_is_empty_has_the_unit_of_a_frame_too():
 def test_a_survey_of_several_groups_of_frames_takes_any_weights(factor):
     rng = np.random.default_rng(1)
     X = np.concatenate([rng.normal(0.0, 1.0, (10_000, 2)), rng.normal(5.0, 2.0, (10_000, 2))])
-    survey = survey_frames(X, np.full(20_000, factor))
-    np.testing.assert_allclose(survey.mean, X.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(survey.variance, X.var(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(survey.weight, 20_000 * factor, rtol=1e-12)
+    moments = frame_moments(X, np.full(20_000, factor))
+    np.testing.assert_allclose(moments.mean, X.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.variance, X.var(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(moments.weight, 20_000 * factor, rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,6 +115,6 @@ def test_frames_near_the_smallest_numbers_have_finite_mixtures(clusters, kind, s
 
 
 def test_squares_without_digits_are_no_variance(clusters):
-    assert (survey_frames(1e-140 * clusters).variance > 0).all()
+    assert (frame_moments(1e-140 * clusters).variance > 0).all()
     for scale in (1e-150, 1e-155, 1e-162):
-        assert survey_frames(scale * clusters).variance.tolist() == [0.0, 0.0]
+        assert frame_moments(scale * clusters).variance.tolist() == [0.0, 0.0]

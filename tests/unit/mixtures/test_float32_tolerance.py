@@ -6,7 +6,7 @@ import pytest
 from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
 
 N_FRAMES, D, K = 6000, 7, 6
-OPTIONS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+OPTIONS = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 
 # Offset, decades of scales, deviation of components relative to their distance, correlation, dtype.
 CASES = {

@@ -29,7 +29,7 @@ from speakergmm.mixtures import (
 )
 from speakergmm.mixtures.mixture import MIXTURES
 
-NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 COVARIANCES = {
     "spherical": [4.0, 1.0],
     "diag": [[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]],
@@ -410,7 +410,7 @@ def test_regularisation_is_added_to_the_diagonal(problem):
     statistics = accumulate(model, X, precision="float64")
     plain, _ = update_maximum_likelihood(statistics, model, options=NO_EVENTS)
     added = np.array([0.1, 0.2, 0.3, 0.6])
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, reg_covar=added)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0, reg_covar=added)
     new, report = update_maximum_likelihood(statistics, model, options=options)
     difference = new.full_covariances() - plain.full_covariances()
     expected = np.eye(4) * 0.3 if model.covariance_type == "spherical" else np.diag(added)
@@ -434,7 +434,7 @@ def test_floors_raise_only_what_is_below(kind):
     }[kind]
     statistics = MixtureStatistics(counts, counts[:, None] * means, second, 0.0, 20.0, kind)
     start = make_mixture(kind, [0.5, 0.5], means, np.asarray(COVARIANCES[kind]))
-    options = MaximumLikelihoodOptions(variance_floor=0.15, min_count=0.0)
+    options = MaximumLikelihoodOptions(variance_floor=0.15, min_occupancy=0.0)
     new, report = update_maximum_likelihood(
         statistics, start, options=options, data_variance=np.array([4.0, 4.0, 4.0])
     )
@@ -505,7 +505,7 @@ def test_a_collapsed_component_is_named_by_its_number_whatever_its_origin():
         origins=[[0.0], [0.0], [5.0]],
     )
     model = DiagonalMixture([0.25, 0.25, 0.5], [[0.0], [0.0], [5.0]], np.ones((3, 1)))
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, refuse_collapse=True)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0, refuse_collapse=True)
     with pytest.raises(CollapsedComponentError, match="the first of them 2"):
         update_maximum_likelihood(statistics, model, options=options)
 
@@ -609,7 +609,7 @@ def test_a_component_without_data_keeps_what_it_has(kind):
 
 
 def test_collapse_is_refused_exactly_where_there_is_no_variance(kind, rng):
-    refusing = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, refuse_collapse=True)
+    refusing = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0, refuse_collapse=True)
     model = simple(kind)
     around = rng.normal(size=(50, 3)) * [1e-4, 1.0, 1.0]
     full_of_life = np.concatenate([around * 0.1, around * 0.1 + 30.0])

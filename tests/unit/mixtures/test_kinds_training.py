@@ -10,11 +10,11 @@ from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, prepare
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     UpdateReport,
@@ -23,7 +23,7 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 
 N_FEATURES = 4
 
@@ -51,8 +51,8 @@ def cloud(seed=0, n=100):
 
 def start_for(kind, X, n_components=5, *, narrow=1.0):
     """Means at frames, covariances those of the data's features."""
-    survey = survey_frames(np.asarray(X))
-    variance = np.where(survey.variance > 0, survey.variance, 1.0) * narrow
+    moments = frame_moments(np.asarray(X))
+    variance = np.where(moments.variance > 0, moments.variance, 1.0) * narrow
     covariances = {
         "spherical": np.full(n_components, variance.mean()),
         "diag": np.tile(variance, (n_components, 1)),
@@ -109,7 +109,7 @@ def test_each_step_is_that_of_scikit_learn(kind, precision, reg_covar):
             tol=1e-30,
             precision=precision,
             options=MaximumLikelihoodOptions(
-                variance_floor=0.0, min_count=0.0, reg_covar=reg_covar
+                variance_floor=0.0, min_occupancy=0.0, reg_covar=reg_covar
             ),
         )
         if precision == "float64":
@@ -206,7 +206,7 @@ def test_hard_data_give_a_good_mixture(name, kind, precision):
             max_iter=8,
             tol=0.0,
             precision=precision,
-            options=MaximumLikelihoodOptions(variance_floor=floor, min_count=1e-3),
+            options=MaximumLikelihoodOptions(variance_floor=floor, min_occupancy=1e-3),
         )
         model = result.model
         for array in arrays_of(model).values():
@@ -219,7 +219,7 @@ def test_hard_data_give_a_good_mixture(name, kind, precision):
         falls = -np.diff(objectives)[plain]
         # What the core expects of float32, and the same of float64; far components have
         # variances that are differences of squares 1e9 times as large.
-        rounding = ready(model).rounding.max()
+        rounding = prepare_mixture(model).rounding.max()
         if precision == "float64" or rounding > 1e-2:
             rounding *= 2.0**-29
         allowed = max(1e-12, rounding, 1e-6 * (precision == "float32"))
@@ -235,7 +235,7 @@ def test_far_components_have_their_variances_in_float32(dtype, kind):
     X = np.concatenate([rng.normal(c, 1, (100, 4)) for c in centres]).astype(dtype)
     start = start_for(kind, X, 4, narrow=1e-2)
     start = make_mixture(kind, start.weights, X[[0, 100, 200, 300]], start.covariances)
-    assert ready(start).rounding.max() < 1e-2
+    assert prepare_mixture(start).rounding.max() < 1e-2
     # Far as they are, one step tells whose frames are whose.
     result = train_from(X, start, max_iter=1, options=MaximumLikelihoodOptions(variance_floor=0.0))
     parts = [X[i : i + 100].astype(float) for i in (0, 100, 200, 300)]
@@ -362,7 +362,7 @@ def test_dead_components_come_back(kind, precision):
 
 
 def test_collapse_is_refused_if_asked_for(kind, precision):
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, refuse_collapse=True)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0, refuse_collapse=True)
     points = np.repeat(cloud()[::80], 20, axis=0)
     with pytest.raises(CollapsedComponentError):
         train_from(
@@ -396,7 +396,7 @@ def test_worst_error_of_float32(kind, narrow):
         model = model.rescaled(units, units * rng.normal(0.0, 1e3, 6))
         X = model.sample(700, rng)
         errors = model.log_likelihood(X) - model.log_likelihood(X, precision="float64")
-        prepared = ready(model)
+        prepared = prepare_mixture(model)
         dtype, exact = prepared.plan("float32")
         rounding = np.delete(prepared.rounding, exact).max(initial=0.0)
         assert rounding <= 5e-2 or dtype == np.float64
@@ -425,7 +425,7 @@ def test_mixtures_too_narrow_for_float32_are_evaluated_in_float64(kind, rng):
     means = model.means.copy()
     means[0] += 1e5
     far = make_mixture(kind, model.weights, means, model.covariances)
-    assert ready(far).rounding.max() > 5e-2
+    assert prepare_mixture(far).rounding.max() > 5e-2
     np.testing.assert_array_equal(far.log_likelihood(X), far.log_likelihood(X, precision="float64"))
     assert far.log_density(X).dtype == np.float32
 
@@ -446,13 +446,13 @@ def test_steps_know_the_rounding_of_what_they_found(kind, rng):
     # more than 1e-6 of itself, and the loop is told.
     for precision, expected in (("float32", 1.0), ("float64", 2.0**-29)):
         model = ill_conditioned(rng, kind, 3.0)
-        survey = survey_frames(model.sample(500, rng))
+        moments = frame_moments(model.sample(500, rng))
         standardisation = Standardisation.from_moments(
-            survey.mean, survey.variance, isotropic=kind == "spherical"
+            moments.mean, moments.variance, isotropic=kind == "spherical"
         )
         standard = standardisation.model_to_standard(model)
         frames = FramesPass(model.sample(500, rng), precision=precision)
-        steps = Steps(
+        steps = TrainingSteps(
             frames,
             lambda statistics, model: (model, UpdateReport(n_floored=int(statistics.n_frames))),
             standardisation=standardisation,
@@ -479,7 +479,7 @@ def test_steps_go_over_frames_as_strictly_as_training_needs(rng):
     # Of one pass, and of one for each model, as hidden Markov models have it.
     for given in (frames, lambda _: frames):
         limits = []
-        steps = Steps(
+        steps = TrainingSteps(
             given,
             lambda statistics, model: (model, UpdateReport()),
             standardisation=Standardisation(np.zeros(1), np.ones(1)),

@@ -43,11 +43,11 @@ def test_variances_are_floored_and_counted():
         [2.0, 2.0], [[0.0, 0.0], [20.0, 8.0]], [[2.0, 0.0], [202.0, 64.0]], 0.0, 4.0
     )
     model = DiagonalMixture([0.5, 0.5], np.zeros((2, 2)), np.ones((2, 2)))
-    options = MaximumLikelihoodOptions(variance_floor=0.1, min_count=0.0)
+    options = MaximumLikelihoodOptions(variance_floor=0.1, min_occupancy=0.0)
     new, report = update_maximum_likelihood(statistics, model, options=options)
     np.testing.assert_allclose(new.variances, [[2.6, 1.2], [2.6, 16.0]], rtol=1e-12)
     assert report == UpdateReport(n_floored=3)
-    options = MaximumLikelihoodOptions(variance_floor=0.01, min_count=0.0)
+    options = MaximumLikelihoodOptions(variance_floor=0.01, min_occupancy=0.0)
     new, report = update_maximum_likelihood(statistics, model, options=options)
     np.testing.assert_allclose(new.variances, [[1.0, 0.12], [1.0, 16.0]], rtol=1e-12)
     assert report == UpdateReport(n_floored=1)
@@ -129,7 +129,7 @@ def test_revival_can_be_turned_off():
     model = DiagonalMixture([0.5, 0.5], [[0.0], [50.0]], [[1.0], [2.0]])
     statistics = MixtureStatistics([30.0, 0.0], [[30.0], [0.0]], [[60.0], [0.0]], 0.0, 30.0)
     new, report = update_maximum_likelihood(
-        statistics, model, options=MaximumLikelihoodOptions(min_count=0.0)
+        statistics, model, options=MaximumLikelihoodOptions(min_occupancy=0.0)
     )
     assert report == UpdateReport()
     # Without data, mean and variance stay what they were; the weight is nought.
@@ -147,7 +147,7 @@ def test_what_can_not_be_updated_is_refused(mixture, frames):
 
 
 @pytest.mark.parametrize(
-    "options", [{"variance_floor": -0.1}, {"variance_floor": 1.0}, {"min_count": -1.0}]
+    "options", [{"variance_floor": -0.1}, {"variance_floor": 1.0}, {"min_occupancy": -1.0}]
 )
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(InvalidInputError, match=next(iter(options))):

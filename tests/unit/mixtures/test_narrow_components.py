@@ -7,7 +7,7 @@ from scipy.stats import multivariate_normal
 
 from speakergmm.hmm import MixtureBank
 from speakergmm.mixtures import accumulate, make_mixture
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 
 NARROW = 3
 DEVIATION = 1e-4
@@ -46,7 +46,7 @@ def joint_log_densities(model, X):
 @pytest.mark.parametrize("kind", ["spherical", "diag", "full"])
 def test_they_are_evaluated_exactly_and_the_others_in_float32(kind):
     model = narrow_among_wide(kind)
-    dtype, exact = ready(model).plan("float32")
+    dtype, exact = prepare_mixture(model).plan("float32")
     assert (dtype, exact.tolist()) == (np.float32, [NARROW])
     X = frames_of(model)
     joint = joint_log_densities(model, X)

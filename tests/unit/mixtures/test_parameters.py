@@ -9,7 +9,7 @@ from oracles.arrays import arrays_of
 from speakergmm import records
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.mixtures import DiagonalMixture, accumulate
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 
 
 def parts(model):
@@ -81,7 +81,7 @@ def test_worst_error_of_float32_on_ill_conditioned_mixtures(rng):
     model = DiagonalMixture(np.full(64, 1 / 64), means, variances)
     X = np.concatenate([model.sample(1500, rng), rng.normal(0.0, 1.0, (500, 39))])
     expected = oracle.log_likelihoods(*parts(model), X)
-    assert ready(model).rounding.max() < 5e-2  # so float32 it is
+    assert prepare_mixture(model).rounding.max() < 5e-2  # so float32 it is
     error = np.abs(model.log_likelihood(X) - expected)
     assert np.median(error[:1500]) < 1e-3
     assert error[:1500].max() < 5e-3
@@ -147,7 +147,7 @@ def test_weight_zero_takes_no_part(mixture, frames):
 
 @pytest.mark.parametrize("maxima_up_to", [0, 40])
 def test_select_top_orders_by_density(mixture, frames, monkeypatch, maxima_up_to):
-    monkeypatch.setattr("speakergmm.gaussians.scoring._MAXIMA_UP_TO", maxima_up_to)
+    monkeypatch.setattr("speakergmm.gaussians.frame_scoring._MAXIMA_UP_TO", maxima_up_to)
     expected = np.argsort(-oracle.log_densities(*parts(mixture), frames), axis=1)
     indices, values = mixture.select_top(frames, 3, precision="float64")
     np.testing.assert_array_equal(indices, expected[:, :3])

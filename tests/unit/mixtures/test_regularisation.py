@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-import speakergmm.mixtures.training
-import speakergmm.mixtures.variational.training
+import speakergmm.mixtures.mixture_training
+import speakergmm.mixtures.variational.variational_training
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.gaussians.parameters import covariance_kind
-from speakergmm.gaussians.steps import moment_rounding
+from speakergmm.gaussians.training_steps import moment_rounding
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     MixtureStatistics,
@@ -26,7 +26,7 @@ from speakergmm.mixtures.variational.closed_form import posterior_from_moments
 from speakergmm.record_fields import parts
 
 KINDS = ["spherical", "diag", "tied", "full"]
-PLAIN = {"variance_floor": 0.0, "min_count": 0.0}
+PLAIN = {"variance_floor": 0.0, "min_occupancy": 0.0}
 
 
 def random_covariances(kind, rng, n_components, n_features):
@@ -183,7 +183,7 @@ def test_a_wrong_update_is_called_so_by_default(kind, precision, monkeypatch):
         return new, report
 
     calls = []
-    monkeypatch.setattr(speakergmm.mixtures.training, "update_maximum_likelihood", wrong)
+    monkeypatch.setattr(speakergmm.mixtures.mixture_training, "update_maximum_likelihood", wrong)
     estimator = GaussianMixture(
         3, covariance_type=kind, random_state=0, tol=1e-9, precision=precision
     )
@@ -203,7 +203,9 @@ def test_a_wrong_bayesian_update_is_called_so_by_default(kind, monkeypatch):
         return new, report
 
     calls = []
-    monkeypatch.setattr(speakergmm.mixtures.variational.training, "update_variational", wrong)
+    monkeypatch.setattr(
+        speakergmm.mixtures.variational.variational_training, "update_variational", wrong
+    )
     estimator = BayesianGaussianMixture(
         n_components=3, covariance_type=kind, random_state=0, tol=1e-9, max_iter=50
     )
@@ -324,11 +326,11 @@ def test_rounding_grows_with_the_inverse_of_the_smallest_variance(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_falls_and_goes_on_where_regularisation_explains_it(kind):
     X = clusters()
-    survey = survey_frames(X)
+    moments = frame_moments(X)
     start = GaussianMixture(3, covariance_type=kind, random_state=0, reg_covar=0.0).fit(X).mixture_
     options = MaximumLikelihoodOptions(**PLAIN, reg_covar=2.0)
     result = train_from(
-        X, start, tol=0.0, max_iter=30, options=options, survey=survey, precision="float64"
+        X, start, tol=0.0, max_iter=30, options=options, moments=moments, precision="float64"
     )
     gains = np.diff(result.objectives)
     assert gains[0] < -0.01

@@ -15,11 +15,15 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.stepwise.steps import StepwiseState, expected_statistics, step
+from speakergmm.mixtures.stepwise.stepwise_em import (
+    StepwiseState,
+    expected_statistics,
+    update_stepwise,
+)
 from speakergmm.records import of_arrays, to_arrays
 
 KINDS = ["spherical", "diag", "tied", "full"]
-PLAIN = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0)
+PLAIN = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 MEANS = np.array([[0.0, 0, 0], [6, 0, 4], [-5, 5, 0]])
 
 
@@ -43,7 +47,7 @@ def start_of(kind, *, offset=0.0, scale=1.0):
 def stream(kind, blocks, **options):
     state = StepwiseState.begin(start_of(kind))
     for block in blocks:
-        state = step(state, block, **options)
+        state = update_stepwise(state, block, **options)
     return state
 
 
@@ -63,13 +67,13 @@ def test_whole_passes_with_a_step_of_one_are_batch_em_exactly(rng, kind, precisi
     X = draw(rng, 900, offset=50.0)
     start = start_of(kind, offset=50.0)
     weights = rng.uniform(0.0, 2.0, len(X))
-    options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.05, min_count=30.0)
+    options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.05, min_occupancy=30.0)
     batch = train_from(
         X, start, sample_weight=weights, max_iter=6, tol=0.0, options=options, precision=precision
     )
     state = StepwiseState.begin(start)
     for iteration in batch.history:
-        state = step(
+        state = update_stepwise(
             state, X, sample_weight=weights, step_size=1.0, options=options, precision=precision
         )
         assert state.log_likelihood == iteration.objective
@@ -81,7 +85,7 @@ def test_whole_passes_with_a_step_of_one_are_batch_em_exactly(rng, kind, precisi
 def test_a_step_of_one_is_the_textbook_s(rng):
     X = draw(rng, 300)
     start = start_of("diag")
-    state = step(StepwiseState.begin(start), X, options=PLAIN, precision="float64")
+    state = update_stepwise(StepwiseState.begin(start), X, options=PLAIN, precision="float64")
     expected = em_step(start.weights, start.means, start.variances, X)
     for found, value in zip(
         (state.model.weights, state.model.means, state.model.variances), expected, strict=True
@@ -114,7 +118,7 @@ def test_steps_follow_the_recursion_of_the_papers(rng, weigh_blocks):
         )
         means = running[1] / running[0][:, None]
         model = (running[0], means, running[2] / running[0][:, None] - means**2)
-        state = step(
+        state = update_stepwise(
             state,
             block,
             sample_weight=weight,
@@ -144,7 +148,7 @@ def test_one_gaussian_with_steps_of_one_over_t_is_that_of_all_frames_in_any_orde
         cuts = [50, 300, 310, 600]
         blocks, block_weights = np.split(X, cuts), np.split(weights, cuts)
         for number in order:
-            state = step(
+            state = update_stepwise(
                 state,
                 blocks[number],
                 sample_weight=block_weights[number],
@@ -173,10 +177,10 @@ def test_frames_within_a_block_have_no_order_and_weights_are_duplicates(rng, kin
     weights = [rng.integers(0, 4, 150) for _ in blocks]
     weighted = plain = shuffled = StepwiseState.begin(start_of(kind))
     for block, weight in zip(blocks, weights, strict=True):
-        weighted = step(weighted, block, sample_weight=weight, precision="float64")
+        weighted = update_stepwise(weighted, block, sample_weight=weight, precision="float64")
         copies = np.repeat(block, weight, axis=0)
-        plain = step(plain, copies, precision="float64")
-        shuffled = step(shuffled, rng.permutation(copies), precision="float64")
+        plain = update_stepwise(plain, copies, precision="float64")
+        shuffled = update_stepwise(shuffled, rng.permutation(copies), precision="float64")
     assert_close(weighted.model, plain.model, rtol=1e-9, atol=1e-12)
     assert_close(shuffled.model, plain.model, rtol=1e-9, atol=1e-12)
     assert weighted.weight == plain.weight == sum(weight.sum() for weight in weights)
@@ -185,12 +189,12 @@ def test_frames_within_a_block_have_no_order_and_weights_are_duplicates(rng, kin
 @pytest.mark.parametrize("factor", [1e-2, 1e-4, 1e-7])
 def test_the_unit_of_weights_kills_no_component(rng, factor):
     # The rarest component has some 6 frames of a block.
-    options = MaximumLikelihoodOptions(min_count=0.1)
+    options = MaximumLikelihoodOptions(min_occupancy=0.1)
     plain = light = StepwiseState.begin(start_of("diag"))
     for _ in range(5):
         block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
-        plain = step(plain, block, options=options)
-        light = step(light, block, sample_weight=np.full(300, factor), options=options)
+        plain = update_stepwise(plain, block, options=options)
+        light = update_stepwise(light, block, sample_weight=np.full(300, factor), options=options)
         assert light.report.revived == plain.report.revived == ()
     assert_close(light.model, plain.model, rtol=1e-5, atol=1e-5)
 
@@ -230,7 +234,9 @@ def test_a_stationary_stream_leads_near_the_batch_solution(rng, kind):
 def test_the_planted_mixture_is_found_at_any_offset_and_scale(rng, offset, scale, precision):
     state = StepwiseState.begin(start_of("diag", offset=offset, scale=scale))
     for _ in range(80):
-        state = step(state, draw(rng, 250, offset=offset, scale=scale), precision=precision)
+        state = update_stepwise(
+            state, draw(rng, 250, offset=offset, scale=scale), precision=precision
+        )
     model = state.model
     np.testing.assert_allclose(model.weights, (0.5, 0.3, 0.2), atol=0.02)
     np.testing.assert_allclose((model.means - offset) / scale, MEANS, atol=0.1)
@@ -245,8 +251,8 @@ def test_a_stream_that_wanders_off_is_followed_in_float32(rng, kind):
     double = state
     for number in range(120):
         block = draw(rng, 200, offset=min(number, 80) * 25.0)
-        state = step(state, block, step_size=0.3)
-        double = step(double, block, step_size=0.3, precision="float64")
+        state = update_stepwise(state, block, step_size=0.3)
+        double = update_stepwise(double, block, step_size=0.3, precision="float64")
     assert_close(state.model, double.model, rtol=2e-4, atol=1e-4)
     np.testing.assert_allclose(
         state.model.weights @ state.model.means, block.mean(axis=0), rtol=1e-3
@@ -264,7 +270,7 @@ def test_moments_survive_a_change_of_coordinates(rng, kind):
     state = StepwiseState.begin(make_mixture(kind, [1.0], np.zeros((1, 3)), unit[kind]))
     seen = set()
     for block in blocks:
-        state = step(
+        state = update_stepwise(
             state, block, step_exponent=1.0, step_offset=1.0, options=PLAIN, precision="float64"
         )
         seen.add(tuple(state.standardisation.scale))
@@ -286,7 +292,7 @@ def test_running_statistics_are_worth_as_many_frames_as_their_mean(rng):
     state = StepwiseState.begin(start_of("diag"))
     weights = np.zeros(0)
     for number in range(30):
-        state = step(state, draw(rng, 100), step_size=0.3, options=PLAIN)
+        state = update_stepwise(state, draw(rng, 100), step_size=0.3, options=PLAIN)
         eta = 0.3 if number else 1.0
         weights = np.concatenate([weights * (1 - eta), np.full(100, eta / 100)])
         assert state.statistics.n_frames == pytest.approx(1.0 / (weights**2).sum(), rel=1e-9)
@@ -296,10 +302,10 @@ def test_running_statistics_are_worth_as_many_frames_as_their_mean(rng):
 
 
 def test_coordinates_stay_while_the_stream_does(rng):
-    state = step(StepwiseState.begin(start_of("full")), draw(rng, 300))
+    state = update_stepwise(StepwiseState.begin(start_of("full")), draw(rng, 300))
     first = state.standardisation
     for _ in range(30):
-        state = step(state, draw(rng, 300))
+        state = update_stepwise(state, draw(rng, 300))
     assert state.standardisation is first
 
 
@@ -312,11 +318,11 @@ def test_a_feature_that_begins_to_vary_later(rng):
     start = make_mixture("diag", [1.0], [[0.0, 7.0, 0.0]], [[1.0, 1.0, 1.0]])
     state = StepwiseState.begin(start)
     for number in range(5):
-        state = step(state, block(number))
+        state = update_stepwise(state, block(number))
         assert state.variance[1] == 0.0
         assert state.mean[1] == 7.0
     for number in range(5, 60):
-        state = step(state, block(number), step_size=0.2)
+        state = update_stepwise(state, block(number), step_size=0.2)
     assert np.sqrt(state.model.variances[0, 1]) == pytest.approx(1e-4, rel=0.1)
 
 
@@ -324,7 +330,7 @@ def test_a_start_that_counts_is_worth_its_frames(rng):
     far = draw(rng, 100, weights=(0.0, 0.0, 1.0))
     start = make_mixture("diag", [0.5, 0.3, 0.2], MEANS, np.tile([1.0, 2.25, 0.49], (3, 1)))
     moved = [
-        step(
+        update_stepwise(
             StepwiseState.begin(start, weight=weight),
             far,
             step_exponent=1.0,
@@ -349,10 +355,10 @@ def test_expected_statistics_are_those_of_the_model(rng, kind):
     mean, _ = model.global_moments()
     np.testing.assert_allclose(statistics.first_order.sum(axis=0), 1000.0 * mean, rtol=1e-12)
     regularised = MaximumLikelihoodOptions(
-        variance_floor=0.0, min_count=0.0, reg_covar=np.array([0.1, 0.3, 0.2])
+        variance_floor=0.0, min_occupancy=0.0, reg_covar=np.array([0.1, 0.3, 0.2])
     )
     if kind == "spherical":
-        regularised = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, reg_covar=0.2)
+        regularised = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0, reg_covar=0.2)
     statistics = expected_statistics(model, 1000.0, reg_covar=regularised.reg_covar)
     assert_close(
         update_maximum_likelihood(statistics, model, options=regularised)[0],
@@ -366,7 +372,9 @@ def test_expected_statistics_are_those_of_the_model(rng, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
     X = draw(rng, 500, scale=scale)
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=0.0, reg_covar=2.0 * scale**2)
+    options = MaximumLikelihoodOptions(
+        variance_floor=0.0, min_occupancy=0.0, reg_covar=2.0 * scale**2
+    )
     found = train_from(
         X,
         start_of(kind, scale=scale),
@@ -376,15 +384,15 @@ def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
         precision="float64",
     )
     state = StepwiseState.begin(found.model, weight=500.0, reg_covar=options.reg_covar)
-    model = step(state, X, options=options, precision="float64").model
+    model = update_stepwise(state, X, options=options, precision="float64").model
     assert_close(model, found.model, rtol=1e-4, atol=1e-4 * min(scale, scale**2))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_a_revival_the_statistics_are_those_of_the_mixture(rng, kind):
-    options = MaximumLikelihoodOptions(variance_floor=0.0, min_count=40.0, reg_covar=2.0)
+    options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=40.0, reg_covar=2.0)
     block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
-    state = step(StepwiseState.begin(start_of(kind)), block, options=options)
+    state = update_stepwise(StepwiseState.begin(start_of(kind)), block, options=options)
     assert state.report.revived
     plain = replace(PLAIN, reg_covar=2.0 / state.standardisation.scale**2)
     again, _ = update_maximum_likelihood(state.statistics, state.standard, options=plain)
@@ -402,7 +410,7 @@ def test_a_stored_state_goes_on_bit_by_bit(rng, kind):
         assert (again.n_steps, again.weight) == (state.n_steps, state.weight)
         assert again.log_likelihood == state.log_likelihood
         for block in blocks[4:]:
-            state, again = step(state, block), step(again, block)
+            state, again = update_stepwise(state, block), update_stepwise(again, block)
             assert_close(again.model, state.model, rtol=0, atol=0)
             assert again.log_likelihood == state.log_likelihood
 
@@ -422,12 +430,12 @@ def test_a_dead_component_is_revived_and_lives_on(rng, kind):
     covariances = start_of(kind).covariances
     means = np.array([[0.0, 0, 0], [6, 0, 4], [500.0, 500, 500]])
     state = StepwiseState.begin(make_mixture(kind, np.full(3, 1 / 3), means, covariances))
-    state = step(state, draw(rng, 500))
+    state = update_stepwise(state, draw(rng, 500))
     assert state.report.revived == (2,)
     assert state.statistics.counts[2] > 50
     first = state.model
     for _ in range(40):
-        state = step(state, draw(rng, 500))
+        state = update_stepwise(state, draw(rng, 500))
         assert state.report.revived == ()
     X = draw(rng, 4000)
     assert state.model.weights.min() > 0.15
@@ -439,7 +447,7 @@ def test_a_revived_component_is_not_revived_again_because_of_the_past(rng):
     means = np.array([[0.0, 0, 0], [6, 0, 4], [-5, 5, 0], [900.0, 900, 900]])
     state = StepwiseState.begin(make_mixture("diag", np.full(4, 0.25), means, np.full((4, 3), 4.0)))
     for number in range(5):
-        state = step(state, draw(rng, 400), step_size=0.01 if number else None)
+        state = update_stepwise(state, draw(rng, 400), step_size=0.01 if number else None)
         assert state.report.revived == ((3,) if number == 0 else ())
         assert state.model.weights[3] > 0.2
 
@@ -464,7 +472,7 @@ def test_a_bad_block_is_refused_and_changes_nothing(rng):
         (draw(rng, 4), {"precision": "float16"}, InvalidInputError, "precision"),
     ]:
         with pytest.raises(error, match=words) as caught:
-            step(state, block, **options)
+            update_stepwise(state, block, **options)
         assert "\n" not in str(caught.value)
         assert pickle.dumps(state) == before
     with pytest.raises(InvalidInputError, match="weight must be finite"):
@@ -476,7 +484,7 @@ def test_a_state_goes_on_after_pickling_as_if_it_had_not_been(rng):
     state = stream("full", blocks[:3])
     revived = pickle.loads(pickle.dumps(state))
     for block in blocks[3:]:
-        state, revived = step(state, block), step(revived, block)
+        state, revived = update_stepwise(state, block), update_stepwise(revived, block)
     assert_close(state.model, revived.model, rtol=0, atol=0)
     assert state.weight == revived.weight
 
@@ -484,7 +492,9 @@ def test_a_state_goes_on_after_pickling_as_if_it_had_not_been(rng):
 def test_blocks_may_come_in_pieces_and_threads(rng):
     X = draw(rng, 500)
     state = stream("full", [draw(rng, 200)])
-    whole = step(state, X)
-    assert_close(step(state, [X[:7], X[7:]]).model, whole.model, rtol=0, atol=0)
-    assert_close(step(state, lambda: iter([X[:7], X[7:]])).model, whole.model, rtol=0, atol=0)
-    assert_close(step(state, X, n_jobs=2).model, whole.model, rtol=0, atol=0)
+    whole = update_stepwise(state, X)
+    assert_close(update_stepwise(state, [X[:7], X[7:]]).model, whole.model, rtol=0, atol=0)
+    assert_close(
+        update_stepwise(state, lambda: iter([X[:7], X[7:]])).model, whole.model, rtol=0, atol=0
+    )
+    assert_close(update_stepwise(state, X, n_jobs=2).model, whole.model, rtol=0, atol=0)

@@ -6,7 +6,7 @@ from oracles.arrays import arrays_of
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
 
 INITS = ["kmeans", "splitting", "random"]
@@ -233,23 +233,23 @@ def test_a_subsample_is_drawn_from_long_data(rng):
 def test_the_survey_finds_mean_and_variance(rng, offset):
     # Drifting data, so that the means of its parts differ.
     X = rng.normal(size=(30_000, 2)) + np.linspace(0, 10, 30_000)[:, None] + offset
-    found = survey_frames(np.split(X, [5, 9_000, 9_001]))
+    found = frame_moments(np.split(X, [5, 9_000, 9_001]))
     assert found.n_frames == 30_000
     np.testing.assert_allclose(found.mean, X.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found.variance, (X - offset).var(axis=0), rtol=1e-9)
-    whole = survey_frames(X)
+    whole = frame_moments(X)
     np.testing.assert_array_equal(whole.mean, found.mean)
     np.testing.assert_array_equal(whole.variance, found.variance)
 
 
 def test_the_survey_knows_a_constant_from_rounding():
     X = np.full((30_000, 1), 0.1)
-    found = survey_frames(X)
+    found = frame_moments(X)
     assert (found.mean.tolist(), found.variance.tolist()) == ([0.1], [0.0])
     X[7] += 1e-9
-    assert survey_frames(X).variance[0] > 0
+    assert frame_moments(X).variance[0] > 0
     X = np.random.default_rng(0).choice(0.1 * (1 + np.array([0, 2.0**-52])), (30_000, 1))
-    assert survey_frames(X).variance.tolist() == [0.0]
+    assert frame_moments(X).variance.tolist() == [0.0]
 
 
 def test_callback_and_history(data):
@@ -291,7 +291,7 @@ def test_bad_frames_are_refused(source, error, message):
         {"max_iter": 0},
         {"tol": -1.0},
         {"variance_floor": 2.0},
-        {"min_count": -1.0},
+        {"min_occupancy": -1.0},
         {"precision": "float16"},
         {"n_jobs": 0},
         {"seed": -1},

@@ -6,8 +6,8 @@ from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians import survey_frames
-from speakergmm.gaussians.frames import check_weights
+from speakergmm.gaussians import frame_moments
+from speakergmm.gaussians.frame_sources import check_frame_weights
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     accumulate,
@@ -16,7 +16,7 @@ from speakergmm.mixtures import (
     train_from,
 )
 
-EXACT = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=0.0)
+EXACT = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=0.0)
 
 
 @pytest.fixture(params=KINDS)
@@ -48,14 +48,14 @@ def assert_close(found, expected, *, rtol):
 )
 def test_what_is_no_weight_is_refused(weights, message):
     with pytest.raises(InvalidInputError, match=message) as caught:
-        check_weights(weights)
+        check_frame_weights(weights)
     assert "\n" not in str(caught.value)
 
 
 def test_weights_of_any_number_are_float64():
-    assert check_weights(None) is None
+    assert check_frame_weights(None) is None
     for weights in ([1, 0, 2], np.array([True, False, True]), np.ones(3, np.float32)):
-        found = check_weights(weights)
+        found = check_frame_weights(weights)
         assert found.dtype == np.float64
         np.testing.assert_array_equal(found, np.asarray(weights, float))
 
@@ -68,7 +68,7 @@ def test_weights_that_are_not_one_for_each_frame_are_refused(problem, size):
         lambda: accumulate(model, X, sample_weight=np.ones(size)),
         lambda: accumulate_blocks(model, blocks, sample_weight=np.ones(size), block_frames=10),
         lambda: train_from(X, model, sample_weight=np.ones(size)),
-        lambda: survey_frames(blocks, np.ones(size)),
+        lambda: frame_moments(blocks, np.ones(size)),
     ):
         with pytest.raises(InvalidInputError, match=f"one entry for each frame, found {size} for"):
             call()
@@ -142,8 +142,8 @@ def test_very_unequal_weights(problem, rng):
 def test_weights_of_the_survey_are_duplicates(rng):
     X = rng.normal(size=(500, 2)) * [1.0, 1e-3] + [0.0, 1e4]
     weights = rng.integers(0, 4, 500)
-    found = survey_frames(np.split(X, [3, 200]), weights.astype(float))
-    plain = survey_frames(np.repeat(X, weights, axis=0))
+    found = frame_moments(np.split(X, [3, 200]), weights.astype(float))
+    plain = frame_moments(np.repeat(X, weights, axis=0))
     assert (found.n_frames, found.weight) == (500, float(weights.sum()))
     np.testing.assert_allclose(found.mean, plain.mean, rtol=1e-12)
     np.testing.assert_allclose(found.variance, plain.variance, rtol=1e-9)
@@ -155,7 +155,7 @@ def test_weights_of_the_survey_are_duplicates(rng):
 def test_min_count_is_in_units_of_the_weights(problem):
     # A weight of 10 is ten frames, so what is dead with weights of 1 is alive with these.
     model, X = problem
-    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_count=300.0)
+    options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=300.0)
     light = train_from(X, model, max_iter=1, options=options)
     assert light.history[0].report.revived == ()
     heavy = train_from(X, model, sample_weight=np.full(240, 2.0), max_iter=1, options=options)

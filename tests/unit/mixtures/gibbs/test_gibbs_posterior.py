@@ -12,8 +12,8 @@ from speakergmm.mixtures.gibbs import (
     sample_dirichlet_process,
 )
 from speakergmm.mixtures.gibbs.chain import Chain, draw_concentration
+from speakergmm.mixtures.gibbs.partition_state import PartitionState
 from speakergmm.mixtures.gibbs.partitions import name_by_appearance
-from speakergmm.mixtures.gibbs.state import CompiledPartition
 
 
 def plain(prior):
@@ -138,7 +138,7 @@ def test_getting_it_right(covariance_type):
     value = 1.0
     n_clusters, concentrations = [], []
     for _ in range(4000):
-        partition = CompiledPartition(X, prior, labels)
+        partition = PartitionState(X, prior, labels)
         chain = Chain(partition, rng, value, concentration_prior, keep=(), burn_in=0)
         chain.advance(1)
         labels, value = partition.labels.copy(), chain.concentration

@@ -83,7 +83,7 @@ def test_plain_sampler_gives_the_same_samples(monkeypatch):
     X, _ = three_clusters(24)
     options = {"n_sweeps": 6, "n_chains": 2, "init": 4, "concentration": (1.0, 1.0)}
     fast = sample_dirichlet_process(X, **options)
-    where = "speakergmm.mixtures.gibbs.chain.CompiledPartition"
+    where = "speakergmm.mixtures.gibbs.chain.PartitionState"
     monkeypatch.setattr(where, ReferencePartition)
     slow = sample_dirichlet_process(X, **options)
     np.testing.assert_array_equal(fast.labels, slow.labels)

@@ -7,11 +7,11 @@ from oracles.gibbs_partition import ReferencePartition
 from scipy.special import softmax
 
 from speakergmm.mixtures.gibbs import NormalInverseWishart
-from speakergmm.mixtures.gibbs.kernels import weigh
-from speakergmm.mixtures.gibbs.state import CompiledPartition, make_tables
+from speakergmm.mixtures.gibbs.partition_state import PartitionState, make_tables
+from speakergmm.mixtures.gibbs.sweep_kernels import weigh_clusters
 
 KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 11)]
-BOTH = [CompiledPartition, ReferencePartition]
+BOTH = [PartitionState, ReferencePartition]
 
 
 def make(covariance_type, n_features, n_frames, seed=0):
@@ -36,10 +36,10 @@ def log_weights(partition, frame, concentration):
         np.empty(partition._frames.shape[1]),
     )
     own = int(partition.labels[frame])
-    if not weigh(partition._frames[frame], own, *arguments):
+    if not weigh_clusters(partition._frames[frame], own, *arguments):
         partition.labels[frame] = -1
         partition._rebuild()
-        weigh(partition._frames[frame], -1, *arguments)
+        weigh_clusters(partition._frames[frame], -1, *arguments)
         partition.labels[frame] = own
         partition._rebuild()
     return weights
@@ -74,7 +74,7 @@ def test_moves_of_one_frame_leave_the_posterior_as_it_is(covariance_type):
     for frame in range(4):
         transitions = np.zeros((15, 15))
         for labels, row in number.items():
-            partition = CompiledPartition(X, prior, np.array(labels))
+            partition = PartitionState(X, prior, np.array(labels))
             for k, p in enumerate(softmax(log_weights(partition, frame, 0.8))):
                 moved = np.array(labels)
                 moved[frame] = k
@@ -115,7 +115,7 @@ def test_compiled_sampler_and_its_twin_give_the_same_chain(covariance_type, n_fe
 
 def test_labels_have_no_gaps_and_counts_are_theirs():
     X, prior = make("full", 2, 60)
-    partition = CompiledPartition(X, prior, np.arange(60))
+    partition = PartitionState(X, prior, np.arange(60))
     rng = np.random.default_rng(0)
     for concentration in (100.0, 0.1, 100.0, 0.1):
         partition.sweep(rng.permutation(60), rng.random(60), concentration)
@@ -125,10 +125,10 @@ def test_labels_have_no_gaps_and_counts_are_theirs():
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_rank_one_updates_do_not_drift(covariance_type, monkeypatch):
     X, prior = make(covariance_type, 8, 200)
-    partition = CompiledPartition(X, prior, np.zeros(200, int))
+    partition = PartitionState(X, prior, np.zeros(200, int))
     rng = np.random.default_rng(0)
     with monkeypatch.context() as patch:
-        patch.setattr(CompiledPartition, "_rebuild", lambda self: None)
+        patch.setattr(PartitionState, "_rebuild", lambda self: None)
         for _ in range(50):
             partition.sweep(rng.permutation(200), rng.random(200), 20.0)
     drifted = partition.log_likelihood()
@@ -142,11 +142,11 @@ def test_rank_one_updates_do_not_drift(covariance_type, monkeypatch):
 @pytest.mark.parametrize("covariance_type", ["full", "diag"])
 def test_after_a_sweep_clusters_are_counted_anew(covariance_type):
     X, prior = make(covariance_type, 4, 50)
-    partition = CompiledPartition(X, prior, np.zeros(50, int))
+    partition = PartitionState(X, prior, np.zeros(50, int))
     rng = np.random.default_rng(0)
     for _ in range(5):
         partition.sweep(rng.permutation(50), rng.random(50), 5.0)
-    fresh = CompiledPartition(X, prior, partition.labels)
+    fresh = PartitionState(X, prior, partition.labels)
     # To the last bit: no rounding of the sweeps is left.
     assert partition.log_likelihood() == fresh.log_likelihood()
     np.testing.assert_array_equal(log_weights(partition, 7, 1.0), log_weights(fresh, 7, 1.0))
@@ -162,7 +162,7 @@ def test_frames_that_carry_a_cluster_are_removed_without_cancellation(covariance
     scale = np.eye(2) * 1e-8 if covariance_type == "full" else np.full(2, 1e-8)
     prior = NormalInverseWishart([0.0, 0.0], 0.1, 4.0, scale)
     for labels in (np.zeros(6, int), np.array([0, 0, 0, 1, 1, 1])):
-        found = log_weights(CompiledPartition(X, prior, labels), 0, 1e-80)
+        found = log_weights(PartitionState(X, prior, labels), 0, 1e-80)
         expected = log_weights(ReferencePartition(X, prior, labels), 0, 1e-80)
         np.testing.assert_allclose(found, expected, rtol=1e-9)
     compiled, twin = (kind(X, prior, np.zeros(6, int)) for kind in BOTH)
@@ -202,7 +202,7 @@ def test_tables_follow_from_the_prior(covariance_type):
 
 
 def test_rank_one_update_and_downdate_of_a_factor():
-    from speakergmm.mixtures.gibbs.kernels import change_factor, factorise
+    from speakergmm.mixtures.gibbs.sweep_kernels import change_factor, factorise
 
     rng = np.random.default_rng(4)
     root = rng.standard_normal((4, 6))
@@ -229,7 +229,7 @@ def test_rank_one_update_and_downdate_of_a_factor():
 
 
 def test_choice_by_inversion_takes_what_the_uniform_number_says():
-    from speakergmm.mixtures.gibbs.kernels import choose
+    from speakergmm.mixtures.gibbs.sweep_kernels import choose
 
     log_weights = np.log(np.array([0.2, 1e-300, 0.5, 0.3])) + 800.0
     log_weights[1] = -np.inf

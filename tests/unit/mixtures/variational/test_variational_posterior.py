@@ -8,9 +8,9 @@ from oracles import variational as oracle
 from scipy import stats
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.scoring import log_density
+from speakergmm.gaussians.frame_scoring import joint_log_densities
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.mixtures.mixture import ready
+from speakergmm.mixtures.mixture import prepare_mixture
 from speakergmm.mixtures.variational import VariationalPosterior, VariationalPrior
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.weights import (
@@ -48,8 +48,8 @@ def make_posterior(kind, rng, prior_type="wishart", n_components=4):
 def test_the_kernel_of_mixtures_gives_the_expected_log_joint(rng, kind, prior_type):
     posterior = make_posterior(kind, rng, prior_type)
     X = rng.normal(size=(20, 2)) * 3.0
-    natural = ready(posterior)
-    found = log_density(natural, X, precision="float64")
+    natural = prepare_mixture(posterior)
+    found = joint_log_densities(natural, X, precision="float64")
     np.testing.assert_allclose(found, oracle.expected_log_joint(posterior, X), rtol=1e-11)
 
 

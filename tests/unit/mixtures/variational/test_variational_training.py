@@ -6,7 +6,7 @@ from oracles import variational as oracle
 
 import speakergmm.files
 from speakergmm.errors import IncompatibleModelError, InvalidInputError
-from speakergmm.gaussians import survey_frames
+from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures.variational import (
     VariationalPrior,
     evidence_lower_bound,
@@ -29,19 +29,19 @@ def clusters(rng):
 
 
 def problem(X, kind, n_components=5, *, weights="dirichlet_process", prior_type="wishart", **more):
-    survey = survey_frames(X)
+    moments = frame_moments(X)
     options = {"concentration": 0.1, "degrees_of_freedom": 3.0} | more
     prior = VariationalPrior(
         kind,
-        mean=survey.mean,
+        mean=moments.mean,
         mean_precision=1.0,
-        covariance=default_prior_covariance(X, survey, kind),
+        covariance=default_prior_covariance(X, moments, kind),
         weight_concentration_type=weights,
         covariance_prior_type=prior_type,
         **options,
     )
     d = X.shape[1]
-    variance = survey.variance
+    variance = moments.variance
     of_one = {
         "full": np.tile(np.diag(variance), (n_components, 1, 1)),
         "tied": n_components * np.diag(variance),
@@ -253,15 +253,15 @@ def test_the_default_prior_is_the_unbiased_covariance(rng, kind):
         expected = np.diag(expected)
     elif kind == "spherical":
         expected = np.diag(expected).mean()
-    found = default_prior_covariance(X, survey_frames(X), kind)
+    found = default_prior_covariance(X, frame_moments(X), kind)
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
     weights = rng.integers(1, 4, 50)
     copied = np.repeat(X, weights, axis=0)
     weighted = default_prior_covariance(
-        X, survey_frames(X, weights.astype(float)), kind, sample_weight=weights.astype(float)
+        X, frame_moments(X, weights.astype(float)), kind, sample_weight=weights.astype(float)
     )
     np.testing.assert_allclose(
-        weighted, default_prior_covariance(copied, survey_frames(copied), kind), rtol=1e-9
+        weighted, default_prior_covariance(copied, frame_moments(copied), kind), rtol=1e-9
     )
 
 
@@ -269,7 +269,7 @@ def test_the_default_prior_is_the_unbiased_covariance(rng, kind):
 def test_frames_in_a_plane_have_a_default_prior(rng, kind):
     flat = rng.normal(size=(40, 2)) @ rng.normal(size=(2, 4)) * 1e3
     X = np.column_stack([flat, np.full(40, 7.7)])
-    found = default_prior_covariance(X, survey_frames(X), kind, reg_covar=1e-4)
+    found = default_prior_covariance(X, frame_moments(X), kind, reg_covar=1e-4)
     np.linalg.cholesky(found)
     np.testing.assert_allclose(np.diag(found)[:4], flat.var(axis=0, ddof=1), rtol=1e-6)
     assert found[4, 4] == pytest.approx(1e-4)

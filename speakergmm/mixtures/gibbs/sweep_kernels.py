@@ -3,7 +3,7 @@
 A cluster is kept as the number of its frames, the posterior mean of its mean, and the posterior
 scale matrix P = U^T U of its covariance as an upper Cholesky factor, whose last row holds the
 reciprocals of U's diagonal; with diagonal covariances the two rows are P and 1 / P. What depends on
-the number of frames alone comes from tables (`CompiledPartition` makes them). The tests' oracles
+the number of frames alone comes from tables (`PartitionState` makes them). The tests' oracles
 have the same in a few lines of NumPy, which gives the same chain.
 
 Three things make it fast, and none changes a result beyond rounding:
@@ -97,7 +97,7 @@ def log_change(
 
 
 @compiled(at_first_call=True)
-def weigh(
+def weigh_clusters(
     x: Array,
     own: int,
     n_clusters: int,
@@ -331,12 +331,14 @@ def sweep(
         x = X[i]
         own = labels[i]
         log_new = log_concentration + log_empty[i]
-        if not weigh(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work):
+        if not weigh_clusters(
+            x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work
+        ):
             # Its cluster without it would be mostly rounding: count it anew from the others.
             labels[i] = -1
             rebuild(X, labels, own, own + 1, clusters, prior)
             own = -1
-            weigh(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work)
+            weigh_clusters(x, own, n_clusters, log_new, clusters, prior, log_weights, changes, work)
         chosen = choose(log_weights, n_clusters + 1, uniforms[position])
         alone = own >= 0 and counts[own] == 1
         if chosen == own or (alone and chosen == n_clusters):

@@ -1,4 +1,4 @@
-"""Training a mixture from frames: survey, start, expectation-maximisation."""
+"""Training of a mixture from frames: moments, start, expectation-maximisation."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, open_checkpoint
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.accumulate import FramesPass, check_number
+from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import (
     EMResult,
     EMState,
     EMStep,
     Iteration,
-    ended,
-    run,
-    telling,
+    em_result,
+    iteration_callback,
+    run_training_loop,
 )
-from speakergmm.gaussians.frames import (
+from speakergmm.gaussians.frame_sources import (
     FrameSource,
+    check_frame_weights,
     check_rereadable,
-    check_weights,
+    frame_moments,
     read_blocks,
-    survey_frames,
 )
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
@@ -67,7 +67,7 @@ def fit_mixture(
     max_iter: int = 30,
     tol: float = 1e-3,
     variance_floor: float = 1e-3,
-    min_count: float = 1.0,
+    min_occupancy: float = 1.0,
     precision: Precision = "float32",
     seed: int = 0,
     n_jobs: int = 1,
@@ -95,7 +95,7 @@ def fit_mixture(
     variance_floor : float, default=1e-3
         Smallest variance, as a part of the variance of all frames in that feature; of a feature
         that is the same in all frames, this number itself, in squared feature units.
-    min_count : float, default=1.0
+    min_occupancy : float, default=1.0
         Occupancy, in frames, below which a component is dead and revived elsewhere.
     precision : {"float32", "float64"}, default="float32"
         Of densities within a block; sums over blocks are float64. A step that float32 can't serve,
@@ -134,26 +134,26 @@ def fit_mixture(
     whole_number("seed", seed, least=0)
     check_precision(precision)
     effective_jobs(n_jobs)
-    options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_count=min_count)
+    options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_occupancy=min_occupancy)
     check_rereadable(X)
-    survey = survey_frames(X)
-    if survey.n_frames < n_components:
+    moments = frame_moments(X)
+    if moments.n_frames < n_components:
         raise InsufficientDataError(
-            f"{n_components} components need at least as many frames, found {survey.n_frames}"
+            f"{n_components} components need at least as many frames, found {moments.n_frames}"
         )
-    standardisation = Standardisation.from_moments(survey.mean, survey.variance)
+    standardisation = Standardisation.from_moments(moments.mean, moments.variance)
     if not isinstance(init, str):
         init = mixture_of(init, kind=DiagonalMixture)
-        if init.means.shape != (n_components, len(survey.mean)):
+        if init.means.shape != (n_components, len(moments.mean)):
             raise InvalidInputError(
-                f"init must have {n_components} components of {len(survey.mean)} features, found "
+                f"init must have {n_components} components of {len(moments.mean)} features, found "
                 f"means of shape {init.means.shape}"
             )
         start = init
     else:
         rng = np.random.default_rng(seed)
         n_sample = max(_START_FRAMES_PER_COMPONENT * n_components, _START_FRAMES)
-        sample = _draw_frames(X, survey, standardisation, n_sample, rng)
+        sample = _draw_frames(X, moments, standardisation, n_sample, rng)
         found = _find_start(init, sample, n_components, options, rng, n_jobs)
         start = standardisation.model_from_standard(found)
     return train_from(
@@ -166,7 +166,7 @@ def fit_mixture(
         n_jobs=n_jobs,
         callback=callback,
         final_update=False,
-        survey=survey,
+        moments=moments,
         checkpoint=checkpoint,
         checkpoint_seconds=checkpoint_seconds,
     )
@@ -185,7 +185,7 @@ def train_from(
     callback: Callable[[int, Iteration], None] | None = None,
     final_update: bool = True,
     previous: float | None = None,
-    survey: Moments | None = None,
+    moments: Moments | None = None,
     checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> EMResult[AnyMixture]:
@@ -194,7 +194,7 @@ def train_from(
     Parameters
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
-        Frames; read once per iteration, and once before where there is no survey.
+        Frames; read once per iteration, and once before where no `moments` are passed.
     start : Mixture
         In feature units.
     sample_weight : array, shape (T,), optional
@@ -212,7 +212,7 @@ def train_from(
         Threads; -1 for all cores. The result does not depend on it.
     callback, final_update, previous
         As in `expectation_maximisation`.
-    survey : Moments, optional
+    moments : Moments, optional
         Of the same source and weights, if it has been made.
     checkpoint : path, optional
         A file to which the state is written as training goes on, and from which the same call goes
@@ -254,26 +254,26 @@ def train_from(
     effective_jobs(n_jobs)
     start = mixture_of(start)
     check_rereadable(source)
-    weights = check_weights(sample_weight)
-    if survey is None:
-        survey = survey_frames(source, weights)
-    if len(survey.mean) != start.n_features:
+    weights = check_frame_weights(sample_weight)
+    if moments is None:
+        moments = frame_moments(source, weights)
+    if len(moments.mean) != start.n_features:
         raise InvalidInputError(
             f"a start of {start.n_features} features needs frames of as many, found "
-            f"{len(survey.mean)}"
+            f"{len(moments.mean)}"
         )
     standardisation = Standardisation.from_moments(
-        survey.mean, survey.variance, isotropic=start.gaussians.kind.is_isotropic
+        moments.mean, moments.variance, isotropic=start.gaussians.kind.is_isotropic
     )
     options = options or MaximumLikelihoodOptions()
     update = partial(
         update_maximum_likelihood,
         options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
-        data_variance=survey.variance / standardisation.scale**2,
+        data_variance=moments.variance / standardisation.scale**2,
         frame_weight=average_frame_weight(weights),
     )
-    frames = FramesPass.of_training(source, weights, survey, precision=precision, n_jobs=n_jobs)
-    steps: Steps[AnyMixture, MixtureStatistics] = Steps(
+    frames = FramesPass.of_training(source, weights, moments, precision=precision, n_jobs=n_jobs)
+    steps: TrainingSteps[AnyMixture, MixtureStatistics] = TrainingSteps(
         frames, update, standardisation=standardisation
     )
     loop: dict[str, Any] = {
@@ -287,7 +287,7 @@ def train_from(
 
     def fingerprint() -> dict[str, Any]:
         return {
-            **frames_fingerprint(source, survey, weights),
+            **frames_fingerprint(source, moments, weights),
             **parts(options),
             **loop,
             "precision": precision,
@@ -296,15 +296,15 @@ def train_from(
             "start": begin,
         }
 
-    with opened(
+    with open_checkpoint(
         checkpoint, EMState[Mixture], fingerprint=fingerprint, seconds=checkpoint_seconds
     ) as file:
-        result = ended(
-            run(
+        result = em_result(
+            run_training_loop(
                 file.state or EMState(begin, begin, ()),
                 step,
                 checkpoint=file.record,
-                callback=telling(callback),
+                callback=iteration_callback(callback),
             )
         )
     return replace(result, model=standardisation.model_from_standard(result.model))
@@ -312,15 +312,15 @@ def train_from(
 
 def _draw_frames(
     source: FrameSource,
-    survey: Moments,
+    moments: Moments,
     standardisation: Standardisation,
     n_sample: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Standardised random frames, in their order; the same ones however the source is cut."""
-    n_sample = min(n_sample, survey.n_frames)
-    chosen = np.sort(rng.choice(survey.n_frames, size=n_sample, replace=False))
-    sample = np.empty((n_sample, len(survey.mean)), np.float32)
+    n_sample = min(n_sample, moments.n_frames)
+    chosen = np.sort(rng.choice(moments.n_frames, size=n_sample, replace=False))
+    sample = np.empty((n_sample, len(moments.mean)), np.float32)
     first_frame = filled = 0
     for block in read_blocks(source):
         stop = int(np.searchsorted(chosen, first_frame + len(block)))
@@ -328,7 +328,7 @@ def _draw_frames(
         standardisation.apply(rows, sample[filled:stop])
         first_frame += len(block)
         filled = stop
-    check_number(survey.n_frames, first_frame)
+    check_frame_count(moments.n_frames, first_frame)
     return sample
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frames import check_frames, survey_frames
+from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import frozen
 from speakergmm.ranges import choice, number
@@ -132,21 +132,21 @@ class NormalInverseWishart:
         """
         choice("covariance_type", covariance_type, get_args(GibbsCovariance))
         number("within_fraction", within_fraction, above=0, below=1)
-        frames = check_frames(X)
-        survey = survey_frames(frames)
-        deviation = survey.deviation()
+        frames = check_finite_frames(X)
+        moments = frame_moments(frames)
+        deviation = moments.deviation()
         mean_precision = within_fraction / (1 - within_fraction)
         if covariance_type == "diag":
-            return cls(survey.mean, mean_precision, 4.0, 2 * within_fraction * deviation**2)
+            return cls(moments.mean, mean_precision, 4.0, 2 * within_fraction * deviation**2)
         n_frames, n_features = frames.shape
-        z = (frames - survey.mean) / deviation
+        z = (frames - moments.mean) / deviation
         correlation = z.T @ z / (n_frames + n_features)
         np.fill_diagonal(correlation, 1.0)
         # A product of matrices need not be symmetric to the last bit.
         correlation = (correlation + correlation.T) / 2
         covariance = within_fraction * correlation * np.outer(deviation, deviation)
         freedom = 2.0 * n_features + 2.0
-        return cls(survey.mean, mean_precision, freedom, (n_features + 1) * covariance)
+        return cls(moments.mean, mean_precision, freedom, (n_features + 1) * covariance)
 
     @property
     def n_features(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, opened
+from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, open_checkpoint
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Precision
@@ -25,20 +25,20 @@ from speakergmm.gaussians.em import (
     EMStep,
     Iteration,
     UpdateReport,
-    ended,
-    run,
-    telling,
+    em_result,
+    iteration_callback,
+    run_training_loop,
 )
-from speakergmm.gaussians.frames import FrameSource, check_rereadable, survey_frames
+from speakergmm.gaussians.frame_sources import FrameSource, check_rereadable, frame_moments
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
-from speakergmm.mixtures.variational.prior import VariationalPrior
 from speakergmm.mixtures.variational.update import update_variational
+from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.moments import Moments
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
@@ -81,7 +81,7 @@ def train_variational(
     n_jobs: int = 1,
     previous: float | None = None,
     callback: Callable[[int, Iteration], None] | None = None,
-    survey: Moments | None = None,
+    moments: Moments | None = None,
     checkpoint: str | os.PathLike[str] | Resumable | None = None,
     checkpoint_seconds: float = DEFAULT_SECONDS,
 ) -> VariationalResult:
@@ -115,8 +115,8 @@ def train_variational(
         with, as in `expectation_maximisation`.
     callback : callable, optional
         Called as ``callback(number, iteration)`` after each iteration.
-    survey : Moments, optional
-        What `survey_frames` found, where it is known already.
+    moments : Moments, optional
+        What `frame_moments` found, where it is known already.
     checkpoint : path, optional
         A file to which the state is written as inference goes on, and from which the same call
         goes on where it was interrupted, to exactly the same result. One that has ended removes
@@ -160,9 +160,9 @@ def train_variational(
     check_precision(precision)
     check_rereadable(source)
     _check_kinds(start, prior)
-    survey = survey or survey_frames(source, sample_weight)
+    moments = moments or frame_moments(source, sample_weight)
     standardisation = Standardisation.from_moments(
-        survey.mean, survey.variance, isotropic=start.kind.is_isotropic
+        moments.mean, moments.variance, isotropic=start.kind.is_isotropic
     )
 
     update = _Update(
@@ -171,9 +171,9 @@ def train_variational(
         standardisation.log_volume,
     )
     frames = FramesPass.of_training(
-        source, sample_weight, survey, precision=precision, n_jobs=n_jobs
+        source, sample_weight, moments, precision=precision, n_jobs=n_jobs
     )
-    steps = Steps(
+    steps = TrainingSteps(
         frames,
         update,
         standardisation=standardisation,
@@ -194,7 +194,7 @@ def train_variational(
 
     def fingerprint() -> dict[str, Any]:
         return {
-            **frames_fingerprint(source, survey, sample_weight),
+            **frames_fingerprint(source, moments, sample_weight),
             "max_iter": max_iter,
             "tol": tol,
             "previous": previous,
@@ -208,18 +208,18 @@ def train_variational(
             "prior": prior,
         }
 
-    with opened(
+    with open_checkpoint(
         checkpoint,
         EMState[VariationalPosterior],
         fingerprint=fingerprint,
         seconds=checkpoint_seconds,
     ) as file:
-        result = ended(
-            run(
+        result = em_result(
+            run_training_loop(
                 file.state or EMState(begin, begin, ()),
                 step,
                 checkpoint=file.record,
-                callback=telling(callback),
+                callback=iteration_callback(callback),
             )
         )
     posterior = standardisation.model_from_standard(result.model)

@@ -27,7 +27,7 @@ _FLOAT64 = float(np.finfo(np.float64).eps / np.finfo(np.float32).eps)
 _OPERATIONS = 16
 
 
-class Steps(Generic[Model, Stats]):
+class TrainingSteps(Generic[Model, Stats]):
     """The two halves of an iteration, for `expectation_maximisation`, in standardised coordinates.
 
     Parameters

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.covariances import Array
-from speakergmm.gaussians.evaluation import Evaluator, block_size
-from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.evaluator import Evaluator, block_size
+from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import Prepared, check_precision
 
 # A maximum of a row costs a fraction of a nanosecond per number, a partition some twenty.
@@ -27,7 +27,9 @@ def _blocks(
         yield evaluator, slice(start, start + size)
 
 
-def log_density(prepared: Prepared, frames: Frames, *, precision: str) -> NDArray[np.floating[Any]]:
+def joint_log_densities(
+    prepared: Prepared, frames: Frames, *, precision: str
+) -> NDArray[np.floating[Any]]:
     """Joint log-densities (T, G) of checked frames (T, D), in feature units."""
     result = np.empty((len(frames), prepared.n_gaussians), check_precision(precision))
     for evaluator, block in _blocks(prepared, frames, precision):
@@ -35,7 +37,7 @@ def log_density(prepared: Prepared, frames: Frames, *, precision: str) -> NDArra
     return result
 
 
-def log_likelihood(prepared: Prepared, frames: Frames, *, precision: str) -> Array:
+def frame_log_likelihoods(prepared: Prepared, frames: Frames, *, precision: str) -> Array:
     """Log-likelihoods (T,) of checked frames (T, D), in feature units."""
     result = np.empty(len(frames))
     for evaluator, block in _blocks(prepared, frames, precision):
@@ -43,16 +45,20 @@ def log_likelihood(prepared: Prepared, frames: Frames, *, precision: str) -> Arr
     return result
 
 
-def posteriors(prepared: Prepared, frames: Frames, *, precision: str) -> NDArray[np.floating[Any]]:
+def frame_posteriors(
+    prepared: Prepared, frames: Frames, *, precision: str
+) -> NDArray[np.floating[Any]]:
     """Posterior probabilities (T, G) of checked frames (T, D)."""
-    densities = log_density(prepared, frames, precision=precision)
+    densities = joint_log_densities(prepared, frames, precision=precision)
     densities -= densities.max(axis=1, keepdims=True, initial=-np.inf)
     np.exp(densities, out=densities)
     densities /= densities.sum(axis=1, keepdims=True)
     return densities
 
 
-def predict(prepared: Prepared, frames: Frames, *, precision: str) -> NDArray[np.intp]:
+def most_probable_gaussians(
+    prepared: Prepared, frames: Frames, *, precision: str
+) -> NDArray[np.intp]:
     """Most probable Gaussians (T,) of checked frames (T, D); of equal ones the first."""
     result = np.empty(len(frames), np.intp)
     for densities, block in _densities(prepared, frames, precision):
@@ -60,7 +66,7 @@ def predict(prepared: Prepared, frames: Frames, *, precision: str) -> NDArray[np
     return result
 
 
-def select_top(
+def top_gaussians(
     prepared: Prepared, frames: Frames, n_top: int, *, precision: str
 ) -> tuple[NDArray[np.intp], NDArray[np.floating[Any]]]:
     """Find the `n_top` best Gaussians of each frame: (T, C) indices and joint log-densities."""

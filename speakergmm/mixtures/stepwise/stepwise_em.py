@@ -18,11 +18,16 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import UpdateReport
-from speakergmm.gaussians.frames import FrameSource, check_rereadable, check_weights, survey_frames
+from speakergmm.gaussians.frame_sources import (
+    FrameSource,
+    check_frame_weights,
+    check_rereadable,
+    frame_moments,
+)
 from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
-from speakergmm.gaussians.steps import Steps
+from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.gaussians.updates import check_statistics
 from speakergmm.mixtures.maximum_likelihood import (
     MaximumLikelihoodOptions,
@@ -138,7 +143,7 @@ class StepwiseState:
         return self.standardisation.model_from_standard(self.standard)
 
 
-def step(
+def update_stepwise(
     state: StepwiseState,
     X: FrameSource,
     *,
@@ -150,7 +155,7 @@ def step(
     options: MaximumLikelihoodOptions | None = None,
     precision: Precision = "float32",
     n_jobs: int = 1,
-    survey: Moments | None = None,
+    moments: Moments | None = None,
 ) -> StepwiseState:
     """Learn from one block of a stream.
 
@@ -180,7 +185,7 @@ def step(
         Of densities within the block; as in `train_from`.
     n_jobs : int, default=1
         Threads; the result does not depend on it.
-    survey : Moments, optional
+    moments : Moments, optional
         Of the same frames and weights, if it has been made.
 
     Returns
@@ -224,20 +229,20 @@ def step(
     check_precision(precision)
     effective_jobs(n_jobs)
     check_rereadable(X)
-    weights = check_weights(sample_weight)
-    survey = survey or survey_frames(X, weights)
-    if len(survey.mean) != state.standard.n_features:
+    weights = check_frame_weights(sample_weight)
+    moments = moments or frame_moments(X, weights)
+    if len(moments.mean) != state.standard.n_features:
         raise InvalidInputError(
-            f"frames must have {state.standard.n_features} features, found {len(survey.mean)}"
+            f"frames must have {state.standard.n_features} features, found {len(moments.mean)}"
         )
     eta = _step_size(state, step_exponent, step_offset, step_size)
     if weigh_blocks and state.n_steps:
-        ratio = survey.weight * state.n_steps / state.weight
+        ratio = moments.weight * state.n_steps / state.weight
         eta = eta * ratio / (1.0 - eta + eta * ratio)
     # From the old mean on, so that what never changes stays what it is, bit by bit.
-    mean = survey.mean if eta == 1 else state.mean + eta * (survey.mean - state.mean)
+    mean = moments.mean if eta == 1 else state.mean + eta * (moments.mean - state.mean)
     variance = (1.0 - eta) * (state.variance + (state.mean - mean) ** 2)
-    variance += eta * (survey.variance + (survey.mean - mean) ** 2)
+    variance += eta * (moments.variance + (moments.mean - mean) ** 2)
     state = _in_safe_coordinates(state, mean, variance, first=state.n_steps == 0)
     standardisation = state.standardisation
     options = options or MaximumLikelihoodOptions()
@@ -253,7 +258,7 @@ def step(
         )
 
     frames = FramesPass(X, weights, precision=precision, n_jobs=n_jobs)
-    steps = Steps(frames, update, standardisation=standardisation)
+    steps = TrainingSteps(frames, update, standardisation=standardisation)
     found = steps.accumulate(state.standard)
     standard, report = steps.update(found, state.standard)
     block = found.about_zero()
@@ -268,7 +273,7 @@ def step(
         mean,
         variance,
         n_steps=state.n_steps + 1,
-        weight=state.weight + survey.weight,
+        weight=state.weight + moments.weight,
         log_likelihood=block.log_likelihood / block.n_frames,
         report=report,
     )

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.gaussians.basis_expansion import BasisExpander, bring_nearer, expand_exactly
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.exact import NEGLIGIBLE, ExactGaussians
-from speakergmm.gaussians.expansion import Expander, bring_nearer, expand_exactly
-from speakergmm.gaussians.frames import Frames
+from speakergmm.gaussians.frame_sources import Frames
 from speakergmm.gaussians.prepare import LARGEST_ROUNDING, Prepared
 
 # Speech exceeds the envelope (99.9 % of frames by less than 150 nats, half of them by 10) far more
@@ -150,11 +150,11 @@ class Evaluator:
         self._log_volume = prepared.coordinates.log_volume
         self._exponentiate, self._log_base = _exponentiate, _LOG_BASE
         if compiled and dtype == np.float32:
-            from speakergmm.gaussians.compiled import exponentiate
+            from speakergmm.gaussians.block_kernels import exponentiate
 
             self._exponentiate, self._log_base = exponentiate, _LOG_2
         self._smallest_sum = _SMALLEST_SUM_PER_GAUSSIAN * prepared.n_gaussians
-        self._expander = Expander(
+        self._expander = BasisExpander(
             prepared, dtype=dtype, block_frames=self.block_frames, compiled=compiled
         )
         self._densities: NDArray[Any] = np.empty((0, prepared.n_gaussians), dtype)

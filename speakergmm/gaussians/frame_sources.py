@@ -1,6 +1,6 @@
 """Frames as mixtures take them: one array, a list of arrays, a callable that yields arrays.
 
-`survey_frames` is the first look at all of them: how many, their mean and variance.
+`frame_moments` is the first look at all of them: how many, their mean and variance.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _in_block(number: int | None) -> str:
     return "" if number is None else f"block {number}: "
 
 
-def check_frames(
+def check_finite_frames(
     X: ArrayLike,
     *,
     n_features: int | None = None,
@@ -183,7 +183,7 @@ def check_blocks(
     """
     first_frame = 0
     for number, block in enumerate(blocks):
-        frames = check_frames(
+        frames = check_finite_frames(
             block,
             n_features=n_features,
             first_frame=first_frame,
@@ -273,7 +273,7 @@ def _joined(pieces: list[Frames]) -> Frames:
     return np.ascontiguousarray(pieces[0] if len(pieces) == 1 else np.concatenate(pieces))
 
 
-def check_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
+def check_frame_weights(sample_weight: ArrayLike | None) -> NDArray[np.float64] | None:
     """Return weights of frames as a float64 vector, or refuse them.
 
     Raises
@@ -329,7 +329,7 @@ def refuse_extreme_weights(weights: NDArray[np.float64], *, times: int = 1) -> N
         )
 
 
-def weigh(
+def pair_with_weights(
     groups: Iterable[Frames], sample_weight: NDArray[np.float64] | None
 ) -> Iterator[tuple[Frames, NDArray[np.float64] | None]]:
     """Yield each group of frames with its part of the weights of all frames.
@@ -356,7 +356,7 @@ def weigh(
         )
 
 
-def survey_frames(
+def frame_moments(
     source: FrameSource, sample_weight: NDArray[np.float64] | None = None, *, full: bool = False
 ) -> Moments:
     """Count the frames of a source and find their mean and variance, in one pass.
@@ -373,7 +373,7 @@ def survey_frames(
     moments = Moments(full=full)
     # Groups of one size, so that how the frames were cut changes no digit.
     groups = regroup(read_blocks(source), _SURVEY_FRAMES)
-    for frames, weights in weigh(groups, sample_weight):
+    for frames, weights in pair_with_weights(groups, sample_weight):
         moments.add(frames, weights)
     if moments.n_frames == 0:
         raise InsufficientDataError("training needs frames, found none")

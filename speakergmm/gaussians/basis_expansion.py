@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
-    from speakergmm.gaussians.frames import Frames
+    from speakergmm.gaussians.frame_sources import Frames
     from speakergmm.gaussians.prepare import Coordinates, Prepared
     from speakergmm.gaussians.standardisation import Standardisation
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FARTHEST = 1e140
 
 
-class Expander:
+class BasisExpander:
     """Expands blocks of up to `block_frames` frames in buffers of its own; not for two threads.
 
     Parameters
@@ -59,7 +59,7 @@ class Expander:
         self._standardise: Callable[..., None] | None = None
         is_single = self._storage.dtype == self._factors.dtype == np.float32
         if compiled and is_single and self._linear_map is None:
-            from speakergmm.gaussians.compiled import standardise
+            from speakergmm.gaussians.block_kernels import standardise
 
             self._standardise = standardise
 
@@ -130,7 +130,7 @@ def _scaling(
 
 def expand_exactly(prepared: Prepared, frames: Frames) -> NDArray[np.float64]:
     """Return the rows (B, T) of a few frames in float64; squares may be infinite."""
-    expander = Expander(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
+    expander = BasisExpander(prepared, dtype=np.dtype(np.float64), block_frames=len(frames))
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(expander.expand(frames), np.float64)
 

@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.mixtures.gibbs.prior import NormalInverseWishart
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 
-class CompiledPartition:
+class PartitionState:
     """Clusters with factors that rank-one updates keep; see `kernels`.
 
     Parameters
@@ -26,9 +26,9 @@ class CompiledPartition:
     """
 
     def __init__(self, X: Array, prior: NormalInverseWishart, labels: Labels) -> None:
-        from speakergmm.mixtures.gibbs import kernels
+        from speakergmm.mixtures.gibbs import sweep_kernels
 
-        self._kernels = kernels
+        self._kernels = sweep_kernels
         self._frames = np.ascontiguousarray(X, dtype=np.float64)
         self._degrees_of_freedom = prior.degrees_of_freedom
         self._labels = np.array(labels, dtype=np.int64)
@@ -38,7 +38,7 @@ class CompiledPartition:
         scale = np.atleast_2d(prior.scale)
         factor = np.zeros((n_features + 1 if full else 2, n_features))
         factor[: len(scale)] = scale
-        self._prior_log_determinant = kernels.factorise(factor, full)
+        self._prior_log_determinant = sweep_kernels.factorise(factor, full)
         self._prior = (
             full,
             prior.mean,
