@@ -1,6 +1,6 @@
 """One function over many items, in worker processes or threads, results in the items' order.
 
-Wherever there are several workers, linear algebra runs on one thread: workers don't fight for the
+Wherever there are several workers, linear algebra runs on one thread: workers do not fight for the
 cores, and a matrix product that is shared out over threads may round differently.
 """
 
@@ -34,8 +34,8 @@ def parallel_map(
 ) -> Iterator[Result]:
     """Apply a function to each item, several at a time, and yield the results in order.
 
-    Linear algebra runs on one thread within each call, whatever `n_jobs` is: workers don't fight
-    for cores, and the number of jobs doesn't change a single bit of a result.
+    Linear algebra runs on one thread within each call, whatever `n_jobs` is: workers do not fight
+    for cores, and the number of jobs does not change a single bit of a result.
 
     Parameters
     ----------
@@ -260,7 +260,7 @@ def single_threaded_blas() -> Iterator[None]:
 
 @dataclass(slots=True)
 class _Users:
-    """Who needs linear algebra on one thread now."""
+    """The pieces of work that need linear algebra on one thread at present."""
 
     count: int = 0
     limiter: Any = None
@@ -313,7 +313,7 @@ def _in_workers(
 
 @contextmanager
 def _beyond_the_terminal() -> Iterator[None]:
-    """Start processes that Ctrl-C and a closed terminal don't reach; this one answers them after.
+    """Start processes that Ctrl-C and a closed terminal do not reach; this one answers them after.
 
     A terminal sends these signals to all processes, and only this one knows what to do.
     """
@@ -349,7 +349,7 @@ def _start_trackers() -> None:
 
 
 def _begin_worker(parent: int) -> None:
-    """See to it that a worker process answers no Ctrl-C and doesn't outlive its parent."""
+    """See to it that a worker process answers no Ctrl-C and does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""How work is run, whatever it computes, and what it goes on without.
+"""The context in which work is run, and the recordings that it leaves out.
 
 A `RunContext` travels whole from a public function to whatever works for it. Nothing in it changes
 a result.
@@ -49,7 +49,7 @@ OnSkip = Callable[[SkippedRecording], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext(Options):
-    """How a piece of work is run; none of it changes a result.
+    """The context in which a function runs; none of it changes a result.
 
     A function uses the parts that its documentation names.
 

@@ -15,7 +15,7 @@ class Figure:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the figure is reached; None where there is none to reach."""
+        """True if the figure is reached; None if there is none to reach."""
         if not self.to_reach:
             return None
         sign, limit = self.to_reach.split()[:2]
@@ -23,7 +23,7 @@ class Figure:
 
 
 def show(figure: Figure) -> str:
-    """Give the line of the table."""
+    """Return the line of the table."""
     verdict = {None: "", True: "reached", False: "MISSED"}[figure.reached]
     # Two decimals would make nothing of a thousandth.
     seen = f"{figure.seen:.2f}" if abs(figure.seen) >= 0.1 else f"{figure.seen:.2g}"

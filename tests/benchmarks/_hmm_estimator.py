@@ -43,7 +43,7 @@ def chain(duration: float) -> np.ndarray:
 
 
 def clustered_start(X: np.ndarray, lengths: list[int]) -> Start:
-    """Give the start of a left-right model: equal parts of the sequences, k-means in each.
+    """Return the start of a left-right model: equal parts of the sequences, k-means in each.
 
     From random frames the two libraries end in other local optima, now one ahead and now the
     other; from here they stay together, and what the exact update gains can be seen.

@@ -93,7 +93,7 @@ def memory(n_utterances: int) -> tuple[float, float]:
 
 
 class Clock:
-    """Takes the time when the first iteration is done."""
+    """A callback that notes the time at which the first iteration ends."""
 
     first = 0.0
 

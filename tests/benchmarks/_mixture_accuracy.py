@@ -1,10 +1,10 @@
-"""How far float32 evaluation is from float64, on data made to be hard for it.
+"""Errors of float32 evaluation against float64, on data made to be hard for it.
 
 Each case draws frames from a mixture and evaluates it in both precisions. Compared are the
 log-likelihood of the single frame (worst) and of the average frame, and the parameters after one
 step of training: means in deviations of their component, (co)variances relative to the component's
 own (the largest eigenvalue of the difference, in coordinates in which the covariance is the
-identity), weights relative. Where float32 can't do it, the library evaluates in float64 of its own
+identity), weights relative. Where float32 cannot do it, the library evaluates in float64 of its own
 accord; the column "in" says where densities were.
 """
 
@@ -34,7 +34,7 @@ N_FRAMES, D, K = 50_000, 13, 16
 
 
 def make_case(kind, offset, decades, narrowness, correlation, dtype, seed=0):
-    """Give a mixture and frames drawn from it."""
+    """Return a mixture and frames drawn from it."""
     rng = np.random.default_rng(seed)
     # One scale for all features where covariances are round.
     scales = (
@@ -56,7 +56,7 @@ def make_case(kind, offset, decades, narrowness, correlation, dtype, seed=0):
 
 
 def compare(model, X):
-    """Give the errors of float32 against float64, by name."""
+    """Return the errors of float32 against float64, by name."""
     options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
     moments = frame_moments(X)
     results = {

@@ -43,7 +43,7 @@ def make_frames(n_frames: int, n_components: int, n_features: int, *, seed: int 
 
 
 def make_model(X: np.ndarray, n_components: int, covariance_type: str = "diag", seed: int = 1):
-    """Give a mixture in mid-training, whose components are as narrow as they will be."""
+    """Return a mixture in mid-training, whose components are as narrow as they will be."""
     rng = np.random.default_rng(seed)
     part = X[:65_536]
     means = part[rng.choice(len(part), n_components, replace=False)].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What a fit and a score pass through, and what they cost beside scikit-learn's."""
+"""The files that a fit and a score enter, and their cost relative to scikit-learn's."""
 
 from __future__ import annotations
 

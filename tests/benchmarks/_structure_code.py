@@ -1,4 +1,4 @@
-"""What the text of a package says of its size, by `ast` and `tokenize`; nothing is imported."""
+"""The size of a package, from its source by `ast` and `tokenize`; nothing is imported."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 
 def import_graph(package: str = "speakergmm") -> dict[str, set[str]]:
-    """Who imports whom among the modules of a package, by Grimp, which comes with import-linter."""
+    """Return which modules of a package import which, by Grimp, which comes with import-linter."""
     import grimp
 
     graph = grimp.build_graph(package, cache_dir=None)
@@ -16,7 +16,7 @@ def import_graph(package: str = "speakergmm") -> dict[str, set[str]]:
 
 
 def package_graph(graph: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    """The graph of folders: what is in one imports something in another that isn't within it."""
+    """The graph of folders: what is in one imports something in another that is not within it."""
     folders = {module: module.rpartition(".")[0] for module in graph}
     packages = set(folders.values())
     found: dict[str, set[str]] = {}

@@ -1,6 +1,6 @@
-"""How often a package tells the same mechanism, by rules on its syntax trees.
+"""Mechanisms that a package implements more than once, by rules on its syntax trees.
 
-Each rule looks for what such a mechanism can't do without, and gives the places that it finds by
+Each rule looks for what such a mechanism cannot do without, and gives the places that it finds by
 name, so that a reader can judge the number: a rule sees neither intent nor likeness. Variational
 inference, Gibbs sampling and MAP adaptation have updates of their own by design; their files are
 left out where a rule would find them, and so is the iterated bound of a divergence.

@@ -267,3 +267,6 @@ RULES = (
     Rule("functions of 12 or more parameters", 5, wide_functions),
     Rule("functions above 50 lines of code", 20, long_functions),
 )
+
+PROSE = frozenset(rule.name for rule in RULES[:4])
+"""Rules that recipes, data scripts and benchmarks follow, too."""

@@ -1,4 +1,4 @@
-"""How much faster top-C scoring is than exact scoring, and how far its scores are from it.
+"""Speed of top-C scoring relative to exact scoring, and the differences of their scores.
 
 Run ``python tests/benchmarks/bench_scoring.py``. Prints medians of interleaved runs on one thread;
 only ratios within a run mean anything. "bound" is the two matrix products of exact scoring alone
@@ -55,7 +55,7 @@ def make(n_components: int, n_speakers: int, seed: int = 0) -> tuple[SpeakerScor
 
 
 def products(n_components: int, n_speakers: int, n_frames: int) -> Callable[[], None]:
-    """The matrix products that exact scoring can't do without, in blocks that fit a cache."""
+    """The matrix products that exact scoring cannot do without, in blocks that fit a cache."""
     rng = np.random.default_rng(1)
     squares = rng.normal(size=(n_frames, 2 * N_FEATURES + 1)).astype(np.float32)
     frames = rng.normal(size=(n_frames, N_FEATURES)).astype(np.float32)
@@ -84,7 +84,7 @@ def timed(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str,
 
 
 def protocols(folder: Path) -> Iterator[tuple[str, Protocol]]:
-    """The three real protocols, or a synthetic one where they aren't there."""
+    """The three real protocols, or a synthetic one where they are not there."""
     given = os.environ.get("SPEAKERGMM_DATA")
     data = Path(given) if given else Path(__file__).parents[2] / ".." / "shared" / "data"
     if not (data / "protocols").is_dir():

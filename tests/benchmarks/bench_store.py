@@ -1,10 +1,10 @@
-"""What a speaker store costs as it grows: opening, enrolling, verifying, identifying, removing.
+"""Costs of a speaker store as it grows: opening, enrolling, verifying, identifying, removing.
 
 Run ``python tests/benchmarks/bench_store.py``. Speakers are one recording's statistics each, with
 noise, on synthetic voices and a background model of 64 components; each is enrolled by the same
 call as any other. Prints seconds by the clock, in brackets those of the processor, which repeat
 where other work shares the machine, and the processor's ratio between the stores: what grows in
-step with the store has the ratio of the numbers of speakers, what doesn't has 1. A "new object"
+step with the store has the ratio of the numbers of speakers, what does not has 1. A "new object"
 reads all models, others have them in memory. A "command" is a process of its own, with all imports;
 "help" is one that only starts.
 """

@@ -198,7 +198,7 @@ class Change:
 
     @property
     def change(self) -> float:
-        """How many times worse it has become."""
+        """The factor by which the figure has become worse."""
         before, after = self.medians
         if _LARGER.search(self.what):
             before, after = after, before
@@ -208,7 +208,7 @@ class Change:
 
     @property
     def spread(self) -> float:
-        """How far the turns of one tree lie apart, of their median; the larger of the two trees."""
+        """Spread of the turns of one tree relative to their median; the larger of the two trees."""
         return max(
             (max(values) - min(values)) / abs(statistics.median(values) or 1.0)
             for values in (self.before, self.after)
@@ -216,13 +216,13 @@ class Change:
 
     @property
     def worse(self) -> bool:
-        """Whether the change is for the worse, and more than chance and than the last digit."""
+        """True if the change is for the worse, by more than chance and than the last digit."""
         before, after = self.medians
         moved = abs(after - before) > 1.5 * self.step
         return moved and self.change > 1 + max(self.spread, _GRAIN)
 
     def line(self) -> str:
-        """Give the line of the table."""
+        """Return the line of the table."""
         before, after = self.medians
         verdict = "WORSE" if self.worse else ""
         return (

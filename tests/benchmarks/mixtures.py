@@ -40,7 +40,7 @@ from ._timing import interleaved_medians
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large the cases are."""
+    """Sizes of the cases."""
 
     many: int = 1_000_000
     some: int = 200_000
@@ -128,7 +128,7 @@ def diagonal(sizes: Sizes, n_components: int, row: str) -> list[Figure]:
 
 
 def data(sizes: Sizes) -> list[Figure]:
-    """Compare iterations with their bare products where clusters overlap and where they don't.
+    """Compare iterations with their bare products where clusters overlap and where they do not.
 
     The speed of an iteration must not depend on the data, nor on what an iteration finds out.
     """

@@ -1,4 +1,4 @@
-"""How much code there is, how often it tells the same, and what a small call costs for it.
+"""Count lines of code, mechanisms that exist twice, and the cost of small calls.
 
     python -m tests.benchmarks.structure                 # the whole table, half a minute
     python -m tests.benchmarks.structure --names         # and where each number comes from
