@@ -120,7 +120,7 @@ def report(n_scores, rng):
 def with_speaker_effects(n_speakers, n_tests, rng, shift=2.5):
     """Scores of every model on every recording; model, test speaker and pair each add an effect.
 
-    The target trials of a speaker share the effect of the speaker, as a model and as a test speaker.
+    The target trials of a speaker share its effects as a model and as a test speaker.
     """
     as_model, as_test = 0.5 * rng.normal(size=(2, n_speakers))
     pair = 0.3 * rng.normal(size=(n_speakers, n_speakers))
