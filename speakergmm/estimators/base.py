@@ -44,6 +44,7 @@ class BaseMixtureEstimator(
     A *state* is whatever the subclass trains: a mixture, or a distribution over mixtures.
     """
 
+    record_has_kinds: ClassVar[bool] = True
     _: KW_ONLY
     warm_start: bool = False
     callback: Callable[[FitIteration], Any] | None = None

@@ -312,9 +312,3 @@ default="kmeans"
         unheld = self._floor() == 0 and self.reg_covar == 0
         if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
             raise CollapsedComponentError(initial_parameters.ILL_DEFINED)
-
-
-def mixture_like(estimator: Any, **changed: Any) -> GaussianMixture:
-    """Make an unfitted mixture with those parameters that an estimator has in common with it."""
-    own = parameter_checks.all_parameters(estimator) | changed
-    return GaussianMixture(**{k: own[k] for k in GaussianMixture().get_params() if k in own})

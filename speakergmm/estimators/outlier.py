@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, OutlierMixin
+from sklearn.base import OutlierMixin, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from speakergmm.estimators.estimator_records import Storable
-from speakergmm.estimators.gaussian import GaussianMixture, mixture_like
+from speakergmm.estimators.base import BaseMixtureEstimator
+from speakergmm.estimators.gaussian import GaussianMixture
 from speakergmm.estimators.input_frames import check_in_memory
-from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
+from speakergmm.estimators.meta_estimator import MixtureMetaEstimator
 from speakergmm.estimators.threshold import (
     ThresholdCalibration,
     calibrate_threshold,
@@ -32,12 +33,7 @@ _SCORING_ROWS = 16384
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixtureOutlierDetector(
-    Storable,
-    MixtureTrainingParameters,
-    OutlierMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # type: ignore[misc]
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
     The threshold comes from a validation set of normal data: one that is given, or a random part
@@ -46,10 +42,12 @@ class GaussianMixtureOutlierDetector(
 
     Parameters
     ----------
-    n_components : int, default=1
-        Number of components, K.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        Kind of covariances.
+    estimator : GaussianMixture, BayesianGaussianMixture or None, default=None
+        The mixture, which is fitted as a clone; what it has learnt before has no effect
+        (`from_mixture` takes a fitted one as it is). None is ``GaussianMixture()``.
+    n_components : int or None, default=None
+        Number of components, in place of the estimator's: ``n_components=4`` is
+        ``estimator=GaussianMixture(4)``.
     false_alarm : float, optional
         Target of the false-alarm rate: the probability that a new normal sample is called an
         anomaly is at most this, on average over validation sets. If `quantile` isn't given
@@ -62,19 +60,20 @@ class GaussianMixtureOutlierDetector(
         Part of the samples that `fit` sets aside when it is given no validation set.
     confidence : float, default=0.95
         Of the intervals.
-    tol, reg_covar, max_iter, n_init, init_params
-        Of the training, as in `GaussianMixture`.
     random_state : int, RandomState or None, default=None
-        Source of randomness of the split and of the starts.
+        Source of randomness of the split, and of the training of an estimator that has no
+        `random_state` of its own.
     n_jobs : int, default=1
-        Threads of the training and of scores; -1 for all cores. Results don't depend on it.
-    precision, variance_floor, min_occupancy, verbose, verbose_interval
-        Of the training, as in `GaussianMixture`. Scores are always computed in float64.
+        Threads of scores, and of the training where `estimator` is None; -1 for all cores. Results
+        do not depend on it.
 
     Attributes
     ----------
+    estimator_ : GaussianMixture or BayesianGaussianMixture
+        The fitted clone.
     mixture_ : Mixture
-        The fitted mixture.
+        Its mixture, whose density is the score: of a Bayesian estimator the plain density at the
+        expected parameters.
     threshold_, offset_ : float
         The log-likelihood below which a sample is an anomaly; two names for one number.
     target_ : float
@@ -91,7 +90,7 @@ class GaussianMixtureOutlierDetector(
     validation_indices_ : array of int or None
         Rows of `X` that `fit` set aside, and did not train on; None where a set was given.
     converged_ : bool
-        Whether the training of the mixture converged.
+        True if the training of the mixture converged.
     n_iter_ : int
         Number of its iterations.
     n_features_in_ : int
@@ -123,9 +122,6 @@ class GaussianMixtureOutlierDetector(
     quantile: float | None = None
     validation_fraction: float = 0.2
     confidence: float = 0.95
-    variance_floor: float | None = None
-    min_occupancy: float = 1e-3
-    mixture_: Mixture = field(init=False)
     offset_: float = field(init=False)
     threshold_interval_: tuple[float, float] = field(init=False)
     target_: float = field(init=False)
@@ -133,23 +129,22 @@ class GaussianMixtureOutlierDetector(
     false_alarm_interval_: tuple[float, float] = field(init=False)
     n_validation_: int = field(init=False)
     validation_indices_: NDArray[np.intp] | None = field(init=False)
-    converged_: bool = field(init=False)
-    n_iter_: int = field(init=False)
 
     @classmethod
     def from_mixture(
-        cls, mixture: Mixture | GaussianMixture, X_validation: ArrayLike, **parameters: Any
+        cls, mixture: Mixture | BaseMixtureEstimator, X_validation: ArrayLike, **parameters: Any
     ) -> Self:
         """Make a detector of a mixture that is fitted already, calibrated on validation data.
 
         Parameters
         ----------
-        mixture : Mixture or GaussianMixture
+        mixture : Mixture or fitted estimator
             Fitted to normal data.
         X_validation : array-like, shape (N, D)
             Normal data that it was not fitted to.
         **parameters
-            Of the constructor; `n_components` and `covariance_type` are the mixture's.
+            Of the constructor; `estimator`, which a later `fit` trains, is by default one like the
+            mixture.
 
         Raises
         ------
@@ -167,13 +162,16 @@ class GaussianMixtureOutlierDetector(
         >>> detector.predict([[1.0], [-4.0]])
         array([ 1, -1])
         """
-        fitted: Mixture = mixture_of(mixture)
-        detector = cls(fitted.n_components, covariance_type=fitted.covariance_type, **parameters)
-        detector.mixture_ = fitted
-        detector.n_features_in_ = fitted.n_features
+        frozen: Mixture = mixture_of(mixture)
+        if isinstance(mixture, BaseMixtureEstimator):
+            # A later fit of the given estimator sets new attributes, and leaves the copy alone.
+            fitted = copy(mixture)
+        else:
+            fitted = GaussianMixture.from_mixture(frozen)
+        detector = cls(**{"estimator": clone(fitted)} | parameters)
+        detector.estimator_ = fitted
+        detector.n_features_in_ = frozen.n_features
         detector.validation_indices_ = None
-        detector.converged_ = bool(getattr(mixture, "converged_", False))
-        detector.n_iter_ = int(getattr(mixture, "n_iter_", 0))
         return detector.calibrate(X_validation)
 
     def fit(self, X: ArrayLike, y: Any = None, *, X_validation: ArrayLike | None = None) -> Self:
@@ -199,8 +197,10 @@ class GaussianMixtureOutlierDetector(
             If samples are no finite matrix, there are too few validation samples for the target
             (the message says how many are needed), or a parameter is out of range.
         """
-        samples = check_in_memory(self, X, fitting=True, least=2)
+        # One source of random numbers, first for the split, then for the start.
         random_state = check_random_state(self.random_state)
+        estimator = self._clone_estimator(random_state)
+        samples = check_in_memory(self, X, fitting=True, least=2)
         chosen = None
         if X_validation is None:
             chosen = self._choose_validation(len(samples), random_state)
@@ -208,10 +208,7 @@ class GaussianMixtureOutlierDetector(
         else:
             validation = check_in_memory(self, X_validation)
             self._check_enough(len(validation))
-        mixture = mixture_like(self, random_state=random_state).fit(samples)
-        self.mixture_ = mixture.mixture_
-        self.converged_ = mixture.converged_
-        self.n_iter_ = mixture.n_iter_
+        self.estimator_ = estimator.fit(samples)
         self.validation_indices_ = chosen
         return self._set_threshold(validation)
 
@@ -298,6 +295,11 @@ class GaussianMixtureOutlierDetector(
         n_alarms = int(np.count_nonzero(is_alarm))
         interval = proportion_interval(n_alarms, len(is_alarm), confidence=self.confidence)
         return n_alarms / len(is_alarm), interval
+
+    @property
+    def mixture_(self) -> Mixture:
+        """The fitted mixture."""
+        return self.estimator_.mixture_
 
     @property
     def threshold_(self) -> float:

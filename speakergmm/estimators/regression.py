@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.estimator_records import Storable
-from speakergmm.estimators.gaussian import mixture_like
 from speakergmm.estimators.input_frames import check_in_memory, check_sample_weight, finite_chunks
-from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
+from speakergmm.estimators.meta_estimator import MixtureMetaEstimator
 from speakergmm.gaussians.frame_sources import frame_moments
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.mixtures.operations.conditioning import (
@@ -32,12 +30,7 @@ _BLOCK_ROWS = 2048
 
 
 @dataclass(eq=False, repr=False)
-class GaussianMixtureRegressor(
-    Storable,
-    MixtureTrainingParameters,
-    RegressorMixin,  # type: ignore[misc]
-    BaseEstimator,  # type: ignore[misc]
-):
+class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: ignore[misc]
     """Regression by a Gaussian mixture of inputs and outputs together.
 
     The prediction is the conditional mean: one linear regression per component, mixed by how
@@ -46,40 +39,33 @@ class GaussianMixtureRegressor(
 
     Parameters
     ----------
-    n_components : int, default=1
-        Number of components, K; one full component is ordinary linear regression.
-    covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        Kind of covariances of inputs and outputs together. With "tied" all components share their
-        slopes; with "diag" and "spherical" the regression within a component is constant.
-    tol : float, default=1e-3
-        Convergence threshold of the training, on the log-likelihood per sample.
-    reg_covar : float, default=1e-6
-        Added to the variances, in units of the variance of each input and output.
-    max_iter : int, default=100
-        Most iterations of a restart.
-    n_init : int, default=1
-        Restarts, of which the best is kept.
-    init_params : str, default="kmeans"
-        How responsibilities start, as in `GaussianMixture`.
+    estimator : GaussianMixture, BayesianGaussianMixture or None, default=None
+        The mixture of inputs and outputs together, which is fitted as a clone; what it has learnt
+        before has no effect. None is ``GaussianMixture()``: one full component, which is ordinary
+        linear regression. With "tied" covariances all components share their slopes; with "diag"
+        and "spherical" ones the regression within a component is constant. `reg_covar`,
+        `variance_floor`, priors and starts are in units of standardised inputs and outputs.
+    n_components : int or None, default=None
+        Number of components, in place of the estimator's: ``n_components=4`` is
+        ``estimator=GaussianMixture(4)``.
     random_state : int, RandomState or None, default=None
-        Source of randomness of the starts.
+        Source of randomness of an estimator that has no `random_state` of its own.
     n_jobs : int, default=1
-        Threads of the training; -1 for all cores. Results don't depend on it.
-    precision, min_occupancy, verbose, verbose_interval
-        Of the training, as in `GaussianMixture`. Predictions are always computed in float64.
-    variance_floor : float or None, default=None
-        Smallest variance, as a part of that of the input or output, as in `GaussianMixture`.
+        Threads of the training where `estimator` is None; -1 for all cores. Results do not depend
+        on it.
 
     Attributes
     ----------
+    estimator_ : GaussianMixture or BayesianGaussianMixture
+        The fitted clone, of standardised inputs and outputs.
     mixture_ : Mixture
-        Of the inputs followed by the outputs, in their units.
+        Its mixture, of the inputs followed by the outputs, in their own units.
     n_outputs_ : int
         Number of outputs, M.
     is_single_output_ : bool
         Whether `y` was one column without a second axis, as predictions are then.
     converged_ : bool
-        Whether the training converged.
+        True if the training of the mixture converged.
     n_iter_ : int
         Number of its iterations.
     n_features_in_ : int
@@ -112,14 +98,9 @@ class GaussianMixtureRegressor(
 
     file_kind: ClassVar[str] = "mixture regressor"
 
-    _: KW_ONLY
-    variance_floor: float | None = None
-    min_occupancy: float = 1e-3
     mixture_: Mixture = field(init=False)
     n_outputs_: int = field(init=False)
     is_single_output_: bool = field(init=False)
-    converged_: bool = field(init=False)
-    n_iter_: int = field(init=False)
 
     def _restored(self, parts: Types) -> None:
         n_features, n_outputs = self.mixture_.n_features, self.n_outputs_
@@ -160,6 +141,7 @@ class GaussianMixtureRegressor(
         ConvergenceWarning
             If the best restart did not converge within `max_iter` iterations.
         """
+        estimator = self._clone_estimator(self.random_state)
         inputs, outputs = validate_data(
             self,
             X,
@@ -178,13 +160,12 @@ class GaussianMixtureRegressor(
         joint = np.hstack([inputs, outputs])
         weights = check_sample_weight(sample_weight, len(joint))
         moments = frame_moments(joint, weights)
-        scale = self._scale(moments.variance)
+        scale = _deviations(moments.variance, shared=estimator.covariance_type == "spherical")
         standardised = (joint - moments.mean) / scale
-        trained = mixture_like(self).fit(standardised, sample_weight=weights)
-        self.mixture_ = trained.mixture_.rescaled(scale, moments.mean)
+        estimator.fit(standardised, sample_weight=weights)
+        self.estimator_ = estimator
+        self.mixture_ = estimator.mixture_.rescaled(scale, moments.mean)
         self.n_outputs_ = outputs.shape[1]
-        self.converged_ = trained.converged_
-        self.n_iter_ = trained.n_iter_
         return self
 
     def predict(
@@ -310,12 +291,6 @@ class GaussianMixtureRegressor(
     def _given(self) -> list[int]:
         return list(range(self.n_features_in_))
 
-    def _scale(self, variance: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Deviations by which to divide, 1 for what is constant; one number for spherical."""
-        if self.covariance_type == "spherical":
-            variance = np.full_like(variance, variance.mean())
-        return np.sqrt(np.where(variance > 0, variance, 1.0))
-
     def _check(self, X: ArrayLike) -> NDArray[np.float64]:
         return check_in_memory(self, X).astype(np.float64, copy=False)
 
@@ -329,3 +304,10 @@ class GaussianMixtureRegressor(
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Give (N, M) the shape that the outputs of the fit had."""
         return values[:, 0] if self.is_single_output_ else values
+
+
+def _deviations(variance: NDArray[np.float64], *, shared: bool) -> NDArray[np.float64]:
+    """Return standard deviations, 1 for constant features; `shared`, that of all together."""
+    if shared:
+        variance = np.full_like(variance, variance.mean())
+    return np.sqrt(np.where(variance > 0, variance, 1.0))

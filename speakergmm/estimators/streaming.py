@@ -51,6 +51,7 @@ class StepwiseFit(BaseMixtureEstimator):
         `fit` there is none.
     """
 
+    record_has_kinds: ClassVar[bool] = True
     _beside: ClassVar[dict[str, Any]] = BaseMixtureEstimator._beside | {
         "learnt_weight": float | None,
         "stream": StepwiseState | None,

@@ -26,8 +26,7 @@ def rng():
     [
         {},
         {
-            "n_components": 2,
-            "covariance_type": "diag",
+            "estimator": GaussianMixture(2, covariance_type="diag"),
             "false_alarm": 0.2,
             "validation_fraction": 0.5,
         },
@@ -45,7 +44,9 @@ def test_scikit_learn_accepts_it(parameters):
 @pytest.mark.parametrize("kind", ["spherical", "diag", "tied", "full"])
 def test_scores_are_log_likelihoods(rng, kind):
     X = rng.normal(size=(300, 3))
-    detector = GaussianMixtureOutlierDetector(2, covariance_type=kind, random_state=0).fit(X)
+    detector = GaussianMixtureOutlierDetector(
+        GaussianMixture(2, covariance_type=kind), random_state=0
+    ).fit(X)
     mixture = detector.mixture_
     matrices = oracle.full(kind, mixture.covariances, 2, 3)
     expected = oracle.log_likelihoods(mixture.weights, mixture.means, matrices, X)
@@ -58,7 +59,7 @@ def test_scores_are_log_likelihoods(rng, kind):
 def test_the_threshold_is_that_of_the_rows_set_aside(rng):
     X = rng.normal(size=(500, 2))
     detector = GaussianMixtureOutlierDetector(
-        2, false_alarm=0.05, validation_fraction=0.3, confidence=0.9, random_state=3
+        n_components=2, false_alarm=0.05, validation_fraction=0.3, confidence=0.9, random_state=3
     ).fit(X)
     held_out = detector.validation_indices_
     assert len(np.unique(held_out)) == 150 == detector.n_validation_
@@ -114,7 +115,9 @@ def test_measured_false_alarms(rng):
 
 def test_outliers_are_found(rng):
     normal = np.concatenate([rng.normal(-4, 1, (400, 2)), rng.normal(4, 1, (400, 2))])
-    detector = GaussianMixtureOutlierDetector(2, false_alarm=0.02, random_state=0).fit(normal)
+    detector = GaussianMixtureOutlierDetector(n_components=2, false_alarm=0.02, random_state=0).fit(
+        normal
+    )
     # The middle is near to the mean of all, and far from every normal sample.
     assert (detector.predict([[0.0, 0.0], [9.0, -9.0]]) == -1).all()
     assert (detector.predict([[4.0, 4.0], [-4.0, -4.0]]) == 1).all()
@@ -129,7 +132,7 @@ def test_calibrating_a_fitted_mixture(rng):
     )
     assert detector.mixture_ is estimator.mixture_
     assert detector.threshold_ == again.threshold_ == detector.score_samples(validation).min()
-    assert detector.get_params()["n_components"] == 2
+    assert detector.get_params()["estimator__n_components"] == 2
     assert detector.set_params(false_alarm=0.1).calibrate(validation) is detector
     assert (detector.predict(validation) == -1).sum() == 9
 
@@ -213,7 +216,7 @@ def test_what_is_no_mixture_is_refused(rng):
 
 def test_same_seed_same_detector_and_in_pipelines(rng):
     X = rng.normal(size=(200, 2)) * [1.0, 1e4]
-    detector = GaussianMixtureOutlierDetector(2, random_state=7)
+    detector = GaussianMixtureOutlierDetector(n_components=2, random_state=7)
     a, b = detector.fit(X), clone(detector).fit(X)
     assert a.threshold_ == b.threshold_
     labels = make_pipeline(StandardScaler(), clone(detector)).fit_predict(X)

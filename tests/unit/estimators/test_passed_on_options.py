@@ -25,6 +25,10 @@ def two_lines(rng):
     return X, y + np.where(right, 0.3, 1.0) * rng.normal(size=600)
 
 
+def talkative(interval):
+    return GaussianMixture(random_state=0, verbose=1, verbose_interval=interval)
+
+
 def uneven_clusters(rng):
     parts = [rng.normal(centre, 0.1, (n, 2)) for centre, n in ((0, 150), (5, 40), (9, 10))]
     return np.concatenate(parts)
@@ -38,7 +42,9 @@ def uneven_clusters(rng):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_options_of_a_detector_s_training_are_passed_on(rng, options):
     X, validation = uneven_clusters(rng), rng.normal(size=(50, 2))
-    detector = GaussianMixtureOutlierDetector(3, max_iter=3, random_state=0, **options)
+    detector = GaussianMixtureOutlierDetector(
+        GaussianMixture(3, max_iter=3, random_state=0, **options), random_state=0
+    )
     found = detector.fit(X, X_validation=validation).mixture_
     expected = GaussianMixture(3, max_iter=3, random_state=0, **options).fit(X).mixture_
     plain = GaussianMixture(3, max_iter=3, random_state=0).fit(X).mixture_
@@ -51,16 +57,16 @@ def test_the_training_of_a_detector_tells_of_itself(rng, capsys):
     X = rng.normal(size=(100, 2))
     GaussianMixtureOutlierDetector(random_state=0).fit(X)
     assert capsys.readouterr().out == ""
-    GaussianMixtureOutlierDetector(random_state=0, verbose=1, verbose_interval=1).fit(X)
+    GaussianMixtureOutlierDetector(talkative(1), random_state=0).fit(X)
     often = capsys.readouterr().out
-    GaussianMixtureOutlierDetector(random_state=0, verbose=1, verbose_interval=50).fit(X)
+    GaussianMixtureOutlierDetector(talkative(50), random_state=0).fit(X)
     seldom = capsys.readouterr().out
     assert len(often.splitlines()) > len(seldom.splitlines()) > 0
 
 
 def test_scores_don_t_depend_on_the_number_of_threads(rng, monkeypatch):
     X = rng.normal(size=(1000, 3))
-    detector = GaussianMixtureOutlierDetector(2, random_state=0).fit(X)
+    detector = GaussianMixtureOutlierDetector(n_components=2, random_state=0).fit(X)
     whole = detector.score_samples(X)
     monkeypatch.setattr(outlier, "_SCORING_ROWS", 64)
     threads = set()
@@ -95,7 +101,9 @@ def test_options_of_a_regressor_s_training_are_passed_on(rng, options):
         mixture = GaussianMixture(3, max_iter=4, random_state=0, **options)
         return mixture.fit((joint - centre) / scale).mixture_.rescaled(scale, centre)
 
-    regressor = GaussianMixtureRegressor(3, max_iter=4, random_state=0, **options).fit(X, y)
+    regressor = GaussianMixtureRegressor(
+        GaussianMixture(3, max_iter=4, **options), random_state=0
+    ).fit(X, y)
     # What an option changes is far more than rounding, which is all that may differ here.
     changed = np.abs(trained(**options).means - trained().means).max()
     error = np.abs(regressor.mixture_.means - trained(**options).means).max()
@@ -106,9 +114,9 @@ def test_the_training_of_a_regressor_tells_of_itself(rng, capsys):
     X, y = two_lines(rng)
     GaussianMixtureRegressor(random_state=0).fit(X, y)
     assert capsys.readouterr().out == ""
-    GaussianMixtureRegressor(random_state=0, verbose=1, verbose_interval=1).fit(X, y)
+    GaussianMixtureRegressor(talkative(1)).fit(X, y)
     often = capsys.readouterr().out
-    GaussianMixtureRegressor(random_state=0, verbose=1, verbose_interval=50).fit(X, y)
+    GaussianMixtureRegressor(talkative(50)).fit(X, y)
     seldom = capsys.readouterr().out
     assert len(often.splitlines()) > len(seldom.splitlines()) > 0
 
@@ -117,7 +125,7 @@ class DiagonalDetector(GaussianMixtureOutlierDetector):
     """A user's subclass, with parameters of its own."""
 
     def __init__(self, size=2):
-        super().__init__(size, covariance_type="diag", random_state=0)
+        super().__init__(GaussianMixture(size, covariance_type="diag"), random_state=0)
         self.size = size
 
 
@@ -125,7 +133,7 @@ class DiagonalRegressor(GaussianMixtureRegressor):
     """A user's subclass, with parameters of its own."""
 
     def __init__(self, size=2):
-        super().__init__(size, covariance_type="diag", random_state=0)
+        super().__init__(GaussianMixture(size, covariance_type="diag"), random_state=0)
         self.size = size
 
 

@@ -11,7 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import GaussianMixtureRegressor, regression
+from speakergmm.estimators import GaussianMixture, GaussianMixtureRegressor, regression
 
 KINDS = ["spherical", "diag", "tied", "full"]
 
@@ -46,7 +46,9 @@ def test_one_full_component_is_linear_regression(rng, weighted, n_outputs):
     y = X @ rng.normal(size=(4, n_outputs)) + rng.normal(size=(60, n_outputs))
     y = y[:, 0] if n_outputs == 1 else y
     weights = rng.integers(0, 4, 60).astype(float) if weighted else None
-    regressor = GaussianMixtureRegressor(reg_covar=0.0).fit(X, y, sample_weight=weights)
+    regressor = GaussianMixtureRegressor(GaussianMixture(reg_covar=0.0)).fit(
+        X, y, sample_weight=weights
+    )
     linear = LinearRegression().fit(X, y, sample_weight=weights)
     np.testing.assert_allclose(regressor.predict(X), linear.predict(X), rtol=1e-8, atol=1e-8)
     mean, deviation = regressor.predict(X, return_std=True)
@@ -63,7 +65,9 @@ def test_one_full_component_is_linear_regression(rng, weighted, n_outputs):
 def test_predictions_are_the_conditional_moments(rng, monkeypatch, kind, n_outputs):
     monkeypatch.setattr(regression, "_BLOCK_ROWS", 7)
     X, y = two_lines(rng, n_outputs=n_outputs)
-    regressor = GaussianMixtureRegressor(3, covariance_type=kind, random_state=0).fit(X, y)
+    regressor = GaussianMixtureRegressor(
+        GaussianMixture(3, covariance_type=kind, random_state=0)
+    ).fit(X, y)
     mixture = regressor.mixture_
     assert mixture.covariance_type == kind
     matrices = oracle.full(kind, mixture.covariances, *mixture.means.shape)
@@ -90,7 +94,7 @@ def test_predictions_are_the_conditional_moments(rng, monkeypatch, kind, n_outpu
 
 def test_two_lines_are_found_with_their_noise(rng):
     X, y = two_lines(rng, 3000)
-    regressor = GaussianMixtureRegressor(2, random_state=0).fit(X, y)
+    regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(X, y)
     _, deviation = regressor.predict([[-6.0, -6.0], [6.0, 6.0]], return_std=True)
     np.testing.assert_allclose(deviation, [1.0, 0.3], rtol=0.06)
     fresh = regressor.score(X, y)
@@ -105,7 +109,9 @@ def test_two_lines_are_found_with_their_noise(rng):
 def test_units_do_not_matter(rng, kind):
     X, y = two_lines(rng)
     scale = np.array([1e-6, 1e5])
-    plain = GaussianMixtureRegressor(2, covariance_type=kind, random_state=0).fit(X, y)
+    plain = GaussianMixtureRegressor(GaussianMixture(2, covariance_type=kind, random_state=0)).fit(
+        X, y
+    )
     other = clone(plain).fit(X * scale + scale, 1e-5 * y - 3.0)
     mean, deviation = plain.predict(X, return_std=True)
     found, found_deviation = other.predict(X * scale + scale, return_std=True)
@@ -115,7 +121,9 @@ def test_units_do_not_matter(rng, kind):
 
 def test_one_unit_for_all_does_not_matter_to_spheres(rng):
     X, y = two_lines(rng)
-    plain = GaussianMixtureRegressor(3, covariance_type="spherical", random_state=0).fit(X, y)
+    plain = GaussianMixtureRegressor(
+        GaussianMixture(3, covariance_type="spherical", random_state=0)
+    ).fit(X, y)
     other = clone(plain).fit(1e4 * X, 1e4 * y)
     np.testing.assert_allclose(other.predict(1e4 * X), 1e4 * plain.predict(X), rtol=1e-7)
 
@@ -125,7 +133,7 @@ def test_weights_are_duplicates(rng, kind):
     X, y = two_lines(rng, 300)
     counts = rng.integers(0, 4, 300)
     regressor = GaussianMixtureRegressor(
-        2, covariance_type=kind, tol=1e-12, max_iter=2000, n_init=3, random_state=0
+        GaussianMixture(2, covariance_type=kind, tol=1e-12, max_iter=2000, n_init=3, random_state=0)
     )
     weighted = clone(regressor).fit(X, y, sample_weight=counts)
     repeated = clone(regressor).fit(np.repeat(X, counts, axis=0), np.repeat(y, counts))
@@ -136,7 +144,7 @@ def test_weights_are_duplicates(rng, kind):
 
 def test_draws_have_the_conditional_distribution(rng):
     X, y = two_lines(rng)
-    regressor = GaussianMixtureRegressor(2, random_state=0).fit(X, y)
+    regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(X, y)
     rows = np.array([[-6.0, -5.0], [0.2, -0.1], [6.0, 7.0]])
     draws = regressor.sample_y(rows, 4000, random_state=1)
     assert draws.shape == (3, 4000)
@@ -153,7 +161,7 @@ def test_draws_have_the_conditional_distribution(rng):
 
 def test_draws_of_several_outputs(rng):
     X, y = two_lines(rng, n_outputs=2)
-    regressor = GaussianMixtureRegressor(2, random_state=0).fit(X, y)
+    regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(X, y)
     draws = regressor.sample_y(X[:2], 5000)
     assert draws.shape == (2, 2, 5000)
     _, covariance = regressor.predict(X[:2], return_cov=True)
@@ -183,7 +191,7 @@ def test_constant_inputs_and_outputs(rng):
 
 def test_inputs_far_away_are_extrapolated(rng):
     X, y = two_lines(rng)
-    regressor = GaussianMixtureRegressor(2, random_state=0).fit(X, y)
+    regressor = GaussianMixtureRegressor(n_components=2, random_state=0).fit(X, y)
     mean, deviation = regressor.predict([[1e8, 1e8], [-1e8, -1e8]], return_std=True)
     assert np.isfinite(mean).all()
     assert np.isfinite(deviation).all()
@@ -192,7 +200,9 @@ def test_inputs_far_away_are_extrapolated(rng):
 def test_selection_of_the_number_of_components(rng):
     X, y = two_lines(rng, 400)
     search = GridSearchCV(
-        GaussianMixtureRegressor(random_state=0, n_init=2), {"n_components": [1, 2]}, cv=3
+        GaussianMixtureRegressor(GaussianMixture(n_init=2), random_state=0),
+        {"n_components": [1, 2]},
+        cv=3,
     ).fit(X, y)
     assert search.best_params_ == {"n_components": 2}
 
@@ -226,4 +236,4 @@ def test_wrong_calls_are_refused(rng):
     with pytest.raises(ValueError, match="sample_weight"):
         regressor.fit(X, y, sample_weight=-np.ones(50))
     with pytest.raises(ValueError, match="n_components"):
-        GaussianMixtureRegressor(51).fit(X, y)
+        GaussianMixtureRegressor(n_components=51).fit(X, y)

@@ -1,0 +1,150 @@
+"""Base of the estimators that fit a mixture in order to do something else with it."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self
+
+from sklearn.base import BaseEstimator, clone
+
+from speakergmm.errors import InvalidTypeError
+from speakergmm.estimators.base import BaseMixtureEstimator
+from speakergmm.estimators.bayesian import BayesianGaussianMixture
+from speakergmm.estimators.estimator_records import Storable, parameter_types, parameters_of
+from speakergmm.estimators.gaussian import GaussianMixture
+from speakergmm.ranges import refused
+from speakergmm.records import Types
+
+_KINDS: dict[str, type[BaseMixtureEstimator]] = {
+    kind.__name__: kind for kind in (GaussianMixture, BayesianGaussianMixture)
+}
+
+
+@dataclass(eq=False, repr=False)
+class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
+    """Base of estimators that fit a clone of another estimator, one of mixtures.
+
+    Parameters
+    ----------
+    estimator : GaussianMixture, BayesianGaussianMixture or None, default=None
+        What is fitted, as a clone. None is ``GaussianMixture()``.
+    n_components : int or None, default=None
+        Number of components, in place of the estimator's.
+    random_state : int, RandomState or None, default=None
+        Source of randomness of an estimator that has no `random_state` of its own.
+    n_jobs : int, default=1
+        Threads of the training where `estimator` is None; -1 for all cores.
+
+    Attributes
+    ----------
+    estimator_ : GaussianMixture or BayesianGaussianMixture
+        The fitted clone.
+    """
+
+    _parameter_types: ClassVar[Types] = {
+        "estimator": {
+            "type": Literal["GaussianMixture", "BayesianGaussianMixture"],
+            **parameter_types(GaussianMixture),
+            **parameter_types(BayesianGaussianMixture),
+        }
+    }
+
+    estimator: BaseMixtureEstimator | None = None
+    _: KW_ONLY
+    n_components: int | None = None
+    random_state: Any = None
+    n_jobs: int = 1
+    estimator_: BaseMixtureEstimator = field(init=False)
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Name the right place for a parameter that is the mixture's."""
+        of_mixture = set(GaussianMixture().get_params()) & named.keys()
+        misplaced = sorted(of_mixture - set(cls._get_param_names()))
+        if misplaced:
+            name = misplaced[0]
+            raise InvalidTypeError(
+                f"{name} is a parameter of the mixture; pass it as "
+                f"{cls.__name__}(estimator=GaussianMixture({name}={named[name]!r}))"
+            )
+        return super().__new__(cls, *given, **named)
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters of this estimator, or of the mixture, as in ``estimator__max_iter=50``.
+
+        Parameters
+        ----------
+        **parameters
+            Where `estimator` is None, those of the mixture are set in a new ``GaussianMixture()``.
+
+        Returns
+        -------
+        self
+        """
+        is_nested = any(name.startswith("estimator__") for name in parameters)
+        if is_nested and parameters.get("estimator", self.estimator) is None:
+            parameters["estimator"] = GaussianMixture()
+        changed: Self = super().set_params(**parameters)
+        return changed
+
+    @property
+    def converged_(self) -> bool:
+        """True if the training of the mixture converged."""
+        return self.estimator_.converged_
+
+    @property
+    def n_iter_(self) -> int:
+        """Number of iterations of the training of the mixture."""
+        return self.estimator_.n_iter_
+
+    def _clone_estimator(self, random_state: Any) -> BaseMixtureEstimator:
+        """Return the estimator to be fitted, whose randomness is `random_state` if it has none."""
+        if self.estimator is None:
+            copy: BaseMixtureEstimator = GaussianMixture(n_jobs=self.n_jobs)
+        elif isinstance(self.estimator, BaseMixtureEstimator):
+            copy = clone(self.estimator)
+        else:
+            raise self._refusal()
+        if self.n_components is not None:
+            copy.n_components = self.n_components
+        if copy.random_state is None:
+            copy.random_state = random_state
+        return copy
+
+    def _refusal(self) -> InvalidTypeError:
+        """Return the error for an `estimator` that is not one of a mixture."""
+        given: Any = self.estimator
+        kind = given if isinstance(given, type) else type(given)
+        found, remedy = f"{kind.__module__}.{kind.__name__}".removeprefix("builtins."), ""
+        if isinstance(given, type):
+            found = f"the class {found}"
+            remedy = f"; call it, as in {kind.__name__}()"
+        elif isinstance(given, Integral):
+            found = f"the number {given}"
+            remedy = f"; the number of components is n_components={given}"
+        elif kind.__module__.startswith("sklearn.mixture"):
+            remedy = f"; speakergmm.{kind.__name__} takes the same parameters"
+        return InvalidTypeError(
+            f"estimator of {type(self).__name__} must be a mixture estimator, such as "
+            f"GaussianMixture(n_components=2), or None, found {found}{remedy}"
+        )
+
+    def record_parts(self) -> dict[str, Any]:
+        """Return the parts of an estimator, with the parameters of the one that it fits."""
+        parts = super().record_parts()
+        kind = type(self.estimator_).__name__
+        if type(self.estimator_) is not _KINDS.get(kind):
+            raise refused(f"the estimator of a stored {self.file_kind}", " or ".join(_KINDS), kind)
+        if isinstance(self.estimator, BaseMixtureEstimator) and "estimator" in parts["parameters"]:
+            kind = type(self.estimator).__name__
+            parts["parameters"]["estimator"] = {"type": kind, **parameters_of(self.estimator)}
+        return parts
+
+    @classmethod
+    def of_record(cls, **parts: Any) -> Self:
+        """Build the fitted estimator from its parts."""
+        of_estimator = parts["parameters"].get("estimator")
+        if of_estimator is not None:
+            kind = _KINDS[of_estimator.pop("type")]
+            parts["parameters"]["estimator"] = kind(**of_estimator)
+        return super().of_record(**parts)
