@@ -1,16 +1,18 @@
-"""Every exception the toolkit raises on purpose; each message is one line.
+"""The base classes of all exceptions that the toolkit raises on purpose.
 
-A message names the file or option, says what was found, and says what would be right. The command
-line prints it as it stands and ends with exit code 2; a program can catch the class it cares for.
+A message is one line: it names the file or option, states what was found and what would be right.
+The command line prints it unchanged and ends with exit code 2. Errors that carry more than a
+message, such as the faults of a file, are defined where they are raised, derive from a class in
+this file, and can be imported from `speakergmm` as these can.
 """
 
 
 class SpeakerGmmError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base class of all errors that are raised on purpose."""
 
 
 class InvalidInputError(SpeakerGmmError, ValueError):
-    """An array, option or configuration value lies outside what is allowed."""
+    """An array, option or configuration value lies outside the allowed range."""
 
 
 class MissingLibraryError(SpeakerGmmError, ImportError):
@@ -18,15 +20,15 @@ class MissingLibraryError(SpeakerGmmError, ImportError):
 
 
 class InvalidTypeError(InvalidInputError, TypeError):
-    """A thing of another kind is given than what is taken; the message names the right call."""
+    """An argument has the wrong type; the message names the right call."""
 
 
 class ReadOnlyError(SpeakerGmmError, AttributeError):
-    """An attribute that follows from another is set; the message names the right call."""
+    """An attribute that is computed from others was assigned; the message names the right call."""
 
 
 class AudioError(SpeakerGmmError):
-    """A recording can't be read, or is not what it claims to be."""
+    """A recording cannot be read, or its content contradicts its header."""
 
 
 class CorpusError(SpeakerGmmError):
@@ -34,24 +36,28 @@ class CorpusError(SpeakerGmmError):
 
 
 class ModelFormatError(SpeakerGmmError):
-    """A model file is not one of ours, is damaged, or is of an unknown format version."""
+    """A file is not a model of this package, is damaged, or has an unknown format version."""
 
 
 class IncompatibleModelError(SpeakerGmmError):
-    """Two things made with different features or another background model are mixed."""
+    """Models that were made with different features or background models cannot be combined."""
 
 
 class InsufficientDataError(SpeakerGmmError):
-    """There is too little speech, or too few frames or speakers, for what is asked."""
+    """There is too little speech, or there are too few frames or speakers, for the operation."""
 
 
 class CollapsedComponentError(SpeakerGmmError, ValueError):
-    """A component of a mixture has shrunk to a point or a plane, and no floor was to hold it."""
+    """A component of a mixture has shrunk to a point or a plane: no variance floor held it."""
 
 
 class StoreError(SpeakerGmmError):
-    """The speaker store can't do what is asked of it."""
+    """The speaker store cannot do what was requested."""
 
 
 class UnknownSpeakerError(StoreError, LookupError):
-    """The store, or the list of models, holds no speaker of that name."""
+    """The store, or the list of models, does not contain a speaker of that name."""
+
+
+class ProtocolWarning(UserWarning):
+    """A protocol can be run, but its error rates may be misleading."""

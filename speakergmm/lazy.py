@@ -1,8 +1,8 @@
-"""Public names that are loaded when they are first used, told once: as imports for type checkers.
+"""Public names that are loaded when they are first used, declared once as imports for checkers.
 
-A package writes ``if TYPE_CHECKING:`` with an import ``from home import Name as Name`` for each
-name that it offers. Checkers and editors read them as they stand; at run time the block is not
-executed, but read by `lazy_names`, so that importing the package takes no time.
+A package declares each of its public names under ``if TYPE_CHECKING:`` by an import
+``from module import Name as Name``. Type checkers and editors read these imports; at run time the
+block is not executed. `lazy_names` parses it instead, so that importing the package takes no time.
 """
 
 import sys
@@ -20,8 +20,8 @@ def lazy_names(package: str) -> "tuple[Callable[[str], Any], Callable[[], list[s
     Parameters
     ----------
     package : str
-        Its ``__name__``. Its ``__all__`` are the names that it imports under
-        ``if TYPE_CHECKING:`` from itself or from its own modules and binds with ``as``.
+        The ``__name__`` of the package. Its ``__all__`` lists the names that it imports under
+        ``if TYPE_CHECKING:`` and binds with ``as``.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def lazy_names(package: str) -> "tuple[Callable[[str], Any], Callable[[], list[s
 
 
 def _imports_for_checkers(package: str) -> dict[str, str]:
-    """Read in the source of a package from where each of its public names comes."""
+    """Return the module of each public name of a package, as its source declares them."""
     import ast
     import inspect
 

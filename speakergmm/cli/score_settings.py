@@ -11,14 +11,10 @@ from typing import Any
 from speakergmm import corpora, metrics, speakers
 from speakergmm.cli.printing import Table, write_json
 from speakergmm.documents import read_json
-from speakergmm.errors import CorpusError, SpeakerGmmError
+from speakergmm.errors import CorpusError, ProtocolWarning, SpeakerGmmError
 from speakergmm.files import kind_of
 
 _LARGEST_SETTINGS = 1 << 24
-
-
-class ProtocolWarning(UserWarning):
-    """A protocol can be run, but its figures may not mean what they seem to."""
 
 
 def check_lists(lists: corpora.Protocol, *, split: str, strict: bool) -> None:

@@ -1,12 +1,19 @@
+"""What the package offers: names at the top and in its rooms, and how programs import them."""
+
+import ast
 import importlib
+import inspect
 import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import speakergmm
+from speakergmm.errors import SpeakerGmmError
 
 
 @pytest.mark.parametrize("name", [n for n in speakergmm.__all__ if n != "__version__"])
@@ -64,3 +71,98 @@ def test_listing_names_shows_the_public_ones():
 def test_unknown_names_are_refused():
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = speakergmm.no_such_name
+
+
+ROOT = Path(speakergmm.__file__).parent
+REPOSITORY = Path(__file__).parents[2]
+
+
+def classes_of_errors():
+    """Yield the public exceptions and warnings that modules of the package define."""
+    for path in sorted(ROOT.rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                module = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts)
+                named = [ast.unparse(base) for base in node.bases]
+                # What ends a command, and is caught by nobody, derives from BaseException.
+                if any(re.search("(Error|Warning|^Exception)$", base) for base in named):
+                    yield module.removesuffix(".__init__"), node.name
+
+
+@pytest.mark.parametrize(("module", "name"), list(classes_of_errors()))
+def test_every_error_and_warning_can_be_caught_by_its_name_at_the_top(module, name):
+    assert name in speakergmm.__all__
+    assert getattr(speakergmm, name) is getattr(importlib.import_module(module), name)
+
+
+def test_errors_have_one_base_and_warnings_are_warnings():
+    for _, name in classes_of_errors():
+        kind = getattr(speakergmm, name)
+        assert issubclass(kind, UserWarning if name.endswith("Warning") else SpeakerGmmError), name
+
+
+def test_the_groups_of_public_names_are_listed_in_the_docstring():
+    block = inspect.getsource(speakergmm).partition("if TYPE_CHECKING:")[2]
+    groups = re.findall(r"^    # (?!isort)(.+)$", block, flags=re.MULTILINE)
+    listed = re.findall(r"^- ([\w ]+\w)", speakergmm.__doc__, flags=re.MULTILINE)
+    assert len(groups) > 10
+    assert listed == groups
+
+
+def imports_of_files(text):
+    """Return what a program imports from files inside rooms, or as such files."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # A name that is a module of a room is a file inside it as well.
+            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for module in modules:
+            *rooms, last = module.split(".")
+            if rooms[:1] == ["speakergmm"] and len(rooms) > 1:
+                path = ROOT.parent.joinpath(*rooms, f"{last}.py")
+                if path.exists() and rooms[:2] != ["speakergmm", "cli"]:
+                    found.append(module)
+    return found
+
+
+def test_imports_of_files_are_found():
+    assert imports_of_files("import speakergmm.hmm.language.lexicon")
+    assert imports_of_files("if 1:\n from speakergmm.features.framing import window")
+    assert imports_of_files("from speakergmm.features import framing")
+    assert not imports_of_files("from speakergmm.hmm import Lexicon\nimport speakergmm.files")
+
+
+def programs():
+    """Yield the programs that show how the package is used, each with a name."""
+    for folder in ("recipes", "data_scripts", "speakergmm/cli"):
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            yield pytest.param(path.read_text(encoding="utf-8"), id=f"{folder}/{path.name}")
+    for page in (REPOSITORY / "README.md", *sorted(REPOSITORY.glob("recipes/*/README.md"))):
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        for number, block in enumerate(blocks):
+            yield pytest.param(block, id=f"{page.parent.name}/{page.name}-{number}")
+
+
+@pytest.mark.parametrize("text", list(programs()))
+def test_programs_import_from_rooms_not_from_files_inside_them(text):
+    assert imports_of_files(text) == []
+
+
+def test_what_the_readme_imports_is_there():
+    blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL)
+    imports = [
+        node
+        for block in blocks
+        for node in ast.parse(block).body
+        if isinstance(node, ast.ImportFrom)
+    ]
+    assert len(imports) >= 5
+    for node in imports:
+        module = importlib.import_module(node.module)
+        for alias in node.names:
+            assert hasattr(module, alias.name), alias.name
