@@ -128,7 +128,7 @@ if TYPE_CHECKING:
 
     # isort: split
     # Errors
-    from speakergmm.corpora.transcript import TranscriptError as TranscriptError
+    from speakergmm.corpora import TranscriptError as TranscriptError
     from speakergmm.documents import DocumentError as DocumentError
     from speakergmm.errors import AudioError as AudioError
     from speakergmm.errors import CollapsedComponentError as CollapsedComponentError
@@ -144,21 +144,21 @@ if TYPE_CHECKING:
     from speakergmm.errors import StoreError as StoreError
     from speakergmm.errors import UnknownSpeakerError as UnknownSpeakerError
     from speakergmm.files import UnreadableFileError as UnreadableFileError
-    from speakergmm.hmm import NoPathError as NoPathError
-    from speakergmm.hmm.inference.sequences import (
+    from speakergmm.hmm import (
         ImpossibleSequenceError as ImpossibleSequenceError,
     )
-    from speakergmm.hmm.language.arpa import LanguageModelError as LanguageModelError
-    from speakergmm.hmm.language.lexicon import LexiconError as LexiconError
-    from speakergmm.hmm.models.utterance_graph import UnknownWordError as UnknownWordError
-    from speakergmm.speakers.database import StoreExistsError as StoreExistsError
+    from speakergmm.hmm import LanguageModelError as LanguageModelError
+    from speakergmm.hmm import LexiconError as LexiconError
+    from speakergmm.hmm import NoPathError as NoPathError
+    from speakergmm.hmm import UnknownWordError as UnknownWordError
+    from speakergmm.speakers import StoreExistsError as StoreExistsError
     from speakergmm.text_files import FaultyFileError as FaultyFileError
 
     # isort: split
     # Warnings
     from speakergmm.audio import AudioWarning as AudioWarning
     from speakergmm.checkpoints import CheckpointWarning as CheckpointWarning
-    from speakergmm.corpora.given import CorpusWarning as CorpusWarning
+    from speakergmm.corpora import CorpusWarning as CorpusWarning
     from speakergmm.errors import ProtocolWarning as ProtocolWarning
     from speakergmm.run_context import SkippedRecordingWarning as SkippedRecordingWarning
     from speakergmm.speakers import BackgroundWarning as BackgroundWarning

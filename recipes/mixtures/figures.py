@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 from speech import LOUD, Frames
 
-from speakergmm.estimators.selection.selection_path import Selection
+from speakergmm.estimators import Selection
 from speakergmm.reports import PALETTE, draw_components
 
 BLUE, VERMILION, GREEN, PINK, ORANGE, SKY, BLACK, OLIVE = PALETTE

@@ -10,10 +10,13 @@ from settings import Settings
 from sklearn.cluster import KMeans
 from speech import Frames
 
-from speakergmm.estimators import GaussianMixture, select_n_components
-from speakergmm.estimators.history import FitIteration
-from speakergmm.estimators.information_criteria import count_parameters
-from speakergmm.estimators.selection.selection_path import Selection
+from speakergmm.estimators import (
+    FitIteration,
+    GaussianMixture,
+    Selection,
+    count_parameters,
+    select_n_components,
+)
 from speakergmm.mixtures import (
     Mixture,
     MixtureStatistics,

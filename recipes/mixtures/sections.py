@@ -10,7 +10,7 @@ from page import Section
 from settings import Settings
 from speech import Frames
 
-from speakergmm.estimators.selection.selection_path import Selection
+from speakergmm.estimators import Selection
 
 Array = NDArray[np.float64]
 

@@ -100,7 +100,7 @@ class HmmDemonstration:
         truth: Timed,
     ) -> dict[str, Any]:
         """Align, write TextGrids and a picture, and compare with the exact boundaries."""
-        from speakergmm.metrics.boundaries import boundary_errors, summarise_boundaries
+        from speakergmm.metrics import boundary_errors, summarise_boundaries
         from speakergmm.reports import write_picture
 
         grids = self.output / "textgrids"

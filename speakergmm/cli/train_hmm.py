@@ -142,7 +142,7 @@ class TrainHmm(UnitTrainingCommand):
 
     def _note_unknown(self, words: hmm.Lexicon, found: dict[str, int]) -> None:
         """List the words outside the lexicon, and what becomes of them."""
-        from speakergmm.hmm.language.graphemes import spell
+        from speakergmm.hmm import spell
         from speakergmm.recognition import UNKNOWN_WORD, with_counts
 
         what = f"taken for {UNKNOWN_WORD}"

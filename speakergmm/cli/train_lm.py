@@ -16,7 +16,7 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.words import case_hint
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.language.language_model import Perplexity
+    from speakergmm.hmm import Perplexity
 
 
 @command

@@ -17,7 +17,7 @@ from speakergmm.run_context import RunContext
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
     from speakergmm.features import FeatureConfig
-    from speakergmm.hmm.training.phone_training_state import TrainingState
+    from speakergmm.hmm import TrainingState
     from speakergmm.mixtures import Iteration
     from speakergmm.recognition import AcousticModel
     from speakergmm.speakers import BackgroundModel

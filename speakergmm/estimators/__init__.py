@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         DirichletProcessMixture as DirichletProcessMixture,
     )
     from speakergmm.estimators.gaussian import GaussianMixture as GaussianMixture
+    from speakergmm.estimators.history import FitIteration as FitIteration
     from speakergmm.estimators.hmm.classifier import HMMClassifier as HMMClassifier
     from speakergmm.estimators.hmm.gaussian_mixture_hmm import (
         GaussianMixtureHMM as GaussianMixtureHMM,
     )
     from speakergmm.estimators.hmm.monitor import FitMonitor as FitMonitor
+    from speakergmm.estimators.information_criteria import count_parameters as count_parameters
     from speakergmm.estimators.outlier import (
         GaussianMixtureOutlierDetector as GaussianMixtureOutlierDetector,
     )
@@ -29,5 +31,6 @@ if TYPE_CHECKING:
     from speakergmm.estimators.selection.component_selection import (
         select_n_components as select_n_components,
     )
+    from speakergmm.estimators.selection.selection_path import Selection as Selection
 
 __getattr__, __dir__ = lazy_names(__name__)

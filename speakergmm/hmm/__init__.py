@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from speakergmm.hmm.inference.algorithms import viterbi as viterbi
     from speakergmm.hmm.inference.graph import Graph as Graph
     from speakergmm.hmm.inference.graph import NoPathError as NoPathError
+    from speakergmm.hmm.inference.sequences import (
+        ImpossibleSequenceError as ImpossibleSequenceError,
+    )
+    from speakergmm.hmm.language.arpa import LanguageModelError as LanguageModelError
+    from speakergmm.hmm.language.graphemes import spell as spell
     from speakergmm.hmm.language.language_model import BackoffLanguageModel as BackoffLanguageModel
+    from speakergmm.hmm.language.language_model import Perplexity as Perplexity
     from speakergmm.hmm.language.lexicon import Lexicon as Lexicon
+    from speakergmm.hmm.language.lexicon import LexiconError as LexiconError
     from speakergmm.hmm.language.ngram import train_ngram as train_ngram
     from speakergmm.hmm.language.pronunciation import Pronunciation as Pronunciation
     from speakergmm.hmm.models.bank import MixtureBank as MixtureBank
@@ -36,9 +43,11 @@ if TYPE_CHECKING:
     from speakergmm.hmm.models.topology import Topology as Topology
     from speakergmm.hmm.models.transitions import Transitions as Transitions
     from speakergmm.hmm.models.tying import Tying as Tying
+    from speakergmm.hmm.models.utterance_graph import UnknownWordError as UnknownWordError
     from speakergmm.hmm.models.utterance_graph import UtteranceGraph as UtteranceGraph
     from speakergmm.hmm.models.utterance_graph import compile_transcript as compile_transcript
     from speakergmm.hmm.training.phone_training import train_phone_models as train_phone_models
+    from speakergmm.hmm.training.phone_training_state import TrainingState as TrainingState
     from speakergmm.hmm.training.schedule import ANNEALED as ANNEALED
     from speakergmm.hmm.training.schedule import TrainingSchedule as TrainingSchedule
 
