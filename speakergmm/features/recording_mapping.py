@@ -1,19 +1,20 @@
-"""A function over many recordings in parallel; bad recordings are reported and skipped."""
+"""Application of a function to many recordings in parallel, leaving out those that are unusable."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypedDict, TypeVar
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import SpeakerGmmError
-from speakergmm.parallel import parallel_map
-from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.parallel import ONE_WORKER, Workers
+from speakergmm.run_context import OnSkip, RunContext, SkippedRecording, warn_of_skip
 
 Result = TypeVar("Result")
 
 
 class HowToMap(TypedDict, total=False):
-    """Keywords of `map_recordings` that what calls it hands on."""
+    """Keywords of `map_recordings` in their older form; `workers` and `run` replace them."""
 
     n_jobs: int
     strict: bool
@@ -24,54 +25,68 @@ def map_recordings(
     function: Callable[[Utterance], Result],
     utterances: Sequence[Utterance],
     *,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    workers: Workers = ONE_WORKER,
+    run: RunContext | None = None,
     affected: Mapping[str, Sequence[str]] | None = None,
     description: str | None = None,
+    n_jobs: int | None = None,
+    strict: bool | None = None,
+    on_skip: OnSkip | None = None,
 ) -> Iterator[tuple[Utterance, Result]]:
-    """Apply a function to each utterance in parallel; skip those that it refuses.
+    """Apply a function to each utterance in worker processes, and leave out those that it refuses.
 
     Parameters
     ----------
     function : callable
-        Takes an utterance; raises a `SpeakerGmmError` if the recording is bad.
+        Called with an utterance; raises a `SpeakerGmmError` if the recording is unusable. With
+        several workers it must be picklable, and so must its results.
     utterances : sequence of Utterance
-    n_jobs : int
-        See `speakergmm.parallel.parallel_map`.
-    strict : bool
-        Raise the first error instead of skipping.
-    on_skip : callable, optional
-        Called with each `SkippedRecording`; by default a warning is issued.
+    workers : Workers, default=ONE_WORKER
+        The processes; their number does not change the results.
+    run : RunContext, optional
+        Uses `strict` (raise the first error instead of leaving the recording out), `on_skip` and
+        `progress`.
     affected : mapping of str to sequence of str, optional
-        By utterance id, what is lost if the recording is bad; by default the id itself.
+        By utterance id, what is lost with an unusable recording; by default the id itself.
     description : str, optional
-        Text of a progress bar.
+        Text of the progress bar that is shown if `run` asks for progress.
 
     Yields
     ------
     utterance, result
-        In order, without those that were skipped.
+        In the order of `utterances`, without those that were left out.
+
+    Raises
+    ------
+    SpeakerGmmError
+        The first error of `function`, if `run` is strict.
     """
-    report = on_skip or warn_of_skip
-    results = parallel_map(
-        partial(_guarded, function), utterances, n_jobs=n_jobs, description=description
+    if run is None:
+        run = RunContext(progress=description is not None)
+    if n_jobs is not None:
+        workers = Workers(n_jobs)
+    if strict is not None:
+        run = replace(run, strict=strict)
+    report = on_skip or run.on_skip or warn_of_skip
+    shown = None if description is None else run.description(description)
+    results = workers.map_processes(
+        partial(_result_or_error, function), utterances, description=shown
     )
     for utterance, (result, error) in zip(utterances, results, strict=True):
         if error is None:
             assert result is not None
             yield utterance, result
             continue
-        if strict:
+        if run.strict:
             raise error
         lost = tuple((affected or {}).get(utterance.id, (utterance.id,)))
         report(SkippedRecording(utterance.path, str(error), lost))
 
 
-def _guarded(
+def _result_or_error(
     function: Callable[[Utterance], Result], utterance: Utterance
 ) -> tuple[Result | None, SpeakerGmmError | None]:
-    """Call with a refusal as a result: one bad file must not end the others' work."""
+    """Return the result and None, or None and the error: one bad file must not end the others."""
     try:
         return function(utterance), None
     except SpeakerGmmError as error:
