@@ -10,6 +10,7 @@ from data_scripts._common import CorpusDescription, compare_sizes, find_recordin
 from data_scripts._download import fetch, unpack
 from speakergmm.corpora import read_corpus, validate_corpus, write_corpus
 from speakergmm.errors import SpeakerGmmError
+from speakergmm.run_context import RunContext
 
 FolderArgument = Annotated[
     Path, typer.Argument(help="The folder that the corpus lies in.", show_default=False)
@@ -89,7 +90,7 @@ def make_app(description: CorpusDescription) -> typer.Typer:
         found = find_recordings(folder, description, parts=tuple(part or ()))
         for line in compare_sizes(found, description):
             typer.echo(line)
-        problems = validate_corpus(found.corpus, n_jobs=jobs, description="Reading")
+        problems = validate_corpus(found.corpus, n_jobs=jobs, run=RunContext(progress=True))
         for problem in problems:
             typer.echo(f"{problem.severity}\t{problem.kind}\t{problem.path}\t{problem.message}")
         errors = sum(problem.severity == "error" for problem in problems)

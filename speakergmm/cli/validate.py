@@ -16,6 +16,7 @@ from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import Table, counted
 from speakergmm.cli.transcript_inputs import letter_case
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
+from speakergmm.run_context import RunContext
 
 
 @command
@@ -66,7 +67,7 @@ class Validate(CorpusCommand):
                 corpus,
                 sample_rate=self.rate,
                 n_jobs=self.jobs,
-                description=None if self.json else "checking",
+                run=RunContext(progress=not self.json),
             )
         )
         spoken = (self.transcripts, self.lexicon, self.lm, self.model, self.unknown_word)

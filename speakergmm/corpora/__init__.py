@@ -43,6 +43,9 @@ if TYPE_CHECKING:
         read_sidecar_transcripts as read_sidecar_transcripts,
     )
     from speakergmm.corpora.skipped_files import SkippedFiles as SkippedFiles
+    from speakergmm.corpora.synthesis.synthetic_options import (
+        SyntheticCorpusOptions as SyntheticCorpusOptions,
+    )
     from speakergmm.corpora.synthetic import make_synthetic_corpus as make_synthetic_corpus
     from speakergmm.corpora.transcript import Transcript as Transcript
     from speakergmm.corpora.transcript import TranscriptError as TranscriptError
@@ -54,5 +57,6 @@ if TYPE_CHECKING:
     from speakergmm.corpora.validation import Problem as Problem
     from speakergmm.corpora.validation import Severity as Severity
     from speakergmm.corpora.validation import validate_corpus as validate_corpus
+    from speakergmm.corpora.validation_options import ValidationOptions as ValidationOptions
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -2,10 +2,9 @@
 
 import json
 import os
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from speakergmm.corpora.protocol import Protocol, read_protocol
 from speakergmm.corpora.synthesis.corpus_files import (
@@ -13,11 +12,12 @@ from speakergmm.corpora.synthesis.corpus_files import (
     write_kaldi,
     write_synthetic_protocol,
 )
-from speakergmm.corpora.synthesis.plan import Sizes, plan_jobs, record_speaker
+from speakergmm.corpora.synthesis.plan import plan_jobs, record_speaker
+from speakergmm.corpora.synthesis.synthetic_options import SyntheticCorpusOptions
 from speakergmm.documents import read_json
 from speakergmm.errors import AudioError, CorpusError, SpeakerGmmError
 from speakergmm.files import atomic_folder, kind_of
-from speakergmm.ranges import whole_number
+from speakergmm.parallel import Workers
 
 NAME: Final = "synthetic"
 """Folder of the recordings, and name of the protocol."""
@@ -29,18 +29,10 @@ _HEADER_BYTES: Final = 44
 
 def make_synthetic_corpus(
     directory: str | os.PathLike[str],
+    options: SyntheticCorpusOptions | None = None,
     *,
-    seed: int = 0,
-    n_background: int = 20,
-    n_dev: int = 10,
-    n_eval: int = 20,
-    n_background_utterances: int = 10,
-    n_enrolment_utterances: int = 4,
-    n_trial_utterances: int = 10,
-    n_background_words: int = 5,
-    n_enrolment_words: int = 4,
-    n_trial_words: int = 3,
     n_jobs: int = 1,
+    **changes: Any,
 ) -> Protocol:
     """Make a corpus of invented speech, with lists for speaker recognition and exact labels.
 
@@ -54,21 +46,12 @@ def make_synthetic_corpus(
     ----------
     directory : path
         Where to write; created. It must be absent, empty, or hold a corpus made by this function.
-    seed : int, default=0
-        Fixes every sample. Everything random has its own stream, so more speakers or recordings
-        leave the others as they are.
-    n_background, n_dev, n_eval : int
-        Speakers of each group; women and men in turn. Dev and eval need two at least.
-    n_background_utterances : int, default=10
-        Recordings of each background speaker, over two sessions.
-    n_enrolment_utterances : int, default=4
-        Recordings that enrol each dev or eval speaker, all of one session.
-    n_trial_utterances : int, default=10
-        Recordings tried of each dev or eval speaker, over two other sessions.
-    n_background_words, n_enrolment_words, n_trial_words : int
-        Words of a recording, about 0.5 s each with the pauses.
+    options : SyntheticCorpusOptions, optional
+        Seed and sizes.
     n_jobs : int, default=1
-        Processes to work with; the result doesn't depend on it.
+        Number of worker processes; -1 for all cores. It does not change the result.
+    **changes
+        Single options of `SyntheticCorpusOptions` by name, in place of those of `options`.
 
     Returns
     -------
@@ -117,29 +100,18 @@ def make_synthetic_corpus(
     >>> protocol.splits["eval"].models
     ('e001', 'e002')
     """
-    whole_number("seed", seed, least=0)
-    sizes = Sizes(
-        n_background=n_background,
-        n_dev=n_dev,
-        n_eval=n_eval,
-        n_background_utterances=n_background_utterances,
-        n_enrolment_utterances=n_enrolment_utterances,
-        n_trial_utterances=n_trial_utterances,
-        n_background_words=n_background_words,
-        n_enrolment_words=n_enrolment_words,
-        n_trial_words=n_trial_words,
-    )
+    options = SyntheticCorpusOptions.of(options, changes)
     # Absolute, so that it can be moved there even where it is the working directory.
     target = Path(directory).absolute()
     kind_of(target)  # refuses what the system can't be asked for
     record: dict[str, object] = {
         "kind": "speakergmm synthetic corpus",
         "format": _FORMAT,
-        "seed": seed,
-        "sizes": asdict(sizes),
+        "seed": options.seed,
+        "sizes": options.sizes(),
     }
     if not _stands(target, record):
-        _make(target, record, seed=seed, sizes=sizes, n_jobs=n_jobs)
+        _make(target, record, options, Workers(n_jobs))
     return read_protocol(target / "protocols" / NAME, data_dir=target)
 
 
@@ -173,15 +145,15 @@ def _stands(target: Path, record: dict[str, object]) -> bool:
     return True
 
 
-def _make(target: Path, record: dict[str, object], *, seed: int, sizes: Sizes, n_jobs: int) -> None:
+def _make(
+    target: Path, record: dict[str, object], options: SyntheticCorpusOptions, workers: Workers
+) -> None:
     """Write the whole corpus beside its place, then move it there."""
-    from speakergmm.parallel import parallel_map
-
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(target) as place:
-            jobs = plan_jobs(seed, sizes, place / NAME)
-            recorded = list(chain.from_iterable(parallel_map(record_speaker, jobs, n_jobs=n_jobs)))
+            jobs = plan_jobs(options, place / NAME)
+            recorded = list(chain.from_iterable(workers.map_processes(record_speaker, jobs)))
             recorded.sort(key=lambda r: r.plan.utterance)
             write_kaldi(place / NAME, recorded, jobs)
             write_boundaries(place / NAME, recorded)

@@ -15,10 +15,11 @@ from speakergmm.corpora.corpus import Corpus, Utterance
 from speakergmm.corpora.corpus_inputs import CorpusLike, as_corpus
 from speakergmm.corpora.inspection import Inspection, inspect_blocks
 from speakergmm.corpora.names import first_few, quoted
+from speakergmm.corpora.validation_options import ValidationOptions
 from speakergmm.errors import AudioError
 from speakergmm.files import shown_path
-from speakergmm.parallel import parallel_map
-from speakergmm.ranges import number, whole_number
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 
 Severity = Literal["error", "warning"]
 
@@ -69,52 +70,28 @@ class _Recording:
     refusals: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
-    """What is asked of recordings; see `validate_corpus`."""
-
-    sample_rate: int | None
-    min_duration: float
-    max_clipped_share: float
-    silence_level: float
-
-    def __post_init__(self) -> None:
-        if self.sample_rate is not None:
-            whole_number("sample_rate", self.sample_rate)
-        number("min_duration", self.min_duration, least=0)
-        number("max_clipped_share", self.max_clipped_share, least=0, most=1)
-        number("silence_level", self.silence_level, most=0)
-
-
 def validate_corpus(
     corpus: CorpusLike,
+    options: ValidationOptions | None = None,
     *,
-    sample_rate: int | None = None,
-    min_duration: float = 0.1,
-    max_clipped_share: float = 1e-3,
-    silence_level: float = -70.0,
     n_jobs: int = 1,
-    description: str | None = None,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> tuple[Problem, ...]:
     """Read every recording of a corpus and gather its problems.
 
     Parameters
     ----------
     corpus : Corpus, path, or recordings
-        What to look at.
-    sample_rate : int, optional
-        Rate wanted, in Hz: others are errors. By default, a rate unlike that of most recordings is
-        a warning.
-    min_duration : float, default=0.1
-        Shortest useful utterance, in seconds.
-    max_clipped_share : float, default=1e-3
-        Share of samples in runs at full scale from which a recording is called clipped, 0 to 1.
-    silence_level : float, default=-70.0
-        Level, in dB of full scale, that a tenth of a second must reach somewhere.
+        The recordings to check.
+    options : ValidationOptions, optional
+        Requirements; the defaults if left out.
     n_jobs : int, default=1
-        Processes.
-    description : str, optional
-        Text of a progress bar on standard error, where that is a terminal.
+        Number of worker processes; -1 for all cores. It does not change the result.
+    run : RunContext, optional
+        Uses `progress`.
+    **changes
+        Single options of `ValidationOptions` by name, in place of those of `options`.
 
     Returns
     -------
@@ -132,22 +109,26 @@ def validate_corpus(
     by the samples, not the files: a FLAC copy of a WAV is one. The same audio under two speakers is
     an error, under one speaker a warning.
     """
-    limits = _Limits(sample_rate, min_duration, max_clipped_share, silence_level)
+    options = ValidationOptions.of(options, changes)
+    bar = (run or RunContext()).description("checking recordings")
     groups: dict[Path, list[Utterance]] = {}
     corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:
         groups.setdefault(utterance.path, []).append(utterance)
-    recordings = list(
-        parallel_map(_inspect, list(groups.items()), n_jobs=n_jobs, description=description)
-    )
+    workers = Workers(n_jobs)
+    recordings = list(workers.map_processes(_inspect, list(groups.items()), description=bar))
     problems = [problem for recording in recordings for problem in recording.refusals]
-    problems += _rates(recordings, sample_rate)
+    problems += _rates(recordings, options.sample_rate)
     problems += _channels(recordings)
     stretches = [stretch for recording in recordings for stretch in recording.stretches]
     for stretch in stretches:
-        problems += _sound(*stretch, limits)
+        problems += _sound(*stretch, options)
     problems += _duplicates(
-        [(u, found.content) for u, _, found in stretches if found.loudest_level >= silence_level]
+        [
+            (u, found.content)
+            for u, _, found in stretches
+            if found.loudest_level >= options.silence_level
+        ]
     )
     problems += _speakers(corpus)
     problems += [
@@ -224,20 +205,20 @@ def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
 
 
 def _sound(
-    utterance: Utterance, duration: float, found: Inspection, limits: _Limits
+    utterance: Utterance, duration: float, found: Inspection, options: ValidationOptions
 ) -> Iterator[Problem]:
     def problem(severity: Severity, kind: str, message: str) -> Problem:
         return Problem(severity, kind, utterance.path, utterance.id, message)
 
-    if duration < limits.min_duration:
-        message = f"it lasts {duration:.4g} s; at least {limits.min_duration:g} s are needed"
+    if duration < options.min_duration:
+        message = f"it lasts {duration:.4g} s; at least {options.min_duration:g} s are needed"
         yield problem("error", "too_short", message)
-    if found.loudest_level < limits.silence_level:
+    if found.loudest_level < options.silence_level:
         level = "all samples are equal"
         if found.loudest_level > -math.inf:
             level = f"its loudest tenth of a second is at {found.loudest_level:.0f} dB"
-        yield problem("error", "silent", f"{level}; sound reaches {limits.silence_level:g} dB")
-    if found.clipped_share >= limits.max_clipped_share and found.clipped_share > 0:
+        yield problem("error", "silent", f"{level}; sound reaches {options.silence_level:g} dB")
+    if found.clipped_share >= options.max_clipped_share and found.clipped_share > 0:
         message = f"{found.clipped_share:.2%} of its samples are cut off at full scale"
         yield problem("warning", "clipped", message)
 

@@ -1,7 +1,7 @@
 """Who says how much in which session: the plan of a corpus, and its carrying out."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -10,10 +10,10 @@ import numpy as np
 from speakergmm.audio import write_audio
 from speakergmm.corpora.synthesis.articulation import PlacedPhone
 from speakergmm.corpora.synthesis.session import draw_session
+from speakergmm.corpora.synthesis.synthetic_options import SyntheticCorpusOptions
 from speakergmm.corpora.synthesis.utterance import speak
 from speakergmm.corpora.synthesis.vocabulary import ENROLMENT_WORDS, LEXICON, TRIAL_WORDS
 from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, draw_voice
-from speakergmm.ranges import whole_number
 
 Purpose = Literal["background", "enrolment", "trial"]
 
@@ -29,27 +29,6 @@ _PURPOSES: Final[dict[Purpose, tuple[tuple[int, ...], tuple[str, ...]]]] = {
     "enrolment": ((1,), ENROLMENT_WORDS),
     "trial": ((2, 3), TRIAL_WORDS),
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How many of everything; the parameters of `make_synthetic_corpus`."""
-
-    n_background: int
-    n_dev: int
-    n_eval: int
-    n_background_utterances: int
-    n_enrolment_utterances: int
-    n_trial_utterances: int
-    n_background_words: int
-    n_enrolment_words: int
-    n_trial_words: int
-
-    def __post_init__(self) -> None:
-        pools = {f"n_{purpose}_words": len(pool) for purpose, (_, pool) in _PURPOSES.items()}
-        for name, value in asdict(self).items():
-            least = 2 if name in ("n_dev", "n_eval") else 1
-            whole_number(name, value, least=least, most=pools.get(name, 999))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +70,23 @@ class Job:
     folder: Path
 
 
-def plan_jobs(seed: int, sizes: Sizes, folder: Path) -> list[Job]:
+def plan_jobs(options: SyntheticCorpusOptions, folder: Path) -> list[Job]:
     """Plan every recording of a corpus, speaker by speaker."""
     jobs = []
     for group, (name, purposes) in enumerate(_GROUPS.items()):
-        for index in range(getattr(sizes, f"n_{name}")):
+        for index in range(getattr(options, f"n_{name}")):
             speaker = f"{name[0]}{index + 1:03d}"
-            plans = tuple(_plans(speaker, purposes, sizes))
-            jobs.append(Job(seed, group, index, _SEXES[index % 2], plans, folder))
+            plans = tuple(_plans(speaker, purposes, options))
+            jobs.append(Job(options.seed, group, index, _SEXES[index % 2], plans, folder))
     return jobs
 
 
-def _plans(speaker: str, purposes: Sequence[Purpose], sizes: Sizes) -> Iterable[Plan]:
+def _plans(
+    speaker: str, purposes: Sequence[Purpose], options: SyntheticCorpusOptions
+) -> Iterable[Plan]:
     for purpose in purposes:
-        (sessions, _), n_words = _PURPOSES[purpose], getattr(sizes, f"n_{purpose}_words")
-        for number in range(getattr(sizes, f"n_{purpose}_utterances")):
+        (sessions, _), n_words = _PURPOSES[purpose], getattr(options, f"n_{purpose}_words")
+        for number in range(getattr(options, f"n_{purpose}_utterances")):
             session = sessions[number % len(sessions)]
             name = f"{speaker}-{session}-{number + 1:03d}"
             yield Plan(name, speaker, session, number, purpose, n_words)
