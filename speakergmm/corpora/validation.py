@@ -110,7 +110,7 @@ def validate_corpus(
     an error, under one speaker a warning.
     """
     options = ValidationOptions.of(options, changes)
-    bar = (run or RunContext()).description("checking recordings")
+    bar = (run or RunContext()).description("checking")
     groups: dict[Path, list[Utterance]] = {}
     corpus = as_corpus(corpus, strict=False)
     for utterance in corpus:
