@@ -98,7 +98,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
 
     See Also
     --------
-    speakergmm.estimators.threshold.calibrate_threshold : The threshold from scores of any model.
+    speakergmm.estimators.calibrate_threshold : The threshold from scores of any model.
 
     Notes
     -----

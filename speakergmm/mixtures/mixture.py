@@ -577,7 +577,7 @@ def mixture_of(model: Any, *, kind: type[Mixture] | None = None) -> Mixture:
         what = f"the class {model.__name__}"
         way = "; give a fitted object of it"
     elif hasattr(model, "covariances_"):
-        way = " of another library; see speakergmm.estimators.conversion.from_scikit_learn"
+        way = " of another library; see speakergmm.estimators.from_scikit_learn"
     elif hasattr(model, "covars_"):
         way = "; give one of its states, model.state_mixture(0)"
     elif hasattr(model, "fit"):

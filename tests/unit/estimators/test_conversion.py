@@ -11,8 +11,8 @@ from sklearn.mixture import BayesianGaussianMixture
 from sklearn.mixture import GaussianMixture as PeerMixture
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.estimators import GaussianMixture
-from speakergmm.estimators.conversion import (
+from speakergmm.estimators import (
+    GaussianMixture,
     from_hmmlearn,
     from_scikit_learn,
     to_hmmlearn,

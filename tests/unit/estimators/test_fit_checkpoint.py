@@ -122,6 +122,7 @@ def test_interrupted_again_and_again_with_every_start(init, seconds, clusters, t
 
 
 def test_interrupted_while_a_start_is_looked_for(clusters, tmp_path, monkeypatch):
+    # Its search for a start is replaced by one that fails.
     from speakergmm.estimators import gaussian
 
     whole = make(GaussianMixture).fit(clusters)

@@ -22,7 +22,7 @@ from speakergmm import (
     select_n_components,
 )
 from speakergmm.errors import ModelFormatError, SpeakerGmmError
-from speakergmm.estimators import conversion
+from speakergmm.estimators import to_scikit_learn
 from speakergmm.mixtures import (
     DiagonalMixture,
     accumulate,
@@ -94,7 +94,7 @@ def test_what_holds_a_mixture_is_taken_for_it():
         assert grow(given, 4).n_components == 4
         assert train_from(frames, given, max_iter=1).model.n_components == 2
         assert fit_mixture(frames, n_components=2, init=given, max_iter=1).model.n_components == 2
-        assert_array_equal(conversion.to_scikit_learn(given).means_, mixture.means)
+        assert_array_equal(to_scikit_learn(given).means_, mixture.means)
         detector = GaussianMixtureOutlierDetector.from_mixture(given, frames)
         assert_array_equal(detector.mixture_.means, mixture.means)
         scorer = SpeakerScorer(given, {"ana": given})
@@ -113,7 +113,7 @@ MIXTURE_TAKERS = {
     "kl_variational": lambda given: divergence.kl_variational(given, given),
     "grow": lambda given: grow(given, 3),
     "train_from": lambda given: train_from(X, given),
-    "to_scikit_learn": conversion.to_scikit_learn,
+    "to_scikit_learn": to_scikit_learn,
     "SpeakerScorer": lambda given: SpeakerScorer(given, {}),
     "BackgroundModel": lambda given: BackgroundModel(given, FeatureConfig.preset("speaker")),
 }

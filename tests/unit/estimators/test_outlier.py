@@ -11,8 +11,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators import GaussianMixture, GaussianMixtureOutlierDetector
-from speakergmm.estimators.threshold import calibrate_threshold
+from speakergmm.estimators import (
+    GaussianMixture,
+    GaussianMixtureOutlierDetector,
+    calibrate_threshold,
+)
 from speakergmm.mixtures import make_mixture
 
 

@@ -9,7 +9,7 @@ from speakergmm.estimators import (
     GaussianMixture,
     GaussianMixtureOutlierDetector,
     GaussianMixtureRegressor,
-    outlier,
+    outlier,  # its pieces are made smaller
 )
 
 

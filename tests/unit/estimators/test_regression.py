@@ -11,6 +11,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from speakergmm.errors import InvalidInputError
+
+# Its blocks are made smaller.
 from speakergmm.estimators import GaussianMixture, GaussianMixtureRegressor, regression
 
 KINDS = ["spherical", "diag", "tied", "full"]

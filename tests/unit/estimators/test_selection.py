@@ -14,9 +14,14 @@ from sklearn.exceptions import ConvergenceWarning, FitFailedWarning
 from sklearn.model_selection import GroupKFold, KFold
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture, select_n_components
-from speakergmm.estimators.information_criteria import as_counts, count_parameters
-from speakergmm.estimators.selection.selection_rule import standard_error_of_sum
+from speakergmm.estimators import (
+    BayesianGaussianMixture,
+    GaussianMixture,
+    as_counts,
+    count_parameters,
+    select_n_components,
+)
+from speakergmm.estimators.selection import standard_error_of_sum
 
 KINDS = ("full", "tied", "diag", "spherical")
 
@@ -459,7 +464,7 @@ def test_parameters_are_counted_as_the_arrays_have_them(kind, numbers, d):
 def test_an_interrupt_ends_the_search_and_its_workers(n_jobs):
     code = (
         "import numpy as np\n"
-        "from speakergmm.estimators.selection.component_selection import select_n_components\n"
+        "from speakergmm.estimators import select_n_components\n"
         "X = np.random.default_rng(0).normal(size=(100_000, 8))\n"
         "print('ready', flush=True)\n"
         f"select_n_components(X, range(20, 90), covariance_type='diag', tol=0, n_jobs={n_jobs})\n"

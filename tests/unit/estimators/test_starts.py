@@ -8,16 +8,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris, load_wine
 
+# Starts are what is tested: by themselves, and with fewer frames to draw from.
 from speakergmm.estimators import GaussianMixture, starts
 from speakergmm.estimators.input_frames import training_frames
-from speakergmm.estimators.starts import (
-    STARTS,
-    cluster,
-    draw_frames,
-    find_mixture_start,
-    statistics_of_labels,
-)
-from speakergmm.gaussians.parameters import covariance_kind
+from speakergmm.gaussians import covariance_kind
 
 KINDS = ["full", "tied", "diag", "spherical"]
 
@@ -27,7 +21,7 @@ def prepared_frames(X, sample_weight=None):
 
 
 def start(X, method, kind="diag", *, n_components=4, sample_weight=None, seed=0):
-    return find_mixture_start(
+    return starts.find_mixture_start(
         prepared_frames(X, sample_weight),
         method,
         n_components=n_components,
@@ -83,7 +77,7 @@ def test_statistics_of_labels(kind, weighted, offset):
     X = rng.normal(size=(60, 3)) + offset
     labels = rng.integers(0, 4, 60)
     weights = rng.uniform(0.5, 2, 60) if weighted else None
-    statistics = statistics_of_labels(X, labels, 4, covariance_kind(kind), weights)
+    statistics = starts.statistics_of_labels(X, labels, 4, covariance_kind(kind), weights)
     shares = np.eye(4)[labels] * (np.ones(60) if weights is None else weights)[:, None]
     assert_statistics(statistics, naive_moments(X, shares, kind))
 
@@ -104,7 +98,7 @@ def test_frames_are_shared_at_random(kind, weighted, monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 def test_single_frames_and_empty_clusters_have_no_covariance_at_all(kind):
     X = np.random.default_rng(0).normal(size=(2, 3)) + 1e5
-    statistics = statistics_of_labels(X, np.array([0, 2]), 3, covariance_kind(kind))
+    statistics = starts.statistics_of_labels(X, np.array([0, 2]), 3, covariance_kind(kind))
     assert not statistics.second_order.any()
     assert_array_equal(statistics.counts, [1, 0, 1])
     assert_allclose(statistics.origins, [X[0], X.mean(axis=0), X[1]], rtol=1e-15)
@@ -114,39 +108,39 @@ def test_single_frames_and_empty_clusters_have_no_covariance_at_all(kind):
 def test_blocks_are_drawn_from_as_one_array(dtype):
     X = np.random.default_rng(0).normal(size=(100, 2)).astype(dtype)
     for most in (16, 200):
-        whole, _ = draw_frames(prepared_frames(X), most)
-        parts, _ = draw_frames(prepared_frames([X[:3], X[3:40], X[40:]]), most)
+        whole, _ = starts.draw_frames(prepared_frames(X), most)
+        parts, _ = starts.draw_frames(prepared_frames([X[:3], X[3:40], X[40:]]), most)
         assert_array_equal(whole, parts)
         assert whole.dtype == parts.dtype == dtype
 
 
 def test_few_frames_are_all_taken_with_their_weights():
     X = np.arange(8.0)[:, None]
-    rows, weights = draw_frames(prepared_frames(X), 8)
+    rows, weights = starts.draw_frames(prepared_frames(X), 8)
     assert rows is prepared_frames(X).source
     assert weights is None
-    rows, weights = draw_frames(prepared_frames(X, [0, 1, 0, 2, 0, 0, 0.5, 0]), 8)
+    rows, weights = starts.draw_frames(prepared_frames(X, [0, 1, 0, 2, 0, 0, 0.5, 0]), 8)
     assert_array_equal(rows[:, 0], [1, 3, 6])
     assert_array_equal(weights, [1, 2, 0.5])
 
 
 def test_drawn_frames_stand_at_equal_steps_of_the_weight():
     X = np.arange(1000.0)[:, None]
-    rows, weights = draw_frames(prepared_frames(X), 8)
+    rows, weights = starts.draw_frames(prepared_frames(X), 8)
     assert_array_equal(rows[:, 0], [62, 187, 312, 437, 562, 687, 812, 937])
     assert weights is None
     counts = np.random.default_rng(0).integers(0, 5, 1000)
-    weighted, _ = draw_frames(prepared_frames(X, counts), 64)
-    repeated, _ = draw_frames(prepared_frames(np.repeat(X, counts, axis=0)), 64)
+    weighted, _ = starts.draw_frames(prepared_frames(X, counts), 64)
+    repeated, _ = starts.draw_frames(prepared_frames(np.repeat(X, counts, axis=0)), 64)
     assert_array_equal(weighted, repeated)
     # Steps that end exactly where one frame does.
-    weighted, _ = draw_frames(prepared_frames(X[:256], np.full(256, 2)), 64)
-    repeated, _ = draw_frames(prepared_frames(np.repeat(X[:256], 2, axis=0)), 64)
+    weighted, _ = starts.draw_frames(prepared_frames(X[:256], np.full(256, 2)), 64)
+    repeated, _ = starts.draw_frames(prepared_frames(np.repeat(X[:256], 2, axis=0)), 64)
     assert_array_equal(weighted, repeated)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("method", [method for method in STARTS if method != "random"])
+@pytest.mark.parametrize("method", [method for method in starts.STARTS if method != "random"])
 def test_weights_are_duplicates_beyond_the_limit_too(monkeypatch, method, kind):
     monkeypatch.setattr(starts, "START_FRAMES", 64)
     rng = np.random.default_rng(0)
@@ -159,7 +153,7 @@ def test_weights_are_duplicates_beyond_the_limit_too(monkeypatch, method, kind):
     assert_allclose(covariances(one), covariances(other), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("method", STARTS)
+@pytest.mark.parametrize("method", starts.STARTS)
 def test_a_start_beyond_the_limit_finds_the_clusters(monkeypatch, clusters, method):
     monkeypatch.setattr(starts, "START_FRAMES", 128)
     fitted = GaussianMixture(3, init_params=method, random_state=0, n_init=3).fit(
@@ -231,7 +225,7 @@ def test_random_frames_are_chosen_by_weight():
 def test_splitting_takes_no_random_numbers(clusters):
     state = np.random.RandomState(0)
     before = state.get_state()[1].copy()
-    find_mixture_start(
+    starts.find_mixture_start(
         prepared_frames(clusters),
         "splitting",
         n_components=5,
@@ -283,7 +277,7 @@ def test_clusters_are_those_of_scikit_learn():
             peer = KMeans(n_clusters, n_init=1, tol=tol, random_state=theirs).fit(
                 X, sample_weight=weights
             )
-        centres, labels = cluster(
+        centres, labels = starts.cluster(
             X, None if weights is None else weights.astype(float), n_clusters, ours
         )
         assert_array_equal(labels, peer.labels_, err_msg=f"data set {seed}")
@@ -297,7 +291,7 @@ def test_clusters_in_float32_are_those_of_scikit_learn():
     for seed in range(20):
         X = np.random.default_rng(seed).normal(size=(150, 3)).astype(np.float32)
         peer = KMeans(5, n_init=1, random_state=seed).fit(X)
-        centres, labels = cluster(X, None, 5, np.random.RandomState(seed))
+        centres, labels = starts.cluster(X, None, 5, np.random.RandomState(seed))
         assert_array_equal(labels, peer.labels_)
         assert_allclose(centres, peer.cluster_centers_, atol=1e-5)
 
@@ -348,9 +342,9 @@ def test_restarts_read_a_stream_once_for_their_starts(
 def test_a_start_that_is_asked_for_twice_is_the_same(clusters):
     frames = prepared_frames([clusters[:120], clusters[120:]])
     for kind in KINDS:
-        for method in STARTS:
+        for method in starts.STARTS:
             one, other = (
-                find_mixture_start(
+                starts.find_mixture_start(
                     frames,
                     method,
                     n_components=3,

@@ -6,7 +6,7 @@ from oracles import density_uses as oracle
 from scipy.stats import beta, norm
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.estimators.threshold import (
+from speakergmm.estimators import (
     calibrate_threshold,
     proportion_interval,
     quantile_interval,
