@@ -17,6 +17,7 @@ from speakergmm.cli.align import Align
 from speakergmm.cli.decode import Decode
 from speakergmm.cli.demo import Demo
 from speakergmm.cli.evaluate import Evaluate
+from speakergmm.cli.guesses import Group, explained
 from speakergmm.cli.info import Info
 from speakergmm.cli.options import add_command
 from speakergmm.cli.printing import print_note
@@ -34,6 +35,7 @@ from speakergmm.errors import SpeakerGmmError
 app = typer.Typer(
     name="speakergmm",
     help="Speaker recognition, phone models, alignment and decoding with Gaussian mixtures.",
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -152,8 +154,8 @@ def _run(arguments: list[str] | None) -> int:
         with _warnings_as_lines():
             code = command.main(arguments, prog_name="speakergmm", standalone_mode=False)
     except TyperException as error:
-        if error.format_message():
-            print_note(f"speakergmm: {error.format_message()} (see --help)")
+        if message := explained(error):
+            print_note(f"speakergmm: {message}")
         return 2
     except (SpeakerGmmError, OSError, MemoryError) as error:
         print_note(f"speakergmm: {_error_text(error)}")

@@ -29,6 +29,7 @@ from typing import (
 
 import typer
 
+from speakergmm.cli import guesses
 from speakergmm.cli.printing import Table, print_json, print_line
 from speakergmm.options import Declaration, Options
 
@@ -118,7 +119,7 @@ def add_command(app: typer.Typer, kind: type[Command], *, panel: str | None = No
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {}  # nothing for Typer to evaluate
     name = re.sub(r"(?<=.)(?=[A-Z])", "-", kind.__name__).lower()
-    app.command(name, help=kind.__doc__, rich_help_panel=panel)(call)
+    app.command(name, cls=guesses.Command, help=kind.__doc__, rich_help_panel=panel)(call)
 
 
 class _Leaf(NamedTuple):

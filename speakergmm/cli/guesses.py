@@ -1,0 +1,215 @@
+"""Names that people bring from other tools: accepted if their meaning is clear, else explained.
+
+Users of Kaldi, the Montreal Forced Aligner and scikit-learn type ``--num-jobs``, ``--output_dir``
+or ``--random-state``. A name that has one meaning here is taken for it (`accepted_name`); any other
+unknown name is refused in one line that states the right one (`explained`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
+
+from speakergmm.errors import InvalidInputError
+
+# Our name of an option, and what it is called elsewhere. A command's own names go first.
+_ELSEWHERE = {
+    "output": "out out-dir outdir output-dir output-directory output-folder output-file "
+    "output-path",
+    "jobs": "num-jobs nj workers n-workers num-workers processes threads num-threads",
+    "format": "formats output-format",
+    "lexicon": "dict dictionary dictionary-path lexicon-path pronunciations",
+    "transcripts": "transcript text transcriptions",
+    "check-transcripts": "text",
+    "components": "num-components gaussians n-gaussians num-gauss num-gaussians n-mixtures",
+    "gaussians": "num-gauss num-gaussians total-gaussians totgauss",
+    "iterations": "max-iter max-iterations n-iter n-iterations num-iter num-iters num-iterations",
+    "seed": "random-state random-seed",
+    "states": "num-states",
+    "write-states": "states",
+    "features": "config config-path feature-config mfcc-config feature-type",
+    "rate": "sr samplerate sampling-rate sample-frequency",
+    "lm": "language-model language-model-path arpa",
+    "acoustic-scale": "acwt am-scale am-weight acoustic-weight",
+    "lm-scale": "lmwt lm-weight language-weight language-model-scale",
+    "word-penalty": "word-ins-penalty word-insertion-penalty",
+    "nbest": "num-best n-best",
+    "words": "vocabulary word-list",
+    "ubm": "background background-model ubm-model",
+    "relevance-factor": "relevance tau",
+    "top": "top-n topn n-best nbest",
+    "prior": "ptarget p-target",
+    "coverage": "confidence confidence-level",
+    "bootstrap": "n-bootstrap replicates",
+    "data-dir": "data root audio-dir audio-directory wav-dir",
+    "speakers": "utt2spk",
+    "speaker-pattern": "speaker-regex",
+    "unknown-words": "unknown oov",
+    "order": "ngram-order n-gram-order",
+    "method": "smoothing",
+    "report": "html html-report",
+}
+_OPTIONS: dict[str, list[str]] = {}
+for _ours, _theirs in _ELSEWHERE.items():
+    for _name in _theirs.split():
+        _OPTIONS.setdefault(_name, []).append(_ours)
+
+_REPLACED = "an older output of the same kind is replaced without it"
+# Options that no command has, or that mean several things, and what to give instead.
+_OPTION_HINTS = {
+    "overwrite": _REPLACED,
+    "clean": _REPLACED,
+    "force": _REPLACED,
+    "speaker-characters": "give --speaker-pattern, such as '{speaker}_*.wav'",
+    "gaussians": "give --gaussians-per-state, a mean number",
+    "n-gaussians": "give --gaussians-per-state, a mean number",
+    "covariance-type": "background models are diagonal; in Python, GaussianMixture has all types",
+    "verbose": "progress and notes are always printed on standard error",
+    "quiet": "progress and notes go to standard error: 2> FILE keeps them away",
+}
+_COMMANDS = {"enrol": "enroll", "recognise": "decode", "recognize": "decode"}
+_COMMAND_HINTS = {
+    "train": "train-ubm trains a background model of speakers, train-hmm models of phones, "
+    "train-words models of words, train-lm a language model",
+    "fit": "train-ubm trains a background model of speakers, train-hmm models of phones; in "
+    "Python, speakergmm.GaussianMixture has fit",
+    "score": "verify scores one recording, run-protocol a list of trials, score-transcripts what "
+    "decode has recognised",
+    "test": "verify scores one recording, run-protocol a list of trials",
+    "adapt": "enroll adapts the background model to a speaker",
+    "transcribe": "decode recognises words or phones, align finds the times of known words",
+    "mfcc": "features are computed when they are needed; --features chooses them",
+    "g2p": "train-hmm --graphemes spells words, without a lexicon",
+    "eer": "evaluate computes the error rates of a score file",
+    "wer": "score-transcripts counts word errors",
+    "list": "speakers lists those of a store, info describes a file",
+    "delete": "remove erases a speaker from a store",
+    "help": "give --help, or COMMAND --help",
+    "version": "give --version",
+}
+for _name, _same in (
+    ("extract", "mfcc"),
+    ("make-mfcc", "mfcc"),
+    ("compute-mfcc-feats", "mfcc"),
+    ("compute-eer", "eer"),
+    ("compute-wer", "wer"),
+    ("erase", "delete"),
+    ("rm", "delete"),
+    ("predict", "test"),
+):
+    _COMMAND_HINTS[_name] = _COMMAND_HINTS[_same]
+
+
+def accepted_name(name: str, own: Collection[str]) -> str:
+    """Return the name of an option that a command has for what was typed; else what was typed.
+
+    >>> accepted_name("output_dir", {"output", "jobs"}), accepted_name("num-jobs", {"output"})
+    ('output', 'num-jobs')
+    """
+    if name in own:
+        return name
+    dashed = name.replace("_", "-")
+    if dashed in own:
+        return dashed
+    return next((ours for ours in _OPTIONS.get(dashed, ()) if ours in own), name)
+
+
+class Command(TyperCommand):
+    """A command that accepts the names that its options have elsewhere."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
+    ) -> Any:
+        """Parse the arguments, with the names of options that are known from elsewhere."""
+        own = option_names(self)
+        extra.setdefault("token_normalize_func", lambda name: accepted_name(name, own))
+        return super().make_context(info_name, args, parent=parent, **extra)
+
+
+class Group(TyperGroup):
+    """The commands: one that is not there is refused with the name of the nearest one."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first argument names."""
+        typed = args[0]
+        name = typed.replace("_", "-").lower()
+        name = _COMMANDS.get(name, name)
+        if name not in self.commands and not typed.startswith("-"):
+            raise InvalidInputError(f"there is no command {typed!r}; {_right_command(name, self)}")
+        return super().resolve_command(ctx, [name, *args[1:]])
+
+
+def _right_command(name: str, group: Group) -> str:
+    if name in _COMMAND_HINTS:
+        return _COMMAND_HINTS[name]
+    near = _nearest(name, {other: other for other in group.commands})
+    if near is not None:
+        return f"did you mean {near}?"
+    return f"the commands are {', '.join(group.commands)}"
+
+
+def option_names(command: Any) -> set[str]:
+    """Return the names of a command's options without their dashes."""
+    flags = (flag for each in command.params for flag in (*each.opts, *each.secondary_opts))
+    return {flag.lstrip("-") for flag in flags if flag.startswith("-")}
+
+
+def explained(error: TyperException) -> str:
+    """Return the message of an error in what was typed, with what would have been right."""
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if context is None or not message:
+        return message
+    option: str | None = getattr(error, "option_name", None)
+    if option is not None and message.startswith("No such option"):
+        hint = _right_option(option.lstrip("-"), context.command)
+        message = f"{context.info_name} has no option {option}{hint}"
+    elif message.startswith("Missing") and getattr(error, "param", None) is not None:
+        message = f"{_shown(error.param)} is missing; usage: {usage(context)}"  # type: ignore[attr-defined] # an error of a parameter
+    elif message.startswith("Got unexpected extra"):
+        message = f"{message.rstrip('.')}; usage: {usage(context)}"
+    return f"{message} (see {context.command_path} --help)"
+
+
+def _right_option(name: str, command: Any) -> str:
+    own, name = option_names(command), name.replace("_", "-")
+    arguments = {each.name: each for each in command.params if each.param_type_name == "argument"}
+    if name in arguments:
+        return f": its {_shown(arguments[name])} stands without an option"
+    if name in _OPTION_HINTS:
+        return f": {_OPTION_HINTS[name]}"
+    elsewhere = {theirs: accepted_name(theirs, own) for theirs in _OPTIONS}
+    known = {theirs: ours for theirs, ours in elsewhere.items() if ours in own}
+    near = _nearest(name, known | {ours: ours for ours in own})
+    return "" if near is None else f"; did you mean --{near}?"
+
+
+def _nearest(name: str, known: Mapping[str, str]) -> str | None:
+    """Return what the known name means that is written most like a name."""
+    from difflib import get_close_matches
+
+    return next((known[near] for near in get_close_matches(name, known, n=1)), None)
+
+
+def usage(context: Any) -> str:
+    """Return the shortest call of a command: its arguments and the options that it requires.
+
+    The words come in the order in which they are typed.
+    """
+    words = [context.command_path]
+    for each in context.command.params:
+        if each.param_type_name == "argument":
+            words.append(_shown(each))
+        elif each.required:
+            words.append(f"{_shown(each)} {each.name.upper()}")
+    return " ".join(words)
+
+
+def _shown(parameter: Any) -> str:
+    if parameter.param_type_name == "option":
+        return str(parameter.opts[0])
+    name = parameter.metavar or parameter.name.upper()
+    return f"{name}..." if parameter.nargs == -1 and "..." not in name else str(name)

@@ -1,0 +1,90 @@
+"""Names that people bring from other tools are accepted, or refused with the right one."""
+
+import pytest
+import typer
+
+from speakergmm.cli import run_command
+from speakergmm.cli.app import app
+from speakergmm.cli.guesses import accepted_name, option_names
+
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize(
+    ("command", "typed", "ours"),
+    [
+        # Montreal Forced Aligner
+        ("align", "--output_directory", "--output"),
+        ("align", "--output_format", "--format"),
+        ("align", "--num_jobs", "--jobs"),
+        ("align", "--dictionary", "--lexicon"),
+        ("train-hmm", "--dictionary_path", "--lexicon"),
+        ("train-hmm", "--oov", "--unknown"),
+        # Kaldi
+        ("align", "--nj", "--jobs"),
+        ("decode", "--acwt", "--acoustic-scale"),
+        ("decode", "--word-ins-penalty", "--word-penalty"),
+        ("train-hmm", "--num-iters", "--iterations"),
+        ("train-hmm", "--totgauss", "--gaussians"),
+        ("train-hmm", "--text", "--transcripts"),
+        ("train-hmm", "--mfcc-config", "--features"),
+        ("train-ubm", "--num-gauss", "--components"),
+        # scikit-learn, and speaker toolkits
+        ("train-ubm", "--random_state", "--seed"),
+        ("train-ubm", "--n_components", "--components"),
+        ("enroll", "--background-model", "--ubm"),
+        ("identify", "--n_best", "--top"),
+        ("evaluate", "--p_target", "--prior"),
+    ],
+)
+def test_a_name_with_one_meaning_is_taken_for_it(command, typed, ours):
+    own = option_names(COMMANDS[command])
+    meant = accepted_name(typed[2:], own)
+    (option,) = (each for each in COMMANDS[command].params if f"--{meant}" in each.opts)
+    assert ours in option.opts
+
+
+def test_a_value_reaches_the_option_that_is_meant(capsys):
+    assert run_command(["evaluate", "none.tsv", "--p_target", "7"]) == 2
+    assert capsys.readouterr().err.startswith("speakergmm: --prior must be")
+
+
+@pytest.mark.parametrize(
+    ("typed", "right"),
+    [
+        (["score", "a.wav"], ["verify", "run-protocol", "score-transcripts"]),
+        (["train"], ["train-ubm", "train-hmm"]),
+        (["alingn"], ["align?"]),
+        (["transcribe"], ["decode"]),
+        (["xyzzy"], ["validate", "train-lm"]),
+        (["align", "corpus", "words.dict", "model", "out"], ["align MODEL CORPUS --output"]),
+        (["align", "am.safetensors"], ["CORPUS is missing"]),
+        (["align", "a", "b"], ["--output is missing"]),
+        (["align", "--model", "am.safetensors"], ["MODEL"]),
+        (["align", "--overwrite"], ["replaced"]),
+        (["align", "--speaker_characters", "3"], ["--speaker-pattern"]),
+        (["decode", "--nbst", "3"], ["--nbest?"]),
+        (["decode", "--num_bests", "3"], ["--nbest?"]),
+        (["enroll", "voices.db"], ["enroll STORE SPEAKER WAVS..."]),
+        (["verify", "--treshold", "1"], ["--threshold?"]),
+        (["--versoin"], ["--version?"]),
+    ],
+)
+def test_what_is_unknown_is_refused_in_one_line_that_names_the_right_one(capsys, typed, right):
+    assert run_command(typed) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    for word in right:
+        assert word in line
+
+
+def test_commands_have_names_from_elsewhere(capsys):
+    assert run_command(["enrol", "--help"]) == 0
+    assert "speakergmm enroll" in capsys.readouterr().out
+    assert run_command(["train_ubm", "--help"]) == 0
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_own_names_go_before_those_from_elsewhere(command):
+    own = option_names(COMMANDS[command])
+    assert {name: accepted_name(name, own) for name in own} == {name: name for name in own}
