@@ -25,6 +25,7 @@ from speakergmm.mixtures import (
     accumulate,
     expectation_maximisation,
 )
+from speakergmm.run_context import RunContext
 
 KINDS = ("spherical", "diag", "tied", "full")
 STARTS = ("kmeans", "k-means++", "random_from_data", "random", "splitting")
@@ -77,6 +78,7 @@ def select(speech: Frames, settings: Settings, *, jobs: int) -> dict[str, Select
             cv=n_folds,
             n_jobs=jobs,
             seed=settings.seed,
+            run=RunContext(progress=True),
         )
     return found
 

@@ -26,7 +26,7 @@ from speakergmm.estimators.restarts import Restarts, objective_digest, open_rest
 from speakergmm.estimators.starts import START_FRAMES, STARTS
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
-from speakergmm.parallel import effective_jobs, single_threaded_blas
+from speakergmm.parallel import Workers, single_threaded_blas
 
 Progress = Callable[[int, Iteration], None]
 
@@ -100,7 +100,7 @@ class BaseMixtureEstimator(
         parameter_checks.check_callable(self, "callback")
         parameter_checks.check_path(self, "checkpoint")
         parameter_checks.check_real(self, "checkpoint_seconds", least=0.0)
-        effective_jobs(self.n_jobs)
+        Workers(self.n_jobs)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
         """Refuse parameters that don't fit the frames; subclasses override it."""

@@ -21,7 +21,7 @@ from speakergmm.gaussians import frame_scoring
 from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.mixture import prepare_mixture
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import Workers
 
 # Multiplications of a product that is worth threads, to libraries of linear algebra and to us.
 _LEAST_WORK = 2**18
@@ -75,7 +75,7 @@ class MixtureScoring(MixtureAttributes):
                 for start in range(0, len(block), _SCORING_FRAMES):
                     yield block[start : start + _SCORING_FRAMES]
 
-        return threaded_map(function, pieces(), n_jobs=self.n_jobs), frames.dtype
+        return Workers(self.n_jobs).map_threads(function, pieces()), frames.dtype
 
     def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
         """Log-likelihood of each frame, in natural logarithms.

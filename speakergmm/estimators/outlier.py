@@ -24,7 +24,7 @@ from speakergmm.estimators.threshold import (
     proportion_interval,
 )
 from speakergmm.mixtures.mixture import Mixture, mixture_of
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import Workers
 from speakergmm.ranges import number
 
 _DEFAULT_FALSE_ALARM = 0.05
@@ -347,7 +347,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
             samples[start : start + _SCORING_ROWS]
             for start in range(0, len(samples), _SCORING_ROWS)
         )
-        return np.concatenate(list(threaded_map(score, pieces, n_jobs=self.n_jobs)))
+        return np.concatenate(list(Workers(self.n_jobs).map_threads(score, pieces)))
 
     def _set_threshold(self, validation: NDArray[np.floating[Any]]) -> Self:
         target = self._target(len(validation))

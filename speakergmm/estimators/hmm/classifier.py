@@ -21,7 +21,7 @@ from speakergmm.hmm.inference.sequences import (
     as_sequences,
     check_sequence_weights,
 )
-from speakergmm.parallel import effective_jobs, threaded_map
+from speakergmm.parallel import Workers
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
@@ -122,7 +122,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         ImpossibleSequenceError
             If a sequence has fewer frames than a path through its model needs; it is named.
         """
-        jobs = effective_jobs(self.n_jobs)
+        workers = Workers(self.n_jobs)
         self._check_scale()
         if y is None:
             raise InvalidInputError("requires y to be passed, but the target y is None")
@@ -155,7 +155,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
                 ) from None
 
         codes_of_classes = range(len(self.classes_))
-        self.models_ = list(threaded_map(fit_class, codes_of_classes, n_jobs=jobs))
+        self.models_ = list(workers.map_threads(fit_class, codes_of_classes))
         return self
 
     def record_parts(self) -> dict[str, Any]:
@@ -256,8 +256,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         def score(model: GaussianMixtureHMM) -> NDArray[np.float64]:
             return model.score_sequences(sequences.frames, sequences.lengths)
 
-        jobs = effective_jobs(self.n_jobs)
-        return np.stack(list(threaded_map(score, self.models_, n_jobs=jobs)), axis=1)
+        return np.stack(list(Workers(self.n_jobs).map_threads(score, self.models_)), axis=1)
 
     def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
         n_features = None if reset else self.n_features_in_

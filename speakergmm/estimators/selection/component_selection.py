@@ -27,8 +27,9 @@ from speakergmm.estimators.selection.folds import make_folds, number_groups, ref
 from speakergmm.estimators.selection.selection_path import Criterion, Selection, SelectionRow
 from speakergmm.estimators.selection.selection_rule import SelectionRule
 from speakergmm.gaussians.frame_sources import refuse_path
-from speakergmm.parallel import parallel_map
+from speakergmm.parallel import Workers
 from speakergmm.ranges import choice, whole_number
+from speakergmm.run_context import RunContext
 
 
 def select_n_components(
@@ -36,14 +37,14 @@ def select_n_components(
     n_components: int | Iterable[int] = range(1, 11),
     *,
     criterion: Criterion = "bic",
-    covariance_type: str | None = None,
     estimator: Any = None,
     cv: Any = 5,
     groups: ArrayLike | None = None,
     sample_weight: ArrayLike | None = None,
     one_standard_error: bool = False,
-    n_jobs: int = 1,
     seed: Any = 0,
+    n_jobs: int = 1,
+    run: RunContext | None = None,
     **parameters: Any,
 ) -> Selection:
     """Fit mixtures of several numbers of components and choose one.
@@ -57,8 +58,6 @@ def select_n_components(
     criterion : {"bic", "aic", "held_out"}, default="bic"
         Bayesian or Akaike information criterion of all frames, or log-likelihood per frame of
         frames held out in cross-validation.
-    covariance_type : {"full", "tied", "diag", "spherical"}, optional
-        By default the estimator's, which is "full" where none is given.
     estimator : estimator, optional
         What to fit, cloned with `n_components` set; by default a `GaussianMixture`.
     cv : int, splitter or iterable of (train, test), default=5
@@ -74,13 +73,15 @@ def select_n_components(
     one_standard_error : bool, default=False
         Choose the smallest K whose criterion is no worse than the best one's by more than the
         best one's standard error [1]_.
-    n_jobs : int, default=1
-        Processes over K and folds; -1 for all cores. Results don't depend on it.
     seed : int, numpy.random.RandomState or None, default=0
         Seed of the folds, and of every fit whose estimator has no `random_state` of its own.
+    n_jobs : int, default=1
+        Processes over K and folds; -1 for all cores. Results do not depend on it.
+    run : RunContext, optional
+        Its `progress` shows how many fits have ended.
     **parameters
-        Further parameters of the estimator, as in ``n_init=3``; but neither a checkpoint nor a
-        callback.
+        Further parameters of the estimator, as in ``covariance_type="diag"`` or ``n_init=3``; but
+        neither a checkpoint nor a callback.
 
     Returns
     -------
@@ -131,7 +132,7 @@ def select_n_components(
     choice("criterion", criterion, get_args(Criterion))
     numbers = _check_numbers(n_components)
     seed = _as_number(seed)
-    template = _template(estimator, covariance_type, seed, parameters)
+    template = _template(estimator, seed, parameters)
     frames = _as_frames(X)
     weights = None if sample_weight is None else check_sample_weight(sample_weight, len(frames))
     group_numbers = None if groups is None else number_groups(groups, len(frames))
@@ -141,7 +142,7 @@ def select_n_components(
     refuse_too_many(max(numbers), len(frames), weights, folds)
 
     fitting = Fitting(template, frames, weights, folds, group_numbers)
-    outcomes = _fit_all(fitting, numbers, n_jobs=n_jobs)
+    outcomes = _fit_all(fitting, numbers, Workers(n_jobs), run or RunContext())
     judgement = SelectionRule(
         criterion,
         _unit_weights(len(frames), weights, group_numbers, folds),
@@ -161,13 +162,13 @@ def select_n_components(
 
 
 def _fit_all(
-    fitting: Fitting, numbers: Sequence[int], *, n_jobs: int
+    fitting: Fitting, numbers: Sequence[int], workers: Workers, run: RunContext
 ) -> dict[int, list[FitOutcome]]:
     """Fit every number of components to all frames, or to each fold."""
     folds: list[int | None] = [*range(len(fitting.folds))] or [None]
     # The longest first: workers end at about the same time.
     tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in folds]
-    done = parallel_map(fitting, tasks, n_jobs=n_jobs, description="Fitting mixtures")
+    done = workers.map_processes(fitting, tasks, description=run.description("Fitting mixtures"))
     outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
     for (k, _), outcome in zip(tasks, done, strict=True):
         outcomes[k].append(outcome)
@@ -219,9 +220,7 @@ def _as_number(seed: Any) -> int:
     return int(check_random_state(seed).randint(2**31 - 1))
 
 
-def _template(
-    estimator: Any, covariance_type: str | None, seed: int, parameters: dict[str, Any]
-) -> Any:
+def _template(estimator: Any, seed: int, parameters: dict[str, Any]) -> Any:
     template = GaussianMixture() if estimator is None else clone(estimator)
     known = template.get_params(deep=False)
     for name in ("n_components", "covariance_type"):
@@ -236,8 +235,6 @@ def _template(
             f"{type(template).__name__} has no parameter {unknown[0]!r}; it has "
             f"{', '.join(sorted(known))}"
         )
-    if covariance_type is not None:
-        parameters = {**parameters, "covariance_type": covariance_type}
     template.set_params(**parameters)
     for name in ("checkpoint", "callback"):
         if getattr(template, name, None) is not None:
