@@ -24,7 +24,7 @@ from speakergmm.mixtures.accumulation import accumulate
 from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import DiagonalMixture
 from speakergmm.mixtures.starts.initialisation import grow_by_doubling
-from speakergmm.mixtures.starts.kmeans import lloyd
+from speakergmm.mixtures.starts.kmeans_clustering import lloyd
 from speakergmm.moments import Moments
 from speakergmm.parallel import single_threaded_blas
 

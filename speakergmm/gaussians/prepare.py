@@ -204,7 +204,7 @@ class Prepared:
         return self.kept[name]
 
 
-def prepare(
+def prepare_gaussians(
     gaussians: Gaussians,
     log_weights: Array,
     standardisation: Standardisation,
@@ -256,7 +256,7 @@ def prepare_in_features(
         *gaussians.moments(weights), isotropic=gaussians.kind.is_isotropic
     )
     standard = standardisation.model_to_standard(gaussians)
-    return prepare(standard, log_weights, standardisation, weights=weights)
+    return prepare_gaussians(standard, log_weights, standardisation, weights=weights)
 
 
 def check_precision(precision: str) -> np.dtype[Any]:

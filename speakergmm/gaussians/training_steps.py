@@ -13,7 +13,12 @@ from speakergmm.errors import CollapsedComponentError
 from speakergmm.gaussians.covariances import Array
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.parameters import Gaussians
-from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, Prepared, Weighted, prepare
+from speakergmm.gaussians.prepare import (
+    LARGEST_ROUNDING_IN_TRAINING,
+    Prepared,
+    Weighted,
+    prepare_gaussians,
+)
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.sums import About
 
@@ -121,7 +126,9 @@ class TrainingSteps(Generic[Model, Stats]):
     def _prepared_for(self, model: Model) -> Prepared:
         if self._prepared is None or self._prepared[0] is not model:
             gaussians, log_weights, weights = model.weighted()
-            prepared = prepare(gaussians, log_weights, self._standardisation, weights=weights)
+            prepared = prepare_gaussians(
+                gaussians, log_weights, self._standardisation, weights=weights
+            )
             self._prepared = (model, prepared)
         return self._prepared[1]
 

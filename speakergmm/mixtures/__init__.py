@@ -1,8 +1,8 @@
 """Gaussian mixtures: parameters, statistics and updates, apart from each other.
 
 A model (a `Mixture`: `SphericalMixture`, `DiagonalMixture`, `TiedMixture`, `FullMixture`) scores
-frames; `accumulate` turns frames into `MixtureStatistics`, which can be added, scaled and stored;
-an update turns statistics into a new model (`update_maximum_likelihood`, `adapt`);
+frames; `accumulate` computes the `MixtureStatistics` of frames, which can be added, scaled and
+stored; an update computes a new model from statistics (`update_maximum_likelihood`, `adapt`);
 `expectation_maximisation` is the loop over the two, and `train_from` and `fit_mixture` are the
 whole training. A mixture is weights of `Gaussians`; what these are, and how they are evaluated and
 updated, is in `speakergmm.gaussians`, for hidden Markov models too.
@@ -23,18 +23,22 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.adaptation import adapt as adapt
     from speakergmm.mixtures.adaptation import adapt_means as adapt_means
     from speakergmm.mixtures.adaptation import adapt_weights as adapt_weights
+    from speakergmm.mixtures.fingerprint import frames_fingerprint as frames_fingerprint
     from speakergmm.mixtures.maximum_likelihood import (
         MaximumLikelihoodOptions as MaximumLikelihoodOptions,
     )
+    from speakergmm.mixtures.maximum_likelihood import regularisation_slack as regularisation_slack
     from speakergmm.mixtures.maximum_likelihood import (
         update_maximum_likelihood as update_maximum_likelihood,
     )
+    from speakergmm.mixtures.mixture import MIXTURES as MIXTURES
     from speakergmm.mixtures.mixture import DiagonalMixture as DiagonalMixture
     from speakergmm.mixtures.mixture import FullMixture as FullMixture
     from speakergmm.mixtures.mixture import Mixture as Mixture
     from speakergmm.mixtures.mixture import SphericalMixture as SphericalMixture
     from speakergmm.mixtures.mixture import TiedMixture as TiedMixture
     from speakergmm.mixtures.mixture import make_mixture as make_mixture
+    from speakergmm.mixtures.mixture import prepare_mixture as prepare_mixture
     from speakergmm.mixtures.mixture_training import fit_mixture as fit_mixture
     from speakergmm.mixtures.mixture_training import train_from as train_from
     from speakergmm.mixtures.splitting import grow as grow
@@ -44,6 +48,6 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.starts.initialisation import (
         initialise_splitting as initialise_splitting,
     )
-    from speakergmm.mixtures.starts.kmeans import kmeans as kmeans
+    from speakergmm.mixtures.starts.kmeans_clustering import kmeans as kmeans
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -11,8 +11,7 @@ accord; the column "in" says where densities were.
 import numpy as np
 
 from speakergmm.gaussians import frame_moments
-from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, train_from
-from speakergmm.mixtures.mixture import prepare_mixture
+from speakergmm.mixtures import MaximumLikelihoodOptions, make_mixture, prepare_mixture, train_from
 
 KINDS = ("spherical", "diag", "tied", "full")
 # Name, offset of all features, decades over which scales vary, deviation of components relative to

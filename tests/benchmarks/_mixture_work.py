@@ -218,8 +218,11 @@ def _iteration(estimator: Any, frames: np.ndarray, *, with_bound: bool = False) 
 def variational_iteration(X: np.ndarray, n_components: int) -> Work:
     """One iteration of our variational inference, with its bound, diagonal."""
     from speakergmm.gaussians import frame_moments
-    from speakergmm.mixtures.variational import VariationalPrior, train_variational
-    from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+    from speakergmm.mixtures.variational import (
+        VariationalPrior,
+        posterior_from_moments,
+        train_variational,
+    )
 
     moments = frame_moments(X)
     prior = VariationalPrior(

@@ -181,8 +181,7 @@ def preparation(*, rounds: int) -> list[Figure]:
 
 def _spent_on_making_ready(call: Callable[[], Any], times: int) -> float:
     """CPU seconds of a call within `prepare` and `Evaluator.__init__`, the mean of so many."""
-    from speakergmm.gaussians import prepare
-    from speakergmm.gaussians.evaluator import Evaluator
+    from speakergmm.gaussians import Evaluator, prepare
 
     spent = 0.0
 
@@ -199,7 +198,7 @@ def _spent_on_making_ready(call: Callable[[], Any], times: int) -> float:
 
     with (
         mock.patch.object(Evaluator, "__init__", timed(Evaluator.__init__)),
-        mock.patch.object(prepare, "prepare", timed(prepare.prepare)),
+        mock.patch.object(prepare, "prepare_gaussians", timed(prepare.prepare_gaussians)),
     ):
         for _ in range(times):
             call()

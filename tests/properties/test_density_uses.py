@@ -6,12 +6,14 @@ from hypothesis import strategies as st
 from oracles.density_uses import full, random_covariances
 
 from speakergmm.mixtures import make_mixture
-from speakergmm.mixtures.operations.conditioning import condition, conditional_mean, marginal
-from speakergmm.mixtures.operations.divergence import (
+from speakergmm.mixtures.operations import (
     component_divergences,
+    condition,
+    conditional_mean,
     kl_monte_carlo,
     kl_upper_bound,
     kl_variational,
+    marginal,
 )
 
 in_its_time = settings(deadline=None, max_examples=40)

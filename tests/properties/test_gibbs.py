@@ -5,13 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.gibbs_partition import ReferencePartition
 
-from speakergmm.mixtures.gibbs import NormalInverseWishart, sample_dirichlet_process
-from speakergmm.mixtures.gibbs.partition_state import PartitionState
-from speakergmm.mixtures.gibbs.partitions import (
+from speakergmm.mixtures.gibbs import (
+    NormalInverseWishart,
+    PartitionState,
     coclustering,
     least_squares_partition,
     name_by_appearance,
     name_by_size,
+    sample_dirichlet_process,
 )
 
 seeds = st.integers(0, 2**32 - 1)

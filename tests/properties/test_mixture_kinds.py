@@ -11,10 +11,10 @@ from speakergmm.mixtures import (
     accumulate,
     accumulate_blocks,
     make_mixture,
+    prepare_mixture,
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.mixture import prepare_mixture
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speakergmm.mixtures.variational import VariationalPrior, train_variational
-from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
+    posterior_from_moments,
+    train_variational,
+)
 
 # The first call loads libraries, and a machine may be busy.
 in_its_time = settings(deadline=None, max_examples=25)

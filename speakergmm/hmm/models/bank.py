@@ -187,13 +187,13 @@ class MixtureBank:
         standardisation : Standardisation, optional
             Which the bank is in already; by default it is in feature units, and one is found.
         """
-        from speakergmm.gaussians.prepare import prepare, prepare_in_features
+        from speakergmm.gaussians.prepare import prepare_gaussians, prepare_in_features
 
         with np.errstate(divide="ignore"):
             log_weights = np.log(self.weights)
         if standardisation is None:
             return prepare_in_features(self.gaussians, log_weights)
-        return prepare(self.gaussians, log_weights, standardisation)
+        return prepare_gaussians(self.gaussians, log_weights, standardisation)
 
     def evaluate(
         self, X: ArrayLike, pdfs: ArrayLike | None = None, *, precision: str = "float32"

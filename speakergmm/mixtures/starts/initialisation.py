@@ -20,7 +20,7 @@ from speakergmm.mixtures.maximum_likelihood import (
 )
 from speakergmm.mixtures.mixture import DiagonalMixture
 from speakergmm.mixtures.splitting import grow
-from speakergmm.mixtures.starts.kmeans import lloyd, seed
+from speakergmm.mixtures.starts.kmeans_clustering import lloyd, seed
 from speakergmm.ranges import whole_number
 
 

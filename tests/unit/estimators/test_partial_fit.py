@@ -13,7 +13,7 @@ from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.errors import InvalidInputError, ModelFormatError
 from speakergmm.estimators import GaussianMixture
 from speakergmm.mixtures import MaximumLikelihoodOptions
-from speakergmm.mixtures.stepwise.stepwise_em import StepwiseState, update_stepwise
+from speakergmm.mixtures.stepwise import StepwiseState, update_stepwise
 
 KINDS = ["full", "tied", "diag", "spherical"]
 ATTRIBUTES = [

@@ -222,7 +222,7 @@ WORKER = """
 import sys
 import numpy as np
 from speakergmm.mixtures import accumulate
-from speakergmm.mixtures.mixture import make_mixture
+from speakergmm.mixtures import make_mixture
 folder, shard = sys.argv[1:]
 frames = np.load(f"{folder}/frames{shard}.npy", mmap_mode="r")
 weights = np.load(f"{folder}/weights{shard}.npy")

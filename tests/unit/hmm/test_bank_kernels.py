@@ -6,8 +6,7 @@ from oracles import hmm_kernels as twin
 from oracles import hmm_training as oracle
 from scipy.special import logsumexp
 
-from speakergmm.gaussians import Evaluator
-from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
+from speakergmm.gaussians import Evaluator, GaussianSums, SparsePosteriors
 from speakergmm.hmm import MixtureBank, Topology
 from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors, sum_by_pdf
 from speakergmm.hmm.training.phone_statistics import AlignedPath, PhoneExpectation

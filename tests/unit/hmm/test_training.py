@@ -9,7 +9,7 @@ import pytest
 from oracles import hmm_training as oracle
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.standardisation import Standardisation
+from speakergmm.gaussians import Standardisation
 from speakergmm.hmm import (
     Lexicon,
     MixtureBank,

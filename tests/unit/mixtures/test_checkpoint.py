@@ -22,8 +22,7 @@ from speakergmm.errors import (
     ModelFormatError,
     SpeakerGmmError,
 )
-from speakergmm.gaussians import frame_moments
-from speakergmm.gaussians.em import EMState
+from speakergmm.gaussians import EMState, frame_moments
 from speakergmm.mixtures import (
     Iteration,
     MaximumLikelihoodOptions,
@@ -31,10 +30,10 @@ from speakergmm.mixtures import (
     UpdateReport,
     expectation_maximisation,
     fit_mixture,
+    frames_fingerprint,
     make_mixture,
     train_from,
 )
-from speakergmm.mixtures.fingerprint import frames_fingerprint
 
 KINDS = ["spherical", "diag", "tied", "full"]
 

@@ -19,8 +19,11 @@ from speakergmm.mixtures import (
     fit_mixture,
     train_from,
 )
-from speakergmm.mixtures.variational import VariationalPrior, train_variational
-from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
+    posterior_from_moments,
+    train_variational,
+)
 
 FRAMES = np.random.default_rng(3).normal(size=(200, 2)) * [1.0, 3.0] + [5.0, 0.0]
 OTHER_FRAMES = FRAMES[::-1].copy()

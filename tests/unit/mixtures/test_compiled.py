@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+# Kernels are no public names: loading them compiles them.
 from speakergmm.gaussians.block_kernels import exponentiate, standardise
 from speakergmm.mixtures import DiagonalMixture, accumulate, accumulate_blocks, make_mixture
 

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import make_mixture
-from speakergmm.mixtures.operations.conditioning import (
+from speakergmm.mixtures.operations import (
     ConditionalMixtures,
     condition,
     conditional_mean,

@@ -7,10 +7,10 @@ from scipy.stats import norm
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import make_mixture
-from speakergmm.mixtures.operations import divergence
-from speakergmm.mixtures.operations.divergence import (
+from speakergmm.mixtures.operations import (
     Estimate,
     component_divergences,
+    divergence,
     kl_monte_carlo,
     kl_upper_bound,
     kl_variational,

@@ -13,8 +13,9 @@ from scipy.special import logsumexp
 
 from speakergmm import records
 from speakergmm.errors import CollapsedComponentError, InvalidInputError, ModelFormatError
-from speakergmm.gaussians.matrices import floor_matrices
+from speakergmm.gaussians import floor_matrices
 from speakergmm.mixtures import (
+    MIXTURES,
     DiagonalMixture,
     FullMixture,
     MaximumLikelihoodOptions,
@@ -27,7 +28,6 @@ from speakergmm.mixtures import (
     split_component,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.mixture import MIXTURES
 
 NO_EVENTS = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=0.0)
 COVARIANCES = {

@@ -10,20 +10,23 @@ from oracles.mixtures import KINDS
 from sklearn.mixture import GaussianMixture
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
-from speakergmm.gaussians import frame_moments
-from speakergmm.gaussians.accumulate import FramesPass
-from speakergmm.gaussians.prepare import LARGEST_ROUNDING_IN_TRAINING, prepare
-from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.gaussians.training_steps import TrainingSteps
+from speakergmm.gaussians import (
+    LARGEST_ROUNDING_IN_TRAINING,
+    FramesPass,
+    Standardisation,
+    TrainingSteps,
+    frame_moments,
+    prepare_gaussians,
+)
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     UpdateReport,
     accumulate,
     make_mixture,
+    prepare_mixture,
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.mixture import prepare_mixture
 
 N_FEATURES = 4
 
@@ -458,7 +461,7 @@ def test_steps_know_the_rounding_of_what_they_found(kind, rng):
             standardisation=standardisation,
         )
         statistics = steps.accumulate(standard)
-        rounding = prepare(
+        rounding = prepare_gaussians(
             *standard.weighted()[:2], standardisation, weights=standard.weights
         ).rounding.max()
         assert 1e-6 < rounding < 1e-2

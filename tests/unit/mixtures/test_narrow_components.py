@@ -6,8 +6,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from speakergmm.hmm import MixtureBank
-from speakergmm.mixtures import accumulate, make_mixture
-from speakergmm.mixtures.mixture import prepare_mixture
+from speakergmm.mixtures import accumulate, make_mixture, prepare_mixture
 
 NARROW = 3
 DEVIATION = 1e-4

@@ -8,8 +8,7 @@ from oracles.arrays import arrays_of
 
 from speakergmm import records
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.mixtures import DiagonalMixture, accumulate
-from speakergmm.mixtures.mixture import prepare_mixture
+from speakergmm.mixtures import DiagonalMixture, accumulate, prepare_mixture
 
 
 def parts(model):

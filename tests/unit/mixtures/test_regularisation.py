@@ -8,21 +8,23 @@ import speakergmm.mixtures.mixture_training
 import speakergmm.mixtures.variational.variational_training
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
-from speakergmm.gaussians import frame_moments
-from speakergmm.gaussians.parameters import covariance_kind
-from speakergmm.gaussians.training_steps import moment_rounding
+from speakergmm.gaussians import covariance_kind, frame_moments, moment_rounding
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     MixtureStatistics,
     UpdateReport,
     accumulate,
     make_mixture,
+    regularisation_slack,
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.maximum_likelihood import regularisation_slack
-from speakergmm.mixtures.variational import VariationalPrior, train_variational, update_variational
-from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
+    posterior_from_moments,
+    train_variational,
+    update_variational,
+)
 from speakergmm.record_fields import parts
 
 KINDS = ["spherical", "diag", "tied", "full"]

@@ -15,7 +15,7 @@ from speakergmm.mixtures import (
     train_from,
     update_maximum_likelihood,
 )
-from speakergmm.mixtures.stepwise.stepwise_em import (
+from speakergmm.mixtures.stepwise import (
     StepwiseState,
     expected_statistics,
     update_stepwise,

@@ -6,8 +6,7 @@ from oracles.arrays import arrays_of
 from oracles.mixtures import KINDS, random_parameters
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians import frame_moments
-from speakergmm.gaussians.frame_sources import check_frame_weights
+from speakergmm.gaussians import check_frame_weights, frame_moments
 from speakergmm.mixtures import (
     MaximumLikelihoodOptions,
     accumulate,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from speakergmm.errors import InvalidInputError, SpeakerGmmError
-from speakergmm.mixtures.gibbs.chain_diagnostics import effective_sample_size, r_hat
+from speakergmm.mixtures.gibbs import effective_sample_size, r_hat
 
 
 def autoregressive(coefficient, n_chains, n_draws, rng):

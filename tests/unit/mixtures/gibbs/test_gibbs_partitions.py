@@ -7,7 +7,7 @@ import pytest
 from oracles import gibbs as oracle
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.gibbs.partitions import (
+from speakergmm.mixtures.gibbs import (
     coclustering,
     least_squares_partition,
     log_partition_prior,

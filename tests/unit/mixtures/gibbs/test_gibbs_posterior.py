@@ -7,13 +7,14 @@ from scipy.special import gammaln
 from scipy.stats import gamma
 
 from speakergmm.mixtures.gibbs import (
+    Chain,
     GammaPrior,
     NormalInverseWishart,
+    PartitionState,
+    draw_concentration,
+    name_by_appearance,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs.chain import Chain, draw_concentration
-from speakergmm.mixtures.gibbs.partition_state import PartitionState
-from speakergmm.mixtures.gibbs.partitions import name_by_appearance
 
 
 def plain(prior):

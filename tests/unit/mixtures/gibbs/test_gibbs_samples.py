@@ -8,9 +8,9 @@ from scipy.special import logsumexp
 
 from speakergmm.mixtures import DiagonalMixture, FullMixture
 from speakergmm.mixtures.gibbs import (
+    name_by_appearance,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs.partitions import name_by_appearance
 
 
 def plain(prior):

@@ -12,10 +12,10 @@ from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.mixtures.gibbs import (
     GibbsSweep,
     NormalInverseWishart,
+    initial_labels,
+    name_by_appearance,
     sample_dirichlet_process,
 )
-from speakergmm.mixtures.gibbs.chain import initial_labels
-from speakergmm.mixtures.gibbs.partitions import name_by_appearance
 
 
 def three_clusters(n_frames=150, seed=0):

@@ -6,9 +6,15 @@ from oracles import gibbs as oracle
 from oracles.gibbs_partition import ReferencePartition
 from scipy.special import softmax
 
-from speakergmm.mixtures.gibbs import NormalInverseWishart
-from speakergmm.mixtures.gibbs.partition_state import PartitionState, make_tables
-from speakergmm.mixtures.gibbs.sweep_kernels import weigh_clusters
+from speakergmm.mixtures.gibbs import NormalInverseWishart, PartitionState, make_tables
+
+# Kernels are no public names: loading them compiles them.
+from speakergmm.mixtures.gibbs.sweep_kernels import (
+    change_factor,
+    choose,
+    factorise,
+    weigh_clusters,
+)
 
 KINDS = [("full", 1), ("full", 2), ("full", 5), ("diag", 1), ("diag", 3), ("diag", 11)]
 BOTH = [PartitionState, ReferencePartition]
@@ -202,8 +208,6 @@ def test_tables_follow_from_the_prior(covariance_type):
 
 
 def test_rank_one_update_and_downdate_of_a_factor():
-    from speakergmm.mixtures.gibbs.sweep_kernels import change_factor, factorise
-
     rng = np.random.default_rng(4)
     root = rng.standard_normal((4, 6))
     matrix, vector = root @ root.T, rng.standard_normal(4)
@@ -229,8 +233,6 @@ def test_rank_one_update_and_downdate_of_a_factor():
 
 
 def test_choice_by_inversion_takes_what_the_uniform_number_says():
-    from speakergmm.mixtures.gibbs.sweep_kernels import choose
-
     log_weights = np.log(np.array([0.2, 1e-300, 0.5, 0.3])) + 800.0
     log_weights[1] = -np.inf
     uniforms = [0.0, 0.199, 0.201, 0.699, 0.701, 1 - 2.0**-53]

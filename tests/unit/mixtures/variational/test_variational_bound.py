@@ -7,16 +7,14 @@ from scipy import stats
 
 from speakergmm.mixtures.variational import (
     VariationalPrior,
+    WishartFactors,
     evidence_lower_bound,
-    update_variational,
-)
-from speakergmm.mixtures.variational.bound import (
     expected_log_joint,
     parameter_divergence,
+    posterior_from_statistics,
     responsibility_entropy,
+    update_variational,
 )
-from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
-from speakergmm.mixtures.variational.wishart import WishartFactors
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")

@@ -8,15 +8,15 @@ from oracles import variational as oracle
 from scipy import stats
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.frame_scoring import joint_log_densities
-from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.mixtures.mixture import prepare_mixture
-from speakergmm.mixtures.variational import VariationalPosterior, VariationalPrior
-from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
-from speakergmm.mixtures.variational.weights import (
+from speakergmm.gaussians import Standardisation, joint_log_densities
+from speakergmm.mixtures import prepare_mixture
+from speakergmm.mixtures.variational import (
+    VariationalPosterior,
+    VariationalPrior,
     expected_log_weights,
     expected_weights,
     posterior_concentrations,
+    posterior_from_statistics,
     weight_divergence,
 )
 from speakergmm.records import to_arrays

@@ -7,8 +7,11 @@ from scipy import stats
 from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.mixtures.variational import VariationalPrior, predictive_log_density
-from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
+    posterior_from_statistics,
+    predictive_log_density,
+)
 
 KINDS = ("full", "tied", "diag", "spherical")
 

@@ -9,12 +9,12 @@ from speakergmm.errors import IncompatibleModelError, InvalidInputError
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures.variational import (
     VariationalPrior,
+    default_prior_covariance,
     evidence_lower_bound,
+    posterior_from_moments,
     train_variational,
     update_variational,
 )
-from speakergmm.mixtures.variational.closed_form import posterior_from_moments
-from speakergmm.mixtures.variational.default_prior import default_prior_covariance
 from speakergmm.records import to_arrays
 
 KINDS = ("full", "tied", "diag", "spherical")

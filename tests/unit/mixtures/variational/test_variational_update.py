@@ -7,11 +7,12 @@ from sklearn.mixture import BayesianGaussianMixture
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.mixtures.variational import VariationalPrior, update_variational
-from speakergmm.mixtures.variational.closed_form import (
+from speakergmm.mixtures.variational import (
+    VariationalPrior,
     posterior_from_moments,
     posterior_from_statistics,
     prior_as_posterior,
+    update_variational,
 )
 
 KINDS = ("full", "tied", "diag", "spherical")
