@@ -107,9 +107,8 @@ if TYPE_CHECKING:
     from speakergmm.recognition import AcousticModel as AcousticModel
     from speakergmm.recognition import Decoder as Decoder
     from speakergmm.recognition import TrainingOptions as TrainingOptions
-    from speakergmm.recognition import WordRecogniser as WordRecogniser
     from speakergmm.recognition import align_recordings as align_recordings
-    from speakergmm.recognition import train_word_models as train_word_models
+    from speakergmm.recognition import read_words as read_words
 
     # Reports
     from speakergmm.reports import write_report as write_report

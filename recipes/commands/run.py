@@ -13,7 +13,7 @@ import typer
 from material import Material, make_synthetic, read_arabic
 from settings import CHOSEN, FACTORS, Settings
 
-from speakergmm.recognition import WordCorpus, WordEvaluation, evaluate_words, train_word_models
+from speakergmm.recognition import AcousticModel, WordCorpus, WordEvaluation, evaluate_words
 
 app = typer.Typer(add_completion=False, help=__doc__)
 DataOption = Annotated[Path | None, typer.Option(help="Folder with arabic_speech_commands/.")]
@@ -31,9 +31,7 @@ def run(
 ) -> tuple[WordEvaluation, list[str]]:
     """Train and test once; the second is the figures as cells of a table."""
     start = time.process_time()
-    train = material.train
-    options = settings.options(seed=seed)
-    model = train_word_models(train.corpus, train.words, options, n_jobs=jobs)
+    model = AcousticModel.train(material.train, options=settings.options(seed=seed), n_jobs=jobs)
     found = evaluate_words(model, test.corpus, test.words, n_jobs=jobs)
     seconds = time.process_time() - start
     intervals = found.wilson_interval(), found.speaker_interval()

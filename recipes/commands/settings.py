@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from speakergmm.features import FeatureConfig
-from speakergmm.recognition import FeatureNormalisation, WordTrainingOptions
+from speakergmm.recognition import FeatureNormalisation, TrainingOptions
 
 WARPS = (0.9, 1.0, 1.1)
 
@@ -17,17 +17,17 @@ class Settings:
     scope: Literal["none", "utterance", "speaker"] = "utterance"
     variance: bool = True
     n_states: int = 12
-    n_gaussians: float = 4.0
+    gaussians_per_state: float = 4.0
     features: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
-    def options(self, *, seed: int = 0) -> WordTrainingOptions:
+    def options(self, *, seed: int = 0) -> TrainingOptions:
         """Return what training is told."""
-        return WordTrainingOptions(
+        return TrainingOptions.for_words(
             features=FeatureConfig.preset("hmm").replace(**self.features),
             normalisation=FeatureNormalisation(self.scope, self.variance),
             n_states=self.n_states,
-            n_gaussians=self.n_gaussians,
+            gaussians_per_state=self.gaussians_per_state,
             seed=seed,
             **self.training,
         )
@@ -40,11 +40,12 @@ class Settings:
 CHOSEN = Settings()
 
 # In the order in which they were tried: around 2.5 Gaussians a state, of which 4 were better.
-_FIRST = Settings(n_gaussians=2.5)
+_FIRST = Settings(gaussians_per_state=2.5)
 FACTORS: dict[str, dict[str, Settings]] = {
-    "Gaussians a state": {f"{n:g}": Settings(n_gaussians=n) for n in (1.5, 2.5)},
+    "Gaussians a state": {f"{n:g}": Settings(gaussians_per_state=n) for n in (1.5, 2.5)},
     "states, Gaussians a state": {
-        f"{n}, {g:g}": Settings(n_states=n, n_gaussians=g) for n, g in ((8, 4), (16, 2), (20, 2))
+        f"{n}, {g:g}": Settings(n_states=n, gaussians_per_state=g)
+        for n, g in ((8, 4), (16, 2), (20, 2))
     },
     "2.5 Gaussians, normalisation": {
         "speaker": replace(_FIRST, scope="speaker"),

@@ -5,20 +5,15 @@ from collections.abc import Mapping, Sequence
 from material import part
 from settings import Settings
 
-from speakergmm.recognition import WordCorpus, WordEvaluation, evaluate_words, train_word_models
+from speakergmm.recognition import AcousticModel, WordCorpus, WordEvaluation, evaluate_words
 
 
 def run(
     train: WordCorpus, test: WordCorpus, settings: Settings, *, rate: int, seed: int, jobs: int
 ) -> WordEvaluation:
     """Train and test once."""
-    model = train_word_models(
-        train.corpus,
-        train.words,
-        settings.options(sample_rate=rate, seed=seed),
-        lexicon=settings.lexicon,
-        n_jobs=jobs,
-    )
+    options = settings.options(sample_rate=rate, seed=seed)
+    model = AcousticModel.train(train, lexicon=settings.lexicon, options=options, n_jobs=jobs)
     return evaluate_words(model, test.corpus, test.words, n_jobs=jobs)
 
 

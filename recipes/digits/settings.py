@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from speakergmm.features import FeatureConfig
 from speakergmm.hmm import Lexicon
-from speakergmm.recognition import FeatureNormalisation, WordTrainingOptions
+from speakergmm.recognition import FeatureNormalisation, TrainingOptions
 
 WARPS = (0.9, 1.0, 1.1)
 
@@ -32,7 +32,7 @@ class Settings:
     """What is chosen; RESULTS.md shows the tables."""
 
     scope: Literal["none", "utterance", "speaker"]
-    n_gaussians: float
+    gaussians_per_state: float
     n_states: int = 10
     phones: bool = False
     features: Mapping[str, Any] = field(default_factory=dict)
@@ -43,14 +43,15 @@ class Settings:
         """Pronunciations, where phones are modelled."""
         return PHONES if self.phones else None
 
-    def options(self, *, sample_rate: int, seed: int = 0) -> WordTrainingOptions:
+    def options(self, *, sample_rate: int, seed: int = 0) -> TrainingOptions:
         """Return what training is told."""
         features = {"sample_rate": sample_rate, **self.features}
-        return WordTrainingOptions(
+        return TrainingOptions.for_words(
             features=FeatureConfig.preset("hmm").replace(**features),
             normalisation=FeatureNormalisation(self.scope),
+            units="phones" if self.phones else "words",
             n_states=self.n_states,
-            n_gaussians=self.n_gaussians,
+            gaussians_per_state=self.gaussians_per_state,
             seed=seed,
             **self.training,
         )
@@ -63,7 +64,7 @@ class Settings:
 # The usual split: the same six speakers in training and test, recording by recording.
 KNOWN = Settings("none", 12.0)
 # Synthetic speech has some ten recordings of a word: set by hand for that, chosen nowhere.
-KNOWN_SYNTHETIC = replace(KNOWN, n_gaussians=2.0)
+KNOWN_SYNTHETIC = replace(KNOWN, gaussians_per_state=2.0)
 # A speaker unknown in training.
 UNKNOWN = Settings("speaker", 2.0, training={"frequency_warps": WARPS, "max_iter": 12})
 
@@ -72,7 +73,7 @@ KNOWN_FACTORS: dict[str, dict[str, Settings]] = {
         "speaker": replace(KNOWN, scope="speaker"),
         "utterance": replace(KNOWN, scope="utterance"),
     },
-    "Gaussians a state": {f"{n:g}": replace(KNOWN, n_gaussians=n) for n in (6.0, 18.0)},
+    "Gaussians a state": {f"{n:g}": replace(KNOWN, gaussians_per_state=n) for n in (6.0, 18.0)},
     "states": {str(n): replace(KNOWN, n_states=n) for n in (7, 14)},
 }
 
@@ -81,7 +82,7 @@ UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
         "utterance": replace(UNKNOWN, scope="utterance"),
     },
     "frequency warps": {"none": UNKNOWN.but(frequency_warps=(1.0,))},
-    "Gaussians a state": {f"{n:g}": replace(UNKNOWN, n_gaussians=n) for n in (1.0, 4.0)},
+    "Gaussians a state": {f"{n:g}": replace(UNKNOWN, gaussians_per_state=n) for n in (1.0, 4.0)},
     "states": {str(n): replace(UNKNOWN, n_states=n) for n in (7, 14)},
     "variance floor": {"0.1": UNKNOWN.but(variance_floor=0.1)},
     "algorithm": {"viterbi": UNKNOWN.but(algorithm="viterbi")},
@@ -90,7 +91,7 @@ UNKNOWN_FACTORS: dict[str, dict[str, Settings]] = {
 
 # What `nested` chooses among for each speaker that is left out; of equals it takes the first.
 CANDIDATES: dict[str, Settings] = {
-    f"{n:g}{told}": replace(UNKNOWN, n_gaussians=n).but(frequency_warps=warps)
+    f"{n:g}{told}": replace(UNKNOWN, gaussians_per_state=n).but(frequency_warps=warps)
     for told, warps in (("", (1.0,)), (", warps", WARPS))
     for n in (1.0, 2.0)
 }

@@ -53,14 +53,13 @@ class Run:
             self.seconds |= json.loads(times.read_text())
             return AcousticModel.load(path)
         settings, material = self.settings, self.material
-        start, marks = time.process_time(), []
+        start = time.process_time()
         model = AcousticModel.train(
             material.train,
             material.transcripts,
             material.lexicon,
             settings.options(),
             n_jobs=self.jobs,
-            callback=lambda state: marks.append((state.iteration, time.process_time())),
         )
         self.seconds["training, features included"] = time.process_time() - start
         start = time.process_time()

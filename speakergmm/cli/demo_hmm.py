@@ -12,6 +12,7 @@ from speakergmm import corpora, hmm, metrics, recognition
 from speakergmm.cli.align import draw_aligned
 from speakergmm.cli.printing import Table
 from speakergmm.cli.training_commands import hmm_training_status
+from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
     from speakergmm.metrics import TimedLabel
@@ -89,7 +90,12 @@ class HmmDemonstration:
         options = recognition.TrainingOptions(schedule=schedule, seed=self.seed)
         with hmm_training_status(_N_ITERATIONS) as callback:
             return recognition.AcousticModel.train(
-                training, said, lexicon, options, n_jobs=self.jobs, callback=callback, progress=True
+                training,
+                said,
+                lexicon,
+                options,
+                n_jobs=self.jobs,
+                run=RunContext(callback=callback, progress=True),
             )
 
     def _align(

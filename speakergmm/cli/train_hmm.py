@@ -88,15 +88,15 @@ class TrainHmm(UnitTrainingCommand):
             if unusable.keys().isdisjoint(skipped.affected):  # the problems have not said it
                 print_note(f"left out: {skipped.message}")
 
-        with self.training() as how:
+        with self.training(note_skip) as run:
             model = recognition.AcousticModel.train(
                 read,
                 said,
                 words,
                 self._options(features),
                 unusable=unusable,
-                on_skip=note_skip,
-                **how,
+                n_jobs=self.jobs,
+                run=run,
             )
         model.save(self.output)
         modelled = counted(len(model.models.units), "unit")
@@ -172,7 +172,7 @@ class TrainHmm(UnitTrainingCommand):
         between = self.silence_probability
         return recognition.TrainingOptions(
             features=features,
-            normalisation=recognition.FeatureNormalisation(self.normalisation),
+            normalisation=self.normalisation,
             schedule=schedule,
             silence=recognition.SilenceModel(self.silence, between, between, self.short_pause),
             n_states=self.states,

@@ -33,7 +33,9 @@ class TrainWords(UnitTrainingCommand):
         "the columns path and word (or text); or a Kaldi data directory."
     )
     states: int = option(12, "States of each word.", "--n-states", min=1)
-    gaussians: float = option(2.5, "Gaussians a state, on average.", "--n-gaussians", min=1)
+    gaussians: float = option(
+        2.5, "Mean number of Gaussians per state.", "--gaussians-per-state", min=1
+    )
     iterations: options.Iterations = 14
     features: str = option("hmm", f"{options.FEATURES_HELP}; 'hmm' suits words.")
     normalisation: options.Normalisation = "utterance"
@@ -55,23 +57,17 @@ class TrainWords(UnitTrainingCommand):
             raise InvalidInputError(
                 "--normalisation speaker needs speakers: a column speaker, or --speaker-pattern"
             )
-        chosen = recognition.WordTrainingOptions(
+        chosen = recognition.TrainingOptions.for_words(
             features=config,
-            normalisation=recognition.FeatureNormalisation(self.normalisation),
+            normalisation=self.normalisation,
             n_states=self.states,
-            n_gaussians=self.gaussians,
+            gaussians_per_state=self.gaussians,
             max_iter=self.iterations,
             frequency_warps=_factors(self.warps),
             seed=self.seed,
         )
-        with self.training() as how:
-            model = recognition.train_word_models(
-                read.corpus,
-                read.words,
-                chosen,
-                on_skip=lambda skipped: print_note(f"left out: {skipped.message}"),
-                **how,
-            )
+        with self.training(lambda skipped: print_note(f"left out: {skipped.message}")) as run:
+            model = recognition.AcousticModel.train(read, options=chosen, n_jobs=self.jobs, run=run)
         model.save(self.output)
         modelled = counted(len(model.lexicon), "word")
         words = list(read.vocabulary)

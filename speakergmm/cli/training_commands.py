@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from speakergmm import speakers
@@ -12,7 +13,7 @@ from speakergmm.cli.corpus_options import CorpusCommand, corpus_report, names_of
 from speakergmm.cli.options import command, option
 from speakergmm.cli.printing import counted
 from speakergmm.progress import status
-from speakergmm.run_context import RunContext
+from speakergmm.run_context import OnSkip, RunContext
 
 if TYPE_CHECKING:
     from speakergmm.corpora import Corpus
@@ -86,16 +87,10 @@ class UnitTrainingCommand(CorpusCommand):
         return config
 
     @contextlib.contextmanager
-    def training(self) -> Iterator[dict[str, Any]]:
-        """Show how training goes on; yields the keywords that say how to run it."""
+    def training(self, on_skip: OnSkip) -> Iterator[RunContext]:
+        """Show the progress of training; yields the context to run it in."""
         with hmm_training_status(self.iterations) as callback:
-            yield {
-                "n_jobs": self.jobs,
-                "strict": self.context.strict,
-                "callback": callback,
-                "checkpoint": self.context.checkpoint,
-                "progress": not self.json,
-            }
+            yield replace(self.context, callback=callback, on_skip=on_skip, progress=not self.json)
 
     def tell(
         self, model: AcousticModel, corpus: Corpus, *, modelled: str, heard: str, **more: Any

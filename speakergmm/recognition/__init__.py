@@ -1,7 +1,7 @@
 """Acoustic models of phones and words: from transcribed recordings to alignments and transcripts.
 
-`AcousticModel` is what people keep in a file. `align_recordings` puts times to transcripts,
-`Decoder` recognises what nobody wrote down, `WordRecogniser` recordings of a single word.
+`AcousticModel` is trained on recordings and transcripts and kept in a file. `align_recordings`
+finds the times of words and phones, `Decoder` recognises words, phones or isolated words.
 """
 
 from speakergmm.lazy import lazy_names
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from speakergmm.features import FeatureNormalisation as FeatureNormalisation
     from speakergmm.recognition.acoustic_model import AcousticModel as AcousticModel
     from speakergmm.recognition.acoustic_model import train_acoustic_model as train_acoustic_model
-    from speakergmm.recognition.acoustic_training import NOISE_UNIT as NOISE_UNIT
-    from speakergmm.recognition.acoustic_training import UNKNOWN_WORD as UNKNOWN_WORD
-    from speakergmm.recognition.acoustic_training import TrainingOptions as TrainingOptions
     from speakergmm.recognition.acoustic_training import modelled_words as modelled_words
     from speakergmm.recognition.aligned_utterance import AlignedUtterance as AlignedUtterance
     from speakergmm.recognition.alignment_diagnostics import Diagnosis as Diagnosis
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     from speakergmm.recognition.language_arguments import as_lexicon as as_lexicon
     from speakergmm.recognition.loudness import MeasureRecording as MeasureRecording
     from speakergmm.recognition.loudness import loud_frames as loud_frames
+    from speakergmm.recognition.silence_model import SilenceModel as SilenceModel
     from speakergmm.recognition.text_problems import unusable_utterances as unusable_utterances
     from speakergmm.recognition.text_validation import validate_text as validate_text
     from speakergmm.recognition.text_words import shortest_frames as shortest_frames
@@ -51,17 +49,16 @@ if TYPE_CHECKING:
     from speakergmm.recognition.textgrids import write_textgrid as write_textgrid
     from speakergmm.recognition.timelines import Timelines as Timelines
     from speakergmm.recognition.timelines import own_times as own_times
-    from speakergmm.recognition.transcript_graphs import SilenceModel as SilenceModel
+    from speakergmm.recognition.training_options import NOISE_UNIT as NOISE_UNIT
+    from speakergmm.recognition.training_options import UNKNOWN_WORD as UNKNOWN_WORD
+    from speakergmm.recognition.training_options import TrainingOptions as TrainingOptions
     from speakergmm.recognition.word_confidence import WordConfidence as WordConfidence
     from speakergmm.recognition.word_confidence import word_evidence as word_evidence
     from speakergmm.recognition.word_evaluation import RecognisedWord as RecognisedWord
     from speakergmm.recognition.word_evaluation import WordEvaluation as WordEvaluation
-    from speakergmm.recognition.word_evaluation import WordRecogniser as WordRecogniser
     from speakergmm.recognition.word_evaluation import evaluate_words as evaluate_words
     from speakergmm.recognition.word_lists import WordCorpus as WordCorpus
     from speakergmm.recognition.word_lists import cut_words as cut_words
     from speakergmm.recognition.word_lists import read_words as read_words
-    from speakergmm.recognition.word_training import WordTrainingOptions as WordTrainingOptions
-    from speakergmm.recognition.word_training import train_word_models as train_word_models
 
 __getattr__, __dir__ = lazy_names(__name__)

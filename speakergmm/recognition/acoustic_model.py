@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Unpack, get_type_hints
@@ -23,16 +23,18 @@ from speakergmm.features import (
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
+from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
 from speakergmm.recognition.feature_archive import FeatureArchive
-from speakergmm.recognition.language_arguments import as_lexicon
-from speakergmm.recognition.transcript_graphs import CompilesTranscripts, SilenceModel
+from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon
+from speakergmm.recognition.silence_model import SilenceModel
+from speakergmm.recognition.transcript_graphs import CompilesTranscripts
 from speakergmm.recognition.word_confidence import WordConfidence
-from speakergmm.run_context import OnSkip
+from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
-    from speakergmm.hmm.training.phone_training_state import TrainingState
-    from speakergmm.recognition.acoustic_training import TrainingOptions
+    from speakergmm.recognition.training_options import TrainingOptions
+    from speakergmm.recognition.word_lists import WordCorpus
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -100,64 +102,71 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     @classmethod
     def train(
         cls,
-        corpus: CorpusLike,
-        transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
-        lexicon: Lexicon | AnyPath,
+        corpus: CorpusLike | WordCorpus,
+        transcripts: TranscriptsLike | None = None,
+        lexicon: Lexicon | AnyPath | None = None,
         options: TrainingOptions | None = None,
         *,
         n_jobs: int = 1,
-        strict: bool = False,
-        on_skip: OnSkip | None = None,
-        callback: Callable[[TrainingState], None] | None = None,
-        checkpoint: AnyPath | None = None,
-        progress: bool = False,
+        run: RunContext | None = None,
         unusable: Mapping[str, str] | None = None,
+        **changes: Any,
     ) -> AcousticModel:
-        """Train phone or word models of transcribed recordings, from a flat start.
+        """Train models of phones or of whole words on transcribed recordings, from a flat start.
 
         Parameters
         ----------
-        corpus : Corpus or path
-            Recordings, or where they lie; of named speakers, where features are to be normalised by
-            speaker.
-        transcripts : mapping of str to sequence of str, or path
-            Words by utterance, such as `speakergmm.corpora.read_transcripts` returns.
-        lexicon : Lexicon or path
-            Words by units.
+        corpus : Corpus, WordCorpus or path
+            The recordings, or where they are; with named speakers, if features are to be normalised
+            by speaker. A `WordCorpus`, or the path of one, with ``units="words"``.
+        transcripts : mapping of str to sequence of str, or path, optional
+            The words spoken in each utterance, by its id, such as
+            `speakergmm.corpora.read_transcripts` returns them; by default those that belong to the
+            corpus.
+        lexicon : Lexicon or path, optional
+            Pronunciations of the words, for models of phones.
         options : TrainingOptions, optional
+            By default those that suit phones, or with ``units="words"`` those of
+            `TrainingOptions.for_words`.
         n_jobs : int, default=1
-            Processes that extract features and threads that train; changes nothing but the time.
-        strict : bool, default=False
-            Raise an error because of the first utterance that can't be used, instead of leaving it
-            out.
-        on_skip : callable, optional
-            Called with each `SkippedRecording`; by default a warning is issued.
-        callback : callable, optional
-            Called with the `TrainingState` after each iteration.
-        checkpoint : path, optional
-            See `speakergmm.hmm.train_phone_models`.
-        progress : bool, default=False
-            Show a progress bar on a terminal while features are extracted.
+            Number of workers: processes that extract features and threads that train. It changes
+            nothing but the time.
+        run : RunContext, optional
+            All parts are used; the callback is called with the `TrainingState` after each
+            iteration.
         unusable : mapping of str to str, optional
             Utterances to leave out, and why, such as
             `speakergmm.recognition.text_problems.unusable_utterances` names them.
+        **changes
+            Options by name, in place of those of `options`: ``n_states=5``, ``max_iter=20``.
 
         Returns
         -------
         AcousticModel
-            Its provenance holds the history, the options and the utterances that were left out.
+            Its provenance contains the history, the options and the utterances that were left out.
 
         Raises
         ------
         InsufficientDataError
-            If no utterance can be used.
+            If no utterance can be used; with `run.strict`, if one cannot.
         InvalidInputError
-            If the short pause has the name of the silence or of a phone.
-        """
-        from speakergmm.recognition.acoustic_training import TrainingRun, train_phones
+            If there is no lexicon for models of phones, or two models have the same name.
 
-        run = TrainingRun(n_jobs, strict, on_skip, callback, checkpoint, progress)
-        return cls(**train_phones(corpus, transcripts, lexicon, options, run, unusable=unusable))
+        Examples
+        --------
+        >>> AcousticModel.train("corpus/", lexicon="words.dict", max_iter=20)   # doctest: +SKIP
+        >>> AcousticModel.train("commands/", units="words", n_states=10)        # doctest: +SKIP
+        """
+        from speakergmm.recognition.acoustic_training import train_parts
+        from speakergmm.recognition.training_options import TrainingOptions
+
+        options = TrainingOptions.of(options, changes)
+        workers, run = Workers(n_jobs), run or RunContext()
+        return cls(
+            **train_parts(
+                corpus, transcripts, lexicon, options, workers=workers, run=run, unusable=unusable
+            )
+        )
 
     def __repr__(self) -> str:
         return (
@@ -197,7 +206,7 @@ class AcousticModel(CompilesTranscripts, records.Filed):
     ) -> Iterator[tuple[Utterance, NDArray[np.float32], FrameGrid]]:
         """Yield each utterance with its normalised features (T, D) and their times.
 
-        Recordings are all read before the first is yielded, for speakers are normalised over all
+        CorpusLike are all read before the first is yielded, for speakers are normalised over all
         that they say; features wait in a temporary file.
 
         Parameters

@@ -1,254 +1,232 @@
-"""Train an acoustic model of a corpus with transcripts, from a flat start."""
+"""Training of acoustic models on recordings and their transcripts, from a flat start."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from speakergmm.corpora import AnyPath, Corpus, CorpusLike, as_corpus
-from speakergmm.errors import InvalidInputError
-from speakergmm.features import FeatureConfig, FeatureNormalisation, HowToMap, as_feature_config
+from speakergmm.corpora import (
+    AnyPath,
+    Corpus,
+    CorpusLike,
+    as_corpus,
+    escaped_name,
+    is_path,
+    read_transcripts,
+)
+from speakergmm.errors import InsufficientDataError, InvalidInputError, InvalidTypeError
+from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.hmm.language.pronunciation import Pronunciation
 from speakergmm.hmm.models.phone_models import PhoneModels
-from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.phone_training import train_phone_models
-from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
-from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.hmm.training.phone_training_state import TrainingResult
+from speakergmm.hmm.training.schedule import TrainingSchedule
+from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
-from speakergmm.ranges import choice, whole_number, wrong_type
 from speakergmm.recognition.confidence_fitting import fit_confidence
-from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeatures
-from speakergmm.recognition.flat_start import flat_models
-from speakergmm.recognition.language_arguments import as_lexicon, as_transcripts
+from speakergmm.recognition.feature_archive import FeatureArchive, JoinedFeatures, as_normalisation
+from speakergmm.recognition.flat_start import flat_models, unit_topologies
+from speakergmm.recognition.language_arguments import TranscriptsLike, as_lexicon, as_transcripts
+from speakergmm.recognition.silence_model import SilenceModel
 from speakergmm.recognition.text_words import spelled_out
 from speakergmm.recognition.timelines import known
-from speakergmm.recognition.transcript_graphs import SilenceModel, TranscriptModels
+from speakergmm.recognition.training_options import NOISE_UNIT, UNKNOWN_WORD, TrainingOptions
+from speakergmm.recognition.transcript_graphs import TranscriptModels
 from speakergmm.recognition.utterance_skips import UtteranceSkips
-from speakergmm.run_context import OnSkip, SkippedRecording
+from speakergmm.recognition.word_lists import WordCorpus, as_single_words, read_words
+from speakergmm.run_context import RunContext, SkippedRecording
 
-UNKNOWN_WORD = "<unk>"
-"""What words outside the lexicon are taken for, where they are mapped."""
-NOISE_UNIT = "SPN"
-"""Model of spoken noise, which says that word."""
 # What is kept of each iteration.
 _HISTORY = ("log_likelihood", "n_gaussians", "n_failed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOptions:
-    """What an acoustic model is to be.
-
-    Parameters
-    ----------
-    features : FeatureConfig, str or path, default="hmm"
-        A configuration, the name of a preset, or a TOML or JSON file.
-    normalisation : FeatureNormalisation
-        Over each speaker, mean and variance, by default.
-    schedule : TrainingSchedule
-        By default 40 iterations of Baum-Welch, the first annealed.
-    silence : SilenceModel
-        Its unit is given a model of its own.
-    n_states : int, default=3
-        States of a unit, left to right.
-    silence_states : int, default=5
-        States of silence; the inner ones in any order.
-    topologies : mapping of str to Topology, optional
-        Of units that are not to have the default.
-    unknown_words : {"skip", "map", "graphemes"}, default="skip"
-        What is done with words outside the lexicon: their utterances are left out, they are said
-        by a model of spoken noise, or they are spelled, a unit a letter.
-    seed : int, default=0
-    """
-
-    features: FeatureConfig | str | os.PathLike[str] = "hmm"
-    normalisation: FeatureNormalisation = field(default_factory=FeatureNormalisation)
-    schedule: TrainingSchedule = field(default_factory=lambda: TrainingSchedule(annealing=ANNEALED))
-    silence: SilenceModel = field(default_factory=SilenceModel)
-    n_states: int = 3
-    silence_states: int = 5
-    topologies: Mapping[str, Topology] | None = None
-    unknown_words: Literal["skip", "map", "graphemes"] = "skip"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse what lies out of range."""
-        choice("unknown_words", self.unknown_words, ("skip", "map", "graphemes"))
-        whole_number("n_states", self.n_states)
-        whole_number("silence_states", self.silence_states)
-        whole_number("seed", self.seed, least=0)
-
-    def topologies_of(self, units: Sequence[str]) -> dict[str, Topology]:
-        """Return the topology of each unit, silence among them, in alphabetical order."""
-        default = Topology.left_right(self.n_states)
-        found = dict.fromkeys(sorted(units), default)
-        if self.silence.unit is not None:
-            silent = Topology.silence(self.silence_states) if self.silence_states > 2 else None
-            found[self.silence.unit] = silent or Topology.left_right(self.silence_states)
-        if self.silence.short_pause is not None:
-            found[self.silence.short_pause] = Topology.short_pause()
-        if NOISE_UNIT in found:
-            found[NOISE_UNIT] = Topology.silence(max(self.silence_states, 3))
-        given = self.topologies or {}
-        return {unit: given.get(unit, topology) for unit, topology in found.items()}
+# Options that the model itself does not hold.
+_OPTIONS_KEPT = (
+    "units", "n_states", "silence_states", "gaussians_per_state", "unknown_words", "seed",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingRun:
-    """How a training is run, whatever it trains; see `AcousticModel.train`."""
+class TranscribedCorpus:
+    """CorpusLike, the words spoken in them, and the pronunciations of these words.
 
-    n_jobs: int = 1
-    strict: bool = False
-    on_skip: OnSkip | None = None
-    callback: Callable[[TrainingState], None] | None = None
-    checkpoint: AnyPath | None = None
-    progress: bool = False
+    Parameters
+    ----------
+    corpus : Corpus
+    transcripts : mapping of str to sequence of str
+        Words by utterance.
+    lexicon : Lexicon
+        Pronunciations in units of the models.
+    unknown : str or None
+        Word of the lexicon to which words outside it are mapped.
+    """
+
+    corpus: Corpus
+    transcripts: Mapping[str, Sequence[str]]
+    lexicon: Lexicon
+    unknown: str | None = None
 
 
-def train_phones(
-    corpus: CorpusLike,
-    transcripts: Mapping[str, Sequence[str] | str] | AnyPath,
-    lexicon: Lexicon | AnyPath,
-    options: TrainingOptions | None,
-    run: TrainingRun,
+def train_parts(
+    corpus: CorpusLike | WordCorpus,
+    transcripts: TranscriptsLike | None,
+    lexicon: Lexicon | AnyPath | None,
+    options: TrainingOptions,
     *,
+    workers: Workers,
+    run: RunContext,
     unusable: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Train what `AcousticModel.train` makes a model of; its parts, by their names."""
-    corpus, said, lexicon = as_corpus(corpus), as_transcripts(transcripts), as_lexicon(lexicon)
-    options = options or TrainingOptions()
-    if not isinstance(options, TrainingOptions):
-        raise wrong_type(options, "TrainingOptions(...)")
+    """Return the fields of the `AcousticModel` that `AcousticModel.train` makes."""
+    prepare = _words if options.units == "words" else _phones
+    material = prepare(corpus, transcripts, lexicon, options)
+    return _FlatStart(material, unusable or {}, options, workers, run).train()
+
+
+def _phones(
+    corpus: CorpusLike | WordCorpus,
+    transcripts: TranscriptsLike | None,
+    lexicon: Lexicon | AnyPath | None,
+    options: TrainingOptions,
+) -> TranscribedCorpus:
+    """Gather what models of phones are trained on."""
+    if lexicon is None:
+        raise InvalidTypeError(
+            "models of phones need a lexicon, Lexicon.read(path) or Lexicon.graphemes(words); for "
+            'models of whole words give units="words"'
+        )
+    if isinstance(corpus, WordCorpus):
+        transcripts = corpus.words if transcripts is None else transcripts
+        corpus = corpus.corpus
+    corpus, lexicon = as_corpus(corpus), as_lexicon(lexicon)
+    said = read_transcripts(corpus) if transcripts is None else as_transcripts(transcripts)
     short_pause = options.silence.short_pause
     if short_pause is not None and short_pause in (options.silence.unit, *lexicon.phones):
         raise InvalidInputError(
             f"the short pause is called {short_pause!r}, as another model is; rename it"
         )
-    unknown = None
     if options.unknown_words == "map":
-        unknown = UNKNOWN_WORD
-        if unknown not in lexicon:
-            lexicon = lexicon.extended({unknown: (Pronunciation((NOISE_UNIT,)),)})
-    elif options.unknown_words == "graphemes":
+        if UNKNOWN_WORD not in lexicon:
+            lexicon = lexicon.extended({UNKNOWN_WORD: (Pronunciation((NOISE_UNIT,)),)})
+        return TranscribedCorpus(corpus, said, lexicon, UNKNOWN_WORD)
+    if options.unknown_words == "graphemes":
         lexicon = spelled_out(lexicon, said)
-    start = FlatStart(corpus, said, lexicon, unknown, unusable or {}, options, run)
-    return start.train({"n_states": options.n_states, "unknown_words": options.unknown_words})
+    return TranscribedCorpus(corpus, said, lexicon)
+
+
+def _words(
+    corpus: CorpusLike | WordCorpus,
+    transcripts: TranscriptsLike | None,
+    lexicon: Lexicon | AnyPath | None,
+    options: TrainingOptions,
+) -> TranscribedCorpus:
+    """Gather what models of whole words are trained on: each word is its own only unit."""
+    if lexicon is not None:
+        raise InvalidInputError(
+            "models of whole words take no lexicon; for models of its phones give "
+            'TrainingOptions.for_words(units="phones")'
+        )
+    if transcripts is None and is_path(corpus):
+        corpus = read_words(corpus)
+    if isinstance(corpus, WordCorpus):
+        transcripts = corpus.words if transcripts is None else transcripts
+        corpus = corpus.corpus
+    corpus = as_corpus(corpus)
+    found: Any = read_transcripts(corpus) if transcripts is None else transcripts
+    words = {name: escaped_name(word) for name, word in as_single_words(found).items()}
+    spoken = sorted({words[u.id] for u in corpus if u.id in words})
+    if not spoken:
+        raise InsufficientDataError("there is no recording whose word is known")
+    if options.silence.unit in spoken:
+        raise InvalidInputError(
+            f"a word is called {options.silence.unit!r}, as the model of silence is; rename one"
+        )
+    lexicon = Lexicon.from_dict({word: [(word,)] for word in spoken})
+    return TranscribedCorpus(corpus, {name: (word,) for name, word in words.items()}, lexicon)
 
 
 @dataclass(frozen=True, slots=True)
-class FlatStart:
-    """The steps from transcribed recordings to models, whatever the models are of.
+class _FlatStart:
+    """Training from transcribed recordings to models, without any model to begin with."""
 
-    Parameters
-    ----------
-    corpus : Corpus
-    said : mapping of str to sequence of str
-        Words by utterance.
-    lexicon : Lexicon
-        Those words by units.
-    unknown : str or None
-        Word that others are taken for.
-    unusable : mapping of str to str
-        Utterances to leave out, and why.
-    options : TrainingOptions
-    run : TrainingRun
-    """
-
-    corpus: Corpus
-    said: Mapping[str, Sequence[str]]
-    lexicon: Lexicon
-    unknown: str | None
+    material: TranscribedCorpus
     unusable: Mapping[str, str]
     options: TrainingOptions
-    run: TrainingRun
+    workers: Workers
+    run: RunContext
 
-    def train(
-        self,
-        facts: Mapping[str, Any],
-        *,
-        schedule_of: Callable[[int], TrainingSchedule] | None = None,
-        frequency_warps: Sequence[float] = (1.0,),
-    ) -> dict[str, Any]:
-        """Train, and fit confidences.
-
-        Parameters
-        ----------
-        facts : mapping
-            What the provenance holds besides.
-        schedule_of : callable, optional
-            Gives the schedule for so many pdfs, in place of the options'.
-        frequency_warps : sequence of float
-            Each utterance is trained on once with its frequencies stretched by each.
-
-        Returns
-        -------
-        dict
-            The parts of an `AcousticModel`, by their names.
-        """
-        options, run = self.options, self.run
-        skips = UtteranceSkips(run.on_skip, self.said, strict=run.strict)
+    def train(self) -> dict[str, Any]:
+        """Train models and fit confidences; return the fields of an `AcousticModel`."""
+        options, material, run = self.options, self.material, self.run
+        said, lexicon = material.transcripts, material.lexicon
+        skips = UtteranceSkips(run.on_skip, said, strict=run.strict)
         usable = skips.usable(
-            self.corpus.utterances, self.lexicon, unknown=self.unknown, unusable=self.unusable
+            material.corpus.utterances, lexicon, unknown=material.unknown, unusable=self.unusable
         )
-        config = as_feature_config(options.features)
-        configs = [
-            config.replace(frequency_warp=config.frequency_warp * warp) for warp in frequency_warps
-        ]
-        how: HowToMap = {"n_jobs": run.n_jobs, "strict": run.strict, "on_skip": skips}
-        shown = "features" if run.progress else None
+        config, silence = as_feature_config(options.features), _silence_of(options)
+        normalisation = as_normalisation(options.normalisation)
         with ExitStack() as stack:
+            # Features of all utterances, once for each frequency warp.
             archives = [
                 stack.enter_context(
-                    FeatureArchive.of(usable, each, options.normalisation, description=shown, **how)
+                    FeatureArchive.of(
+                        usable,
+                        config.replace(frequency_warp=config.frequency_warp * warp),
+                        normalisation,
+                        n_jobs=self.workers.count,
+                        strict=run.strict,
+                        on_skip=skips,
+                        description=run.description("features"),
+                    )
                 )
-                for each in configs
+                for warp in options.frequency_warps
             ]
             frames = JoinedFeatures(archives)
-            start = self._flat_models(frames, config)
-            schedule = schedule_of(start.models.n_pdfs) if schedule_of else options.schedule
+            # Embedded training from models of all units that know nothing yet.
+            start = self._flat_models(frames, config, silence)
+            schedule = options.schedule_for(start.models.n_pdfs)
             trained = self._train_embedded(frames, start, schedule, skips)
-            words = modelled_words(self.lexicon, trained.models)
-            # Where nobody said a word outside the lexicon, there is no model of noise.
-            unknown = self.unknown if self.unknown in words else None
-            made = TranscriptModels(trained.models, words, options.silence, unknown)
-            # As the recordings are, or nearest to it.
-            plain = archives[int(np.abs(np.log(frequency_warps)).argmin())]
+            words = modelled_words(lexicon, trained.models)
+            # There is no model of noise if no transcript has a word outside the lexicon.
+            unknown = material.unknown if material.unknown in words else None
+            parts = TranscriptModels(trained.models, words, silence, unknown)
+            # Confidences are fitted on the recordings as they are, or nearest to it.
+            plain = archives[int(np.abs(np.log(options.frequency_warps)).argmin())]
             confidence = fit_confidence(
-                made, plain, self.said, schedule=schedule, seed=options.seed, n_jobs=run.n_jobs
+                parts, plain, said, schedule=schedule, seed=options.seed, n_jobs=self.workers.count
             )
         return {
-            **vars(made),
+            **vars(parts),
             "features": config,
-            "normalisation": options.normalisation,
+            "normalisation": normalisation,
+            "unit_kind": "word" if options.units == "words" else "phone",
             "provenance": {
                 "trained": utc_now(),
                 "versions": software_versions(),
-                "corpus": self.corpus.source,
-                "corpus_digest": self.corpus.digest,
-                "seed": options.seed,
+                "corpus": material.corpus.source,
+                "corpus_digest": material.corpus.digest,
                 "schedule": schedule.to_dict(),
-                **facts,
+                **{name: getattr(options, name) for name in _OPTIONS_KEPT},
+                "frequency_warps": list(options.frequency_warps),
                 **_facts_of(frames, plain, trained, skips.found),
             },
             "confidence": confidence,
         }
 
-    def _flat_models(self, frames: JoinedFeatures, config: FeatureConfig) -> TranscriptModels:
-        """Models to begin with, of all units that the transcripts may need."""
-        said = {word for u in frames.utterances for word in self.said[u.id]}
-        used = self.lexicon.restricted(
-            {word if word in self.lexicon else str(self.unknown) for word in said}
-        )
-        # Units of words that nobody says have no data; those of other words of the lexicon may.
-        topologies, silence = self.options.topologies_of(used.phones), self.options.silence
+    def _flat_models(
+        self, frames: JoinedFeatures, config: FeatureConfig, silence: SilenceModel
+    ) -> TranscriptModels:
+        """Return the models to begin with, of all units that the transcripts need."""
+        lexicon, unknown = self.material.lexicon, self.material.unknown
+        said = {word for u in frames.utterances for word in self.material.transcripts[u.id]}
+        used = lexicon.restricted({word if word in lexicon else str(unknown) for word in said})
+        topologies = unit_topologies(used.phones, self.options, silence)
         flat = flat_models(frames, topologies, config, silences=silence.units)
-        return TranscriptModels(flat, self.lexicon, silence, self.unknown)
+        return TranscriptModels(flat, lexicon, silence, unknown)
 
     def _train_embedded(
         self,
@@ -258,7 +236,7 @@ class FlatStart:
         skips: UtteranceSkips,
     ) -> TrainingResult:
         run = self.run
-        said = [tuple(self.said[utterance.id]) for utterance in frames.utterances]
+        said = [tuple(self.material.transcripts[u.id]) for u in frames.utterances]
         compiled = {words: start.compile(words) for words in dict.fromkeys(said)}
         graphs = [compiled[words] for words in said]
         if run.strict:
@@ -272,13 +250,19 @@ class FlatStart:
             schedule=schedule,
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
             seed=self.options.seed,
-            n_jobs=run.n_jobs,
+            n_jobs=self.workers.count,
             callback=run.callback,
             checkpoint=run.checkpoint,
+            checkpoint_seconds=run.checkpoint_seconds,
         )
         for failure in trained.failed:
             skips.leave_out(frames.utterances[failure.place], failure.reason)
         return trained
+
+
+def _silence_of(options: TrainingOptions) -> SilenceModel:
+    """Return the options of silence, without a unit if it has no states."""
+    return options.silence if options.silence_states else replace(options.silence, unit=None)
 
 
 def _facts_of(

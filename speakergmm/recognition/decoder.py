@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
-from speakergmm.features import FrameGrid
+from speakergmm.features import FrameGrid, cached_extractor
 from speakergmm.hmm.decoding.beam_search import DecodingOptions, DecodingResult, decode
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
 from speakergmm.hmm.decoding.transducer import DecodingGraph
@@ -32,7 +32,7 @@ from speakergmm.words import words_of
 if TYPE_CHECKING:
     from speakergmm.hmm.decoding.forced_alignment import Segment
     from speakergmm.hmm.decoding.hypotheses import Hypothesis
-    from speakergmm.hmm.decoding.isolated import IsolatedWords
+    from speakergmm.hmm.decoding.isolated import IsolatedWords, WordScore
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
     from speakergmm.hmm.models.phone_models import PhoneModels
 
@@ -254,6 +254,59 @@ class Decoder:
         """
         model = as_model(model)
         return cls(model, isolated_words(model, words), options or DecodingOptions())
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that can be recognised; phones, if phones are recognised."""
+        search = self.search
+        found = search.grammar.words if isinstance(search, DecodingGraph) else search.words
+        return tuple(map(unescaped_name, found))
+
+    def rank_words(
+        self,
+        source: AnyPath | NDArray[Any],
+        *,
+        sample_rate: int | None = None,
+    ) -> tuple[WordScore, ...]:
+        """Rank isolated words by the probability that a recording is one of them.
+
+        Parameters
+        ----------
+        source : path, array of samples (N,), or array of features (T, D)
+            The recording. Its features are normalised over this recording alone; features that are
+            given must be normalised already.
+        sample_rate : int, optional
+            Rate of samples in Hz; without it the rate of the features is assumed, with a warning.
+
+        Returns
+        -------
+        tuple of WordScore
+            All words with their log-likelihoods in nats and posterior probabilities, the most
+            probable first.
+
+        Raises
+        ------
+        InvalidInputError
+            If the decoder is not one `for_isolated_words`.
+        NoPathError
+            If the recording is too short for every word.
+        """
+        from speakergmm.hmm.decoding.isolated import ISOLATED_SCALE
+
+        search = self.search
+        if isinstance(search, DecodingGraph):
+            raise InvalidInputError(
+                "only isolated words are ranked; give Decoder.for_isolated_words(model)"
+            )
+        if isinstance(source, np.ndarray) and source.ndim == 2:
+            X = source
+        else:
+            extractor = cached_extractor(self.model.features)
+            values = extractor.extract(source, sample_rate=sample_rate).values
+            X = self.model.normalisation(values.astype(np.float64))
+        scale = self.options.acoustic_scale
+        ranked = search.rank(X, acoustic_scale=ISOLATED_SCALE if scale is None else scale)
+        return tuple(replace(score, word=unescaped_name(score.word)) for score in ranked)
 
     def decode_features(self, X: NDArray[np.floating[Any]]) -> DecodingResult:
         """Recognise normalised features (T, D).

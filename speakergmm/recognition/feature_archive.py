@@ -164,6 +164,14 @@ class JoinedFeatures(Sequence[NDArray[np.float32]]):
         return archive[within]
 
 
+def as_normalisation(given: FeatureNormalisation | str) -> FeatureNormalisation:
+    """Return a normalisation, or the one over the scope of a name, such as ``"speaker"``."""
+    if isinstance(given, FeatureNormalisation):
+        return given
+    scope: Any = given  # checked by the class
+    return FeatureNormalisation(scope)
+
+
 def count_constant(values: NDArray[np.floating[Any]], config: FeatureConfig) -> int:
     """Count the frames that repeat the one before: those of digital silence.
 

@@ -13,6 +13,8 @@ from speakergmm.hmm.models.topology import Topology
 from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.moments import Moments
 from speakergmm.recognition.feature_archive import JoinedFeatures
+from speakergmm.recognition.silence_model import SilenceModel
+from speakergmm.recognition.training_options import NOISE_UNIT, TrainingOptions
 
 # Part of all frames that is digital silence from which on silence starts from quiet frames. In
 # LibriSpeech's training part it is 0.0014, in 2 of 251 recordings more than a tenth of a second.
@@ -24,6 +26,37 @@ _QUIET = 0.1
 # of these to phones than 0.01 to 0.3; of 680 isolated words of DSPSpeech-20 by other speakers, 67
 # were mistaken from a flat start, 56 with 0.01, 53 with 0.5, 82 with 1.
 _LEAST_WIDTH = 0.5
+
+
+def unit_topologies(
+    units: Sequence[str], options: TrainingOptions, silence: SilenceModel
+) -> dict[str, Topology]:
+    """Return the topology of each unit and of the models of silence.
+
+    Parameters
+    ----------
+    units : sequence of str
+        Phones or words.
+    options : TrainingOptions
+    silence : SilenceModel
+
+    Returns
+    -------
+    dict of str to Topology
+        The units in alphabetical order, then silence and short pause.
+    """
+    n_silent = options.silence_states
+    found = dict.fromkeys(sorted(units), Topology.left_right(options.n_states))
+    if silence.unit is not None:
+        silent = Topology.silence if n_silent > 2 else Topology.left_right
+        found[silence.unit] = silent(n_silent)
+    if silence.short_pause is not None:
+        found[silence.short_pause] = Topology.short_pause()
+    if options.units == "phones" and NOISE_UNIT in found:
+        # Spoken noise is of any shape, as silence is.
+        found[NOISE_UNIT] = Topology.silence(max(n_silent, 3))
+    special = options.topologies or {}
+    return {unit: special.get(unit, topology) for unit, topology in found.items()}
 
 
 def flat_models(

@@ -11,6 +11,9 @@ from speakergmm.hmm.language.lexicon import Lexicon
 from speakergmm.ranges import wrong_type
 from speakergmm.words import Case
 
+TranscriptsLike = Mapping[str, Sequence[str] | str] | AnyPath
+"""Transcripts as people give them: texts or words by utterance, or the path of a file."""
+
 
 def as_lexicon(
     given: Lexicon | AnyPath | Mapping[str, Any],
@@ -50,7 +53,7 @@ def as_language_model(given: BackoffLanguageModel | AnyPath | None) -> BackoffLa
 
 
 def as_transcripts(
-    given: Mapping[str, Sequence[str] | str] | AnyPath,
+    given: TranscriptsLike,
 ) -> Transcripts:
     """Return transcripts by utterance, or read those that lie at a path; texts become words."""
     if is_path(given):

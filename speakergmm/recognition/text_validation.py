@@ -61,7 +61,7 @@ def validate_text(
     Parameters
     ----------
     corpus : Corpus or path
-        Recordings, or where they lie.
+        CorpusLike, or where they lie.
     transcripts : mapping of str to sequence of str, or path, optional
         What is said in them; by default as `read_transcripts` finds it for the corpus.
     lexicon : Lexicon or path, optional

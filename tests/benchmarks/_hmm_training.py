@@ -13,6 +13,7 @@ from speakergmm.corpora import Corpus, Utterance
 from speakergmm.hmm import ANNEALED, Lexicon, TrainingSchedule
 from speakergmm.hmm.training.phone_training_state import TrainingState
 from speakergmm.recognition import TrainingOptions, train_acoustic_model
+from speakergmm.run_context import RunContext
 
 from ._figure import Figure
 from ._mixture_memory import ROOT, growth
@@ -46,7 +47,9 @@ def training(*, quick: bool = False) -> list[Figure]:
             schedule=TrainingSchedule(algorithm=algorithm, annealing=ANNEALED)
         )
         started = time.process_time()
-        model = train_acoustic_model(recordings, text, lexicon, options, callback=clock)
+        model = train_acoustic_model(
+            recordings, text, lexicon, options, run=RunContext(callback=clock)
+        )
         seconds = time.process_time() - started
         minutes = model.provenance["seconds"] / 60
         figures.append(

@@ -27,6 +27,9 @@ from speakergmm.hmm.models.utterance_graph import (
 )
 from speakergmm.ranges import number
 
+ISOLATED_SCALE = 0.1
+"""Power of likelihoods in posteriors of isolated words: at 1 they are nearly all 0 or 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class WordScore:
@@ -162,7 +165,7 @@ class IsolatedWords:
             As `rank`.
         """
         if acoustic_scale is None:
-            acoustic_scale = 0.1
+            acoustic_scale = ISOLATED_SCALE
         emissions = np.asarray(self.models.log_emissions(X, self.pdfs), np.float64)
         ranked = self.rank_emissions(emissions, acoustic_scale=acoustic_scale)
         priors = dict(zip(self.words, self.log_priors.tolist(), strict=True))

@@ -57,9 +57,9 @@ def test_every_command_that_takes_a_corpus_takes_its_options():
 
 def test_options_are_called_as_the_parameters_of_functions_are():
     from speakergmm.corpora import read_corpus, validate_corpus
-    from speakergmm.hmm import DecodingOptions
+    from speakergmm.hmm import DecodingOptions, TrainingSchedule
     from speakergmm.metrics import evaluate, transcription_intervals
-    from speakergmm.recognition import TrainingOptions, WordTrainingOptions
+    from speakergmm.recognition import TrainingOptions
     from speakergmm.speakers import BackgroundModel, run_protocol
 
     alike = {
@@ -70,7 +70,8 @@ def test_options_are_called_as_the_parameters_of_functions_are():
         "score-transcripts": [(transcription_intervals, ["n_bootstrap", "confidence", "seed"])],
         "train-hmm": [(TrainingOptions, ["n_states", "unknown_words", "seed", "features"])],
         "train-words": [
-            (WordTrainingOptions, ["n_states", "n_gaussians", "max_iter", "frequency_warps"])
+            (TrainingOptions, ["n_states", "gaussians_per_state", "frequency_warps"]),
+            (TrainingSchedule, ["max_iter"]),
         ],
         "decode": [(DecodingOptions, ["acoustic_scale", "beam", "max_active", "n_best"])],
     }

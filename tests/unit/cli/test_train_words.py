@@ -15,7 +15,7 @@ from speakergmm.cli.options import add_command
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.train_words import TrainWords
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.recognition import AcousticModel, WordRecogniser
+from speakergmm.recognition import AcousticModel, Decoder
 
 FAST = ["--states", "3", "--gaussians", "1", "--iterations", "3"]
 
@@ -59,7 +59,7 @@ def test_a_folder_becomes_a_model(app, folder, tmp_path):
     assert sorted(model.lexicon) == ["high", "low"]
     assert model.features.sample_rate == 8000
     for word in ("high", "low"):
-        ranked = WordRecogniser(model).recognise(folder / word / "s0_0.wav")
+        ranked = Decoder.for_isolated_words(model).rank_words(folder / word / "s0_0.wav")
         assert ranked[0].word == word
 
 

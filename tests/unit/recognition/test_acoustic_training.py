@@ -36,7 +36,7 @@ from speakergmm.recognition import (
     train_acoustic_model,
 )
 from speakergmm.records import to_arrays
-from speakergmm.run_context import SkippedRecordingWarning
+from speakergmm.run_context import RunContext, SkippedRecordingWarning
 
 SHORT = TrainingSchedule(max_iter=4, n_gaussians=150, grow_until=3, min_frames_per_gaussian=5.0)
 
@@ -74,7 +74,8 @@ def model(corpus, said, lexicon):
 
 def train(corpus, said, lexicon, *, on_skip=None, n_jobs=1, **options):
     given = TrainingOptions(**({"schedule": SHORT} | options))
-    return AcousticModel.train(corpus, said, lexicon, given, on_skip=on_skip, n_jobs=n_jobs)
+    run = RunContext(on_skip=on_skip)
+    return AcousticModel.train(corpus, said, lexicon, given, run=run, n_jobs=n_jobs)
 
 
 def with_utterances(corpus, *more):
@@ -249,7 +250,7 @@ def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
     with pytest.raises(SpeakerGmmError, match=reasons[utterances[place].id]):
         train_acoustic_model(
             with_utterances(corpus, utterances[place]), said | transcripts, lexicon,
-            TrainingOptions(schedule=SHORT), strict=True, callback=states.append,
+            TrainingOptions(schedule=SHORT), run=RunContext(strict=True, callback=states.append),
         )  # fmt: skip
     assert not states, "found before training, not after it"
 
@@ -264,8 +265,8 @@ def test_recordings_too_long_for_memory_are_told_and_left_out(corpus, said, lexi
     states = []
     with pytest.raises(InsufficientDataError, match="cut it into shorter ones"):
         train_acoustic_model(
-            corpus, said, lexicon, TrainingOptions(schedule=schedule), strict=True,
-            callback=states.append,
+            corpus, said, lexicon, TrainingOptions(schedule=schedule),
+            run=RunContext(strict=True, callback=states.append),
         )  # fmt: skip
     assert not states
 
@@ -360,12 +361,14 @@ def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
 
     path, options = tmp_path / "c", TrainingOptions(schedule=SHORT)
     with pytest.raises(Stop):
-        train_acoustic_model(corpus, said, lexicon, options, callback=stop, checkpoint=path)
+        train_acoustic_model(
+            corpus, said, lexicon, options, run=RunContext(callback=stop, checkpoint=path)
+        )
     assert path.exists()
     heard = []
     found = train_acoustic_model(
-        corpus, said, lexicon, options, checkpoint=path,
-        callback=lambda state: heard.append(state.iteration),
+        corpus, said, lexicon, options,
+        run=RunContext(callback=lambda state: heard.append(state.iteration), checkpoint=path),
     )  # fmt: skip
     assert heard == [3, 4]
     assert found.digest == model.digest
@@ -377,7 +380,7 @@ def test_goes_on_from_a_checkpoint(corpus, said, lexicon, model, tmp_path):
     [
         ({"unknown_words": "ignore"}, "found 'ignore'"),
         ({"n_states": 0}, "n_states"),
-        ({"silence_states": 0}, "silence_states"),
+        ({"silence_states": -1}, "silence_states"),
         ({"seed": -1}, "seed"),
         ({"seed": 0.5}, "seed"),
     ],

@@ -21,10 +21,8 @@ from speakergmm.recognition import (
     FeatureNormalisation,
     SilenceModel,
     TrainingOptions,
-    WordTrainingOptions,
     align_recordings,
     train_acoustic_model,
-    train_word_models,
 )
 from speakergmm.records import to_arrays
 
@@ -157,8 +155,8 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
         utterances.append(Utterance(utterance.id, path, None))
         words[utterance.id] = sentences.transcripts[utterance.id][0]
     corpus = Corpus(tuple(utterances), source="words")
-    options = WordTrainingOptions(n_states=5, max_iter=4)
-    model = train_word_models(corpus, words, options)
+    options = TrainingOptions.for_words(n_states=5, max_iter=4)
+    model = AcousticModel.train(corpus, words, options=options)
     if not zeros:
         with FeatureArchive.of(
             corpus.utterances, model.features, FeatureNormalisation("utterance")
@@ -171,7 +169,7 @@ def test_words_start_likewise(spoken, sentences, tmp_path, zeros):
             silence = SilenceModel(probability=0.0)
             by_hand = AcousticModel(flat, model.lexicon, model.features, silence=silence)
             graphs = [by_hand.compile([words[u.id]]) for u in corpus]
-            schedule = options.schedule(flat.n_pdfs)
+            schedule = options.schedule_for(flat.n_pdfs)
             expected = train_phone_models(flat, graphs, archive, schedule=schedule).models
         np.testing.assert_array_equal(
             to_arrays(model.models)[0]["bank.means"], to_arrays(expected)[0]["bank.means"]

@@ -12,11 +12,9 @@ from speakergmm import (
     Corpus,
     Decoder,
     FeatureConfig,
-    WordRecogniser,
     align_recordings,
     read_corpus,
     train_ngram,
-    train_word_models,
     validate_corpus,
 )
 from speakergmm.corpora import Transcripts, as_corpus
@@ -31,6 +29,7 @@ from speakergmm.recognition import (
     write_ctm,
     write_textgrid,
 )
+from speakergmm.run_context import RunContext
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +67,8 @@ def test_a_model_is_its_path(spoken, arpa):
     assert Decoder.for_phones(spoken.model_path).search.words
     some = Decoder.for_isolated_words(spoken.model_path, words[:2])
     assert set(some.search.words) == set(words[:2])
-    recogniser = WordRecogniser(str(spoken.model_path), words[:2])
-    assert {score.word for score in recogniser.recognise(first.path)} == set(words[:2])
+    assert some.words == some.search.words
+    assert {score.word for score in some.rank_words(first.path)} == set(words[:2])
     assert len(list(spoken.model.features_of(first.path))) == 1
 
 
@@ -86,7 +85,10 @@ def test_training_takes_paths(spoken):
     for given in (spoken.folder, corpus):
         with pytest.raises(SpeakerGmmError, match="no utterance can be used"):
             AcousticModel.train(
-                given, spoken.folder / "text", {"none": "x"}, on_skip=lambda found: None
+                given,
+                spoken.folder / "text",
+                {"none": "x"},
+                run=RunContext(on_skip=lambda found: None),
             )
 
 
@@ -94,7 +96,6 @@ def test_training_takes_paths(spoken):
 def test_what_is_no_model_is_refused_with_the_right_call(wrong, spoken):
     first = spoken.corpus.utterances[0]
     for call in (
-        lambda: WordRecogniser(wrong),
         lambda: Decoder.for_words(wrong),
         lambda: Decoder.for_phones(wrong),
         lambda: Decoder.for_isolated_words(wrong),
@@ -114,7 +115,7 @@ def test_what_is_no_corpus_or_text_is_refused_with_the_right_call(wrong, spoken)
         lambda: align_recordings(model, wrong, {}),
         lambda: next(Decoder.for_phones(model).decode(wrong)),
         lambda: AcousticModel.train(wrong, {}, spoken.lexicon),
-        lambda: train_word_models(wrong, {}),
+        lambda: AcousticModel.train(wrong, {}, units="words"),
     ):
         with pytest.raises(TypeError, match=r"read_corpus\(path\)|Utterance\(id, path, speaker\)"):
             call()
@@ -122,9 +123,9 @@ def test_what_is_no_corpus_or_text_is_refused_with_the_right_call(wrong, spoken)
         align_recordings(model, [], wrong)
     with pytest.raises(TypeError, match=r"Lexicon.read\(path\)"):
         AcousticModel.train([], {}, wrong)
-    with pytest.raises(TypeError, match=r"read_words\(folder\)"):
-        train_word_models([], wrong)
     if wrong is not None:
+        with pytest.raises(TypeError, match=r"read_words\(folder\)"):
+            AcousticModel.train([], wrong, units="words")
         with pytest.raises(TypeError, match=r"BackoffLanguageModel.read_arpa\(path\)"):
             Decoder.for_words(model, language_model=wrong)
 
@@ -140,7 +141,7 @@ def test_what_is_no_corpus_or_text_is_refused_with_the_right_call(wrong, spoken)
         (lambda: Corpus(["a.wav"], source="x"), r"Utterance\(id, path, speaker\)"),
         (lambda: Transcripts(["yes"]), r"read_transcripts\(path\)"),
         (lambda: AcousticModel.train([], {}, {"a": "A"}, {"n_states": 3}), "TrainingOptions"),
-        (lambda: train_word_models([], {}, {"n_states": 3}), "WordTrainingOptions"),
+        (lambda: AcousticModel.train([], {}, {"a": "A"}, n_state=3), "n_states"),
     ],
 )
 def test_what_has_another_constructor_names_it(call, right):

@@ -19,12 +19,10 @@ from speakergmm.recognition import (
     FeatureArchive,
     TrainingOptions,
     WordConfidence,
-    WordTrainingOptions,
     align_recording,
     align_recordings,
     fit_confidence,
     train_acoustic_model,
-    train_word_models,
     word_evidence,
 )
 
@@ -185,8 +183,8 @@ def test_words_that_sound_alike_are_not_exchanged(spoken):
 def test_models_of_words_have_it_too(spoken):
     utterances = spoken.corpus.utterances[:24]
     names = {u.id: str(u.speaker) for u in utterances}
-    options = WordTrainingOptions(n_states=4, max_iter=3)
-    model = train_word_models(Corpus(utterances, source="some"), names, options)
+    corpus = Corpus(utterances, source="some")
+    model = AcousticModel.train(corpus, names, units="words", n_states=4, max_iter=3)
     assert model.confidence is not None
     item = align_recording(model, utterances[0], [names[utterances[0].id]])
     assert 0.0 <= item.words()[0].confidence <= 1.0

@@ -1,0 +1,182 @@
+"""Options of training acoustic models of phones or of whole words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from speakergmm.errors import InvalidInputError
+from speakergmm.hmm.training.schedule import ANNEALED, TrainingSchedule
+from speakergmm.options import Options, anything, nested, one_of, real, whole
+from speakergmm.ranges import choice, number
+from speakergmm.recognition.silence_model import SilenceModel
+
+if TYPE_CHECKING:
+    from speakergmm.features import FeatureConfig, FeatureNormalisation
+    from speakergmm.hmm import Topology
+
+UNKNOWN_WORD = "<unk>"
+"""The word that stands for all words outside the lexicon, if they are mapped to one."""
+NOISE_UNIT = "SPN"
+"""The model of spoken noise, which is the pronunciation of that word."""
+
+Units = Literal["phones", "words"]
+UnknownWords = Literal["skip", "map", "graphemes"]
+
+_SCOPES = ("speaker", "utterance", "none", "window")
+# Annealing takes no more than this part of the iterations: a short training has no time for it.
+_ANNEALED_SHARE = 0.25
+# Part of the iterations in which Gaussians are added, unless the schedule says until which.
+_GROWTH = 0.75
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions(Options):
+    """Options of training an acoustic model.
+
+    The defaults suit phones; `for_words` has those that suit isolated words.
+
+    Parameters
+    ----------
+    units : {"phones", "words"}, default="phones"
+        Train models of the phones of a lexicon, or of whole words on recordings of one word each.
+    features : FeatureConfig, str or path, default="hmm"
+        A configuration, the name of a preset, or a TOML or JSON file.
+    normalisation : {"speaker", "utterance", "none", "window"} or FeatureNormalisation
+        Frames over which cepstral means and variances are taken; by default those of a speaker.
+    schedule : TrainingSchedule
+        Options of the iterations; by default 40 of Baum-Welch, the first ones annealed.
+    silence : SilenceModel
+        Names and probabilities of pauses.
+    n_states : int, default=3
+        States of a phone or word, left to right.
+    silence_states : int, default=5
+        States of silence, the inner ones in any order; 0 for no model of silence.
+    topologies : mapping of str to Topology, optional
+        Topologies of units that are to differ from the default.
+    gaussians_per_state : float, optional
+        Mean number of Gaussians per state, in place of the schedule's `n_gaussians`.
+    growth : float, optional
+        Part of the iterations in which Gaussians are added, in place of the schedule's
+        `grow_until`; annealing then takes at most a quarter of the iterations. Where the number of
+        iterations `max_iter` is given by keyword, the default is 0.75.
+    frequency_warps : sequence of float, default=(1.0,)
+        Each utterance is trained on once with its frequencies multiplied by each of these factors,
+        such as 0.9, 1 and 1.1: as if speakers with longer and shorter vocal tracts had said it.
+    unknown_words : {"skip", "map", "graphemes"}, default="skip"
+        Treatment of words outside the lexicon: their utterances are left out, they are mapped to
+        `UNKNOWN_WORD`, a model of spoken noise, or they are spelled, one unit per letter.
+    seed : int, default=0
+        Seed of the perturbation of split Gaussians and of the words exchanged for confidences.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of its range.
+
+    Examples
+    --------
+    >>> TrainingOptions.for_words(n_states=10).n_states, TrainingOptions().n_states
+    (10, 3)
+    """
+
+    units: Units = one_of("phones", ("phones", "words"), "Train models of phones or whole words.")
+    features: FeatureConfig | str | os.PathLike[str] = anything(
+        "hmm", "Preset or configuration file of the features.", kind=str
+    )
+    normalisation: FeatureNormalisation | str = anything(
+        "speaker", "Frames over which cepstral means and variances are taken.", kind=str,
+        choices=_SCOPES,
+    )  # fmt: skip
+    schedule: TrainingSchedule = nested(
+        TrainingSchedule,  # type: ignore[arg-type] # not yet one
+        "Options of the iterations.",
+        default=TrainingSchedule(annealing=ANNEALED),
+    )
+    silence: SilenceModel = nested(SilenceModel, "Names and probabilities of pauses.")
+    n_states: int = whole(3, "States of each phone or word.")
+    silence_states: int = whole(5, "States of silence; 0 for no model of silence.", least=0)
+    topologies: Mapping[str, Topology] | None = anything(None, "Topologies of single units.")
+    gaussians_per_state: float | None = real(
+        None, "Mean number of Gaussians per state.", least=1, optional=True
+    )
+    growth: float | None = real(
+        None, "Part of the iterations in which Gaussians are added.", least=0, most=1, optional=True
+    )
+    frequency_warps: Sequence[float] = anything(
+        (1.0,), "Factors by which frequencies are multiplied in copies of each utterance."
+    )
+    unknown_words: UnknownWords = one_of(
+        "skip",
+        ("skip", "map", "graphemes"),
+        "Leave out utterances with words outside the lexicon, map the words to noise, or spell "
+        "them.",
+    )
+    seed: int = whole(0, "Seed of the splits of Gaussians.", least=0)
+
+    def __post_init__(self) -> None:
+        """Raise an error if an option is out of range."""
+        self.check_fields()
+        if isinstance(self.normalisation, str):
+            choice("normalisation", self.normalisation, _SCOPES)
+        warps = tuple(number("each of frequency_warps", w, above=0) for w in self.frequency_warps)
+        if not warps:
+            raise InvalidInputError("frequency_warps is empty; give (1.0,) for none")
+        object.__setattr__(self, "frequency_warps", warps)
+
+    @classmethod
+    def for_words(cls, **changes: Any) -> Self:
+        """Return options that suit models of whole words on recordings of one word each.
+
+        They have 12 states, 2.5 Gaussians per state on average, 14 iterations without annealing,
+        features normalised by utterance, and silence only before and after the word.
+
+        Parameters
+        ----------
+        **changes
+            Options that are to differ from these. With ``units="phones"`` and a lexicon, words are
+            modelled by their phones.
+        """
+        schedule = TrainingSchedule(max_iter=14, min_frames_per_gaussian=5.0, min_occupancy=5.0)
+        words = cls(
+            units="words",
+            normalisation="utterance",
+            schedule=schedule,
+            silence=SilenceModel(probability=0.0),
+            n_states=12,
+            gaussians_per_state=2.5,
+            growth=2 / 3,
+        )
+        return cls.of(words, changes)
+
+    @classmethod
+    def of(cls, options: Self | None, changes: Mapping[str, Any]) -> Self:
+        """Return options with some of them changed; see `Options.of`.
+
+        Without `options`, ``units="words"`` begins with those of `for_words`.
+        """
+        if options is None and changes.get("units") == "words":
+            return cls.for_words(**changes)
+        names = {each.name for each in fields(TrainingSchedule)} - {"seed"}
+        inner = {name: changes[name] for name in names & set(changes)}
+        own = {name: value for name, value in changes.items() if name not in inner}
+        changed = super(TrainingOptions, cls).of(options, own)
+        changed = replace(changed, schedule=replace(changed.schedule, **inner))
+        if "max_iter" in changes and changed.growth is None and "grow_until" not in changes:
+            changed = replace(changed, growth=_GROWTH)
+        return changed
+
+    def schedule_for(self, n_pdfs: int) -> TrainingSchedule:
+        """Return the schedule of training a number of pdfs, with the options that depend on it."""
+        schedule = self.schedule
+        if self.growth is not None:
+            grow_until = int(self.growth * schedule.max_iter + 1e-9)
+            annealed = int(_ANNEALED_SHARE * schedule.max_iter)
+            schedule = replace(
+                schedule, grow_until=grow_until, annealing=schedule.annealing[:annealed]
+            )
+        if self.gaussians_per_state is not None:
+            schedule = replace(schedule, n_gaussians=round(self.gaussians_per_state * n_pdfs))
+        return schedule
