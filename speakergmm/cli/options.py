@@ -235,7 +235,7 @@ Normalisation = Annotated[
     typer.Option(help="What cepstral means and variances are taken over."),
 ]
 Iterations = Annotated[
-    int, typer.Option("--iterations", "--n-iterations", min=1, help="Updates of the models.")
+    int, typer.Option("--iterations", "--max-iter", min=1, help="Updates of the models.")
 ]
 Exact = Annotated[
     bool, typer.Option("--exact", help="Score with all components, not only the best five.")
