@@ -108,7 +108,7 @@ def _list(
     target = folder / "corpus.tsv" if output is None else output
     target.parent.mkdir(parents=True, exist_ok=True)
     write_corpus(target, found.corpus, relative_to=folder)
-    # Read it as the toolkit will: a list that can't be read is of no use to anyone.
+    # Read it as the toolkit will: a list that cannot be read is of no use to anyone.
     read_corpus(target, data_dir=folder)
     for line in compare_sizes(found, description):
         typer.echo(line)

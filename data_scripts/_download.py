@@ -62,7 +62,7 @@ class ResumingDownloader:
                 reason = " ".join(str(error).split())[:200]
         kept = self.part.stat().st_size if self.part.exists() else 0
         raise CorpusError(
-            f"{url} can't be downloaded: {reason}; {kept} bytes are kept, run the command again "
+            f"{url} cannot be downloaded: {reason}; {kept} bytes are kept, run the command again "
             "to go on"
         )
 
@@ -86,7 +86,7 @@ class ResumingDownloader:
                 return False
             if 400 <= response.status_code < 500:
                 raise CorpusError(
-                    f"{url} can't be downloaded: the server answers {response.status_code} "
+                    f"{url} cannot be downloaded: the server answers {response.status_code} "
                     f"{response.reason}; see the corpus's page for where it is now"
                 )
             response.raise_for_status()
@@ -152,7 +152,7 @@ def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
     Raises
     ------
     CorpusError
-        If it can't be had, or is not what its publisher says it is; what was got is removed then.
+        If it cannot be had, or is not what its publisher says it is; what was got is removed then.
     """
     import pooch  # type: ignore[import-untyped]
 
@@ -172,7 +172,7 @@ def fetch(archive: Archive, folder: Path, **options: Any) -> Path:
             f"{archive.checksum}; it was removed, try again or look at the corpus's page"
         ) from error
     except OSError as error:
-        raise CorpusError(f"{target} can't be written: {error.strerror or error}") from error
+        raise CorpusError(f"{target} cannot be written: {error.strerror or error}") from error
     return Path(got)
 
 
@@ -207,7 +207,7 @@ def unpack(archive: Path, folder: Path) -> None:
             f"{archive} is damaged ({error}); remove it and run the command again"
         ) from error
     except OSError as error:
-        raise CorpusError(f"{archive} can't be unpacked: {error.strerror or error}") from error
+        raise CorpusError(f"{archive} cannot be unpacked: {error.strerror or error}") from error
 
 
 def _member(error: tarfile.FilterError) -> str:

@@ -1,7 +1,7 @@
 """The bytes of our files: named arrays and JSON, written whole or not, checked on loading.
 
 A file is a safetensors file with one header entry: the format version, the kind of content, JSON
-metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file can't run code. The
+metadata and a SHA-256 hash over all of it. Nothing is pickled: loading a file cannot run code. The
 same arrays and metadata give the same bytes. What the arrays and metadata of a model are says
 `speakergmm.records`, through which models are saved and loaded.
 """
@@ -55,7 +55,7 @@ def pack_arrays(
     Raises
     ------
     InvalidInputError
-        If an array has another type or isn't finite, or the metadata can't be written as JSON.
+        If an array has another type or is not finite, or the metadata cannot be written as JSON.
 
     Examples
     --------
@@ -71,11 +71,11 @@ def pack_arrays(
         readable = _plain(dict(metadata or {}))
         text = json.dumps(readable, allow_nan=False, sort_keys=True)
         parse_json(text)
-    except DocumentError as error:  # nothing is written that can't be read
+    except DocumentError as error:  # nothing is written that cannot be read
         raise InvalidInputError(f"metadata of {with_article(kind)} {error}") from None
     except (TypeError, ValueError) as error:
         raise InvalidInputError(
-            f"metadata of {with_article(kind)} can't be written as JSON: {error}"
+            f"metadata of {with_article(kind)} cannot be written as JSON: {error}"
         ) from None
     header = {
         "format_version": FORMAT_VERSION,
@@ -131,7 +131,7 @@ def unpack_arrays(
         raise ModelFormatError(f"{source}: damaged model file ({_one_line(error)})") from None
     metadata = _metadata(header, source)
     if content_hash(arrays, kind, header["metadata"]) != header["content_sha256"]:
-        raise ModelFormatError(f"{source}: damaged: its content doesn't match its own hash")
+        raise ModelFormatError(f"{source}: damaged: its content does not match its own hash")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelFormatError(f"{source}: array '{name}' holds numbers that are not finite")
@@ -152,9 +152,9 @@ def save_arrays(
     Raises
     ------
     InvalidInputError
-        If the content can't be stored.
+        If the content cannot be stored.
     SpeakerGmmError
-        If the file can't be written; what stood there before is left as it was.
+        If the file cannot be written; what stood there before is left as it was.
     """
     packed = pack_arrays(arrays, kind=kind, metadata=metadata)
     with atomic_writer(path) as file:
@@ -303,7 +303,7 @@ def _read(path: str | os.PathLike[str], wanted: str, *, whole: bool = True) -> b
         reason = reasons.get(error.kind or "", error.reason)
         raise ModelFormatError(f"{error.shown_path}: {reason}") from None
     except (OSError, MemoryError) as error:
-        raise ModelFormatError(f"{name}: can't be read ({_one_line(error)})") from None
+        raise ModelFormatError(f"{name}: cannot be read ({_one_line(error)})") from None
 
 
 def _one_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """JSON and TOML as they are read from files: one reader of each, for whatever they hold.
 
 Both refuse what would end in an exception of another kind later: brackets within brackets a
-thousand deep, numbers of a thousand digits or that aren't finite, a key that stands twice, halves
+thousand deep, numbers of a thousand digits or that are not finite, a key that stands twice, halves
 of characters.
 """
 
@@ -84,9 +84,9 @@ def read_json(path: str | os.PathLike[str], *, limit: int = LARGEST_DOCUMENT) ->
     Raises
     ------
     UnreadableFileError
-        If it can't be read, or is longer than `limit` bytes.
+        If it cannot be read, or is longer than `limit` bytes.
     DocumentError
-        If it isn't valid JSON.
+        If it is not valid JSON.
     """
     return parse_json(read_bytes(path, limit=limit))
 
@@ -143,7 +143,7 @@ def _integer(digits: str) -> int:
 
 def _in_range(value: int) -> int:
     if value not in _INTEGERS:
-        raise DocumentError("holds a number that doesn't fit into 64 bits")
+        raise DocumentError("holds a number that does not fit into 64 bits")
     return value
 
 

@@ -102,7 +102,7 @@ def describe_file(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     UnreadableFileError
-        If the file can't be read.
+        If the file cannot be read.
     """
     with open_regular(path) as file:
         return describe_bytes(file.read(_BYTES_LOOKED_AT))
@@ -121,7 +121,7 @@ def describe_bytes(start: bytes) -> str:
     try:
         text = start[:_BYTES_LOOKED_AT].decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character cut in two at the end of what was read doesn't make it less of a text.
+        # A character cut in two at the end of what was read does not make it less of a text.
         text = start[: error.start].decode("utf-8") if error.start >= 4090 else "\0"
     for marks, words in _TWO_MARKS:
         if marks.match(start):
@@ -157,7 +157,7 @@ def reader_of(kind: str) -> Any:
 
 
 def recognised(start: bytes) -> str | None:
-    r"""Say what a file is that begins so, or None if that can't be told.
+    r"""Say what a file is that begins so, or None if that cannot be told.
 
     Examples
     --------

@@ -34,7 +34,7 @@ _FULL_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class UnreadableFileError(SpeakerGmmError):
-    """A file can't be read, or is not of a kind that can be.
+    """A file cannot be read, or is not of a kind that can be.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ class UnreadableFileError(SpeakerGmmError):
 
 
 def shown_path(path: object, *, limit: int = 800) -> str:
-    """Return a path for a message: escaped where it isn't printable, without its middle if long.
+    """Return a path for a message: escaped where it is not printable, without its middle if long.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def kind_of(path: str | os.PathLike[str]) -> FileKind:
     Raises
     ------
     UnreadableFileError
-        If the system doesn't say: a name that is too long or holds a NUL, no permission.
+        If the system does not say: a name that is too long or holds a NUL, no permission.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def open_regular(path: str | os.PathLike[str]) -> io.BufferedReader:
     Raises
     ------
     UnreadableFileError
-        If it is missing, a folder, a pipe, a device or a socket, or can't be read.
+        If it is missing, a folder, a pipe, a device or a socket, or cannot be read.
     """
     return os.fdopen(_opened(path, ("file",), "give a regular file"), "rb")
 
@@ -160,7 +160,7 @@ def open_stream(
     Raises
     ------
     UnreadableFileError
-        If it is missing, a folder, a device or a socket, can't be read, or is a regular file
+        If it is missing, a folder, a device or a socket, cannot be read, or is a regular file
         above the limit.
     """
     descriptor = _opened(path, ("file", "pipe"), "give a regular file or a pipe")
@@ -281,7 +281,7 @@ def _opened(path: str | os.PathLike[str], allowed: tuple[FileKind, ...], remedy:
 
     def check(kind: FileKind) -> None:
         if kind == "missing":
-            raise UnreadableFileError(path, "can't be read: no such file", kind)
+            raise UnreadableFileError(path, "cannot be read: no such file", kind)
         if kind not in allowed:
             raise UnreadableFileError(path, f"is a {kind}; {remedy}", kind)
 
@@ -320,7 +320,7 @@ def _unreadable(path: str | os.PathLike[str], error: OSError | ValueError) -> Un
     else:  # Python's own refusal
         reason = f"its name {name_fault(path) or 'is none'}"
     kind: FileKind | None = "missing" if isinstance(error, FileNotFoundError) else None
-    return UnreadableFileError(path, f"can't be read: {reason}", kind)
+    return UnreadableFileError(path, f"cannot be read: {reason}", kind)
 
 
 @contextlib.contextmanager
@@ -329,7 +329,7 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
 
     If the block raises, or the disk is full, `path` is left as it was and the temporary file is
     removed; that of a writer that was killed, by the next writer of the same name. A symbolic link
-    keeps pointing to the file it names. What is no regular file (a pipe, ``/dev/stdout``) can't be
+    keeps pointing to the file it names. What is no regular file (a pipe, ``/dev/stdout``) cannot be
     replaced, and is written straight.
 
     Parameters
@@ -343,7 +343,7 @@ def atomic_writer(path: str | os.PathLike[str], *, durable: bool = True) -> Iter
     Raises
     ------
     SpeakerGmmError
-        If the file can't be written: one line with the path and the reason.
+        If the file cannot be written: one line with the path and the reason.
     """
     if (fault := name_fault(path)) is not None:
         raise SpeakerGmmError(f"a file name {fault}; give another name")
@@ -392,7 +392,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        If it can't be made, or can't take its place.
+        If it cannot be made, or cannot take its place.
     """
     target = Path(os.path.realpath(path))
     with temporary_beside(target, new_folder) as (temporary, _):
@@ -413,7 +413,7 @@ def atomic_text_writer(
     path : path
         Where the text goes.
     errors : str, default="strict"
-        What is done with what UTF-8 can't hold (see :func:`codecs.register_error`).
+        What is done with what UTF-8 cannot hold (see :func:`codecs.register_error`).
     """
     with atomic_writer(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors=errors, newline="\n")
@@ -430,7 +430,7 @@ def make_folders(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     SpeakerGmmError
-        If one can't be made: a file stands there, the name is too long, no permission.
+        If one cannot be made: a file stands there, the name is too long, no permission.
     """
     folder = Path(path)
     missing = list(takewhile(lambda each: kind_of(each) == "missing", (folder, *folder.parents)))
@@ -448,7 +448,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     Raises
     ------
     SpeakerGmmError
-        If its folder doesn't exist or can't be written, or `path` is a folder or device.
+        If its folder does not exist or cannot be written, or `path` is a folder or device.
     """
     kind = kind_of(path)
     if kind == "file" and not os.access(path, os.W_OK):
@@ -486,17 +486,17 @@ class _NotReplaced(Exception):
 
 
 def write_error(path: str | os.PathLike[str], error: OSError) -> SpeakerGmmError:
-    """Return the one-line error for a file that the system won't let us write."""
+    """Return the one-line error for a file that the system will not let us write."""
     reason = f" ({error.strerror or error})"
     if error.errno in _FULL_DISK:
         reason = ", the disk is full; nothing was changed"
     elif error.errno == errno.ENOENT:
-        reason = ", its folder doesn't exist"
-    return SpeakerGmmError(f"{shown_path(path)}: can't be written{reason}")
+        reason = ", its folder does not exist"
+    return SpeakerGmmError(f"{shown_path(path)}: cannot be written{reason}")
 
 
 def _sync_folder(folder: Path) -> None:
-    # Without it a crash may forget the new name. Some file systems don't allow it: no matter.
+    # Without it a crash may forget the new name. Some file systems do not allow it: no matter.
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -18,7 +18,7 @@ def software_versions() -> dict[str, str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    # Looking up a version reads and parses a file; they don't change while we run.
+    # Looking up a version reads and parses a file; they do not change while we run.
     found = {"python": platform.python_version()}
     for name in ("speakergmm", "numpy", "scipy", "soundfile", "soxr"):
         try:

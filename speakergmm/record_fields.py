@@ -390,7 +390,7 @@ def _choice(value: Any, args: tuple[Any, ...]) -> Any:
         cls = tuple | list if cls in (tuple, list) else cls
         if plain in _PLAIN[each] if each in _PLAIN else isinstance(value, cls):
             return each
-    raise InvalidInputError(f"{value!r} can't be stored")
+    raise InvalidInputError(f"{value!r} cannot be stored")
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:

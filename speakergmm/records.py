@@ -55,9 +55,9 @@ def save(record: Any, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     InvalidInputError
-        If the record can't be stored, as with numbers that are not finite.
+        If the record cannot be stored, as with numbers that are not finite.
     SpeakerGmmError
-        If the file can't be written; what stood there before is left as it was.
+        If the file cannot be written; what stood there before is left as it was.
     """
     arrays, tree = to_arrays(record)
     containers.save_arrays(path, arrays, kind=record.file_kind, metadata=tree)
@@ -181,7 +181,7 @@ class Filed:
         Raises
         ------
         SpeakerGmmError
-            If the file can't be written; what stood there before is left as it was.
+            If the file cannot be written; what stood there before is left as it was.
         """
         save(self, path)
 

@@ -1,6 +1,6 @@
 """Files and folders in the making: beside their target, under a name that says whose they are.
 
-A writer that is killed can't tidy up. Each holds a lock on its temporary file as long as it lives,
+A writer that is killed cannot tidy up. Each holds a lock on its temporary file as long as it lives,
 and the next that writes to the same name removes those that nobody holds.
 """
 

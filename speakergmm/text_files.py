@@ -46,7 +46,7 @@ class Fault:
     message : str
         One line: what was found and what would be right.
     utterance : str or None
-        The utterance that can't be used for it, where there is one.
+        The utterance that cannot be used for it, where there is one.
     """
 
     path: str
@@ -154,7 +154,7 @@ class FaultList:
         """Note what is raised in the block as a fault of a line.
 
         Such errors say nothing of the place. What follows the block must not need what the block
-        didn't come to.
+        did not come to.
         """
         try:
             yield
@@ -286,7 +286,7 @@ def raw_lines(
     path : path
         The file; see `open_text`.
     faults : FaultList
-        Gets a fault for every line that isn't UTF-8, in whose place an empty one comes.
+        Gets a fault for every line that is not UTF-8, in whose place an empty one comes.
     opened : BufferedReader, optional
         What `open_text` gave, if the file is open already; it is closed at the end.
 
@@ -300,7 +300,7 @@ def raw_lines(
     Raises
     ------
     UnreadableFileError
-        If the file can't be read at all, or is no text.
+        If the file cannot be read at all, or is no text.
     """
     with opened or open_text(path) as file:
         start = file.peek(_BUFFER)
@@ -344,7 +344,7 @@ def read_lines(
     Raises
     ------
     SpeakerGmmError
-        The error of `faults`, if the file can't be read at all, or is no text.
+        The error of `faults`, if the file cannot be read at all, or is no text.
     """
     try:
         for number, line in raw_lines(path, faults, opened=opened):

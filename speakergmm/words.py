@@ -17,7 +17,7 @@ Letter case is changed as Unicode has it for all languages alike, and normalised
 the Greek capital iota with dialytika and tonos is two characters, its small letter one. Two letters
 are brought to what their languages have: the Turkish capital I with a dot becomes a plain ``i``
 (not i and a combining dot), the German capital sharp s becomes ``SS`` as the small one does. The
-rest of Turkish needs its own rules, which text doesn't tell: ``I`` becomes ``i``, not the dotless
+rest of Turkish needs its own rules, which text does not tell: ``I`` becomes ``i``, not the dotless
 one. German is best compared in capitals: ``STRASSE`` in small letters is ``strasse``.
 """
 
@@ -197,7 +197,7 @@ def case_hint(
 
 
 def word_fault(word: str) -> str | None:
-    r"""Return why a clean text can't be one word; None where it can.
+    r"""Return why a clean text cannot be one word; None where it can.
 
     Examples
     --------

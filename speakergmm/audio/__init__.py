@@ -1,9 +1,9 @@
-"""Recordings in and out: probe, read (whole or block by block), write; all refusals of bad files.
+"""Reading, probing and writing of recordings, and all checks that they are whole.
 
 Samples are mono float32 with full scale at 1. Files are WAV, FLAC, OGG or MP3 (libsndfile through
-`soundfile`); other rates are converted by `soxr`. Several channels are averaged. A recording
-is read whole or refused: its frames, pages and chunks are counted before it is opened, since a
-length in a header is a claim. Nothing outside this package opens an audio file.
+`soundfile`); other rates are converted by `soxr`. Several channels are averaged.
+A recording is read whole or refused: its frames, pages and chunks are counted before it is opened,
+since the length in a header may be wrong. No other package opens an audio file.
 """
 
 from speakergmm.lazy import lazy_names

@@ -1,4 +1,4 @@
-"""What a recording is read from: a path, or a binary file that is open already."""
+"""Sources of recordings: paths and open binary files."""
 
 import contextlib
 import io
@@ -13,16 +13,16 @@ from speakergmm.files import UnreadableFileError, open_regular, shown_path
 from speakergmm.ranges import wrong_type
 
 AudioSource = str | os.PathLike[str] | IO[bytes]
-"""A path, or a binary file that can be sought in, such as `io.BytesIO`."""
+"""A path, or a seekable binary file such as `io.BytesIO`."""
 
 
 def source_path(source: AudioSource) -> Path:
-    """Return the path, or what an open file is called in messages.
+    """Return the path of a source, or the name of an open file in messages.
 
     Raises
     ------
     InvalidTypeError
-        If it is neither a path nor a file; names the right call.
+        If `source` is neither a path nor a file; the message names the right call.
     """
     if isinstance(source, str | os.PathLike) and not isinstance(source, bytes):
         return Path(source)
@@ -34,25 +34,27 @@ def source_path(source: AudioSource) -> Path:
 
 @contextlib.contextmanager
 def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
-    """Open what a recording is read from, without waiting for anything.
+    """Open the source of a recording, without waiting for a pipe or a device.
 
     Parameters
     ----------
     source : path or binary file
-        A file that is open already stays open, and is read from its beginning.
+        An open file stays open, and is read from its beginning.
 
     Yields
     ------
     file : binary file
+        The open file.
     size : int
-        In bytes.
+        Its size in bytes.
 
     Raises
     ------
     AudioError
-        If a path is no regular file, or can't be read; if a file can't be sought in, or is closed.
+        If a path is not a regular file or cannot be read, or if an open file is closed or not
+        seekable.
     InvalidTypeError
-        If it is neither a path nor a binary file.
+        If `source` is neither a path nor a binary file.
     """
     path = source_path(source)
     if isinstance(source, str | os.PathLike):
@@ -64,26 +66,25 @@ def open_source(source: AudioSource) -> Iterator[tuple[IO[bytes], int]]:
         return
     try:
         if not source.seekable():
-            raise AudioError(
-                "is a file that can't be sought in, such as a pipe; give io.BytesIO(file.read())"
-            )
+            raise AudioError("is not seekable, such as a pipe; give io.BytesIO(file.read())")
         size = source.seek(0, io.SEEK_END)
         source.seek(0)
-        # Of text that is none, the first character can't be read.
+        # Reading one character of a binary file that was opened as text may fail.
         is_text = isinstance(source, io.TextIOBase) or not isinstance(source.read(1), bytes)
     except (OSError, ValueError, AttributeError) as error:
-        raise AudioError(f"can't be read: {error}") from error
+        raise AudioError(f"cannot be read: {error}") from error
     if is_text:
-        raise InvalidTypeError(f"{shown_path(path)}: is open as text; open it with mode 'rb'")
+        raise InvalidTypeError(f"{shown_path(path)}: was opened as text; open it with mode 'rb'")
     yield source, size
 
 
 def _refusal(path: Path, error: UnreadableFileError) -> str:
-    found = error.reason.removeprefix("can't be read: ")
+    """Return the message about a path that cannot be read as a recording."""
+    found = error.reason.removeprefix("cannot be read: ")
     if error.kind == "folder":
         found = "is a folder, not a recording"
     elif error.kind == "missing":
-        # A file may stand where a folder should.
+        # A part of the path may be a file instead of a folder.
         with contextlib.suppress(FileNotFoundError):
             try:
                 path.stat()
@@ -91,13 +92,14 @@ def _refusal(path: Path, error: UnreadableFileError) -> str:
                 found = reason(wrong)
     elif error.kind is not None:
         found = (
-            f"is not a regular file but a {error.kind}, and recordings are read by seeking; copy "
-            "it to a file first"
+            f"is not a regular file but a {error.kind}, in which a recording cannot be sought; "
+            "copy it to a file first"
         )
     return found
 
 
 def _remedy(source: Any) -> str:
+    """Return what to do about a source of the wrong type."""
     if isinstance(source, bytes | bytearray | memoryview):
         return "; give io.BytesIO(...) of it"
     if hasattr(source, "path"):

@@ -1,7 +1,7 @@
-"""Files with a length in their header: whether all the audio is there that it claims.
+"""Formats whose header states the length of the audio: checks that all of the audio is there.
 
-libsndfile reads up to the end of a file that is too short and says nothing, and takes what follows
-a length that was left open for audio, whatever it is.
+libsndfile reads a file that is too short up to its end without an error; if the length was left
+open, it takes everything that follows for audio.
 """
 
 import re
@@ -18,19 +18,19 @@ from speakergmm.errors import AudioError
 
 # Real files have a dozen chunks.
 _MOST_CHUNKS = 4096
-# What follows audio of a length that was left open is looked for in so many bytes at the end.
+# If the length was left open, metadata are searched for in so many bytes at the end.
 _LARGEST_TRAILER = 1 << 24
 _WINDOW = 1 << 20
-# Chunks that hold no audio; of any other it is asked whether they end where the file ends.
+# Names of chunks of metadata; any other chunk must end where the file ends.
 _METADATA = re.compile(
     rb"LIST|JUNK|junk|iXML|[iI][dD]3 |bext|fact|cue |PEAK|_PMX|smpl|inst|cart|axml|afsp|PAD |FLLR"
     rb"|NAME|AUTH|ANNO|\(c\) |COMT|MARK|INST|APPL|MIDI|FVER|CHAN|strg|info|free|umid|uuid|pakt|chan"
 )
-# These are told by what is in them, too, where their own length was left open or they have none.
-_TELLING = re.compile(
+# Metadata recognised by their content, if their own length was left open or is not stated.
+_RECOGNISABLE = re.compile(
     rb"iXML.{4}\s{0,2}<|[iI][dD]3 .{4}ID3|LIST.{4}(?:INFO|adtl)|ID3[\2-\4]\0", re.DOTALL
 )
-_LONGEST_TELLING = 16
+_LONGEST_MARK = 16
 _BEGINNINGS = {b"RIFF", b"RIFX", b"RF64", b"BW64", b"FORM", b"riff", b"caff", b".snd", b"NIST"}
 _MPEG_FORMATS = (b"\x50\0", b"\x55\0")
 _PRINTABLE = re.compile(rb"[ -~]{4}")
@@ -40,26 +40,27 @@ _W64_TAIL = b"\xf3\xac\xd3\x11\x8c\xd1\x00\xc0O\x8e\xdb\x8a"
 
 @dataclass(frozen=True, slots=True)
 class _Grammar:
-    """How chunks of a kind of file are written."""
+    """Layout of the chunks of a format."""
 
     order: Literal["little", "big"]
-    first: int  # where the first chunk begins
+    first: int  # byte at which the first chunk begins
     audio: bytes
     n_id: int = 4
     n_size: int = 4
     alignment: int = 2
     size_counts_header: bool = False
-    preamble: int = 0  # bytes of the audio's chunk that are no audio
+    preamble: int = 0  # bytes of the audio chunk in front of the audio
 
     @property
     def header(self) -> int:
+        """Number of bytes of the name and length of a chunk."""
         return self.n_id + self.n_size
 
 
 _RIFF = _Grammar("little", 12, b"data")
 _W64 = _Grammar("little", 40, b"data" + _W64_TAIL, 16, 8, 8, size_counts_header=True)
 
-# How files begin, what may stand at byte 8, what they are, and how their length is read.
+# First bytes of a format, bytes from byte 8 on, name, and how its length is read.
 _LAYOUTS = (
     (b"RIFF", b"WAVE", "WAV", _RIFF),
     (b"RIFX", b"WAVE", "WAV", _Grammar("big", 12, b"data")),
@@ -78,28 +79,29 @@ _LAYOUTS = (
 
 
 def container_streams(file: IO[bytes], size: int) -> list[AudioStream]:
-    """Check that a file holds the audio that its header claims; see `flac_streams`.
+    """Check that a file holds all the audio that its header claims; see `flac_streams`.
 
     Parameters
     ----------
     file : binary file
-        Of a kind that is in the table of layouts; what is none of these is passed over.
+        A file of any kind; formats that are not in the table of layouts are not checked.
     size : int
         Its length in bytes.
 
     Returns
     -------
-    list of Stream
-        Empty where the file is read as it is. Where the header leaves the length open, as programs
-        do that stream and can't go back, or were killed while recording, what to read instead:
-        chunks of metadata are not taken for audio. Of MPEG audio in WAV its frames.
+    list of AudioStream
+        Empty if the file is read as it is. If the header leaves the length open, as programs do
+        that write to a stream or were killed while recording, a stream without the chunks of
+        metadata at the end. For MPEG audio in WAV, the streams of its frames.
 
     Raises
     ------
     AudioError
-        If the header claims more audio than the file holds, or if more follows the audio than the
-        header knows of: more audio, or another recording.
+        If the header claims more audio than the file holds, or if the audio is followed by more
+        audio or by another recording.
     """
+    # Recognise the format by its first bytes.
     file.seek(0)
     magic = file.read(64)
     fitting = (
@@ -110,10 +112,12 @@ def container_streams(file: IO[bytes], size: int) -> list[AudioStream]:
     kind, layout = next(fitting, ("", None))
     if layout is None:
         return []
+    # Compare the length that the header claims with the file.
     if not isinstance(layout, _Grammar):
         pieces = _checked(file, kind, None, layout(file, magic, size), size)
         return [] if pieces is None else [AudioStream((pieces,))]
     pieces = _checked(file, kind, layout, _claim_of_chunks(file, layout, size), size)
+    # The frames of MPEG audio inside a WAV file are counted as those of an MP3 file.
     inside = _mpeg_inside(file, size) if layout is _RIFF else None
     if inside is not None:
         frames = Spliced(file, (inside,))
@@ -124,7 +128,7 @@ def container_streams(file: IO[bytes], size: int) -> list[AudioStream]:
 def _checked(
     file: IO[bytes], kind: str, grammar: _Grammar | None, claim: Claim | None, size: int
 ) -> Pieces | None:
-    """Hold a claim against the file; return what to read instead where it is open."""
+    """Check a claimed length; return the pieces to read instead if it was left open."""
     if claim is None:
         return None
     present = size - claim.audio
@@ -142,7 +146,7 @@ def _checked(
 
 
 def _mpeg_inside(file: IO[bytes], size: int) -> tuple[int, int] | None:
-    """Return where the frames of a WAV file lie that holds MPEG audio; None of any other."""
+    """Return the range of the frames of MPEG audio in a WAV file; None if it holds other audio."""
     is_mpeg = False
     for content, name, length in _chunks(file, _RIFF, _RIFF.first, size):
         if name == b"fmt ":
@@ -156,7 +160,7 @@ def _mpeg_inside(file: IO[bytes], size: int) -> tuple[int, int] | None:
 def _chunks(
     file: IO[bytes], grammar: _Grammar, position: int, size: int
 ) -> Iterator[tuple[int, bytes, int]]:
-    """Yield where each chunk's content begins, what it is called and how long it claims to be."""
+    """Yield the first byte of the content, the name and the claimed length of each chunk."""
     for _ in range(_MOST_CHUNKS):
         if position + grammar.header > size:
             return
@@ -174,9 +178,10 @@ def _chunks(
 
 
 def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> Claim | None:
-    """Find the chunk of audio."""
+    """Return the length that the chunk of audio claims; None if there is no such chunk."""
     long_length: tuple[int, int] | None = None
     for content, name, length in _chunks(file, grammar, grammar.first, size):
+        # RF64 has the true length in a chunk of its own, and 2^32 - 1 in that of the audio.
         if name == b"ds64":
             file.seek(content + 8)
             long_length = content + 8, int.from_bytes(file.read(8), "little")
@@ -197,19 +202,20 @@ def _claim_of_chunks(file: IO[bytes], grammar: _Grammar, size: int) -> Claim | N
 
 
 def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: int) -> int:
-    """Return where chunks of metadata begin that follow audio of unknown length, or the end."""
+    """Return the byte at which audio of unknown length ends: metadata may follow it."""
     file.seek(start)
     if _METADATA.match(file.read(4)):
         return start
+    # Search backwards for chunks that end where the file, or the chunk behind them, begins.
     end = size
     ends = set(range(size, size + grammar.alignment + 1))
     lowest = max(start, size - _LARGEST_TRAILER)
     for window in range(size, lowest, -_WINDOW):
         first = max(lowest, window - _WINDOW)
         file.seek(first)
-        # The last chunk's header may lie across the windows.
-        content = file.read(window - first + max(grammar.header, _LONGEST_TELLING) - 1)
-        names = [found.start() for found in re.finditer(rb"(?=[ -~]{4})", content)]
+        # The header of a chunk may extend across two windows.
+        content = file.read(window - first + max(grammar.header, _LONGEST_MARK) - 1)
+        names = [name.start() for name in re.finditer(rb"(?=[ -~]{4})", content)]
         for place in reversed(names):
             header = content[place : place + grammar.header]
             length = int.from_bytes(header[grammar.n_id :], grammar.order)
@@ -220,37 +226,38 @@ def _audio_before_chunks(file: IO[bytes], grammar: _Grammar, start: int, size: i
             if after in ends or after + -after % grammar.alignment in ends:
                 end = first + place
                 ends.add(end)
-        if told := _TELLING.search(content):
-            end = min(end, first + told.start())
+        # Chunks whose length was left open are recognised by their content.
+        if found := _RECOGNISABLE.search(content):
+            end = min(end, first + found.start())
     return end
 
 
 def _check_rest(
     file: IO[bytes], grammar: _Grammar | None, claim: Claim, size: int, blame: str
 ) -> None:
-    """Refuse audio that goes on after its claimed end, or a recording that follows it."""
+    """Raise an error if audio continues after its claimed end, or a recording follows it."""
     position = claim.audio + claim.length
     file.seek(position)
     rest = file.read(_WINDOW)
     if len(rest) < 8:
         return
-    # Programs differ in whether a byte is added to make the length even.
+    # Some programs add a byte to make the length even, and some do not.
     padding = 0 if grammar is None else -position % grammar.alignment
     names = (rest[:4], rest[padding : padding + 4])
     if any(name in _BEGINNINGS for name in names):
         raise AudioError(
-            f"{blame}, another recording follows its audio at byte {position}; split them"
+            f"{blame}: another recording follows its audio at byte {position}; split them"
         )
     if grammar is not None and any(
         chunk == grammar.audio
         for start in {position, position + padding}
         for _, chunk, _ in _chunks(file, grammar, start, size)
     ):
-        raise AudioError(f"{blame}, it holds a second chunk of audio, of which nothing is read")
+        raise AudioError(f"{blame}: it holds a second chunk of audio, which would not be read")
     if grammar is not None and any(_PRINTABLE.match(name) for name in names):
         return
     if rest.strip(b"\0"):
         raise AudioError(
-            f"{blame}, its header promises {claim.length} bytes of audio, and {size - position} "
-            "others follow; correct its length"
+            f"{blame}: its header promises {claim.length} bytes of audio, and {size - position} "
+            "more follow; correct its length"
         )

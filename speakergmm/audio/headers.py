@@ -1,4 +1,4 @@
-"""What a header claims of the length of the audio; headers of fixed places, or of words."""
+"""Length of the audio according to the header, for formats that are not made of chunks."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from typing import IO, Literal
 from speakergmm.audio.splicing import Pieces, replaced
 from speakergmm.errors import AudioError
 
-# Programs that stream and can't go back leave 0, or a length just below 2^31 or 2^32.
+# Programs that write to a stream cannot go back to the header: they leave 0, or a length just below
+# 2^31 or 2^32.
 _LEFT_OPEN = 0x1000
 _MOST_BLOCKS = 4096
 _BLOCKS_OF_SOUND = (1, 2, 9)
@@ -15,18 +16,18 @@ _BLOCKS_OF_SOUND = (1, 2, 9)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a header says of its audio, and where it says so.
+    """Position and length of the audio according to a header, and the field that holds the length.
 
     Attributes
     ----------
     audio : int
-        Where the audio begins.
+        Byte at which the audio begins.
     length : int
-        Its bytes, as the header has them.
+        Length of the audio in bytes, as the header states it.
     position, n_size, order : int, int, str
-        Where the length stands, in how many bytes, in which order.
+        Byte at which the length is stored, its number of bytes, and their order.
     extra : int
-        How much more than the audio the length counts.
+        Number of bytes that the stored length counts beyond the audio.
     """
 
     audio: int
@@ -38,19 +39,19 @@ class Claim:
 
     @property
     def is_open(self) -> bool:
-        """Whether the length was left open, by a program that could not go back."""
+        """Whether the length was left open by a program that could not go back to the header."""
         if self.n_size == 8:
             return self.length <= 0 or self.length >= 1 << 62
         return is_left_open(self.length)
 
     def corrected(self, size: int, length: int) -> Pieces:
-        """Return what to read of a file of a size instead, so that the header has a length."""
+        """Return the pieces of a file of `size` bytes, with `length` written into the header."""
         value = (length + self.extra).to_bytes(self.n_size, self.order)
         return replaced(0, size, self.position, value)
 
 
 def is_left_open(n_bytes: int) -> bool:
-    """Say whether a length in 32 bits is what a program left that could not go back.
+    """Return whether a 32-bit length is one that programs write if they leave the length open.
 
     Examples
     --------
@@ -61,10 +62,10 @@ def is_left_open(n_bytes: int) -> bool:
 
 
 def of_au(file: IO[bytes], magic: bytes, size: int) -> Claim:
-    """Read the length of the audio as AU has it.
+    """Read the length of the audio from an AU header.
 
-    All readers of headers that are not made of chunks take the same, and return None where the
-    header says nothing of the length.
+    All functions of this module for a format take the same parameters, and return None if the
+    header does not state the length.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def of_au(file: IO[bytes], magic: bytes, size: int) -> Claim:
     Raises
     ------
     AudioError
-        If the header leaves open where the audio is.
+        If the position of the audio cannot be determined from the header.
     """
     order: Literal["little", "big"] = "little" if magic.startswith(b"dns.") else "big"
     start, length = (int.from_bytes(magic[at : at + 4], order) for at in (4, 8))
@@ -85,24 +86,24 @@ def of_au(file: IO[bytes], magic: bytes, size: int) -> Claim:
 
 
 def of_avr(file: IO[bytes], magic: bytes, size: int) -> Claim:
-    """Multiply the number of frames by what one has."""
+    """Read the length from an AVR header: number of frames times bytes per frame."""
     frames, bits = int.from_bytes(magic[26:30], "big"), int.from_bytes(magic[14:16], "big")
     return Claim(128, frames * (2 if any(magic[12:14]) else 1) * bits // 8, 26, 4, "big")
 
 
 def of_wve(file: IO[bytes], magic: bytes, size: int) -> Claim:
-    """Read the length, of samples of one byte."""
+    """Read the length from a WVE header, whose samples have one byte each."""
     return Claim(32, int.from_bytes(magic[18:22], "big"), 18, 4, "big")
 
 
 def of_sphere(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
-    """Multiply the numbers of NIST's header, which has a word for each."""
+    """Read the length from a NIST SPHERE header: samples times bytes per sample times channels."""
     start = int(re.sub(rb"\D", b"", magic[8:16]) or 1024)
     file.seek(0)
     header = file.read(min(start, 1 << 16))
     words = dict(re.findall(rb"(\w+) -[is]\d* (\d{1,15})\b", header))
     factors = (b"sample_count", b"sample_n_bytes", b"channel_count")
-    # Of compressed samples the count says nothing about the bytes.
+    # If the samples are compressed, their number does not determine the number of bytes.
     if b"shorten" in header or not all(factor in words for factor in factors):
         return None
     count, width, channels = (int(words[factor]) for factor in factors)
@@ -110,7 +111,7 @@ def of_sphere(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
 
 
 def of_sample_dump(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
-    """Count the packets of a MIDI sample dump: 127 bytes each, 120 of them samples of 7 bits."""
+    """Read the length of a MIDI sample dump: packets of 127 bytes, 120 of them data."""
     if magic[3:4] != b"\1":
         return None
     bits, count = magic[6], magic[10] | magic[11] << 7 | magic[12] << 14
@@ -118,7 +119,7 @@ def of_sample_dump(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
     length = 127 * -(-count // max(1, per_packet))
     file.seek(21)
     packets = file.read(min(length, size))
-    # libsndfile tells of others on standard output.
+    # libsndfile complains about damaged packets on standard output, so they are found here.
     for place, byte in ((0, 0xF0), (1, 0x7E), (3, 0x02), (126, 0xF7)):
         if packets[place::127].strip(bytes([byte])):
             raise AudioError("damaged SDS file, it does not hold packets of 127 bytes")
@@ -126,7 +127,7 @@ def of_sample_dump(file: IO[bytes], magic: bytes, size: int) -> Claim | None:
 
 
 def of_voice_blocks(file: IO[bytes], magic: bytes, size: int) -> Claim:
-    """Sum the blocks of a VOC file, which ends in a block of type 0 or without one."""
+    """Sum the lengths of the blocks of a VOC file, which may end with a block of type 0."""
     position = start = int.from_bytes(magic[20:22], "little")
     n_sound = 0
     for _ in range(_MOST_BLOCKS):
@@ -138,6 +139,7 @@ def of_voice_blocks(file: IO[bytes], magic: bytes, size: int) -> Claim:
         position += 4 + int.from_bytes(header[1:], "little")
     if n_sound > 1:
         raise AudioError(
-            f"VOC file of {n_sound} blocks of sound, of which one would be read; convert it to WAV"
+            f"VOC file with {n_sound} blocks of sound, of which only one can be read; convert it "
+            "to WAV"
         )
     return Claim(start, position - start, 0, 8, "little")

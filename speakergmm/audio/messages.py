@@ -1,4 +1,4 @@
-"""How a recording is refused: in one line that begins with its name."""
+"""Error messages about recordings: one line each, which begins with the name of the file."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ OF_SEVERAL_KINDS = (
 
 @contextlib.contextmanager
 def refusing(path: Path | str) -> Iterator[None]:
-    """Put the name of a recording before whatever it is refused for, however deep inside.
+    """Put the name of a recording in front of the message of any `AudioError` raised inside.
 
     Examples
     --------
@@ -39,8 +39,8 @@ def truncated(kind: str, found: str, promised: str) -> AudioError:
 
 
 def reason(error: BaseException) -> str:
-    """Say what went wrong without the path, in one line."""
+    """Return in one line, without the path, what went wrong."""
     text = getattr(error, "error_string", None) or getattr(error, "strerror", None) or str(error)
     words = " ".join(str(text).split()).rstrip(".").removeprefix("Error : ")
-    # What libsndfile says of a file whose name ends in .mp3 and whose content does not bear it out.
+    # libsndfile's message about a file named .mp3 that does not contain MP3.
     return "Format not recognised" if words.startswith("File does not exist") else words

@@ -1,7 +1,7 @@
-"""MP3 files: every frame is counted, since what their headers say of the length is often wrong.
+"""Streams of MP3 files: every frame is counted, since lengths in headers are often wrong.
 
-Without a Xing header libsndfile guesses the length from the rate of bits of the first frame, and
-stops there; of two files in one it reads the length of the first.
+Without a Xing header libsndfile guesses the length from the bit rate of the first frame, and stops
+reading there; if two files were concatenated, it uses the length of the first.
 """
 
 import re
@@ -18,7 +18,7 @@ _WINDOW = 1 << 20
 _TAGS = re.compile(rb"Xing|Info|VBRI")
 _SYNCHRONISATION = re.compile(b"\xff")
 _RATES = (44100, 48000, 32000)
-# Bits a second, in thousands, by index; of layers I, II and III of version 1, then of version 2.
+# Bit rates in kbit/s by index, for layers I, II and III of version 1, then of version 2.
 _BIT_RATES = {
     (1, 1): range(0, 480, 32),
     (1, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -27,40 +27,42 @@ _BIT_RATES = {
     (2, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
     (2, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
-# Samples that an encoder may have added before and after, and a decoder takes away.
+# Most samples that an encoder may have added before and after, which a decoder removes.
 _MOST_PADDING = 8190
-# What may follow the last frame without a tag: padding of archives and old players.
+# Most bytes that may follow the last frame without a tag: padding of archives and old players.
 _LARGEST_REST = 4096
 
 
 class _Header(NamedTuple):
-    """What the first bytes of a frame say."""
+    """Fields of the header of a frame."""
 
     length: int
-    kind: tuple[int, int, int, int]  # samples of a frame, rate, channels and layer
-    tag: int  # where a Xing header would stand
+    kind: tuple[int, int, int, int]  # samples per frame, rate, channels and layer
+    tag: int  # position of a Xing header, if the frame holds one
 
 
 @dataclass(slots=True)
 class _Frames:
-    """Frames of one kind, with what the first of them says of their number.
+    """Consecutive frames of one kind, and their number according to the first of them.
 
     Attributes
     ----------
     start, end : int
-        Where they lie.
+        Bytes from which and up to which they extend.
     header : bytes
-        The first four bytes.
+        First four bytes of the first frame.
+    kind : tuple of int
+        Samples per frame, rate in Hz, channels and layer.
     n_frames : int
-        Frames of audio.
+        Number of frames of audio.
     promised : int or None
-        Frames that a Xing header promises.
+        Number of frames that a Xing header promises.
     counted_at : int or None
-        Where it does.
+        Byte at which that number is stored.
     promised_bytes : int or None
-        Bytes, from its own frame on, that a Xing header promises.
+        Number of bytes, from its own frame on, that a Xing header promises.
     tag_length : int
-        Bytes of the frame that holds the header.
+        Number of bytes of the frame that holds the Xing header.
     """
 
     start: int
@@ -75,17 +77,17 @@ class _Frames:
 
     @property
     def n_samples(self) -> int:
-        """Samples of all frames; a decoder may drop those that an encoder added."""
+        """Number of samples in all frames; a decoder may drop those that an encoder added."""
         return self.n_frames * self.kind[0]
 
     @property
     def is_exact(self) -> bool:
-        """Whether a Xing header has the right number of frames."""
+        """Whether a Xing header states the right number of frames."""
         return self.promised == self.n_frames
 
     @property
     def pieces(self) -> Pieces:
-        """What to read: the frames, after a header with their number."""
+        """Pieces to read: a Xing header with the right number of frames, and the frames."""
         if self.is_exact or self.kind[3] != 3:
             return ((self.start, self.end),)
         count = self.n_frames.to_bytes(4, "big")
@@ -95,12 +97,12 @@ class _Frames:
 
 
 def mpeg_streams(file: BinaryFile, size: int) -> list[AudioStream]:
-    """Tell the streams of an MP3 file apart and count their frames; see `flac_streams`.
+    """Find the streams of an MP3 file and count their frames; see `flac_streams`.
 
     Raises
     ------
     AudioError
-        If a frame is cut off or damaged, or fewer are there than a header promises.
+        If a frame is cut off or damaged, or there are fewer frames than a header promises.
     """
     found = _counted_frames(file, size)
     for frames in found:
@@ -119,14 +121,16 @@ def mpeg_streams(file: BinaryFile, size: int) -> list[AudioStream]:
 
 
 def _check_decodable(n_samples: int, sound: Any) -> None:
+    """Raise an error if libsndfile can decode fewer samples than the frames hold."""
     if sound.frames < n_samples - _MOST_PADDING:
         raise AudioError(
-            f"MP3 file of which {sound.frames} of {n_samples} samples can be decoded; convert it "
-            "to WAV"
+            f"MP3 file of which only {sound.frames} of {n_samples} samples can be decoded; "
+            "convert it to WAV"
         )
 
 
 def _counted_frames(file: BinaryFile, size: int) -> list[_Frames]:
+    """Return the runs of frames, each with what a Xing header promises."""
     streams = []
     for start, end, n_frames in _runs(file, size):
         head = read_at(file, start, 58)
@@ -143,6 +147,7 @@ def _counted_frames(file: BinaryFile, size: int) -> list[_Frames]:
 
 
 def _check_promise(stream: _Frames, is_last: bool, size: int) -> None:
+    """Raise an error if there are fewer frames than a Xing header promises."""
     if stream.promised is None or stream.promised <= stream.n_frames:
         return
     # Some encoders count the frame of the header itself.
@@ -154,14 +159,15 @@ def _check_promise(stream: _Frames, is_last: bool, size: int) -> None:
 
 
 def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:
-    """Yield where runs of frames of one kind begin and end, and how many frames they have.
+    """Yield the first byte, the end and the number of frames of each run of frames of one kind.
 
-    A run ends at a tag, and before a frame that holds a Xing header: there another file began.
+    A run ends at a tag, and before a frame that holds a Xing header, with which another file began.
     """
     position, n_runs = 0, 0
     while position + 4 <= size:
         found = _frame_at(file, position, size)
         if found is None:
+            # Between runs, tags and other bytes are skipped.
             after = _after_tag(file, position, size)
             if after is None:
                 after = _after_junk(file, position, size, n_runs > 0)
@@ -170,15 +176,16 @@ def _runs(file: BinaryFile, size: int) -> Iterator[tuple[int, int, int]]:
         start = position
         position, n_frames = _end_of_run(file, start, found.kind)
         if position > size:
-            raise AudioError("truncated MP3 file, its last frame is not whole")
+            raise AudioError("truncated MP3 file: its last frame is not whole")
         yield start, position, n_frames
         n_runs += 1
 
 
 def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -> tuple[int, int]:
-    """Return where frames of a kind end, and how many there are."""
+    """Return the byte at which a run of frames ends, and the number of its frames."""
     position, n_frames = start, 0
     while block := read_at(file, position, _WINDOW):
+        # Frames are followed from header to header; a frame with a Xing header needs 58 bytes.
         names = [found.start() for found in _TAGS.finditer(block)]
         place, last = 0, len(block) - 58 if len(block) == _WINDOW else len(block) - 4
         while place <= last:
@@ -196,18 +203,18 @@ def _end_of_run(file: BinaryFile, start: int, kind: tuple[int, int, int, int]) -
 
 
 def _frame_at(file: BinaryFile, position: int, size: int) -> _Header | None:
-    """Return what a frame says that begins here; None if none does."""
+    """Return the header of the frame at `position`; None if no frame begins there."""
     found = _parsed(read_at(file, position, 4))
     after = size if found is None else position + found.length
     if after >= size:
         return found if after == size else None
-    # Only what another frame follows is one, or a chance pattern of bits would do.
+    # A frame must be followed by another frame or a tag; otherwise any matching bits would do.
     is_followed = _parsed(read_at(file, after, 4)) or _after_tag(file, after, size) is not None
     return found if is_followed else None
 
 
 def _after_junk(file: BinaryFile, position: int, size: int, is_behind_frames: bool) -> int:
-    """Return where frames go on, or the end."""
+    """Return the byte at which frames continue after other bytes, or the end of the file."""
     places = (
         start + match.start()
         for start, part in windows(file, position + 1, size)
@@ -218,15 +225,15 @@ def _after_junk(file: BinaryFile, position: int, size: int, is_behind_frames: bo
         return end
     if any(part.strip(b"\0") for _, part in windows(file, position, end)):
         raise AudioError(
-            f"damaged MP3 file, {end - position} bytes from byte {position} on are not audio"
+            f"damaged MP3 file: {end - position} bytes from byte {position} on are not audio"
         )
     if end == size:
-        raise AudioError(f"truncated MP3 file, its last {end - position} bytes are zeros")
+        raise AudioError(f"truncated MP3 file: its last {end - position} bytes are zeros")
     return end
 
 
 def _after_tag(file: BinaryFile, position: int, size: int) -> int | None:
-    """Return where a tag ends that begins here; None if none does."""
+    """Return the end of the tag at `position`; None if no tag begins there."""
     head = read_at(file, position, 32)
     if head[:3] == b"ID3" and len(head) >= 10:
         return min(size, position + length_of_id3(head))
@@ -242,7 +249,7 @@ def _after_tag(file: BinaryFile, position: int, size: int) -> int | None:
 
 
 def length_of_id3(head: bytes) -> int:
-    """Return how long a tag is, in bytes, that begins with these ten."""
+    """Return the length in bytes of an ID3 tag, from its first ten bytes."""
     length = 0
     for byte in head[6:10]:
         length = length << 7 | byte & 0x7F
@@ -251,13 +258,14 @@ def length_of_id3(head: bytes) -> int:
 
 @lru_cache(maxsize=1 << 16)
 def _parsed(head: bytes) -> _Header | None:
-    """Return what the first four bytes of a frame say; None if no frame begins with them."""
+    """Return the header of a frame from its first four bytes; None if no frame begins with them."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
     bits, rate, padding = head[2] >> 4, head[2] >> 2 & 3, head[2] >> 1 & 1
     if version == 1 or layer == 4 or rate == 3 or bits in (0, 15):
         return None
+    # Versions 2 and 2.5 have a half and a quarter of the rates, and layer III half the samples.
     old = version != 3
     rate = _RATES[rate] >> (0, 1, 2)[(3, 2, 0).index(version)]
     bits = 1000 * _BIT_RATES[1 + old, layer][bits]
@@ -271,7 +279,7 @@ def _parsed(head: bytes) -> _Header | None:
 
 
 def _is_tag(head: bytes, found: _Header) -> bool:
-    """Return whether a frame holds a header of the whole file instead of audio."""
+    """Return whether a frame holds a Xing or VBRI header instead of audio."""
     name = head[found.tag : found.tag + 4]
     if name in (b"Xing", b"Info") and not head[6 : found.tag].strip(b"\0"):
         return True
@@ -279,7 +287,7 @@ def _is_tag(head: bytes, found: _Header) -> bool:
 
 
 def _read_tag(stream: _Frames, tag: bytes, place: int) -> None:
-    """Take over what a Xing header promises; others are replaced by one."""
+    """Store what a Xing header promises; other headers are later replaced by a Xing header."""
     flags = tag[7] if tag[:4] in (b"Xing", b"Info") else 0
     if flags & 1:
         stream.promised = int.from_bytes(tag[8:12], "big")
@@ -289,12 +297,12 @@ def _read_tag(stream: _Frames, tag: bytes, place: int) -> None:
 
 
 def _xing_frame(header: bytes, count: bytes) -> bytes:
-    """Return a frame that says how many follow, of the same kind as those."""
-    # Without checksum and padding; of bit rates the first that leaves room.
+    """Return a frame with a Xing header that states the number of frames, of the same kind."""
+    # Without checksum and padding, at the lowest bit rate that leaves room for the header.
     for index in range(1, 15):
         head = bytes((0xFF, header[1] | 1, index << 4 | header[2] & 0x0C, header[3]))
         found = _parsed(head)
         if found is not None and found.length >= found.tag + 12:
             content = head.ljust(found.tag, b"\0") + b"Xing\0\0\0\1" + count
             return content.ljust(found.length, b"\0")
-    raise AssertionError("every kind of frame has room at the highest rate of bits")
+    raise AssertionError("every kind of frame has room at the highest bit rate")

@@ -1,4 +1,4 @@
-"""Opening a recording: which streams it is made of, and whether they keep what it promises."""
+"""Probing of recordings: the streams of a file, and whether they are as long as it claims."""
 
 import contextlib
 import os
@@ -20,40 +20,40 @@ from speakergmm.audio.suffixes import READABLE_FORMATS
 from speakergmm.errors import AudioError, SpeakerGmmError
 from speakergmm.file_kinds import describe_file
 
-# What streams begin with that are no containers, behind a tag or without one.
-_WALKERS = ((b"OggS", ogg_streams), (b"fLaC", flac_streams), (b"\xff", mpeg_streams))
-# libsndfile's answer when a stream's header leaves the length open.
+# First bytes of the formats whose streams are followed frame by frame, after a tag or without one.
+_STREAM_FINDERS = ((b"OggS", ogg_streams), (b"fLaC", flac_streams), (b"\xff", mpeg_streams))
+# Length that libsndfile reports if the header of a stream leaves it open.
 _UNKNOWN_LENGTH = 1 << 60
 _VALUES_PER_READ = 1 << 20
-# Rates of recordings of sound; beyond them a small file would claim hours, or nothing is left.
+# Rates of recordings of sound: at lower ones a small file would claim hours.
 _LOWEST_RATE, _HIGHEST_RATE = 1000, 1_000_000
-# Of others that libsndfile reads nobody can know whether they are whole, or it knows it wrongly.
-# IRCAM, PAF and PVF claim nothing, and end where they end.
+# Formats whose completeness can be checked; for others that libsndfile reads this is impossible, or
+# it reports a wrong length. IRCAM, PAF and PVF claim no length, and are always whole.
 _CHECKED = {*READABLE_FORMATS, "WAVEX", "HTK"}
 _MOST_STREAMS = 4096
-# Digital silence has 300 in FLAC as encoders write it by default and 5,000 at the most; 3,000 in
-# Opus.
+# Digital silence has 300 samples per byte in FLAC with the defaults of encoders, and at most 5,000;
+# it has 3,000 in Opus.
 _MOST_SAMPLES_PER_BYTE = 4000
-# What a large file is made of is kept: a list may have thousands of stretches of it.
+# Results for files from this size on are kept: a list may have thousands of segments of one file.
 _KEPT_FROM_BYTES = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
 class AudioInfo:
-    """What a recording's header says.
+    """Format, rate and length of a recording.
 
     Attributes
     ----------
     path : Path
-        The file; what it is called, where one was given that was open already.
+        The file; the name of a file that was given open.
     sample_rate : int
         Samples per second and channel.
     n_channels : int
-        Channels in the file; reading averages them.
+        Number of channels in the file; reading averages them.
     n_samples : int
         Samples per channel.
     format, subtype : str
-        libsndfile's names, such as ``"WAV"`` and ``"PCM_16"``.
+        Names of the format in libsndfile, such as ``"WAV"`` and ``"PCM_16"``.
     """
 
     path: Path
@@ -71,14 +71,16 @@ class AudioInfo:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A recording that was looked at: what it says of itself, and what there is to decode.
+    """A recording that was probed, with the streams to decode.
 
     Attributes
     ----------
     source : path or binary file
+        The file.
     info : AudioInfo
-    streams : tuple of Stream
-        Decoded one after the other; most recordings are one.
+        Its format, rate and length.
+    streams : tuple of AudioStream
+        Streams that are decoded one after the other; most recordings have one.
     """
 
     source: AudioSource
@@ -87,7 +89,7 @@ class Recording:
 
 
 def probe(path: AudioSource) -> AudioInfo:
-    """Read a recording's header; refuse what can't be a whole recording.
+    """Read the header of a recording, and check that the file is as long as the header claims.
 
     Parameters
     ----------
@@ -97,14 +99,14 @@ def probe(path: AudioSource) -> AudioInfo:
     Returns
     -------
     AudioInfo
-        The header's content, with the length that its frames or pages have, where a header leaves
-        it open or is wrong. Damage inside the data shows on reading only.
+        Format, rate and length; the length is that of the frames or pages, if the header leaves it
+        open or is wrong. Damage inside the data is found only on reading.
 
     Raises
     ------
     AudioError
-        If the file is missing, a folder, a pipe or a device, empty, not audio, or holds no samples;
-        if its header promises more audio than it holds, or its rate is not one of sound.
+        If the file is missing, a folder, a pipe, a device, empty or not audio, or holds no samples;
+        if its header promises more audio than it holds, or its rate is not plausible.
     InvalidTypeError
         If `path` is neither a path nor a binary file.
     """
@@ -112,36 +114,38 @@ def probe(path: AudioSource) -> AudioInfo:
 
 
 def inspect_recording(source: AudioSource) -> Recording:
-    """Find the streams of a recording; see `probe`."""
+    """Return a recording with its streams; see `probe`."""
     path = source_path(source)
     with refusing(path), open_source(source) as (file, size):
         if size == 0:
             raise AudioError(f"is empty (0 bytes), not a {KNOWN_FORMATS} file")
         if size < _KEPT_FROM_BYTES or source is file:
-            return _looked_at(source, file, size)
+            return _inspected(source, file, size)
         found = path.stat()
-        return _kept(path, size, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
+        return _inspected_once(path, size, (found.st_mtime_ns, found.st_ctime_ns, found.st_ino))
 
 
 @lru_cache(maxsize=16)
-def _kept(path: Path, size: int, times: tuple[int, ...]) -> Recording:
+def _inspected_once(path: Path, size: int, times: tuple[int, ...]) -> Recording:
+    """Return a recording, from the cache if size, times and inode of the file are the same."""
     with open_source(path) as (file, _):
-        return _looked_at(path, file, size)
+        return _inspected(path, file, size)
 
 
-def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
+def _inspected(source: AudioSource, file: IO[bytes], size: int) -> Recording:
+    """Find, check and measure the streams of an open recording."""
     streams = _streams(source, file, size)
     if len(streams) > _MOST_STREAMS:
         raise AudioError(
-            f"holds {len(streams)} recordings one after the other, more than the {_MOST_STREAMS} "
-            "that are read; split it"
+            f"holds {len(streams)} concatenated recordings, more than the {_MOST_STREAMS} that are "
+            "read; split it"
         )
     infos, whole = [], []
     for stream in streams:
         with open_sound(source, stream.views) as sound:
             whole.append(AudioStream(stream.views, _length(sound, stream)))
-            told = (sound.samplerate, sound.channels, whole[-1].n_samples)
-            infos.append(AudioInfo(source_path(source), *told, sound.format, sound.subtype))
+            numbers = (sound.samplerate, sound.channels, whole[-1].n_samples)
+            infos.append(AudioInfo(source_path(source), *numbers, sound.format, sound.subtype))
     if len({(info.sample_rate, info.n_channels) for info in infos}) > 1:
         raise AudioError(OF_SEVERAL_KINDS)
     total = replace(infos[0], n_samples=sum(info.n_samples for info in infos))
@@ -154,21 +158,22 @@ def _looked_at(source: AudioSource, file: IO[bytes], size: int) -> Recording:
 
 
 def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[AudioStream]:
-    """Find the streams of a file by what it begins with, or by what libsndfile takes it for."""
+    """Find the streams of a file by its first bytes, or by the format that libsndfile finds."""
     file.seek(0)
     head = file.read(10)
     if head[:3] == b"ID3":
         file.seek(length_of_id3(head))
         head = file.read(4)
-    walk = next((walk for start, walk in _WALKERS if head.startswith(start)), container_streams)
-    streams = walk(file, size)
+    finders = (finder for start, finder in _STREAM_FINDERS if head.startswith(start))
+    find_streams = next(finders, container_streams)
+    streams = find_streams(file, size)
     if not streams:
         with open_sound(source) as sound:
-            is_mpeg = sound.format == "MP3"  # behind something else, such as zeros
+            is_mpeg = sound.format == "MP3"  # after other bytes, such as zeros
         return (mpeg_streams(file, size) if is_mpeg else []) or [AudioStream()]
-    if walk is mpeg_streams and len(streams) == 1 and streams[0].views:
+    if find_streams is mpeg_streams and len(streams) == 1 and streams[0].views:
         with open_sound(source) as sound:
-            # At a constant rate of bits the guess is right, and nothing is to be put in.
+            # At a constant bit rate libsndfile guesses the length right, and no header is needed.
             if sound.frames == streams[0].n_samples:
                 return [replace(streams[0], views=())]
     return streams
@@ -176,31 +181,37 @@ def _streams(source: AudioSource, file: IO[bytes], size: int) -> list[AudioStrea
 
 @contextmanager
 def open_sound(source: AudioSource, views: Sequence[Pieces] = ()) -> Iterator[Any]:
-    """Open an audio file, or what is to be read of it, or say why it is none."""
+    """Open an audio file, or pieces of it, with soundfile.
+
+    Raises
+    ------
+    AudioError
+        If it is not a recording; the message says what it is.
+    """
     import soundfile
 
     path = source_path(source)
     with ExitStack() as stack:
         try:
-            # Of a name that ends in .raw soundfile wants to know what the samples are.
+            # For a name that ends in .raw soundfile would ask for the format of the samples.
             if views or not isinstance(source, str | os.PathLike) or path.suffix.lower() == ".raw":
                 file: BinaryFile
                 file, size = stack.enter_context(open_source(source))
-                # An open file may be read by several at a time: each has a position of its own.
+                # Several readers may share an open file: each needs a position of its own.
                 for pieces in views or (((0, size),),):
                     file = Spliced(file, pieces)
                 sound = stack.enter_context(_forward_file()(file))
             else:
-                # Names are bytes there and need not be UTF-8, as soundfile makes of a text.
+                # File names are bytes on POSIX systems; soundfile would encode a text as UTF-8.
                 named = os.fsencode(path) if os.name == "posix" else path
                 sound = stack.enter_context(_forward_file()(named))
         except (OSError, soundfile.SoundFileError) as error:
-            raise AudioError(_no_recording(path, source, error)) from error
+            raise AudioError(_unreadable(path, source, error)) from error
         yield sound
 
 
-def _no_recording(path: Path, source: Any, error: Exception) -> str:
-    """Say what a file is that can't be read, where it is something else than a recording."""
+def _unreadable(path: Path, source: Any, error: Exception) -> str:
+    """Return the message about a file that libsndfile cannot open: what it is, if that is known."""
     found = None
     if isinstance(source, str | os.PathLike):
         with contextlib.suppress(OSError, SpeakerGmmError):
@@ -212,24 +223,24 @@ def _no_recording(path: Path, source: Any, error: Exception) -> str:
 
 @cache
 def _forward_file() -> Any:
-    """Return the class of files that are read from a position on, without seeking in between."""
+    """Return a class of sound files that are read without seeking between blocks."""
     import soundfile
 
     class ForwardFile(soundfile.SoundFile):  # type: ignore[misc]  # it ships no types everywhere
         def seekable(self) -> bool:
-            # After each block soundfile would seek to where it is: MP3 decoders lose what frames
-            # have borrowed from those before, and a click is left.
+            # soundfile would seek to the current position after each block: MP3 decoders then lose
+            # the bits that frames borrow from previous frames, which leaves a click.
             return False
 
     return ForwardFile
 
 
 def _length(sound: Any, stream: AudioStream) -> int:
-    """Return how many samples there are; refuse promises that the file can't keep."""
+    """Return the number of samples per channel; raise an error if some of them are missing."""
     if sound.format not in _CHECKED:
         raise AudioError(
-            f"is a {sound.format} file, of which it can't be known whether it is whole; convert it "
-            f"to {KNOWN_FORMATS}"
+            f"is a {sound.format} file, whose completeness cannot be checked; convert it to "
+            f"{KNOWN_FORMATS}"
         )
     n_samples: int = sound.frames
     if stream.check is not None:
@@ -240,14 +251,14 @@ def _length(sound: Any, stream: AudioStream) -> int:
         raise AudioError("holds no samples (length 0)")
     if not _LOWEST_RATE <= sound.samplerate <= _HIGHEST_RATE:
         raise AudioError(
-            f"its header gives a rate of {sound.samplerate} Hz; recordings have {_LOWEST_RATE} to "
+            f"its header states a rate of {sound.samplerate} Hz; recordings have {_LOWEST_RATE} to "
             f"{_HIGHEST_RATE} Hz"
         )
     return n_samples
 
 
 def _count_samples(file: Any) -> int:
-    """Count by decoding, for streams whose header leaves the length open."""
+    """Count samples by decoding, for streams whose header leaves the length open."""
     import soundfile
 
     count = 0

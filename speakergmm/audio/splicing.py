@@ -1,4 +1,4 @@
-"""A file read in parts, and as if parts of it were cut out, or put in: the streams in it."""
+"""Streams inside a file, and files from which bytes seem to be cut, or into which bytes are put."""
 
 import io
 from bisect import bisect_right
@@ -11,7 +11,7 @@ from speakergmm.files import ByteSource
 
 BinaryFile = IO[bytes] | io.RawIOBase
 Piece = bytes | tuple[int, int]
-"""Bytes that are put in, or a range of the file, from its first byte to the one after its last."""
+"""Bytes to put in, or a range of the file: its first byte and the one after its last."""
 
 Pieces = tuple[Piece, ...]
 
@@ -20,16 +20,17 @@ _WINDOW = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class AudioStream:
-    """One stream of a recording: most are one, those that were put one after the other several.
+    """One stream of a recording; recordings that were concatenated have several.
 
     Attributes
     ----------
     views : tuple of pieces
-        What of the file is read, and of that again; none where the file is read as it is.
+        Pieces of the file that are read, then pieces of the result, and so on; empty if the file
+        is read as it is.
     n_samples : int
-        Samples per channel, where they were counted; a decoder may drop some.
+        Samples per channel, if they were counted; a decoder may drop some.
     check : callable or None
-        Takes the stream as soundfile opened it, and refuses one that lacks what was promised.
+        Called with the stream as soundfile opened it; raises an error if samples are missing.
     """
 
     views: tuple[Pieces, ...] = ()
@@ -37,38 +38,38 @@ class AudioStream:
     check: Callable[[Any], None] | None = None
 
     def within(self, pieces: Pieces) -> "AudioStream":
-        """Return the same stream of a file, of which it was found in these pieces."""
+        """Return the same stream as part of a larger file, in whose `pieces` it was found."""
         return replace(self, views=(pieces, *self.views))
 
 
 def windows(
     file: BinaryFile, start: int, end: int, overlap: int = 0
 ) -> Iterator[tuple[int, bytes]]:
-    """Yield a file from `start` to `end` in parts, each with its place and some bytes beyond it."""
+    """Yield parts of a file with their positions, each with `overlap` bytes of the next part."""
     for first in range(start, end, _WINDOW):
         yield first, read_at(file, first, min(_WINDOW, end - first) + overlap)
 
 
 def read_at(file: BinaryFile, position: int, n_bytes: int) -> bytes:
-    """Read some bytes from a position on; fewer at the end of the file."""
+    """Read `n_bytes` bytes from a position on; fewer at the end of the file."""
     file.seek(position)
     return file.read(n_bytes) or b""
 
 
 def replaced(start: int, end: int, position: int, value: bytes) -> Pieces:
-    """Return the range `start` to `end` of a file with other bytes at a position."""
+    """Return the range `start` to `end` of a file with `value` at a position."""
     return ((start, position), value, (position + len(value), end))
 
 
 class Spliced(ByteSource):
-    """Pieces of a file, one after the other, as a file of their own.
+    """Pieces of a file as a file of their own.
 
     Parameters
     ----------
     file : binary file
-        Must be seekable; it is closed by whoever opened it.
+        A seekable file, which is not closed here.
     pieces : sequence of bytes and ranges
-        What is read, in order.
+        The pieces to read, in order.
 
     Examples
     --------
@@ -93,13 +94,13 @@ class Spliced(ByteSource):
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to a position, as files do."""
+        """Move to a position, and return it."""
         origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._starts[-1]}
         self._position = max(0, origin[whence] + offset)
         return self._position
 
     def take(self, size: int) -> bytes:
-        """Return the next bytes; less than `size` at the end of the last piece only."""
+        """Return the next `size` bytes; fewer at the end of the last piece only."""
         taken: list[bytes] = []
         while size and self._position < self._starts[-1]:
             place = bisect_right(self._starts, self._position) - 1

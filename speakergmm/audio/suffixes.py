@@ -1,4 +1,4 @@
-"""By which endings of their names recordings are told from other files; the only list of them."""
+"""Suffixes by which recordings are distinguished from other files; the only list of them."""
 
 READABLE_FORMATS = {
     "WAV": (".wav", ".wave", ".bwf"),
@@ -20,11 +20,11 @@ READABLE_FORMATS = {
     "SDS": (".sds",),
     "WVE": (".wve",),
 }
-"""Formats of libsndfile that are read, and the endings by which recordings in them are told."""
+"""Formats of libsndfile that are read, each with the suffixes of its files."""
 
 AUDIO_SUFFIXES = tuple(ending for endings in READABLE_FORMATS.values() for ending in endings)
-"""Endings, in lower case, of recordings that libsndfile reads. Its formats that other programs use
-for something else than recordings (MAT, HTK, XI) and those without a header are not among them."""
+"""Suffixes, in lower case, of recordings that libsndfile reads. Formats that other programs use for
+something other than recordings (MAT, HTK, XI) and formats without a header are not included."""
 
 # fmt: off
 UNREADABLE_SUFFIXES = (
@@ -35,11 +35,11 @@ UNREADABLE_SUFFIXES = (
     ".alaw", ".vox", ".webm", ".wma", ".wmv", ".wv",
 )
 # fmt: on
-"""Endings, in lower case, of recordings that can't be read before they are converted."""
+"""Suffixes, in lower case, of recordings that must be converted before they can be read."""
 
 
 def has_audio_suffix(name: str) -> bool:
-    """Say whether a file name ends as recordings do that can be read, in any letter case.
+    """Return whether a file name has the suffix of a readable recording, in any letter case.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def has_audio_suffix(name: str) -> bool:
 
 
 def has_unreadable_suffix(name: str) -> bool:
-    """Say whether a file name ends as recordings do that must be converted first.
+    """Return whether a file name has the suffix of a recording that must be converted first.
 
     Examples
     --------

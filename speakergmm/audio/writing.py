@@ -1,4 +1,4 @@
-"""Writing recordings: the file appears whole or not at all."""
+"""Writing of recordings, whole or not at all."""
 
 import io
 import os
@@ -20,10 +20,10 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
     Parameters
     ----------
     path : path-like
-        Where to write; the suffix, ``.wav`` or ``.flac``, says the format.
+        File to write; its suffix, ``.wav`` or ``.flac``, determines the format.
     samples : array, shape (n_samples,)
-        Full scale is 1; what lies beyond is clipped. Samples read from a 16-bit file are written
-        back unchanged.
+        Samples with full scale at 1; values beyond it are clipped. Samples read from a 16-bit file
+        are written back unchanged.
     sample_rate : int
         Samples per second.
 
@@ -32,9 +32,9 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
     InvalidInputError
         If `samples` is empty, not one-dimensional or not finite, or the suffix or rate is wrong.
     InvalidTypeError
-        If the arguments come in another order.
+        If the arguments are given in another order.
     AudioError
-        If the file can't be written (no such folder, no permission, no space left).
+        If the file cannot be written (no such folder, no permission, no space left).
     """
     import soundfile
 
@@ -51,25 +51,27 @@ def write_audio(path: str | os.PathLike[str], samples: ArrayLike, sample_rate: i
         values = np.asarray(samples, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidTypeError(
-            f"{shown_path(path)}: samples must be an array of numbers, got {type(samples).__name__}"
+            f"{shown_path(path)}: samples must be an array of numbers, found "
+            f"{type(samples).__name__}"
         ) from None
     if values.ndim != 1 or values.size == 0:
         raise InvalidInputError(
-            f"{shown_path(path)}: samples to write must have shape (n,), n > 0, got {values.shape}"
+            f"{shown_path(path)}: samples to write must have shape (n,), n > 0, found "
+            f"{values.shape}"
         )
     if not np.isfinite(values).all():
         raise InvalidInputError(
-            f"{shown_path(path)}: samples to write must be finite, got NaN or infinity"
+            f"{shown_path(path)}: samples to write must be finite, found NaN or infinity"
         )
     pcm = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
-    # To memory first: of a full disk libsndfile says no more than "System error".
+    # Encoded in memory first: if the disk is full, libsndfile reports "System error" only.
     encoded = io.BytesIO()
     try:
         soundfile.write(encoded, pcm, sample_rate, format=file_format, subtype="PCM_16")
-        # Thousands of files are written at a time: none waits for the disk.
+        # Not durable: thousands of files may be written, and none should wait for the disk.
         with atomic_writer(path, durable=False) as file:
             file.write(encoded.getbuffer())
     except soundfile.SoundFileError as error:
-        raise AudioError(f"{shown_path(path)}: can't be written ({reason(error)})") from error
+        raise AudioError(f"{shown_path(path)}: cannot be written ({reason(error)})") from error
     except SpeakerGmmError as error:
         raise AudioError(str(error)) from error

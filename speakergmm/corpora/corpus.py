@@ -44,7 +44,7 @@ class Utterance:
     Raises
     ------
     InvalidInputError
-        If the name isn't allowed, the id is empty, the id or path holds a control character, or
+        If the name is not allowed, the id is empty, the id or path holds a control character, or
         not ``0 <= start < end``.
     InvalidTypeError
         If the id is no str.
@@ -91,7 +91,7 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two utterances that can't stand in one corpus.
+    """Two utterances that cannot stand in one corpus.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ class Corpus:
     passed_over : tuple of PassedOver
         What of the notes is about files and folders, with counts.
     listing : bytes or None
-        The list, where it came through a pipe, which can't be read again for its texts.
+        The list, where it came through a pipe, which cannot be read again for its texts.
 
     Raises
     ------
@@ -258,7 +258,7 @@ class Corpus:
     def digest(self) -> str:
         """SHA-256 (hexadecimal) of what is listed: ids, paths, speakers, starts and ends.
 
-        It doesn't depend on the order of the list, nor, for recordings under ``root``, on where
+        It does not depend on the order of the list, nor, for recordings under ``root``, on where
         the data lie. The recordings' content is not part of it.
         """
         rows = sorted(

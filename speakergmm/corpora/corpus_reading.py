@@ -43,7 +43,7 @@ def read_corpus(
         first, is the speaker. A pattern with ``/`` is held against the path below the folder.
     strict : bool, default=True
         Refuse lists with faults. Without it utterances with faults (ids, recordings or speakers
-        that repeat, times that are none, no speaker, folders that can't be read) are left out, and
+        that repeat, times that are none, no speaker, folders that cannot be read) are left out, and
         all the faults, with file and line, are in `Corpus.faults`.
 
     Returns
@@ -91,8 +91,8 @@ def read_utterances(
         return read_folder(given, owner="speaker" if speakers else None, strict=strict)
     if has_unreadable_suffix(given.name):
         raise CorpusError(
-            f"{shown(given)} is named as a recording in a format that can't be read; convert it to "
-            "WAV or FLAC"
+            f"{shown(given)} has the name of a recording in a format that cannot be read; convert "
+            "it to WAV or FLAC"
         )
     if has_audio_suffix(given.name):
         raise CorpusError(
@@ -100,5 +100,5 @@ def read_utterances(
             "Kaldi data directory, or a CSV or TSV list"
         )
     if not exists(given):
-        raise CorpusError(f"{shown(given)} doesn't exist; give a folder or a list of recordings")
+        raise CorpusError(f"{shown(given)} does not exist; give a folder or a list of recordings")
     return read_list(given, folder=data_folder(given, data_dir), strict=strict, speakers=speakers)

@@ -32,7 +32,7 @@ def text_lines(
     Raises
     ------
     CorpusError
-        If it can't be read, is empty, or, where `faults` is strict, isn't UTF-8.
+        If it cannot be read, is empty, or, where `faults` is strict, is not UTF-8.
     """
     is_empty = True
     try:
@@ -88,7 +88,7 @@ def read_table(
     """Read a table whose first line names its columns, row by row.
 
     The separator is a tab, comma or semicolon, whichever the first line has, tabs before commas.
-    Letter case of the column names doesn't matter, nor which of its synonyms a column has for a
+    Letter case of the column names does not matter, nor which of its synonyms a column has for a
     name (see `columns`); blank lines are passed over.
 
     Parameters
@@ -187,7 +187,7 @@ def read_column_names(path: Path, *, opened: io.BufferedReader | None = None) ->
     Raises
     ------
     CorpusError
-        If it can't be read.
+        If it cannot be read.
     """
     faults = FaultList(str(path), error=CorpusError, strict=True)
     first = _TableLines(path, text_lines(path, faults, opened=opened)).first().rstrip("\r\n")

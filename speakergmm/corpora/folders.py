@@ -19,8 +19,8 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
 
     Where a recording lies in ``SPEAKER/CHAPTER/`` and is called ``SPEAKER-CHAPTER-...``, as
     LibriSpeech has it, those folders name the speaker, however deep they are. Whatever is passed
-    over stands in the notes: hidden files, recordings of formats that can't be read, other files,
-    links that were not followed. Links are followed where they lead to what isn't read anyway.
+    over stands in the notes: hidden files, recordings of formats that cannot be read, other files,
+    links that were not followed. Links are followed where they lead to what is not read anyway.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     ------
     CorpusError
         If no recording is found. With ``strict`` also if recordings lie beside the speaker folders,
-        a speaker's name isn't allowed, two differ only in letter case or Unicode normal form, links
-        give a recording to two speakers, or a folder can't be read.
+        a speaker's name is not allowed, two names differ only in letter case or Unicode normal
+        form, links assign a recording to two speakers, or a folder cannot be read.
     """
     walk = walk_folder(folder)
     faults = FaultList(str(folder), error=CorpusError, strict=strict)
@@ -83,7 +83,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
 def _utterances(
     kept: dict[Parts, str | None], folder: Path, walk: Walk, faults: FaultList
 ) -> tuple[Utterance, ...]:
-    """Make utterances of recordings and whose they are, but for names that can't be listed."""
+    """Make utterances of recordings and whose they are, but for names that cannot be listed."""
     utterances: dict[str, Utterance] = {}
     for parts, speaker in kept.items():
         listed = "/".join(parts)
@@ -126,8 +126,8 @@ def _refuse_unread(walk: Walk, folder: Path, faults: FaultList) -> None:
     for parts, reason in walk.unread:
         place = folder.joinpath(*parts)
         if faults.strict or not parts:
-            raise CorpusError(f"{shown(place)} can't be read: {reason}")
-        faults.of(place).add(None, f"can't be read: {reason}")
+            raise CorpusError(f"{shown(place)} cannot be read: {reason}")
+        faults.of(place).add(None, f"cannot be read: {reason}")
 
 
 def _refuse_contested(walk: Walk, owner: Owner | None, faults: FaultList) -> set[Parts]:

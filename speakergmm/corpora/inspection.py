@@ -51,7 +51,7 @@ def inspect_blocks(blocks: Iterable[NDArray[np.float32]], *, sample_rate: int) -
     Returns
     -------
     Inspection
-        Clipping and content don't depend on how the audio is cut into blocks.
+        Clipping and content do not depend on how the audio is cut into blocks.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def _loudest_power(block: NDArray[np.float32], length: int) -> float:
 class ClippingCounter:
     """Counts samples in runs at full scale, however the audio is cut into blocks.
 
-    A waveform that is cut off stands still at full scale; one that only reaches it doesn't. Lossy
+    A waveform that is cut off stands still at full scale; one that only reaches it does not. Lossy
     formats decode to values beyond full scale instead, which count as standing still.
 
     Attributes

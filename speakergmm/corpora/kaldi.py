@@ -54,7 +54,7 @@ def read_kaldi(
     ------
     CorpusError
         With file and line, if anything is wrong (without ``strict`` only if ``wav.scp`` or
-        ``segments`` can't be read or is empty); a ``wav.scp`` line that is a command, standard
+        ``segments`` cannot be read or is empty); a ``wav.scp`` line that is a command, standard
         input or a place inside an archive is refused, never run.
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))

@@ -29,7 +29,7 @@ def read_kaldi_text(
     Raises
     ------
     TranscriptError
-        If it can't be read at all.
+        If it cannot be read at all.
     """
     faults = FaultList(str(path), error=TranscriptError)
 
@@ -74,14 +74,14 @@ def read_by_name(
 
 
 def checked_words(words: tuple[str, ...], path: str, line: int) -> Transcript:
-    """Return what a line says; refuse words that can't be any."""
+    """Return what a line says; refuse words that cannot be any."""
     if fault := fault_of(words):
         raise CorpusError(fault)
     return Transcript(words, path, line)
 
 
 def fault_of(words: tuple[str, ...]) -> str | None:
-    """Say what is wrong with the first word that can't be one; None where all can."""
+    """Say what is wrong with the first word that cannot be one; None where all can."""
     for word in words:
         if not word.isascii() and (fault := word_fault(word)):
             return f"word {quoted(word)} {fault}"

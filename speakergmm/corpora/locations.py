@@ -34,7 +34,7 @@ def data_folder(list_path: Path, data_dir: str | os.PathLike[str] | None) -> Pat
     return folder
 
 
-# Not the methods of paths: those raise an error for a path that can't even be asked for.
+# Not the methods of paths: those raise an error for a path that cannot even be asked for.
 is_folder, is_file, exists = os.path.isdir, os.path.isfile, os.path.exists
 
 

@@ -43,7 +43,7 @@ def write_corpus(
     InvalidTypeError
         If something else is given, or the arguments come in another order.
     SpeakerGmmError
-        If the list can't be written.
+        If the list cannot be written.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def write_protocol(
     InvalidTypeError
         If something else is given, or the arguments come in another order.
     SpeakerGmmError
-        If the folder or a list can't be written.
+        If the folder or a list cannot be written.
     """
     if not is_path(directory) or not isinstance(protocol, Protocol):
         wrong = directory if not is_path(directory) else protocol
@@ -99,7 +99,7 @@ def write_protocol(
     try:
         make_folders(folder)
     except SpeakerGmmError as error:
-        raise CorpusError(f"{shown(folder)} can't be made: {error}") from None
+        raise CorpusError(f"{shown(folder)} cannot be made: {error}") from None
     root = folder if relative_to is None else Path(relative_to)
     if protocol.background is not None:
         write_corpus(folder / "background.tsv", protocol.background, relative_to=root)

@@ -72,7 +72,7 @@ def told_apart(first: str, second: str) -> tuple[str, str]:
 
 
 def unlistable_character(text: str) -> str | None:
-    r"""Find the first character of an identifier or path that a list can't hold.
+    r"""Find the first character of an identifier or path that a list cannot hold.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def check_speaker_name(name: str) -> str:
     Raises
     ------
     InvalidInputError
-        If the name isn't allowed; the message says why.
+        If the name is not allowed; the message says why.
 
     Examples
     --------
@@ -199,10 +199,10 @@ _JOINERS = {0x200C: None, 0x200D: None}
 
 
 def comparison_key(name: str) -> str:
-    """Fold away letter case, Unicode normal form and joiners, which can't be seen.
+    """Fold away letter case, Unicode normal form and joiners, which cannot be seen.
 
     Two speakers of one corpus whose keys are equal are almost surely one person spelled twice, and
-    can't both be folders on every file system.
+    cannot both be folders on every file system.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ def comparison_key(name: str) -> str:
     True
     """
     # Canonical caseless matching (Unicode 3.13, D145). Its second decomposition is left out: no
-    # character in normal form D folds to one that isn't.
+    # character in normal form D folds to one that is not.
     return unicodedata.normalize("NFD", name.translate(_JOINERS)).casefold()
 
 
@@ -263,7 +263,7 @@ class Spellings:
         Raises
         ------
         InvalidInputError
-            If the name isn't allowed, or differs only in its spelling from an earlier one.
+            If the name is not allowed, or differs only in its spelling from an earlier one.
         """
         if name not in self._taken:
             first, first_place = self._first.setdefault(comparison_key(name), (name, place))

@@ -90,7 +90,7 @@ class NamePattern:
         Returns
         -------
         dict of str to str
-            The named parts, ``speaker`` among them; empty if the pattern doesn't fit.
+            The named parts, ``speaker`` among them; empty if the pattern does not fit.
         """
         whole = PurePath(path)
         text = whole.as_posix() if "/" in self.text else whole.name
@@ -110,7 +110,7 @@ class NamePattern:
         Raises
         ------
         CorpusError
-            If the name hasn't got it.
+            If the name has not got it.
         """
         part = self.groups(relative_name(utterance.path, corpus.root)).get(name)
         if not part:
@@ -145,7 +145,7 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     pattern : str or NamePattern
         See `NamePattern`.
     strict : bool, default=True
-        Refuse names that the pattern doesn't fit. Without it those utterances are left out, and
+        Refuse names that the pattern does not fit. Without it those utterances are left out, and
         the faults are in the result.
 
     Returns
@@ -159,7 +159,7 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     InvalidTypeError
         If `corpus` is something else than a corpus.
     CorpusError
-        If the pattern fits no name, or with ``strict`` if it doesn't fit all.
+        If the pattern fits no name, or with ``strict`` if it does not fit all.
 
     Examples
     --------

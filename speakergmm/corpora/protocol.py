@@ -40,7 +40,7 @@ class Trial:
     path : Path
         The recording.
     label : {"target", "nontarget"} or None
-        The truth; None where the protocol doesn't tell.
+        The truth; None where the protocol does not tell.
     name : str
         The recording as the list spells it; it goes into score files.
 
@@ -77,7 +77,7 @@ class Split:
     Raises
     ------
     CorpusError
-        If there is no model or trial, a trial's model isn't enrolled, a trial repeats, only some
+        If there is no model or trial, a trial's model is not enrolled, a trial repeats, only some
         trials have a label, or a model is tried on a recording that enrols it.
     """
 
@@ -124,7 +124,7 @@ class Split:
 def find_trial_fault(
     enrolment: Mapping[str, Iterable[Path]], trials: Sequence[Trial]
 ) -> tuple[int, str] | None:
-    """Find the first trial that can't stand in its list: its place from 0, and why."""
+    """Find the first trial that cannot stand in its list: its place from 0, and why."""
     enrolled = {model: set(paths) for model, paths in enrolment.items()}
     seen: set[tuple[str, Path]] = set()
     labelled = {trial.label is not None for trial in trials[:1]}
@@ -174,7 +174,7 @@ class Protocol:
         Raises
         ------
         CorpusError
-            If the protocol hasn't got it; the message says what it has.
+            If the protocol has not got it; the message says what it has.
         """
         if name not in self.splits:
             has = " and ".join(repr(n) for n in self.splits) or "none"
@@ -227,7 +227,7 @@ class Protocol:
         Returns
         -------
         tuple of Path
-            Those that aren't there, sorted.
+            Those that are not there, sorted.
         """
         wanted = {path for split in self.splits.values() for path in split.paths()}
         if self.background is not None:

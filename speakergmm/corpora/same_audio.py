@@ -59,7 +59,7 @@ def hash_audio(path: str | os.PathLike[str]) -> str:
     Raises
     ------
     AudioError
-        If the recording can't be read.
+        If the recording cannot be read.
     """
     total = AudioHash(probe(path).sample_rate)
     for block in iter_audio(path):

@@ -103,7 +103,7 @@ def make_synthetic_corpus(
     options = SyntheticCorpusOptions.of(options, changes)
     # Absolute, so that it can be moved there even where it is the working directory.
     target = Path(directory).absolute()
-    kind_of(target)  # refuses what the system can't be asked for
+    kind_of(target)  # refuses what the system cannot be asked for
     record: dict[str, object] = {
         "kind": "speakergmm synthetic corpus",
         "format": _FORMAT,
@@ -163,4 +163,4 @@ def _make(
             (place / NAME / _RECORD).write_text(text, encoding="utf-8")
     except (OSError, AudioError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise CorpusError(f"{target} can't be written: {reason}") from error
+        raise CorpusError(f"{target} cannot be written: {reason}") from error

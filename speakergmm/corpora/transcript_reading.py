@@ -99,7 +99,7 @@ def read_transcripts(
             _read_list(path, case, notes, opened) if listed else read_kaldi_text(path, case, opened)
         )
     if told is None:
-        if corpus is None:  # who speaks doesn't matter
+        if corpus is None:  # who speaks does not matter
             corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
             notes += corpus.notes
         told = read_sidecar_transcripts(corpus, case, notes=notes)

@@ -105,7 +105,7 @@ def validate_corpus(
 
     Notes
     -----
-    Recordings are read block by block, so that their length doesn't matter. Duplicates are found
+    Recordings are read block by block, so that their length does not matter. Duplicates are found
     by the samples, not the files: a FLAC copy of a WAV is one. The same audio under two speakers is
     an error, under one speaker a warning.
     """

@@ -48,9 +48,9 @@ class Walk:
     aliases : list of Alias
         Links that were not followed since what they lead to is read anyway.
     unread : list of (tuple of str, str)
-        Files and folders that couldn't be looked at, and why.
+        Files and folders that could not be looked at, and why.
     passing : PassingOver
-        Whatever else isn't read.
+        Whatever else is not read.
     """
 
     recordings: list[Parts] = field(default_factory=list)
@@ -154,7 +154,7 @@ class _Walker(Walk):
                 self.recordings.append(parts)
         elif has_unreadable_suffix(name):
             self.passing.add(
-                "recordings of formats that can't be read",
+                "recordings of formats that cannot be read",
                 _joined(parts),
                 advice="convert them to WAV or FLAC",
                 ending=ending,

@@ -89,7 +89,7 @@ class FeatureExtractor:
         InsufficientDataError
             If the audio is shorter than one frame, or voice activity detection finds no speech.
         AudioError
-            If the file can't be read, or the audio lacks the stretch.
+            If the file cannot be read, or the audio lacks the stretch.
         InvalidInputError
             If an array is not one-dimensional, is of another type, or holds NaN or infinity.
         InvalidTypeError

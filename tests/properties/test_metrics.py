@@ -219,7 +219,7 @@ names = st.text(
 
 
 def _is_escape(name):
-    # A file name that is no UTF-8 reaches Python as low surrogates; others can't be written.
+    # A file name that is no UTF-8 reaches Python as low surrogates; others cannot be written.
     try:
         return name.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") == name
     except UnicodeEncodeError:

@@ -213,7 +213,7 @@ def test_paths_that_are_no_file(tmp_path, name):
 
 
 def test_writing_into_a_missing_folder_says_so(tmp_path):
-    with pytest.raises(SpeakerGmmError, match="folder doesn't exist"):
+    with pytest.raises(SpeakerGmmError, match="folder does not exist"):
         save_arrays(tmp_path / "no" / "m", ARRAYS, kind="k")
 
 
@@ -316,9 +316,9 @@ def test_a_place_for_a_file_is_tried_without_touching_it(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
     for wrong, words in (
         (tmp_path, "is a folder"),
-        (tmp_path / "no" / "m", "folder doesn't exist"),
+        (tmp_path / "no" / "m", "folder does not exist"),
         (f"{tmp_path}/\0", "NUL"),
-        (path / "below", "can't be written"),
+        (path / "below", "cannot be written"),
     ):
         with pytest.raises(SpeakerGmmError, match=words) as caught:
             check_writable(wrong)

@@ -79,7 +79,9 @@ def test_folders_sockets_and_missing_files_are_named(tmp_path: Path) -> None:
                 with pytest.raises(UnreadableFileError, match=f"is a {kind}; give a ") as caught:
                     call(path)
                 assert caught.value.kind == kind
-            with pytest.raises(UnreadableFileError, match=r"can't be read: no such file") as caught:
+            with pytest.raises(
+                UnreadableFileError, match=r"cannot be read: no such file"
+            ) as caught:
                 call(tmp_path / "nothing")
             assert caught.value.kind == "missing"
 

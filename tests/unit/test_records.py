@@ -177,7 +177,7 @@ def test_what_is_not_finite_in_an_array_is_not_written(tmp_path):
 
 
 def test_what_no_type_of_a_union_fits_is_not_written():
-    with pytest.raises(InvalidInputError, match="True can't be stored"):
+    with pytest.raises(InvalidInputError, match="True cannot be stored"):
         records.pack(example(mixed=[1, True]))
 
 

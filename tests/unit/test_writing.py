@@ -111,7 +111,7 @@ def test_any_name_that_the_system_takes_can_be_written(name, tmp_path):
     with atomic_writer(target) as file:
         file.write(b"whole")
     assert names(tmp_path) == [name]
-    with pytest.raises(SpeakerGmmError, match="can't be written"), atomic_writer(f"{target}mm"):
+    with pytest.raises(SpeakerGmmError, match="cannot be written"), atomic_writer(f"{target}mm"):
         pass
     assert names(tmp_path) == [name]
 

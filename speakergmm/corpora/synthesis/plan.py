@@ -93,7 +93,7 @@ def _plans(
 
 
 def _stream(job: Job, *key: int) -> np.random.Generator:
-    """Give everything random its own stream, so that sizes don't change what is drawn."""
+    """Give everything random its own stream, so that sizes do not change what is drawn."""
     sequence = np.random.SeedSequence(job.seed, spawn_key=(job.group, job.index, *key))
     return np.random.default_rng(sequence)
 

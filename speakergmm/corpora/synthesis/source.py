@@ -99,7 +99,7 @@ def glottal_source(
     )
     flow *= gains[index]
     # The flow is scaled by the period so that the slope at closure, which excites the tract,
-    # doesn't grow with f0.
+    # does not grow with f0.
     closing = voice.open_quotient / (1.0 + voice.speed_quotient)
     derivative = np.diff(flow * length * (closing * 2.0 / np.pi))
     tilt = float(np.clip(voice.tilt + tilt_shift, 0.0, 0.9))

@@ -88,7 +88,7 @@ def test_training_and_validation_say_what_was_passed_over(command, record, tmp_p
         (where / name).touch()
     (where / "ana/all").symlink_to("..")
     expected = {
-        "recordings of formats that can't be read": 1,
+        "recordings of formats that cannot be read": 1,
         "hidden files and folders": 1,
         "files without an ending": 1,
         "links back to the corpus folder": 1,
@@ -206,7 +206,7 @@ def test_validation_goes_on_after_a_closed_folder(command, record):
     try:
         code, out, _ = command("validate", where)
         assert code == 1
-        assert "can't be read: Permission denied" in out
+        assert "cannot be read: Permission denied" in out
         assert "1 utterance, 1 named speaker" in out
     finally:
         (where / "bea").chmod(0o700)

@@ -149,7 +149,7 @@ def test_words_of_a_file(run, tmp_path):
     words.write_text("low\nfall\nlow\n")
     with pytest.raises(CorpusError, match=r"words.txt:3: the word low stands in line 1 too"):
         run("--words", words)
-    with pytest.raises(CorpusError, match="can't be read"):
+    with pytest.raises(CorpusError, match="cannot be read"):
         run("--words", tmp_path / "none.txt")
     words.write_text("low\nelsewhere\n")
     with pytest.raises(InvalidInputError, match="no pronunciation: elsewhere"):

@@ -226,7 +226,7 @@ def test_refusals_of_scoring(refusal, folder):
     assert "which the references don't have" in refusal(
         "score-transcripts", folder / "hyp", folder / "ref"
     )
-    assert "can't be read" in refusal(*score, folder / "nowhere")
+    assert "cannot be read" in refusal(*score, folder / "nowhere")
     (folder / "utt2spk").write_text("u1 ana\nu2 bea cleo\n")
     assert f"{folder / 'utt2spk'}:2: " in refusal(
         *score, folder / "hyp", "--speakers", folder / "utt2spk"
@@ -292,7 +292,7 @@ def test_refusals_of_language_models(refusal, folder):
     target = folder / "lm.arpa"
     assert "--phones needs --lexicon" in refusal(*train, target, "--phones")
     assert "'katz' is not one of" in refusal(*train, target, "--method", "katz")
-    assert "can't be written" in refusal(*train, folder / "nowhere" / "lm.arpa")
+    assert "cannot be written" in refusal(*train, folder / "nowhere" / "lm.arpa")
     assert "exists and is not a language model" in refusal(*train, folder / "lexicon.txt")
     (folder / "sentences.txt").write_bytes(b"a\n\xff\nb\x01\n")
     message = refusal(*train, target)

@@ -139,10 +139,10 @@ def test_an_empty_folder_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("nowhere", "doesn't exist; give a folder or a list"),
+        ("nowhere", "does not exist; give a folder or a list"),
         ("one.wav", "is named as a recording; a corpus is"),
-        ("a\0b", "doesn't exist"),
-        ("x" * 5000, "doesn't exist"),
+        ("a\0b", "does not exist"),
+        ("x" * 5000, "does not exist"),
     ],
 )
 def test_other_paths_are_refused(tmp_path, name, reason):
@@ -188,7 +188,7 @@ def test_a_closed_folder_is_named(folder):
     where = folder("a/1.wav", "b/1.wav")
     (where / "b").chmod(0)
     try:
-        with pytest.raises(CorpusError, match="/b can't be read: Permission denied"):
+        with pytest.raises(CorpusError, match="/b cannot be read: Permission denied"):
             read_corpus(where)
     finally:
         (where / "b").chmod(0o700)

@@ -107,7 +107,7 @@ def test_what_cannot_be_read_is_named_with_counts_and_reasons(folder):
     corpus = read_corpus(where)
     assert ids(corpus) == ["ana/1.wav", "bea/1.wav"]
     assert passed(corpus) == {
-        "recordings of formats that can't be read": 5,
+        "recordings of formats that cannot be read": 5,
         "hidden files and folders": 3,
         "files without an ending": 1,
         "other files": 2,
@@ -122,7 +122,7 @@ def test_what_cannot_be_read_is_named_with_counts_and_reasons(folder):
 
 
 def test_a_folder_of_other_formats_alone_is_refused_with_the_reason(folder):
-    with pytest.raises(CorpusError, match=r"formats that can't be read .*1 \.m4a.*convert them"):
+    with pytest.raises(CorpusError, match=r"formats that cannot be read .*1 \.m4a.*convert them"):
         read_corpus(folder("ana/1.m4a"))
 
 
@@ -217,13 +217,15 @@ def test_a_corpus_says_how_much_is_not_in_it(folder):
 def test_a_corpus_that_is_given_by_its_path_warns_of_what_is_not_in_it(folder):
     where = folder("ana/1.wav", "ana/2.m4a")
     for read in (as_corpus, as_utterances):
-        with pytest.warns(CorpusWarning, match=r"formats that can't be read .*'ana/2.m4a'"):
+        with pytest.warns(CorpusWarning, match=r"formats that cannot be read .*'ana/2.m4a'"):
             assert len(read(where)) == 1
 
 
 @pytest.mark.parametrize("name", ["one.m4a", "one.WMA"])
 def test_a_recording_that_cannot_be_read_is_no_corpus(folder, name):
-    with pytest.raises(CorpusError, match="a format that can't be read; convert it to WAV or FLAC"):
+    with pytest.raises(
+        CorpusError, match="a format that cannot be read; convert it to WAV or FLAC"
+    ):
         read_corpus(folder(name) / name)
 
 
@@ -266,7 +268,7 @@ def test_folders_deeper_than_a_path_may_be_long_are_named_in_a_line(deep):
     where = deep(25, "deep" * 50)
     with pytest.raises(CorpusError) as caught:
         read_corpus(where)
-    assert "can't be read: File name too long" in str(caught.value)
+    assert "cannot be read: File name too long" in str(caught.value)
     assert len(str(caught.value)) < 500
     corpus = read_corpus(where, strict=False)
     assert ids(corpus) == ["ana/1.wav", "bea/1.wav"]

@@ -255,7 +255,7 @@ def test_nothing_is_left_behind_when_it_fails(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(soundfile, "write", full)
-    with pytest.raises(CorpusError, match=r"corpus can't be written: No space left on device"):
+    with pytest.raises(CorpusError, match=r"corpus cannot be written: No space left on device"):
         make_synthetic_corpus(tmp_path / "corpus", **SMALL)
     assert list(tmp_path.iterdir()) == []
 

@@ -177,7 +177,7 @@ def test_faults_of_lists_and_of_files_beside(folder):
 @pytest.mark.parametrize("source", ["empty", "nowhere", "nowhere/text"])
 def test_no_transcripts_at_all(folder, source):
     where = folder({"empty": "\n"})
-    with pytest.raises(CorpusError, match=r"has no transcripts|can't be read"):
+    with pytest.raises(CorpusError, match=r"has no transcripts|cannot be read"):
         read_transcripts(where / source)
 
 

@@ -173,7 +173,7 @@ def test_the_servers_refusal_is_told(server, tmp_path, status, attempts):
 
 def test_no_server_at_all_is_told(server, tmp_path):
     server.close()
-    with pytest.raises(CorpusError, match="can't be downloaded"):
+    with pytest.raises(CorpusError, match="cannot be downloaded"):
         fetch(archive(server), tmp_path, attempts=2, **QUICK)
 
 

@@ -214,7 +214,7 @@ def test_files_of_a_high_rate_and_many_channels_are_read(tmp_path):
     path = tmp_path / "8.wav"
     mono = np.repeat(speech_like(0.5), 12)
     soundfile.write(path, np.stack([mono] * 8, axis=1), 192000)
-    with pytest.warns(UserWarning, match="recordings of several channels are averaged to one"):
+    with pytest.warns(UserWarning, match="2 channels, which are averaged"):
         features = FeatureExtractor().extract(path)
     assert features.grid.n_frames == 48
     assert features.speech.any()
@@ -334,7 +334,7 @@ def test_blocks_that_are_no_samples_are_refused(blocks, message):
 def test_a_stretch_of_an_array_is_cut_where_that_of_a_file_is():
     samples = speech_like(1)
     whole = FeatureExtractor("kaldi").extract(samples, start=0.5, sample_rate=RATE)
-    with pytest.warns(AudioWarning, match="end at 1.4 s lies beyond .* the stretch is cut there"):
+    with pytest.warns(AudioWarning, match="end at 1.4 s lies beyond .* the part is cut there"):
         cut = FeatureExtractor("kaldi").extract(samples, start=0.5, end=1.4, sample_rate=RATE)
     np.testing.assert_array_equal(cut, whole)
     with warnings.catch_warnings():
@@ -361,7 +361,7 @@ def test_no_blocks_are_too_short():
         ((np.zeros(800), 8000), r"extract\(samples, sample_rate=rate\)"),
         ((8000, np.zeros(800)), r"extract\(samples, sample_rate=rate\)"),
         (["a.wav", "b.wav"], "one at a time"),
-        (io.StringIO("words"), "is open as text; open it with mode 'rb'"),
+        (io.StringIO("words"), "opened as text; open it with mode 'rb'"),
     ],
 )
 @pytest.mark.parametrize("method", ["extract", "stream"])

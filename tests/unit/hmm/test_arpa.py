@@ -187,7 +187,7 @@ def test_bytes_that_are_no_text(arpa):
     control = (17, "holds the control character U+0001; remove it")
     assert control in faults(arpa(GOOD.replace("-0.3\ta b", "-0.3\ta\x01 b")))
     assert "damaged gzip" in faults(arpa(gzip.compress(GOOD.encode())[:-12]))[0][1]
-    assert "can't be read" in faults("/nowhere/lm.arpa")[0][1]
+    assert "cannot be read" in faults("/nowhere/lm.arpa")[0][1]
 
 
 @pytest.mark.parametrize("name", ["lm.arpa", "lm.arpa.gz"])

@@ -129,7 +129,7 @@ def test_writing_replaces_whole_files_or_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(SpeakerGmmError, match=r"scores\.tsv: can't be written"):
+    with pytest.raises(SpeakerGmmError, match=r"scores\.tsv: cannot be written"):
         write_scores(path, Scores(["z"], ["z"], [1.0], ["target"]))
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["scores.tsv"]
@@ -138,13 +138,13 @@ def test_writing_replaces_whole_files_or_nothing(tmp_path, monkeypatch):
 def test_a_full_device_is_one_line():
     if not os.path.exists("/dev/full"):  # noqa: PTH110
         pytest.skip("no /dev/full on this system")
-    with pytest.raises(SpeakerGmmError, match="/dev/full: can't be written"):
+    with pytest.raises(SpeakerGmmError, match="/dev/full: cannot be written"):
         write_scores("/dev/full", small())
     assert stat.S_ISCHR(os.stat("/dev/full").st_mode)  # noqa: PTH116
 
 
 def test_places_that_cannot_be_written_are_refused(tmp_path):
-    with pytest.raises(SpeakerGmmError, match=r"scores\.tsv: can't be written"):
+    with pytest.raises(SpeakerGmmError, match=r"scores\.tsv: cannot be written"):
         write_scores(tmp_path / "absent" / "scores.tsv", small())
     with pytest.raises(SpeakerGmmError, match="is a folder"):
         write_scores(tmp_path, small())

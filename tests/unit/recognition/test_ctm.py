@@ -92,7 +92,7 @@ def test_a_bad_line_is_named(tmp_path, line):
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
-    with pytest.raises(CorpusError, match=r"none\.ctm: can't be read"):
+    with pytest.raises(CorpusError, match=r"none\.ctm: cannot be read"):
         read_ctm(tmp_path / "none.ctm")
     (tmp_path / "a.ctm").write_bytes(b"\x80\n")
     with pytest.raises(CorpusError, match="not UTF-8"):

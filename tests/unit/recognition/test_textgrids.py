@@ -142,7 +142,7 @@ def test_what_is_no_textgrid_is_refused(tmp_path):
         path.write_bytes(content)
         with pytest.raises(CorpusError, match=r"a\.TextGrid"):
             read_textgrid(path)
-    with pytest.raises(CorpusError, match="can't be read"):
+    with pytest.raises(CorpusError, match="cannot be read"):
         read_textgrid(tmp_path / "none.TextGrid")
-    with pytest.raises(SpeakerGmmError, match="folder doesn't exist"):
+    with pytest.raises(SpeakerGmmError, match="folder does not exist"):
         write_textgrid(tmp_path / "none" / "a.TextGrid", TIERS, duration=2.0)

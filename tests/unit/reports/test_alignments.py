@@ -118,7 +118,7 @@ def _ids(text):
 def test_what_cannot_be_drawn_or_written_is_refused(tmp_path, samples, figure):
     with pytest.raises(InvalidInputError, match=r"must end in \.svg, \.png, \.pdf"):
         write_picture(tmp_path / "a.gif", figure)
-    with pytest.raises(SpeakerGmmError, match="folder doesn't exist"):
+    with pytest.raises(SpeakerGmmError, match="folder does not exist"):
         write_picture(tmp_path / "none" / "a.png", figure)
     for bad, tiers in ((samples[:100], TIERS), (samples[None], TIERS), (samples, {})):
         with pytest.raises(InvalidInputError, match="a picture needs"):

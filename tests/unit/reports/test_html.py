@@ -217,7 +217,7 @@ def test_writing_is_whole_or_not_at_all(tmp_path, ordinary, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SpeakerGmmError, match=r"report\.html: can't be written"):
+    with pytest.raises(SpeakerGmmError, match=r"report\.html: cannot be written"):
         write_report(path, result, ordinary, title="second")
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
