@@ -180,7 +180,7 @@ def test_silence_is_refused(tmp_path, rule):
         (np.array([np.inf] * 16000), "must be a finite number"),
         (
             np.array([0.0] * 15999 + [-1e20]),
-            "samples of up to 1e.20 times .* must lie in -1..1 .*, divide",
+            "samples of up to 1e.20 times .* must lie in -1..1 .*",
         ),
         (np.array([101.0] * 16000), "must lie in -1..1"),
         (np.zeros(16000, complex), "complex128"),
@@ -214,7 +214,7 @@ def test_files_of_a_high_rate_and_many_channels_are_read(tmp_path):
     path = tmp_path / "8.wav"
     mono = np.repeat(speech_like(0.5), 12)
     soundfile.write(path, np.stack([mono] * 8, axis=1), 192000)
-    with pytest.warns(UserWarning, match="2 channels, which are averaged"):
+    with pytest.warns(UserWarning, match="8 channels, which are averaged"):
         features = FeatureExtractor().extract(path)
     assert features.grid.n_frames == 48
     assert features.speech.any()
