@@ -167,7 +167,7 @@ class TrainHmm(UnitTrainingCommand):
             retry_beam=None if self.beam is None else 10 * self.beam,
             variance_floor=self.variance_floor,
             min_occupancy=self.min_occupancy,
-            memory=self.memory * 1e9,
+            memory_gb=self.memory,
         )
         between = self.silence_probability
         return recognition.TrainingOptions(

@@ -251,9 +251,7 @@ class _FlatStart:
             silence_pdfs=None if silence is None else flat.tying.pdfs(flat.unit_number(silence)),
             seed=self.options.seed,
             n_jobs=self.workers.count,
-            callback=run.callback,
-            checkpoint=run.checkpoint,
-            checkpoint_seconds=run.checkpoint_seconds,
+            run=run,
         )
         for failure in trained.failed:
             skips.leave_out(frames.utterances[failure.place], failure.reason)
@@ -303,7 +301,7 @@ def _skip_unfit(
             reason = f"the transcript needs at least {needed} frames, found {found}"
             skips.leave_out(utterance, reason)
         sums = schedule.algorithm == "baum-welch"
-        if excess := schedule.excess(found, graph.n_states, sums=sums):
+        if excess := schedule.memory_excess(found, graph.n_states, sums=sums):
             skips.leave_out(utterance, excess)
 
 

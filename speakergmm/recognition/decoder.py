@@ -16,8 +16,9 @@ from speakergmm.corpora import AnyPath, CorpusLike, Utterance, as_utterances
 from speakergmm.corpora.names import escaped_name, unescaped_name
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.features import FrameGrid, cached_extractor
-from speakergmm.hmm.decoding.beam_search import DecodingOptions, DecodingResult, decode
+from speakergmm.hmm.decoding.beam_search import DecodingResult, decode
 from speakergmm.hmm.decoding.decoding_graph import phone_graph, word_graph
+from speakergmm.hmm.decoding.decoding_options import DecodingOptions
 from speakergmm.hmm.decoding.transducer import DecodingGraph
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.metrics.boundaries import TimedLabel

@@ -91,7 +91,7 @@ class TrainingOptions(Options):
         choices=_SCOPES,
     )  # fmt: skip
     schedule: TrainingSchedule = nested(
-        TrainingSchedule,  # type: ignore[arg-type] # not yet one
+        TrainingSchedule,
         "Options of the iterations.",
         default=TrainingSchedule(annealing=ANNEALED),
     )

@@ -18,7 +18,7 @@ from speakergmm.hmm import (
     TrainingSchedule,
     word_graph,
 )
-from speakergmm.hmm.decoding.fst import make_transducer
+from speakergmm.hmm.decoding import make_transducer
 from speakergmm.recognition import (
     AcousticModel,
     Decoder,

@@ -10,8 +10,7 @@ import time
 from pathlib import Path
 
 from speakergmm.corpora import Corpus, Utterance
-from speakergmm.hmm import ANNEALED, Lexicon, TrainingSchedule
-from speakergmm.hmm.training.phone_training_state import TrainingState
+from speakergmm.hmm import ANNEALED, Lexicon, TrainingSchedule, TrainingState
 from speakergmm.recognition import TrainingOptions, train_acoustic_model
 from speakergmm.run_context import RunContext
 

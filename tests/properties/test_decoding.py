@@ -8,10 +8,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles.decoding import best_score
 
-from speakergmm.hmm import DecodingOptions, Lexicon, NoPathError, PhoneModels, Topology
-from speakergmm.hmm.decoding.beam_search import decode_emissions
-from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
+from speakergmm.hmm import (
+    DecodingOptions,
+    Grammar,
+    Lexicon,
+    NoPathError,
+    PhoneModels,
+    Topology,
+    build_decoding_graph,
+)
+from speakergmm.hmm.decoding import decode_emissions
+from speakergmm.hmm.language import GrammarArc, GrammarState
 
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "b": ["B"], "a": ["A"], "abab": ["A B A B"]})
 BEAMS = (0.5, 2.0, 13.0, 30.0, 60.0)

@@ -19,10 +19,14 @@ from speakergmm.hmm import (
     forward_backward,
     viterbi,
 )
-from speakergmm.hmm.models.bank_kernels import sum_by_pdf
-from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
-from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
-from speakergmm.hmm.training.phone_statistics import PhoneExpectation, equal_path
+from speakergmm.hmm.models import UnitEdge, compile_units, sum_by_pdf
+from speakergmm.hmm.training import (
+    PhoneExpectation,
+    allot_gaussians,
+    equal_path,
+    grow_bank,
+    update_bank,
+)
 from speakergmm.mixtures import MixtureStatistics
 
 seeds = st.integers(0, 2**32 - 1)
@@ -122,7 +126,7 @@ def test_expected_counts_add_up(world, n_frames, seed):
     try:
         graph = compile_units(edges, models)
         frames = np.random.default_rng(seed).normal(size=(n_frames, 2)).astype(np.float32)
-        sums = PhoneExpectation(models).nothing()
+        sums = PhoneExpectation(models).no_statistics()
         PhoneExpectation(models).baum_welch(graph, frames, sums)
     except (InvalidInputError, NoPathError):
         return

@@ -9,10 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.ngram import witten_bell
 
-from speakergmm.hmm import BackoffLanguageModel, Lexicon, Pronunciation, train_ngram
-from speakergmm.hmm.language.graphemes import spell
-from speakergmm.hmm.language.lexicon import LexiconError
-from speakergmm.hmm.language.pronunciation import symbol_fault
+from speakergmm.hmm import (
+    BackoffLanguageModel,
+    Lexicon,
+    LexiconError,
+    Pronunciation,
+    spell,
+    train_ngram,
+)
+from speakergmm.hmm.language import symbol_fault
 from speakergmm.metrics import word_errors
 
 TOKENS = st.sampled_from(["a", "b", "c", "\u00e9t\u00e9", "-1.5", "d'or"])

@@ -25,6 +25,7 @@ from speakergmm.hmm.inference.sequences import Sequences, as_sequences, check_se
 from speakergmm.hmm.models.dense import PARAMETERS, HiddenMarkovParameters, check_parameters
 from speakergmm.hmm.models.dense_graph import FINAL, is_left_right, start_of_topology
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors, make_priors
+from speakergmm.hmm.training.dense_options import DenseTrainingOptions
 from speakergmm.hmm.training.dense_start import initialise_emissions
 from speakergmm.hmm.training.dense_training import (
     HiddenMarkovIteration,
@@ -33,6 +34,7 @@ from speakergmm.hmm.training.dense_training import (
 )
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.moments import Moments
+from speakergmm.parallel import Workers
 from speakergmm.records import Types
 
 _log = logging.getLogger(__name__)
@@ -225,10 +227,18 @@ class GaussianMixtureHMM(
             sequences,
             weights,
             self._parameters(),
+            DenseTrainingOptions(
+                max_iter=self.n_iter,
+                params=self.params,
+                final=self.final,  # type: ignore[arg-type] # checked
+                precision=self.precision,  # type: ignore[arg-type] # checked
+                min_covar=self.min_covar,
+                variance_floor=self.variance_floor,
+            ),
             moments=moments,
             priors=self._priors(),
-            options=self,
             report=report,
+            workers=Workers(self.n_jobs),
         )
         return self
 

@@ -1,25 +1,31 @@
-"""Search graphs for recognition: states of phones, along pronunciations, along a grammar.
+"""Decoding graphs: the states of phones along pronunciations, along a grammar.
 
-Each history of the grammar gets a tree of the pronunciations of the words that may follow it, so
-that words which begin alike are searched together; a word's probability is spent at the branch
-where it becomes certain (the best word still in reach is paid for in advance), and the word itself
-is written where its last phone ends. Kaldi gets the same by composing H, C, L and G, determinising
-and pushing; written out directly it takes a second for thousands of words, homophones need no
-symbols to tell them apart, and words end in the graph exactly where they end in the recording.
+Each history of the grammar has a tree of the pronunciations of the words that may follow it, so
+that words which begin alike are searched together. The probability of a word is applied at the
+branch where the word becomes certain (until then, that of the best word still in reach), and the
+word is written where its last phone ends. Kaldi obtains the same by composing H, C, L and G,
+determinising and pushing weights. Built directly it takes a second for thousands of words,
+homophones need no disambiguation symbols, and words end in the graph where they end in the
+recording.
+
+References
+----------
+Mohri, Pereira, Riley, "Weighted finite-state transducers in speech recognition", Computer Speech
+and Language 16 (2002) 69-88.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from speakergmm.hmm.decoding.decoding_options import DecodingGraphOptions
 from speakergmm.hmm.decoding.graph_building import GraphBuilder, SpokenWords, check_units
 from speakergmm.hmm.decoding.transducer import ENTERING, PHONE_ACOUSTIC_SCALE, DecodingGraph
 from speakergmm.hmm.language.grammar import Grammar
 from speakergmm.hmm.language.pronunciation import Pronunciation
-from speakergmm.ranges import number
 
 if TYPE_CHECKING:
     from speakergmm.hmm.language.language_model import BackoffLanguageModel
@@ -31,38 +37,23 @@ def build_decoding_graph(
     models: PhoneModels,
     lexicon: HasPronunciations,
     grammar: Grammar,
-    *,
-    silence: str | None = "SIL",
-    silence_probability: float = 0.5,
-    edge_silence_probability: float | None = None,
-    short_pause: str | None = None,
-    language_scale: float = 1.0,
-    word_penalty: float = 0.0,
+    options: DecodingGraphOptions | None = None,
+    **changes: Any,
 ) -> DecodingGraph:
-    """Build the graph in which words of a grammar are searched for.
+    """Build the graph in which the words of a grammar are searched for.
 
     Parameters
     ----------
     models : PhoneModels
-        Topologies, transition probabilities and tying are taken from here.
+        Models whose topologies, transition probabilities and tying the graph contains.
     lexicon : Lexicon
         Pronunciations of all words of the grammar.
     grammar : Grammar
-        Which words may follow one another.
-    silence : str or None, default="SIL"
-        Unit that may stand before, between and after words.
-    silence_probability : float, default=0.5
-        Probability of a silence between two words.
-    edge_silence_probability : float, optional
-        The same before the first word and after the last one, and of silence where nothing is said;
-        by default as between words.
-    short_pause : str, optional
-        Unit that stands between two words where there is no silence; it may be one that can be
-        passed over without a frame.
-    language_scale : float, default=1.0
-        Factor of the grammar's log-probabilities.
-    word_penalty : float, default=0.0
-        Added to the log-probability for each word; below 0 it makes for fewer words.
+        Sequences of words, with their probabilities.
+    options : DecodingGraphOptions, optional
+        Silence between words, and the weight of the grammar.
+    **changes
+        Single options, in place of those of `options`.
 
     Returns
     -------
@@ -71,86 +62,97 @@ def build_decoding_graph(
     Raises
     ------
     InvalidInputError
-        If words have no pronunciation, or phones no model: all are named at once.
+        If words have no pronunciation, or phones no model; the message names all of them.
     """
-    edge = silence_probability if edge_silence_probability is None else edge_silence_probability
-    number("silence_probability", silence_probability, least=0, most=1)
-    number("edge_silence_probability", edge, least=0, most=1)
-    number("language_scale", language_scale, least=0)
-    number("word_penalty", word_penalty)
+    options = DecodingGraphOptions.of(options, changes)
     numbers = {unit: place for place, unit in enumerate(models.units)}
-    check_units(numbers, [silence, short_pause])
+    check_units(numbers, [options.silence, options.short_pause])
     spoken = SpokenWords(models, numbers, lexicon, grammar.words)
     builder = GraphBuilder(models)
-    quiet = None if silence is None else numbers[silence]
-    pause = None if short_pause is None else numbers[short_pause]
-    between = silence_probability if quiet is not None else 0.0
-    edge = edge if quiet is not None else 0.0
-    final: dict[int, float] = {}
+    pauses = _Pauses(
+        builder=builder,
+        silence=None if options.silence is None else numbers[options.silence],
+        short_pause=None if options.short_pause is None else numbers[options.short_pause],
+    )
+    between, edge = options.silence_probability, options.edge_silence_probability
+    edge = between if edge is None else edge
+    if options.silence is None:
+        between = edge = 0.0
+    # Optional silence before the first word and after the last one. A path without words passes
+    # through the first one alone.
     start, ending = builder.state(), builder.state()
-    first = _space(builder, start, quiet, edge)
-    done = _space(builder, ending, quiet, edge)
-    final[done] = 0.0
+    first, done = pauses.add(start, edge), pauses.add(ending, edge)
+    scale = options.language_scale
+    ends = [scale * end if end > -math.inf else end for end in grammar.ends]
+    final = {done: 0.0, first: ends[0]}
+    # Each history has a state where a word before it ends, and one where the next word begins.
+    # They are the same state if nothing can be between words.
     after = {
         history: builder.state()
         for history in sorted({arc.target for state in grammar.states for arc in state.arcs})
     }
-    # Without anything between words, the next one begins where the last one ended.
     ready = {
         history: after[history]
-        if between == 0 and pause is None and history in after
+        if between == 0 and pauses.short_pause is None and history in after
         else builder.state()
         for history in range(len(grammar.states))
     }
-    ends = [language_scale * end if end > -math.inf else end for end in grammar.ends]
+    # After a word, a sentence may end, or go on behind a pause.
     builder.join([(first, 0.0)], ready[0])
-    final[first] = ends[0]
     for history, state in after.items():
         if ends[history] > -math.inf:
             builder.join([(state, ends[history])], ending)
         if state != ready[history]:
-            builder.join([(_space(builder, state, quiet, between, pause), 0.0)], ready[history])
+            beyond = pauses.add(state, between, with_short_pause=True)
+            builder.join([(beyond, 0.0)], ready[history])
+    # From each history, the words that may follow it, and back-off to a shorter history.
     for history, grammar_state in enumerate(grammar.states):
-        here = [(ready[history], 0.0)]
         if grammar_state.backoff is not None:
-            weight = language_scale * grammar_state.backoff_log_probability
+            weight = scale * grammar_state.backoff_log_probability
             builder.join([(ready[history], weight)], ready[grammar_state.backoff])
-        tree = spoken.tree(grammar_state, language_scale, word_penalty)
-        builder.tree(here, tree, after)
+        tree = spoken.tree(grammar_state, scale, options.word_penalty)
+        builder.tree([(ready[history], 0.0)], tree, after)
     return builder.finish(
         final,
         words=grammar.words,
         grammar=grammar,
-        silence=None if between == edge == 0 else silence,
-        language_scale=language_scale,
-        word_penalty=word_penalty,
+        silence=None if between == edge == 0 else options.silence,
+        language_scale=scale,
+        word_penalty=options.word_penalty,
     )
 
 
 def word_graph(
     models: PhoneModels,
     lexicon: HasPronunciations,
+    options: DecodingGraphOptions | None = None,
     *,
     language_model: BackoffLanguageModel | None = None,
     words: Iterable[str] | None = None,
-    **options: Any,
+    **changes: Any,
 ) -> DecodingGraph:
-    """Build the graph of a language model's sentences, or of a loop over words.
+    """Build the decoding graph of a language model, or of a loop over words.
 
     Parameters
     ----------
     models : PhoneModels
         Models of the phones.
     lexicon : Lexicon
-        Pronunciations. Words of the language model without one can't be recognised; they stand in
-        ``graph.grammar.omitted``.
+        Pronunciations. Words of the language model without a pronunciation cannot be recognised;
+        ``graph.grammar.omitted`` lists them.
     language_model : BackoffLanguageModel, optional
         An n-gram model of any order.
     words : iterable of str, optional
-        The words of the loop, each equally probable; with a language model, those it is limited to.
-        By default all words of the lexicon.
-    **options
-        Of `build_decoding_graph`.
+        The words of the loop, all equally probable; with a language model, the words that it is
+        restricted to. By default all words of the lexicon.
+    options : DecodingGraphOptions, optional
+        Silence between words, and the weight of the language model.
+    **changes
+        Single options, in place of those of `options`.
+
+    Returns
+    -------
+    DecodingGraph
 
     Raises
     ------
@@ -160,16 +162,14 @@ def word_graph(
     Examples
     --------
     >>> import numpy as np
-    >>> from speakergmm.hmm.decoding.beam_search import DecodingOptions, decode_emissions
-    >>> from speakergmm.hmm.language.lexicon import Lexicon
-    >>> from speakergmm.hmm.models.phone_models import PhoneModels
-    >>> from speakergmm.hmm.models.topology import Topology
+    >>> from speakergmm.hmm import Lexicon, PhoneModels, Topology
+    >>> from speakergmm.hmm.decoding import decode_emissions
     >>> topologies = {"N": Topology.left_right(1), "OW": Topology.left_right(1)}
     >>> models = PhoneModels.flat(topologies, mean=[0.0], variance=[1.0])
     >>> lexicon = Lexicon.from_dict({"no": ["N OW"], "own": ["OW N"]})
     >>> graph = word_graph(models, lexicon, silence=None)
     >>> densities = -9.0 * np.array([[0, 1], [1, 0], [1, 0], [0, 1]])  # of N and OW, by frame
-    >>> result = decode_emissions(graph, densities, options=DecodingOptions(acoustic_scale=1.0))
+    >>> result = decode_emissions(graph, densities, acoustic_scale=1.0)
     >>> [(s.label, s.start_frame, s.end_frame) for s in result.best.word_segments]
     [('no', 0, 2), ('own', 2, 4)]
     """
@@ -181,30 +181,36 @@ def word_graph(
         if listed is not None:
             allowed = sorted(set(allowed) & set(listed))
         grammar = Grammar.ngram(language_model, known=allowed)
-    return build_decoding_graph(models, lexicon, grammar, **options)
+    return build_decoding_graph(models, lexicon, grammar, options, **changes)
 
 
 def phone_graph(
     models: PhoneModels,
+    options: DecodingGraphOptions | None = None,
     *,
     language_model: BackoffLanguageModel | None = None,
-    silence: str | None = "SIL",
-    **options: Any,
+    **changes: Any,
 ) -> DecodingGraph:
-    """Build the graph of any sequence of phones; a word of its grammar is a phone.
+    """Build the decoding graph of phones: each word of its grammar is a phone.
 
     Parameters
     ----------
     models : PhoneModels
-        Models of the phones; units that can be passed over are left out.
+        Models of the phones; tee models are left out.
+    options : DecodingGraphOptions, optional
+        Silence between phones, and the weight of the language model.
     language_model : BackoffLanguageModel, optional
-        An n-gram model of phones. Where silence is one of its words, it is found where the model
-        has it, and comes out among the phones. Without a model all phones are equally probable.
-    silence : str or None, default="SIL"
-        Unit that may stand between phones where it is none of the grammar.
-    **options
-        Of `build_decoding_graph`.
+        An n-gram model of phones. If silence is one of its words, it is recognised like a phone,
+        and optional silence between phones is left out. By default any phone may follow any other,
+        all equally probable.
+    **changes
+        Single options, in place of those of `options`.
+
+    Returns
+    -------
+    DecodingGraph
     """
+    options = DecodingGraphOptions.of(options, changes)
     units = [
         unit
         for unit, topology in zip(models.units, models.topologies, strict=True)
@@ -212,31 +218,54 @@ def phone_graph(
     ]
     lexicon = {unit: (Pronunciation((unit,)),) for unit in units}
     if language_model is None:
-        grammar = Grammar.loop([unit for unit in units if unit != silence])
+        grammar = Grammar.loop([unit for unit in units if unit != options.silence])
     else:
         grammar = Grammar.ngram(language_model, known=lexicon)
-    between = None if silence in grammar.words else silence
-    graph = build_decoding_graph(models, lexicon, grammar, silence=between, **options)
+    if options.silence in grammar.words:
+        options = replace(options, silence=None)
+    graph = build_decoding_graph(models, lexicon, grammar, options)
     return replace(graph, acoustic_scale=PHONE_ACOUSTIC_SCALE)
 
 
-def _space(
-    builder: GraphBuilder,
-    state: int,
-    silence: int | None,
-    probability: float,
-    pause: int | None = None,
-) -> int:
-    """Put what may stand between words behind a state; returns the state behind that."""
-    if (silence is None or probability == 0) and pause is None:
-        return state
-    beyond = builder.state()
-    if silence is not None and probability > 0:
-        spoken = builder.unit([(state, 0.0)], silence, math.log(probability), ENTERING)
-        builder.join(spoken, beyond)
-    if probability < 1:
-        nothing = [(state, math.log1p(-probability))]
-        if pause is not None:
-            nothing = builder.unit(nothing, pause, 0.0, ENTERING)
-        builder.join(nothing, beyond)
-    return beyond
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pauses:
+    """Optional silence and short pauses, as they are added to a graph.
+
+    Parameters
+    ----------
+    builder : GraphBuilder
+    silence, short_pause : int or None
+        Numbers of the units.
+    """
+
+    builder: GraphBuilder
+    silence: int | None
+    short_pause: int | None
+
+    def add(self, state: int, probability: float, *, with_short_pause: bool = False) -> int:
+        """Add an optional pause after a state, and return the state after the pause.
+
+        Parameters
+        ----------
+        state : int
+            State of the graph; it is returned if there can be no pause.
+        probability : float
+            Probability of silence.
+        with_short_pause : bool, default=False
+            Whether there is a short pause, if there is one, in place of silence.
+        """
+        pause = self.short_pause if with_short_pause else None
+        if (self.silence is None or probability == 0) and pause is None:
+            return state
+        builder = self.builder
+        beyond = builder.state()
+        # Either silence, with its probability, or else nothing or a short pause.
+        if self.silence is not None and probability > 0:
+            spoken = builder.unit([(state, 0.0)], self.silence, math.log(probability), ENTERING)
+            builder.join(spoken, beyond)
+        if probability < 1:
+            nothing = [(state, math.log1p(-probability))]
+            if pause is not None:
+                nothing = builder.unit(nothing, pause, 0.0, ENTERING)
+            builder.join(nothing, beyond)
+        return beyond

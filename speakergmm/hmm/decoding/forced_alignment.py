@@ -1,8 +1,7 @@
-"""Forced alignment: which frames a transcript's words, phones and states take, and how surely."""
+"""Forced alignment: the frames of each word, phone and state of a transcript, with posteriors."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -10,68 +9,54 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frame_sources import check_finite_frames
+from speakergmm.hmm.decoding.decoding_options import AlignmentOptions
 from speakergmm.hmm.decoding.segments import Alignment, Segment, cut_path
-from speakergmm.hmm.inference.algorithms import forward_backward, viterbi, widening
+from speakergmm.hmm.inference.algorithms import forward_backward, search_within, viterbi
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.inference.recursions import ViterbiPath
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
-from speakergmm.ranges import number
 
 __all__ = ["Aligner", "Alignment", "Segment", "align"]
 
 # Memory that one alignment may take.
 _MOST_BYTES = 2 * 10**9
-# What is held of each frame for each state: the best arc into it; with confidences a forward
-# probability, in whose place the posterior comes, and its level.
+# Bytes per frame and state: the best arc into the state; with confidences a forward probability,
+# which its posterior overwrites, and its level.
 _BYTES_OF_PATH = 2
 _BYTES_OF_POSTERIORS = 16
-# For each Gaussian its density; for each pdf logarithms in both precisions, and scaled ones.
+# Bytes per frame: of a Gaussian its density, of a pdf logarithms in two precisions and scaled ones.
 _BYTES_OF_GAUSSIAN = 4
 _BYTES_OF_PDF = 20
 # Posteriors of words and pauses, and of phones, below which a path found in a beam is not trusted.
-# Phones are short, and of the best path of all one in ten is below a half.
+# Phones are short: even on the globally best path one in ten has a posterior below a half.
 _DOUBTFUL = 0.5
 _DOUBTFUL_PHONE = 0.1
 
 
 class Aligner:
-    """Models made ready to align many utterances; may be used by several threads.
+    """Forced alignment with models that are prepared once for many utterances; thread-safe.
 
     Parameters
     ----------
     models : PhoneModels
-        With any parameters.
-    beam : float, optional
-        Paths that are this many nats worse than the best of their frame are given up; by default
-        none is, and the path is the best of all. A path that is the best in the end may lie
-        thousands of nats behind at the start. With posteriors, which are summed over all paths
-        whatever the beam, an alignment with a doubtful word, pause or phone is searched for again
-        without one; without posteriors nobody notices what a beam has lost.
-    retry_beam : float, optional
-        Tried where no path is left with `beam`; by default such an utterance fails.
-    confidences : bool, default=True
-        Compute `Segment.posterior`; without it the work is less than half.
-    posterior_scale : float, default=0.1
-        Power of emissions and transitions in posteriors; the path is that of the models as they
-        are. Frames overlap and deltas span nine of them, so that neighbours tell the same thing
-        several times: at 1, posteriors are nearly all 0 or 1 and say little of what is right. On
-        the synthetic corpus, of powers from 1 to 0.1, the last brought posteriors nearest to the
-        share of frames that are right, and expected edges nearest to the true ones.
-    goodness : bool, default=False
-        Compute `Segment.goodness`, for which all pdfs are evaluated.
+        Models of the units of the transcripts.
+    options : AlignmentOptions, optional
+        Options of the search and of posteriors.
+    **changes
+        Single options, in place of those of `options`.
 
     Raises
     ------
     InvalidInputError
-        If a beam or the scale is not above 0.
+        If an option is out of its range.
 
     Notes
     -----
-    An alignment takes 16 bytes for each frame and state of the utterance's graph, 2 without
-    confidences, and little beside; one of more than 2 GB is refused before it begins. Threads
-    take as much each.
+    An alignment takes 16 bytes per frame and state of the utterance's graph, 2 without
+    confidences, and little more; one of more than 2 GB is refused before it begins. Each thread
+    takes as much.
 
     References
     ----------
@@ -84,19 +69,10 @@ class Aligner:
     """
 
     def __init__(
-        self,
-        models: PhoneModels,
-        *,
-        beam: float | None = None,
-        retry_beam: float | None = None,
-        confidences: bool = True,
-        posterior_scale: float = 0.1,
-        goodness: bool = False,
+        self, models: PhoneModels, options: AlignmentOptions | None = None, **changes: Any
     ) -> None:
-        options = {"beam": beam, "retry_beam": retry_beam, "posterior_scale": posterior_scale}
-        for name, value in options.items():
-            if value is not None and value != math.inf:
-                number(name, value, above=0)
+        options = AlignmentOptions.of(options, changes)
+        beam, retry_beam = options.beam, options.retry_beam
         self._evaluator = BankEvaluator(models.bank)
         self._n_features = models.n_features
         self._n_gaussians = np.diff(models.bank.offsets)
@@ -104,33 +80,32 @@ class Aligner:
         self._beams: list[float | None] = [beam]
         if beam is not None and retry_beam is not None and retry_beam > beam:
             self._beams.append(retry_beam)
-        self._confidences = confidences
-        self._scale = posterior_scale
-        self._goodness = goodness
+        self._confidences = options.confidences
+        self._scale = options.posterior_scale
+        self._goodness = options.goodness
 
     def align(self, utterance_graph: UtteranceGraph, X: ArrayLike) -> Alignment:
-        """Find the most probable path, and how probable its parts are among all paths.
+        """Find the most probable path of an utterance, and the posteriors of its parts.
 
         Parameters
         ----------
         utterance_graph : UtteranceGraph
-            All ways to say the transcript, compiled with these models.
+            Graph of the transcript, compiled with these models.
         X : array_like, shape (T, D)
-            Features of all frames.
+            All frames of the utterance, in feature units.
 
         Returns
         -------
         Alignment
-            Log-densities are computed once and serve both passes.
 
         Raises
         ------
         NoPathError
-            If the frames are fewer than the shortest way to say the transcript takes, or no path
-            is left in the beam.
+            If there are fewer frames than the shortest pronunciation of the transcript takes, or
+            the beam has lost every path.
         InvalidInputError
-            If `X` is no finite matrix of the models' features, or is so long that memory of more
-            than 2 GB would be needed.
+            If `X` is not a finite matrix of the models' features, or so long that the alignment
+            would take more than 2 GB of memory.
         """
         frames = check_finite_frames(X, n_features=self._n_features)
         graph = utterance_graph.graph_from_logs(self._logs)
@@ -141,6 +116,7 @@ class Aligner:
                 "long for the recording"
             )
         self._check_memory(len(frames), graph.n_states, utterance_graph.pdfs)
+        # Log-densities, computed once for both passes; the goodness needs those of all pdfs.
         pdfs = utterance_graph.pdfs
         everything = None
         if self._goodness:
@@ -149,14 +125,15 @@ class Aligner:
         else:
             log_emissions = self._evaluator.evaluate(frames, pdfs).log_emissions
         best = None if everything is None else everything.max(axis=1)
-        path = widening(lambda beam: viterbi(graph, log_emissions, beam=beam), self._beams)
+        # The best path, within the beam and then within the wider one.
+        path = search_within(lambda beam: viterbi(graph, log_emissions, beam=beam), self._beams)
         posteriors = None
         if self._confidences:
             softened, scaled = graph, log_emissions
             if self._scale != 1.0:
                 softened = utterance_graph.graph_from_logs(self._scale * self._logs)
                 scaled = log_emissions * np.float32(self._scale)
-            # Over all paths: a sum over those in a beam would be sure of whatever they are.
+            # Summed over all paths: a sum over those in a beam would be too sure of them.
             posteriors = forward_backward(softened, scaled).state_posteriors
 
         def cut(path: ViterbiPath) -> Alignment:
@@ -165,6 +142,7 @@ class Aligner:
             ratios = None if best is None else taken - best
             return cut_path(utterance_graph, path, taken, posteriors, ratios)
 
+        # A path that contradicts the posteriors may be a loss of the beam: search without one.
         found = cut(path)
         if self._beams[0] is not None and _is_doubtful(found):
             found = cut(viterbi(graph, log_emissions))
@@ -177,16 +155,16 @@ class Aligner:
             _BYTES_OF_GAUSSIAN * of_pdfs.sum() + _BYTES_OF_PDF * len(of_pdfs)
         )
         if n_frames * of_frame > _MOST_BYTES:
-            without = ", or go without confidences" if self._confidences else ""
+            without = ", or do without confidences" if self._confidences else ""
             raise InvalidInputError(
-                f"to align {n_frames} frames with {n_states} states takes "
+                f"aligning {n_frames} frames with {n_states} states takes "
                 f"{n_frames * of_frame / 1e9:.1f} GB, more than {_MOST_BYTES / 1e9:g}: cut the "
-                f"recording and its transcript into stretches{without}"
+                f"recording and its transcript into parts{without}"
             )
 
 
 def _is_doubtful(found: Alignment) -> bool:
-    """Whether all paths together see something else where the best path in a beam has a unit."""
+    """Return whether the posteriors contradict a unit of the best path found within a beam."""
     pauses = [phone for phone in found.phones if phone.parent is None]
     return any(item.posterior < _DOUBTFUL for item in (*found.words, *pauses)) or any(
         phone.posterior < _DOUBTFUL_PHONE for phone in found.phones
@@ -194,7 +172,34 @@ def _is_doubtful(found: Alignment) -> bool:
 
 
 def align(
-    models: PhoneModels, utterance_graph: UtteranceGraph, X: ArrayLike, **options: Any
+    models: PhoneModels,
+    utterance_graph: UtteranceGraph,
+    X: ArrayLike,
+    options: AlignmentOptions | None = None,
+    **changes: Any,
 ) -> Alignment:
-    """Align one utterance; see `Aligner` for the options and `Aligner.align`."""
-    return Aligner(models, **options).align(utterance_graph, X)
+    """Align one utterance with its transcript; `Aligner` does so for many.
+
+    Parameters
+    ----------
+    models : PhoneModels
+        Models of the units of the transcript.
+    utterance_graph : UtteranceGraph
+        Graph of the transcript, compiled with these models.
+    X : array_like, shape (T, D)
+        All frames of the utterance, in feature units.
+    options : AlignmentOptions, optional
+        Options of the search and of posteriors.
+    **changes
+        Single options, in place of those of `options`.
+
+    Returns
+    -------
+    Alignment
+
+    Raises
+    ------
+    NoPathError, InvalidInputError
+        As `Aligner.align`.
+    """
+    return Aligner(models, options, **changes).align(utterance_graph, X)

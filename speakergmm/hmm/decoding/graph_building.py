@@ -1,4 +1,4 @@
-"""The pieces of decoding graphs: trees of pronunciations, and the states hung along them."""
+"""Parts of decoding graphs: trees of pronunciations, and the states of units along them."""
 
 from __future__ import annotations
 
@@ -21,15 +21,23 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PronunciationTree:
-    """A place in a tree of pronunciations."""
+    """A node of a tree of pronunciations; `best` is the best log-probability of a word below it."""
 
     children: dict[int, PronunciationTree] = field(default_factory=dict)
-    ends: list[tuple[int, int, float]] = field(default_factory=list)  # word, history after it
+    ends: list[tuple[int, int, float]] = field(
+        default_factory=list
+    )  # word, history after it, its log-probability
     best: float = -math.inf
 
 
 class SpokenWords:
-    """Pronunciations of words as numbers of units."""
+    """The pronunciations of the words of a grammar, as numbers of units.
+
+    Raises
+    ------
+    InvalidInputError
+        If a word has no pronunciation, a phone has no model, or a word contains a tee model.
+    """
 
     def __init__(
         self,
@@ -58,12 +66,12 @@ class SpokenWords:
                 skipped = [p for p in phones if models.topologies[p].is_tee]
                 if skipped:
                     raise InvalidInputError(
-                        f"the word {word} is pronounced with {models.units[skipped[0]]}, which can "
-                        "be passed over; such a unit may stand between words only"
+                        f"the word {word} is pronounced with {models.units[skipped[0]]}, which may "
+                        "take no frame; such a unit is allowed between words only"
                     )
 
     def tree(self, state: GrammarState, scale: float, penalty: float) -> PronunciationTree:
-        """Lay the words that may come next into a tree, and find the best below each node."""
+        """Build the tree of the words that may follow a history, with the best one per node."""
         root = PronunciationTree()
         for arc in state.arcs:
             base, word = scale * arc.log_probability + penalty, self.index[arc.word]
@@ -80,10 +88,10 @@ class SpokenWords:
 
 
 class GraphBuilder:
-    """Arcs of a graph in the making.
+    """Arcs of a decoding graph under construction.
 
-    A junction is a list of states with log-probabilities: places from which what comes next can be
-    reached. Units hang on junctions directly, so that there are no empty arcs between phones.
+    A junction is a list of states with log-probabilities, from which the next unit can be entered.
+    Units are attached to junctions directly, so that there are no empty arcs between phones.
     """
 
     def __init__(self, models: PhoneModels) -> None:
@@ -113,21 +121,23 @@ class GraphBuilder:
         )
 
     def state(self) -> int:
-        """Add a state."""
+        """Add a state and return its number."""
         self.n_states += 1
         return self.n_states - 1
 
     def join(
         self, junction: Iterable[tuple[int, float]], state: int, output: int = 0, weight: float = 0
     ) -> None:
-        """Lead a junction into a state, without a frame."""
+        """Add empty arcs from a junction to a state."""
         for source, log_probability in junction:
             self.arcs.append((source, state, 0, output, log_probability + weight))
 
     def unit(
         self, junction: list[tuple[int, float]], unit: int, weight: float, kind: int
     ) -> list[tuple[int, float]]:
-        """Hang the states of a unit on a junction; returns the junction after it."""
+        """Attach the states of a unit to a junction, and return the junction after the unit."""
+        # Arcs from the junction into the unit, within the unit, and the junction of its exits; if
+        # the unit may take no frame, the junction before it is part of the one after it.
         shape, base = self._shapes[unit], self.n_states
         self.n_states += shape.n_states
         add = self.arcs.append
@@ -145,7 +155,11 @@ class GraphBuilder:
     def tree(
         self, junction: list[tuple[int, float]], root: PronunciationTree, after: Mapping[int, int]
     ) -> None:
-        """Hang a tree of pronunciations on a junction."""
+        """Attach a tree of pronunciations to a junction, and words to the states `after` them.
+
+        Log-probabilities are pushed to the root: on entering a node, a path pays the difference
+        between the best word below it and the best word below its parent.
+        """
         waiting = [(junction, root, 0.0, BEGINNING)]
         while waiting:
             here, node, spent, kind = waiting.pop()
@@ -156,7 +170,7 @@ class GraphBuilder:
                 waiting.append((beyond, child, child.best, ENTERING))
 
     def finish(self, final: Mapping[int, float], **fields: Any) -> DecodingGraph:
-        """Give the graph."""
+        """Return the graph."""
         numbers = np.array([arc[:4] for arc in self.arcs], np.int32).reshape(-1, 4)
         source, target, inputs, outputs = np.ascontiguousarray(numbers.T)
         ends = np.full(self.n_states, -np.inf)
@@ -178,7 +192,7 @@ class GraphBuilder:
 
 @dataclass(slots=True)
 class _Shape:
-    """The arcs of a unit, sorted by what they do."""
+    """The arcs of a unit, sorted by kind, with log-probabilities and labels."""
 
     n_states: int
     entries: list[tuple[int, float]]
@@ -189,7 +203,7 @@ class _Shape:
 
 
 def check_words(words: Sequence[str], lexicon: HasPronunciations) -> None:
-    """Refuse words of a grammar that have no pronunciation, naming them all."""
+    """Raise an error that names all words of a grammar without a pronunciation, if any."""
     if missing := [word for word in words if word not in lexicon]:
         raise InvalidInputError(
             f"{len(missing)} words of the grammar have no pronunciation: {_listed(missing)}"
@@ -198,7 +212,7 @@ def check_words(words: Sequence[str], lexicon: HasPronunciations) -> None:
 
 
 def check_units(numbers: Mapping[str, int], wanted: Sequence[str | None]) -> None:
-    """Refuse units that have no model, naming them all."""
+    """Raise an error that names all units without a model, if any."""
     missing = [unit for unit in wanted if unit is not None and unit not in numbers]
     if missing:
         raise InvalidInputError(

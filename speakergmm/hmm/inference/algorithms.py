@@ -167,7 +167,9 @@ def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
     )
 
 
-def widening(search: Callable[[float | None], Result], beams: Sequence[float | None]) -> Result:
+def search_within(
+    search: Callable[[float | None], Result], beams: Sequence[float | None]
+) -> Result:
     """Search within one beam after another, until one keeps a path.
 
     Raises

@@ -1,9 +1,9 @@
 """Estimation of n-gram models from text: interpolated Witten-Bell and modified Kneser-Ney.
 
-Both are interpolated: the probability of a word after a history mixes what was counted after it
-with the probability after the history without its first word, down to the uniform distribution over
-the vocabulary. Written as a back-off model the mixture is exact: a counted n-gram holds the whole
-sum, and the back-off weight of a history is what it gives to the shorter one.
+Both are interpolated: the probability of a word after a history mixes its relative frequency after
+that history with its probability after the history without the first word, down to the uniform
+distribution over the vocabulary. The back-off form of the model is exact: the entry of a counted
+n-gram is the whole sum, and the back-off weight of a history is the share of the shorter one.
 """
 
 from __future__ import annotations
@@ -13,30 +13,31 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm.language.arpa import NGrams
 from speakergmm.hmm.language.language_model import BEGIN, END, BackoffLanguageModel
+from speakergmm.hmm.language.ngram_options import NgramOptions
 from speakergmm.hmm.language.pronunciation import symbol_fault
-from speakergmm.ranges import choice, whole_number
 from speakergmm.words import Sentences, clean, each_sentence
 
 Counts = dict[tuple[str, ...], int]
-Method = Literal["witten-bell", "kneser-ney"]
+"""Counts of the n-grams of one order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Discounts:
-    """What Kneser-Ney takes off the counts of one order.
+    """Discounts of Kneser-Ney smoothing for the n-grams of one order.
 
     Attributes
     ----------
     one, two, more : float
-        From counts of one, of two, and of three and more.
+        Discounts of counts of one, of two, and of three and more.
     rule : {"modified", "absolute", "fixed"}
-        How they were found: from the counts of counts one to four; all the same from those of one
-        and two, where the former make no sense; or a half, where the latter don't either.
+        Rule that gave them: from the numbers of n-grams that occur once to four times; one
+        discount for all, from those that occur once and twice, if the first rule is undefined; or
+        a half, if both are.
     """
 
     one: float
@@ -45,40 +46,35 @@ class Discounts:
     rule: Literal["modified", "absolute", "fixed"]
 
     def of(self, count: int) -> float:
-        """Discount of a count."""
+        """Return the discount of a count."""
         return (0.0, self.one, self.two, self.more)[min(count, 3)]
 
 
 def train_ngram(
     sentences: Sentences,
+    options: NgramOptions | None = None,
     *,
-    order: int = 2,
-    method: Method = "witten-bell",
     vocabulary: Iterable[str] | None = None,
-    unknown_word: str | None = None,
     source: str = "trained",
+    **changes: Any,
 ) -> BackoffLanguageModel:
     r"""Estimate an n-gram model.
 
     Parameters
     ----------
     sentences : iterable of sequences of str, or of str; or mapping
-        Words without ``<s>`` and ``</s>``; a text is split at white space. Empty sentences count:
-        they say that a sentence may end at once. A mapping, such as transcripts, has the sentence
-        of each utterance.
-    order : int, default=2
-        Words of the longest n-grams, at least 1.
-    method : {"witten-bell", "kneser-ney"}, default="witten-bell"
-        Witten-Bell is steady on small texts; Kneser-Ney needs words seen once, twice, three and
-        four times, and is better on large ones.
+        Words without ``<s>`` and ``</s>``; a string is split at white space. Empty sentences are
+        counted as sentences that end at once. The values of a mapping, such as transcripts, are
+        the sentences.
+    options : NgramOptions, optional
+        Order, smoothing and unknown word.
     vocabulary : iterable of str, optional
-        All words that the model foretells; by default those of the text. Words that the text
-        doesn't have get their share of the uniform distribution.
-    unknown_word : str, optional
-        Such as ``<unk>``: a further word, which stands for those of the text outside `vocabulary`.
-        Without it such words are refused.
+        All words that the model predicts; by default those of the text. Words that do not occur
+        in the text have their share of the uniform distribution.
     source : str
-        Where the text is from, for the model's record.
+        Origin of the text, for the model's record.
+    **changes
+        Single options, in place of those of `options`, such as ``order=3``.
 
     Returns
     -------
@@ -88,8 +84,8 @@ def train_ngram(
     Raises
     ------
     InvalidInputError
-        If an option is out of range, a word is a symbol of the format, or the text has words
-        outside `vocabulary` and there is no `unknown_word`.
+        If an option is out of its range, a word is a symbol of the format, or the text contains
+        words outside `vocabulary` and there is no `unknown_word`.
     InsufficientDataError
         If there is no sentence.
 
@@ -120,17 +116,17 @@ def train_ngram(
     >>> round(10 ** model.log10_probability_of("a", ["<s>"]), 4)
     0.76
     """
-    whole_number("order", order)
-    choice("method", method, get_args(Method))
+    options = NgramOptions.of(options, changes)
     texts = list(each_sentence(sentences))
     if not texts:
-        raise InsufficientDataError("no sentence to count; an n-gram model needs at least one")
-    words = _vocabulary(texts, vocabulary, unknown_word)
+        raise InsufficientDataError("there is no sentence; an n-gram model needs at least one")
+    unknown = options.unknown_word
+    words = _vocabulary(texts, vocabulary, unknown)
     counts = count_ngrams(
-        [[word if word in words else str(unknown_word) for word in text] for text in texts],
-        order=order,
+        [[word if word in words else str(unknown) for word in text] for text in texts],
+        order=options.order,
     )
-    if method == "witten-bell":
+    if options.method == "witten-bell":
         ngrams = _interpolate(counts, words, _witten_bell)
     else:
         ngrams = _interpolate(continuation_counts(counts), words, _kneser_ney)
@@ -138,17 +134,19 @@ def train_ngram(
 
 
 def count_ngrams(sentences: Iterable[Sequence[str]], *, order: int) -> list[Counts]:
-    """Count the n-grams of each order, with one ``<s>`` before and one ``</s>`` behind a sentence.
+    """Count the n-grams of each order, with ``<s>`` before and ``</s>`` after each sentence.
 
     Parameters
     ----------
     sentences : iterable of sequences of str
+        Words of each sentence.
     order : int
+        Number of words of the longest n-grams.
 
     Returns
     -------
     list of dict
-        For each order from 1, n-gram -> count. ``<s>`` is no unigram: it is never foretold.
+        For each order from 1, n-gram -> count. ``<s>`` is not a unigram: it is never predicted.
 
     Examples
     --------
@@ -165,9 +163,9 @@ def count_ngrams(sentences: Iterable[Sequence[str]], *, order: int) -> list[Coun
 
 
 def continuation_counts(counts: Sequence[Counts]) -> list[Counts]:
-    """Replace the counts below the highest order by numbers of different words before.
+    """Replace the counts below the highest order by the numbers of different preceding words.
 
-    What begins with ``<s>`` has nothing before it and keeps its count.
+    N-grams that begin with ``<s>`` have no preceding word and keep their counts.
 
     Parameters
     ----------
@@ -193,7 +191,7 @@ def continuation_counts(counts: Sequence[Counts]) -> list[Counts]:
 
 
 def kneser_ney_discounts(counts: Counts) -> Discounts:
-    """Find the discounts of one order from the counts of its counts.
+    """Compute the discounts of one order from the frequencies of its counts.
 
     Parameters
     ----------
@@ -203,8 +201,14 @@ def kneser_ney_discounts(counts: Counts) -> Discounts:
     Returns
     -------
     Discounts
-        Each above 0 and below the count it is taken from.
+        Each above 0 and below the count it is subtracted from.
+
+    References
+    ----------
+    Chen, Goodman, "An empirical study of smoothing techniques for language modeling", Computer
+    Speech and Language 13 (1999), equation 17.
     """
+    # n[k] n-grams occur k times; D_k = k - (k + 1) Y n[k + 1] / n[k], Y = n[1] / (n[1] + 2 n[2]).
     frequency = Counter(counts.values())
     n = [frequency[k] for k in range(5)]
     if n[1] and n[2]:
@@ -218,7 +222,8 @@ def kneser_ney_discounts(counts: Counts) -> Discounts:
     return Discounts(0.5, 0.5, 0.5, "fixed")
 
 
-# From what follows a history: discounts by word, what is given to the shorter one, denominator.
+# From the counts of the words after a history: discounts by word, the mass of the shorter history,
+# and the denominator.
 _Smoothing = Callable[[dict[str, int]], tuple[dict[str, float], float, float]]
 
 
@@ -240,21 +245,24 @@ def _interpolate(
     counts: Sequence[Counts], words: set[str], method: Callable[[Counts], _Smoothing]
 ) -> NGrams:
     """Mix each order with the shorter one, and write the mixture as a back-off model."""
-    uniform = 1 / (len(words) + 1)  # </s> is foretold too
+    uniform = 1 / (len(words) + 1)  # </s> is predicted, too
     lower: dict[tuple[str, ...], float] = {}
     weights: dict[tuple[str, ...], float] = {}
     levels: list[dict[tuple[str, ...], float]] = []
+    # From unigrams up: each order is mixed with the finished probabilities of the one below.
     for order, group in enumerate(counts, start=1):
         smooth = method(group)
         level: dict[tuple[str, ...], float] = {}
         for history, after in _by_history(group).items():
+            # `given` of `total` counts go to the shorter history: its share is the back-off weight.
             discounts, given, total = smooth(after)
             weights[history] = given / total
             for word, count in after.items():
                 below = uniform if order == 1 else lower[(*history[1:], word)]
                 level[(*history, word)] = (count - discounts.get(word, 0.0) + given * below) / total
+        # Words that were never counted have their share of the uniform distribution.
         if order == 1:
-            # A set has another order in each process, and graphs number words as they come.
+            # Sorted: sets differ in order between processes, and graphs number words in order.
             for word in sorted((words | {END}) - {word for (word,) in level}):
                 level[(word,)] = weights[()] * uniform
             level[(BEGIN,)] = 0.0
@@ -277,7 +285,7 @@ def _by_history(counts: Counts) -> dict[tuple[str, ...], dict[str, int]]:
 
 
 def _log10(value: float) -> float:
-    # Rounding may lift a probability of one above it.
+    # Rounding may raise a probability above one.
     return min(0.0, math.log10(value)) if value > 0 else -math.inf
 
 
@@ -296,7 +304,7 @@ def _vocabulary(
         named = ", ".join(f"{word} ({outside[word]})" for word in sorted(outside)[:20])
         more = f" and {len(outside) - 20} more" if len(outside) > 20 else ""
         raise InvalidInputError(
-            f"words of the text outside the vocabulary: {named}{more}; add them, or give a word "
-            "that stands for them"
+            f"words of the text outside the vocabulary: {named}{more}; add them, or give an "
+            "unknown_word that replaces them"
         )
     return words

@@ -1,1 +1,33 @@
-"""Training of hidden Markov models from sequences and transcripts."""
+"""Training of phone models and of dense models: statistics, updates, iterations."""
+
+from speakergmm.lazy import lazy_names
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from speakergmm.hmm.training.bank_update import BankUpdateReport as BankUpdateReport
+    from speakergmm.hmm.training.bank_update import allot_gaussians as allot_gaussians
+    from speakergmm.hmm.training.bank_update import grow_bank as grow_bank
+    from speakergmm.hmm.training.bank_update import update_bank as update_bank
+    from speakergmm.hmm.training.dense_options import DenseTrainingOptions as DenseTrainingOptions
+    from speakergmm.hmm.training.dense_start import initialise_emissions as initialise_emissions
+    from speakergmm.hmm.training.dense_training import (
+        HiddenMarkovIteration as HiddenMarkovIteration,
+    )
+    from speakergmm.hmm.training.dense_training import sequence_moments as sequence_moments
+    from speakergmm.hmm.training.dense_training import train_dense_model as train_dense_model
+    from speakergmm.hmm.training.phone_statistics import AlignedPath as AlignedPath
+    from speakergmm.hmm.training.phone_statistics import PhoneExpectation as PhoneExpectation
+    from speakergmm.hmm.training.phone_statistics import PhoneStatistics as PhoneStatistics
+    from speakergmm.hmm.training.phone_statistics import equal_path as equal_path
+    from speakergmm.hmm.training.phone_trainer import FrameStore as FrameStore
+    from speakergmm.hmm.training.phone_trainer import PhoneTrainer as PhoneTrainer
+    from speakergmm.hmm.training.phone_training import train_phone_models as train_phone_models
+    from speakergmm.hmm.training.phone_training import utterance_moments as utterance_moments
+    from speakergmm.hmm.training.phone_training_state import FailedUtterance as FailedUtterance
+    from speakergmm.hmm.training.phone_training_state import TrainingIteration as TrainingIteration
+    from speakergmm.hmm.training.phone_training_state import TrainingResult as TrainingResult
+    from speakergmm.hmm.training.phone_training_state import TrainingState as TrainingState
+    from speakergmm.hmm.training.schedule import ANNEALED as ANNEALED
+    from speakergmm.hmm.training.schedule import TrainingSchedule as TrainingSchedule
+
+__getattr__, __dir__ = lazy_names(__name__)

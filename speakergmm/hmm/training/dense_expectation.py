@@ -1,8 +1,9 @@
-"""The E-step of a hidden Markov model: statistics of sequences, a few of them held at a time.
+"""The expectation step of dense hidden Markov models: statistics of sequences, in groups.
 
-Sequences are taken in groups of a few thousand frames. Log-densities of all components of all
-states are one matrix product a group, sequences then pass through forward-backward one by one, and
-moments are a second product. Groups don't depend on the number of threads, and are summed in order.
+Sequences are processed in groups of a few thousand frames. The log-densities of all components of
+all states are one matrix product per group, forward-backward then runs over the sequences one by
+one, and the moments are a second product. Groups do not depend on the number of threads, and are
+summed in order.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.hmm.inference.graph import Graph, NoPathError
 from speakergmm.hmm.inference.sequences import ImpossibleSequenceError, Sequences
 from speakergmm.hmm.models.dense_evaluation import StateEvaluator
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import ONE_WORKER, Workers
 
-# Occupancy, in frames of the largest weight up to 1, that is no more than rounding.
+# Occupancy that is mere rounding, in frames (of the largest weight, if that is below 1).
 _EMPTY = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HiddenMarkovStatistics:
-    """What sequences say to a hidden Markov model, in the coordinates of their frames.
+    """Sufficient statistics of sequences for a dense hidden Markov model.
 
     Parameters
     ----------
@@ -37,11 +38,12 @@ class HiddenMarkovStatistics:
     transitions : array, shape (S, S)
         Expected number of transitions.
     gaussians : MixtureStatistics
-        Of the S M Gaussians; the log-likelihood is that of the sequences.
+        Statistics of the S M Gaussians, in the coordinates of the frames, and the log-likelihood
+        of the sequences.
     precision : {"float32", "float64"}
-        In which densities were evaluated.
+        Precision in which densities were evaluated.
     smallest : float
-        Occupancy that is no more than rounding.
+        Largest occupancy, in frames, that is mere rounding.
     """
 
     starts: NDArray[np.float64]
@@ -52,41 +54,41 @@ class HiddenMarkovStatistics:
 
     @property
     def empty(self) -> NDArray[np.bool_]:
-        """Gaussians (S M,) that no frame belongs to."""
+        """Mask (S M,) of the Gaussians without any frame."""
         return self.gaussians.counts <= self.smallest
 
     @property
     def log_likelihood(self) -> float:
-        """Sum over the sequences, weighted."""
+        """Weighted sum of the log-likelihoods of the sequences, in nats."""
         return self.gaussians.log_likelihood
 
     @property
     def n_frames(self) -> float:
-        """Number of frames, weighted."""
+        """Weighted number of frames."""
         return self.gaussians.n_frames
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class SequencesPass:
-    """How to go over all sequences, as often as need be.
+    """A pass over all sequences, which sums their statistics.
 
     Parameters
     ----------
     sequences : Sequences
-        In feature units.
+        Sequences, in feature units.
     weights : array, shape (R,)
-        Of sequences; those of weight zero are left out.
+        Weights of the sequences; those of weight zero are left out.
     graph : Graph
-        States, and the transitions that may be, with their probabilities.
+        States and possible transitions, with their probabilities.
     n_mix : int
-        M.
+        Number of components per state, M.
     precision : {"float32", "float64"}
-        Of densities and of the products of a group; groups are summed in float64.
+        Precision of densities and of the products of a group; groups are summed in float64.
     largest_rounding : float
-        Largest rounding of a log-density that is accepted, in nats; Gaussians with more are
-        evaluated in float64.
-    n_jobs : int
-        Threads; the result does not depend on it.
+        Largest acceptable rounding error of a log-density, in nats; Gaussians with a larger one
+        are evaluated in float64.
+    workers : Workers
+        Threads; the result does not depend on their number.
     """
 
     sequences: Sequences
@@ -95,7 +97,7 @@ class SequencesPass:
     n_mix: int
     precision: str
     largest_rounding: float = LARGEST_ROUNDING
-    n_jobs: int = 1
+    workers: Workers = ONE_WORKER
 
     def accumulate(self, prepared: Prepared, *_: Any) -> HiddenMarkovStatistics:
         """Sum the statistics of all sequences under prepared Gaussians, in their coordinates z.
@@ -103,14 +105,14 @@ class SequencesPass:
         Raises
         ------
         ImpossibleSequenceError
-            If a sequence is impossible under the model; it is named.
+            If a sequence is impossible under the model; the message names it.
         """
         return self._sum(prepared, About(np.empty(0, np.intp), np.empty((0, prepared.n_features))))
 
     def refine(
         self, prepared: Prepared, statistics: HiddenMarkovStatistics, about: About, *_: Any
     ) -> HiddenMarkovStatistics:
-        """Sum the statistics of some Gaussians anew, in float64 and about points near them."""
+        """Sum the statistics of some Gaussians again, in float64 and about points near them."""
         found = replace(self, precision="float64")._sum(prepared, about)
         gaussians = statistics.gaussians.replaced(found.gaussians, about.which)
         return replace(statistics, gaussians=gaussians)
@@ -119,15 +121,16 @@ class SequencesPass:
         if not np.isfinite(prepared.columns).all():
             raise InvalidInputError(
                 "means lie too far from the frames, or covariances are too small, for float64; "
-                "start elsewhere"
+                "choose another start"
             )
+        # Gaussians too narrow for float32 are summed about their own means, in float64.
         dtype, narrow = prepared.plan(self.precision, self.largest_rounding)
         narrow = np.setdiff1d(narrow, about.which)
         about = About(
             np.concatenate([about.which, narrow]),
             np.concatenate([about.origins, prepared.gaussians.means[narrow]]),
         )
-        # Weights enter products of float32 numbers: relative to the largest they can't overflow.
+        # Weights enter products of float32 numbers; relative to the largest one, none overflows.
         unit = float(self.weights.max())
         weights = self.weights / unit
         evaluators: list[StateEvaluator] = []
@@ -138,10 +141,10 @@ class SequencesPass:
             return _Partial(sums, np.zeros(graph.n_arcs), np.zeros(len(graph.entry_state)))
 
         def sum_group(numbers: range) -> _Partial:
-            # Buffers are megabytes, and costly to allocate anew for each group: idle ones wait.
+            # Evaluators own megabytes of buffers, costly to allocate per group: idle ones wait.
             evaluator = evaluators.pop() if evaluators else self._evaluator(prepared)
             part = empty()
-            # Posteriors may be as small as they like.
+            # Posteriors may underflow to zero.
             with np.errstate(under="ignore"):
                 self._add(part, evaluator, numbers, weights)
             evaluators.append(evaluator)
@@ -150,10 +153,11 @@ class SequencesPass:
         evaluators.append(self._evaluator(prepared))
         groups = self.sequences.groups(evaluators[0].block_frames, weights > 0)
         total = empty()
-        for part in threaded_map(sum_group, groups, n_jobs=self.n_jobs):
+        for part in self.workers.map_threads(sum_group, groups):
             total.gaussians.merge(part.gaussians)
             total.arcs += part.arcs
             total.entries += part.entries
+        # Counts of arcs and entries become those of start and transition probabilities.
         n_states = prepared.n_gaussians // self.n_mix
         starts, transitions = np.zeros(n_states), np.zeros((n_states, n_states))
         np.add.at(starts, self.graph.entry_state, total.entries * unit)
@@ -181,7 +185,7 @@ class SequencesPass:
         numbers: range,
         weights: NDArray[np.float64],
     ) -> None:
-        """Add the statistics of adjacent sequences."""
+        """Add the statistics of adjacent sequences: densities, posteriors, and then moments."""
         from speakergmm.hmm.models.dense_kernels import weigh_components
 
         frames = self.sequences.frames[
@@ -189,15 +193,18 @@ class SequencesPass:
         ]
         parts = np.empty((len(frames), evaluator.n_gaussians), evaluator.dtype)
         states = np.empty((len(frames), evaluator.n_gaussians // self.n_mix))
+        # 1. Log-densities of states, and of components within them, in blocks that fit the cache.
         step = evaluator.block_frames
         pieces = [slice(start, start + step) for start in range(0, len(frames), step)]
         for piece in pieces:
             evaluator.evaluate(frames[piece], parts[piece], states[piece])
+        # 2. Posteriors of states by forward-backward, times those of components given the state.
         self._pass_through(total, numbers, weights, states)
         weigh_components(parts, self.n_mix, states)
         n_frames = float(weights[numbers] @ self.sequences.lengths[numbers])
         total.gaussians.n_frames += n_frames
         total.gaussians.log_likelihood -= evaluator.log_volume * n_frames
+        # 3. Moments of the Gaussians.
         for piece in pieces:
             rows = evaluator.rows(frames[piece], anew=len(pieces) > 1)
             total.gaussians.add_posteriors(frames[piece], rows, parts[piece])
@@ -209,7 +216,7 @@ class SequencesPass:
         weights: NDArray[np.float64],
         states: NDArray[np.float64],
     ) -> None:
-        """Turn log-emissions (T, S) into weighted posteriors of states, sequence by sequence."""
+        """Replace log-emissions (T, S) by weighted posteriors of states, sequence by sequence."""
         from speakergmm.hmm.inference.algorithms import forward_backward
 
         first = self.sequences.bounds[numbers.start]
@@ -228,7 +235,7 @@ class SequencesPass:
 
 @dataclass(slots=True, eq=False)
 class _Partial:
-    """Sums over a group, and then over all."""
+    """Sums over a group of sequences, or over all of them."""
 
     gaussians: GaussianSums
     arcs: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Baum-Welch training of a hidden Markov model in standardised coordinates."""
+"""Baum-Welch training of dense hidden Markov models, in standardised features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,34 +20,36 @@ from speakergmm.hmm.models.dense import HiddenMarkovParameters, least_variances
 from speakergmm.hmm.models.dense_graph import state_graph, with_probabilities
 from speakergmm.hmm.models.dense_priors import HiddenMarkovPriors
 from speakergmm.hmm.training.dense_expectation import HiddenMarkovStatistics, SequencesPass
+from speakergmm.hmm.training.dense_options import DenseTrainingOptions
 from speakergmm.hmm.training.dense_update import update_dense_model
 from speakergmm.moments import Moments
-from speakergmm.parallel import effective_jobs
+from speakergmm.parallel import ONE_WORKER, Workers
 
-# Of a log-likelihood per frame, in nats, where it is computed in float64.
+# Rounding error of a log-likelihood per frame, in nats, if it is computed in float64.
 _LEAST_ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HiddenMarkovIteration:
-    """One iteration of a fit, as `history_` holds it.
+    """One iteration of the training of a dense model.
 
     Parameters
     ----------
     iteration : int
-        Number, from 1.
+        Number of the iteration, from 1.
     log_likelihood : float
-        Of all sequences, weighted, under the model that the iteration began with.
+        Weighted sum of the log-likelihoods of all sequences, in nats, under the model that the
+        iteration began with.
     objective : float
-        The same plus the logarithm of the priors' density: what never falls.
+        The log-likelihood plus the log-density of the priors, which never falls.
     seconds : float
-        Wall-clock time.
+        Wall-clock time of the iteration.
     precision : {"float32", "float64"}
-        In which densities were evaluated.
+        Precision in which densities were evaluated.
     n_floored : int
-        Variances, or eigenvalues, that were raised to the floor.
+        Number of variances, or eigenvalues, raised to the floor.
     empty : tuple of (int, int)
-        State and component of those without data.
+        State and component of each Gaussian without data.
     """
 
     iteration: int
@@ -60,43 +61,20 @@ class HiddenMarkovIteration:
     empty: tuple[tuple[int, int], ...]
 
 
-class DenseTrainingOptions(Protocol):
-    """How a model is trained; the estimator's own options, checked.
+def sequence_moments(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
+    """Compute the moments of all frames, each with the weight of its sequence.
 
     Parameters
     ----------
-    n_iter : int
-        Most iterations.
-    params : str
-        What is updated, of "stmcw".
-    final : {"any", "last"}
-        In which states sequences may end.
-    precision : {"float32", "float64"}
-        Of densities, where float32 serves.
-    min_covar : float
-        Smallest variance, as `least_variances` takes it.
-    variance_floor : float
-        The same, as a part of the variance of all frames.
-    n_jobs : int
-        Threads; -1 for all cores.
-    """
-
-    n_iter: int
-    params: str
-    final: str
-    precision: str
-    min_covar: float
-    variance_floor: float
-    n_jobs: int
-
-
-def sequence_moments(sequences: Sequences, weights: NDArray[np.float64]) -> Moments:
-    """Return the moments of all frames, each weighing what its sequence does.
+    sequences : Sequences
+        Frames, in feature units.
+    weights : array, shape (R,)
+        Weights of the sequences.
 
     Raises
     ------
     InvalidInputError
-        If a value is too large to be squared, or what varies too small.
+        If a value is too large to be squared, or a feature varies too little.
     """
     moments = frame_moments(sequences.frames, np.repeat(weights, sequences.lengths))
     lost = np.flatnonzero(moments.lost)
@@ -108,51 +86,66 @@ def sequence_moments(sequences: Sequences, weights: NDArray[np.float64]) -> Mome
     return moments
 
 
+Report = Callable[[float, HiddenMarkovParameters, float], bool]
+"""Called after an iteration with its objective, the new model in feature units, and the rounding
+error to expect of the objective; returns whether training is to stop."""
+
+
 def train_dense_model(
     sequences: Sequences,
     weights: NDArray[np.float64],
     start: HiddenMarkovParameters,
+    options: DenseTrainingOptions | None = None,
     *,
     moments: Moments,
     priors: HiddenMarkovPriors,
-    options: DenseTrainingOptions,
-    report: Callable[[float, HiddenMarkovParameters, float], bool],
+    report: Report,
+    workers: Workers = ONE_WORKER,
 ) -> tuple[HiddenMarkovIteration, ...]:
-    """Train by expectation-maximisation from a start.
+    """Train a dense hidden Markov model by expectation-maximisation.
 
     Parameters
     ----------
     sequences : Sequences
-        In feature units.
+        Training data, in feature units.
     weights : array, shape (R,)
         Weight of each sequence, >= 0, not all zero.
     start : HiddenMarkovParameters
-        In feature units.
+        Initial model, in feature units.
+    options : DenseTrainingOptions, optional
+        Options of the training.
     moments : Moments
-        Of all frames, each weighing what its sequence does.
+        Moments of all frames, each with the weight of its sequence.
     priors : HiddenMarkovPriors
-        In feature units.
-    options : DenseTrainingOptions
-        How.
+        Priors of the parameters, in feature units.
     report : callable
         Called after each iteration with its objective, the new model in feature units, and the
-        rounding to expect of the objective; whether to stop.
+        rounding error to expect of the objective; returns whether training is to stop.
+    workers : Workers
+        Threads; the result does not depend on their number.
 
     Returns
     -------
     tuple of HiddenMarkovIteration
+        All iterations, in order. The model is what `report` received last.
 
     Raises
     ------
-    InsufficientDataError
-        If a sequence is impossible under the model; it is named.
+    ImpossibleSequenceError
+        If a sequence is impossible under the model; the message names it.
+
+    References
+    ----------
+    Rabiner, "A tutorial on hidden Markov models and selected applications in speech recognition",
+    Proceedings of the IEEE 77(2), 1989, section III.C.
     """
-    kind = start.gaussians.kind
+    options = DenseTrainingOptions.of(options, {})
     standardisation = Standardisation.from_moments(
-        moments.mean, moments.variance, isotropic=kind.is_isotropic
+        moments.mean, moments.variance, isotropic=start.gaussians.kind.is_isotropic
     )
+    # The transitions that are possible stay the same in all iterations: those of the start.
     graph = state_graph(start.startprob, start.transmat, final=options.final)
-    _refuse_short(sequences, weights, graph.shortest_duration)
+    _check_lengths(sequences, weights, graph.shortest_duration)
     floor = np.maximum(
         least_variances(options.min_covar, moments.variance),
         options.variance_floor * moments.variance,
@@ -164,11 +157,11 @@ def train_dense_model(
             graph=with_probabilities(graph, model.startprob, model.transmat),
             n_mix=start.n_mix,
             precision=options.precision,
-            n_jobs=effective_jobs(options.n_jobs),
+            workers=workers,
         ),
         partial(
             update_dense_model,
-            priors=priors.standardised(kind, standardisation),
+            priors=priors.standardised(start.gaussians.kind, standardisation),
             floor=floor / standardisation.scale**2,
             data_variance=moments.variance / standardisation.scale**2,
             params=options.params,
@@ -176,45 +169,15 @@ def train_dense_model(
         standardisation=standardisation,
         least_rounding=_LEAST_ROUNDING,
     )
-
-    def in_features(model: HiddenMarkovParameters) -> HiddenMarkovParameters:
-        gaussians = standardisation.model_from_standard(model.gaussians)
-        # What is not trained stays as it is to the last bit.
-        if "m" not in options.params:
-            gaussians = replace(gaussians, means=start.gaussians.means)
-        if "c" not in options.params:
-            gaussians = replace(gaussians, covariances=start.gaussians.covariances)
-        return replace(model, gaussians=gaussians)
-
-    def step(state: _State) -> _State:
-        """Take one iteration; its objective is that of the model before."""
-        began = perf_counter()
-        # Starts that float64 can't hold are refused in words.
-        with np.errstate(over="ignore", invalid="ignore"):
-            statistics = steps.accumulate(state.model)
-        new, done = steps.update(statistics, state.model)
-        iteration = HiddenMarkovIteration(
-            iteration=len(state.history) + 1,
-            log_likelihood=statistics.log_likelihood,
-            objective=statistics.log_likelihood + priors.log_density(state.in_features),
-            seconds=perf_counter() - began,
-            precision=statistics.precision,
-            n_floored=done.n_floored,
-            empty=tuple(divmod(int(place), start.n_mix) for place in statistics.empty.nonzero()[0]),
-        )
-        found = in_features(new)
-        stops = report(iteration.objective, found, steps.rounding() * statistics.n_frames)
-        is_over = stops or iteration.iteration == options.n_iter
-        return _State(new, found, (*state.history, iteration), is_over)
-
     model = replace(start, gaussians=standardisation.model_to_standard(start.gaussians))
-    begin = _State(model, start, (), options.n_iter == 0)
-    return run_training_loop(begin, step, is_over=lambda state: state.is_over).history
+    begin = _State(model, start, (), options.max_iter == 0)
+    loop = _Loop(start, options, standardisation, priors, steps, report)
+    return run_training_loop(begin, loop.step, is_over=lambda state: state.is_over).history
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """Where a training stands: the model in either coordinates, and what iterations did."""
+    """State of a training: the model in standardised features and in feature units, and history."""
 
     model: HiddenMarkovParameters
     in_features: HiddenMarkovParameters
@@ -222,8 +185,60 @@ class _State:
     is_over: bool
 
 
-def _refuse_short(sequences: Sequences, weights: NDArray[np.float64], needed: int | None) -> None:
-    """Refuse sequences that are shorter than any path, and models without one."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Loop:
+    """The parts of a training that stay the same in all iterations."""
+
+    start: HiddenMarkovParameters
+    options: DenseTrainingOptions
+    standardisation: Standardisation
+    priors: HiddenMarkovPriors
+    steps: TrainingSteps[HiddenMarkovParameters, HiddenMarkovStatistics]
+    report: Report
+
+    def step(self, state: _State) -> _State:
+        """Run one iteration, whose objective is that of the model before it."""
+        began = perf_counter()
+        # A start that overflows float64 is refused by the expectation step, with a message.
+        with np.errstate(over="ignore", invalid="ignore"):
+            statistics = self.steps.accumulate(state.model)
+        new, done = self.steps.update(statistics, state.model)
+        empty = statistics.empty.nonzero()[0].tolist()
+        iteration = HiddenMarkovIteration(
+            iteration=len(state.history) + 1,
+            log_likelihood=statistics.log_likelihood,
+            objective=statistics.log_likelihood + self.priors.log_density(state.in_features),
+            seconds=perf_counter() - began,
+            precision=statistics.precision,
+            n_floored=done.n_floored,
+            empty=tuple(divmod(place, self.start.n_mix) for place in empty),
+        )
+        found = self._in_features(new)
+        rounding = self.steps.rounding() * statistics.n_frames
+        stops = self.report(iteration.objective, found, rounding)
+        is_over = stops or iteration.iteration == self.options.max_iter
+        return _State(new, found, (*state.history, iteration), is_over)
+
+    def _in_features(self, model: HiddenMarkovParameters) -> HiddenMarkovParameters:
+        """Return a model in feature units; parameters that are not trained keep every bit."""
+        gaussians = self.standardisation.model_from_standard(model.gaussians)
+        if "m" not in self.options.params:
+            gaussians = replace(gaussians, means=self.start.gaussians.means)
+        if "c" not in self.options.params:
+            gaussians = replace(gaussians, covariances=self.start.gaussians.covariances)
+        return replace(model, gaussians=gaussians)
+
+
+def _check_lengths(sequences: Sequences, weights: NDArray[np.float64], needed: int | None) -> None:
+    """Raise an error if a sequence is shorter than every path, or the model has no path.
+
+    Raises
+    ------
+    InvalidInputError
+        If no path leads to a final state (`needed` is None).
+    ImpossibleSequenceError
+        If a sequence has fewer frames than `needed`.
+    """
     if needed is None:
         raise InvalidInputError("no path leads through the states to one that may be the last")
     short = np.flatnonzero((weights > 0) & (sequences.lengths < needed))

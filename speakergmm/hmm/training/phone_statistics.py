@@ -1,6 +1,6 @@
-"""What one utterance says to the models: expected counts by Baum-Welch, or those of its best path.
+"""Statistics of utterances for phone models: expected counts, or counts on the best path.
 
-Everything here is in standardised features: `training` brings frames there and models back.
+All models and frames here are in standardised features; `phone_trainer` converts them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.sums import GaussianSums, SparsePosteriors
-from speakergmm.hmm.inference.algorithms import expected_counts, viterbi, widening
+from speakergmm.hmm.inference.algorithms import expected_counts, search_within, viterbi
 from speakergmm.hmm.inference.graph import NoPathError
 from speakergmm.hmm.models.bank import BankEvaluator
 from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors
@@ -20,43 +20,43 @@ from speakergmm.hmm.models.phone_models import PhoneModels
 from speakergmm.hmm.models.utterance_graph import UtteranceGraph
 from speakergmm.hmm.training.schedule import TrainingSchedule
 
-# Posteriors below this are left out of sums: a millionth of a frame in all.
+# Posteriors below this are left out of the sums: together a millionth of a frame.
 _LEAST_POSTERIOR = 1e-8
 
 
 @dataclass(slots=True, eq=False)
 class PhoneStatistics:
-    """Sums over utterances; they can be merged, in a fixed order for the same bits.
+    """Sums over utterances; merged in a fixed order they have the same bits in every run.
 
     Parameters
     ----------
     gaussians : GaussianSums
-        Of all Gaussians of the bank; its log-likelihood is that of the utterances.
+        Statistics of all Gaussians of the bank, and the log-likelihood of the utterances.
     transitions : array, shape (N,)
-        Expected number of times that each transition was taken.
+        Expected number of times that each transition is taken.
     """
 
     gaussians: GaussianSums
     transitions: NDArray[np.float64]
 
     def merge(self, other: PhoneStatistics) -> None:
-        """Add other utterances' sums to these."""
+        """Add the sums over other utterances to these."""
         self.gaussians.merge(other.gaussians)
         self.transitions += other.transitions
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AlignedPath:
-    """The path of an utterance that Viterbi training goes on with.
+    """The best path of an utterance, as Viterbi training keeps it between searches.
 
     Parameters
     ----------
     pdfs : array of int, shape (T,)
-        Pdf of each frame, as the models number them.
+        Number of the pdf of each frame, in the models' numbering.
     transitions : array of int, shape (N,)
-        Numbers of the transitions that were taken, each as often as it was.
+        Numbers of the transitions on the path, each as often as it is taken.
     fixed : float, default=0.0
-        Log-probability of what training does not change: pronunciations and silences.
+        Log-probability of the parts that training does not change: pronunciations and silences.
     """
 
     pdfs: NDArray[np.int32]
@@ -65,20 +65,20 @@ class AlignedPath:
 
 
 class PhoneExpectation:
-    """One iteration's models, made ready for all utterances; may be used by several threads.
+    """The expectation step of one iteration, for one utterance at a time; thread-safe.
 
     Parameters
     ----------
     models : PhoneModels
-        In standardised features, with diagonal covariances.
+        The current models, in standardised features, with diagonal covariances.
     schedule : TrainingSchedule, optional
-        Its scales and beams are taken; by default emissions and transitions count as they are, and
-        no path is given up.
+        Scales and beams; by default emissions and transitions are not scaled, and nothing is
+        pruned.
     iteration : int, default=0
-        Which of the schedule.
+        Number of the iteration in the schedule, from 0.
     silence_pdfs : array of int, optional
-        Pdfs whose emissions count `TrainingSchedule.boost_silence` times in search of the best
-        path.
+        Pdfs whose likelihoods are multiplied by `TrainingSchedule.boost_silence` in the search for
+        the best path.
     """
 
     def __init__(
@@ -94,34 +94,46 @@ class PhoneExpectation:
         self._schedule = schedule
         self._evaluator = BankEvaluator(models.bank)
         self._logs = models.transitions.log_probability()
-        self._acoustic_scale = schedule.scale(iteration)
+        self._acoustic_scale = schedule.acoustic_scale_at(iteration)
         beam = schedule.beam
         self._beams = [beam] if beam is None else [beam, schedule.retry_beam]
         self._silence_pdfs = np.array([], np.int32) if silence_pdfs is None else silence_pdfs
-        # Frames come standardised.
+        # The frames are standardised already.
         d = models.n_features
         self._prepared = models.bank.prepared(Standardisation(np.zeros(d), np.ones(d)))
         self._columns = np.ascontiguousarray(self._prepared.columns.T, np.float32)
 
-    def nothing(self) -> PhoneStatistics:
-        """Return sums over no utterance."""
+    def no_statistics(self) -> PhoneStatistics:
+        """Return the sums over no utterance, to which utterances are added."""
         sums = GaussianSums(self._prepared, dtype=np.dtype(np.float64), sparse=True)
         return PhoneStatistics(sums, np.zeros(self.models.transitions.n_arcs))
 
     def baum_welch(
         self, graph: UtteranceGraph, frames: NDArray[np.float32], sums: PhoneStatistics
     ) -> None:
-        """Add an utterance's expected counts, over all its paths, to the sums.
+        """Add the expected counts of an utterance, over all its paths, to the sums.
+
+        Parameters
+        ----------
+        graph : UtteranceGraph
+        frames : array, shape (T, D)
+            Standardised frames.
+        sums : PhoneStatistics
+            Added to in place.
 
         Raises
         ------
         NoPathError
-            If no path fits; the sums are as they were.
+            If no path fits the frames; the sums are unchanged.
         """
+        # Posteriors of pdfs and expected counts of arcs, by forward-backward.
         emissions = self._evaluator.evaluate(frames, graph.pdfs)
         scaled = emissions.log_emissions * self._acoustic_scale
         with_logs = graph.graph_from_logs(self._logs)
-        found = widening(lambda beam: expected_counts(with_logs, scaled, beam=beam), self._beams)
+        found = search_within(
+            lambda beam: expected_counts(with_logs, scaled, beam=beam), self._beams
+        )
+        # A pdf's posterior is divided among its Gaussians in proportion to their densities.
         posteriors = sparse_posteriors(
             emissions.densities,
             emissions.log_emissions,
@@ -134,24 +146,26 @@ class PhoneExpectation:
         graph.add_counts(found.arc_counts, found.entry_counts, found.exit_counts, sums.transitions)
 
     def align(self, graph: UtteranceGraph, frames: NDArray[np.float32]) -> AlignedPath:
-        """Find an utterance's best path.
+        """Find the best path of an utterance of standardised frames (T, D).
 
         Raises
         ------
         NoPathError
-            If no path fits.
+            If no path fits the frames.
         """
         emissions = self._evaluator.evaluate(frames, graph.pdfs)
         scaled = emissions.log_emissions * self._acoustic_scale
         boost = np.log(self._schedule.boost_silence) * self._acoustic_scale
         scaled[:, np.isin(graph.pdfs, self._silence_pdfs)] += np.float32(boost)
         with_logs = graph.graph_from_logs(self._schedule.transition_scale * self._logs)
-        found = widening(lambda beam: viterbi(with_logs, scaled, beam=beam), self._beams)
+        found = search_within(lambda beam: viterbi(with_logs, scaled, beam=beam), self._beams)
+        # Transitions on the path: each arc, entry and exit taken is made of several.
         arcs = np.bincount(found.arcs, minlength=with_logs.n_arcs).astype(np.float64)
         ends = np.zeros(len(graph.entries.fixed)), np.zeros(len(graph.exits.fixed))
         ends[0][found.entry] = ends[1][found.exit] = 1.0
         taken = np.zeros(self.models.transitions.n_arcs)
         graph.add_counts(arcs, *ends, taken)
+        # The part of its probability that no update changes, and the pdf of each frame.
         pdfs = graph.pdfs[with_logs.pdf[found.states]]
         fixed = graph.arcs.fixed[found.arcs].sum()
         fixed += graph.entries.fixed[found.entry] + graph.exits.fixed[found.exit]
@@ -161,7 +175,8 @@ class PhoneExpectation:
     def add_aligned(
         self, path: AlignedPath, frames: NDArray[np.float32], sums: PhoneStatistics
     ) -> None:
-        """Add the counts of a known path to the sums."""
+        """Add the counts of a known path, over standardised frames (T, D), to the sums."""
+        # Each frame belongs to one pdf, whose Gaussians share it; transitions are counted as taken.
         posteriors, log_likelihood = aligned_posteriors(
             frames, path.pdfs, self.models.bank.offsets, self._columns
         )
@@ -171,10 +186,20 @@ class PhoneExpectation:
 
 
 def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
-    """Share out an utterance's frames equally over the states of one of its paths.
+    """Divide the frames of an utterance equally among the states of one of its paths.
 
-    The path takes the first pronunciation of each word, silence at the ends and none between
-    words; where no unit belongs to a word, all units. It counts no transitions.
+    The path takes the first pronunciation of each word, with silence at both ends and none between
+    words; if no unit belongs to a word, it takes all units. Its transitions are not counted.
+
+    Parameters
+    ----------
+    graph : UtteranceGraph
+    n_frames : int
+        Number of frames, T.
+
+    Returns
+    -------
+    AlignedPath
 
     Raises
     ------
@@ -184,6 +209,7 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
     needed = graph.skeleton.shortest_duration
     if needed is None or n_frames < needed:
         raise NoPathError(f"the transcript needs at least {needed} frames, found {n_frames}")
+    # The units on the path, and their states in order.
     last = len(graph.units) - 1
     has_words = any(unit.word is not None for unit in graph.units)
     chosen = np.array(
@@ -194,6 +220,7 @@ def equal_path(graph: UtteranceGraph, n_frames: int) -> AlignedPath:
         ]
     )
     states = np.flatnonzero(chosen[graph.state_unit])
+    # Frame t belongs to state number t S / T of them.
     places = np.arange(n_frames) * len(states) // n_frames
     pdfs = graph.pdfs[graph.skeleton.pdf[states[places]]]
     return AlignedPath(pdfs, np.array([], np.int64))

@@ -1,4 +1,4 @@
-"""The loop of embedded training: expectations over utterances, updates, growth of mixtures."""
+"""The iterations of phone training: expectations over utterances, updates, growth of mixtures."""
 
 from __future__ import annotations
 
@@ -35,57 +35,58 @@ from speakergmm.hmm.training.phone_training_state import (
     TrainingState,
 )
 from speakergmm.hmm.training.schedule import TrainingSchedule
-from speakergmm.parallel import threaded_map
+from speakergmm.parallel import ONE_WORKER, Workers
 from speakergmm.ranges import refused, whole_number
 
-# Utterances are summed up in as many parts, whatever the number of jobs: the same sums in the same
-# order give the same bits.
+# Number of parts in which utterances are summed, whatever the number of workers: the same sums in
+# the same order give the same bits.
 _N_PARTS = 16
 
-# Of an utterance: its path, where one was looked for, or why it was left out.
+# Outcome of one utterance: its path, if one was searched for, or the reason why it was left out.
 _Outcome = AlignedPath | FailedUtterance | None
 
 
 class FrameStore(Protocol):
-    """Frames of utterances, held or read one utterance at a time."""
+    """Frames of utterances, in memory or read one utterance at a time."""
 
     def __len__(self) -> int:
         """Return the number of utterances."""
 
     def __getitem__(self, place: int, /) -> NDArray[np.floating[Any]]:
-        """Frames (T, D) of one utterance, in feature units."""
+        """Return the frames (T, D) of one utterance, in feature units."""
 
 
 @dataclass(eq=False)
 class PhoneTrainer:
-    """Embedded training as a loop that can be stopped and taken up after any iteration.
+    """Training of phone models as a loop that can be interrupted and resumed after any iteration.
 
     Parameters
     ----------
     models : PhoneModels
-        To begin with, in feature units; see `PhoneModels.flat`.
+        Initial models, in feature units; see `PhoneModels.flat`.
     graphs : sequence of UtteranceGraph
-        Of the utterances.
+        Graphs of the transcripts, one per utterance.
     frames : FrameStore
-        Of the same utterances, read as often as there are iterations.
+        Frames of the same utterances, which are read once per iteration.
     schedule : TrainingSchedule
+        Options of the iterations.
     standardisation : Standardisation
-        Of the frames.
+        Mean and scale of the frames; the models are trained in standardised features.
     variance : array, shape (D,)
-        Of all frames, in feature units, for the floor.
+        Variance of all frames, in squared feature units, from which the floor is computed.
     silence_pdfs : array of int, optional
-        Which `TrainingSchedule.boost_silence` is about.
+        Pdfs of silence, to which `TrainingSchedule.boost_silence` applies.
     seed : int, default=0
-        Of the directions in which Gaussians are split.
-    n_jobs : int, default=1
-        Threads; the result does not depend on it.
+        Seed of the directions in which Gaussians are split.
+    workers : Workers
+        Threads; the result does not depend on their number.
     flat : bool, default=True
-        Whether the models know nothing yet, so that the first iteration is the schedule's `start`.
+        Whether the models are untrained, so that the first iteration is the schedule's `start`.
 
     Raises
     ------
     InvalidInputError
-        If the models have other than diagonal covariances, or models, graphs and frames do not
+        If the covariances of the models are not diagonal, or models, graphs and frames do not
         belong together.
     """
 
@@ -98,12 +99,12 @@ class PhoneTrainer:
     variance: NDArray[np.float64]
     silence_pdfs: NDArray[np.int32] | None = None
     seed: int = 0
-    n_jobs: int = 1
+    workers: Workers = ONE_WORKER
     flat: bool = True
     state: TrainingState = field(init=False)
 
     def __post_init__(self, models: PhoneModels) -> None:
-        """Check, and begin with the models in standardised features."""
+        """Check the arguments, and take the models to standardised features."""
         self._check(models)
         self.state = TrainingState(
             _mapped(models, self.standardisation.model_to_standard), 0, np.zeros(models.n_pdfs)
@@ -114,14 +115,19 @@ class PhoneTrainer:
         callback: Callable[[TrainingState], None] | None = None,
         checkpoint: Callable[[TrainingState], None] | None = None,
     ) -> TrainingResult:
-        """Go on to the last iteration.
+        """Run the remaining iterations and return the result.
 
-        After each one `checkpoint` (unless it was the last) and then `callback` are called.
+        Parameters
+        ----------
+        callback : callable, optional
+            Called with the state after each iteration.
+        checkpoint : callable, optional
+            Called with the state before `callback`, except after the last iteration.
 
         Raises
         ------
         InsufficientDataError
-            If no utterance has a path, or all take too much memory.
+            If no utterance has a path, or all of them take too much memory.
         """
         run_training_loop(
             self.state,
@@ -133,7 +139,7 @@ class PhoneTrainer:
         return self.result()
 
     def result(self) -> TrainingResult:
-        """Return what was trained so far, in feature units."""
+        """Return the models trained so far, in feature units, and their history."""
         return TrainingResult(
             _mapped(self.state.models, self.standardisation.model_from_standard),
             self.state.history,
@@ -142,17 +148,18 @@ class PhoneTrainer:
         )
 
     def step(self, state: TrainingState) -> TrainingState:
-        """Do one iteration, keep the state after it as `state`, and return it.
+        """Run one iteration, store the state after it as `state`, and return it.
 
         Raises
         ------
         InsufficientDataError
-            If no utterance has a path, or all take too much memory.
+            If no utterance has a path, or all of them take too much memory.
         """
         schedule, iteration = self.schedule, state.iteration
+        # Expectation: over all paths, over the best ones found now, or over those found before.
         first = iteration == 0 and self.flat and schedule.start == "equal"
-        sums = schedule.sums(iteration, flat=self.flat)
-        searches = first or sums or schedule.searches(iteration) or not state.paths
+        sums = schedule.sums_over_paths(iteration, flat=self.flat)
+        searches = first or sums or schedule.realigns(iteration) or not state.paths
         total, outcomes = self._expectations(first=first, searches=searches)
         failed = state.failed
         if searches:
@@ -162,11 +169,13 @@ class PhoneTrainer:
         if found.n_frames == 0:
             reason = failed[0].reason if failed else "there is no utterance"
             raise InsufficientDataError(f"no utterance can be used for training: {reason}")
+        # Maximisation, and then growth of the mixtures.
         models, report = self._updated(total.transitions, found, first=first)
         occupancy = np.add.reduceat(found.counts, state.models.bank.offsets[:-1])
         models = self._grown(models, occupancy)
-        # A density to a power is the volume to that power, too.
-        power = schedule.scale(iteration) if sums else 1.0
+        # Log-likelihood per frame in feature units: with an acoustic scale, the volume of the
+        # standardisation is raised to that power as the densities are.
+        power = schedule.acoustic_scale_at(iteration) if sums else 1.0
         per_frame = found.log_likelihood / found.n_frames
         per_frame -= power * self.standardisation.log_volume
         done = TrainingIteration(
@@ -177,7 +186,7 @@ class PhoneTrainer:
             report.n_removed,
             len(failed),
         )
-        # One assignment, so that whoever interrupts this finds the old state or the new one.
+        # A single assignment, so that an interruption leaves either the old state or the new one.
         self.state = TrainingState(
             models,
             iteration + 1,
@@ -191,13 +200,16 @@ class PhoneTrainer:
     def _updated(
         self, transitions: NDArray[np.float64], found: MixtureStatistics, *, first: bool
     ) -> tuple[PhoneModels, BankUpdateReport]:
-        """Return the models of greatest likelihood; equal shares say nothing of transitions."""
+        """Return the models of greatest likelihood, and a report of the update.
+
+        Frames that were divided equally carry no information about transitions, which stay.
+        """
         models, schedule = self.state.models, self.schedule
         floor = schedule.variance_floor * self.variance / self.standardisation.scale**2
         bank, report = update_bank(
             models.bank,
             found,
-            # A feature that never varies is as wide as its unit.
+            # The floor of a constant feature is one squared feature unit.
             variance_floor=np.where(self.variance > 0, np.maximum(floor, 1e-10), 1.0),
             min_occupancy=min(schedule.min_occupancy, 3.0) if first else schedule.min_occupancy,
         )
@@ -207,10 +219,10 @@ class PhoneTrainer:
         return models.with_parameters(transitions=updated, bank=bank), report
 
     def _grown(self, models: PhoneModels, occupancy: NDArray[np.float64]) -> PhoneModels:
-        """Return models of as many Gaussians as the schedule wants after this iteration."""
+        """Split Gaussians until there are as many as the schedule wants after this iteration."""
         schedule, iteration = self.schedule, self.state.iteration
         wanted = schedule.gaussians_after(iteration, models.n_pdfs)
-        # The last update is not followed by a split, whose halves nothing would tell apart.
+        # No split after the last update: no iteration would move the halves apart.
         if wanted <= models.n_components or iteration + 1 >= schedule.max_iter:
             return models
         sizes = allot_gaussians(
@@ -227,9 +239,17 @@ class PhoneTrainer:
     def _expectations(
         self, *, first: bool, searches: bool
     ) -> tuple[PhoneStatistics, list[_Outcome]]:
-        """Sum up all utterances, in parts that threads share."""
+        """Sum the statistics of all utterances, and return the outcome of each.
+
+        Parameters
+        ----------
+        first : bool
+            Whether to divide frames equally among states.
+        searches : bool
+            Whether paths are searched for or summed over, rather than taken from the state.
+        """
         schedule, iteration = self.schedule, self.state.iteration
-        viterbi = not schedule.sums(iteration, flat=self.flat)
+        viterbi = not schedule.sums_over_paths(iteration, flat=self.flat)
         step = PhoneExpectation(
             self.state.models, schedule, iteration=iteration, silence_pdfs=self.silence_pdfs
         )
@@ -240,8 +260,8 @@ class PhoneTrainer:
             if path is None and not searches:
                 return None
             frames = self._standardised(place)
-            # Before memory is asked for: one recording is not to end the training.
-            excess = schedule.excess(len(frames), graph.n_states, sums=not viterbi)
+            # Checked before memory is allocated: one long recording must not end the training.
+            excess = schedule.memory_excess(len(frames), graph.n_states, sums=not viterbi)
             if excess is not None and searches and not first:
                 return FailedUtterance(place, excess)
             try:
@@ -258,13 +278,13 @@ class PhoneTrainer:
             return path
 
         def part(places: NDArray[np.intp]) -> tuple[PhoneStatistics, list[_Outcome]]:
-            sums = step.nothing()
+            sums = step.no_statistics()
             return sums, [add(place, sums) for place in places.tolist()]
 
         n_parts = min(_N_PARTS, max(len(self.graphs), 1))
         parts = np.array_split(np.arange(len(self.graphs)), n_parts)
         total, outcomes = part(np.arange(0))
-        for sums, found in threaded_map(part, parts, n_jobs=self.n_jobs):
+        for sums, found in self.workers.map_threads(part, parts):
             total.merge(sums)
             outcomes += found
         return total, outcomes

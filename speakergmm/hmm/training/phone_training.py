@@ -1,9 +1,8 @@
-"""Embedded training of phone models from a flat start, over utterances given one at a time."""
+"""Training of phone models on transcribed utterances, with checkpoints."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,27 +18,36 @@ from speakergmm.hmm.training.phone_trainer import FrameStore, PhoneTrainer
 from speakergmm.hmm.training.phone_training_state import TrainingResult, TrainingState
 from speakergmm.hmm.training.schedule import TrainingSchedule
 from speakergmm.moments import Moments
+from speakergmm.parallel import Workers
 from speakergmm.records import digest as digest_of
+from speakergmm.run_context import RunContext
 
 
 def utterance_moments(
     frames: FrameStore, *, digests: list[str] | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Mean and variance (D,) of all frames, and their number.
+    """Compute mean and variance of the frames of all utterances.
 
     Parameters
     ----------
     frames : FrameStore
-        Read once.
+        Frames of the utterances, which are read once.
     digests : list of str, optional
-        Gets the digest of each utterance's frames.
+        The digest of each utterance's frames is appended to it.
+
+    Returns
+    -------
+    mean, variance : array, shape (D,)
+        In feature units, and squared ones.
+    n_frames : int
+        Number of frames.
 
     Raises
     ------
     InsufficientDataError
         If there are fewer than two frames.
     InvalidInputError
-        If an utterance's are no finite matrix of as many columns as the others'.
+        If the frames of an utterance are not a finite matrix with as many columns as the others.
     """
     moments = Moments()
     n_features = None
@@ -49,10 +57,10 @@ def utterance_moments(
         n_features = found.shape[1]
         moments.add(found)
         if digests is not None:
-            # With their shape: frames that move to the next utterance make another training.
+            # The digest covers the shape: with other boundaries it is another training.
             digests.append(digest_of(found))
     if moments.n_frames < 2:
-        raise InsufficientDataError(f"training needs frames of speech, found {moments.n_frames}")
+        raise InsufficientDataError(f"training needs two or more frames, found {moments.n_frames}")
     return moments.mean, moments.variance, moments.n_frames
 
 
@@ -60,42 +68,66 @@ def train_phone_models(
     models: PhoneModels,
     graphs: Sequence[UtteranceGraph],
     frames: FrameStore,
-    *,
     schedule: TrainingSchedule | None = None,
+    *,
     silence_pdfs: NDArray[np.int32] | None = None,
     seed: int = 0,
-    n_jobs: int = 1,
     flat: bool = True,
-    callback: Callable[[TrainingState], None] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_seconds: float = 5.0,
+    n_jobs: int = 1,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> TrainingResult:
-    """Train models on utterances, from a flat start or further.
+    """Train phone models on transcribed utterances ("embedded training", as HTK's HERest).
 
     Parameters
     ----------
-    models, graphs, frames, schedule, silence_pdfs, seed, n_jobs, flat
-        As `PhoneTrainer` has them.
-    callback : callable, optional
-        Called with the state after each iteration.
-    checkpoint : path, optional
-        File to write the state to after iterations; see `speakergmm.checkpoints`. Where
-        it is there already, training goes on from it, to the same result as if it had never
-        stopped.
-    checkpoint_seconds : float, default=5
-        Least time between two writings.
+    models : PhoneModels
+        Initial models, in feature units; see `PhoneModels.flat`.
+    graphs : sequence of UtteranceGraph
+        Graphs of the transcripts, one per utterance; see `compile_transcript`.
+    frames : FrameStore
+        Frames (T, D) of the same utterances, in feature units, such as a list of arrays. They are
+        read once per iteration, one utterance at a time.
+    schedule : TrainingSchedule, optional
+        Options of the iterations.
+    silence_pdfs : array of int, optional
+        Pdfs of silence, to which `TrainingSchedule.boost_silence` applies.
+    seed : int, default=0
+        Seed of the directions in which Gaussians are split.
+    flat : bool, default=True
+        Whether the models are untrained, so that the first iteration is the schedule's `start`.
+    n_jobs : int, default=1
+        Number of threads; -1 for all cores. The result does not depend on it.
+    run : RunContext, optional
+        `callback` is called with the `TrainingState` after each iteration. With `checkpoint`,
+        training resumes from that file, to the same result as if it had not been interrupted.
+    **changes
+        Options of the schedule, in place of those of `schedule`.
+
+    Returns
+    -------
+    TrainingResult
 
     Raises
     ------
     InvalidInputError
-        If models, graphs and frames do not belong together, or frames are not finite.
+        If models, graphs and frames do not belong together, frames are not finite, or an option
+        is out of its range.
     InsufficientDataError
         If there are no frames, or no utterance has a path.
     IncompatibleModelError
         If the checkpoint belongs to another training.
+
+    References
+    ----------
+    Rabiner, "A tutorial on hidden Markov models and selected applications in speech recognition",
+    Proceedings of the IEEE 77(2), 1989, section III.C: re-estimation. Young et al., "The HTK Book",
+    2006, section 8.5: embedded training.
     """
-    schedule = schedule or TrainingSchedule()
-    digests: list[str] | None = None if checkpoint is None else []
+    schedule = TrainingSchedule.of(schedule, changes)
+    run = RunContext.of(run, {})
+    # Mean, variance and digests of all frames, in one pass over them.
+    digests: list[str] | None = None if run.checkpoint is None else []
     mean, variance, n_frames = utterance_moments(frames, digests=digests)
     trainer = PhoneTrainer(
         models,
@@ -106,7 +138,7 @@ def train_phone_models(
         variance=variance,
         silence_pdfs=silence_pdfs,
         seed=seed,
-        n_jobs=n_jobs,
+        workers=Workers(n_jobs),
         flat=flat,
     )
 
@@ -124,11 +156,11 @@ def train_phone_models(
         }
 
     with open_checkpoint(
-        checkpoint, TrainingState, fingerprint=fingerprint, seconds=checkpoint_seconds
+        run.checkpoint, TrainingState, fingerprint=fingerprint, seconds=run.checkpoint_seconds
     ) as file:
         if file.state is not None:
             trainer.state = file.state
-        return trainer.run(callback, file.record)
+        return trainer.run(run.callback, file.record)
 
 
 def _digest_of_graph(graph: UtteranceGraph) -> str:

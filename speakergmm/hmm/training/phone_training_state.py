@@ -1,4 +1,4 @@
-"""What embedded training tells and keeps: its iterations, where it stands, what came of it."""
+"""Iterations, state and result of the training of phone models."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from speakergmm.hmm.training.phone_statistics import AlignedPath
 
 @dataclass(frozen=True, slots=True)
 class TrainingIteration:
-    """What an iteration saw and did.
+    """One iteration of a training: its log-likelihood and its changes to the models.
 
     Parameters
     ----------
     iteration : int
-        Counted from 0.
+        Number of the iteration, counted from 0.
     log_likelihood : float
-        Per frame, of the models that the iteration began with, at the iteration's acoustic scale;
-        of the best paths where only they were looked at. NaN where frames were shared out equally.
+        Mean log-likelihood per frame, in nats, of the models that the iteration began with, at the
+        iteration's acoustic scale; of the best paths alone if only they were used. NaN if frames
+        were divided equally.
     n_gaussians : int
-        After the update.
+        Number of Gaussians after the iteration.
     n_floored, n_removed : int
-        Variances raised to the floor; Gaussians removed for want of frames.
+        Number of variances raised to the floor, and of Gaussians removed for lack of frames.
     n_failed : int
-        Utterances without a path, or too long for the memory allowed.
+        Number of utterances without a path, or too long for the memory allowed.
     """
 
     iteration: int
@@ -42,7 +43,15 @@ class TrainingIteration:
 
 @dataclass(frozen=True, slots=True)
 class FailedUtterance:
-    """An utterance that was left out of an iteration, and why."""
+    """An utterance that was left out of an iteration.
+
+    Parameters
+    ----------
+    place : int
+        Number of the utterance, counted from 0.
+    reason : str
+        The reason, in one line.
+    """
 
     place: int
     reason: str
@@ -50,21 +59,22 @@ class FailedUtterance:
 
 @dataclass(frozen=True, slots=True)
 class TrainingState:
-    """Where training stands between two iterations; what a checkpoint holds.
+    """State of a training between two iterations, as a checkpoint stores it.
 
     Parameters
     ----------
     models : PhoneModels
-        In standardised features.
+        Current models, in standardised features.
     iteration : int
-        The one to come.
+        Number of the next iteration.
     occupancy : array, shape (P,)
-        Frames of each pdf in the last iteration.
+        Occupancy of each pdf in the last iteration, in frames.
     paths : tuple of AlignedPath or None
-        Of Viterbi training, by utterance; None for an utterance without a path.
+        Paths of Viterbi training, by utterance; None for an utterance without a path.
     history : tuple of TrainingIteration
+        All iterations so far.
     failed : tuple of FailedUtterance
-        Of the last iteration that searched.
+        Utterances that failed in the last iteration that searched for paths.
     """
 
     models: PhoneModels
@@ -76,7 +86,7 @@ class TrainingState:
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return the types of the parts: of paths, each part of all of them together."""
+        """Return the types of the stored parts; the fields of all paths are stored together."""
         return {
             "models": PhoneModels,
             "iteration": int,
@@ -108,12 +118,12 @@ class TrainingState:
     def of_record(
         cls, *, has_path: NDArray[np.bool_], pdfs: Any, transitions: Any, fixed: Any, **parts: Any
     ) -> TrainingState:
-        """Build the state from stored parts, checked anew.
+        """Build the state from stored parts, and check them.
 
         Raises
         ------
         InvalidInputError
-            If a path goes where the models have nothing.
+            If a path names pdfs or transitions that the models do not have.
         """
         models: PhoneModels = parts["models"]
         limits = ((pdfs, models.n_pdfs), (transitions, models.transitions.n_arcs))
@@ -122,26 +132,29 @@ class TrainingState:
             for arrays, limit in limits
             for array in arrays
         ):
-            raise InvalidInputError("its paths go where its models have nothing")
+            raise InvalidInputError(
+                "its paths name pdfs or transitions that its models do not have"
+            )
         if not len(pdfs) == len(transitions) == fixed.size == np.count_nonzero(has_path):
-            raise InvalidInputError("its paths are not as many as it says")
+            raise InvalidInputError("the number of its paths differs from the number it states")
         paths = map(AlignedPath, pdfs, transitions, fixed.tolist())
         return cls(paths=tuple(next(paths) if known else None for known in has_path), **parts)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """Trained models, and how they came about.
+    """Trained models, with the history of their training.
 
     Parameters
     ----------
     models : PhoneModels
-        In feature units.
+        The models, in feature units.
     history : tuple of TrainingIteration
+        All iterations, in order.
     failed : tuple of FailedUtterance
-        Utterances that the last iteration left out.
+        Utterances that the last search for paths left out.
     occupancy : array, shape (P,)
-        Frames of each pdf in the last iteration.
+        Occupancy of each pdf in the last iteration, in frames.
     """
 
     models: PhoneModels

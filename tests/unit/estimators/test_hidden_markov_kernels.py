@@ -5,7 +5,7 @@ import pytest
 from oracles.hidden_markov import mix_states
 
 # What is tested are the parts themselves: no method shows groups, or one loop.
-from speakergmm.hmm.inference.sequences import as_sequences
+from speakergmm.hmm.inference import as_sequences
 from speakergmm.hmm.models import dense_kernels as kernels
 
 

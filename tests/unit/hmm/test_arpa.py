@@ -6,8 +6,8 @@ import pytest
 
 from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InvalidInputError, ModelFormatError, SpeakerGmmError
-from speakergmm.hmm import BackoffLanguageModel, train_ngram
-from speakergmm.hmm.language.arpa import LanguageModelError, read_arpa, write_arpa
+from speakergmm.hmm import BackoffLanguageModel, LanguageModelError, train_ngram
+from speakergmm.hmm.language import read_arpa, write_arpa
 
 GOOD = r"""made by hand
 

@@ -7,7 +7,7 @@ from scipy.special import logsumexp
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import MixtureBank
-from speakergmm.hmm.models.bank import BankEvaluator
+from speakergmm.hmm.models import BankEvaluator
 from speakergmm.mixtures import make_mixture
 from speakergmm.records import of_arrays, to_arrays
 

@@ -8,8 +8,8 @@ from scipy.special import logsumexp
 
 from speakergmm.gaussians import Evaluator, GaussianSums, SparsePosteriors
 from speakergmm.hmm import MixtureBank, Topology
-from speakergmm.hmm.models.bank_kernels import aligned_posteriors, sparse_posteriors, sum_by_pdf
-from speakergmm.hmm.training.phone_statistics import AlignedPath, PhoneExpectation
+from speakergmm.hmm.models import aligned_posteriors, sparse_posteriors, sum_by_pdf
+from speakergmm.hmm.training import AlignedPath, PhoneExpectation
 
 OFFSETS = np.array([0, 1, 4, 5, 7, 24])
 TOLERANCE = {"float32": {"rtol": 1e-6, "atol": 1e-5}, "float64": {"rtol": 1e-12, "atol": 1e-12}}
@@ -135,7 +135,7 @@ def test_aligned_moments_are_those_of_certain_posteriors():
     )
     frames = rng.normal(0.0, 2.0, (80, 3)).astype(np.float32)
     pdfs = rng.integers(5, size=80).astype(np.int32)
-    sums = PhoneExpectation(models).nothing()
+    sums = PhoneExpectation(models).no_statistics()
     PhoneExpectation(models).add_aligned(AlignedPath(pdfs, np.array([], np.int64)), frames, sums)
     posteriors = np.eye(5)[pdfs]
     wide = frames.astype(np.float64)

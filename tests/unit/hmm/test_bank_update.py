@@ -8,7 +8,7 @@ from oracles import hmm_training as oracle
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import MixtureBank
-from speakergmm.hmm.training.bank_update import allot_gaussians, grow_bank, update_bank
+from speakergmm.hmm.training import allot_gaussians, grow_bank, update_bank
 from speakergmm.mixtures import MixtureStatistics
 
 OFFSETS = np.array([0, 2, 3, 6])

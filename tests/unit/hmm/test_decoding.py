@@ -8,22 +8,21 @@ from oracles import decoding as oracle
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import (
     DecodingOptions,
+    Grammar,
     Lexicon,
     NoPathError,
     PhoneModels,
     Pronunciation,
     Topology,
     Transitions,
+    build_decoding_graph,
     decode,
     phone_graph,
     train_ngram,
     word_graph,
 )
-from speakergmm.hmm.decoding.beam_search import decode_emissions
-from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.decoding.exact_search import ExactSearch
-from speakergmm.hmm.decoding.hypotheses import rescore
-from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
+from speakergmm.hmm.decoding import ExactSearch, decode_emissions, rescore
+from speakergmm.hmm.language import GrammarArc, GrammarState
 
 WIDE = {"beam": 1e4, "lattice_beam": 1e4}
 N_FRAMES = 5
@@ -432,7 +431,7 @@ def test_a_graph_too_large_to_be_searched_whole_says_that_the_beam_is_narrow(mon
     graph, emissions = trap()
     monkeypatch.setattr(ExactSearch, "fits", lambda self, n_frames: False)
     options = DecodingOptions(acoustic_scale=1.0, beam=2.0, small_graph=0)
-    with pytest.raises(NoPathError, match="no path within a beam of 2 reaches an end") as error:
+    with pytest.raises(NoPathError, match="beam of 2") as error:
         decode_emissions(graph, emissions, options=options)
     assert error.value.reason == "beam"
 
@@ -443,7 +442,7 @@ def test_frames_that_only_what_has_no_end_explains():
     emissions[:, -1] = -np.inf
     for small_graph in (0, 100_000):
         options = DecodingOptions(acoustic_scale=1.0, small_graph=small_graph)
-        with pytest.raises(NoPathError, match="no path of 8 frames that reaches an end") as error:
+        with pytest.raises(NoPathError, match="no path of 8 frames") as error:
             decode_emissions(graph, emissions, options=options)
         assert error.value.reason == "probability"
 
@@ -455,7 +454,7 @@ def test_too_few_frames():
     lexicon = Lexicon.from_dict({"aaa": ["A A A"]})
     graph = build_decoding_graph(models, lexicon, Grammar.isolated(lexicon))
     assert graph.shortest_duration == 9
-    with pytest.raises(NoPathError, match="takes 9 frames at least, found 8"):
+    with pytest.raises(NoPathError, match="9 frames, found 8"):
         decode(models, graph, np.zeros((8, 1)))
     assert decode(models, graph, np.zeros((9, 1))).words == ("aaa",)
     with pytest.raises(NoPathError, match="no frames"):
@@ -525,7 +524,7 @@ def test_what_a_graph_refuses():
     other = PhoneModels.flat({"A": Topology.left_right(1)}, mean=[0.0], variance=[1.0])
     with pytest.raises(InvalidInputError, match="models of other units"):
         decode(other, word_graph(models, LEXICON), np.zeros((3, 1)))
-    with pytest.raises(InvalidInputError, match="need a lattice"):
+    with pytest.raises(InvalidInputError, match="lattice_beam"):
         DecodingOptions(n_best=2)
     with pytest.raises(InvalidInputError, match="max_active must be a whole number >= 2, found 1"):
         DecodingOptions(max_active=1)

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import (
     BackoffLanguageModel,
+    Grammar,
     Lexicon,
     PhoneModels,
     Topology,
     train_ngram,
     word_graph,
 )
-from speakergmm.hmm.decoding.fst import make_transducer
-from speakergmm.hmm.language.grammar import Grammar, GrammarArc, GrammarState
+from speakergmm.hmm.decoding import make_transducer
+from speakergmm.hmm.language import GrammarArc, GrammarState
 
 WORDS = ("a", "b", "c", "d")
 SENTENCES = [

@@ -7,16 +7,16 @@ from oracles import decoding as oracle
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import (
     DecodingOptions,
+    Grammar,
     IsolatedWords,
     Lexicon,
     NoPathError,
     PhoneModels,
     Pronunciation,
     Topology,
+    build_decoding_graph,
 )
-from speakergmm.hmm.decoding.beam_search import decode_emissions
-from speakergmm.hmm.decoding.decoding_graph import build_decoding_graph
-from speakergmm.hmm.language.grammar import Grammar
+from speakergmm.hmm.decoding import decode_emissions
 
 LEXICON = Lexicon(
     {

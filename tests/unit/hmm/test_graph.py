@@ -11,7 +11,7 @@ from oracles.hmm import all_paths
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import Graph, NoPathError, forward_backward, viterbi
-from speakergmm.hmm.inference.graph_structure import UNREACHABLE
+from speakergmm.hmm.inference import UNREACHABLE
 
 HALF = math.log(0.5)
 PARTS = {

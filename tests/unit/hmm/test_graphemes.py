@@ -4,8 +4,7 @@ import pytest
 
 from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm import Lexicon
-from speakergmm.hmm.language.graphemes import spell
+from speakergmm.hmm import Lexicon, spell
 
 
 @pytest.mark.parametrize(

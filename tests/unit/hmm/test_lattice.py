@@ -7,11 +7,17 @@ import pytest
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import DecodingOptions, Lexicon, PhoneModels, Topology, word_graph
+from speakergmm.hmm.decoding import (
+    Lattice,
+    decode_emissions,
+    log_probability_of_words,
+    make_transducer,
+    parse_lattice,
+    path_of_words,
+    read_lattice,
+    word_sequences,
+)
 from speakergmm.hmm.decoding import lattice_kernels as kernels
-from speakergmm.hmm.decoding.beam_search import decode_emissions
-from speakergmm.hmm.decoding.fst import make_transducer, parse_lattice, read_lattice
-from speakergmm.hmm.decoding.lattice import Lattice
-from speakergmm.hmm.decoding.nbest import log_probability_of_words, path_of_words, word_sequences
 
 LEXICON = Lexicon.from_dict({"one": ["W AH N"], "two": ["T UW"], "won": ["W AH N", "W AH"]})
 

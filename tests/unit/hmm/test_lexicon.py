@@ -5,8 +5,7 @@ import pytest
 
 from speakergmm.corpora import Transcripts, read_transcripts
 from speakergmm.errors import InvalidInputError
-from speakergmm.hmm import Lexicon, Pronunciation
-from speakergmm.hmm.language.lexicon import LexiconError
+from speakergmm.hmm import Lexicon, LexiconError, Pronunciation
 
 
 @pytest.fixture

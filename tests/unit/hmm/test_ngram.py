@@ -10,7 +10,7 @@ from oracles.ngram import discounts_of_order, kneser_ney, witten_bell
 from speakergmm.corpora import read_transcripts
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.hmm import BackoffLanguageModel, train_ngram
-from speakergmm.hmm.language.ngram import continuation_counts, count_ngrams, kneser_ney_discounts
+from speakergmm.hmm.language import continuation_counts, count_ngrams, kneser_ney_discounts
 
 TEXT = [
     line.split()
@@ -147,7 +147,7 @@ def test_order_of_sentences_and_words_does_not_matter():
 @pytest.mark.parametrize("method", ["witten-bell", "kneser-ney"])
 def test_the_order_of_words_is_that_of_any_process(method):
     program = (
-        "from speakergmm.hmm.language.ngram import train_ngram; "
+        "from speakergmm.hmm import train_ngram; "
         "model = train_ngram(['a b'], vocabulary='a b c d e f g h i j'.split(), "
         f"method={method!r}); print([list(order) for order in model.ngrams])"
     )

@@ -16,12 +16,8 @@ from speakergmm.hmm import (
     TrainingSchedule,
     compile_transcript,
 )
-from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
-from speakergmm.hmm.training.phone_statistics import (
-    AlignedPath,
-    PhoneExpectation,
-    equal_path,
-)
+from speakergmm.hmm.models import UnitEdge, compile_units
+from speakergmm.hmm.training import AlignedPath, PhoneExpectation, equal_path
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),
@@ -80,7 +76,7 @@ def test_baum_welch_sums_over_all_paths(silence, same_pdf, acoustic_scale):
     given, naive = SILENCES[silence]
     models, frames = make_models(same_pdf=same_pdf), make_frames()
     graph = compile_transcript(WORDS, LEXICON, models, **given)
-    sums = PhoneExpectation(models).nothing()
+    sums = PhoneExpectation(models).no_statistics()
     PhoneExpectation(models, TrainingSchedule(acoustic_scale=acoustic_scale)).baum_welch(
         graph, frames, sums
     )
@@ -101,7 +97,7 @@ def test_alignment_is_the_best_path(silence):
     found = expected(models, frames, **naive)
     assert path.pdfs.tolist() == list(found.best.pdfs)
     assert path.transitions.tolist() == sorted(found.best.transitions)
-    sums = PhoneExpectation(models).nothing()
+    sums = PhoneExpectation(models).no_statistics()
     step.add_aligned(path, frames, sums)
     certain = np.eye(models.n_pdfs)[path.pdfs]
     assert_moments(sums, models, frames, certain)
@@ -141,12 +137,12 @@ def test_scales_and_boost_change_the_search(options, seed):
 def test_sums_are_added():
     models, frames = make_models(), make_frames()
     graph = compile_transcript(WORDS, LEXICON, models)
-    step, total = PhoneExpectation(models), PhoneExpectation(models).nothing()
-    one = PhoneExpectation(models).nothing()
+    step, total = PhoneExpectation(models), PhoneExpectation(models).no_statistics()
+    one = PhoneExpectation(models).no_statistics()
     step.baum_welch(graph, frames, one)
     for _ in range(2):
         total.merge(one)
-    twice = PhoneExpectation(models).nothing()
+    twice = PhoneExpectation(models).no_statistics()
     for _ in range(2):
         step.baum_welch(graph, frames, twice)
     np.testing.assert_allclose(total.transitions, twice.transitions, rtol=1e-12)
@@ -159,7 +155,7 @@ def test_sums_are_added():
 def test_frames_that_are_too_few_change_no_sum(method):
     models, frames = make_models(), make_frames(1)
     graph = compile_transcript(WORDS, LEXICON, models)
-    step, sums = PhoneExpectation(models), PhoneExpectation(models).nothing()
+    step, sums = PhoneExpectation(models), PhoneExpectation(models).no_statistics()
     arguments = (graph, frames, sums) if method == "baum_welch" else (graph, frames)
     with pytest.raises(NoPathError, match="at least 3 frames, found 1"):
         getattr(step, method)(*arguments)
@@ -188,12 +184,15 @@ def test_a_beam_that_loses_all_is_tried_again_wider():
     assert caught.value.reason == "beam"
     with pytest.raises(NoPathError, match="beam of 2 lost"):
         PhoneExpectation(models, TrainingSchedule(beam=1.0, retry_beam=2.0)).baum_welch(
-            graph, frames, PhoneExpectation(models).nothing()
+            graph, frames, PhoneExpectation(models).no_statistics()
         )
     for options in ({"beam": 1.0}, {"beam": 1.0, "retry_beam": 500.0}, {"beam": 500.0}):
         path = PhoneExpectation(models, TrainingSchedule(**options)).align(graph, frames)
         np.testing.assert_array_equal(path.pdfs, whole.pdfs)
-        one, other = PhoneExpectation(models).nothing(), PhoneExpectation(models).nothing()
+        one, other = (
+            PhoneExpectation(models).no_statistics(),
+            PhoneExpectation(models).no_statistics(),
+        )
         PhoneExpectation(models).baum_welch(graph, frames, one)
         PhoneExpectation(models, TrainingSchedule(**options)).baum_welch(graph, frames, other)
         assert one.gaussians.log_likelihood == pytest.approx(
@@ -206,7 +205,7 @@ def test_a_narrow_beam_changes_the_sum():
     graph = compile_transcript(WORDS, LEXICON, models)
     sums = {}
     for beam in (None, 1e3, 0.3):
-        sums[beam] = PhoneExpectation(models).nothing()
+        sums[beam] = PhoneExpectation(models).no_statistics()
         PhoneExpectation(models, TrainingSchedule(beam=beam)).baum_welch(graph, frames, sums[beam])
     assert sums[1e3].gaussians.log_likelihood == sums[None].gaussians.log_likelihood
     assert sums[0.3].gaussians.log_likelihood < sums[None].gaussians.log_likelihood
@@ -263,6 +262,6 @@ def test_equal_shares_where_some_states_get_no_frame():
 
 def test_a_known_path_may_be_any():
     models, frames = make_models(), make_frames(3)
-    step, sums = PhoneExpectation(models), PhoneExpectation(models).nothing()
+    step, sums = PhoneExpectation(models), PhoneExpectation(models).no_statistics()
     step.add_aligned(AlignedPath(np.array([2, 0, 2], np.int32), np.array([1, 1, 4])), frames, sums)
     assert sums.transitions.tolist()[:6] == [0, 2, 0, 0, 1, 0]

@@ -1,4 +1,4 @@
-"""Schedules of embedded training: what is done when, and what is refused."""
+"""Schedules of phone training: the work of each iteration, and options out of range."""
 
 import json
 
@@ -16,36 +16,42 @@ def test_gaussians_grow_linearly_from_one_a_pdf():
     assert TrainingSchedule(n_gaussians=7, grow_until=0).gaussians_after(0, 3) == 7
 
 
-def test_searches_of_kaldi():
+def test_realignments_of_kaldi():
     schedule = TrainingSchedule(algorithm="viterbi")
-    found = [i for i in range(40) if schedule.searches(i)]
+    found = [i for i in range(40) if schedule.realigns(i)]
     assert found == [*range(1, 11), 12, 14, 16, 18, 20, 23, 26, 29, 32, 35, 38]
 
 
 def test_annealing_sums_over_paths_before_viterbi_training():
     schedule = TrainingSchedule(algorithm="viterbi", annealing=(0.1, 0.3), acoustic_scale=0.9)
-    assert [schedule.sums(i) for i in range(4)] == [True, True, False, False]
-    assert [schedule.scale(i) for i in range(4)] == [0.1, 0.3, 0.9, 0.9]
-    assert all(TrainingSchedule().sums(i) for i in range(40))
+    assert [schedule.sums_over_paths(i) for i in range(4)] == [True, True, False, False]
+    assert [schedule.acoustic_scale_at(i) for i in range(4)] == [0.1, 0.3, 0.9, 0.9]
+    assert all(TrainingSchedule().sums_over_paths(i) for i in range(40))
 
 
 @pytest.mark.parametrize("annealing", [(), (0.1,)])
 def test_a_flat_start_sums_whatever_the_annealing(annealing):
     flat = TrainingSchedule(algorithm="viterbi", annealing=annealing)
-    assert [flat.sums(i) for i in range(3)] == [True, False, False]
+    assert [flat.sums_over_paths(i) for i in range(3)] == [True, False, False]
     equal = TrainingSchedule(algorithm="viterbi", start="equal", annealing=annealing)
-    assert [equal.sums(i) for i in range(3)] == [bool(annealing), False, False]
-    assert flat.sums(0, flat=False) == bool(annealing), "models that know something have paths"
+    assert [equal.sums_over_paths(i) for i in range(3)] == [bool(annealing), False, False]
+    assert flat.sums_over_paths(0, flat=False) == bool(annealing), (
+        "models that know something have paths"
+    )
 
 
 def test_memory_is_limited_by_frames_and_states():
-    schedule = TrainingSchedule(memory=17e6)
-    assert schedule.excess(1000, 1000, sums=True) is None
-    assert "1000 frames by 1001 states take 0.017 GB" in schedule.excess(1000, 1001, sums=True)
-    assert schedule.excess(7000, 1000, sums=False) is None
-    assert "cut it into shorter" in schedule.excess(8000, 1000, sums=False)
+    schedule = TrainingSchedule(memory_gb=0.017)
+    assert schedule.memory_excess(1000, 1000, sums=True) is None
+    assert "1000 frames by 1001 states take 0.017 GB" in schedule.memory_excess(
+        1000, 1001, sums=True
+    )
+    assert schedule.memory_excess(7000, 1000, sums=False) is None
+    assert "cut the utterance into shorter" in schedule.memory_excess(8000, 1000, sums=False)
     # Ten minutes of 2,000 words, which would take 35 GB.
-    assert "take 34.7 GB, more than the 2 GB" in TrainingSchedule().excess(60000, 34005, sums=True)
+    assert "take 34.7 GB, more than the 2 GB" in TrainingSchedule().memory_excess(
+        60000, 34005, sums=True
+    )
 
 
 def test_goes_through_json():
@@ -79,8 +85,8 @@ def test_goes_through_json():
         ({"acoustic_scale": -1.0}, "acoustic_scale"),
         ({"acoustic_scale": float("inf")}, "acoustic_scale"),
         ({"transition_scale": float("nan")}, "transition_scale"),
-        ({"memory": 0.0}, "memory must be finite and > 0"),
-        ({"memory": float("inf")}, "memory must be finite and > 0"),
+        ({"memory_gb": 0.0}, "memory_gb must be finite and > 0"),
+        ({"memory_gb": float("inf")}, "memory_gb must be finite and > 0"),
         ({"beam": 0.0}, "beam must be finite and > 0"),
         ({"beam": float("nan")}, "beam must be finite and > 0"),
         ({"beam": 5.0, "retry_beam": "wide"}, "retry_beam must be finite and > 0"),

@@ -9,7 +9,7 @@ import pytest
 from speakergmm import records
 from speakergmm.errors import InvalidInputError
 from speakergmm.hmm import Topology
-from speakergmm.hmm.models.topology import ENTRY
+from speakergmm.hmm.models import ENTRY
 
 
 def arcs_of(topology):

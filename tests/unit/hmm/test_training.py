@@ -19,12 +19,11 @@ from speakergmm.hmm import (
     TrainingSchedule,
     compile_transcript,
     train_phone_models,
+    utterance_moments,
 )
-from speakergmm.hmm.models.utterance_graph import UnitEdge, compile_units
-from speakergmm.hmm.training.bank_update import allot_gaussians
-from speakergmm.hmm.training.phone_statistics import PhoneExpectation
-from speakergmm.hmm.training.phone_trainer import PhoneTrainer
-from speakergmm.hmm.training.phone_training import utterance_moments
+from speakergmm.hmm.models import UnitEdge, compile_units
+from speakergmm.hmm.training import PhoneExpectation, PhoneTrainer, allot_gaussians
+from speakergmm.run_context import RunContext
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),
@@ -106,7 +105,7 @@ def test_an_iteration_is_baum_welch_over_all_paths():
     seen = []
     result = train_phone_models(
         models, graphs_of(models, transcripts), frames, schedule=exact(3),
-        callback=lambda state: seen.append(state.iteration),
+        run=RunContext(callback=lambda state: seen.append(state.iteration)),
     )  # fmt: skip
     expected, n_frames = models, sum(map(len, frames))
     for iteration in range(3):
@@ -151,7 +150,7 @@ def test_viterbi_training_keeps_paths_between_realignments():
     graphs = graphs_of(models, transcripts)
     states = []
     train_phone_models(
-        models, graphs, frames, callback=states.append, flat=False,
+        models, graphs, frames, run=RunContext(callback=states.append), flat=False,
         schedule=exact(5, algorithm="viterbi", realign=(3,)),
     )  # fmt: skip
     # Searched for at 0, where none were known, and at 3.
@@ -215,7 +214,9 @@ def test_viterbi_training_sums_first_from_a_flat_start():
     for algorithm in ("baum-welch", "viterbi"):
         states = []
         train_phone_models(
-            *flat_start(), callback=states.append, schedule=exact(3, algorithm=algorithm)
+            *flat_start(),
+            run=RunContext(callback=states.append),
+            schedule=exact(3, algorithm=algorithm),
         )
         found[algorithm] = states
     sums, paths = found["baum-welch"], found["viterbi"]
@@ -458,7 +459,7 @@ def test_annealing_sums_scaled_emissions_first():
     transcripts, frames = short_utterances()
     graphs, states = graphs_of(models, transcripts), []
     result = train_phone_models(
-        models, graphs, frames, callback=states.append,
+        models, graphs, frames, run=RunContext(callback=states.append),
         schedule=exact(3, annealing=(0.1, 0.5), algorithm="viterbi"),
     )  # fmt: skip
     total = sum(
@@ -600,7 +601,7 @@ def test_options_of_the_schedule_reach_the_growth():
     for power, least in ((0.0, 5.0), (1.0, 5.0), (1.0, 40.0)):
         states = []
         train_phone_models(
-            models, graphs, frames, callback=states.append,
+            models, graphs, frames, run=RunContext(callback=states.append),
             schedule=exact(2, n_gaussians=20, power=power, perturbation=0.0,
                 min_frames_per_gaussian=least),
         )  # fmt: skip
@@ -672,7 +673,8 @@ def test_utterances_too_long_for_memory_are_told_and_left_out(algorithm, start):
     per_cell = 17.0 if algorithm == "baum-welch" else 2.4
     options = {
         "schedule": exact(
-            4, algorithm=algorithm, start=start, memory=per_cell * 200 * long.n_states - 1
+            4, algorithm=algorithm, start=start,
+            memory_gb=(per_cell * 200 * long.n_states - 1) / 1e9,
         ),
         "standardisation": standard, "variance": variance,
     }  # fmt: skip
@@ -683,7 +685,7 @@ def test_utterances_too_long_for_memory_are_told_and_left_out(algorithm, start):
     if start == "flat":
         without = PhoneTrainer(models, graphs, frames, **options).run()
         assert_same(found.models, without.models, rtol=1e-9, atol=1e-12)
-    enough = options["schedule"].to_dict() | {"memory": per_cell * 200 * long.n_states}
+    enough = options["schedule"].to_dict() | {"memory_gb": per_cell * 200 * long.n_states / 1e9}
     options["schedule"] = TrainingSchedule(**enough)
     assert PhoneTrainer(models, [*graphs, long], [*frames, X], **options).run().failed == ()
 
@@ -697,7 +699,7 @@ def test_memory_is_what_it_is_limited_by():
     cells = len(X) * graph.n_states
     assert cells > 2**20, "else threads keep the memory"
     for run, most in (
-        (lambda: step.baum_welch(graph, X, PhoneExpectation(models).nothing()), 17.0),
+        (lambda: step.baum_welch(graph, X, PhoneExpectation(models).no_statistics()), 17.0),
         (lambda: step.align(graph, X), 2.4),
     ):
         tracemalloc.start()
@@ -794,7 +796,7 @@ def test_refuses_where_there_is_nothing_to_train_on():
     models = make_models(sizes=(1,))
     graph = compile_transcript(["ab"] * 5, LEXICON, models)
     rng = np.random.default_rng(0)
-    with pytest.raises(InsufficientDataError, match="needs frames of speech, found 0"):
+    with pytest.raises(InsufficientDataError, match="frames, found 0"):
         train_phone_models(models, [], [])
     with pytest.raises(InsufficientDataError, match="needs at least 10 frames, found 4"):
         train_phone_models(models, [graph] * 2, [rng.normal(size=(4, 2))] * 2)

@@ -22,6 +22,7 @@ from speakergmm.hmm import (
     train_phone_models,
 )
 from speakergmm.records import to_arrays
+from speakergmm.run_context import RunContext
 
 TOPOLOGIES = {"A": Topology.left_right(2), "B": Topology.left_right(1), "S": Topology.silence(3)}
 LEXICON = Lexicon.from_dict({"ab": ["A B", "B"], "a": "A"})
@@ -56,9 +57,12 @@ def make_schedule(algorithm="viterbi", max_iter=9, **options):
 
 
 def train(world, path=None, schedule=None, **options):
+    run = {
+        name: options.pop(name) for name in ("callback", "checkpoint_seconds") if name in options
+    }
     return train_phone_models(
-        **world, schedule=schedule or make_schedule(), checkpoint=path,
-        **({"checkpoint_seconds": 0.0} | options),
+        **world, schedule=schedule or make_schedule(),
+        run=RunContext(checkpoint=path, **({"checkpoint_seconds": 0.0} | run)), **options,
     )  # fmt: skip
 
 

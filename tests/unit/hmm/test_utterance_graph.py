@@ -13,17 +13,13 @@ from speakergmm.hmm import (
     NoPathError,
     Pronunciation,
     Topology,
+    UnknownWordError,
     compile_transcript,
     forward_backward,
     sequence_log_likelihood,
     viterbi,
 )
-from speakergmm.hmm.models.utterance_graph import (
-    UnitEdge,
-    UnknownWordError,
-    compile_units,
-    transcript_edges,
-)
+from speakergmm.hmm.models import UnitEdge, compile_units, transcript_edges
 
 TOPOLOGIES = {
     "A": Topology.left_right(1),

@@ -21,10 +21,10 @@ from speakergmm.hmm import (
     Lexicon,
     Pronunciation,
     Topology,
+    UnknownWordError,
     compile_transcript,
     sequence_log_likelihood,
 )
-from speakergmm.hmm.models.utterance_graph import UnknownWordError
 from speakergmm.recognition import AcousticModel, FeatureArchive, FeatureNormalisation, SilenceModel
 from speakergmm.records import to_arrays
 

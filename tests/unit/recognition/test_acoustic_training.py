@@ -22,8 +22,8 @@ from speakergmm.hmm import (
     TrainingSchedule,
     sequence_log_likelihood,
     train_phone_models,
+    utterance_moments,
 )
-from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.recognition import (
     NOISE_UNIT,
     UNKNOWN_WORD,
@@ -256,14 +256,14 @@ def test_strict_training_refuses_them(corpus, said, lexicon, bad, place):
 
 
 def test_recordings_too_long_for_memory_are_told_and_left_out(corpus, said, lexicon):
-    schedule = TrainingSchedule(**(SHORT.to_dict() | {"max_iter": 1, "memory": 40_000.0}))
+    schedule = TrainingSchedule(**(SHORT.to_dict() | {"max_iter": 1, "memory_gb": 40_000.0 / 1e9}))
     heard = []
     found = train(corpus, said, lexicon, schedule=schedule, on_skip=heard.append)
     assert 0 < len(heard) < len(corpus)
-    assert all("cut it into shorter ones" in skipped.message for skipped in heard)
+    assert all("GB allowed" in skipped.message for skipped in heard)
     assert found.provenance["n_utterances"] == len(corpus) - len(heard)
     states = []
-    with pytest.raises(InsufficientDataError, match="cut it into shorter ones"):
+    with pytest.raises(InsufficientDataError, match="GB allowed"):
         train_acoustic_model(
             corpus, said, lexicon, TrainingOptions(schedule=schedule),
             run=RunContext(strict=True, callback=states.append),

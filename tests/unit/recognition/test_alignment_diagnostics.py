@@ -13,8 +13,7 @@ from oracles.spoken import short_sentences, spoken_world
 from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Utterance
 from speakergmm.features import FrameGrid
-from speakergmm.hmm import Alignment, TrainingSchedule
-from speakergmm.hmm.decoding.forced_alignment import Segment
+from speakergmm.hmm import Alignment, Segment, TrainingSchedule
 from speakergmm.recognition import (
     AlignedUtterance,
     TrainingOptions,

@@ -13,8 +13,7 @@ from speakergmm.audio import read_audio, write_audio
 from speakergmm.corpora import Corpus, Utterance
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.features import FrameGrid
-from speakergmm.hmm import Alignment
-from speakergmm.hmm.decoding.forced_alignment import Segment
+from speakergmm.hmm import Alignment, Segment
 from speakergmm.metrics import TimedLabel, boundary_errors, summarise_boundaries
 from speakergmm.recognition import AlignedUtterance, align_recording, align_recordings
 

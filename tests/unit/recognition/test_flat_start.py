@@ -13,8 +13,8 @@ from speakergmm.hmm import (
     TrainingSchedule,
     sequence_log_likelihood,
     train_phone_models,
+    utterance_moments,
 )
-from speakergmm.hmm.training.phone_training import utterance_moments
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,

@@ -12,8 +12,7 @@ from oracles.spoken import spoken_world
 from speakergmm.containers import load_arrays, save_arrays
 from speakergmm.corpora import Corpus, read_corpus
 from speakergmm.errors import InvalidInputError, ModelFormatError
-from speakergmm.hmm import Alignment, Lexicon, TrainingSchedule
-from speakergmm.hmm.decoding.forced_alignment import Segment
+from speakergmm.hmm import Alignment, Lexicon, Segment, TrainingSchedule
 from speakergmm.recognition import (
     AcousticModel,
     FeatureArchive,
