@@ -1,4 +1,4 @@
-"""What estimators of mixtures share: parameters, and the fit of one or several restarts."""
+"""Base of the estimators of mixtures: their parameters, and a fit of one or several restarts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class BaseMixtureEstimator(
     DensityMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Base of the estimators: a subclass says how one restart begins, runs and is kept.
+    """Base of the estimators: a subclass defines how one restart begins, is trained and is kept.
 
     A *state* is whatever the subclass trains: a mixture, or a distribution over mixtures.
     """
@@ -51,9 +51,9 @@ class BaseMixtureEstimator(
     checkpoint: str | os.PathLike[str] | None = None
     checkpoint_seconds: float = DEFAULT_SECONDS
 
-    # Of what the loop trains, and what is kept of a restart that has ended.
+    # `FitState` of the model that the loop trains and of the state that is kept of a restart.
     _fit_state: ClassVar[Any]
-    # On which parameters, besides frames and weights, bounds depend.
+    # Parameters on which bounds depend, besides frames and weights.
     _objective_parameters: ClassVar[tuple[str, ...]]
 
     @abstractmethod
@@ -62,28 +62,28 @@ class BaseMixtureEstimator(
 
     @abstractmethod
     def _resume(self, frames: TrainingFrames) -> Any:
-        """Give the state of the last fit, for `warm_start`."""
+        """Return the state of the last fit, for `warm_start`."""
 
     @abstractmethod
     def _trainer(
         self, frames: TrainingFrames, precision: Precision
     ) -> Callable[..., EMResult[Any]]:
-        """Return what runs one restart from a state.
+        """Return the function that trains one restart from a state.
 
-        It takes the state, and by name `previous` (the last bound of a fit on these frames, or
+        It takes the state, and as keywords `previous` (the last bound of a fit on these frames, or
         None), `callback` and `checkpoint`.
         """
 
     def _running_state(self, model: Any) -> Any:
-        """Give the state of a restart that was interrupted, in the loop's own coordinates."""
+        """Return the state of an interrupted restart, from the model that its checkpoint holds."""
         return model
 
     @abstractmethod
     def _keep(self, frames: TrainingFrames, state: Any) -> None:
-        """Set `mixture_`, and whatever else of the state is public."""
+        """Set `mixture_`, and the other public attributes of a state."""
 
     def _check_parameters(self) -> None:
-        """Refuse constructor parameters that are out of range; subclasses add their own."""
+        """Raise an error if a parameter is out of range; subclasses check their own, too."""
         parameter_checks.check_integer(self, "n_components", least=1)
         parameter_checks.check_choice(
             self, "covariance_type", ("full", "tied", "diag", "spherical")
@@ -103,7 +103,7 @@ class BaseMixtureEstimator(
         Workers(self.n_jobs)
 
     def _check_against_frames(self, frames: TrainingFrames) -> None:
-        """Refuse parameters that don't fit the frames; subclasses override it."""
+        """Raise an error if parameters do not suit the frames; subclasses override this."""
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Estimate the mixture's parameters.
@@ -111,16 +111,16 @@ class BaseMixtureEstimator(
         Parameters
         ----------
         X : array-like of shape (T, D), or blocks of shape (T_i, D)
-            Frames. Float32 and float64 arrays are not copied, memory-mapped ones neither. A list
-            of matrices, another iterable of them that can be read again, or a callable that
-            returns an iterable, is the same data as one array of all frames; no more than a few
-            blocks are held at a time.
+            Frames. Float32 and float64 arrays, memory-mapped ones included, are not copied. A list
+            of matrices, another iterable of matrices that can be read repeatedly, or a callable
+            that returns an iterable, is equivalent to one array of all frames; only a few blocks
+            are held in memory at a time.
         y : ignored
-            For pipelines.
+            Present for pipelines.
         sample_weight : array-like of shape (T,), optional
             Weight of each frame (over all blocks), finite, >= 0, not all zero. A frame of weight
-            2 is the frame twice (from the same start; only `init_params="random"` draws numbers
-            for each row, and so another one).
+            2 counts as two equal frames. (The start is the same, too, except with
+            `init_params="random"`, which draws random numbers per row.)
 
         Returns
         -------
@@ -129,16 +129,17 @@ class BaseMixtureEstimator(
         Raises
         ------
         ValueError
-            If a parameter is out of range, frames are no finite matrix (the first bad row and
-            column, or the block, is named) or fewer than components, or weights are no such.
+            If a parameter is out of range, the frames are not a finite matrix (the message names
+            the first bad row and column, or the block), there are fewer frames than components, or
+            a weight is negative or not finite.
 
         Warns
         -----
         ConvergenceWarning
             If the best restart did not converge within `max_iter` iterations.
         UserWarning
-            If `reg_covar`, which is absolute, is more than the variance of a feature; or if that
-            is too small to be a number.
+            If `reg_covar`, which is absolute, exceeds the variance of a feature; or if a feature
+            varies too little for its variance to be represented.
         """
         self._check_parameters()
         frames = training_frames(self, X, sample_weight, n_components=self.n_components)
@@ -152,22 +153,24 @@ class BaseMixtureEstimator(
         objective = None
         if self.warm_start:
             objective = objective_digest(self, frames, self._objective_parameters)
-        # The last bound is one of these frames, or says nothing here.
+        # The last bound can be compared with those of this fit only if both have the same
+        # objective: the same frames, weights and regularisation.
         is_same = goes_on and objective == self._objective_of_last_fit()
         last_bound = self.lower_bound_ if is_same else -np.inf
         with (
             single_threaded_blas(),
             open_restarts(
-                self, frames, self._fit_state, precision=precision, gone_on_with=last_fit
+                self, frames, self._fit_state, precision=precision, last_fit=last_fit
             ) as restarts,
             FitReporter(self.verbose, self.verbose_interval, self.max_iter) as reporter,
         ):
             is_global = self.random_state is None or self.random_state is np.random
             if restarts.file is not None and is_global:
-                # The numbers of all NumPy are left alone when a fit is gone on with.
+                # Resuming a fit must not change the state of NumPy's global generator.
                 random_state = np.random.RandomState()
             restarts.restore_or_begin(random_state)
             while restarts.number < (1 if goes_on else self.n_init):
+                # The state to train: an interrupted restart, the last fit, or a new start.
                 reporter.restart_begins(restarts.number, last_bound)
                 if restarts.state is not None:
                     state = self._running_state(restarts.state.model)
@@ -176,9 +179,11 @@ class BaseMixtureEstimator(
                 else:
                     state = self._begin(frames, random_state)
                 restarts.begins(random_state)
+                # Without iterations the start is the result.
                 if self.max_iter == 0:
                     restarts.take_start(EMResult(state, (), "iteration_limit"))
                     continue
+                # Train it, and keep it if its bound is the best so far.
                 result = train(
                     state,
                     previous=float(last_bound) if np.isfinite(last_bound) else None,
@@ -198,7 +203,7 @@ class BaseMixtureEstimator(
         restarts: Restarts,
         objective: str | None,
     ) -> None:
-        """Keep the best restart, and what there is to say of it."""
+        """Set the attributes of the fit from the best restart, and warn if it did not converge."""
         best = restarts.best
         assert best is not None
         iterations = tuple(
@@ -206,7 +211,8 @@ class BaseMixtureEstimator(
             for number, iteration in enumerate(best.history)
         )
         self._keep(frames, best.model)
-        # A fit that goes on after a fall finds the same bound again, and has not converged.
+        # After a bound that decreased, a further fit would find the same bound again and count as
+        # converged: its objective is therefore not kept.
         self._bound_of = self.mixture_, None if best.convergence == "decreased" else objective
         self._set_dtype(frames.dtype)
         self.precision_ = precision
@@ -226,9 +232,9 @@ class BaseMixtureEstimator(
             )
 
     def _objective_of_last_fit(self) -> str | None:
-        """Give the digest of what `lower_bound_` is a bound of, where that is known."""
+        """Return the digest of the objective that `lower_bound_` bounds, if it is known."""
         mixture, objective = getattr(self, "_bound_of", (None, None))
-        # A mixture that was set since, or learnt from a stream, is not that of the bound.
+        # The bound is not that of a mixture that was set afterwards or learnt from a stream.
         return objective if mixture is self.mixture_ else None
 
     def _watch(self, restart: int, reporter: FitReporter) -> Progress:
@@ -242,7 +248,7 @@ class BaseMixtureEstimator(
         return watch
 
     def _check_iteration(self, iteration: FitIteration) -> None:
-        """Stop a fit that can't go on, by raising; subclasses override it."""
+        """Raise an error if the fit cannot continue; subclasses override this."""
 
     def _warn_of_regularisation(self, frames: TrainingFrames) -> None:
         variance = frames.moments.variance
@@ -257,8 +263,8 @@ class BaseMixtureEstimator(
         if drowned.size:
             warnings.warn(
                 f"reg_covar={self.reg_covar:g} is more than the variance of feature {drowned[0]}, "
-                f"{variance[drowned[0]]:.2g}: components can't be told apart by it; scale the "
-                f"features, or give a smaller reg_covar",
+                f"{variance[drowned[0]]:.2g}: components cannot be distinguished by it; scale the "
+                f"features, or pass a smaller reg_covar",
                 stacklevel=3,
             )
 
@@ -268,7 +274,7 @@ class BaseMixtureEstimator(
         return "float64" if frames.n_frames <= START_FRAMES else "float32"
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> NDArray[np.int64]:
-        """Fit to frames and return the most probable component of each: ``fit(X).predict(X)``.
+        """Fit the mixture and return the most probable component of each frame.
 
         Parameters
         ----------
@@ -278,5 +284,6 @@ class BaseMixtureEstimator(
         Returns
         -------
         array, shape (T,)
+            The same as ``fit(X).predict(X)``.
         """
         return self.fit(X, y, sample_weight=sample_weight).predict(X)

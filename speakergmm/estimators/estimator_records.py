@@ -1,4 +1,4 @@
-"""What a fitted estimator declares as its record, and how it comes back of its parts."""
+"""Records of fitted estimators: the parts that are stored, and their restoration."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import Convergence
 from speakergmm.records import Given, Types
 
-# They say how a fit is watched, or where it is kept meanwhile.
+# These have no meaning outside the process or the machine of the fit.
 _NOT_STORED = frozenset(["callback", "checkpoint"])
 _STORED = (bool, int, float, str, list, tuple, np.generic, np.ndarray)
 
 
 class _Fitted:
-    # What a fit sets that is no part of a record.
+    # Set by a fit; not part of a record, because it follows from other parts.
     n_features_in_: int
 
 
 @dataclass(eq=False, repr=False)
 class Storable(_Fitted, records.Filed):
-    """Adds `save` and `load` to an estimator, whose record is its parameters and what it fitted.
+    """Base that adds `save` and `load` to an estimator.
 
-    A subclass is a dataclass whose fields of ``init=False`` are what a fit sets. It declares in
-    `_parameter_types` the types of parameters that are neither text nor numbers, and in `_beside`
-    those of what is no attribute and has a name without a last underscore: the subclass adds it to
-    `record_parts`, and is given it back in `_restored`, where it also checks that the parts belong
-    together.
+    The record of an estimator consists of its parameters and the attributes that a fit sets. A
+    subclass is a dataclass whose fields with ``init=False`` are these attributes. It declares in
+    `_parameter_types` the types of parameters that are neither text nor numbers, and in
+    `_extra_types` the types of further parts, which are not attributes and whose names do not end
+    in an underscore: the subclass adds them in `record_parts` and receives them in `_restored`,
+    where it also checks that the parts belong together.
 
-    Functions, the path of a `checkpoint`, and a random state that is a generator and not a number,
-    are not stored. An estimator that is not fitted is refused, and so is what can't be stored.
+    Functions, the path of a `checkpoint`, and a random state that is a generator instead of a
+    number, are not stored. Saving an estimator that is not fitted raises an error.
     """
 
-    _beside: ClassVar[dict[str, Any]] = {}
+    _extra_types: ClassVar[dict[str, Any]] = {}
     _parameter_types: ClassVar[Types] = {}
 
     @classmethod
     def record_types(cls) -> dict[str, Any]:
-        """Return the types of the parameters and of what a fit sets."""
-        # What a user's subclass annotates is no field, and may be known to no one here.
+        """Return the types of the parameters and of the attributes that a fit sets."""
+        # Annotations in a user's subclass are not fields, and may not even be resolvable.
         declaring = next(base for base in cls.__mro__ if "__dataclass_fields__" in vars(base))
         hints = get_type_hints(declaring, include_extras=True)
         return {
@@ -54,11 +55,11 @@ class Storable(_Fitted, records.Filed):
             "feature_names": list[str] | None,
             "dtype": Literal["float32", "float64"] | None,
             **{field.name: hints[field.name] for field in fields(cls) if not field.init},
-            **cls._beside,
+            **cls._extra_types,
         }
 
     def record_parts(self) -> dict[str, Any]:
-        """Return the parameters and what a fit has set."""
+        """Return the parameters and the attributes that a fit has set."""
         types = records.record_types(type(self))
         fitted = [name for name in types if name.endswith("_")]
         check_is_fitted(self, [name for name in fitted if not records.is_optional(types[name])])
@@ -72,7 +73,7 @@ class Storable(_Fitted, records.Filed):
 
     @classmethod
     def of_record(cls, **parts: Any) -> Self:
-        """Build the fitted estimator of its parts."""
+        """Build the fitted estimator from its parts."""
         estimator = cls(**parts.pop("parameters"))
         feature_names, dtype = parts.pop("feature_names", None), parts.pop("dtype", None)
         for name in [name for name in parts if name.endswith("_")]:
@@ -89,23 +90,23 @@ class Storable(_Fitted, records.Filed):
         return estimator
 
     def _restored(self, parts: Types) -> None:
-        """Set what follows from the parts, and refuse parts that don't belong together."""
+        """Set what follows from the parts; raise an error if these do not belong together."""
         fitted: Any = self
         fitted.n_features_in_ = fitted.mixture_.n_features
 
 
 @dataclass(eq=False, repr=False)
 class StorableFit(Storable):
-    """Adds `save` and `load` to an estimator with a history: the course of the fit is kept."""
+    """Base that adds `save` and `load` to an estimator of a mixture, with its history."""
 
-    _beside: ClassVar[dict[str, Any]] = {"bound_of": str | None}
+    _extra_types: ClassVar[dict[str, Any]] = {"bound_of": str | None}
     history_: FitHistory = field(init=False)
     convergence_: Convergence = field(init=False)
     lower_bound_: float = field(init=False)
     precision_: Precision = field(init=False)
 
     def record_parts(self) -> dict[str, Any]:
-        """Return the parts of an estimator, and what its bound is a bound of."""
+        """Return the parts of an estimator, and the digest of the objective of its bound."""
         fitted: Any = self
         return super().record_parts() | {"bound_of": fitted._objective_of_last_fit()}
 
@@ -119,7 +120,7 @@ class StorableFit(Storable):
 
 
 def parameter_types(cls: type[BaseEstimator]) -> dict[str, Any]:
-    """Return the types of an estimator's parameters, but for those that are not stored."""
+    """Return the types of those parameters of an estimator that are stored."""
     declared: Mapping[str, Any] = getattr(cls, "_parameter_types", {})
     return {
         name: declared.get(name, Given)
@@ -129,7 +130,7 @@ def parameter_types(cls: type[BaseEstimator]) -> dict[str, Any]:
 
 
 def parameters_of(estimator: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of an estimator that can be stored."""
+    """Return those parameters of an estimator that can be stored."""
     types = parameter_types(type(estimator))
     return {
         name: value

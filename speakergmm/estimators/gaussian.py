@@ -1,4 +1,4 @@
-"""The Gaussian mixture with scikit-learn's interface, fitted by maximum likelihood."""
+"""Gaussian mixture with scikit-learn's interface, fitted by maximum likelihood."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 from speakergmm.mixtures.mixture_training import train_from
 
-# Where reg_covar keeps variances from zero in the data's units, the first does in any; clusters may
-# lie a billion deviations apart. The second holds within a matrix: float64 keeps six digits of a
-# density there, and few below.
+# `reg_covar` keeps variances above zero in the units of the data; the first floor, relative to the
+# variance of all frames, does so in any units, for clusters up to a billion deviations apart. The
+# second limits the condition of a covariance matrix: float64 keeps six digits of a density there,
+# and few beyond.
 _DEFAULT_FLOOR, _LEAST_EIGENVALUE = 1e-18, 1e-10
 
 
@@ -36,112 +37,115 @@ _DEFAULT_FLOOR, _LEAST_EIGENVALUE = 1e-18, 1e-10
 class GaussianMixture(InformationCriteria, StepwiseFit):
     """Gaussian mixture, fitted by expectation-maximisation.
 
-    Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; from the
-    same `random_state` it follows the same path to rounding. What is added: weights of frames,
-    frames that come in blocks or are memory-mapped, float32 that an offset can't break, floors
-    relative to the data, revival of dead components, and memory that does not grow with frames x
-    components.
+    Parameters, attributes and methods are those of scikit-learn's ``GaussianMixture``; with the
+    same `random_state` every iteration equals scikit-learn's to rounding. Added are weights of
+    frames, frames in blocks or memory-mapped files, evaluation in float32 that is safe for data far
+    from zero, variance floors relative to the data, revival of dead components, and memory that
+    does not grow with frames x components.
 
     Parameters
     ----------
     n_components : int, default=1
         Number of components, K.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        A covariance matrix for each component; one for all; variances of features for each; one
-        variance for each.
+        One covariance matrix per component; one matrix for all components; one variance per
+        component and feature; one variance per component.
     tol : float, default=1e-3
-        The fit has converged when the log-likelihood per frame changes by less.
+        The fit has converged when the log-likelihood per frame changes by less, in nats.
     reg_covar : float, default=1e-6
-        Added to all variances, in squared feature units.
+        Number added to all variances, in squared feature units.
     max_iter : int, default=100
-        Most iterations; at 0 the start is the result.
+        Maximum number of iterations; at 0 the start is the result.
     n_init : int, default=1
-        Restarts, of which the best is kept.
+        Number of restarts, of which the best is kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \
 default="kmeans"
-        The start; see `speakergmm.estimators.starts`.
+        Method that finds the start; see `speakergmm.estimators.starts`.
     weights_init : array-like of shape (K,), default=None
-        Weights of the start, in place of those of `init_params`.
+        Weights of the start, instead of those that `init_params` finds.
     means_init : array-like of shape (K, D), default=None
         Means of the start.
     precisions_init : array-like, default=None
-        Inverse covariances of the start; of shape (K, D, D), (D, D), (K, D), (K,) by the kind.
+        Inverse covariances of the start, of shape (K, D, D), (D, D), (K, D) or (K,), depending on
+        `covariance_type`.
     random_state : int, RandomState or None, default=None
         Source of randomness of starts and of `sample`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, and `n_init` is ignored. Its last bound counts
-        only for the same frames, weights and regularisation: with others the fit converges anew.
+        Whether `fit` continues from the last fit and ignores `n_init`. The last bound is compared
+        only if frames, weights and regularisation are the same.
     verbose : int, default=0
-        1 prints restarts and iterations, 2 their times and changes; a progress bar is shown if
-        standard error is a terminal.
+        1 prints restarts and iterations, 2 also their times and changes of the bound; a progress
+        bar is shown if standard error is a terminal.
     verbose_interval : int, default=10
-        Iterations between two lines.
+        Number of iterations between two printed lines.
     precision : {"auto", "float32", "float64"}, default="auto"
-        In which densities are evaluated, in coordinates in which the data have mean 0 and
-        variance near 1; sums over blocks are float64. "auto" takes float64 up to
-        65,536 frames, where fits are scikit-learn's to rounding, and float32 beyond; what float32
-        can't evaluate is evaluated in float64 all the same. On ill-conditioned data (offsets of
-        1e5, scales from 1e-6 to 1e6, spreads and correlations of 1 to 1,000) ten iterations in
-        either agree within 2e-4 of the bound, 0.1 in a frame's log-likelihood, and 2e-3 deviations
-        of the data in the means.
+        Type in which densities are evaluated, on data standardised to mean 0 and variance near 1;
+        sums over blocks are float64. "auto" uses float64 for up to 65,536 frames, for which fits
+        equal scikit-learn's to rounding, and float32 for more; components for which float32 is too
+        coarse are evaluated in float64 in any case. On ill-conditioned data (offsets of 1e5,
+        scales from 1e-6 to 1e6, ratios of spreads and correlations up to 1,000) ten iterations in
+        float32 and float64 agree within 2e-4 in the bound, 0.1 nats in the log-likelihood of a
+        frame, and 2e-3 standard deviations of the data in the means.
     variance_floor : float or None, default=None
-        Smallest variance, as a part of the variance of all frames in that feature (of an
-        eigenvalue for matrices). None is 1e-18 where ``reg_covar > 0``, and for eigenvalues of a
-        matrix 1e-10 of its own variances; where it is 0 there is no floor, and a collapsing
-        component stops the fit with an error.
+        Smallest variance, as a part of the variance of all frames in the same feature (for
+        matrices, smallest eigenvalue). None stands for 1e-18 if ``reg_covar > 0``, with a smallest
+        eigenvalue of a matrix of 1e-10 of its own variances; if ``reg_covar = 0`` there is no
+        floor, and a collapsing component stops the fit with an error.
     min_occupancy : float, default=1e-3
-        A component of less occupancy, in frames, is dead and shares the heaviest one's data from
-        then on. At 0 none is ever dead.
+        A component whose occupancy, in frames, is smaller is dead: it is revived with a share of
+        the heaviest component's data. At 0 no component is ever dead.
     n_jobs : int, default=1
-        Threads; -1 for all cores. Results don't depend on it.
+        Number of threads; -1 for all cores. Results do not depend on it.
     callback : callable, default=None
         Called with a `FitIteration` (restart, iteration, bound, seconds, n_floored, revived)
-        after each iteration. What it raises ends the fit.
+        after each iteration. An exception that it raises ends the fit.
     checkpoint : path, default=None
-        A file to which `fit` writes where it stands, and from which the same call of `fit` goes on
-        where it was interrupted, by an exception or by a kill, to exactly the same result. A fit
-        that has ended removes it; fits that run at the same time need a file each.
+        File to which `fit` writes its state, and from which the same call of `fit` resumes after
+        an exception or a kill, to exactly the same result. A fit that has ended removes the file;
+        fits that run at the same time need a file each.
     checkpoint_seconds : float, default=5
-        Least time between two writings; they take less than 1 % of the time in any case. At 0
-        every iteration is written.
+        Least time between two writings, in seconds; writing takes less than 1 % of the time in any
+        case. At 0 the state is written after every iteration.
     step_exponent : float, default=0.7
-        How fast the steps of `partial_fit` become smaller, in (0.5, 1]: the nearer to 0.5, the
-        more is forgotten.
+        Exponent of the decreasing steps of `partial_fit`, in (0.5, 1]: the nearer to 0.5, the
+        faster earlier blocks are forgotten.
     step_offset : float, default=2
-        Blocks by which these steps are ahead: the larger, the smaller the first ones are.
+        Number added to the number of blocks in these steps: the larger, the smaller are the first
+        steps.
     step_size : float, default=None
-        A constant step in their place, in (0, 1]: the part that each block has in what is known
-        after it, for streams that drift. After n more blocks ``(1 - step_size) ** n`` of it is
-        left.
+        Constant step instead of decreasing ones, in (0, 1], for streams that drift: the share of
+        each block in the statistics after it. After n more blocks its share is
+        ``step_size * (1 - step_size) ** n``.
 
     Attributes
     ----------
     mixture_ : Mixture
-        The fitted mixture, frozen, in float64; what the following are derived from.
+        The fitted mixture, frozen, in float64, from which the following parameters are derived.
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
-        Parameters, read-only, of the type of the frames.
+        Parameters, read-only, in the type of the frames.
     converged_ : bool
-        Whether the best restart converged.
+        True if the best restart converged.
     convergence_ : {"converged", "iteration_limit", "decreased"}
-        Why it ended.
+        Reason why the best restart ended.
     n_iter_ : int
-        Iterations of the best restart.
+        Number of iterations of the best restart.
     lower_bound_ : float
-        Log-likelihood per frame of its last iteration, before the update; where it fell, of the
-        one before, whose mixture is kept.
+        Log-likelihood per frame in the last iteration of the best restart, before its update; if
+        it decreased, that of the iteration before, whose mixture is kept.
     lower_bounds_ : list of float
-        Of all its iterations. (scikit-learn's first one is less by ``log(T / K)`` after
-        "k-means++" and "random_from_data": its weights of these starts sum to K / T.)
+        Log-likelihood per frame in each of its iterations. (scikit-learn's first one is smaller by
+        ``log(T / K)`` after "k-means++" and "random_from_data", because its weights of these starts
+        sum to K / T.)
     history_ : FitHistory
-        Bounds, seconds and events of its iterations; the last bound of each restart.
+        Bounds, times and events of these iterations; the last bound of each restart.
     precision_ : {"float32", "float64"}
-        What was chosen.
+        Type in which densities were evaluated.
     n_steps_ : int
-        Blocks that `partial_fit` has learnt from.
+        Number of blocks that `partial_fit` has learnt from.
     n_features_in_ : int
         Number of features, D.
     feature_names_in_ : array of shape (D,)
-        Their names, where `X` had them.
+        Names of the features, if `X` had names.
 
     Examples
     --------
@@ -172,15 +176,16 @@ default="kmeans"
 
     @classmethod
     def from_mixture(cls, mixture: Mixture, **parameters: Any) -> Self:
-        """Build a fitted estimator of a frozen mixture.
+        """Build a fitted estimator from a frozen mixture.
 
         Parameters
         ----------
         mixture : Mixture
-            Of any kind, in feature units; or what holds one, such as a `BackgroundModel`.
+            Mixture of any kind, in feature units; or an object that has one, such as a
+            `BackgroundModel`.
         **parameters
-            Of the constructor; `n_components` and `covariance_type` are the mixture's. With
-            ``precision="auto"`` scores are computed in float64.
+            Further parameters of the constructor; `n_components` and `covariance_type` are the
+            mixture's. With ``precision="auto"`` scores are computed in float64.
 
         Raises
         ------
@@ -189,7 +194,7 @@ default="kmeans"
 
         Examples
         --------
-        >>> from speakergmm.mixtures.mixture import SphericalMixture
+        >>> from speakergmm.mixtures import SphericalMixture
         >>> mixture = SphericalMixture([0.5, 0.5], [[-1.0], [1.0]], [1.0, 1.0])
         >>> GaussianMixture.from_mixture(mixture).predict([[-3.0], [2.0]])
         array([0, 1])
@@ -235,6 +240,7 @@ default="kmeans"
 
     def _begin(self, frames: TrainingFrames, random_state: np.random.RandomState) -> Mixture:
         k, d = self.n_components, frames.n_features
+        # Parameters of the start that the user has passed.
         weights = means = covariances = None
         if self.weights_init is not None:
             weights = initial_parameters.check_initial_weights(self.weights_init, k)
@@ -247,6 +253,7 @@ default="kmeans"
                 )
             )
         if weights is None or means is None or covariances is None:
+            # The others come from the chosen method, as statistics of each component.
             start = find_mixture_start(
                 frames,
                 self.init_params,
@@ -265,7 +272,7 @@ default="kmeans"
                     variance_floor=self._floor(),
                     least_eigenvalue=self._least_eigenvalue(),
                     data_variance=frames.moments.variance,
-                    # Of tied ones the covariance is that of all the other frames.
+                    # A tied covariance is that of all the other frames.
                     of_single_frames=self.init_params in SINGLE_FRAMES and not start.kind.is_shared,
                 )
         return make_mixture(self.covariance_type, weights / weights.sum(), means, covariances)
@@ -276,7 +283,7 @@ default="kmeans"
             self.mixture_.covariance_type != self.covariance_type
         ):
             raise InvalidInputError(
-                f"warm_start goes on from {k} {self.mixture_.covariance_type} components of {d} "
+                f"warm_start continues from {k} {self.mixture_.covariance_type} components of {d} "
                 f"features, found {self.n_components} {self.covariance_type} of "
                 f"{frames.n_features}"
             )
@@ -307,8 +314,8 @@ default="kmeans"
         )
 
     def _check_iteration(self, iteration: FitIteration) -> None:
-        # Without a floor, what was raised was rounding in place of a variance. The last iteration
-        # is let pass: the mixture is finite, and the warning tells of degenerate data.
-        unheld = self._floor() == 0 and self.reg_covar == 0
-        if unheld and iteration.n_floored and iteration.iteration < self.max_iter:
+        # Without a floor, a variance that was raised had vanished in rounding. This is tolerated in
+        # the last iteration: the mixture is finite, and a warning mentions degenerate data.
+        has_no_floor = self._floor() == 0 and self.reg_covar == 0
+        if has_no_floor and iteration.n_floored and iteration.iteration < self.max_iter:
             raise CollapsedComponentError(initial_parameters.ILL_DEFINED)

@@ -1,4 +1,4 @@
-"""What a fit tells of itself: each iteration, and each restart's end."""
+"""History of a fit: its iterations and restarts, and how they are printed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speakergmm.gaussians.em import Iteration
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitIteration:
-    """One iteration of a fit: what `callback` receives and `history_` holds.
+    """One iteration of a fit, as `callback` receives it and `history_` contains it.
 
     Parameters
     ----------
@@ -23,13 +23,13 @@ class FitIteration:
     iteration : int
         Number of the iteration, from 1.
     bound : float
-        Log-likelihood per frame (of a Bayesian mixture, the lower bound).
+        Log-likelihood per frame, in nats (for a Bayesian mixture, the lower bound).
     seconds : float
-        Wall-clock time.
+        Wall-clock time of the iteration.
     n_floored : int
-        Variances, or eigenvalues of covariances, that were raised to the floor.
+        Number of variances, or eigenvalues of covariances, that were raised to the floor.
     revived : tuple of int
-        Components that were dead and now share the data of a heavy one.
+        Numbers of dead components that were revived with a share of the heaviest one.
     """
 
     restart: int
@@ -41,7 +41,7 @@ class FitIteration:
 
     @property
     def events(self) -> tuple[str, ...]:
-        """What the iteration did beyond its formula, in words."""
+        """Descriptions of floored variances and revived components."""
         words = []
         if self.n_floored:
             words.append(f"{self.n_floored} variances floored")
@@ -51,7 +51,7 @@ class FitIteration:
 
     @classmethod
     def of(cls, restart: int, number: int, iteration: Iteration) -> FitIteration:
-        """Take over an entry of the loop's history; `number` counts from 0."""
+        """Convert an entry of the training loop's history; `number` counts from 0."""
         report = iteration.report
         return cls(
             restart=restart,
@@ -65,14 +65,14 @@ class FitIteration:
 
 @dataclass(frozen=True, slots=True)
 class FitHistory(Sequence[FitIteration]):
-    """The course of a fit: a sequence of its iterations, and how the restarts ended.
+    """The iterations of a fit, as a sequence, and the last bounds of its restarts.
 
     Parameters
     ----------
     iterations : tuple of FitIteration
-        Of the restart whose result was kept, in order.
+        Iterations of the restart whose result was kept, in order.
     restart_bounds : tuple of float
-        Last bound of each restart, in order; the kept one's is the largest.
+        Last bound of each restart, in order; that of the kept one is the largest.
     """
 
     iterations: tuple[FitIteration, ...] = ()
@@ -88,7 +88,7 @@ class FitHistory(Sequence[FitIteration]):
     def __getitem__(self, index: slice) -> tuple[FitIteration, ...]: ...
 
     def __getitem__(self, index: int | slice) -> FitIteration | tuple[FitIteration, ...]:
-        """Give an iteration, or several."""
+        """Return one iteration, or several as a tuple."""
         return self.iterations[index]
 
     @property
@@ -103,21 +103,21 @@ class FitHistory(Sequence[FitIteration]):
 
     @property
     def events(self) -> tuple[tuple[str, ...], ...]:
-        """What each iteration did beyond its formula, in words."""
+        """Descriptions of floored variances and revived components, per iteration."""
         return tuple(iteration.events for iteration in self.iterations)
 
 
 class FitReporter:
-    """Prints what `verbose` asks for, as scikit-learn does, and shows a bar at a terminal.
+    """Prints the progress of a fit, as scikit-learn does, and shows a progress bar on a terminal.
 
     Parameters
     ----------
     verbose : int
-        0 for silence, 1 for each restart and some iterations, 2 for times and changes too.
+        0 prints nothing, 1 each restart and some iterations, 2 also times and changes.
     interval : int
-        Iterations between two lines.
+        Number of iterations between two lines.
     max_iter : int
-        Most iterations of a restart: the length of the bar.
+        Maximum number of iterations of a restart, the length of the bar.
     """
 
     def __init__(self, verbose: int, interval: int, max_iter: int) -> None:
@@ -146,7 +146,7 @@ class FitReporter:
             self._bar.stop()
 
     def restart_begins(self, restart: int, bound: float) -> None:
-        """Say that a restart begins, from a `bound` that may be minus infinity."""
+        """Report that a restart begins, from a `bound` that may be minus infinity."""
         self._begun = self._lapse = perf_counter()
         self._last_bound = bound
         if self.verbose:
@@ -155,7 +155,7 @@ class FitReporter:
             self._task = self._bar.add_task(f"Restart {restart}", total=self.max_iter)
 
     def iteration_ends(self, iteration: FitIteration) -> None:
-        """Say that an iteration has ended."""
+        """Report that an iteration has ended."""
         change = iteration.bound - self._last_bound
         self._last_bound = iteration.bound
         if self._bar is not None:
@@ -170,15 +170,15 @@ class FitReporter:
         print(line + "".join(f"\t {event}" for event in iteration.events))
 
     def restart_ends(self, bound: float, convergence: str) -> None:
-        """Say how a restart ended."""
+        """Report how a restart ended."""
         if not self.verbose:
             return
-        how = {
+        outcome = {
             "converged": "converged",
             "iteration_limit": "did not converge",
             "decreased": "did not converge (the bound decreased)",
         }[convergence]
-        line = f"Initialization {how}."
+        line = f"Initialization {outcome}."
         if self.verbose > 1:
             seconds = perf_counter() - self._begun
             line += f" time lapse {seconds:.5f}s\t lower bound {bound:.5f}."

@@ -1,4 +1,4 @@
-"""Information criteria: what a fit is worth beside the number of its parameters."""
+"""Information criteria: the likelihood of a fit, penalised by its number of parameters."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def count_parameters(covariance_type: str, n_components: int, n_features: int) -
     covariance_type : {"full", "tied", "diag", "spherical"}
         Kind of covariances.
     n_components, n_features : int
-        K and D.
+        Number of components, K, and of features, D.
 
     Returns
     -------
     int
-        Of the covariances, the means, and the weights (which sum to one).
+        Number of free parameters of covariances, means and weights (which sum to one).
 
     Examples
     --------
@@ -35,7 +35,7 @@ def count_parameters(covariance_type: str, n_components: int, n_features: int) -
     """
     kind = covariance_kind(covariance_type)
     n_covariances = 1 if kind.is_shared else n_components
-    # As many numbers as functions of second order of a frame.
+    # A covariance has as many free parameters as there are second-order functions of a frame.
     of_covariance = kind.n_rows(n_features) - n_features - 1
     return n_covariances * of_covariance + n_components * n_features + n_components - 1
 
@@ -51,9 +51,10 @@ def as_counts(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     array, shape (T,)
-        Integers as they are: a frame of weight 2 is two frames. Others have a scale of no
-        meaning, and sum to the effective number of frames ``(sum w)^2 / sum(w^2)`` [1]_: that of
-        equal weights whose mean is as uncertain.
+        Integers are returned unchanged: a frame of weight 2 counts as two frames. The scale of
+        other weights has no meaning; they are scaled to sum to the effective number of frames
+        ``(sum w)^2 / sum(w^2)`` [1]_, which is the number of equally weighted frames whose mean
+        has the same variance.
 
     References
     ----------
@@ -68,35 +69,39 @@ def as_counts(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     if are_counts(weights):
         return weights
-    # Of the largest: squares of small ones would underflow.
+    # Relative to the largest, because squares of small weights would underflow.
     parts = weights / weights.max()
     return np.asarray(parts * (parts.sum() / (parts @ parts)))
 
 
 class InformationCriteria(MixtureScoring):
-    """Adds `bic` and `aic` to the estimator of a mixture that maximises the likelihood."""
+    """Base that adds `bic` and `aic` to an estimator that maximises the likelihood of a mixture."""
 
     def _n_parameters(self) -> int:
         """Count the free parameters of the fitted mixture."""
         return count_parameters(self.mixture_.covariance_type, *self.mixture_.means.shape)
 
     def bic(self, X: Any, sample_weight: Any = None) -> float:
-        """Bayesian information criterion; the lower, the better.
+        """Return the Bayesian information criterion on frames; the lower, the better.
 
         Parameters
         ----------
         X : array-like of shape (T, D), or blocks
             Frames, as in `fit`.
         sample_weight : array-like of shape (T,), optional
-            Weight of each frame. The sum of integers is the number of frames that the criterion
-            counts; other weights are scaled first, to sum to the effective number of frames
-            ``(sum w)^2 / sum(w^2)``.
+            Weight of each frame. Integers count frames; other weights are scaled to sum to the
+            effective number of frames ``(sum w)^2 / sum(w^2)``.
+
+        Returns
+        -------
+        float
+            ``-2 L + P log(T)``, with the log-likelihood L in nats and P free parameters.
         """
         total, n_frames = self._counted_log_likelihood(X, sample_weight)
         return -2.0 * total + self._n_parameters() * math.log(n_frames)
 
     def aic(self, X: Any, sample_weight: Any = None) -> float:
-        """Akaike information criterion; the lower, the better.
+        """Return the Akaike information criterion on frames; the lower, the better.
 
         Parameters
         ----------
@@ -104,18 +109,23 @@ class InformationCriteria(MixtureScoring):
             Frames, as in `fit`.
         sample_weight : array-like of shape (T,), optional
             Weight of each frame, as in `bic`.
+
+        Returns
+        -------
+        float
+            ``-2 L + 2 P``, with the log-likelihood L in nats and P free parameters.
         """
         total, _ = self._counted_log_likelihood(X, sample_weight)
         return -2.0 * total + 2.0 * self._n_parameters()
 
     def _counted_log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        """Sum of the log-likelihoods of frames counted as `as_counts` does, and their number."""
+        """Return the log-likelihood of frames weighted as by `as_counts`, and their number."""
         total, weight = self._total_log_likelihood(X, sample_weight)
         if sample_weight is None:
             return total, weight
         weights = np.asarray(sample_weight, dtype=np.float64)
         if weights.ndim == 0:
-            # One weight for all frames, whose number it tells.
+            # One weight for all frames: their number follows from the total weight.
             weights = np.full(round(weight / float(weights)), weights)
         n_frames = float(as_counts(weights).sum())
         return total / weight * n_frames, n_frames

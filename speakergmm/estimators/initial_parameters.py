@@ -1,4 +1,4 @@
-"""Starts that the user gives: weights, means, precisions, checked and made into a mixture."""
+"""Initial weights, means and precisions: checks of those that users pass, covariances of others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 
-# A variance of a smaller part of the data's is lost beside it in float64.
+# In float64 a variance below this part of the variance of the data is lost beside it.
 _ROUNDING = 1e-14
 
 ILL_DEFINED = (
@@ -25,17 +25,17 @@ ILL_DEFINED = (
 
 
 def check_initial_weights(weights: Any, n_components: int) -> NDArray[np.float64]:
-    """Return given weights in float64.
+    """Return initial weights in float64.
 
     Raises
     ------
     ValueError
-        If they are no K numbers in 0..1 that sum to one (within 1e-6 if float32, else 1e-8).
+        If they are not K numbers in 0..1 that sum to one (within 1e-6 if float32, else 1e-8).
     """
     checked = check_array(weights, dtype=[np.float64, np.float32], ensure_2d=False)
     check_shape("weights", checked, (n_components,))
     if checked.min() < 0 or checked.max() > 1:
-        # scikit-learn's words, in which the two numbers have changed places.
+        # The message is scikit-learn's, which swaps the two numbers.
         raise InvalidInputError(
             f"The parameter 'weights' should be in the range [0, 1], but got max value "
             f"{checked.min():.5f}, min value {checked.max():.5f}"
@@ -50,7 +50,7 @@ def check_initial_weights(weights: Any, n_components: int) -> NDArray[np.float64
 
 
 def check_initial_means(means: Any, n_components: int, n_features: int) -> NDArray[np.float64]:
-    """Return given means in float64.
+    """Return initial means in float64.
 
     Raises
     ------
@@ -65,12 +65,12 @@ def check_initial_means(means: Any, n_components: int, n_features: int) -> NDArr
 def check_initial_precisions(
     precisions: Any, covariance_type: str, n_components: int, n_features: int
 ) -> NDArray[np.float64]:
-    """Return given precisions in float64.
+    """Return initial precisions in float64.
 
     Raises
     ------
     ValueError
-        If their shape is not that of the kind, or they are not positive (definite).
+        If their shape is not that of the kind of covariances, or they are not positive (definite).
     """
     kind = covariance_kind(covariance_type)
     shape = kind.shape(n_components, n_features)
@@ -80,25 +80,25 @@ def check_initial_precisions(
 def check_positive_definite(
     name: str, value: Any, kind: Covariances, shape: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """Check covariances or precisions; return them as float64.
+    """Return covariances or precisions in float64, and check that they are positive (definite).
 
     Raises
     ------
     ValueError
-        If the shape is another, or they are not positive (definite).
+        If their shape is not `shape`, or they are not positive (definite).
     """
-    # A single number has no samples.
-    given = check_array(
+    # A single number has no axis of samples.
+    array = check_array(
         value,
         dtype=[np.float64, np.float32],
         ensure_2d=False,
         allow_nd=len(shape) > 2,
         ensure_min_samples=min(len(shape), 1),
     )
-    check_shape(name, given, shape)
-    checked = np.asarray(given, np.float64)
-    straight = not kind.is_matrix or np.allclose(checked, np.swapaxes(checked, -1, -2))
-    if not straight or not kind.is_positive(checked):
+    check_shape(name, array, shape)
+    checked = np.asarray(array, np.float64)
+    symmetric = not kind.is_matrix or np.allclose(checked, np.swapaxes(checked, -1, -2))
+    if not symmetric or not kind.is_positive(checked):
         found = f"positive, found {checked.min():g}"
         right = "symmetric, positive-definite" if kind.is_matrix else found
         raise InvalidInputError(f"'{name}' should be {right}")
@@ -114,28 +114,36 @@ def initial_covariances(
     data_variance: NDArray[np.float64],
     of_single_frames: bool,
 ) -> NDArray[np.float64]:
-    """Covariances of a start: with `reg_covar` on the diagonal, and floored as in the fit.
+    """Return the covariances of a start, regularised by `reg_covar` and floored as in the fit.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        Of the start, about the means of its components.
+        Statistics of the start, about the means of its components.
     reg_covar : float
-        What is added to all variances, in squared feature units.
+        Number that is added to all variances, in squared feature units.
     variance_floor : float
-        As a part of the data's variance; at 0, what has no inverse is refused.
+        Smallest variance, as a part of the variance of the data; at 0 there is no floor, and a
+        covariance without an inverse raises an error.
     least_eigenvalue : float
-        Of a matrix, as a part of its own variances; at 0 there is no such floor.
+        Smallest eigenvalue of a matrix, as a part of its own variances; at 0 there is no such
+        floor.
     data_variance : array, shape (D,)
-        Of all frames.
+        Variance of all frames.
     of_single_frames : bool
-        Whether each component is one frame, with no covariance of its own.
+        Whether each component is a single frame, which has no covariance of its own.
+
+    Returns
+    -------
+    array
+        In the shape of the kind of covariances.
 
     Raises
     ------
     CollapsedComponentError
         If a covariance has no inverse and there is no floor.
     """
+    # The maximum-likelihood covariances of the start, with the regularisation.
     kind, scatter = statistics.kind, statistics.second_order
     assert scatter is not None
     covariances = kind.from_moments(statistics.counts, statistics.first_order, scatter)
@@ -146,6 +154,7 @@ def initial_covariances(
         if not defined:
             raise CollapsedComponentError(ILL_DEFINED)
         return covariances
-    # Single frames have no variance that a floor could be compared with: all are given the same.
+    # Single frames have no variance of their own, only `reg_covar`: it is raised no further than
+    # float64 needs.
     part = _ROUNDING if defined and of_single_frames else variance_floor
     return kind.floored(covariances, part * scale, least_eigenvalue)[0]

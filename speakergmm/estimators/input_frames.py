@@ -1,4 +1,4 @@
-"""What estimators take as frames: arrays, or blocks that can be read again and again."""
+"""Frames as estimators take them: arrays, or blocks that can be read repeatedly."""
 
 from __future__ import annotations
 
@@ -28,30 +28,31 @@ from speakergmm.moments import Moments
 Frames: TypeAlias = NDArray[np.floating[Any]]
 Found = TypeVar("Found")
 
-# Frames that are looked at together: a few megabytes.
+# Number of frames that are checked at a time: a few megabytes.
 _CHUNK_FRAMES = 8192
 
 
 class FrameBlocks:
-    """A source of blocks of frames: each call reads it anew, and checks each block.
+    """A source of blocks of frames; each call reads it again and checks each block.
 
     Parameters
     ----------
     source : iterable of arrays of shape (T, D), or callable that returns one
-        Not an iterator, which could be read only once.
+        An iterator is refused, because it could be read only once.
     n_features : int, optional
-        D; by default that of the first block.
+        Number of features, D; by default that of the first block.
 
     Attributes
     ----------
     dtype : dtype
-        Float64, or float32 where all blocks known so far are: those of a sequence, else those
-        that were read.
+        Float32 if all blocks known so far are float32, else float64. Of a sequence all blocks are
+        known, otherwise those that have been read.
 
     Raises
     ------
     InvalidInputError
-        If `source` is an iterator; and, when read, if a block is no finite matrix of D columns.
+        If `source` is an iterator or holds no block; and, when it is read, if a block is not a
+        finite matrix of D columns.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class FrameBlocks:
         if not callable(source) and iter(source) is source:
             raise InvalidInputError(
                 f"X must be readable several times, found a one-shot iterator "
-                f"({type(source).__name__}); give a list of arrays, or a callable that returns a "
+                f"({type(source).__name__}); pass a list of arrays, or a callable that returns a "
                 f"new iterator"
             )
         self._source = source
@@ -88,7 +89,7 @@ class FrameBlocks:
 
 
 def is_blocks(X: Any) -> bool:
-    """Tell whether `X` comes in blocks: a callable, an iterable of matrices, no array itself."""
+    """Return whether `X` comes in blocks: a callable or an iterable of matrices, not an array."""
     if any(
         hasattr(X, name) for name in ("__array__", "shape", "__dataframe__", "__array_interface__")
     ):
@@ -101,26 +102,26 @@ def is_blocks(X: Any) -> bool:
 def check_input_frames(
     estimator: BaseEstimator, X: Any, *, fitting: bool, least: int = 1
 ) -> Frames | FrameBlocks:
-    """Return `X` as an array of float32 or float64, or as blocks of them; refuse what is neither.
+    """Return `X` as an array of float32 or float64, or as blocks of such arrays, after a check.
 
-    Arrays of these types, also memory-mapped ones, are not copied.
+    Arrays of these types, memory-mapped ones included, are not copied.
 
     Parameters
     ----------
     estimator : estimator
-        Whose number and names of features are set, or compared.
+        Estimator whose number and names of features are set, or compared with those of `X`.
     X : array-like, DataFrame, or blocks
         Frames.
     fitting : bool
-        Whether the features are those that the estimator learns.
+        Whether to set the number and names of features instead of comparing them.
     least : int, default=1
-        Fewest frames (of an array; blocks are not read yet).
+        Fewest frames that are accepted (of an array; blocks are not read here).
 
     Raises
     ------
     ValueError
-        If `X` is no such thing, holds NaN or infinity (the first row and column are named), or
-        its number of features is not that of the fit.
+        If `X` is neither, contains NaN or infinity (the message names the first row and column),
+        or has another number of features than the fit.
     """
     refuse_path(X, name="X")
     if is_blocks(X):
@@ -146,21 +147,22 @@ def check_input_frames(
 def check_in_memory(
     estimator: BaseEstimator, X: Any, *, fitting: bool = False, least: int = 1
 ) -> Frames:
-    """Return what `check_input_frames` does, blocks as one array."""
+    """Return `X` as one array in memory, checked as by `check_input_frames`."""
     frames = check_input_frames(estimator, X, fitting=fitting, least=least)
     return np.concatenate(list(frames())) if isinstance(frames, FrameBlocks) else frames
 
 
 def finite_chunks(source: Frames | FrameBlocks) -> Iterator[Frames]:
-    """Yield pieces of a few thousand frames; the first NaN or infinity stops with its place.
+    """Yield pieces of a few thousand frames, each checked for NaN and infinity.
 
     Raises
     ------
     InvalidInputError
-        If a value is not finite; its block, its row among all frames and its column are named.
+        If a value is not finite; the message names its block, its row among all frames and its
+        column.
     """
     if isinstance(source, FrameBlocks):
-        # They look for themselves.
+        # Blocks are checked as they are read.
         for block in source():
             yield from _pieces(block)
         return
@@ -177,12 +179,12 @@ def _pieces(frames: Frames) -> Iterator[Frames]:
 
 
 def are_counts(weights: NDArray[np.float64]) -> bool:
-    """Tell whether weights are integers: numbers of times that each frame is there."""
+    """Return whether weights are integers, which count how often each frame occurs."""
     return bool((weights == np.floor(weights)).all()) and weights.sum() < 2**31
 
 
 def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64] | None:
-    """Return weights as one float64 array with an entry for each frame, or refuse them.
+    """Return weights as a float64 array with one entry per frame.
 
     Raises
     ------
@@ -218,18 +220,18 @@ def check_sample_weight(sample_weight: Any, n_frames: int) -> NDArray[np.float64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TrainingFrames:
-    """Checked frames of a fit, looked over once for all restarts.
+    """Checked frames of a fit, with their moments, which all restarts share.
 
     Parameters
     ----------
     source : array or FrameBlocks
         Finite frames of shape (T, D).
     dtype : dtype
-        Float32 or float64: that of `source`, of blocks the widest.
+        Float32 or float64: the type of `source`, or the widest of its blocks.
     sample_weight : array, shape (T,), or None
         Weights >= 0, not all zero.
     moments : Moments
-        Number of frames, their weight, (weighted) mean and variance.
+        Number of frames, sum of their weights, (weighted) mean and variance.
     """
 
     source: Frames | FrameBlocks
@@ -240,7 +242,7 @@ class TrainingFrames:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a frame, D."""
+        """Number of features, D."""
         return len(self.moments.mean)
 
     @property
@@ -250,28 +252,29 @@ class TrainingFrames:
 
     @property
     def weight_unit(self) -> float:
-        """The largest weight, rounded to a power of two: sums in it keep all digits."""
+        """Unit in which sums of weights lose no digits: the largest weight, as a power of two."""
         if self.sample_weight is None:
             return 1.0
         return math.ldexp(1.0, math.frexp(self.sample_weight.max())[1] - 1)
 
     def once(self, name: str, find: Callable[[], Found]) -> Found:
-        """Give what `find` gives, found at the first call of this name: for all restarts."""
+        """Return the result of `find`, which is called only the first time for each `name`."""
         found: Found = self._kept[name] if name in self._kept else find()
         self._kept[name] = found
         return found
 
     def chunks(self, size: int) -> Iterator[tuple[Frames, NDArray[np.float64]]]:
-        """Yield pieces of `size` frames (the last: or less) in float64, with their weights."""
+        """Yield pieces of `size` frames (the last may be shorter) in float64, and their weights."""
         blocks = self.source() if isinstance(self.source, FrameBlocks) else (self.source,)
-        # Cut anew: sums over the pieces round the same way in any blocking.
+        # Pieces do not follow the blocks, so that sums over them round the same for any blocks.
         for rows, weights in pair_with_weights(regroup(blocks, size), self.sample_weight):
             yield rows.astype(np.float64), np.ones(len(rows)) if weights is None else weights
 
     def rows(self, chosen: NDArray[np.intp]) -> Frames:
-        """Give the frames of these numbers, in this order, of the source's type."""
+        """Return the frames with these numbers, in this order, in the type of the source."""
         if not isinstance(self.source, FrameBlocks):
             return np.asarray(self.source[chosen])
+        # One pass over the blocks: each fills the rows whose sorted numbers lie in it.
         found = np.empty((len(chosen), self.n_features), self.dtype)
         order = np.argsort(chosen, kind="stable")
         wanted = chosen[order]
@@ -296,7 +299,7 @@ def training_frames(
     Raises
     ------
     ValueError
-        As `check_input_frames` and `check_sample_weight` say; or if there are fewer frames (of
+        As `check_input_frames` and `check_sample_weight` do; or if there are fewer frames (of
         weight above zero) than components.
     """
     source = check_input_frames(estimator, X, fitting=fitting, least=2 if fitting else 1)

@@ -1,4 +1,4 @@
-"""Base of the estimators that fit a mixture in order to do something else with it."""
+"""Base of estimators that use a mixture, which another estimator fits."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ _KINDS: dict[str, type[BaseMixtureEstimator]] = {
 
 @dataclass(eq=False, repr=False)
 class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
-    """Base of estimators that fit a clone of another estimator, one of mixtures.
+    """Base of estimators that fit a clone of another estimator, whose result is a mixture.
 
     Parameters
     ----------
     estimator : GaussianMixture, BayesianGaussianMixture or None, default=None
-        What is fitted, as a clone. None is ``GaussianMixture()``.
+        Estimator of which a clone is fitted. None is ``GaussianMixture()``.
     n_components : int or None, default=None
         Number of components, in place of the estimator's.
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
     n_jobs : int, default=1
-        Threads of the training where `estimator` is None; -1 for all cores.
+        Number of threads of the training if `estimator` is None; -1 for all cores.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
     estimator_: BaseMixtureEstimator = field(init=False)
 
     def __new__(cls, *given: Any, **named: Any) -> Self:
-        """Name the right place for a parameter that is the mixture's."""
+        """Raise an error that shows the right call if a parameter belongs to the mixture."""
         of_mixture = set(GaussianMixture().get_params()) & named.keys()
         misplaced = sorted(of_mixture - set(cls._get_param_names()))
         if misplaced:
@@ -75,7 +75,8 @@ class MixtureMetaEstimator(Storable, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         **parameters
-            Where `estimator` is None, those of the mixture are set in a new ``GaussianMixture()``.
+            Parameters by name. If `estimator` is None and one of its parameters is named, it
+            becomes ``GaussianMixture()`` first.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""What a fitted mixture gives by itself: parameters under scikit-learn's names, and samples."""
+"""Attributes of a fitted mixture under scikit-learn's names, mixtures derived from it, samples."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from speakergmm.mixtures.operations.conditioning import (
 
 
 class MixtureAttributes:
-    """Attributes and mixtures derived from an estimator's `mixture_`, and samples of it.
+    """Attributes and mixtures derived from an estimator's `mixture_`, and samples drawn from it.
 
-    Attributes are read-only and have the type, float32 or float64, of the frames of the fit (or
-    float64, with a warning, where float32 can't hold them); `mixture_` is float64.
+    Attributes are read-only. They have the type of the frames of the fit, float32 or float64 (or
+    float64, with a warning, if float32 cannot represent them); `mixture_` is float64.
     """
 
     mixture_: Mixture
@@ -33,20 +33,20 @@ class MixtureAttributes:
     def __setattr__(self, name: str, value: Any) -> None:
         found = getattr(type(self), name, None)
         if isinstance(found, property) and found.fset is None:
-            way = "it is what the fit found"
+            way = "it is a result of the fit"
             if name in vars(MixtureAttributes):
                 maker = type(self).__name__ if hasattr(self, "from_mixture") else "GaussianMixture"
                 way = (
-                    f"build an estimator of parameters that you have by {maker}.from_mixture("
+                    f"build an estimator from known parameters by {maker}.from_mixture("
                     f"make_mixture(covariance_type, weights, means, covariances))"
                 )
-            raise ReadOnlyError(f"{name} of a {type(self).__name__} can't be set; {way}")
+            raise ReadOnlyError(f"{name} of a {type(self).__name__} cannot be set; {way}")
         super().__setattr__(name, mixture_of(value) if name == "mixture_" else value)
 
     def _set_dtype(self, dtype: np.dtype[Any], *, stacklevel: int = 4) -> None:
-        """Choose the type of attributes: that of the frames, if it can hold them.
+        """Choose the type of the attributes: that of the frames, if it can represent them.
 
-        `stacklevel` leads from here to who called `fit`.
+        `stacklevel` is that of a warning that points to the caller of `fit`.
         """
         self._dtype = dtype
         if dtype == np.float64:
@@ -69,7 +69,7 @@ class MixtureAttributes:
                 return
 
     def _cast(self, values: NDArray[np.float64]) -> NDArray[np.floating[Any]]:
-        # What is written into a copy would be lost without a word.
+        # Read-only, because values that are written into this copy would be lost silently.
         copy = values.astype(self._dtype)
         copy.setflags(write=False)
         return copy
@@ -86,12 +86,12 @@ class MixtureAttributes:
 
     @property
     def covariances_(self) -> NDArray[np.floating[Any]]:
-        """Covariances, shape (K,), (K, D), (D, D) or (K, D, D) by the kind."""
+        """Covariances, shape (K,), (K, D), (D, D) or (K, D, D), depending on the kind."""
         return self._cast(self.mixture_.covariances)
 
     @property
     def precisions_cholesky_(self) -> NDArray[np.floating[Any]]:
-        """Factors U of the precisions U U^T, upper triangular; deviations^-1 if not matrices."""
+        """Upper triangular factors U of the precisions U U^T; for variances, 1 / deviation."""
         return self._cast(precision_factors(self.mixture_))
 
     @property
@@ -100,35 +100,35 @@ class MixtureAttributes:
         return self._cast(self.mixture_.gaussians.kind.inverses(self.mixture_.covariances))
 
     def marginal(self, dims: Any) -> Mixture:
-        """Give the mixture of some features.
+        """Return the marginal mixture of some features.
 
         Parameters
         ----------
         dims : int or sequence of int
-            Features that remain, in this order; see `Mixture.marginal`.
+            Numbers of the features that remain, in this order; see `Mixture.marginal`.
 
         Returns
         -------
         Mixture
-            Of `mixture_`, in float64.
+            Marginal of `mixture_`, in float64.
         """
         check_is_fitted(self, "mixture_")
         return marginal(self.mixture_, dims)
 
     def condition(self, dims: Any, values: ArrayLike) -> Mixture | ConditionalMixtures:
-        """Give the mixture of the other features, where some are known.
+        """Return the conditional mixture of the other features, given the values of some.
 
         Parameters
         ----------
         dims : int or sequence of int
-            Features that are known; see `speakergmm.mixtures.operations.conditioning.condition`.
+            Numbers of the known features; see `speakergmm.mixtures.operations.condition`.
         values : array-like, shape (C,) or (T, C)
-            Their values: of one frame, or of several.
+            Their values in one frame, or in several.
 
         Returns
         -------
         Mixture or ConditionalMixtures
-            Of `mixture_`, in float64: one mixture, or one for each frame.
+            Conditional of `mixture_`, in float64: one mixture, or one per frame.
         """
         check_is_fitted(self, "mixture_")
         return condition(self.mixture_, dims, values)
@@ -139,15 +139,15 @@ class MixtureAttributes:
         Parameters
         ----------
         n_samples : int, default=1
-            How many, >= 1.
+            Number of frames to draw, >= 1.
 
         Returns
         -------
         X : array, shape (n_samples, D)
-            Frames in the order of their components; those that scikit-learn draws from the same
-            `random_state` and parameters.
+            Frames in the order of their components, equal to those that scikit-learn draws with
+            the same `random_state` and parameters.
         y : array, shape (n_samples,)
-            Their components.
+            Number of the component of each frame.
         """
         check_is_fitted(self, "mixture_")
         if n_samples < 1:
@@ -156,6 +156,7 @@ class MixtureAttributes:
             )
         rng = check_random_state(self.random_state)
         mixture = self.mixture_
+        # The number of frames of each component, then the frames of one component after another.
         counts = rng.multinomial(n_samples, mixture.weights / mixture.weights.sum())
         drawn = []
         if mixture.gaussians.kind.is_matrix:
@@ -172,22 +173,23 @@ class MixtureAttributes:
 
 
 def precision_factors(mixture: Mixture) -> NDArray[np.float64]:
-    """Give the upper triangular U of the precisions U U^T, or reciprocal deviations.
+    """Return the upper triangular factors U of the precisions U U^T, or reciprocal deviations.
 
     Parameters
     ----------
     mixture : Mixture
-        Of any kind.
+        A mixture of any kind of covariances.
 
     Returns
     -------
     array
-        In the shape of the covariances.
+        Factors in the shape of the covariances.
     """
     if not mixture.gaussians.kind.is_matrix:
         return np.asarray(1.0 / np.sqrt(mixture.covariances))
     from scipy.linalg import solve_triangular
 
+    # With the Cholesky factor L of a covariance, its inverse is L^-T L^-1: U is L^-T.
     lower = np.linalg.cholesky(mixture.covariances)
     identity = np.eye(mixture.n_features)
     if lower.ndim == 2:

@@ -1,4 +1,4 @@
-"""What a fitted mixture says of frames: likelihoods and components."""
+"""Log-likelihoods, most probable components and posteriors of frames under a fitted mixture."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.mixture import prepare_mixture
 from speakergmm.parallel import Workers
 
-# Multiplications of a product that is worth threads, to libraries of linear algebra and to us.
+# Multiplications of the smallest matrix product for which threads are worthwhile.
 _LEAST_WORK = 2**18
-# Frames that are scored at a time by one thread.
+# Number of frames that one thread scores at a time.
 _SCORING_FRAMES = 16384
 
 
 class MixtureScoring(MixtureAttributes):
-    """The methods of a fitted estimator that take frames.
+    """Methods of a fitted estimator that score frames.
 
-    A subclass whose frames are shared out otherwise than by `mixture_` overrides `_shares`.
+    A subclass whose posteriors are not those of `mixture_` overrides `_shares`.
     """
 
     precision_: Precision
@@ -40,7 +40,7 @@ class MixtureScoring(MixtureAttributes):
 
     @property
     def _shares(self) -> Weighted:
-        """What shares frames out over the components."""
+        """Weighted Gaussians, whose densities define posteriors of components."""
         return self.mixture_
 
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
@@ -61,13 +61,13 @@ class MixtureScoring(MixtureAttributes):
     def _map(
         self, function: Callable[[Frames], NDArray[Any]], X: Any
     ) -> tuple[Iterator[NDArray[Any]], np.dtype[Any]]:
-        """Apply a function to pieces of checked frames, in order; also give the frames' type."""
+        """Apply a function to pieces of checked frames; return its results and the frames' type."""
         check_is_fitted(self, "mixture_")
         frames = check_input_frames(self, X, fitting=False)
         if not isinstance(frames, FrameBlocks):
             n_features = frames.shape[1]
             if len(frames) * self.mixture_.n_components * (n_features + 2) ** 2 < _LEAST_WORK:
-                # No linear algebra takes several threads for so little.
+                # So small a product runs on one thread in any library of linear algebra.
                 return iter((function(frames),)), frames.dtype
 
         def pieces() -> Iterator[Frames]:
@@ -78,7 +78,7 @@ class MixtureScoring(MixtureAttributes):
         return Workers(self.n_jobs).map_threads(function, pieces()), frames.dtype
 
     def score_samples(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Log-likelihood of each frame, in natural logarithms.
+        """Return the log-likelihood of each frame, in nats.
 
         Parameters
         ----------
@@ -88,20 +88,20 @@ class MixtureScoring(MixtureAttributes):
         Returns
         -------
         array, shape (T,)
-            Of the frames' type. Frames x components are never held.
+            In the frames' type. No array of frames x components is held in memory.
         """
         parts, dtype = self._map(self._log_likelihood, X)
         return _joined([part.astype(dtype) for part in parts], dtype)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
-        """Mean log-likelihood of the frames.
+        """Return the mean log-likelihood per frame, in nats.
 
         Parameters
         ----------
         X : array-like of shape (T, D), or blocks
             Frames, as in `fit`.
         y : ignored
-            For pipelines.
+            Present for pipelines.
         sample_weight : array-like of shape (T,), optional
             Weight of each frame in the mean.
 
@@ -116,7 +116,7 @@ class MixtureScoring(MixtureAttributes):
         return total / weight
 
     def _total_log_likelihood(self, X: Any, sample_weight: Any) -> tuple[float, float]:
-        """Sum of log-likelihoods, and the number of frames or their weight, in float64."""
+        """Return the sum of log-likelihoods and the number (or total weight) of frames."""
         parts, _ = self._map(self._log_likelihood, X)
         likelihoods = _joined(list(parts), np.dtype(np.float64))
         weights = check_sample_weight(sample_weight, len(likelihoods))
@@ -125,7 +125,7 @@ class MixtureScoring(MixtureAttributes):
         return float(likelihoods @ weights), float(weights.sum())
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """Most probable component of each frame.
+        """Return the most probable component of each frame.
 
         Parameters
         ----------
@@ -135,13 +135,13 @@ class MixtureScoring(MixtureAttributes):
         Returns
         -------
         array, shape (T,)
-            Component numbers, from 0. Frames x components are never held.
+            Component numbers, from 0. No array of frames x components is held in memory.
         """
         parts, _ = self._map(self._most_probable, X)
         return _joined(list(parts), np.dtype(np.int64))
 
     def predict_proba(self, X: Any) -> NDArray[np.floating[Any]]:
-        """Posterior probability of each component given each frame.
+        """Return the posterior probability of each component given each frame.
 
         Parameters
         ----------
@@ -151,7 +151,7 @@ class MixtureScoring(MixtureAttributes):
         Returns
         -------
         array, shape (T, K)
-            Rows sum to one; of the frames' type.
+            Rows sum to one; in the frames' type.
         """
         parts, dtype = self._map(self._posteriors, X)
         return _joined([part.astype(dtype, copy=False) for part in parts], dtype)
@@ -159,5 +159,5 @@ class MixtureScoring(MixtureAttributes):
 
 def _joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     if not parts:
-        raise InvalidInputError("X must hold frames, found none")
+        raise InvalidInputError("X must contain frames, found none")
     return np.concatenate(parts).astype(dtype, copy=False)

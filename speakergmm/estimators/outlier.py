@@ -1,4 +1,4 @@
-"""Anomalies: samples less likely under a mixture than a threshold from data it never saw."""
+"""Detection of anomalies: samples whose likelihood is below a threshold from held-out data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from speakergmm.parallel import Workers
 from speakergmm.ranges import number
 
 _DEFAULT_FALSE_ALARM = 0.05
-# Samples that are scored at a time by one thread.
+# Number of samples that one thread scores at a time.
 _SCORING_ROWS = 16384
 
 
@@ -36,9 +36,9 @@ _SCORING_ROWS = 16384
 class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # type: ignore[misc]
     """Detector of anomalies by the density of a Gaussian mixture of normal data.
 
-    The threshold comes from a validation set of normal data: one that is given, or a random part
-    that is set aside before training. Scores of the training data themselves are too high to set
-    it. How certain the threshold and its false-alarm rate are is kept with it.
+    The threshold is set on a validation set of normal data, either passed to `fit` or split off at
+    random before training; scores of the training data themselves would be too high. Confidence
+    intervals of the threshold and of its false-alarm rate are kept with it.
 
     Parameters
     ----------
@@ -49,23 +49,24 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         Number of components, in place of the estimator's: ``n_components=4`` is
         ``estimator=GaussianMixture(4)``.
     false_alarm : float, optional
-        Target of the false-alarm rate: the probability that a new normal sample is called an
-        anomaly is at most this, on average over validation sets. If `quantile` isn't given
-        either, 0.05, or, with a warning, the lowest that the validation set is large enough for,
-        1 / (N + 1). A rate that is given is kept to, or refused where the set is too small.
+        Target of the false-alarm rate: the probability that a new normal sample is classified as
+        an anomaly is at most this, on average over validation sets. If neither this nor `quantile`
+        is given, it is 0.05, or, with a warning, the lowest rate for which N validation samples
+        suffice, 1 / (N + 1). A rate that is given for which there are too few samples raises an
+        error.
     quantile : float, optional
-        The threshold is this quantile of the validation scores instead: an estimate that is as
-        often too high as too low.
+        The threshold is this quantile of the validation scores instead: an estimate that is too
+        high as often as too low.
     validation_fraction : float, default=0.2
-        Part of the samples that `fit` sets aside when it is given no validation set.
+        Share of the samples that `fit` splits off if no validation set is passed.
     confidence : float, default=0.95
-        Of the intervals.
+        Confidence of the intervals.
     random_state : int, RandomState or None, default=None
         Source of randomness of the split, and of the training of an estimator that has no
         `random_state` of its own.
     n_jobs : int, default=1
-        Threads of scores, and of the training where `estimator` is None; -1 for all cores. Results
-        do not depend on it.
+        Number of threads that compute scores and, if `estimator` is None, train the mixture; -1 for
+        all cores. Results do not depend on it.
 
     Attributes
     ----------
@@ -75,35 +76,36 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         Its mixture, whose density is the score: of a Bayesian estimator the plain density at the
         expected parameters.
     threshold_, offset_ : float
-        The log-likelihood below which a sample is an anomaly; two names for one number.
+        Log-likelihood, in nats, below which a sample is an anomaly; two names for one number.
     target_ : float
-        The false-alarm rate or quantile that the threshold was set for.
+        False-alarm rate or quantile for which the threshold was set.
     threshold_interval_ : tuple of float
-        Confidence interval, by order statistics, of the quantile of normal scores that was asked
-        for; infinite at an end for which there are too few validation samples.
+        Confidence interval, between two order statistics, of the requested quantile of normal
+        scores; an end for which there are too few validation samples is infinite.
     false_alarm_rate_ : float
         Share of the validation samples below the threshold.
     false_alarm_interval_ : tuple of float
-        Its exact (Clopper-Pearson) confidence interval.
+        Exact (Clopper-Pearson) confidence interval of this rate.
     n_validation_ : int
         Number of validation samples.
     validation_indices_ : array of int or None
-        Rows of `X` that `fit` set aside, and did not train on; None where a set was given.
+        Rows of `X` that `fit` split off and did not train on; None if a set was passed.
     converged_ : bool
         True if the training of the mixture converged.
     n_iter_ : int
-        Number of its iterations.
+        Number of iterations of this training.
     n_features_in_ : int
         Number of features, D.
 
     See Also
     --------
-    speakergmm.estimators.calibrate_threshold : The threshold from scores of any model.
+    speakergmm.estimators.calibrate_threshold : Threshold from scores of any model.
 
     Notes
     -----
-    `fit` takes no sample weights, for weighted validation scores bear no exact intervals. Train a
-    `GaussianMixture` with weights, or on blocks from disk, and calibrate it by `from_mixture`.
+    `fit` does not take sample weights, because there are no exact intervals for weighted
+    validation scores. To use weights, or blocks read from disk, fit a `GaussianMixture` and
+    calibrate it with `from_mixture`.
 
     Examples
     --------
@@ -134,26 +136,26 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
     def from_mixture(
         cls, mixture: Mixture | BaseMixtureEstimator, X_validation: ArrayLike, **parameters: Any
     ) -> Self:
-        """Make a detector of a mixture that is fitted already, calibrated on validation data.
+        """Build a detector from a fitted mixture, and calibrate it on validation data.
 
         Parameters
         ----------
         mixture : Mixture or fitted estimator
-            Fitted to normal data.
+            Mixture that was fitted to normal data.
         X_validation : array-like, shape (N, D)
-            Normal data that it was not fitted to.
+            Normal data that the mixture was not fitted to.
         **parameters
-            Of the constructor; `estimator`, which a later `fit` trains, is by default one like the
-            mixture.
+            Parameters of the constructor. By default `estimator`, which a later `fit` trains, has
+            the same parameters as the mixture.
 
         Raises
         ------
         InvalidInputError
-            As `calibrate` does, or if `mixture` is no fitted mixture.
+            As in `calibrate`, or if `mixture` is not a fitted mixture.
 
         Examples
         --------
-        >>> from speakergmm.mixtures.mixture import DiagonalMixture
+        >>> from speakergmm.mixtures import DiagonalMixture
         >>> mixture = DiagonalMixture([1.0], [[0.0]], [[1.0]])
         >>> X_validation = np.random.default_rng(0).normal(size=(99, 1))
         >>> detector = GaussianMixtureOutlierDetector.from_mixture(
@@ -175,17 +177,17 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return detector.calibrate(X_validation)
 
     def fit(self, X: ArrayLike, y: Any = None, *, X_validation: ArrayLike | None = None) -> Self:
-        """Fit the mixture to normal data and set the threshold by data that it was not fitted to.
+        """Fit the mixture to normal data, and set the threshold on held-out normal data.
 
         Parameters
         ----------
         X : array-like, shape (N, D)
             Normal data.
         y : ignored
-            For pipelines.
+            Present for pipelines.
         X_validation : array-like, shape (M, D), optional
-            More normal data, none of which is in `X`. By default a random part of `X` is set
-            aside.
+            Further normal data, none of which is in `X`. By default a random part of `X` is split
+            off.
 
         Returns
         -------
@@ -194,8 +196,8 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         Raises
         ------
         ValueError
-            If samples are no finite matrix, there are too few validation samples for the target
-            (the message says how many are needed), or a parameter is out of range.
+            If samples are not a finite matrix, there are too few validation samples for the target
+            (the message states how many are needed), or a parameter is out of range.
         """
         # One source of random numbers, first for the split, then for the start.
         random_state = check_random_state(self.random_state)
@@ -213,7 +215,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return self._set_threshold(validation)
 
     def calibrate(self, X_validation: ArrayLike) -> Self:
-        """Set the threshold anew, by other validation data or to other targets; nothing is trained.
+        """Set the threshold again, on other validation data or for another target; do not train.
 
         Parameters
         ----------
@@ -227,8 +229,8 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         Raises
         ------
         ValueError
-            If samples are no finite matrix of D columns, there are too few for the target (the
-            message says how many are needed), or a parameter is out of range.
+            If samples are not a finite matrix of D columns, there are too few for the target (the
+            message states how many are needed), or a parameter is out of range.
         """
         check_is_fitted(self, "mixture_")
         self._set_threshold(check_in_memory(self, X_validation))
@@ -236,7 +238,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return self
 
     def score_samples(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Log-likelihood of each sample, in natural logarithms; the lower, the more anomalous.
+        """Return the log-likelihood of each sample, in nats; the lower, the more anomalous.
 
         Parameters
         ----------
@@ -245,13 +247,13 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         Returns
         -------
         array, shape (N,)
-            Computed in float64, as the threshold was.
+            Computed in float64, as the threshold is.
         """
         check_is_fitted(self, "threshold_")
         return self._score(check_in_memory(self, X))
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Log-likelihood above the threshold; negative for anomalies.
+        """Return by how much log-likelihoods exceed the threshold, in nats; negative for anomalies.
 
         Parameters
         ----------
@@ -265,7 +267,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return self.score_samples(X) - self.offset_
 
     def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Tell anomalies, -1, from normal samples, 1.
+        """Classify samples as anomalies, -1, or normal samples, 1.
 
         Parameters
         ----------
@@ -278,18 +280,18 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def measure_false_alarms(self, X: ArrayLike) -> tuple[float, tuple[float, float]]:
-        """Share of normal samples that are called anomalies, with its exact confidence interval.
+        """Return the share of normal samples that are classified as anomalies, and its interval.
 
         Parameters
         ----------
         X : array-like, shape (N, D)
-            Normal data that neither trained nor calibrated the detector.
+            Normal data that was used neither for training nor for calibration.
 
         Returns
         -------
         rate : float
         interval : tuple of float
-            Clopper-Pearson, at `confidence`.
+            Clopper-Pearson interval at `confidence`.
         """
         is_alarm = self.predict(X) == -1
         n_alarms = int(np.count_nonzero(is_alarm))
@@ -298,12 +300,12 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
 
     @property
     def mixture_(self) -> Mixture:
-        """The fitted mixture."""
+        """Mixture of the fitted estimator."""
         return self.estimator_.mixture_
 
     @property
     def threshold_(self) -> float:
-        """The log-likelihood below which a sample is an anomaly: another name of `offset_`."""
+        """Log-likelihood below which a sample is an anomaly, in nats; the same as `offset_`."""
         return self.offset_
 
     @threshold_.setter
@@ -332,7 +334,7 @@ class GaussianMixtureOutlierDetector(OutlierMixin, MixtureMetaEstimator):  # typ
         return np.sort(random_state.permutation(n_samples)[:n_validation])
 
     def _check_enough(self, n_validation: int, whence: str = "") -> None:
-        """Refuse too few samples for a rate that was asked for, before anything is trained."""
+        """Raise an error, before training, if there are too few samples for a requested target."""
         if self.false_alarm is None and self.quantile is None:
             return
         check_validation_count(

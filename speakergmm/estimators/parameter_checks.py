@@ -1,6 +1,7 @@
-"""Constructor parameters: those of all that train mixtures, and checks in scikit-learn's words.
+"""Constructor parameters of all estimators of mixtures, and checks with scikit-learn's messages.
 
-An estimator is a dataclass: its fields are its parameters and, of `init=False`, what a fit sets.
+An estimator is a dataclass: its fields are its parameters, and those with `init=False` are the
+attributes that a fit sets.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from speakergmm.gaussians.covariances import CovarianceType
 
 @dataclass(eq=False, repr=False)
 class MixtureTrainingParameters:
-    """What all estimators that train a mixture are told of it; see `GaussianMixture`."""
+    """Parameters that all estimators of mixtures have; see `GaussianMixture`."""
 
     n_components: int = 1
     _: KW_ONLY
@@ -37,12 +38,12 @@ class MixtureTrainingParameters:
 
 
 def all_parameters(owner: Any) -> dict[str, Any]:
-    """Return the parameters of an estimator, with those that a subclass sets but does not show."""
+    """Return the parameters of an estimator, with those that a subclass sets but hides."""
     return {each.name: getattr(owner, each.name) for each in fields(owner) if each.init}
 
 
 def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidInputError:
-    """Make the error for a parameter whose value is not what is `allowed`."""
+    """Return the error for a parameter whose value is not as `allowed` describes."""
     return InvalidInputError(
         f"The {name!r} parameter of {type(owner).__name__} must be {allowed}. Got "
         f"{getattr(owner, name)!r} instead."
@@ -50,7 +51,7 @@ def invalid_parameter(owner: BaseEstimator, name: str, allowed: str) -> InvalidI
 
 
 def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:
-    """Refuse what is no integer of at least `least`."""
+    """Raise an error if a parameter is not an integer >= `least`."""
     value = getattr(owner, name)
     if not isinstance(value, Integral) or int(value) < least:
         raise invalid_parameter(owner, name, f"an int in the range [{least}, inf)")
@@ -59,7 +60,7 @@ def check_integer(owner: BaseEstimator, name: str, *, least: int) -> None:
 def check_real(
     owner: BaseEstimator, name: str, *, least: float, below: float = np.inf, none: bool = False
 ) -> None:
-    """Refuse what is no number in ``least <= value < below`` (or None, where that is allowed)."""
+    """Raise an error if a parameter is not in ``least <= value < below`` (nor an allowed None)."""
     value = getattr(owner, name)
     if value is None and none:
         return
@@ -71,35 +72,35 @@ def check_real(
 
 
 def check_choice(owner: BaseEstimator, name: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is none of the words `choices`."""
+    """Raise an error if a parameter is not one of the words `choices`."""
     value = getattr(owner, name)
     if not isinstance(value, str) or value not in choices:
-        # In scikit-learn's form, but not in the order of a set, which is another in each process.
+        # In scikit-learn's form, but in a fixed order: that of a set differs between processes.
         raise invalid_parameter(owner, name, f"a str among {{{', '.join(map(repr, choices))}}}")
 
 
 def check_flag(owner: BaseEstimator, name: str) -> None:
-    """Refuse what is neither true nor false."""
+    """Raise an error if a parameter is neither True nor False."""
     if not isinstance(getattr(owner, name), (bool, np.bool_)):
         raise invalid_parameter(owner, name, "an instance of 'bool'")
 
 
 def check_callable(owner: BaseEstimator, name: str) -> None:
-    """Refuse what can't be called and is not None."""
+    """Raise an error if a parameter is neither callable nor None."""
     value = getattr(owner, name)
     if value is not None and not callable(value):
         raise invalid_parameter(owner, name, "a callable or None")
 
 
 def check_path(owner: BaseEstimator, name: str) -> None:
-    """Refuse what is no path and not None."""
+    """Raise an error if a parameter is neither a path nor None."""
     value = getattr(owner, name)
     if value is not None and not isinstance(value, (str, os.PathLike)):
         raise invalid_parameter(owner, name, "a path or None")
 
 
 def check_shape(name: str, array: Any, shape: tuple[int, ...]) -> None:
-    """Refuse a given start of another shape."""
+    """Raise an error if an array that initialises a fit does not have the shape `shape`."""
     if array.shape != shape:
         raise InvalidInputError(
             f"The parameter '{name}' should have the shape of {shape}, but got {array.shape}"

@@ -1,4 +1,4 @@
-"""Gaussian mixture regression: a mixture of inputs and outputs together, conditioned on inputs."""
+"""Gaussian mixture regression: a joint mixture of inputs and outputs, conditioned on inputs."""
 
 from __future__ import annotations
 
@@ -25,22 +25,23 @@ from speakergmm.mixtures.operations.conditioning import (
 from speakergmm.ranges import whole_number
 from speakergmm.records import Types
 
-# Rows whose conditional mixtures are held together.
+# Number of rows whose conditional mixtures are held in memory at a time.
 _BLOCK_ROWS = 2048
 
 
 @dataclass(eq=False, repr=False)
 class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: ignore[misc]
-    """Regression by a Gaussian mixture of inputs and outputs together.
+    """Regression by a joint Gaussian mixture of inputs and outputs.
 
-    The prediction is the conditional mean: one linear regression per component, mixed by how
-    probable the component is at the input. The conditional distribution of the outputs is a
-    mixture too, whose spread moves with the input and which may have several modes.
+    The prediction is the conditional mean of the outputs: one linear regression per component,
+    weighted by the posterior probabilities of the components given the input. The conditional
+    distribution of the outputs is a mixture, too: its spread depends on the input, and it may have
+    several modes.
 
     Parameters
     ----------
     estimator : GaussianMixture, BayesianGaussianMixture or None, default=None
-        The mixture of inputs and outputs together, which is fitted as a clone; what it has learnt
+        The joint mixture of inputs and outputs, which is fitted as a clone; what it has learnt
         before has no effect. None is ``GaussianMixture()``: one full component, which is ordinary
         linear regression. With "tied" covariances all components share their slopes; with "diag"
         and "spherical" ones the regression within a component is constant. `reg_covar`,
@@ -51,8 +52,8 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
     random_state : int, RandomState or None, default=None
         Source of randomness of an estimator that has no `random_state` of its own.
     n_jobs : int, default=1
-        Threads of the training where `estimator` is None; -1 for all cores. Results do not depend
-        on it.
+        Number of threads that train the mixture if `estimator` is None; -1 for all cores. Results
+        do not depend on it.
 
     Attributes
     ----------
@@ -63,19 +64,19 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
     n_outputs_ : int
         Number of outputs, M.
     is_single_output_ : bool
-        Whether `y` was one column without a second axis, as predictions are then.
+        Whether `y` had one axis, as predictions then have.
     converged_ : bool
         True if the training of the mixture converged.
     n_iter_ : int
-        Number of its iterations.
+        Number of iterations of this training.
     n_features_in_ : int
         Number of inputs, D.
 
     Notes
     -----
-    Inputs and outputs are divided by their standard deviations for the training (by one number for
-    "spherical"), so that the fit does not depend on their units. See [1]_ and, for regression by
-    components, [2]_.
+    For training, inputs and outputs are standardised: each is divided by its standard deviation
+    (with "spherical" covariances all by one number), so that the fit does not depend on their
+    units. See [1]_ and, for regression by components, [2]_.
 
     References
     ----------
@@ -114,7 +115,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         return tags
 
     def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the mixture of inputs and outputs.
+        """Fit the joint mixture of inputs and outputs.
 
         Parameters
         ----------
@@ -123,8 +124,8 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         y : array-like, shape (N,) or (N, M)
             Outputs.
         sample_weight : array-like, shape (N,), optional
-            Weight of each sample, finite, >= 0, not all zero. A sample of weight 2 is the sample
-            twice.
+            Weight of each sample, finite, >= 0, not all zero. A sample of weight 2 counts as two
+            equal samples.
 
         Returns
         -------
@@ -133,8 +134,9 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         Raises
         ------
         ValueError
-            If samples are no finite matrices of one length, or fewer than components, weights are
-            no such, or a parameter is out of range.
+            If inputs and outputs are not finite matrices of the same length, there are fewer
+            samples than components, a weight is negative or not finite, or a parameter is out of
+            range.
 
         Warns
         -----
@@ -152,7 +154,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
             ensure_min_samples=2,
             ensure_all_finite=False,
         )
-        # With their place, which scikit-learn does not name.
+        # Values that are not finite are reported with their row and column.
         for _ in finite_chunks(inputs):
             pass
         self.is_single_output_ = outputs.ndim == 1
@@ -160,6 +162,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         joint = np.hstack([inputs, outputs])
         weights = check_sample_weight(sample_weight, len(joint))
         moments = frame_moments(joint, weights)
+        # Train on standardised data, and transform the mixture back to the units of the data.
         scale = _deviations(moments.variance, shared=estimator.covariance_type == "spherical")
         standardised = (joint - moments.mean) / scale
         estimator.fit(standardised, sample_weight=weights)
@@ -171,39 +174,37 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
     def predict(
         self, X: ArrayLike, return_std: bool = False, return_cov: bool = False
     ) -> NDArray[np.float64] | tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Conditional mean of the outputs, and how far they spread about it.
+        """Predict the conditional mean of the outputs, and optionally their spread.
 
         Parameters
         ----------
         X : array-like, shape (N, D)
             Inputs.
         return_std : bool, default=False
-            Whether to give the conditional standard deviations too.
+            Whether to return the conditional standard deviations, too.
         return_cov : bool, default=False
-            Whether to give the conditional covariances too; not both.
+            Whether to return the conditional covariances, too; not both.
 
         Returns
         -------
         mean : array, shape (N,) or (N, M)
-            As the outputs of the fit were.
+            In the shape that the outputs of the fit had.
         std : array, shape (N,) or (N, M)
-            Only with `return_std`: of the conditional distribution of a new output.
+            Only with `return_std`: standard deviation of a new output given its input.
         covariance : array, shape (N, M, M)
-            Only with `return_cov`: of the outputs of a sample among themselves.
+            Only with `return_cov`: covariance of the outputs of a sample given its input.
 
         Raises
         ------
         ValueError
-            If inputs are no finite matrix of D columns or both spreads are asked for.
+            If inputs are not a finite matrix of D columns or both spreads are requested.
         """
         check_is_fitted(self, "mixture_")
         if return_std and return_cov:
-            raise InvalidInputError(
-                "predict returns return_std or return_cov, found both asked for"
-            )
+            raise InvalidInputError("predict takes return_std or return_cov, found both")
         inputs = self._check(X)
         if not (return_std or return_cov):
-            return self._shaped(conditional_mean(self.mixture_, self._given, inputs))
+            return self._shaped(conditional_mean(self.mixture_, self._input_columns, inputs))
         mean = np.empty((len(inputs), self.n_outputs_))
         spread = np.empty((*mean.shape, self.n_outputs_) if return_cov else mean.shape)
         for block, conditionals in self._blocks(inputs):
@@ -227,19 +228,19 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         X : array-like, shape (N, D)
             Inputs.
         n_samples : int, default=1
-            Draws for each input, >= 1.
+            Number of draws per input, >= 1.
         random_state : int, RandomState or None, default=0
-            Source of randomness; the same number gives the same draws.
+            Source of randomness; the same number yields the same draws.
 
         Returns
         -------
         array, shape (N, n_samples) or (N, M, n_samples)
-            As scikit-learn's Gaussian processes give them; independent of one another.
+            Independent draws, in the shape that scikit-learn's Gaussian processes return.
 
         Raises
         ------
         ValueError
-            If inputs are no finite matrix of D columns or `n_samples` is less than 1.
+            If inputs are not a finite matrix of D columns or `n_samples` is less than 1.
         """
         check_is_fitted(self, "mixture_")
         whole_number("n_samples", n_samples)
@@ -252,7 +253,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         return draws[:, 0] if self.is_single_output_ else draws
 
     def log_predictive_density(self, X: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Conditional log-density log p(y | x) of each sample, in natural logarithms.
+        """Return the conditional log-density log p(y | x) of each sample, in nats.
 
         Parameters
         ----------
@@ -264,13 +265,12 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         Returns
         -------
         array, shape (N,)
-            Its mean over samples that were not trained on is the score by which numbers of
-            components can be chosen.
+            The number of components can be chosen by its mean over held-out samples.
 
         Raises
         ------
         ValueError
-            If inputs or outputs are no finite matrices of the fit's shapes.
+            If inputs or outputs are not finite matrices with the numbers of columns of the fit.
         """
         check_is_fitted(self, "mixture_")
         inputs = self._check(X)
@@ -288,7 +288,7 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
         return result
 
     @property
-    def _given(self) -> list[int]:
+    def _input_columns(self) -> list[int]:
         return list(range(self.n_features_in_))
 
     def _check(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -297,17 +297,17 @@ class GaussianMixtureRegressor(RegressorMixin, MixtureMetaEstimator):  # type: i
     def _blocks(self, inputs: NDArray[np.float64]) -> Iterator[tuple[slice, ConditionalMixtures]]:
         for start in range(0, len(inputs), _BLOCK_ROWS):
             block = slice(start, start + _BLOCK_ROWS)
-            conditionals = condition(self.mixture_, self._given, inputs[block])
+            conditionals = condition(self.mixture_, self._input_columns, inputs[block])
             assert isinstance(conditionals, ConditionalMixtures)
             yield block, conditionals
 
     def _shaped(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Give (N, M) the shape that the outputs of the fit had."""
+        """Return an array (N, M) in the shape that the outputs of the fit had."""
         return values[:, 0] if self.is_single_output_ else values
 
 
 def _deviations(variance: NDArray[np.float64], *, shared: bool) -> NDArray[np.float64]:
-    """Return standard deviations, 1 for constant features; `shared`, that of all together."""
+    """Return standard deviations, 1 for constant features; if `shared`, one of all features."""
     if shared:
         variance = np.full_like(variance, variance.mean())
     return np.sqrt(np.where(variance > 0, variance, 1.0))

@@ -1,8 +1,8 @@
-"""Where a fit with restarts stands, and its checkpoint.
+"""State of a fit with restarts, and its checkpoint.
 
-That is the running restart, the best one so far, the bounds of all that have ended, and the random
-numbers before and after the start of the running one; so that nothing is done twice, and the
-restarts to come begin where they would have begun.
+The state consists of the running restart, the best one so far, the bounds of all that have ended,
+and the states of the random generator before and after the start of the running one, so that a
+resumed fit repeats nothing and later restarts begin exactly as they would have begun.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from speakergmm.mixtures.fingerprint import frames_fingerprint
 Running = TypeVar("Running")
 Kept = TypeVar("Kept")
 
-# They decide how a fit is watched and how fast it is, not how it ends.
+# Parameters that change how a fit is reported and how fast it is, but not its result.
 _WITHOUT_EFFECT = frozenset(
     ["verbose", "verbose_interval", "n_jobs", "callback", "checkpoint", "checkpoint_seconds"]
 )
@@ -36,7 +36,7 @@ _WITHOUT_EFFECT = frozenset(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RandomNumbers:
-    """Where a Mersenne Twister stands, as NumPy has it."""
+    """State of a Mersenne Twister, in NumPy's form."""
 
     keys: Annotated[NDArray[np.uint32], "N"]
     position: int
@@ -45,19 +45,19 @@ class RandomNumbers:
 
     @classmethod
     def of(cls, random_state: np.random.RandomState) -> RandomNumbers:
-        """Take note of where random numbers stand."""
+        """Return the state of a generator."""
         _, keys, position, has_gauss, cached = random_state.get_state()
         return cls(np.asarray(keys), int(position), int(has_gauss), float(cached))
 
     @classmethod
     def of_record(cls, **parts: Any) -> RandomNumbers:
-        """Build what was stored; NumPy checks it."""
+        """Build a stored state, which NumPy checks."""
         numbers = cls(**parts)
         numbers.put_into(np.random.RandomState(0))
         return numbers
 
     def put_into(self, random_state: np.random.RandomState) -> None:
-        """Set random numbers to where these stand."""
+        """Set a generator to this state."""
         state = (self.keys, self.position, self.has_gauss, self.cached_gaussian)
         random_state.set_state(("MT19937", *state))
 
@@ -69,16 +69,17 @@ class FitState(Generic[Running, Kept]):
     Parameters
     ----------
     number : int
-        Of the restart that runs, or is to come.
+        Number of the running restart, or of the next one.
     best_number : int
+        Number of the best restart that has ended.
     best : EMResult or None
-        The best restart that has ended.
+        Its result.
     bounds : tuple of float
-        Of all that have ended.
+        Last bounds of all restarts that have ended.
     before, after : RandomNumbers
-        Before and after the running restart has found its start.
+        States of the generator before and after the search for the start of the running restart.
     running : EMState or None
-        Of the running restart; None where it has not come beyond its start.
+        State of the running restart; None if it has not completed an iteration.
     """
 
     number: int
@@ -93,19 +94,22 @@ class FitState(Generic[Running, Kept]):
         if not 0 <= self.best_number <= self.number or (
             self.best is not None and self.best_number >= len(self.bounds)
         ):
-            raise InvalidInputError(f"a best restart {self.best_number} of {len(self.bounds)}")
+            raise InvalidInputError(
+                f"the best restart must be one of {len(self.bounds)}, found {self.best_number}"
+            )
 
 
 @dataclass(slots=True)
 class Restarts:
-    """The course of a fit over its restarts, kept in a checkpoint where there is one.
+    """Progress of a fit over its restarts, which is written to a checkpoint if there is one.
 
-    It is the checkpoint of the running restart: what its loop records is recorded with the rest.
+    It serves as the checkpoint of the running restart: the state that its training loop records is
+    stored together with that of the fit.
 
     Parameters
     ----------
     file : Checkpoint, optional
-        Of a `FitState`.
+        Checkpoint of a `FitState`.
     """
 
     file: Checkpoint[FitState[Any, Any]] | None = None
@@ -119,7 +123,7 @@ class Restarts:
     _after: RandomNumbers | None = None
 
     def restore_or_begin(self, random_state: np.random.RandomState) -> None:
-        """Take over what the checkpoint holds, and set the random numbers to where they were."""
+        """Restore the state from the checkpoint, if it holds one, and that of the generator."""
         if self.file is None:
             return
         if self.file.state is None:
@@ -131,24 +135,24 @@ class Restarts:
             self.best, self.best_number = stored.best, stored.best_number
             self.best_bound = self.bounds[self.best_number]
         self.state = stored.running
-        # A restart that is running has its start, and has used the numbers for it.
+        # The running restart has found its start already, and used random numbers for it.
         self._before = stored.before if stored.running is None else stored.after
         self._before.put_into(random_state)
 
     def take_start(self, result: EMResult[Any]) -> None:
-        """Take note of a restart of no iterations: the last start is the result."""
+        """Record a restart without iterations, whose start is the result."""
         self.best, self.best_number = result, self.number
         self.number += 1
 
     def begins(self, random_state: np.random.RandomState) -> None:
-        """Take note that a start was found, with these random numbers left behind it."""
+        """Record that a start was found, and the state of the generator after it."""
         if self.file is not None:
             self._after = RandomNumbers.of(random_state)
 
     def ends(
         self, result: EMResult[Any], bound: float, random_state: np.random.RandomState
     ) -> None:
-        """Take note of how a restart has ended."""
+        """Record the result of a restart, and keep it if it is the best so far."""
         self.bounds.append(bound)
         if self.best is None or bound > self.best_bound:
             self.best, self.best_bound, self.best_number = result, bound, self.number
@@ -159,7 +163,7 @@ class Restarts:
             self.record(None)
 
     def record(self, state: EMState[Any] | None) -> None:
-        """Take note of where the running restart stands."""
+        """Record the state of the running restart."""
         if self.file is None:
             return
         assert self._before is not None
@@ -184,21 +188,23 @@ def open_restarts(
     of: Any,
     *,
     precision: str,
-    gone_on_with: Any,
+    last_fit: Any,
 ) -> Iterator[Restarts]:
-    """Begin the restarts of a fit, with the checkpoint that an estimator's parameters may name.
+    """Open the restarts of a fit, with the checkpoint that an estimator's parameters may name.
 
     Parameters
     ----------
     estimator : estimator
-        Its parameters are part of the fingerprint, but for those that don't change the result.
+        Estimator whose parameters, except those that do not change the result, are part of the
+        fingerprint of the checkpoint.
     frames : TrainingFrames
+        Frames of the fit, which are part of the fingerprint, too.
     of : type
-        The `FitState` of what the estimator trains.
+        Type of the `FitState`.
     precision : {"float32", "float64"}
-        What was chosen.
-    gone_on_with : record, optional
-        State of the last fit, with `warm_start`.
+        Type in which densities are evaluated.
+    last_fit : record, optional
+        State of the last fit, from which a fit with `warm_start` continues.
 
     Yields
     ------
@@ -207,14 +213,14 @@ def open_restarts(
     Raises
     ------
     InvalidInputError
-        If the random state is one whose position can't be kept.
+        If the state of the generator cannot be stored.
     IncompatibleModelError, ModelFormatError, SpeakerGmmError
-        As `Checkpoint` says.
+        As documented in `Checkpoint`.
 
     Notes
     -----
-    A fit that an exception ends, and that leaves a checkpoint, puts the numbers of a `RandomState`
-    back to where it found them: the same call then goes on, in the same process as in another.
+    If an exception ends the fit and a checkpoint is left, a `RandomState` that was passed is reset
+    to its state before the fit: the same call then resumes, in this process or another.
     """
     path: str | os.PathLike[str] | None = estimator.checkpoint
     if path is None:
@@ -226,8 +232,8 @@ def open_restarts(
     }
     fingerprint |= frames_fingerprint(frames.source, frames.moments, frames.sample_weight)
     fingerprint |= {"estimator": type(estimator).__name__, "precision": precision}
-    if gone_on_with is not None:
-        fingerprint["last_fit"] = gone_on_with
+    if last_fit is not None:
+        fingerprint["last_fit"] = last_fit
     numbers = parameters["random_state"]
     before = numbers.get_state() if isinstance(numbers, np.random.RandomState) else None
     try:
@@ -244,15 +250,20 @@ def open_restarts(
 def objective_digest(
     estimator: BaseEstimator, frames: TrainingFrames, parameters: Iterable[str]
 ) -> str:
-    """Say in a few characters what a bound is a bound of: bounds of others bear no comparison.
+    """Return a short digest of an objective; only bounds of equal digests can be compared.
 
     Parameters
     ----------
     estimator : estimator
+        Estimator whose objective it is.
     frames : TrainingFrames
-        Frames and weights; a stream is read once more.
+        Frames and weights; blocks are read once more.
     parameters : iterable of str
-        Names of those parameters of the estimator that the objective depends on.
+        Names of the parameters of the estimator on which the objective depends.
+
+    Returns
+    -------
+    str
     """
     asked: dict[str, Any] = {name: _plain(getattr(estimator, name)) for name in parameters}
     asked |= frames_fingerprint(frames.source, frames.moments, frames.sample_weight)
@@ -275,7 +286,7 @@ def _random_digest(random_state: np.random.RandomState) -> str:
     state: Any = random_state.get_state(legacy=False)
     if state["bit_generator"] != "MT19937":
         raise InvalidInputError(
-            "a fit with a checkpoint needs random numbers of the Mersenne Twister, found a "
-            f"RandomState of {state['bit_generator']}; give a number as random_state"
+            "a fit with a checkpoint needs a RandomState of the Mersenne Twister, found one "
+            f"of {state['bit_generator']}; pass a number as random_state"
         )
     return short_digest(RandomNumbers.of(random_state))

@@ -1,13 +1,13 @@
 """Starts of a fit: k-means, k-means++, random frames, random responsibilities, splitting.
 
-A start is told as statistics: what an update, of maximum likelihood or of a posterior, takes too.
-They are about the means of the components, so that a single frame has a scatter of zero, not of
-rounding.
+A start is represented by sufficient statistics, which updates by maximum likelihood and of a
+posterior both accept. They are centred on the means of the components, so that the scatter of a
+single frame is exactly zero.
 
-From the same random state a start is scikit-learn's, to rounding, and takes the same random
-numbers, for up to `START_FRAMES` frames; beyond, clusters are looked for among that many frames,
-which stand at equal steps of the cumulative weight. A frame of weight 2 is two frames to all
-starts but "random", whose responsibilities are drawn by frame.
+With the same random state, and for up to `START_FRAMES` frames, a start equals scikit-learn's to
+rounding and draws the same random numbers. Of more frames, clusters are searched among
+`START_FRAMES` of them, at equal steps of the cumulative weight. A frame of weight 2 counts as two
+frames, except for "random", which draws responsibilities per frame.
 """
 
 from __future__ import annotations
@@ -29,18 +29,19 @@ from speakergmm.moments import Moments
 from speakergmm.parallel import single_threaded_blas
 
 START_FRAMES = 2**16
-"""Most frames among which k-means, k-means++ and splitting look for clusters."""
+"""Largest number of frames among which k-means, k-means++ and splitting search for clusters."""
 
 STARTS = ("kmeans", "k-means++", "random", "random_from_data", "splitting")
 SINGLE_FRAMES = ("k-means++", "random_from_data")
 
 _KMEANS_PASSES, _KMEANS_TOLERANCE = 300, 1e-4
-# Of float32 numbers, with room for what is made of them.
+# Limits of squares in float32, with a margin for the sums that are computed from them.
 _LARGEST_SQUARE, _LEAST_SQUARE = 1e37, 1e-30
 _SPLITTING_STEPS = 4
-# Numbers of frames x components that are held at a time.
+# Largest size of an array of frames x components, in numbers.
 _BLOCK_SIZE = 2**20
-# An offset of so many deviations leaves float64 too few digits of a second moment about zero.
+# Beyond this ratio of mean to standard deviation, float64 has too few digits for second moments
+# about zero.
 _LARGE_OFFSET = 1e3
 
 
@@ -53,30 +54,32 @@ def find_mixture_start(
     random_state: np.random.RandomState,
     unit: float = 1.0,
 ) -> MixtureStatistics:
-    """Find where a fit begins.
+    """Find the start of a fit.
 
     Parameters
     ----------
     frames : TrainingFrames
-        Checked frames, at least K of weight above zero.
+        Checked frames, at least K of them of weight above zero.
     method : {"kmeans", "k-means++", "random", "random_from_data", "splitting"}
-        "kmeans": the clusters of k-means. "k-means++": single frames, far from each other.
-        "random_from_data": single random frames. "random": frames shared at random. "splitting":
-        diagonal Gaussians that double in number, with a few steps of EM between (LBG [1]_).
+        "kmeans": clusters of k-means. "k-means++": single frames, far from each other.
+        "random_from_data": single frames, chosen at random. "random": random responsibilities.
+        "splitting": diagonal Gaussians whose number is doubled repeatedly, with a few iterations
+        of EM in between (LBG [1]_).
     n_components : int
-        K.
+        Number of components, K.
     covariance_type : {"full", "tied", "diag", "spherical"}
-        Which covariances to find.
+        Kind of covariances of the start.
     random_state : numpy.random.RandomState
-        Source of randomness; splitting takes none.
+        Source of randomness; splitting needs none.
     unit : float, default=1.0
-        Weight that counts as one frame: sums of huge or tiny weights overflow or lose digits.
+        Weight that counts as one frame, so that sums of huge or tiny weights neither overflow nor
+        lose digits.
 
     Returns
     -------
     MixtureStatistics
-        Of a share of the frames, in frames or in their weight; moments about `origins`, which are
-        the means of the components (of an empty one, that of all frames), in feature units.
+        Occupancies, in frames or units of weight, and moments about `origins`, the means of the
+        components (for an empty one, the mean of all frames), in feature units.
 
     References
     ----------
@@ -89,10 +92,12 @@ def find_mixture_start(
     if method == "random_from_data":
         chosen = _choose_frames(frames, n_components, random_state)
         return _single_frames(frames, frames.rows(chosen), kind)
+    # The other methods search for clusters among a limited number of frames.
     rows, weights = draw_frames(frames, START_FRAMES)
     weights = None if weights is None else weights / unit
     if method == "k-means++":
-        # Distances lose digits to an offset; the frames themselves have it.
+        # Distances are computed about the mean, where they keep their digits; the chosen frames are
+        # taken from the data as they are.
         moved = (rows - frames.moments.mean).astype(rows.dtype)
         _, chosen = kmeans_plusplus(
             moved, n_components, sample_weight=weights, random_state=random_state
@@ -112,11 +117,27 @@ def statistics_of_labels(
     kind: Covariances,
     sample_weight: NDArray[np.float64] | None = None,
 ) -> MixtureStatistics:
-    """Return the statistics of frames (T, D) that belong to one of K components each.
+    """Compute the statistics of frames that belong to one component each.
 
-    They are as `find_mixture_start` has them; `sample_weight`, shape (T,), is the weight of each
-    frame.
+    Parameters
+    ----------
+    X : array, shape (T, D)
+        Frames.
+    labels : array of int, shape (T,)
+        Component of each frame, from 0.
+    n_components : int
+        Number of components, K.
+    kind : Covariances
+        Kind of covariances.
+    sample_weight : array, shape (T,), optional
+        Weight of each frame.
+
+    Returns
+    -------
+    MixtureStatistics
+        Statistics as from `find_mixture_start`.
     """
+    # Moments of the frames of each component, about their mean.
     order = np.argsort(labels, kind="stable")
     stops = np.cumsum(np.bincount(labels, minlength=n_components))
     parts = [
@@ -127,7 +148,7 @@ def statistics_of_labels(
     ]
     nowhere = X.mean(axis=0, dtype=np.float64)
     means = np.stack([part.mean if part.weight else nowhere for part in parts])
-    # Without frames, moments have one feature of no spread.
+    # The scatter of an empty component is zero.
     nothing = np.zeros((X.shape[1],) * (2 if kind.is_matrix else 1))
     scatter = np.stack(
         [
@@ -146,7 +167,7 @@ def _about_means(
     scatter: NDArray[np.float64],
     kind: Covariances,
 ) -> MixtureStatistics:
-    # In the order in memory of a copy that a checkpoint holds: sums then round as those of one.
+    # C order, like arrays that are restored from a checkpoint, so that sums round the same way.
     means, scatter = np.ascontiguousarray(means), np.ascontiguousarray(scatter)
     return MixtureStatistics(
         counts, np.zeros_like(means), scatter, 0.0, counts.sum(), kind.name, origins=means
@@ -154,11 +175,11 @@ def _about_means(
 
 
 def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.float64] | None]:
-    """Give all frames (of weight above zero) with their weights, or `most` that stand for them.
+    """Return all frames of weight above zero with their weights, or `most` that represent them.
 
-    The latter are those at equal steps of the cumulative weight, each of weight one (None): the
-    same ones, whether a frame has a weight of 2 or is there twice. Rows lie in the order of C, by
-    which clusters round. A stream is read for it once, however many restarts there are.
+    The latter lie at equal steps of the cumulative weight and have equal weights (None), so that a
+    frame of weight 2 is equivalent to two equal frames. Rows are in C order, on which the rounding
+    of k-means depends. Blocks are read only once for all restarts.
     """
     if isinstance(frames.source, np.ndarray):
         rows, weights = _draw_frames(frames, most)
@@ -170,7 +191,7 @@ def draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.f
 
 
 def _squares_fit_float32(rows: Frames, variance: NDArray[np.float64]) -> bool:
-    """Tell whether sums of rows, and of squared distances of all of them, stay in range."""
+    """Return whether sums of all rows and of their squared distances stay in range of float32."""
     squares = max(float(np.abs(rows).max(initial=0.0)) ** 2, float(variance.max()))
     smallest = float(variance.min(initial=np.inf, where=variance > 0))
     return squares * rows.size < _LARGEST_SQUARE and smallest > _LEAST_SQUARE
@@ -193,7 +214,7 @@ def _draw_frames(frames: TrainingFrames, most: int) -> tuple[Frames, NDArray[np.
 
 
 def _n_copies(frames: TrainingFrames) -> int:
-    """Count frames as if those of integer weights were there so many times."""
+    """Return the number of frames, where a frame of integer weight w counts w times."""
     weights = frames.sample_weight
     if weights is None:
         return frames.n_frames
@@ -203,7 +224,7 @@ def _n_copies(frames: TrainingFrames) -> int:
 
 
 def _frames_at(weights: NDArray[np.float64], parts: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Find the frames in which these parts (0..1) of the cumulative weight lie."""
+    """Return the frames at these parts (0..1) of the cumulative weight."""
     cumulative = np.cumsum(weights)
     return np.asarray(np.searchsorted(cumulative, parts * cumulative[-1], side="right"))
 
@@ -230,9 +251,11 @@ def _random_shares(
     random_state: np.random.RandomState,
     unit: float,
 ) -> MixtureStatistics:
+    # Sums, weighted by the shares of each component, of 1, x and the second-order functions of the
+    # frames x about their mean.
     d, origin = frames.n_features, frames.moments.mean
     sums = np.zeros((kind.n_rows(d), n_components))
-    # Drawn in pieces, the random numbers are those of one large array.
+    # Random numbers that are drawn piece by piece equal those of one large array.
     for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // max(sums.shape))):
         shares = random_state.uniform(size=(len(rows), n_components))
         shares *= (weights / unit / shares.sum(axis=1))[:, None]
@@ -240,6 +263,7 @@ def _random_shares(
         functions[1 : d + 1] = (rows - origin).T
         kind.fill(functions, d)
         sums += functions @ shares
+    # The scatter of each component about its own mean follows from its second moments.
     counts, second = sums[0], kind.second_order(sums[d + 1 :], d)
     if kind.is_shared:
         second = second.sum(axis=0)
@@ -251,13 +275,14 @@ def _random_shares(
 
 
 def _single_frames(frames: TrainingFrames, chosen: Frames, kind: Covariances) -> MixtureStatistics:
-    """Components of one frame each, without a covariance of their own."""
+    """Return statistics of components of one frame each, which have no covariance of their own."""
     n_components, n_features = chosen.shape
     counts, means = np.ones(n_components), chosen.astype(np.float64)
     if not kind.is_shared:
         return _about_means(counts, means, np.zeros(kind.shape(n_components, n_features)), kind)
-    # As scikit-learn has it: second moments about zero of all the frames that were not chosen,
-    # by component. About the mean instead where an offset would leave no digits of the spread.
+    # As in scikit-learn, a tied covariance has the second moments about zero of all frames that
+    # were not chosen, divided by the number of components; about the mean instead if the data lie
+    # so far from zero that no digits of the variance would be left.
     moments = frames.moments
     offset = np.abs(moments.mean) > _LARGE_OFFSET * np.sqrt(moments.variance)
     origin = moments.mean if offset[moments.variance > 0].any() else np.zeros(n_features)
@@ -266,7 +291,7 @@ def _single_frames(frames: TrainingFrames, chosen: Frames, kind: Covariances) ->
 
 
 def _scatter(frames: TrainingFrames, origin: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum of the outer products of all frames, seen from a point; (D, D)."""
+    """Return the sum of the outer products of all frames about a point, shape (D, D)."""
     scatter = np.zeros((frames.n_features, frames.n_features))
     for rows, weights in frames.chunks(max(1, _BLOCK_SIZE // frames.n_features)):
         rows -= origin
@@ -280,18 +305,23 @@ def cluster(
     n_clusters: int,
     random_state: np.random.RandomState,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Give the centres (K, D) and the labels (N,) that scikit-learn's `KMeans` finds, to rounding.
+    """Cluster frames by k-means, with the results of scikit-learn's `KMeans` to rounding.
 
     Parameters
     ----------
     rows : array, shape (N, D)
-        At least K.
+        Frames, at least K.
     weights : array, shape (N,), or None
-        Above 0; the tolerance then is a part of the weighted variance.
+        Weights above 0; the tolerance is then relative to the weighted variance.
     n_clusters : int
-        K.
+        Number of clusters, K.
     random_state : numpy.random.RandomState
-        As many random numbers are taken as `KMeans` takes.
+        Source of randomness, from which as many numbers are drawn as `KMeans` draws.
+
+    Returns
+    -------
+    centres : array, shape (K, D)
+    labels : array of int, shape (N,)
     """
     mean = rows.mean(axis=0)
     moved = rows - mean
@@ -317,6 +347,7 @@ def _split(
     weights: NDArray[np.float64] | None,
     n_components: int,
 ) -> NDArray[np.intp]:
+    # Grow a mixture on standardised frames, from one Gaussian to K.
     moments = frames.moments
     standard = (rows - moments.mean) / moments.deviation()
     varies = (moments.variance > 0).astype(np.float64)
@@ -331,5 +362,6 @@ def _split(
         options=options,
         data_variance=varies,
     )
-    # Each frame to its most probable component: its moments then lose no digits to an outlier.
+    # The start is computed from hard assignments: moments of shares of all frames would lose digits
+    # to outliers.
     return model.predict(standard, precision="float64")

@@ -1,4 +1,4 @@
-"""Fitting block by block, by stepwise EM: `partial_fit`."""
+"""Training on one block after another by stepwise EM: `partial_fit`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from speakergmm.records import Types
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Past:
-    """What a mixture was learnt from, as far as `partial_fit` has to know it.
+    """Weight and state of the data that a mixture was learnt from, for further blocks.
 
     Parameters
     ----------
     mixture : Mixture
-        What the rest is about; an estimator with another one has been given that since.
+        The mixture; if an estimator has another one, that was set later.
     weight : float
-        Frames, or the sum of their weights.
+        Number of frames, or the sum of their weights.
     state : StepwiseState or None
-        Of the stream; None after a fit.
+        State of the stream; None after a fit.
     """
 
     mixture: Mixture
@@ -42,17 +42,17 @@ class _Past:
 
 @dataclass(eq=False, repr=False)
 class StepwiseFit(BaseMixtureEstimator):
-    """Base of estimators of mixtures that also learn block by block.
+    """Base of estimators of mixtures that also learn from one block after another.
 
     Attributes
     ----------
     n_steps_ : int
-        Blocks that were learnt from; a fitted mixture that the first of them met is one. After
-        `fit` there is none.
+        Number of blocks that were learnt from; a mixture that was fitted before the first of them
+        counts as one. Not set after `fit`.
     """
 
     record_has_kinds: ClassVar[bool] = True
-    _beside: ClassVar[dict[str, Any]] = BaseMixtureEstimator._beside | {
+    _extra_types: ClassVar[dict[str, Any]] = BaseMixtureEstimator._extra_types | {
         "learnt_weight": float | None,
         "stream": StepwiseState | None,
     }
@@ -64,36 +64,36 @@ class StepwiseFit(BaseMixtureEstimator):
 
     @abstractmethod
     def _update_options(self) -> MaximumLikelihoodOptions:
-        """Give the options of the update."""
+        """Return the options of the update."""
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_step_size(self.step_exponent, self.step_offset, self.step_size)
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
-        """Learn from one block of a stream, by a step of stepwise EM.
+        """Learn from one block of a stream, by one step of stepwise EM.
 
-        The first block finds a start as `fit` does (`init_params` and the like, one restart), and
-        must hold `n_components` frames or more; later ones may be of any size, and count by their
-        weight. The steps become smaller as `step_exponent` and `step_offset` say. One pass over a
-        stream in random order comes near to what `fit` finds; several passes come nearer. Where
-        what is streamed changes with time, a constant `step_size` forgets the past at one pace:
-        each block, however long, then has this part in the statistics, and those before it the
-        rest.
+        On the first block a start is found as in `fit` (by `init_params` and related parameters,
+        with one restart); it must have at least `n_components` frames. Later blocks may have any
+        size, and count by their weight. Steps decrease as `step_exponent` and `step_offset`
+        determine. One pass over a stream in random order approximates the result of `fit`, several
+        passes do so more closely. For a source that changes with time, a constant `step_size`
+        forgets at a constant rate: each block, however long, then has this share in the
+        statistics, and all earlier ones together have the rest.
 
-        After `fit` the fitted mixture counts as the first block of the stream, of the weight that
-        it was fitted on: 20 frames after 100,000 hardly move it, and n frames after n count
-        somewhat less than half. `save` keeps where a stream stands, and what a fit was worth, so
-        that a loaded estimator goes on as the saved one would have. Only a mixture of which nobody
-        knows what it was fitted on, from `from_mixture` or a file that does not say, counts as an
-        earlier block as heavy as the first new one.
+        After `fit`, the fitted mixture counts as the first block of the stream, with the weight of
+        the frames that it was fitted to: 20 frames after 100,000 hardly change it, and n frames
+        after n count for somewhat less than half. `save` keeps the state of the stream and the
+        weight of a fit, so that a loaded estimator continues like the saved one. If that weight is
+        unknown (after `from_mixture`, or in files without it), the mixture counts as a block of
+        the same weight as the first new one.
 
         Parameters
         ----------
         X : array-like of shape (T, D), or blocks
             The frames of the block, as in `fit`.
         y : ignored
-            For pipelines.
+            Present for pipelines.
         sample_weight : array-like of shape (T,), optional
             Weight of each frame.
 
@@ -101,18 +101,18 @@ class StepwiseFit(BaseMixtureEstimator):
         -------
         self
             With all attributes of a fit. `lower_bound_` is the log-likelihood per frame of this
-            block under the mixture that had not seen it; `history_` holds this step alone.
-            `converged_` is False: a stream has no end.
+            block under the mixture before the step; `history_` contains this step only;
+            `converged_` is False, because a stream has no end.
 
         Raises
         ------
         ValueError
-            As in `fit`. A block that is refused leaves the estimator as it was.
+            As in `fit`. A block that is refused leaves the estimator unchanged.
         """
         started = perf_counter()
         self._check_parameters()
         is_new = not hasattr(self, "mixture_")
-        # Later blocks may be shorter than there are components.
+        # Later blocks may have fewer frames than there are components.
         least = self.n_components if is_new else 1
         frames = training_frames(self, X, sample_weight, n_components=least, fitting=is_new)
         state = self._stream_state(frames, is_new=is_new)
@@ -124,7 +124,7 @@ class StepwiseFit(BaseMixtureEstimator):
             step_exponent=self.step_exponent,
             step_offset=self.step_offset,
             step_size=self.step_size,
-            # A constant part is one whatever the blocks before have weighed.
+            # With a constant step, the share of a block does not depend on its weight.
             weigh_blocks=self.step_size is None,
             options=self._update_options(),
             precision=precision,
@@ -153,7 +153,7 @@ class StepwiseFit(BaseMixtureEstimator):
     def _keep(self, frames: TrainingFrames, state: Mixture) -> None:
         self.mixture_ = state
         self._learnt = _Past(state, frames.moments.weight)
-        # A stream that was learnt from before is no part of this fit.
+        # This fit replaces whatever was learnt from a stream before.
         if hasattr(self, "n_steps_"):
             del self.n_steps_
 
@@ -183,7 +183,7 @@ class StepwiseFit(BaseMixtureEstimator):
             self.callback(record)
 
     def record_parts(self) -> dict[str, Any]:
-        """Return the parts of a fit, and what the mixture was learnt from."""
+        """Return the parts of a fit, and the weight and state of a stream."""
         past = self._past()
         learnt = {} if past is None else {"learnt_weight": past.weight, "stream": past.state}
         return super().record_parts() | learnt
@@ -194,7 +194,7 @@ class StepwiseFit(BaseMixtureEstimator):
         weight: float | None = parts.get("learnt_weight")
         if stream is not None:
             if stream.model.means.shape != self.mixture_.means.shape:
-                raise InvalidInputError("the state of the stream is that of another mixture")
+                raise InvalidInputError("the state of the stream belongs to another mixture")
             self._learnt = _Past(self.mixture_, stream.weight, stream)
             self.n_steps_ = self.n_iter_ = stream.n_steps
         elif weight is not None:

@@ -1,7 +1,7 @@
-"""A threshold for anomalies from the scores of normal data that trained nothing, and its certainty.
+"""Threshold for anomalies from scores of held-out normal data, with its confidence intervals.
 
-Everything here rests on the scores being exchangeable (independent draws of one source, say), not
-on the model that gave them being right.
+All results assume that the scores are exchangeable (for example independent draws from one source),
+but not that the model that computed them is correct.
 """
 
 from __future__ import annotations
@@ -16,31 +16,32 @@ from scipy.stats import beta, binom
 from speakergmm.errors import InvalidInputError
 from speakergmm.ranges import number
 
-# Products that are whole numbers but for rounding count as such: 0.29 x 100 is 28.999... here.
+# Products that differ from a whole number by rounding count as whole: 0.29 x 100 is 28.999... in
+# float64.
 _ABOVE = 1 + 1e-12
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdCalibration:
-    """A threshold, and what the validation scores say of it.
+    """A threshold, with its false-alarm rate on validation scores and confidence intervals.
 
     Parameters
     ----------
     threshold : float
-        A score below it is an anomaly.
+        Scores below it are anomalies.
     threshold_interval : tuple of float
-        Confidence interval of the quantile of the source of the scores at the rate that was asked
-        for, between two order statistics; infinite where there are too few scores for an end.
+        Confidence interval, between two order statistics, of the quantile of the distribution of
+        scores at the requested rate; an end for which there are too few scores is infinite.
     n_validation : int
         Number of scores.
     n_false_alarms : int
-        How many of them lie below the threshold.
+        Number of scores below the threshold.
     false_alarm_rate : float
-        Their share.
+        Share of the scores below the threshold.
     false_alarm_interval : tuple of float
         Exact (Clopper-Pearson) confidence interval of the rate.
     confidence : float
-        Of both intervals.
+        Confidence of both intervals.
     """
 
     threshold: float
@@ -59,21 +60,23 @@ def calibrate_threshold(
     quantile: float | None = None,
     confidence: float = 0.95,
 ) -> ThresholdCalibration:
-    """Set a threshold by scores of normal data; give one of `false_alarm` and `quantile`.
+    """Compute a threshold from scores of normal data, for a false-alarm rate or at a quantile.
+
+    Exactly one of `false_alarm` and `quantile` is required.
 
     Parameters
     ----------
     scores : array, shape (N,)
-        Scores (higher is more normal) of data that the model was not trained on.
+        Scores (higher is more normal) of normal data that the model was not trained on.
     false_alarm : float, optional
-        Target of the false-alarm rate, between 0 and 1: the threshold is the highest of the scores
-        for which the probability that a new normal score lies below it is at most this, on average
+        Target of the false-alarm rate, between 0 and 1. The threshold is the highest score for
+        which the probability that a new normal score lies below it is at most this, on average
         over validation sets.
     quantile : float, optional
         The threshold is this quantile of the scores, between 0 and 1, interpolated between two
-        of them: an estimate that is as often too high as too low.
+        scores: an estimate that is too high as often as too low.
     confidence : float, default=0.95
-        Of the intervals.
+        Confidence of the intervals.
 
     Returns
     -------
@@ -82,15 +85,16 @@ def calibrate_threshold(
     Raises
     ------
     InvalidInputError
-        If there are too few scores (the message says how many are needed), they are no finite
-        numbers, or an option lies outside its range.
+        If there are too few scores (the message states how many are needed), scores are not
+        finite numbers, or an option is out of range.
 
     Notes
     -----
-    Of N exchangeable scores and a new one, the new one is below the k-th smallest with probability
-    k / (N + 1) (less, where scores are equal), so ``k = floor(false_alarm (N + 1))``, as in
-    conformal prediction [1]_. The upper end of the Clopper-Pearson interval at an order statistic
-    is exact for the rate of new scores too, the lower one errs to the safe side.
+    If a new score and N validation scores are exchangeable, the new one lies below the k-th
+    smallest of the N with probability k / (N + 1) (less if scores are equal), hence
+    ``k = floor(false_alarm (N + 1))``, as in conformal prediction [1]_. The upper end of the
+    Clopper-Pearson interval at an order statistic is exact for the rate of new scores, too; the
+    lower end is conservative.
 
     References
     ----------
@@ -104,6 +108,7 @@ def calibrate_threshold(
     """
     ordered = np.sort(_check_scores(scores))
     n = len(ordered)
+    # The threshold: an order statistic, or a quantile.
     check_validation_count(n, false_alarm=false_alarm, quantile=quantile)
     if false_alarm is not None:
         rate = float(false_alarm)
@@ -112,6 +117,7 @@ def calibrate_threshold(
         assert quantile is not None
         rate = float(quantile)
         threshold = float(np.quantile(ordered, rate))
+    # The rate of the validation scores themselves, and both intervals.
     n_below = int(np.searchsorted(ordered, threshold, side="left"))
     return ThresholdCalibration(
         threshold=threshold,
@@ -125,17 +131,21 @@ def calibrate_threshold(
 
 
 def samples_needed(*, false_alarm: float | None = None, quantile: float | None = None) -> int:
-    """Tell how many validation samples a target needs; give one of the two.
+    """Return the number of validation samples that a target needs.
 
     Parameters
     ----------
     false_alarm, quantile : float, optional
-        As `calibrate_threshold` takes them.
+        Target as in `calibrate_threshold`; exactly one of the two.
+
+    Returns
+    -------
+    int
 
     Raises
     ------
     InvalidInputError
-        If none or both are given, or one does not lie between 0 and 1.
+        If none or both are passed, or one does not lie between 0 and 1.
 
     Examples
     --------
@@ -159,36 +169,45 @@ def check_validation_count(
     quantile: float | None = None,
     whence: str = "",
 ) -> None:
-    """Refuse fewer validation samples than a target needs; `whence` says where they come from.
+    """Raise an error if there are fewer validation samples than a target needs.
+
+    Parameters
+    ----------
+    n_validation : int
+        Number of validation samples.
+    false_alarm, quantile : float, optional
+        Target as in `calibrate_threshold`; exactly one of the two.
+    whence : str
+        Origin of the samples, for the message.
 
     Raises
     ------
     InvalidInputError
-        With the number that is needed; or as `samples_needed`.
+        With the number that is needed; or as in `samples_needed`.
     """
     needed = samples_needed(false_alarm=false_alarm, quantile=quantile)
     if n_validation < needed:
         name, rate = ("false_alarm", false_alarm) if quantile is None else ("quantile", quantile)
         raise InvalidInputError(
             f"{name}={rate:g} needs {needed} or more validation samples, found "
-            f"{n_validation}{whence}; give more data or a higher rate"
+            f"{n_validation}{whence}; pass more data or a higher rate"
         )
 
 
 def proportion_interval(
     n_events: int, n_trials: int, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Exact confidence interval of a probability from a count of events.
+    """Compute the exact (Clopper-Pearson) confidence interval of a probability from a count.
 
     Parameters
     ----------
     n_events : int
-        From 0 to `n_trials`.
+        Number of events, from 0 to `n_trials`.
     n_trials : int
-        At least 1.
+        Number of trials, >= 1.
     confidence : float, default=0.95
-        The interval covers the probability at least this often, and misses it on either side at
-        most half as often as it may in all.
+        Probability with which the interval at least covers the true one; each side misses it
+        with at most half of the remaining probability.
 
     Returns
     -------
@@ -198,7 +217,7 @@ def proportion_interval(
     Raises
     ------
     InvalidInputError
-        If an argument lies outside its range.
+        If an argument is out of range.
 
     References
     ----------
@@ -213,7 +232,8 @@ def proportion_interval(
     """
     if not 0 <= n_events <= n_trials or n_trials < 1:
         raise InvalidInputError(
-            f"a proportion needs 0 <= events <= trials and a trial, found {n_events} of {n_trials}"
+            f"a proportion needs 0 <= events <= trials and trials >= 1, found {n_events} events in "
+            f"{n_trials} trials"
         )
     tail = (1 - number("confidence", confidence, above=0, below=1)) / 2
     low = beta.ppf(tail, n_events, n_trials - n_events + 1) if n_events else 0.0
@@ -224,27 +244,27 @@ def proportion_interval(
 def quantile_interval(
     scores: ArrayLike, quantile: float, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """Confidence interval of a quantile of the source of some scores, whatever its distribution.
+    """Compute a distribution-free confidence interval of a quantile from independent draws.
 
     Parameters
     ----------
     scores : array, shape (N,)
         Independent draws.
     quantile : float
-        Between 0 and 1.
+        Quantile of the distribution, between 0 and 1.
     confidence : float, default=0.95
-        The interval covers the quantile at least this often, and misses it on either side at most
-        half as often as it may in all.
+        Probability with which the interval at least covers the quantile; each side misses it with
+        at most half of the remaining probability.
 
     Returns
     -------
     tuple of float
-        Two order statistics; -inf or inf where none lies far enough out.
+        Two order statistics; -inf or inf if no draw lies far enough out.
 
     Raises
     ------
     InvalidInputError
-        If scores are no finite numbers or an option lies outside its range.
+        If scores are not finite numbers or an option is out of range.
 
     Notes
     -----

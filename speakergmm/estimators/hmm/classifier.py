@@ -90,7 +90,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
     priors: Any = "empirical"
     scale: float | str = 1.0
     n_jobs: int = 1
-    _beside: ClassVar[dict[str, Any]] = {
+    _extra_types: ClassVar[dict[str, Any]] = {
         "labels": list[bool | int | float | str],
         "label_type": str,
     }

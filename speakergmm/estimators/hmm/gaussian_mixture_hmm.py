@@ -168,7 +168,7 @@ class GaussianMixtureHMM(
     variance_floor: float = 0.0
     precision: str = "float32"
     n_jobs: int = 1
-    _beside: ClassVar[dict[str, Any]] = {"objectives": list[float]}
+    _extra_types: ClassVar[dict[str, Any]] = {"objectives": list[float]}
     startprob_: NDArray[np.float64] = field(init=False)
     transmat_: NDArray[np.float64] = field(init=False)
     weights_: NDArray[np.float64] = field(init=False)

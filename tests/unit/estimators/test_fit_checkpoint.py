@@ -212,7 +212,7 @@ def test_other_random_states(random_state, clusters, tmp_path):
         assert_identical(make(GaussianMixture, random_state=reference).fit(clusters), resumed)
         assert used.uniform() == reference.uniform()
     assert len(resumed.history_.restart_bounds) == 3
-    with pytest.raises(InvalidInputError, match="Mersenne Twister, found a RandomState of PCG64"):
+    with pytest.raises(InvalidInputError, match=r"Mersenne Twister, found .*PCG64"):
         make(
             GaussianMixture,
             tmp_path / "c",

@@ -48,7 +48,7 @@ def fitted(cls):
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_setting_a_parameter_names_from_mixture(cls, name):
     for model in (fitted(cls), cls()):
-        with pytest.raises(AttributeError, match=f"{name} .*can't be set.*from_mixture") as caught:
+        with pytest.raises(AttributeError, match=f"{name} .*from_mixture") as caught:
             setattr(model, name, X)
         assert isinstance(caught.value, SpeakerGmmError)
         assert "\n" not in str(caught.value)
@@ -60,7 +60,7 @@ def test_the_way_that_is_named_works_and_nothing_else_is_in_the_way():
     mixture = make_mixture("diag", [0.5, 0.5], [[0.0, 0], [1, 1]], np.ones((2, 2)))
     model = GaussianMixture.from_mixture(mixture)
     assert_array_equal(model.means_, mixture.means)
-    with pytest.raises(AttributeError, match="can't be set; it is what the fit found"):
+    with pytest.raises(AttributeError, match="n_clusters_trace_ of a DirichletProcessMixture"):
         fitted(DirichletProcessMixture).n_clusters_trace_ = 1
     model.anything = 3
     model.set_params(tol=0.5)

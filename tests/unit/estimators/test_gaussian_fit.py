@@ -94,7 +94,7 @@ def test_warm_start_goes_on_from_the_last_fit(clusters):
     assert estimator.n_iter_ == 1
     assert len(estimator.history_.restart_bounds) == 1
     assert estimator.lower_bound_ >= bound - 1e-9
-    with pytest.raises(ValueError, match="goes on from 3 full components of 3 features, found 2"):
+    with pytest.raises(ValueError, match="3 full components of 3 features, found 2"):
         estimator.set_params(n_components=2).fit(clusters)
 
 

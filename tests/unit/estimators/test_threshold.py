@@ -142,5 +142,5 @@ def test_scores_that_are_none_are_refused(scores, message):
 
 @pytest.mark.parametrize(("n_events", "n_trials"), [(-1, 3), (4, 3), (0, 0)])
 def test_counts_that_are_none_are_refused(n_events, n_trials):
-    with pytest.raises(InvalidInputError, match=f"found {n_events} of {n_trials}"):
+    with pytest.raises(InvalidInputError, match=f"found {n_events} events in {n_trials}"):
         proportion_interval(n_events, n_trials)
