@@ -15,7 +15,6 @@ import typer
 from speakergmm.corpora import Protocol, Split, make_synthetic_corpus, read_protocol
 from speakergmm.features import FeatureConfig
 from speakergmm.speakers import (
-    AdaptationOptions,
     BackgroundModel,
     LikelihoodScorer,
     ScoreMatrix,
@@ -78,8 +77,9 @@ def map_scorer(protocol: Protocol, split: str, components: int, jobs: int) -> Sp
     """Adapt each model from a background model."""
     assert protocol.background is not None
     background = BackgroundModel.train(protocol.background, n_components=components, n_jobs=jobs)
-    settings = AdaptationOptions(RELEVANCE_FACTOR)
-    models = enroll_models(protocol.split(split), background, settings=settings, n_jobs=jobs)
+    models = enroll_models(
+        protocol.split(split), background, relevance_factor=RELEVANCE_FACTOR, n_jobs=jobs
+    )
     return SpeakerScorer(background.mixture, models)
 
 

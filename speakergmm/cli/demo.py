@@ -15,6 +15,7 @@ from speakergmm.cli.printing import Table, print_line, print_note
 from speakergmm.cli.training_commands import train_background
 from speakergmm.errors import CorpusError, InvalidInputError
 from speakergmm.files import make_folders
+from speakergmm.run_context import RunContext
 
 if TYPE_CHECKING:
     from speakergmm.features import FeatureConfig
@@ -95,7 +96,9 @@ class Demo(AnsweringCommand):
         step(f"background model: {self.components} components -> {model_file}")
         # All components, as the recipe of verification scores: the figures are the same.
         how: dict[str, Any] = {"relevance_factor": 3.0, "top_c": None}
-        scores = speakers.run_protocol(lists, background, n_jobs=self.jobs, progress=True, **how)
+        scores = speakers.run_protocol(
+            lists, background, n_jobs=self.jobs, run=RunContext(progress=True), **how
+        )
         metrics.write_scores(scores_file, scores)
         step(f"verification and identification: {len(scores)} scores -> {scores_file}")
         evaluation = metrics.evaluate(scores, seed=self.seed)

@@ -10,6 +10,7 @@ from speakergmm.cli import options
 from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.output_checks import check_output
 from speakergmm.cli.printing import print_warnings
+from speakergmm.run_context import RunContext
 
 
 @command
@@ -60,8 +61,7 @@ class RunProtocol(AnsweringCommand):
             lists,
             background,
             n_jobs=self.jobs,
-            strict=self.strict,
-            progress=not self.json,
+            run=RunContext(strict=self.strict, progress=not self.json),
             **how,
         )
         metrics.write_scores(self.output, scores)

@@ -10,6 +10,7 @@ from speakergmm.cli import options
 from speakergmm.cli.options import AnsweringCommand, argument, command, option
 from speakergmm.cli.printing import Table, counted, print_note, print_warnings
 from speakergmm.errors import StoreError
+from speakergmm.run_context import RunContext
 
 
 @command
@@ -44,7 +45,7 @@ class Enroll(AnsweringCommand):
             self.wavs,
             background=None if self.ubm is None else speakers.BackgroundModel.load(self.ubm),
             relevance_factor=self.relevance,
-            progress=not self.json,
+            run=RunContext(progress=not self.json),
         )
         print_warnings(report.warnings)
         if new_store:

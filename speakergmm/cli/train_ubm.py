@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from speakergmm.cli import options
 from speakergmm.cli.corpus_options import CorpusCommand, corpus_report
 from speakergmm.cli.options import command, option
@@ -40,9 +42,8 @@ class TrainUbm(CorpusCommand):
             self.components,
             self.seed,
             self.jobs,
-            progress=not self.json,
+            run=replace(self.context, progress=not self.json),
             features=FeatureConfig.load(self.features),
-            strict=self.context.strict,
         )
         background.save(self.output)
         facts = background.provenance

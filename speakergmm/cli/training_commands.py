@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 
 def train_background(
-    corpus: Corpus, components: int, seed: int, jobs: int, *, progress: bool = True, **options: Any
+    corpus: Corpus,
+    components: int,
+    seed: int,
+    jobs: int,
+    *,
+    run: RunContext | None = None,
+    **options: Any,
 ) -> BackgroundModel:
     """Train a background model, and show how EM goes on."""
     with status("training") as tell:
@@ -38,8 +44,7 @@ def train_background(
             n_components=components,
             seed=seed,
             n_jobs=jobs,
-            progress=progress,
-            callback=show,
+            run=replace(run or RunContext(progress=True), callback=show),
             **options,
         )
 

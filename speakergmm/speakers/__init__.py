@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from speakergmm.speakers.database import StoreExistsError as StoreExistsError
     from speakergmm.speakers.database import create_database as create_database
     from speakergmm.speakers.database import is_store as is_store
-    from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR
-    from speakergmm.speakers.enrolment import AdaptationOptions as AdaptationOptions
     from speakergmm.speakers.enrolment import SessionStatistics as SessionStatistics
     from speakergmm.speakers.enrolment import SpeakerModel as SpeakerModel
     from speakergmm.speakers.enrolment import adapt_speaker as adapt_speaker
@@ -45,7 +43,15 @@ if TYPE_CHECKING:
         train_speaker_mixtures as train_speaker_mixtures,
     )
     from speakergmm.speakers.speaker_mixtures import train_split_mixtures as train_split_mixtures
-    from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C as DEFAULT_TOP_C
+    from speakergmm.speakers.speaker_options import (
+        DEFAULT_RELEVANCE_FACTOR as DEFAULT_RELEVANCE_FACTOR,
+    )
+    from speakergmm.speakers.speaker_options import DEFAULT_TOP_C as DEFAULT_TOP_C
+    from speakergmm.speakers.speaker_options import AdaptationOptions as AdaptationOptions
+    from speakergmm.speakers.speaker_options import IdentificationOptions as IdentificationOptions
+    from speakergmm.speakers.speaker_options import ProtocolOptions as ProtocolOptions
+    from speakergmm.speakers.speaker_options import ScoringOptions as ScoringOptions
+    from speakergmm.speakers.speaker_options import VerificationOptions as VerificationOptions
     from speakergmm.speakers.speaker_scoring import SpeakerScorer as SpeakerScorer
     from speakergmm.speakers.store import SpeakerStore as SpeakerStore
     from speakergmm.speakers.store import describe_store as describe_store

@@ -2,8 +2,8 @@
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -17,11 +17,12 @@ from speakergmm.errors import (
     InsufficientDataError,
 )
 from speakergmm.features import FeatureConfig, as_feature_config, cached_extractor, map_recordings
-from speakergmm.mixtures import DiagonalMixture, Iteration, fit_mixture
+from speakergmm.mixtures import DiagonalMixture, fit_mixture
 from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.parallel import Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.ranges import whole_number, wrong_type
-from speakergmm.run_context import OnSkip, SkippedRecording, Skips
+from speakergmm.run_context import RunContext, SkippedRecording, Skips
 from speakergmm.speakers.extraction import ExtractSpeech, SpeechFrames
 
 
@@ -78,10 +79,7 @@ class BackgroundModel(records.Filed):
         n_components: int = 64,
         seed: int = 0,
         n_jobs: int = 1,
-        strict: bool = False,
-        on_skip: OnSkip | None = None,
-        callback: Callable[[int, Iteration], None] | None = None,
-        progress: bool = False,
+        run: RunContext | None = None,
         **options: Any,
     ) -> "BackgroundModel":
         """Train a background model on a corpus.
@@ -99,14 +97,9 @@ class BackgroundModel(records.Filed):
             Seed of the initialisation. The same seed, data and software give the same model.
         n_jobs : int, default=1
             Processes; changes nothing but the time.
-        strict : bool, default=False
-            Refuse the corpus because of its first bad recording, instead of skipping it.
-        on_skip : callable, optional
-            Called with each `SkippedRecording`; by default a `SkippedRecordingWarning` is issued.
-        callback : callable, optional
-            Passed to `speakergmm.mixtures.fit_mixture`.
-        progress : bool, default=False
-            Show a progress bar on a terminal while features are extracted.
+        run : RunContext, optional
+            All of it is used: ``strict``, ``on_skip`` and ``progress`` while features are
+            extracted, ``callback`` and ``checkpoint`` by `speakergmm.mixtures.fit_mixture`.
         **options
             Further keywords of `speakergmm.mixtures.fit_mixture`.
 
@@ -121,7 +114,7 @@ class BackgroundModel(records.Filed):
         InvalidInputError
             If an option is out of range.
         AudioError, InsufficientDataError
-            With `strict`, what is wrong with the first bad recording.
+            With ``run.strict``, if a recording cannot be used.
 
         Warns
         -----
@@ -129,16 +122,17 @@ class BackgroundModel(records.Filed):
             If the corpus is of one speaker, whose model is no background for telling people apart.
         """
         corpus, config = _asked_for(corpus, n_components), as_feature_config(features)
-        skips = Skips(on_skip)
-        extracted = map_recordings(
-            ExtractSpeech(config),
-            corpus.utterances,
-            n_jobs=n_jobs,
-            strict=strict,
-            on_skip=skips,
-            description="Extracting features" if progress else None,
+        run = run or RunContext()
+        skips = Skips(run.on_skip)
+        spoken = list(
+            map_recordings(
+                ExtractSpeech(config),
+                corpus.utterances,
+                workers=Workers(n_jobs),
+                run=replace(run, on_skip=skips),
+                description="Extracting features",
+            )
         )
-        spoken = list(extracted)
         blocks = [speech.values for _, speech in spoken]
         facts = _facts_of(corpus, spoken, blocks) | {"n_skipped": len(skips.found)}
         _check_speech_of(corpus, facts, n_components, skips.found)
@@ -147,7 +141,9 @@ class BackgroundModel(records.Filed):
             n_components=n_components,
             seed=seed,
             n_jobs=n_jobs,
-            callback=callback,
+            callback=run.callback,
+            checkpoint=run.checkpoint,
+            checkpoint_seconds=run.checkpoint_seconds,
             **options,
         )
         provenance = {

@@ -1,10 +1,10 @@
-"""Enrolment: statistics of a recording against the background model, and the model they make."""
+"""Enrolment: statistics of recordings under the background model, and models adapted from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +15,25 @@ from speakergmm.errors import (
     InsufficientDataError,
 )
 from speakergmm.mixtures import DiagonalMixture, MixtureStatistics, accumulate, adapt
-from speakergmm.ranges import number, refused, wrong_type
+from speakergmm.ranges import wrong_type
 from speakergmm.speakers.background import AnyBackground, as_background
 from speakergmm.speakers.extraction import SpeechStream
-
-# Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
-# 0.5 to 3. Long recordings hardly feel it.
-DEFAULT_RELEVANCE_FACTOR = 3.0
-"""Occupancy, in frames, at which speaker and background weigh the same."""
-
-Parameter = Literal["means", "weights", "variances"]
-PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
+from speakergmm.speakers.speaker_options import AdaptationOptions
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStatistics:
-    """What one recording says about its speaker, as seen by the background model.
+    """The statistics of one recording of a speaker under the background model.
 
     Parameters
     ----------
     statistics : MixtureStatistics
-        Zeroth- and first-order (and perhaps second-order) Baum-Welch statistics of its speech.
+        Baum-Welch statistics of the frames of speech: zeroth and first order, and second order
+        if variances are adapted.
     seconds : float
-        Length of the recording.
+        Duration of the recording.
     speech_seconds : float
-        Seconds of speech in it.
+        Seconds of speech in the recording.
     """
 
     statistics: MixtureStatistics
@@ -54,49 +48,6 @@ class SessionStatistics:
 
 AnyStatistics = MixtureStatistics | SessionStatistics
 
-# More than anybody says in a life; products with statistics stay finite.
-_MOST_FRAMES = 1e12
-
-
-@dataclass(frozen=True, slots=True)
-class AdaptationOptions:
-    """How speaker models are adapted from the background model.
-
-    Parameters
-    ----------
-    relevance_factor : float, default=3
-        Occupancy, in frames, at which speaker and background weigh the same; > 0.
-    parameters : tuple of str, default=("means",)
-        What is adapted, of ``"means"``, ``"weights"`` and ``"variances"``.
-
-    Raises
-    ------
-    InvalidInputError
-        If a setting is out of range.
-    """
-
-    relevance_factor: float = DEFAULT_RELEVANCE_FACTOR
-    parameters: tuple[Parameter, ...] = ("means",)
-
-    def __post_init__(self) -> None:
-        factor = number("relevance_factor", self.relevance_factor, above=0, most=_MOST_FRAMES)
-        object.__setattr__(self, "relevance_factor", factor)
-        named = as_parameters(self.parameters)
-        wanted = tuple(name for name in PARAMETERS if name in named)
-        if not wanted or len(wanted) != len(named):
-            raise refused("parameters", f"one or more of {', '.join(PARAMETERS)}", named)
-        object.__setattr__(self, "parameters", wanted)
-
-    @property
-    def second_order(self) -> bool:
-        """Whether second-order statistics are needed."""
-        return "variances" in self.parameters
-
-
-def as_parameters(given: Parameter | Sequence[Parameter]) -> tuple[Parameter, ...]:
-    """Return what is to be adapted as a tuple; one name may stand alone."""
-    return (given,) if isinstance(given, str) else tuple(given)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerModel:
@@ -105,13 +56,13 @@ class SpeakerModel:
     Parameters
     ----------
     name : str
-        The speaker.
+        Name of the speaker.
     mixture : DiagonalMixture
-        Component k is that of the background model, moved towards the speaker's speech.
+        Component k is component k of the background model, moved towards the speaker's speech.
     background_digest : str
-        Which background model it was adapted from.
+        Digest of the background model.
     n_frames : int
-        Frames of speech it was made from.
+        Number of frames of speech that the model was adapted to.
     """
 
     name: str
@@ -129,7 +80,7 @@ def collect_statistics(
     end: float | None = None,
     second_order: bool = False,
 ) -> SessionStatistics:
-    """Collect the statistics of a recording's speech, block by block in constant memory.
+    """Collect the statistics of the speech in a recording, block by block in constant memory.
 
     Parameters
     ----------
@@ -137,11 +88,11 @@ def collect_statistics(
     audio : path or array, shape (N,)
         The recording, or its samples.
     sample_rate : int, optional
-        Rate of the samples, in hertz; only with an array.
+        Sampling rate in hertz; only if `audio` is an array.
     start, end : float
-        The stretch to use, in seconds.
+        Beginning and end of the segment to use, in seconds; by default the whole recording.
     second_order : bool, default=False
-        Collect second-order statistics too; only adapting variances needs them.
+        Collect second-order statistics as well; they are needed only to adapt variances.
 
     Returns
     -------
@@ -150,18 +101,19 @@ def collect_statistics(
     Raises
     ------
     AudioError
-        If the recording can't be read.
+        If the recording cannot be read.
     InsufficientDataError
-        If there is less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech in it.
+        If it contains less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech.
     """
     background = as_background(background)
     mixture = background.mixture
     total = MixtureStatistics.zeros(
         mixture.n_components, mixture.n_features, second_order=second_order
     )
-    stretch = {"sample_rate": sample_rate, "start": start, "end": end}
-    speech = SpeechStream(background.features, [audio], stretch)
-    # Block by block: one pass over all of them would hold a recording's speech.
+    segment = {"sample_rate": sample_rate, "start": start, "end": end}
+    speech = SpeechStream(background.features, [audio], segment)
+    # Block by block: accumulating over all of them at once would hold the speech of the whole
+    # recording in memory.
     for block in speech:
         if len(block):
             total = total + accumulate(
@@ -174,21 +126,25 @@ def collect_statistics(
 def adapt_speaker(
     background: AnyBackground,
     sessions: AnyStatistics | Sequence[AnyStatistics],
+    options: AdaptationOptions | None = None,
     *,
     name: str = "speaker",
-    settings: AdaptationOptions | None = None,
+    **changes: Any,
 ) -> SpeakerModel:
-    """Adapt the background model to a speaker.
+    """Adapt the background model to a speaker by relevance MAP.
 
     Parameters
     ----------
     background : BackgroundModel or path
-    sessions : sequence of MixtureStatistics or SessionStatistics
-        Statistics of the recordings. They are summed in order: the same recordings in the same
-        order give the same model to the last bit, however they were spread over sessions.
-    name : str
-        The speaker's name.
-    settings : AdaptationOptions, optional
+    sessions : SessionStatistics or MixtureStatistics, or sequence of them
+        Statistics of the speaker's recordings. They are summed in order: the same recordings in
+        the same order result in the same model to the last bit, in however many sessions they
+        were enrolled.
+    options : AdaptationOptions, optional
+    name : str, default="speaker"
+        Name of the speaker.
+    **changes
+        Fields of `AdaptationOptions`, in place of those of `options`.
 
     Returns
     -------
@@ -197,35 +153,44 @@ def adapt_speaker(
     Raises
     ------
     IncompatibleModelError
-        If the statistics are of another shape than the background model.
+        If the statistics and the background model have different shapes.
     InsufficientDataError
-        If there are no frames.
+        If the statistics are of no frames at all.
+    InvalidInputError
+        If an option is out of range.
+
+    References
+    ----------
+    .. [1] Reynolds, Quatieri, Dunn, "Speaker Verification Using Adapted Gaussian Mixture
+       Models", Digital Signal Processing 10 (2000) 19-41.
     """
+    options = AdaptationOptions.of(options, changes)
     background = as_background(background)
-    settings = settings or AdaptationOptions()
     listed = sessions if isinstance(sessions, Sequence) else [sessions]
-    given = [each.statistics if isinstance(each, SessionStatistics) else each for each in listed]
+    parts = [each.statistics if isinstance(each, SessionStatistics) else each for each in listed]
     shape = background.mixture.means.shape
-    for statistics in given:
+    for statistics in parts:
         if not isinstance(statistics, MixtureStatistics):
             raise wrong_type(statistics, "statistics, collect_statistics(background, wav),")
         if statistics.first_order.shape != shape:
             raise IncompatibleModelError(
-                f"statistics of {name!r} have shape {statistics.first_order.shape}, the background "
-                f"model {shape}"
+                f"the statistics of {name!r} have shape {statistics.first_order.shape}, the "
+                f"background model has shape {shape}"
             )
-    if sum(statistics.n_frames for statistics in given) <= 0:
-        raise InsufficientDataError(f"speaker {name!r}: there is no frame of speech to adapt to")
-    total = sum_statistics(given)
+    if sum(statistics.n_frames for statistics in parts) <= 0:
+        raise InsufficientDataError(
+            f"speaker {name!r}: there are no frames of speech to adapt the background model to"
+        )
+    total = sum_statistics(parts)
     adapted, _ = adapt(
         total,
         background.mixture,
-        relevance_factor=settings.relevance_factor,
-        parameters=settings.parameters,
+        relevance_factor=options.relevance_factor,
+        parameters=options.parameters,
     )
     return SpeakerModel(name, adapted, background.digest, round(total.n_frames))
 
 
 def sum_statistics(sessions: Iterable[MixtureStatistics]) -> MixtureStatistics:
-    """Add statistics from left to right; the order decides the last bits."""
+    """Sum statistics from left to right; the order determines the last bits of the result."""
     return reduce(add, sessions)

@@ -1,4 +1,4 @@
-"""Recordings in a store: collecting their statistics, and rows of the database."""
+"""Enrolment sessions: statistics of recordings, collected, written to a store, and read back."""
 
 import os
 from collections.abc import Sequence
@@ -7,17 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from speakergmm.corpora import hash_audio
-from speakergmm.corpora.names import comparison_key
+from speakergmm.corpora import comparison_key, hash_audio
 from speakergmm.errors import StoreError
 from speakergmm.mixtures import MixtureStatistics
-from speakergmm.parallel import parallel_map
+from speakergmm.parallel import ONE_WORKER, Workers
 from speakergmm.provenance import software_versions, utc_now
 from speakergmm.records import pack, unpack
+from speakergmm.run_context import RunContext
 from speakergmm.speakers import enrolment, store_queries
 from speakergmm.speakers.background import BackgroundModel
 from speakergmm.speakers.integrity import Ledger, next_number, read_large, write_large
 from speakergmm.speakers.ratios import pack_ratio, ratio_terms
+from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store_results import EnrolledRecording, EnrolmentReport
 from speakergmm.speakers.store_schema import SessionRow, SpeakerRow
 from speakergmm.speakers.values import StoreFile
@@ -25,7 +26,20 @@ from speakergmm.speakers.values import StoreFile
 
 @dataclass(frozen=True, slots=True)
 class StoredStatistics:
-    """The statistics of a recording, and whose they are: a damaged row can't pass for another's."""
+    """The statistics of a recording as a store keeps them.
+
+    They carry the names of what they belong to, so that a damaged row cannot pass for another one.
+
+    Parameters
+    ----------
+    statistics : MixtureStatistics
+    speaker : str
+        Name of the speaker.
+    background : str
+        Digest of the background model.
+    audio_sha256 : str
+        SHA-256 of the decoded samples.
+    """
 
     file_kind: ClassVar[str] = "speaker statistics"
 
@@ -37,16 +51,17 @@ class StoredStatistics:
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentSession(enrolment.SessionStatistics):
-    """What one recording says about its speaker, and which recording it is.
+    """The statistics of one recording of a speaker, and the identity of the recording.
 
     Parameters
     ----------
     statistics, seconds, speech_seconds
-        As `SessionStatistics` has them.
+        As in `SessionStatistics`.
     path : Path
-        Where it was read.
+        The recording.
     audio_sha256 : str
-        Of the decoded samples, so that the same audio in another file format is recognised.
+        SHA-256 of the decoded samples, by which the same audio is recognised in another file
+        format.
     """
 
     path: Path
@@ -54,7 +69,7 @@ class EnrolmentSession(enrolment.SessionStatistics):
 
     @property
     def file_name(self) -> str:
-        """Its name without folders, as a store keeps it."""
+        """Name of the recording without folders, as a store keeps it."""
         return os.fsencode(self.path.name).decode("utf-8", "backslashreplace")
 
 
@@ -63,19 +78,32 @@ def collect_sessions(
     paths: Sequence[Path],
     *,
     second_order: bool = False,
-    n_jobs: int = 1,
-    progress: bool = False,
+    workers: Workers = ONE_WORKER,
+    run: RunContext | None = None,
 ) -> list[EnrolmentSession]:
-    """Collect the statistics of recordings; the first bad one is refused.
+    """Collect the statistics of recordings, all of which must be usable.
+
+    Parameters
+    ----------
+    background : BackgroundModel
+    paths : sequence of Path
+    second_order : bool, default=False
+        Collect second-order statistics as well.
+    workers : Workers
+        Processes that read the recordings.
+    run : RunContext, optional
+        ``progress`` is used.
 
     Raises
     ------
     StoreError
-        If two are the same audio.
+        If two recordings contain the same audio.
+    AudioError, InsufficientDataError
+        If a recording cannot be read or contains less than 0.1 s of speech.
     """
     collect = partial(_collect_session, background, second_order)
-    description = "recordings" if progress else None
-    collected = list(parallel_map(collect, paths, n_jobs=n_jobs, description=description))
+    description = (run or RunContext()).description("Reading recordings")
+    collected = list(workers.map_processes(collect, paths, description=description))
     first_paths: dict[str, Path] = {}
     for session in collected:
         first = first_paths.setdefault(session.audio_sha256, session.path)
@@ -92,31 +120,54 @@ def enroll_sessions(
     collected: Sequence[EnrolmentSession],
     *,
     background: BackgroundModel,
-    settings: enrolment.AdaptationOptions,
+    adaptation: AdaptationOptions,
 ) -> EnrolmentReport:
-    """Write a speaker's recordings and model, and an entry in the log.
+    """Write a speaker's recordings and model to a store, and an entry in the log.
 
     The caller holds the transaction.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The store.
+    name : str
+        Name of the speaker.
+    collected : sequence of EnrolmentSession
+    background : BackgroundModel
+        The background model of the store.
+    adaptation : AdaptationOptions
+        Those of the store.
+
+    Returns
+    -------
+    EnrolmentReport
 
     Raises
     ------
     StoreError
-        If the same audio is enrolled for the speaker already.
+        If the same audio is already enrolled for the speaker.
     """
     file = ledger.file
+    # The speaker as stored so far, or a new row.
     known = next(SpeakerRow.read(file, name=name), None)
     notes = store_queries.note_alike(file, name) if known is None else []
     stored = [] if known is None else read_statistics(file, known, background)
     number = next_number(file, "speakers") if known is None else known.id
     created = utc_now() if known is None else known.created
+
+    # The new recordings, each of which must not have been enrolled for the speaker before.
     for session in collected:
         notes += store_queries.note_same_audio(file, name, session.path, session.audio_sha256)
         _insert_session(ledger, number, name, background, session)
+
+    # The model is adapted to all recordings in the order of their enrolment, so that it does not
+    # depend on the number of sessions; the store keeps the terms of the likelihood ratio.
     statistics = [each for _, each in stored] + [session.statistics for session in collected]
-    model = enrolment.adapt_speaker(background, statistics, name=name, settings=settings)
-    packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, settings.parameters))
+    model = enrolment.adapt_speaker(background, statistics, adaptation, name=name)
+    packed = pack_ratio(*ratio_terms(background.mixture, model.mixture, adaptation.parameters))
     sha256 = write_large(file, "models", number, packed)
     ledger.insert(SpeakerRow(number, name, comparison_key(name), created, sha256))
+
     detail = {
         "recordings": len(collected),
         "speech_seconds": round(sum(session.speech_seconds for session in collected), 3),
@@ -165,30 +216,32 @@ def _insert_session(
 def read_statistics(
     file: StoreFile, speaker: SpeakerRow, background: BackgroundModel
 ) -> list[tuple[SessionRow, MixtureStatistics]]:
-    """Read and check a speaker's recordings, in the order of enrolment.
+    """Read and check the statistics of a speaker's recordings, in the order of enrolment.
 
     Raises
     ------
     ModelFormatError
-        If a row is damaged, or is of another speaker or background model.
+        If a row is damaged, or belongs to another speaker or background model.
     """
     found = []
     for row in store_queries.read_sessions(file, speaker=speaker)[speaker.name]:
-        called = f"recording {row.id} of {speaker.name!r}"
-        what = f"the statistics of {called}"
+        recording = f"recording {row.id} of {speaker.name!r}"
+        what = f"the statistics of {recording}"
         packed = read_large(file, "statistics", row.id, row.statistics_sha256, what)
-        held = unpack(StoredStatistics, bytes(packed), source=f"{file.path}: {called}")
-        statistics, n_frames = held.statistics, row.n_frames
-        whose = (held.speaker, held.background, held.audio_sha256)
+        stored = unpack(StoredStatistics, bytes(packed), source=f"{file.path}: {recording}")
+        statistics, n_frames = stored.statistics, row.n_frames
+        # The statistics must belong to this recording, speaker and background model ...
+        names = (stored.speaker, stored.background, stored.audio_sha256)
         expected = (speaker.name, background.digest, row.audio_sha256)
-        file.check(whose == expected, f"{what} belong elsewhere")
+        file.check(names == expected, f"{what} belong to another recording")
+        # ... and agree with the shape of the model and with the numbers in the row.
         same_shape = statistics.first_order.shape == background.mixture.means.shape
         file.check(same_shape, f"{what} have another shape")
-        counted = f"{what} are of {statistics.n_frames:g} frames, not {n_frames}"
-        file.check(n_frames == round(statistics.n_frames), counted)
+        counts = f"{what} are of {statistics.n_frames:g} frames, not {n_frames}"
+        file.check(n_frames == round(statistics.n_frames), counts)
         seconds = background.features.grid(n_frames).duration
-        measured = f"{n_frames} frames of {called} are {seconds:g} s, not {row.speech_seconds:g} s"
-        file.check(abs(row.speech_seconds - seconds) <= 1e-6 * seconds, measured)
+        times = f"{n_frames} frames of {recording} are {seconds:g} s, not {row.speech_seconds:g} s"
+        file.check(abs(row.speech_seconds - seconds) <= 1e-6 * seconds, times)
         found.append((row, statistics))
     return found
 

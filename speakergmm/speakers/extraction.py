@@ -1,34 +1,36 @@
-"""The speech of recordings: of one, of a stream of them, of those of models; how much is enough."""
+"""Extraction of the frames of speech of recordings, and the least amount of speech that is used."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.corpora import Utterance
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import FeatureConfig, HowToMap, cached_extractor, map_recordings
+from speakergmm.features import FeatureConfig, cached_extractor, map_recordings
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 
 Result = TypeVar("Result")
 
 MINIMUM_SPEECH_SECONDS = 0.1
-"""Speech below which nobody is enrolled or scored: a click is some 0.06 s, a short word 0.15 s."""
+"""Least speech, in seconds, to enrol or score: a click lasts about 0.06 s, a short word 0.15 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechFrames:
-    """The frames of speech of one utterance.
+    """The frames of speech in one utterance.
 
     Parameters
     ----------
     values : array, shape (T, D)
-        Float32.
+        Features in float32, one row per frame of speech.
     seconds : float
-        Seconds of speech they cover.
+        Seconds of speech that the frames cover.
     """
 
     values: NDArray[np.float32]
@@ -37,12 +39,17 @@ class SpeechFrames:
 
 @dataclass(frozen=True, slots=True)
 class ExtractSpeech:
-    """The function from an utterance to its frames of speech; travels between processes."""
+    """Extraction of the frames of speech of an utterance; can be sent to worker processes.
+
+    Parameters
+    ----------
+    config : FeatureConfig
+    """
 
     config: FeatureConfig
 
     def __call__(self, utterance: Utterance) -> SpeechFrames:
-        """Extract one utterance."""
+        """Return the frames of speech of one utterance."""
         features = cached_extractor(self.config).extract(
             utterance.path, start=utterance.start, end=utterance.end
         )
@@ -53,22 +60,21 @@ def map_grouped_recordings(
     function: Callable[[Utterance], Result],
     groups: Mapping[str, Sequence[Utterance]],
     *,
+    workers: Workers,
+    run: RunContext,
+    description: str,
     affected: Mapping[str, Sequence[str]] | None = None,
-    description: str | None = None,
-    **how: Unpack[HowToMap],
 ) -> dict[str, list[Result]]:
-    """Apply a function to the recordings of models, once to each; return the results by model.
+    """Apply a function once to each recording of several models; return the results by model.
 
     Parameters
     ----------
-    function : callable
-        Takes an utterance; raises a `SpeakerGmmError` if the recording is bad.
+    function, workers, run, description
+        As for `speakergmm.features.map_recordings`.
     groups : mapping of str to sequence of Utterance
-        Recordings by model; one may belong to several.
+        The recordings of each model; a recording may belong to several models.
     affected : mapping of str to sequence of str, optional
-        What is lost with an utterance; by default the models that it belongs to.
-    description, **how
-        As `speakergmm.features.recording_mapping.map_recordings` has them.
+        By utterance id, what is lost with a recording; by default the models it belongs to.
     """
     owners: dict[Utterance, list[str]] = {}
     for name, utterances in groups.items():
@@ -76,51 +82,61 @@ def map_grouped_recordings(
             owners.setdefault(utterance, []).append(name)
     if affected is None:
         affected = {utterance.id: names for utterance, names in owners.items()}
-    results = map_recordings(
-        function, tuple(owners), affected=affected, description=description, **how
+    results = dict(
+        map_recordings(
+            function,
+            tuple(owners),
+            workers=workers,
+            run=run,
+            affected=affected,
+            description=description,
+        )
     )
-    found = dict(results)
     return {
-        name: [found[utterance] for utterance in utterances if utterance in found]
+        name: [results[utterance] for utterance in utterances if utterance in results]
         for name, utterances in groups.items()
     }
 
 
 def whole_recordings(paths: Iterable[Path]) -> tuple[Utterance, ...]:
-    """Return recordings as utterances whose ids are their paths."""
+    """Return whole recordings as utterances whose ids are their paths."""
     return tuple(Utterance(os.fspath(path), path, None) for path in paths)
 
 
 @dataclass(slots=True, eq=False)
 class SpeechStream:
-    """Blocks of the speech of recordings, one recording after the other, in constant memory.
+    """Blocks of frames of speech, one recording after the other, in constant memory.
 
     Parameters
     ----------
     config : FeatureConfig
     recordings : sequence of path or array
-    options : dict, optional
+        Recordings, or their samples.
+    stream_options : mapping of str to object, optional
         Further keywords of `FeatureExtractor.stream`.
+
+    Attributes
+    ----------
     seconds, speech_seconds : float
-        Of the blocks that were taken: all, and speech.
+        Total duration and seconds of speech of the blocks that were read so far.
     """
 
     config: FeatureConfig
     recordings: Sequence[Any]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    speech_seconds: float = 0.0
+    stream_options: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float = field(default=0.0, init=False)
+    speech_seconds: float = field(default=0.0, init=False)
 
     def __iter__(self) -> Iterator[NDArray[np.float32]]:
         extractor = cached_extractor(self.config)
         for recording in self.recordings:
-            for block in extractor.stream(recording, **self.options):
+            for block in extractor.stream(recording, **self.stream_options):
                 self.seconds += block.duration
                 self.speech_seconds += block.speech_seconds
                 yield block.speech_values
 
     def check(self) -> None:
-        """Refuse less speech than says anything about a speaker; see `check_speech`."""
+        """Raise an error if the recordings contain too little speech; see `check_speech`."""
         first = self.recordings[0]
         what = "the samples" if isinstance(first, np.ndarray) else os.fspath(first)
         more = len(self.recordings) - 1
@@ -128,19 +144,19 @@ class SpeechStream:
 
 
 def check_speech(seconds: float, what: str) -> None:
-    """Refuse less speech than says anything about a speaker.
+    """Raise an error if there is too little speech to enrol or score a speaker.
 
     Parameters
     ----------
     seconds : float
-        Seconds of speech that were found.
+        Seconds of speech.
     what : str
         Name of the recording for the message.
 
     Raises
     ------
     InsufficientDataError
-        If that is less than `MINIMUM_SPEECH_SECONDS`; says how much there is.
+        If there are less than `MINIMUM_SPEECH_SECONDS` of speech.
 
     Examples
     --------
@@ -149,7 +165,7 @@ def check_speech(seconds: float, what: str) -> None:
     ...
     speakergmm.errors.InsufficientDataError: click.wav: 0.06 s of speech; at least 0.1 s are needed
     """
-    # Sums of frame shifts are rounded: ten times 0.01 s must do.
+    # Sums of frame shifts are rounded: ten times 0.01 s must be enough.
     if seconds < MINIMUM_SPEECH_SECONDS - 1e-6:
         raise InsufficientDataError(
             f"{what}: {seconds:.3g} s of speech; at least {MINIMUM_SPEECH_SECONDS:g} s are needed"

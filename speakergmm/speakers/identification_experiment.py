@@ -14,16 +14,17 @@ from speakergmm.corpora import AnyPath, Split, Utterance
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import (
     FeatureConfig,
-    HowToMap,
     as_feature_config,
     cached_extractor,
     map_recordings,
 )
+from speakergmm.parallel import Workers
 from speakergmm.ranges import whole_number
-from speakergmm.run_context import OnSkip
+from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import check_speech, whole_recordings
 from speakergmm.speakers.speaker_mixtures import LikelihoodScorer
-from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.speaker_options import DEFAULT_TOP_C
+from speakergmm.speakers.speaker_scoring import SpeakerScorer
 from speakergmm.speakers.windows import window_averages
 
 
@@ -127,8 +128,7 @@ def run_identification(
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
 ) -> ScoreMatrix:
     """Score every test recording of a split for every model.
 
@@ -147,8 +147,10 @@ def run_identification(
     top_c : int or None, default=5
         Components scored per frame by a `SpeakerScorer`; None for all. Plain mixtures are scored
         with all in any case.
-    n_jobs, strict, on_skip
-        As for `run_protocol`.
+    n_jobs : int, default=1
+        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    run : RunContext, optional
+        ``strict``, ``on_skip`` and ``progress`` are used.
 
     Returns
     -------
@@ -179,8 +181,7 @@ def run_identification(
         shift=shift,
         top_c=top_c,
         n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
+        run=run,
     )
     if window not in found:
         raise InsufficientDataError(
@@ -199,14 +200,13 @@ def run_identification_windows(
     shift: int = 1,
     top_c: int | None = DEFAULT_TOP_C,
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
 ) -> dict[int | None, ScoreMatrix]:
     """Score stretches of several lengths; each recording is read and scored once.
 
     Parameters
     ----------
-    split, scorer, features, shift, top_c, n_jobs, strict, on_skip
+    split, scorer, features, shift, top_c, n_jobs, run
         As for `run_identification`.
     windows : sequence of int or None
         Lengths in frames of speech; None is the whole recording.
@@ -230,8 +230,15 @@ def run_identification_windows(
     function = partial(
         _score_stretches, as_feature_config(features), scorer, tuple(windows), shift, top_c
     )
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    scored = list(map_recordings(function, whole_recordings(split.test_paths()), **how))
+    scored = list(
+        map_recordings(
+            function,
+            whole_recordings(split.test_paths()),
+            workers=Workers(n_jobs),
+            run=run or RunContext(),
+            description="Scoring recordings",
+        )
+    )
     paths = tuple(utterance.path for utterance, _ in scored)
     truth = np.array([column.get(speaker_of.get(path, ""), -1) for path in paths], dtype=np.intp)
     matrices: dict[int | None, ScoreMatrix] = {}

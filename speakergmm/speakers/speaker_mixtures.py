@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from speakergmm.corpora import AnyPath, Corpus, Split, Utterance, as_corpus
 from speakergmm.errors import IncompatibleModelError, InsufficientDataError
-from speakergmm.features import FeatureConfig, HowToMap, as_feature_config
+from speakergmm.features import FeatureConfig, as_feature_config
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
-from speakergmm.parallel import parallel_map
-from speakergmm.run_context import OnSkip
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 from speakergmm.speakers.extraction import ExtractSpeech, map_grouped_recordings, whole_recordings
 from speakergmm.speakers.speaker_scoring import average_over_frames
 
@@ -107,8 +107,7 @@ def train_speaker_mixtures(
     *,
     features: FeatureConfig | AnyPath = "speaker",
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train one mixture per speaker by expectation-maximisation, with limited variances.
@@ -118,8 +117,10 @@ def train_speaker_mixtures(
     corpus : Corpus or path
         Speakers and their recordings.
     features : FeatureConfig, str or path, default="speaker"
-    n_jobs, strict, on_skip
-        As for `run_protocol`.
+    n_jobs : int, default=1
+        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    run : RunContext, optional
+        ``strict``, ``on_skip`` and ``progress`` are used.
     **options
         As `fit_speaker_mixtures` has them: ``n_components``, ``variance_floor``, ``seed``.
 
@@ -138,8 +139,8 @@ def train_speaker_mixtures(
     .. [1] Reynolds and Rose, "Robust text-independent speaker identification using Gaussian
        mixture speaker models", IEEE Trans. Speech and Audio Processing 3 (1995) 72-83.
     """
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    return _train(as_corpus(corpus).by_speaker(), features, affected={}, **how, **options)
+    groups = as_corpus(corpus).by_speaker()
+    return _train(groups, features, Workers(n_jobs), run or RunContext(), options, affected={})
 
 
 def train_split_mixtures(
@@ -147,14 +148,12 @@ def train_split_mixtures(
     *,
     features: FeatureConfig | AnyPath = "speaker",
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
     **options: Any,
 ) -> dict[str, DiagonalMixture]:
     """Train a plain mixture for each model of a split; see `train_speaker_mixtures`."""
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    models = {model: whole_recordings(split.enrolment[model]) for model in split.models}
-    return _train(models, features, **how, **options)
+    groups = {model: whole_recordings(split.enrolment[model]) for model in split.models}
+    return _train(groups, features, Workers(n_jobs), run or RunContext(), options)
 
 
 def fit_speaker_mixtures(
@@ -202,27 +201,30 @@ def fit_speaker_mixtures(
                 "components asked for; give more speech or ask for fewer components"
             )
     options |= {"n_components": n_components, "variance_floor": variance_floor, "seed": seed}
-    fitted = parallel_map(partial(_fit_speaker, options), frames.values(), n_jobs=n_jobs)
-    return dict(zip(frames, fitted, strict=True))
+    models = Workers(n_jobs).map_processes(partial(_fit_speaker, options), frames.values())
+    return dict(zip(frames, models, strict=True))
 
 
 def _train(
     groups: Mapping[str, Sequence[Utterance]],
     features: FeatureConfig | AnyPath,
+    workers: Workers,
+    run: RunContext,
+    options: dict[str, Any],
     *,
     affected: Mapping[str, Sequence[str]] | None = None,
-    n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
-    **options: Any,
 ) -> dict[str, DiagonalMixture]:
-    """Train a mixture on the speech of each group's recordings."""
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
-    found = map_grouped_recordings(
-        ExtractSpeech(as_feature_config(features)), groups, affected=affected, **how
+    """Train a mixture on the speech in the recordings of each group."""
+    spoken = map_grouped_recordings(
+        ExtractSpeech(as_feature_config(features)),
+        groups,
+        workers=workers,
+        run=run,
+        description="Extracting features",
+        affected=affected,
     )
-    frames = {name: [speech.values for speech in spoken] for name, spoken in found.items()}
-    return fit_speaker_mixtures(frames, n_jobs=n_jobs, **options)
+    frames = {name: [speech.values for speech in each] for name, each in spoken.items()}
+    return fit_speaker_mixtures(frames, n_jobs=workers.count, **options)
 
 
 def _fit_speaker(

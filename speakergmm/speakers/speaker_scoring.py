@@ -1,4 +1,4 @@
-"""Log-likelihood ratios of many speakers at once: exact, or with the best C components."""
+"""Log-likelihood ratios of many speakers at once: exact, or over the best C components."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
@@ -16,26 +16,23 @@ from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.mixtures.mixture import mixture_of
-from speakergmm.ranges import choice, whole_number, wrong_type
-from speakergmm.speakers.enrolment import PARAMETERS
+from speakergmm.ranges import choice, wrong_type
 from speakergmm.speakers.ratios import ratio_terms
+from speakergmm.speakers.speaker_options import DEFAULT_TOP_C, PARAMETERS, ScoringOptions
 
-DEFAULT_TOP_C = 5
-"""Components scored per frame by default (Reynolds, Quatieri, Dunn 2000, section 3.5)."""
-
-# Frames times numbers per frame of one block: a few megabytes, about what a cache holds.
+# Frames times numbers per frame of a block: a few megabytes, about the size of a cache.
 _BLOCK_NUMBERS = 1 << 19
 _SHORTLIST_FRAMES = 8192
-# Frames times components times speakers of one block, from some hundred speakers on.
+# Frames times components times speakers of a block, which limits it from about 100 speakers on.
 _LARGEST_BLOCK = 1 << 23
-# Numbers of all speakers' slopes up to which they are copied into another order.
+# Size of the slopes of all speakers up to which they are copied into another order.
 _LARGEST_COPY = 1 << 25
-# From so many speakers on, one matrix product per component beats gathering rows.
+# Number of speakers from which one matrix product per component beats gathering rows.
 _GROUP_FROM = 4
 
 
 class SpeakerScorer:
-    """Scores frames by ``log p(x | speaker) - log p(x | background)``.
+    """Scorer of frames by ``log p(x | speaker) - log p(x | background)``.
 
     Each speaker model must have been adapted from the background model: component k of one
     corresponds to component k of the other.
@@ -43,39 +40,39 @@ class SpeakerScorer:
     Parameters
     ----------
     background : DiagonalMixture or BackgroundModel
-        The background model, K components and D features.
+        The background model, of K components and D features.
     models : mapping of str to DiagonalMixture or SpeakerModel
-        The speaker models by name, each K components and D features.
+        The speaker models by name, each of K components and D features.
     precision : {"float32", "float64"}
-        Arithmetic of the matrix products; sums over frames are float64 in any case.
+        Precision of the matrix products; sums over frames are always float64.
 
     Attributes
     ----------
     names : tuple of str
-        The speakers, in the order of all scores.
+        Names of the speakers, in the order of all scores.
 
     Raises
     ------
     IncompatibleModelError
-        If a model has another number of components or features than the background model.
+        If a model and the background model differ in the number of components or features.
 
     Notes
     -----
     With ``d_k(x) = log w_k N(x | speaker) - log w'_k N(x | background)`` and the background's
     posteriors ``g_k(x)``, the ratio of a frame is ``log sum_k g_k(x) exp d_k(x)``. ``d_k`` is
     linear in x where only means were adapted (the quadratic terms are shared and cancel), and
-    linear in ``[x, x^2]`` otherwise, so that all speakers and components are one matrix product.
-    Features are centred on the background's mean first: single precision then loses nothing to
-    an offset.
+    linear in ``[x, x^2]`` otherwise, so that it is one matrix product for all speakers and
+    components. Features are centred on the mean of the background model first, so that an offset
+    costs no accuracy in single precision.
 
-    Top-C scoring [1]_ keeps, in both likelihoods, only the C components that are best under the
-    background model. Frames are grouped by component, so that each component costs one product of
-    its frames with all speakers. On single words of real speech (means adapted with relevance
-    factor 3) the average ratio with C = 5 differs from the exact one by at most 0.10 rms and 0.44
-    in the worst trial at K = 64, and by 0.17 and 0.96 at K = 256, in natural logarithms, where
-    trials spread by 1.7 to 2.0; the two correlate above 0.998. C = 10 brings that to 0.05 rms and
-    0.4 (``tests/benchmarks/bench_scoring.py --accuracy`` prints these), and
-    C = K is exact. Single precision stays within 1e-4.
+    Top-C scoring [1]_ evaluates both likelihoods with only the C components that are most probable
+    under the background model. Frames are grouped by component, so that each component takes one
+    matrix product of its frames with all speakers. On single words of real speech (means adapted
+    with relevance factor 3) the average ratio with C = 5 differs from the exact one by at most 0.10
+    rms and 0.44 in the worst trial at K = 64, and by 0.17 and 0.96 at K = 256, in natural
+    logarithms, where trials spread by 1.7 to 2.0; the two correlate above 0.998. C = 10 reduces the
+    differences to 0.05 rms and 0.4 (``tests/benchmarks/bench_scoring.py --accuracy`` prints
+    these), and C = K is exact. Single precision is accurate to 1e-4.
 
     References
     ----------
@@ -101,7 +98,7 @@ class SpeakerScorer:
         choice("precision", precision, get_args(Precision))
         background = mixture_of(background, kind=DiagonalMixture)
         if not isinstance(models, Mapping):
-            way = "; a store scores its own: SpeakerStore(path).identify(wav)"
+            way = "; a store scores its own speakers: SpeakerStore(path).identify(wav)"
             raise wrong_type(models, "a mapping {name: model}", way)
         models = {name: mixture_of(model, kind=DiagonalMixture) for name, model in models.items()}
         for name, model in models.items():
@@ -116,13 +113,14 @@ class SpeakerScorer:
         )
         parameters = ("means", "weights") if same_variances else PARAMETERS
         width = background.n_features * (1 if same_variances else 2)
+        # The terms of the ratio of each model, slopes and offsets of d_k in the notes above.
         slopes = np.empty((len(models), background.n_components, width), precision)
         offsets = np.empty((len(models), background.n_components), precision)
         for place, model in enumerate(models.values()):
             slopes[place], offsets[place] = ratio_terms(
                 background, model, parameters, dtype=precision
             )
-        self._take(background, tuple(models), slopes, offsets)
+        self._set_terms(background, tuple(models), slopes, offsets)
 
     @classmethod
     def from_terms(
@@ -132,7 +130,7 @@ class SpeakerScorer:
         slopes: NDArray[Any],
         offsets: NDArray[Any],
     ) -> "SpeakerScorer":
-        """Return a scorer of models whose terms are known.
+        """Return a scorer of models whose terms have been computed.
 
         Parameters
         ----------
@@ -140,13 +138,13 @@ class SpeakerScorer:
         names : sequence of str
         slopes : array, shape (S, K, D) or (S, K, 2 D)
         offsets : array, shape (S, K)
-            As `speakergmm.speakers.ratios.ratio_terms` returns them; both float32 or float64.
+            As returned by `speakergmm.speakers.ratios.ratio_terms`; both float32 or both float64.
         """
         scorer = object.__new__(cls)
-        scorer._take(background, tuple(names), slopes, offsets)
+        scorer._set_terms(background, tuple(names), slopes, offsets)
         return scorer
 
-    def _take(
+    def _set_terms(
         self,
         background: DiagonalMixture,
         names: tuple[str, ...],
@@ -163,11 +161,11 @@ class SpeakerScorer:
         return len(self.names)
 
     def terms(self, place: int) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return slopes and offsets of one of the speakers."""
+        """Return the slopes and offsets of the speaker at one place of `names`."""
         return self._slopes[place], self._offsets[place]
 
     def subset(self, names: Sequence[str]) -> "SpeakerScorer":
-        """Return a scorer of some of the speakers, in the order given."""
+        """Return a scorer of some of the speakers, in the order of `names`."""
         places = [self.names.index(name) for name in names]
         return self.from_terms(self.background, names, self._slopes[places], self._offsets[places])
 
@@ -181,7 +179,7 @@ class SpeakerScorer:
         X : array, shape (T, D)
             Frames of speech.
         top_c : int or None, default=5
-            Background components considered per frame; None (or K and more) for all.
+            Background components that are evaluated per frame; None (or K and more) for all.
 
         Returns
         -------
@@ -191,16 +189,16 @@ class SpeakerScorer:
         Raises
         ------
         InvalidInputError
-            If `X` has another width or isn't finite, or `top_c` isn't positive.
+            If `X` has another number of columns or is not finite, or `top_c` is not positive.
         """
         frames = check_finite_frames(X, n_features=self.background.n_features)
         n_components = self.background.n_components
-        top_c = n_components if top_c is None else whole_number("top_c", top_c)
+        top_c = ScoringOptions(top_c=top_c).top_c or n_components
         scores = np.empty((len(frames), len(self.names)))
         if top_c >= n_components:
             step, score = max(1, _BLOCK_NUMBERS // n_components), self._exact
         else:
-            # Memory grows neither with frames nor with speakers.
+            # The memory of a block grows neither with frames nor with speakers.
             step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (top_c * len(self.names) or 1)))
             score = partial(self._shortlisted, top_c=top_c)
         for start in range(0, len(frames), step):
@@ -219,7 +217,7 @@ class SpeakerScorer:
         Parameters
         ----------
         X : array, shape (T, D), or iterable of such
-            Frames of speech; blocks of one recording or of several are pooled.
+            Frames of speech; blocks of one recording or of several recordings are pooled.
         top_c : int or None, default=5
             As for `frame_scores`.
 
@@ -230,7 +228,7 @@ class SpeakerScorer:
         Raises
         ------
         InsufficientDataError
-            If there is no frame.
+            If there are no frames.
         InvalidInputError
             As for `frame_scores`.
         """
@@ -242,7 +240,7 @@ class SpeakerScorer:
     def score_blocks(
         self, blocks: Iterable[NDArray[np.floating[Any]]], *, top_c: int | None = DEFAULT_TOP_C
     ) -> tuple[NDArray[np.float64], int]:
-        """Return what `score` returns, and the number of frames."""
+        """Return the scores, shape (S,), as `score` does, and the number of frames."""
         step = max(64, min(_SHORTLIST_FRAMES, _LARGEST_BLOCK // (len(self.names) or 1)))
         return average_over_frames(
             lambda X: self.frame_scores(X, top_c=top_c), blocks, len(self.names), step=step
@@ -250,10 +248,10 @@ class SpeakerScorer:
 
     @cached_property
     def _slopes_by_component(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Slopes as (K, width, S) and offsets as (K, S), for one product per component.
+        """Slopes of shape (K, width, S) and offsets of shape (K, S), for a product per component.
 
-        Products of slopes that lie apart take half as long again, but copying those of thousands
-        of speakers takes longer than scoring a recording.
+        Slopes of one component that are not contiguous make products 1.5 times as slow, but copying
+        those of thousands of speakers takes longer than scoring a recording.
         """
         slopes = self._slopes.transpose(1, 2, 0)
         if slopes.size <= _LARGEST_COPY:
@@ -267,16 +265,18 @@ class SpeakerScorer:
         return centred.astype(self.precision)
 
     def _exact(self, frames: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        # Posteriors g_k(x) of all components under the background model.
         joint = self.background.log_density(frames, precision=self.precision)
         log_posteriors = joint - _log_sum_exp(joint)[:, None]
         inputs = self._inputs(frames)
         n_frames, n_components = joint.shape
         scores = np.empty((n_frames, len(self.names)))
-        # The differences of a few speakers at a time: T x K x (speakers) numbers stay in the cache.
+        # A few speakers at a time, so that their T x K x (speakers) differences fit the cache.
         step = max(1, _BLOCK_NUMBERS // max(1, n_frames * n_components))
         for start in range(0, len(self.names), step):
             some = slice(start, start + step)
             slopes = self._slopes[some].reshape(-1, inputs.shape[1])
+            # d_k(x) of these speakers, then log sum_k g_k(x) exp d_k(x).
             differences = inputs @ slopes.T
             differences += self._offsets[some].reshape(-1)
             scores[:, some] = _log_average(
@@ -285,16 +285,19 @@ class SpeakerScorer:
         return scores
 
     def _shortlisted(self, frames: NDArray[np.floating[Any]], top_c: int) -> NDArray[np.float64]:
-        # The posteriors of the best components among themselves.
+        # Posteriors under the background model, normalised over the best C components.
         best, kept = self.background.select_top(frames, top_c, precision=self.precision)
         log_posteriors = kept - _log_sum_exp(kept)[:, None]
         inputs = self._inputs(frames)
         slopes, offsets = self._slopes_by_component
         n_speakers = len(self.names)
+        # Few speakers: the slopes of the best components are gathered for each frame.
         if n_speakers < _GROUP_FROM:
             differences = np.einsum("tf,tcfs->tsc", inputs, slopes[best], optimize=False)
             differences += offsets[best].transpose(0, 2, 1)
             return _log_average(log_posteriors, differences)
+        # Many speakers: pairs of frame and component are sorted by component, and the pairs of each
+        # component take one matrix product with all speakers.
         flat = best.ravel()
         order = np.argsort(flat, kind="stable")
         bounds = np.searchsorted(flat, np.arange(len(offsets) + 1), sorter=order)
@@ -304,6 +307,7 @@ class SpeakerScorer:
             rows = slice(bounds[component], bounds[component + 1])
             np.matmul(gathered[rows], slopes[component], out=grouped[rows])
             grouped[rows] += offsets[component]
+        # Back into the order of the frames.
         differences = np.empty_like(grouped)
         differences[order] = grouped
         differences = differences.reshape(len(frames), top_c, n_speakers).transpose(0, 2, 1)
@@ -317,12 +321,18 @@ def average_over_frames(
     *,
     step: int = _SHORTLIST_FRAMES,
 ) -> tuple[NDArray[np.float64], int]:
-    """Average scores over the frames of all blocks, `step` frames at a time; count the frames.
+    """Average scores over the frames of all blocks, `step` frames at a time.
+
+    Returns
+    -------
+    averages : array, shape (S,)
+    n_frames : int
+
 
     Raises
     ------
     InsufficientDataError
-        If there is no frame.
+        If there are no frames.
     """
     total, n_frames = np.zeros(n_models), 0
     for block in blocks:
@@ -331,12 +341,12 @@ def average_over_frames(
             total += frame_scores(part).sum(axis=0)
             n_frames += len(part)
     if n_frames == 0:
-        raise InsufficientDataError("there is no frame of speech to score")
+        raise InsufficientDataError("there are no frames of speech to score")
     return total / n_frames, n_frames
 
 
 def _log_sum_exp(values: NDArray[Any]) -> NDArray[Any]:
-    """Logarithm of the sum of exponentials over the last axis."""
+    """Compute the logarithm of the sum of exponentials over the last axis."""
     highest = values.max(axis=-1, keepdims=True)
     sums: NDArray[Any] = np.log(np.exp(values - highest).sum(axis=-1)) + highest[..., 0]
     return sums
@@ -345,8 +355,9 @@ def _log_sum_exp(values: NDArray[Any]) -> NDArray[Any]:
 def _log_average(log_weights: NDArray[Any], values: NDArray[Any]) -> NDArray[np.float64]:
     """Compute ``log sum_k exp(log_weights[t, k] + values[t, s, k])``, shape (T, S).
 
-    The fast way, exponentials without looking for the highest, is exact unless something left the
-    range of floating point; those rows are computed again the careful way.
+    Exponentials are taken without subtracting the maximum first, which is fast, and exact unless a
+    number leaves the range of floating point; the entries for which one does are computed again
+    with `_log_sum_exp`.
     """
     weights = np.exp(log_weights)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -354,8 +365,8 @@ def _log_average(log_weights: NDArray[Any], values: NDArray[Any]) -> NDArray[np.
         highest = exponentials.max(initial=0.0)
         sums = np.matmul(exponentials, weights[:, :, None])[:, :, 0]
         averages: NDArray[np.float64] = np.log(sums).astype(np.float64)
-        # A weight that underflowed was below the smallest normal number: times the highest
-        # exponential it must be far below what was summed.
+        # A weight that underflowed was below the smallest normal number: its product with the
+        # highest exponential must be negligible in the sum.
         tiny = np.finfo(values.dtype).tiny / np.finfo(values.dtype).eps
         doubtful = ~((sums > highest * tiny * values.shape[2]) & (sums > tiny) & np.isfinite(sums))
     if doubtful.any():

@@ -1,4 +1,4 @@
-"""Enrolling into a store that may not be there yet, in one step."""
+"""Enrolment into a store that may not exist yet, in one step."""
 
 import os
 from collections.abc import Iterable
@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from speakergmm.corpora import AnyPath
-from speakergmm.corpora.names import check_speaker_name
+from speakergmm.corpora import AnyPath, check_speaker_name
 from speakergmm.errors import StoreError
 from speakergmm.files import shown_path
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 from speakergmm.speakers import database, enrolment_sessions
 from speakergmm.speakers.background import AnyBackground, as_background
-from speakergmm.speakers.enrolment import DEFAULT_RELEVANCE_FACTOR, AdaptationOptions
+from speakergmm.speakers.speaker_options import AdaptationOptions
 from speakergmm.speakers.store import SpeakerStore, as_paths, describe_store
 from speakergmm.speakers.store_results import EnrolmentReport
 
@@ -25,33 +26,36 @@ def enroll_into(
     *,
     background: AnyBackground | None = None,
     relevance_factor: float | None = None,
-    n_jobs: int = 1,
     busy_timeout: float = 30.0,
-    progress: bool = False,
+    n_jobs: int = 1,
+    run: RunContext | None = None,
 ) -> EnrolmentReport:
     """Enrol a speaker into a store; make the store if there is none.
 
-    A new store comes into being with the speaker in it: if a recording is refused, no file is left
-    behind. Of several programs that do so at once one makes the store, and the others add to it.
+    A new store is written together with its first speaker: if a recording is refused, no file is
+    left behind. If several programs do this at once, one of them makes the store and the others
+    add to it.
 
     Parameters
     ----------
     path : path
         The store.
     speaker : str
-        The speaker's name.
+        Name of the speaker.
     wavs : path or iterable of path
-        Recordings of the speaker, and of nobody else.
+        Recordings of the speaker, in which nobody else speaks.
     background : BackgroundModel or path, optional
-        Needed if the store is new; otherwise it must be the one the store was made with.
+        Needed if the store is new; otherwise it must be the background model of the store.
     relevance_factor : float, optional
-        Of a new store, by default 3; otherwise it must be the one the store was made with.
-    n_jobs : int, default=1
-        Processes that read recordings.
+        Relevance factor of a new store, in frames; by default that of `AdaptationOptions`. It
+        must be the relevance factor of the store if the store exists.
     busy_timeout : float, default=30
-        Seconds to wait for other programs that write.
-    progress : bool, default=False
-        Show how many recordings have been read.
+        Longest wait for other programs that write to the store, in seconds.
+    n_jobs : int, default=1
+        Number of processes that read recordings; -1 for all cores. It changes nothing but the
+        time.
+    run : RunContext, optional
+        ``progress`` is used.
 
     Returns
     -------
@@ -60,49 +64,60 @@ def enroll_into(
     Raises
     ------
     StoreError
-        If there is no store and no background model, the store has another relevance factor, the
-        same audio is enrolled for the speaker already, or the store can't be written.
+        If there is neither a store nor a background model, the store has another relevance factor,
+        the same audio is already enrolled for the speaker, or the store cannot be written.
     IncompatibleModelError
-        If the store was made with another background model; says what differs.
+        If the store was made with another background model; the message names the differences.
     InvalidInputError
-        If the name isn't allowed, there is no recording, or the relevance factor is out of range.
+        If the name is not allowed, there is no recording, or the relevance factor is out of range.
     AudioError, InsufficientDataError
-        If a recording can't be read or has less than 0.1 s of speech.
+        If a recording cannot be read or contains less than 0.1 s of speech.
 
     Examples
     --------
     >>> background = BackgroundModel.load("ubm.safetensors")            # doctest: +SKIP
     >>> enroll_into("voices.db", "ana", "ana1.wav", background=background)  # doctest: +SKIP
     """
-    place = Path(path)
+    workers, run = Workers(n_jobs), run or RunContext()
+    store_path = Path(path)
     if background is not None:
         background = as_background(background)
     name = check_speaker_name(speaker)
     paths = as_paths(wavs, "enroll")
-    settings = AdaptationOptions(
-        DEFAULT_RELEVANCE_FACTOR if relevance_factor is None else relevance_factor
-    )
-    how: dict[str, Any] = {"n_jobs": n_jobs, "progress": progress}
+    options = AdaptationOptions()
+    if relevance_factor is not None:
+        options = AdaptationOptions(relevance_factor=relevance_factor)
+
+    # A new store: it is written together with its first speaker.
     collected: list[enrolment_sessions.EnrolmentSession] | None = None
-    if not os.path.lexists(place):
+    if not os.path.lexists(store_path):
         if background is None:
             raise StoreError(
-                f"{shown_path(place)}: no such store; give a background model to make a new one"
+                f"{shown_path(store_path)}: there is no such store; give a background model to "
+                "make a new one"
             )
-        database.check_place(place)
-        collected = enrolment_sessions.collect_sessions(background, paths, **how)
-        made: dict[str, Any] = {"name": name, "collected": collected, "background": background}
-        enrol = partial(enrolment_sessions.enroll_sessions, settings=settings, **made)
-        # Another program may be faster; what was collected is as good for its store.
+        database.check_place(store_path)
+        collected = enrolment_sessions.collect_sessions(background, paths, workers=workers, run=run)
+        contents: dict[str, Any] = {
+            "name": name,
+            "collected": collected,
+            "background": background,
+            "adaptation": options,
+        }
+        write = partial(enrolment_sessions.enroll_sessions, **contents)
+        # If another program makes the store first, what was collected is added to that one.
         with suppress(database.StoreExistsError):
-            return database.create_database(place, describe_store(background, settings), enrol)
-    with SpeakerStore.open(place, background=background, busy_timeout=busy_timeout) as store:
-        found = store.settings
-        if relevance_factor is not None and found.relevance_factor != settings.relevance_factor:
+            return database.create_database(store_path, describe_store(background, options), write)
+
+    # A store that exists: background model and relevance factor must be its own.
+    with SpeakerStore.open(store_path, background=background, busy_timeout=busy_timeout) as store:
+        stored = store.adaptation
+        if relevance_factor is not None and stored.relevance_factor != options.relevance_factor:
             raise StoreError(
-                f"{place}: its relevance factor is {found.relevance_factor:g}, fixed when it was "
-                f"made, not {settings.relevance_factor:g}; leave it out, or make another store"
+                f"{store_path}: the relevance factor of this store is "
+                f"{stored.relevance_factor:g}, fixed when it was made, not "
+                f"{options.relevance_factor:g}; leave it out, or make another store"
             )
-        if collected is None or found.second_order:
-            return store.enroll(name, paths, **how)
+        if collected is None or stored.second_order:
+            return store.enroll(name, paths, n_jobs=n_jobs, run=run)
         return store.enroll_collected(name, collected)

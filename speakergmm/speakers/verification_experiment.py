@@ -1,76 +1,68 @@
-"""Verification experiments: enrol the models of a protocol and score its trials."""
+"""Verification experiments: the models of a protocol are enrolled and its trials are scored."""
 
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from speakergmm.corpora import AnyPath, Protocol, Split, Utterance, is_path, read_protocol
 from speakergmm.errors import InsufficientDataError
-from speakergmm.features import (
-    FeatureConfig,
-    HowToMap,
-    map_recordings,
-)
+from speakergmm.features import FeatureConfig, map_recordings
 from speakergmm.metrics import Scores
 from speakergmm.mixtures import DiagonalMixture
+from speakergmm.parallel import Workers
 from speakergmm.ranges import wrong_type
-from speakergmm.run_context import OnSkip, SkippedRecording, warn_of_skip
+from speakergmm.run_context import RunContext, SkippedRecording, warn_of_skip
 from speakergmm.speakers import enrolment
 from speakergmm.speakers.background import AnyBackground, BackgroundModel, as_background
-from speakergmm.speakers.extraction import SpeechStream, map_grouped_recordings, whole_recordings
-from speakergmm.speakers.speaker_scoring import DEFAULT_TOP_C, SpeakerScorer
+from speakergmm.speakers.extraction import (
+    SpeechStream,
+    map_grouped_recordings,
+    whole_recordings,
+)
+from speakergmm.speakers.speaker_options import AdaptationOptions, ProtocolOptions
+from speakergmm.speakers.speaker_scoring import SpeakerScorer
 
 
 def run_protocol(
     protocol: Protocol | AnyPath,
     background: AnyBackground,
+    options: ProtocolOptions | None = None,
     *,
-    split: str = "eval",
-    relevance_factor: float = enrolment.DEFAULT_RELEVANCE_FACTOR,
-    parameters: enrolment.Parameter | Sequence[enrolment.Parameter] = ("means",),
-    top_c: int | None = DEFAULT_TOP_C,
-    progress: bool = False,
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> Scores:
     """Enrol the models of a protocol and score its trials.
 
-    Features of each recording are extracted once, in parallel; no more is kept of them than
-    statistics and scores. A recording with less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech
-    is as bad as one that can't be read.
+    Features of each recording are extracted once, in worker processes; only statistics and scores
+    are kept of them. A recording with less than `MINIMUM_SPEECH_SECONDS` (0.1 s) of speech is
+    treated like one that cannot be read.
 
     Parameters
     ----------
     protocol : Protocol or path
     background : BackgroundModel or path
-    split : str, default="eval"
-        Which part to run.
-    relevance_factor : float, default=3
-        Occupancy, in frames, at which speaker and background weigh the same.
-    parameters : sequence of str, default=("means",)
-        What enrolment adapts.
-    top_c : int or None, default=5
-        Components scored per frame; None for all.
-    progress : bool, default=False
-        Show progress bars on a terminal.
+    options : ProtocolOptions, optional
     n_jobs : int, default=1
-        Processes; changes nothing but the time.
-    strict : bool, default=False
-        Stop at the first bad recording, instead of going on without it.
-    on_skip : callable, optional
-        Called with each `SkippedRecording`, whose ``affected`` lists the model it should have
-        enrolled or the trials (``"model path"``) that have no score because of it; by default a
-        warning is issued. A model that lost all its recordings has no score either: a further
-        `SkippedRecording` lists its trials.
+        Number of worker processes; -1 for all cores. It changes nothing but the time.
+    run : RunContext, optional
+        ``strict`` and ``progress`` are used, and ``on_skip``: the ``affected`` of a
+        `SkippedRecording` are the models that it should have enrolled or the trials
+        (``"model path"``) that have no score because of it. A model all of whose recordings are
+        left out has no scores either: a further `SkippedRecording` lists its trials.
+    **changes
+        Fields of `ProtocolOptions` and of the options in it, in place of those of `options`:
+        ``split``, ``relevance_factor``, ``parameters``, ``top_c``.
 
     Returns
     -------
     Scores
-        In the order of the trial list, without trials on bad recordings.
+        In the order of the trial list, without the trials that cannot be scored. A score is the
+        average log-likelihood ratio per frame of speech, in natural logarithms.
 
     Raises
     ------
@@ -78,41 +70,50 @@ def run_protocol(
         If the protocol has no such split.
     InsufficientDataError
         If no trial can be scored.
+    InvalidInputError
+        If an option is out of range.
     """
-    how: HowToMap = {"n_jobs": n_jobs, "strict": strict, "on_skip": on_skip}
+    options = ProtocolOptions.of(options, changes)
+    run, workers = run or RunContext(), Workers(n_jobs)
     protocol = _as_protocol(protocol)
-    part = protocol.split(split)
+    split = protocol.split(options.split)
     background = as_background(background)
-    settings = enrolment.AdaptationOptions(relevance_factor, enrolment.as_parameters(parameters))
-    models = enroll_models(part, background, settings=settings, progress=progress, **how)
-    wanted: dict[Path, list[str]] = {}
+    models = _enrolled_models(split, background, options.adaptation, workers, run)
+
+    # The models that each test recording is scored against, and the trials that are lost with it.
+    claims: dict[Path, list[str]] = {}
     lost: dict[str, list[str]] = {}
-    for trial in part.trials:
-        wanted.setdefault(trial.path, []).append(trial.model)
+    for trial in split.trials:
+        claims.setdefault(trial.path, []).append(trial.model)
         lost.setdefault(os.fspath(trial.path), []).append(f"{trial.model} {trial.name}")
+
+    # Each test recording is read once and scored against all of its models.
     scorer = SpeakerScorer(background.mixture, models)
+    subsets = _small_subsets(claims, scorer.names)
     function = partial(
-        _score_recording, background.features, scorer, top_c, _sparse_wanted(wanted, scorer.names)
+        _score_recording, background.features, scorer, options.scoring.top_c, subsets
     )
-    found = {
-        utterance.path: scores
-        for utterance, scores in map_recordings(
-            function,
-            whole_recordings(wanted),
-            affected=lost,
-            description="Scoring trials" if progress else None,
-            **how,
-        )
-    }
-    kept = [trial for trial in part.trials if trial.model in found.get(trial.path, {})]
+    scored = map_recordings(
+        function,
+        whole_recordings(claims),
+        workers=workers,
+        run=run,
+        description="Scoring trials",
+        affected=lost,
+    )
+    scores = {utterance.path: by_model for utterance, by_model in scored}
+
+    # The scores in the order of the trial list.
+    kept = [trial for trial in split.trials if trial.model in scores.get(trial.path, {})]
     if not kept:
         raise InsufficientDataError(
-            f"{protocol.source}: none of the {len(part.trials)} trials of {split!r} can be scored"
+            f"{protocol.source}: none of the {len(split.trials)} trials of {options.split!r} can "
+            "be scored"
         )
     return Scores(
         np.array([trial.model for trial in kept], dtype=object),
         np.array([trial.name for trial in kept], dtype=object),
-        np.array([found[trial.path][trial.model] for trial in kept]),
+        np.array([scores[trial.path][trial.model] for trial in kept]),
         np.array([trial.label for trial in kept], dtype=object),
     )
 
@@ -128,12 +129,11 @@ def _as_protocol(protocol: Protocol | AnyPath) -> Protocol:
 def enroll_models(
     split: Split,
     background: BackgroundModel,
+    options: AdaptationOptions | None = None,
     *,
-    settings: enrolment.AdaptationOptions | None = None,
-    progress: bool = False,
     n_jobs: int = 1,
-    strict: bool = False,
-    on_skip: OnSkip | None = None,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> dict[str, DiagonalMixture]:
     """Adapt the background model to each model of a split.
 
@@ -141,37 +141,51 @@ def enroll_models(
     ----------
     split : Split
     background : BackgroundModel
-    settings : AdaptationOptions, optional
-    progress, n_jobs, strict, on_skip
+    options : AdaptationOptions, optional
+    n_jobs, run
         As for `run_protocol`.
+    **changes
+        Fields of `AdaptationOptions`, in place of those of `options`.
 
     Returns
     -------
     dict of str to DiagonalMixture
-        By model, sorted, without those that lost all their recordings.
+        The mixtures by name of the model, sorted, without the models all of whose recordings are
+        left out.
 
     Raises
     ------
     InsufficientDataError
-        If there is none left.
+        If no model can be enrolled.
+    InvalidInputError
+        If an option is out of range.
     """
-    settings = settings or enrolment.AdaptationOptions()
+    options = AdaptationOptions.of(options, changes)
+    return _enrolled_models(split, background, options, Workers(n_jobs), run or RunContext())
+
+
+def _enrolled_models(
+    split: Split,
+    background: BackgroundModel,
+    options: AdaptationOptions,
+    workers: Workers,
+    run: RunContext,
+) -> dict[str, DiagonalMixture]:
     sessions = map_grouped_recordings(
-        partial(_collect, background, settings.second_order),
+        partial(_collect, background, options.second_order),
         {model: whole_recordings(split.enrolment[model]) for model in split.models},
-        description="Enrolling models" if progress else None,
-        n_jobs=n_jobs,
-        strict=strict,
-        on_skip=on_skip,
+        workers=workers,
+        run=run,
+        description="Enrolling models",
     )
     models = {}
     for model, usable in sessions.items():
         if usable:
-            adapted = enrolment.adapt_speaker(background, usable, name=model, settings=settings)
+            adapted = enrolment.adapt_speaker(background, usable, options, name=model)
             models[model] = adapted.mixture
             continue
         trials = tuple(f"{t.model} {t.name}" for t in split.trials if t.model == model)
-        (on_skip or warn_of_skip)(
+        (run.on_skip or warn_of_skip)(
             SkippedRecording(
                 split.enrolment[model][0],
                 f"model {model!r}: none of its {len(split.enrolment[model])} recordings can be "
@@ -180,18 +194,18 @@ def enroll_models(
             )
         )
     if not models:
-        raise InsufficientDataError("no model of the protocol can be enrolled")
+        raise InsufficientDataError("none of the models of the protocol can be enrolled")
     return models
 
 
-def _sparse_wanted(
-    wanted: Mapping[Path, list[str]], names: Sequence[str]
+def _small_subsets(
+    claims: Mapping[Path, list[str]], names: Sequence[str]
 ) -> dict[Path, tuple[str, ...]]:
-    """Models to score, for recordings that are tried with less than half of them."""
+    """Return the models to score, for recordings in trials of less than half of the models."""
     known = set(names)
     return {
         path: tuple(sorted(known.intersection(models)))
-        for path, models in wanted.items()
+        for path, models in claims.items()
         if 2 * len(models) < len(names)
     }
 
@@ -206,11 +220,11 @@ def _score_recording(
     config: FeatureConfig,
     scorer: SpeakerScorer,
     top_c: int | None,
-    sparse: Mapping[Path, tuple[str, ...]],
+    subsets: Mapping[Path, tuple[str, ...]],
     utterance: Utterance,
 ) -> dict[str, float]:
-    if utterance.path in sparse:
-        scorer = scorer.subset(sparse[utterance.path])
+    if utterance.path in subsets:
+        scorer = scorer.subset(subsets[utterance.path])
     speech = SpeechStream(config, [utterance.path])
     scores = scorer.score(speech, top_c=top_c)
     speech.check()

@@ -25,7 +25,6 @@ from speakergmm.features import FeatureExtractor
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.speakers import (
     DEFAULT_RELEVANCE_FACTOR,
-    AdaptationOptions,
     BackgroundModel,
     SpeakerScorer,
     enroll_models,
@@ -96,8 +95,7 @@ def protocols(folder: Path) -> Iterator[tuple[str, Protocol]]:
 
 def differences(n_components: tuple[int, ...], shortlists: tuple[int, ...]) -> None:
     """Print how far top-C scores lie from exact ones, in natural logarithms per frame."""
-    settings = AdaptationOptions(DEFAULT_RELEVANCE_FACTOR)
-    print(f"means adapted with relevance factor {settings.relevance_factor:g}; spread, rms and")
+    print(f"means adapted with relevance factor {DEFAULT_RELEVANCE_FACTOR:g}; spread, rms and")
     print("worst are of average log-likelihood ratios per frame, all models on each recording")
     print(f"{'set':>23} {'K':>4} {'C':>3} {'scores':>7}", end="")
     print(f" {'spread':>7} {'rms':>7} {'worst':>7} {'correlation':>12}")
@@ -114,7 +112,7 @@ def differences(n_components: tuple[int, ...], shortlists: tuple[int, ...]) -> N
                 ubm = BackgroundModel.train(
                     Corpus(some, source=name), n_components=count, max_iter=10
                 )
-                models = enroll_models(split, ubm, settings=settings)
+                models = enroll_models(split, ubm)
                 scorer = SpeakerScorer(ubm.mixture, models, precision="float64")
                 exact = np.ravel([scorer.score(x, top_c=None) for x in frames])
                 for top_c in shortlists:

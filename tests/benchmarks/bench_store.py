@@ -58,13 +58,13 @@ def make_store(
     path: Path, background: BackgroundModel, session: EnrolmentSession, wav: Path, size: int
 ) -> None:
     """Make a store of many speakers in one transaction, each enrolled as any other."""
-    settings = AdaptationOptions()
+    adaptation = AdaptationOptions()
 
     def fill(ledger: Ledger) -> None:
         for name, one in others(session, 0, size):
-            enroll_sessions(ledger, name, [one], background=background, settings=settings)
+            enroll_sessions(ledger, name, [one], background=background, adaptation=adaptation)
 
-    create_database(path, describe_store(background, settings), fill)
+    create_database(path, describe_store(background, adaptation), fill)
 
 
 def used() -> float:

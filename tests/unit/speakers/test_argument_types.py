@@ -138,7 +138,7 @@ def test_settings_of_enrolment_are_taken_as_they_are_written(tmp_path, backgroun
     usual = SpeakerStore.create(tmp_path / "3.db", background)
     for store in made.values():
         with store:
-            assert store.settings == usual.settings
+            assert store.adaptation == usual.adaptation
     usual.close()
     for wrong in (1e308, "3", 0, -1.0, True, None):
         with pytest.raises(InvalidInputError, match=r"relevance_factor must be finite, > 0 and"):

@@ -17,7 +17,7 @@ from speakergmm.errors import (
 from speakergmm.features import FeatureConfig
 from speakergmm.mixtures import fit_mixture
 from speakergmm.records import pack, unpack
-from speakergmm.run_context import SkippedRecordingWarning
+from speakergmm.run_context import RunContext, SkippedRecordingWarning
 from speakergmm.speakers import (
     BackgroundModel,
     BackgroundWarning,
@@ -91,7 +91,9 @@ def test_saved_models_are_loaded(background, tmp_path):
 
 def test_bad_files_are_reported_and_skipped(with_bad_files, background):
     skipped = []
-    model = BackgroundModel.train(with_bad_files, n_components=8, seed=1, on_skip=skipped.append)
+    model = BackgroundModel.train(
+        with_bad_files, n_components=8, seed=1, run=RunContext(on_skip=skipped.append)
+    )
     assert model.digest == background.digest
     assert [found.path.stem for found in skipped] == ["text", "silent", "missing"]
     assert all(found.path.name in found.message for found in skipped)
@@ -111,13 +113,13 @@ def test_bad_files_are_warnings_by_default(with_bad_files):
 
 def test_strict_training_refuses_the_first_bad_file(with_bad_files):
     with pytest.raises(AudioError, match=r"text\.wav"):
-        BackgroundModel.train(with_bad_files, n_components=2, strict=True)
+        BackgroundModel.train(with_bad_files, n_components=2, run=RunContext(strict=True))
 
 
 def test_nothing_but_bad_files_is_refused(with_bad_files):
     only_bad = Corpus(with_bad_files.utterances[5:8], source="only bad")
     with pytest.raises(InsufficientDataError, match=r"none of its 3 recordings.*text\.wav"):
-        BackgroundModel.train(only_bad, on_skip=lambda skipped: None)
+        BackgroundModel.train(only_bad, run=RunContext(on_skip=lambda skipped: None))
     with pytest.raises(InsufficientDataError, match="none of its 0 recordings"):
         BackgroundModel.train(Corpus((), source="nothing"))
 

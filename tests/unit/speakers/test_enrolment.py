@@ -53,8 +53,7 @@ def test_samples_in_memory_give_the_same(background, voices):
 def test_adapted_means_equal_the_formula(background, voices):
     frames = FeatureExtractor(background.features).extract(voices(1, 0)).speech_values
     statistics = collect_statistics(background, voices(1, 0)).statistics
-    settings = AdaptationOptions(relevance_factor=7.0)
-    model = adapt_speaker(background, statistics, name="ana", settings=settings)
+    model = adapt_speaker(background, statistics, name="ana", relevance_factor=7.0)
     expected = oracle.adapted_means(frames.astype(np.float64), background.mixture, 7.0)
     np.testing.assert_allclose(model.mixture.means, expected, rtol=1e-6, atol=1e-5)
     np.testing.assert_array_equal(model.mixture.weights, background.mixture.weights)
@@ -64,12 +63,12 @@ def test_adapted_means_equal_the_formula(background, voices):
 
 
 @pytest.mark.parametrize("parameters", [("means",), ("variances", "means"), ("weights",)])
-def test_settings_say_what_is_adapted(background, voices, parameters):
-    settings = AdaptationOptions(parameters=parameters)
+def test_only_the_named_parameters_are_adapted(background, voices, parameters):
+    options = AdaptationOptions(parameters=parameters)
     statistics = collect_statistics(
-        background, voices(1, 0), second_order=settings.second_order
+        background, voices(1, 0), second_order=options.second_order
     ).statistics
-    model = adapt_speaker(background, statistics, settings=settings).mixture
+    model = adapt_speaker(background, statistics, options).mixture
     for name, array in arrays_of(model).items():
         changed = not np.array_equal(array, arrays_of(background.mixture)[name])
         assert changed == (name in parameters)

@@ -10,9 +10,8 @@ from speakergmm.errors import AudioError, CorpusError, InsufficientDataError, In
 from speakergmm.features import FeatureExtractor
 from speakergmm.metrics import equal_error_rate
 from speakergmm.mixtures import fit_mixture
-from speakergmm.run_context import SkippedRecordingWarning
+from speakergmm.run_context import RunContext, SkippedRecordingWarning
 from speakergmm.speakers import (
-    AdaptationOptions,
     LikelihoodScorer,
     ScoreMatrix,
     SpeakerScorer,
@@ -79,11 +78,10 @@ def test_scores_are_those_of_the_formula_in_the_order_of_the_list(protocol, back
     assert scores.models.tolist() == [trial.model for trial in split.trials]
     assert scores.paths.tolist() == [trial.name for trial in split.trials]
     assert scores.labels.tolist() == [trial.label for trial in split.trials]
-    settings = AdaptationOptions(relevance_factor=5.0)
     models = {}
     for name, paths in split.enrolment.items():
         sessions = [collect_statistics(background, path).statistics for path in paths]
-        models[name] = adapt_speaker(background, sessions, settings=settings).mixture
+        models[name] = adapt_speaker(background, sessions, relevance_factor=5.0).mixture
     for trial, score in list(zip(split.trials, scores.scores, strict=True))[::4]:
         frames = frames_of(trial.path).astype(np.float64)
         expected = oracle.average_ratio(frames, models[trial.model], background.mixture, top_c)
@@ -119,7 +117,7 @@ def test_trials_with_few_models_score_the_same(protocol, background, monkeypatch
 
 def test_bad_recordings_are_reported_with_what_is_lost(damaged, protocol, background):
     skipped = []
-    scores = run_protocol(damaged, background, on_skip=skipped.append)
+    scores = run_protocol(damaged, background, run=RunContext(on_skip=skipped.append))
     assert [(found.path.name, found.affected) for found in skipped] == [
         ("bad.wav", ("ana",)),
         ("bad too.wav", ("eva",)),
@@ -135,7 +133,7 @@ def test_bad_recordings_are_warnings_by_default_and_errors_if_strict(damaged, ba
         run_protocol(damaged, background)
     assert any("bad.wav" in str(warning.message) for warning in caught)
     with pytest.raises(AudioError, match=r"bad\.wav"):
-        run_protocol(damaged, background, strict=True)
+        run_protocol(damaged, background, run=RunContext(strict=True))
 
 
 def test_nothing_to_score_is_refused(protocol, background, tmp_path):
@@ -144,7 +142,7 @@ def test_nothing_to_score_is_refused(protocol, background, tmp_path):
     of_ana = tuple(trial for trial in split.trials if trial.model == "ana")
     no_models = Split({"ana": (tmp_path / "bad.wav",)}, of_ana)
     no_tests = Split(split.enrolment, (Trial("ana", tmp_path / "bad.wav", "target"),))
-    for bad, words in ((no_models, "no model"), (no_tests, "none of the 1 trials")):
+    for bad, words in ((no_models, "models"), (no_tests, "none of the 1 trials")):
         with (
             pytest.warns(SkippedRecordingWarning),
             pytest.raises(InsufficientDataError, match=words),

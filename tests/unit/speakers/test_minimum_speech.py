@@ -9,6 +9,7 @@ from speakergmm.audio import write_audio
 from speakergmm.corpora import Protocol, Split, Trial
 from speakergmm.errors import InsufficientDataError
 from speakergmm.features import FeatureExtractor
+from speakergmm.run_context import RunContext
 from speakergmm.speakers import (
     MINIMUM_SPEECH_SECONDS,
     SpeakerScorer,
@@ -68,15 +69,17 @@ def test_experiments_skip_and_report_a_click(click, background, voices, tmp_path
     shutil.copy(click, tmp_path / "too.wav")
     split = Split({"ana": (voices(1, 0), tmp_path / "too.wav")}, trials)
     skipped = []
-    scores = run_protocol(Protocol(None, {"eval": split}), background, on_skip=skipped.append)
+    scores = run_protocol(
+        Protocol(None, {"eval": split}), background, run=RunContext(on_skip=skipped.append)
+    )
     assert scores.paths.tolist() == [voices(1, 5).name, voices(1, 6).name]
     assert [found.affected for found in skipped] == [("ana",), ("ana click.wav",)]
     assert all("at least 0.1 s" in found.message for found in skipped)
     scorer = SpeakerScorer(
-        background.mixture, enroll_models(split, background, on_skip=skipped.append)
+        background.mixture, enroll_models(split, background, run=RunContext(on_skip=skipped.append))
     )
     skipped.clear()
-    options = {"on_skip": skipped.append}
+    options = {"run": RunContext(on_skip=skipped.append)}
     matrix = run_identification(split, scorer, background.features, **options)
     assert matrix.paths == (voices(1, 5), voices(1, 6))
     assert [found.path for found in skipped] == [click]

@@ -73,7 +73,7 @@ def test_adding_a_session_later_equals_enrolling_at_once(store, voices):
 
 def test_models_are_those_of_the_statistics(three, voices):
     sessions = [collect_statistics(three.background, voices(2, n)).statistics for n in (0, 1)]
-    expected = adapt_speaker(three.background, sessions, settings=three.settings)
+    expected = adapt_speaker(three.background, sessions, three.adaptation)
     np.testing.assert_array_equal(three.model("bea").mixture.means, expected.mixture.means)
 
 
@@ -296,8 +296,8 @@ def test_other_parameters_can_be_adapted(tmp_path, background, voices, parameter
     path = tmp_path / "all.db"
     SpeakerStore.create(path, background, relevance_factor=4, parameters=parameters).close()
     with SpeakerStore.open(path) as store:
-        assert set(store.settings.parameters) == set(parameters)
-        assert store.settings.relevance_factor == 4.0
+        assert set(store.adaptation.parameters) == set(parameters)
+        assert store.adaptation.relevance_factor == 4.0
         store.enroll("ana", voices(1, 0))
         frames = FeatureExtractor("speaker").extract(voices(1, 5)).speech_values
         mixture = store.model("ana").mixture

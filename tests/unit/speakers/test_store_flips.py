@@ -217,7 +217,7 @@ def test_flipped_bits_give_right_answers_or_refusals(whole, wavs, tmp_path):
         ),
         ("DROP INDEX sessions_by_audio", "tables are others"),
         ("UPDATE meta SET value = value || ' ' WHERE key = 'rows'", "own hash"),
-        ("DELETE FROM meta WHERE key = 'background'", "background model is no blob"),
+        ("DELETE FROM meta WHERE key = 'background'", "background model is not a blob"),
     ],
 )
 def test_rows_that_are_missing_or_doubled_are_noticed_on_opening(whole, tmp_path, change, words):

@@ -689,7 +689,7 @@ def test_a_swapped_background_or_setting_is_noticed(filled, other_background):
             ("background", pack(other_background), "match its digest"),
             ("settings", before["settings"].replace("3.0", "90.0"), "own hash"),
             ("created", "2026-01-31T12:00:00+00:00", "own hash"),
-            ("background", "text", "no blob"),
+            ("background", "text", "blob"),
         ):
             connection.execute("UPDATE meta SET value = ? WHERE key = ?", (value, key))
             connection.commit()

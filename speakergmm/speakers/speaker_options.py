@@ -1,0 +1,155 @@
+"""Options of enrolment, scoring and verification experiments.
+
+The commands derive their options from these classes at every start, so that nothing heavy is
+imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speakergmm.options import Options, anything, nested, real, text, whole
+from speakergmm.ranges import refused
+
+Parameter = Literal["means", "weights", "variances"]
+PARAMETERS: tuple[Parameter, ...] = ("means", "weights", "variances")
+
+DEFAULT_TOP_C = 5
+"""Components scored per frame by default (Reynolds, Quatieri, Dunn 2000, section 3.5)."""
+
+# Chosen on the dev lists of recipes/verification, where words are short: the optimum is flat from
+# 0.5 to 3. Long recordings are hardly affected.
+DEFAULT_RELEVANCE_FACTOR = 3.0
+"""Occupancy, in frames, at which the speaker's data and the background model weigh the same."""
+
+# More frames than a person speaks in a lifetime; products with statistics remain finite.
+_MOST_FRAMES = 1e12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptationOptions(Options):
+    """Options of the MAP adaptation that makes a speaker model from the background model.
+
+    Parameters
+    ----------
+    relevance_factor : float, default=3
+        Occupancy, in frames, at which the speaker's data and the background model weigh the same;
+        > 0. One factor serves all parameters.
+    parameters : str or sequence of str, default=("means",)
+        The parameters that are adapted: one or more of ``"means"``, ``"weights"`` and
+        ``"variances"``.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
+
+    Examples
+    --------
+    >>> AdaptationOptions(parameters=["weights", "means"]).parameters
+    ('means', 'weights')
+    """
+
+    relevance_factor: float = real(
+        DEFAULT_RELEVANCE_FACTOR,
+        "Relevance factor of the MAP adaptation, in frames.",
+        above=0,
+        most=_MOST_FRAMES,
+    )
+    parameters: Sequence[Parameter] = anything(
+        ("means",), "Parameters that are adapted: means, weights, variances."
+    )
+
+    def __post_init__(self) -> None:
+        """Check the options, and put the parameters in the order of `PARAMETERS`."""
+        self.check_fields()
+        named = (self.parameters,) if isinstance(self.parameters, str) else tuple(self.parameters)
+        ordered = tuple(name for name in PARAMETERS if name in named)
+        if not ordered or len(ordered) != len(named):
+            raise refused("parameters", f"one or more of {', '.join(PARAMETERS)}", named)
+        object.__setattr__(self, "parameters", ordered)
+
+    @property
+    def second_order(self) -> bool:
+        """Whether second-order statistics are needed: adapted variances are made from them."""
+        return "variances" in self.parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoringOptions(Options):
+    """Options of the log-likelihood ratio of a speaker model to the background model.
+
+    Parameters
+    ----------
+    top_c : int or None, default=5
+        Background components that are evaluated per frame: the C best ones; None for all.
+    """
+
+    top_c: int | None = whole(
+        DEFAULT_TOP_C,
+        "Components that are scored per frame, the best ones of the background model.",
+        optional=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationOptions(ScoringOptions):
+    """Options of verification, which accepts or rejects a claimed speaker.
+
+    Parameters
+    ----------
+    threshold : float, optional
+        Score, in natural logarithms per frame of speech, at and above which the claim is
+        accepted. There is no default: the error rates of a threshold must be measured on trials
+        of the same kind.
+    top_c
+        As in `ScoringOptions`.
+    """
+
+    threshold: float | None = real(
+        None,
+        "Score at and above which the answer is yes; without it, only the score is given.",
+        optional=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentificationOptions(ScoringOptions):
+    """Options of identification, which ranks the enrolled speakers.
+
+    Parameters
+    ----------
+    top : int, default=5
+        Number of speakers that are listed, the best one first.
+    threshold : float, optional
+        Score, in natural logarithms per frame of speech, below which the best speaker is rejected
+        and the answer is "unknown" (open-set identification).
+    top_c
+        As in `ScoringOptions`.
+    """
+
+    top: int = whole(5, "Number of speakers that are listed, the best one first.")
+    threshold: float | None = real(
+        None, "Score below which the answer is 'unknown'.", optional=True
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolOptions(Options):
+    """Options of a verification experiment.
+
+    Parameters
+    ----------
+    split : str, default="eval"
+        The part of the protocol that is run: ``"dev"`` or ``"eval"``.
+    adaptation : AdaptationOptions
+        The enrolment of the models.
+    scoring : ScoringOptions
+        The scoring of the trials.
+    """
+
+    split: str = text("eval", "Part of the protocol that is run: dev or eval.")
+    adaptation: AdaptationOptions = nested(AdaptationOptions, "Enrolment of the models.")
+    scoring: ScoringOptions = nested(ScoringOptions, "Scoring of the trials.")
