@@ -46,9 +46,9 @@ def test_help_has_examples(command, speakergmm):
     assert re.search(rf"Examples?:\s.*speakergmm {command}", done.out, re.DOTALL)
 
 
-def test_version_and_bare_command(speakergmm):
-    assert re.fullmatch(r"speakergmm \d+\.\d+\.\d+\S*\n", speakergmm("--version").out)
-    assert "train-ubm" in speakergmm().out
+def test_version_and_bare_command(speakergmm_process):
+    assert re.fullmatch(r"speakergmm \d+\.\d+\.\d+\S*\n", speakergmm_process("--version").out)
+    assert "train-ubm" in speakergmm_process().out
 
 
 def test_start_up_imports_nothing_heavy():
@@ -242,13 +242,18 @@ def test_demo_on_a_small_protocol(tmp_path, world, speakergmm):
     assert again.json["verified"][0]["identified_as"] == again.json["verified"][0]["speaker"]
 
 
-def test_any_stream_can_take_any_name(tmp_path, world, speakergmm):
+def test_any_stream_can_take_any_name(tmp_path, world, speakergmm_process):
     path = tmp_path / "voices.db"
     name = "Zo\u00eb \u738b"
-    assert speakergmm("enroll", path, name, *world.enrolment("e001"), "--ubm", world.ubm).code == 0
+    assert (
+        speakergmm_process("enroll", path, name, *world.enrolment("e001"), "--ubm", world.ubm).code
+        == 0
+    )
     narrow = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    assert json.loads(speakergmm("speakers", path, "--json", **narrow).out)[0]["name"] == name
-    done = speakergmm("speakers", path, **narrow)
+    assert (
+        json.loads(speakergmm_process("speakers", path, "--json", **narrow).out)[0]["name"] == name
+    )
+    done = speakergmm_process("speakers", path, **narrow)
     assert done.code == 0
     assert "Zo\\xeb" in done.out
 
@@ -271,8 +276,8 @@ def test_scores_carry_their_settings_into_the_report(tmp_path, world, speakergmm
     assert digest not in report.read_text()
 
 
-def test_scores_go_to_a_pipe_too(world, speakergmm):
-    done = speakergmm(
+def test_scores_go_to_a_pipe_too(world, speakergmm_process):
+    done = speakergmm_process(
         "run-protocol", world.protocol_dir, "--data", world.folder / "corpus",
         "--ubm", world.ubm, "--output", "/dev/stdout",
     )  # fmt: skip
