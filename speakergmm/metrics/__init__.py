@@ -1,4 +1,4 @@
-"""Error rates, costs and accuracies of speakers and of transcripts, with their intervals."""
+"""Error rates, costs and accuracies of speaker recognition and transcription, with intervals."""
 
 from speakergmm.lazy import lazy_names
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from speakergmm.metrics.detection import det_curve as det_curve
     from speakergmm.metrics.detection import equal_error_rate as equal_error_rate
     from speakergmm.metrics.detection import min_dcf as min_dcf
+    from speakergmm.metrics.evaluation_options import BootstrapOptions as BootstrapOptions
+    from speakergmm.metrics.evaluation_options import EvaluationOptions as EvaluationOptions
     from speakergmm.metrics.identification import ClosedSetIdentification as ClosedSetIdentification
     from speakergmm.metrics.identification import SpeakerConfusion as SpeakerConfusion
     from speakergmm.metrics.identification import identification_accuracy as identification_accuracy
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from speakergmm.metrics.phone_mappings import fold_stress as fold_stress
     from speakergmm.metrics.phone_mappings import read_phone_mapping as read_phone_mapping
     from speakergmm.metrics.resampling import Interval as Interval
-    from speakergmm.metrics.resampling import check_resampling as check_resampling
     from speakergmm.metrics.resampling import draw_multiplicities as draw_multiplicities
     from speakergmm.metrics.resampling import percentile_interval as percentile_interval
     from speakergmm.metrics.resampling import ratio_interval as ratio_interval

@@ -1,47 +1,45 @@
-"""Confidence intervals by resampling speakers.
+"""Confidence intervals of detection errors and identification accuracies, by resampling speakers.
 
-Trials are not independent: one speaker's trials share a voice, and each nontarget trial hangs
-on two speakers. Hence speakers, not trials, are drawn with replacement. If model's speaker a was
-drawn m(a) times and test speaker b m(b) times, a nontarget trial between them counts m(a) m(b)
-times and a target trial of a counts m(a) times. The set of enrolled models is held fixed in
-identification.
+Trials are not independent: the trials of a speaker share a voice, and each nontarget trial involves
+two speakers. Therefore speakers, not trials, are drawn with replacement. If the speaker a of a
+model is drawn m(a) times and the speaker b of a test recording m(b) times, a nontarget trial
+between them counts m(a) m(b) times, and a target trial of a counts m(a) times. In identification,
+the set of enrolled models stays the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.identification import ClosedSetIdentification
 from speakergmm.metrics.resampling import (
     Interval,
-    check_resampling,
     draw_multiplicities,
     percentile_intervals,
 )
 from speakergmm.metrics.scores import Scores, check_scores
-from speakergmm.metrics.sorted_trials import Costs, SortedTrials, dcf_weights
-from speakergmm.ranges import whole_number
+from speakergmm.metrics.sorted_trials import SortedTrials, dcf_weights
 
-# Trials times replicates held at once, in cells of 8 bytes.
+# Largest number of trials times replicates in memory, of 8 bytes each.
 _CELLS = 2_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SpeakerClusters:
-    """Which speaker each model and each test recording belongs to.
+    """The speakers of the models and of the test recordings.
 
     Attributes
     ----------
     models : array of int, shape (M,)
-        Speaker of each of ``Scores.model_names``.
+        Number of the speaker of each of ``Scores.model_names``.
     paths : array of int, shape (P,)
-        Speaker of each of ``Scores.path_names``.
+        Number of the speaker of each of ``Scores.path_names``.
     n_speakers : int
-        Speakers in all.
+        Number of speakers.
     """
 
     models: NDArray[np.int64]
@@ -50,7 +48,7 @@ class SpeakerClusters:
 
 
 def speaker_clusters(scores: Scores) -> SpeakerClusters:
-    """Tell speakers from the target trials.
+    """Infer the speakers of models and recordings from the target trials.
 
     Parameters
     ----------
@@ -60,8 +58,9 @@ def speaker_clusters(scores: Scores) -> SpeakerClusters:
     Returns
     -------
     SpeakerClusters
-        A model and a recording that share a target trial are of one speaker, and so is everything
-        that hangs together by target trials; a recording or model without one stands alone.
+        A model and a recording of the same target trial have the same speaker, and so have all
+        models and recordings that are connected by target trials; one without a target trial is a
+        speaker of its own.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -78,113 +77,52 @@ def speaker_clusters(scores: Scores) -> SpeakerClusters:
     )
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What is measured, and what the figures are called in intervals, evaluations and JSON.
-
-    Parameters
-    ----------
-    p_target : sequence of float, default=(0.01, 0.05)
-        Priors for minDCF.
-    c_miss, c_fa : float, default=1.0
-        Costs for minDCF.
-    top_k : sequence of int, default=(1, 5)
-        Depths of identification.
-
-    Raises
-    ------
-    InvalidInputError
-        If a prior or depth is listed twice, or a depth is below 1.
-
-    Examples
-    --------
-    >>> list(Figures(p_target=(0.01,)).costs), Figures(top_k=(1,)).depths
-    (['min_dcf_0.01'], {'identification_top1': 1})
-    """
-
-    p_target: Sequence[float] = (0.01, 0.05)
-    c_miss: float = 1.0
-    c_fa: float = 1.0
-    top_k: Sequence[int] = (1, 5)
-
-    def __post_init__(self) -> None:
-        """Refuse what lies out of range."""
-        for option, values, names in (
-            ("p_target", self.p_target, self.costs),
-            ("top_k", self.top_k, self.depths),
-        ):
-            if len(names) < len(values):
-                listed = ", ".join(f"{value:g}" for value in values)
-                raise InvalidInputError(f"{option} {listed}: must not repeat a value")
-        for k in self.top_k:
-            whole_number("top_k", k)
-
-    @property
-    def costs(self) -> dict[str, Costs]:
-        """What each minDCF is computed with, by its name."""
-        return {
-            f"min_dcf_{p:g}": {"p_target": p, "c_miss": self.c_miss, "c_fa": self.c_fa}
-            for p in self.p_target
-        }
-
-    @property
-    def depths(self) -> dict[str, int]:
-        """Depth of each accuracy of identification, by its name."""
-        return {f"identification_top{k}": k for k in self.top_k}
-
-
 def bootstrap_intervals(
     scores: Scores,
+    options: EvaluationOptions | None = None,
     *,
     identification: ClosedSetIdentification | None = None,
-    p_target: Sequence[float] = (0.01, 0.05),
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
-    top_k: Sequence[int] = (1, 5),
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    **changes: Any,
 ) -> dict[str, Interval | None]:
-    """Bootstrap the detection errors and identification accuracies over speakers.
+    """Bootstrap detection errors and identification accuracies over speakers.
 
     Parameters
     ----------
     scores : Scores
         Labelled trials.
+    options : EvaluationOptions, optional
     identification : ClosedSetIdentification, optional
-        From :func:`~speakergmm.metrics.identification_from_trials` on the same scores; left out,
-        there are no intervals of identification.
-    n_bootstrap : int, default=1000
-        Replicates, at least 2. Time grows with replicates times trials (about 5 ns each).
-    confidence : float, default=0.95
-        Nominal coverage, between 0 and 1.
-    seed : int, default=0
-        Of the drawing.
-    p_target, c_miss, c_fa, top_k
-        As for :func:`~speakergmm.metrics.evaluate`.
+        Result of :func:`~speakergmm.metrics.identification_from_trials` on the same scores; there
+        are no intervals of identification without it.
+    **changes
+        Fields of `EvaluationOptions`, in place of those of `options`: ``p_target``, ``c_miss``,
+        ``c_fa``, ``top_k``, ``n_bootstrap``, ``confidence``, ``seed``. The time grows with
+        replicates times trials (about 5 ns each).
 
     Returns
     -------
     dict of str to Interval or None
-        By the names that evaluations have. Percentile intervals over those replicates that
-        hold both kinds of trial; None where more than ``1 - confidence`` of them do not, which
-        means there are too few speakers to say anything (three or fewer, each against each).
+        By the names of the metrics; empty if no replicates are asked for. Percentile intervals
+        over the replicates that contain both kinds of trial; None if more than ``1 - confidence``
+        of them do not, which means that there are too few speakers for an interval (three or
+        fewer, if everybody is tried against everybody).
 
     Raises
     ------
     InvalidInputError
-        If an option lies outside its range or one kind of trial is missing.
+        If an option is out of range, or there are no target or no nontarget trials.
 
     Notes
     -----
-    An interval of no width says that no replicate changed the figure, as where there is no error
-    at all, and not that the figure is certain: resampling can't draw an error that never occurred.
+    An interval of zero width means that the metric is the same in all replicates, as it is if there
+    are no errors at all, and not that it is certain: resampling cannot draw an error that never
+    occurred.
 
     With few speakers percentile intervals are too narrow. In simulations with Gaussian speaker
-    effects (``tests/benchmarks/bench_metrics.py --coverage``: 10 tests a speaker, true EER 16 %)
-    nominal 95 % covered the true EER in 88 % of 200 runs with 20 speakers and in 94 % with 40
-    (linear interpolation); on the convex hull, which fits each replicate's accidents, in 82 and
-    88 %. Resampling trials instead covered it in 82 and 87 %.
+    effects (``tests/benchmarks/bench_metrics.py --coverage``: 10 tests per speaker, true EER 16 %)
+    intervals of nominally 95 % covered the true EER in 88 % of 200 runs with 20 speakers and in
+    94 % with 40 (linear interpolation); on the convex hull, which is fitted to the accidents of
+    each replicate, in 82 and 88 %. Resampling trials instead covered it in 82 and 87 %.
 
     References
     ----------
@@ -192,45 +130,42 @@ def bootstrap_intervals(
     .. [2] Poh, Bengio, "Estimating the Confidence Interval of Expected Performance Curve in
        Biometric Authentication Using Joint Bootstrap", ICASSP 2007 (resampling users).
     """
+    options = EvaluationOptions.of(options, changes)
     check_scores(scores, "bootstrap_intervals")
-    check_resampling(n_bootstrap, confidence)
-    replicates = bootstrap_replicates(
-        scores,
-        identification=identification,
-        n_bootstrap=n_bootstrap,
-        seed=seed,
-        p_target=p_target,
-        c_miss=c_miss,
-        c_fa=c_fa,
-        top_k=top_k,
-    )
-    return percentile_intervals(replicates, confidence=confidence)
+    if not options.n_bootstrap:
+        return {}
+    replicates = bootstrap_replicates(scores, options, identification=identification)
+    return percentile_intervals(replicates, confidence=options.confidence)
 
 
 def bootstrap_replicates(
     scores: Scores,
+    options: EvaluationOptions | None = None,
     *,
     identification: ClosedSetIdentification | None = None,
-    n_bootstrap: int = 1000,
-    seed: int = 0,
-    **figures: Any,
+    **changes: Any,
 ) -> dict[str, NDArray[np.float64]]:
-    """Recompute every figure on every resample of the speakers.
+    """Compute every metric of every replicate of the speakers.
 
     Parameters
     ----------
-    scores, identification, n_bootstrap, seed, **figures
+    scores, options, identification, **changes
         As for :func:`bootstrap_intervals`.
 
     Returns
     -------
     dict of str to array of float, shape (n_bootstrap,)
-        NaN where a replicate holds no target or no nontarget trial.
+        By the names of the metrics; NaN where a replicate contains no target or no nontarget
+        trials.
     """
+    options = EvaluationOptions.of(options, changes)
+    # How often each speaker is drawn in each replicate.
     clusters = speaker_clusters(scores)
-    drawn = draw_multiplicities(clusters.n_speakers, n_bootstrap=n_bootstrap, seed=seed)
-    measured = Figures(**figures)
-    weights = {name: dcf_weights(**cost) for name, cost in measured.costs.items()}
+    drawn = draw_multiplicities(
+        clusters.n_speakers, n_bootstrap=options.n_bootstrap, seed=options.seed
+    )
+    # Detection: error rates at every threshold, for a part of the replicates at a time.
+    weights = {name: dcf_weights(**cost) for name, cost in options.costs.items()}
     parts = [
         {
             "eer_linear": eer_of_curves(p_miss, p_fa),
@@ -240,27 +175,28 @@ def bootstrap_replicates(
         for p_miss, p_fa in _replicate_curves(scores, clusters, drawn)
     ]
     result = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    # Identification: a test counts as often as its speaker is drawn.
     if identification is not None:
         multiplicity = drawn[:, clusters.paths[identification.path_index]].astype(np.float64)
         with np.errstate(invalid="ignore"):
-            for name, k in measured.depths.items():
+            for name, k in options.depths.items():
                 found = (identification.ranks <= k).astype(np.float64)
                 result[name] = multiplicity @ found / multiplicity.sum(axis=1)
     return result
 
 
 def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Find the EER by linear interpolation of many curves at once.
+    """Compute the EER of many curves by linear interpolation.
 
     Parameters
     ----------
     p_miss, p_fa : array, shape (C, R)
-        R curves' points by rising threshold, from (0, 1) to (1, 0); NaN for a curve that isn't.
+        Points of R curves by rising threshold, from (0, 1) to (1, 0); NaN in an undefined curve.
 
     Returns
     -------
     array, shape (R,)
-        NaN where the curve is.
+        NaN where the curve is undefined.
     """
     excess = p_miss - p_fa
     right = np.argmax(excess >= 0, axis=0)
@@ -270,25 +206,26 @@ def eer_of_curves(p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]) -> NDA
 def hull_eer_of_curves(
     p_miss: NDArray[np.float64], p_fa: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Find the EER on the convex hull of many curves at once.
+    """Compute the EER of many curves on their convex hulls.
 
     Parameters
     ----------
     p_miss, p_fa : array, shape (C, R)
-        R curves' points by rising threshold, from (0, 1) to (1, 0); NaN for a curve that isn't.
+        Points of R curves by rising threshold, from (0, 1) to (1, 0); NaN in an undefined curve.
 
     Returns
     -------
     array, shape (R,)
-        NaN where the curve is.
+        NaN where the curve is undefined.
     """
     excess = p_miss - p_fa
     n_curves = p_miss.shape[1]
     left = np.zeros(n_curves, dtype=np.int64)
     right = np.full(n_curves, len(p_miss) - 1)
     going = np.flatnonzero(~np.isnan(excess[0]))
-    # The search of sorted_trials._hull_edge, all curves abreast; those that are done drop out.
+    # The search of sorted_trials._hull_edge on all curves at once; finished curves are left out.
     while len(going):
+        # Distance of every point from the chord between the ends, up to a positive factor.
         miss, alarm = p_miss[:, going], p_fa[:, going]
         column = np.arange(len(going))
         low, high = left[going], right[going]
@@ -296,7 +233,8 @@ def hull_eer_of_curves(
         fall = alarm[low, column] - alarm[high, column]
         side = (miss - miss[low, column]) * fall + (alarm - alarm[low, column]) * rise
         lowest = np.argmin(side, axis=0)
-        # Rates are rounded: what lies within rounding of the chord is on it.
+        # The lowest point below the chord becomes an end of the next chord. Rates are rounded: a
+        # point within rounding of the chord lies on it, and the search of that curve is finished.
         below = side[lowest, column] < -1e-14
         going, lowest = going[below], lowest[below]
         upper = excess[lowest, going] >= 0
@@ -311,6 +249,7 @@ def _crossing(
     left: NDArray[np.int64],
     right: NDArray[np.int64],
 ) -> NDArray[np.float64]:
+    """Interpolate P_miss where P_miss - P_fa crosses zero between two points of each curve."""
     column = np.arange(p_miss.shape[1])
     below, above = excess[left, column], excess[right, column]
     first, last = p_miss[left, column], p_miss[right, column]
@@ -321,10 +260,10 @@ def _crossing(
 def _replicate_curves(
     scores: Scores, clusters: SpeakerClusters, drawn: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield P_miss and P_fa, shape (C, R'), for some replicates at a time.
+    """Yield P_miss and P_fa, of shape (C, R'), for some of the replicates at a time.
 
-    The corners are those of the unweighted data: between two of them only one class moves,
-    whatever the weights, so no other point can matter.
+    The corners are those of the curve without weights: between two of them only misses or only
+    false alarms change, whatever the weights, so that no other points are needed.
     """
     trials = SortedTrials.of(scores)
     curve = trials.curve
@@ -335,9 +274,10 @@ def _replicate_curves(
     model = clusters.models[scores.model_index]
     path = clusters.paths[scores.path_index]
 
+    # Cumulative weights of the trials by rising score are the numbers of errors at each threshold.
     step = max(1, _CELLS // max(curve.n_target, curve.n_nontarget))
     for start in range(0, len(drawn), step):
-        # Replicates last: taking a speaker's multiplicities then copies a row.
+        # Replicates are the last axis: taking the multiplicities of a speaker then copies a row.
         times = np.ascontiguousarray(drawn[start : start + step].T, dtype=np.float64)
         missed = _cumulative(times[model[target]])[curve.misses]
         weights = _cumulative(times[model[nontarget]] * times[path[nontarget]])
@@ -347,6 +287,7 @@ def _replicate_curves(
 
 
 def _cumulative(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return cumulative sums over the first axis, with a leading row of zeros."""
     total = np.zeros((len(weights) + 1, weights.shape[1]))
     np.cumsum(weights, axis=0, out=total[1:])
     return total

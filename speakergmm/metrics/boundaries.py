@@ -1,4 +1,4 @@
-"""How far the boundaries of an alignment lie from those of a reference."""
+"""Errors of the boundaries of an alignment, compared with those of a reference."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,30 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.metrics.evaluation_options import BootstrapOptions
 from speakergmm.metrics.resampling import Interval, draw_multiplicities, percentile_interval
-from speakergmm.ranges import number, whole_number
 from speakergmm.words import clean
 
-# Boundaries times replicates held at once, in cells of 8 bytes.
+# Largest number of boundaries times replicates in memory, of 8 bytes each.
 _CELLS = 2_000_000
-# Two ends are one boundary where they are nearer than a sample of any audio.
+# Seconds below which two ends are one boundary: less than a sample at any sampling rate.
 _SAME_TIME = 1e-6
 
 
 class TimedLabel(NamedTuple):
-    """A label and the stretch of time that it holds for.
+    """A label and the interval of time to which it applies.
 
     Attributes
     ----------
     start, end : float
-        Seconds.
+        Beginning and end, in seconds.
     label : str
-        A word, a phone or a state.
+        Name of a word, phone or state.
     confidence : float
-        Probability that this was said, between 0 and 1; NaN where nobody said.
+        Probability that the label was spoken, between 0 and 1; NaN if it is unknown.
     posterior : float
-        How sure an alignment is of the place, given that this was said, between 0 and 1; NaN where
-        it is not known.
+        Average posterior probability of the label over its frames, given that it was spoken,
+        between 0 and 1; NaN if it is unknown.
     """
 
     start: float
@@ -44,16 +44,16 @@ class TimedLabel(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BoundaryErrors:
-    """Every boundary's error.
+    """The errors of all boundaries.
 
     Attributes
     ----------
     errors : array of float, shape (N,)
-        Seconds by which the boundary found lies after that of the reference.
+        Time of each boundary minus that of the reference, in seconds.
     left, right : tuple of str
-        The labels that meet at each boundary; the first of ``silence`` where one of them is none.
+        Labels on both sides of each boundary; the first one of ``silence`` for silence and edges.
     utterances : tuple of str
-        Utterance of each boundary.
+        Name of the utterance of each boundary.
     """
 
     errors: NDArray[np.float64]
@@ -67,7 +67,7 @@ class BoundaryErrors:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryMetric:
-    """One figure of boundary errors.
+    """The value of one metric of boundary errors.
 
     Attributes
     ----------
@@ -75,9 +75,9 @@ class BoundaryMetric:
         ``median_absolute``, ``p90_absolute``, ``mean_absolute``, ``mean_signed``,
         ``median_signed``, or ``within_0.02`` and the like.
     value : float
-        Seconds, or a share between 0 and 1.
+        Seconds, or a fraction between 0 and 1.
     interval : Interval or None
-        By resampling; None where not asked for or with fewer than two clusters.
+        Confidence interval; None if it was not asked for, or with fewer than two clusters.
     """
 
     name: str
@@ -85,7 +85,7 @@ class BoundaryMetric:
     interval: Interval | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return the value and its interval as JSON can hold them."""
         return {"value": self.value, "interval": self.interval and self.interval.ends()}
 
 
@@ -95,29 +95,29 @@ def boundary_errors(
     *,
     silence: Sequence[str] = ("SIL", "sil", "sp", ""),
 ) -> BoundaryErrors:
-    """Compare the boundaries of alignments whose labels, silence aside, are the same.
+    """Compare the boundaries of alignments that have the same labels apart from silence.
 
     Parameters
     ----------
     reference, hypothesis : mapping of str to sequence of TimedLabel
-        By utterance; each in order of time. Every utterance of `hypothesis` must be in
-        `reference`; what `reference` has more is left out.
+        Labels of each utterance in order of time. Every utterance of `hypothesis` must be in
+        `reference`; other utterances of `reference` are left out.
     silence : sequence of str
-        Labels of silence, which either side may put where it likes.
+        Labels of silence, which may be anywhere on either side.
 
     Returns
     -------
     BoundaryErrors
-        Where two labels follow each other without silence on both sides, their common boundary
-        counts once; otherwise the end of the first and the start of the second count each. The
-        outer edges of a recording count only where one side has silence there: otherwise any
-        alignment has them right.
+        If two labels follow each other without silence in both alignments, their common boundary
+        counts once; otherwise the end of the first and the start of the second count separately.
+        The outer edges of a recording count only if one of the alignments has silence there:
+        otherwise every alignment has them right.
 
     Raises
     ------
     InvalidInputError
-        If the labels of an utterance differ, or the reference lacks it; the first difference is
-        named.
+        If the labels of an utterance differ (the message names the first difference), or the
+        reference does not contain it.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def boundary_errors(
     """
     names = tuple(silence)
     if isinstance(silence, str) or not names:
-        raise InvalidInputError(f"silence must be a list of labels, got {silence!r}")
+        raise InvalidInputError(f"silence must be a list of labels, found {silence!r}")
     rows: list[tuple[float, str, str, str]] = []
     for utterance, found in hypothesis.items():
         if utterance not in reference:
@@ -142,60 +142,57 @@ def boundary_errors(
 
 def summarise_boundaries(
     found: BoundaryErrors,
+    options: BootstrapOptions | None = None,
     *,
     within: Sequence[float] = (0.01, 0.02, 0.05),
     clusters: Mapping[str, str] | None = None,
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    **changes: Any,
 ) -> dict[str, BoundaryMetric]:
-    """Summarise boundary errors, with intervals by bootstrap over utterances or speakers.
+    """Summarise boundary errors, with bootstrap intervals over utterances or speakers.
 
     Parameters
     ----------
     found : BoundaryErrors
-        At least one.
+        Errors of at least one boundary.
+    options : BootstrapOptions, optional
     within : sequence of float
-        Seconds; the share of boundaries no farther from the reference's is given for each.
+        Tolerances in seconds; the fraction of boundaries within each of them is computed.
     clusters : mapping of str to str, optional
-        What is resampled: the speaker of each utterance. By default each utterance is one.
-    n_bootstrap : int, default=1000
-        Replicates; 0 for no intervals.
-    confidence : float, default=0.95
-        Nominal coverage of the percentile intervals.
-    seed : int, default=0
-        Of the drawing.
+        Unit of resampling of each utterance, such as its speaker. By default utterances are
+        resampled.
+    **changes
+        Fields of `BootstrapOptions`, in place of those of `options`.
 
     Returns
     -------
     dict of str to BoundaryMetric
-        Quantiles are the smallest errors that at least that share of boundaries doesn't exceed.
+        By name. A quantile is the smallest error that at least that fraction of the boundaries
+        does not exceed.
 
     Raises
     ------
     InvalidInputError
         If there are no boundaries, an utterance has no cluster, or an option is out of range.
     """
+    options = BootstrapOptions.of(options, changes)
     if not len(found):
-        raise InvalidInputError("there is no boundary to summarise")
-    whole_number("n_bootstrap", n_bootstrap, least=0)
-    number("confidence", confidence, above=0, below=1)
-    # A measured error that is 10 ms but for rounding lies within 10 ms.
+        raise InvalidInputError("there are no boundaries to summarise")
+    # An error that differs from 10 ms only by rounding is within 10 ms.
     signed = found.errors.round(9)
-    values = _figures(signed, np.ones((1, len(signed))), within)
+    values = _metrics_of(signed, np.ones((1, len(signed))), within)
     intervals: dict[str, Interval | None] = dict.fromkeys(values)
     members = _cluster_of(found.utterances, clusters)
     n_clusters = int(members.max()) + 1
-    if n_bootstrap and n_clusters > 1:
-        drawn = draw_multiplicities(n_clusters, n_bootstrap=n_bootstrap, seed=seed)
+    if options.n_bootstrap and n_clusters > 1:
+        drawn = draw_multiplicities(n_clusters, n_bootstrap=options.n_bootstrap, seed=options.seed)
         step = max(1, _CELLS // len(signed))
         parts = [
-            _figures(signed, drawn[first : first + step, members].astype(np.float64), within)
-            for first in range(0, n_bootstrap, step)
+            _metrics_of(signed, drawn[first : first + step, members].astype(np.float64), within)
+            for first in range(0, options.n_bootstrap, step)
         ]
         for name in values:
             replicates = np.concatenate([part[name] for part in parts])
-            intervals[name] = percentile_interval(replicates, confidence=confidence)
+            intervals[name] = percentile_interval(replicates, confidence=options.confidence)
     return {
         name: BoundaryMetric(name, float(value[0]), intervals[name])
         for name, value in values.items()
@@ -205,18 +202,18 @@ def summarise_boundaries(
 def boundaries_by_class(
     found: BoundaryErrors, classes: Mapping[str, str]
 ) -> dict[tuple[str, str], BoundaryErrors]:
-    """Group boundaries by the classes of the phones that meet there.
+    """Group boundaries by the classes of the labels on both sides.
 
     Parameters
     ----------
     found : BoundaryErrors
     classes : mapping of str to str
-        Class of each label, such as vowel or stop; labels that are missing are their own class.
+        Class of each label, such as vowel or stop; a label without one is a class of its own.
 
     Returns
     -------
     dict of (str, str) to BoundaryErrors
-        Sorted, the largest group first.
+        The largest group first, then by name.
     """
     groups: dict[tuple[str, str], list[tuple[float, str, str, str]]] = {}
     columns = (found.errors.tolist(), found.left, found.right, found.utterances)
@@ -231,7 +228,7 @@ def boundaries_by_class(
 
 
 def _boundaries(rows: Sequence[tuple[float, str, str, str]]) -> BoundaryErrors:
-    """Gather boundaries of error, labels on both sides and utterance."""
+    """Return rows of error, left label, right label and utterance as one object."""
     errors, left, right, utterances = zip(*rows, strict=True) if rows else ((), (), (), ())
     return BoundaryErrors(np.array(errors, dtype=np.float64), left, right, utterances)
 
@@ -242,7 +239,7 @@ def _utterance_errors(
     hypothesis: Sequence[TimedLabel],
     silence: tuple[str, ...],
 ) -> list[tuple[float, str, str]]:
-    """Return error and the labels on both sides, for each boundary of an utterance."""
+    """Return the error and the labels on both sides of each boundary of an utterance."""
     truth, found = (
         [item for item in items if item.label not in silence] for items in (reference, hypothesis)
     )
@@ -250,19 +247,21 @@ def _utterance_errors(
     for place, (one, other) in enumerate(zip(labels, others, strict=False), start=1):
         if one != other:
             raise InvalidInputError(
-                f"utterance {utterance!r}: label {place} is {other!r}, the reference has {one!r}; "
-                "boundaries are compared where all labels are the same"
+                f"utterance {utterance!r}: label {place} is {other!r}, in the reference it is "
+                f"{one!r}; boundaries can be compared only if all labels are the same"
             )
     if len(labels) != len(others):
         raise InvalidInputError(
-            f"utterance {utterance!r} has {len(others)} labels besides silence, the reference "
-            f"{len(labels)}; boundaries are compared where all labels are the same"
+            f"utterance {utterance!r} has {len(others)} labels besides silence, the reference has "
+            f"{len(labels)}; boundaries can be compared only if all labels are the same"
         )
     if not labels:
         return []
+    # Axes: alignment (reference, hypothesis), label, start and end.
     times = np.array([[item[:2] for item in items] for items in (truth, found)])
     outer = np.array([(items[0].start, items[-1].end) for items in (reference, hypothesis)])
     starts, ends = (times[1] - times[0]).T.tolist()
+    # Whether both alignments begin, and end, without silence; whether labels touch in both.
     from_edge, to_edge = (np.abs(times[:, [0, -1], [0, 1]] - outer) < _SAME_TIME).all(axis=0)
     touching = (np.abs(times[:, 1:, 0] - times[:, :-1, 1]) < _SAME_TIME).all(axis=0)
     errors = [] if from_edge else [(starts[0], silence[0], labels[0])]
@@ -278,7 +277,7 @@ def _utterance_errors(
 def _cluster_of(
     utterances: tuple[str, ...], clusters: Mapping[str, str] | None
 ) -> NDArray[np.int64]:
-    """Return the number of each boundary's cluster, from 0 in order of appearance."""
+    """Return the number of the cluster of each boundary, from 0 in order of appearance."""
     if clusters is not None:
         for utterance in utterances:
             if utterance not in clusters:
@@ -288,10 +287,10 @@ def _cluster_of(
     return np.array([numbers[name] for name in utterances], dtype=np.int64)
 
 
-def _figures(
+def _metrics_of(
     signed: NDArray[np.float64], weights: NDArray[np.float64], within: Sequence[float]
 ) -> dict[str, NDArray[np.float64]]:
-    """Compute every figure for R weightings of the boundaries, shape (R, N)."""
+    """Compute every metric for R weightings of the boundaries, of shape (R, N)."""
     absolute = np.abs(signed)
     total = weights.sum(axis=1)
     result = {
@@ -309,9 +308,9 @@ def _figures(
 def _quantile(
     values: NDArray[np.float64], weights: NDArray[np.float64], share: float
 ) -> NDArray[np.float64]:
-    """Find the smallest value that a share of the weight doesn't exceed, for each row."""
+    """Return the weighted quantile of each row: the smallest value of at least that share."""
     order = np.argsort(values, kind="stable")
     cumulative = np.cumsum(weights[:, order], axis=1)
-    # Whole numbers are summed: what rounding could hide is half a boundary.
+    # Sums of whole numbers: a difference of half a boundary is far above rounding.
     reached = cumulative >= share * cumulative[:, -1:] - 1e-6
     return np.asarray(values[order][np.argmax(reached, axis=1)])

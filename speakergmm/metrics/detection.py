@@ -1,8 +1,8 @@
 """Detection errors: EER, detection cost and the DET curve, exactly, by sorting.
 
-A trial is accepted when ``score >= threshold``; infinite scores are allowed, NaN is refused. How
-ties are handled is written in :mod:`speakergmm.metrics.sorted_trials`, whose
-:class:`~speakergmm.metrics.sorted_trials.SortedTrials` sorts once for several figures.
+A trial is accepted if ``score >= threshold``; infinite scores are allowed, NaN is refused.
+:mod:`speakergmm.metrics.sorted_trials` describes the treatment of ties; its
+:class:`~speakergmm.metrics.sorted_trials.SortedTrials` sorts the scores once for several metrics.
 """
 
 from numpy.typing import ArrayLike
@@ -16,12 +16,12 @@ from speakergmm.metrics.sorted_trials import (
 
 
 def det_curve(target: ArrayLike, nontarget: ArrayLike) -> DetCurve:
-    """Draw the detection error trade-off, thinned without loss to its corners.
+    """Compute the detection error trade-off (DET) curve, reduced without loss to its corners.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores; higher speaks for the target.
+        Scores; higher ones support the target speaker.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def det_curve(target: ArrayLike, nontarget: ArrayLike) -> DetCurve:
     Raises
     ------
     InvalidInputError
-        If a score is NaN, or one kind of trial is missing.
+        If a score is NaN, or there are no target or no nontarget trials.
 
     References
     ----------
@@ -50,28 +50,30 @@ def det_curve(target: ArrayLike, nontarget: ArrayLike) -> DetCurve:
 def equal_error_rate(
     target: ArrayLike, nontarget: ArrayLike, *, method: EerMethod = "linear"
 ) -> OperatingPoint:
-    """Find the error rate at which misses and false alarms are as frequent.
+    """Compute the equal error rate, at which miss and false-alarm rates are the same.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores; higher speaks for the target.
+        Scores; higher ones support the target speaker.
     method : {"linear", "rocch"}
         ``"linear"``: P_miss and P_fa are interpolated linearly between adjacent thresholds (the
-        distinct scores, and "reject all"); the EER is where they cross. Scores that are equal move
-        together, one diagonal step. ``"rocch"``: the same on the lower-left convex hull of the
-        points (P_fa, P_miss), which is what pool-adjacent-violators yields; never larger.
+        distinct scores, and "reject all"); the EER is where they cross. Equal scores are passed
+        together, in one diagonal step. ``"rocch"``: the same on the lower-left convex hull of the
+        points (P_fa, P_miss), as obtained by the pool-adjacent-violators algorithm; it is never
+        larger.
 
     Returns
     -------
     OperatingPoint
-        ``threshold`` is that of the data (for ``"rocch"``, of the two ends of the hull's edge)
-        whose P_miss and P_fa differ least, the lower one of two; ``p_miss`` and ``p_fa`` are its.
+        ``threshold`` is the threshold of the data (for ``"rocch"``, of the two ends of the edge of
+        the hull) at which P_miss and P_fa differ least, the lower one of two; ``p_miss`` and
+        ``p_fa`` are its error rates.
 
     Raises
     ------
     InvalidInputError
-        If a score is NaN, one kind of trial is missing, or the method is unknown.
+        If a score is NaN, there are no target or no nontarget trials, or the method is unknown.
 
     References
     ----------
@@ -96,12 +98,12 @@ def min_dcf(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> OperatingPoint:
-    """Find the least detection cost over all thresholds, normalised as NIST does.
+    """Compute the minimum detection cost over all thresholds, normalised as by NIST.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores; higher speaks for the target.
+        Scores; higher ones support the target speaker.
     p_target : float, default=0.01
         Prior of a target trial, between 0 and 1.
     c_miss, c_fa : float, default=1.0
@@ -110,13 +112,15 @@ def min_dcf(
     Returns
     -------
     OperatingPoint
-        ``value`` is ``(c_miss p P_miss + c_fa (1-p) P_fa) / min(c_miss p, c_fa (1-p))``: 1 is what
-        a system that ignores the speech reaches. Of equally good thresholds, the lowest.
+        ``value`` is ``(c_miss p P_miss + c_fa (1-p) P_fa) / min(c_miss p, c_fa (1-p))``: 1 is the
+        cost of a system that ignores the speech. Of equally good thresholds, the lowest is
+        returned.
 
     Raises
     ------
     InvalidInputError
-        If a score is NaN, one kind of trial is missing, or a parameter lies outside its range.
+        If a score is NaN, there are no target or no nontarget trials, or a parameter is out of
+        range.
 
     References
     ----------
@@ -140,14 +144,14 @@ def actual_dcf(
     c_miss: float = 1.0,
     c_fa: float = 1.0,
 ) -> OperatingPoint:
-    """Measure the detection cost at a given threshold, normalised as NIST does.
+    """Compute the detection cost at a given threshold, normalised as by NIST.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores; higher speaks for the target.
+        Scores; higher ones support the target speaker.
     threshold : float
-        Accept when ``score >= threshold``.
+        A trial is accepted if ``score >= threshold``.
     p_target, c_miss, c_fa
         As for :func:`min_dcf`.
 
@@ -159,8 +163,8 @@ def actual_dcf(
     Raises
     ------
     InvalidInputError
-        If a score or the threshold is NaN, one kind of trial is missing, or a parameter lies
-        outside its range.
+        If a score or the threshold is NaN, there are no target or no nontarget trials, or a
+        parameter is out of range.
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""Closed-set identification: how often the true speaker is among the best k models.
+"""Closed-set identification: the rank of the true speaker's model among all models.
 
-The true model's rank is 1 plus the number of other models that score as high or higher: a tie
-counts against the system, so a system that gives all models the same score identifies nobody.
+The rank of the true model is 1 plus the number of other models that score as high or higher. Ties
+count against the system: one that gives all models the same score identifies nobody.
 """
 
 from collections import Counter
@@ -17,16 +17,16 @@ from speakergmm.ranges import refused, whole_number
 
 @dataclass(frozen=True, slots=True)
 class SpeakerConfusion:
-    """How often tests of one speaker were taken for another.
+    """The number of tests of one speaker that were identified as another.
 
     Attributes
     ----------
     true, chosen : str
-        The model of the speaker who spoke, and the wrong model that scored best.
+        The true speaker's model, and the wrong model that had the best score.
     count : int
-        Tests of ``true`` that went to ``chosen``.
+        Number of tests of ``true`` that were identified as ``chosen``.
     n_tests : int
-        All tests of ``true``.
+        Number of all tests of ``true``.
     """
 
     true: str
@@ -37,23 +37,23 @@ class SpeakerConfusion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClosedSetIdentification:
-    """The outcome of identifying every test recording among a set of models.
+    """The identification of every test recording among a set of models.
 
     Attributes
     ----------
     model_names : tuple of str
-        The models.
+        Names of the models.
     ranks : array of int, shape (P,)
-        Rank of the true model for each test, 1 is best; ties count against the system.
+        Rank of the true model in each test, 1 for the best; ties count against the system.
     true, chosen : array of int, shape (P,)
-        Places in ``model_names``: the true model, and the model with the best score (in a tie the
-        first wrong one).
+        Places in ``model_names`` of the true model and of the model with the best score (in a tie,
+        of the first wrong one).
     path_index : array of int, shape (P,)
-        Which test recording each entry is: a place in ``Scores.path_names``, or the matrix's row.
+        Test recording of each entry: its place in ``Scores.path_names``, or its row of the matrix.
     n_candidates : tuple of int
-        Least and greatest number of models a test was compared with.
+        Smallest and largest number of models that a test was compared with.
     n_skipped : int
-        Recordings left out: without a target trial, or without a nontarget trial.
+        Number of recordings left out because they have no target or no nontarget trial.
     """
 
     model_names: tuple[str, ...]
@@ -66,11 +66,11 @@ class ClosedSetIdentification:
 
     @property
     def n_tests(self) -> int:
-        """Tests that were identified."""
+        """Number of tests."""
         return len(self.ranks)
 
     def accuracy(self, *, top_k: int = 1) -> float:
-        """Fraction of tests whose true model is among the best ``top_k``.
+        """Return the fraction of tests whose true model is among the best ``top_k``.
 
         Parameters
         ----------
@@ -103,12 +103,12 @@ class ClosedSetIdentification:
         return flat.reshape(size, size)
 
     def confusions(self) -> tuple[SpeakerConfusion, ...]:
-        """List who was taken for whom, the most frequent first, then by name.
+        """List the confusions of speakers, the most frequent first, then by name.
 
         Returns
         -------
         tuple of SpeakerConfusion
-            Empty where every test went to its true model.
+            Empty if every test was identified correctly.
         """
         names, wrong = self.model_names, self.true != self.chosen
         counts = Counter(zip(self.true[wrong].tolist(), self.chosen[wrong].tolist(), strict=True))
@@ -126,22 +126,22 @@ def identification_accuracy(scores: ArrayLike, true_index: ArrayLike, *, top_k: 
     Parameters
     ----------
     scores : array_like of float, shape (N, M)
-        Score of each of N tests against each of M models.
+        Score of each of N tests with each of M models.
     true_index : array_like of int, shape (N,)
-        Column of the model whose speaker spoke in each test.
+        Column of the true speaker's model in each test.
     top_k : int, default=1
-        How many of the best models count as found.
+        Number of best models among which the true one must be.
 
     Returns
     -------
     float
-        Fraction of tests whose true model has fewer than ``top_k`` others that score as high or
-        higher.
+        Fraction of tests in which fewer than ``top_k`` other models score as high as the true model
+        or higher.
 
     Raises
     ------
     InvalidInputError
-        If shapes disagree, a score is NaN, an index lies outside, or ``top_k < 1``.
+        If shapes disagree, a score is NaN, an index is out of range, or ``top_k < 1``.
 
     Examples
     --------
@@ -161,9 +161,9 @@ def identification_from_matrix(
     Parameters
     ----------
     scores : array_like of float, shape (N, M)
-        Score of each of N tests against each of M models.
+        Score of each of N tests with each of M models.
     true_index : array_like of int, shape (N,)
-        Column of the model whose speaker spoke in each test.
+        Column of the true speaker's model in each test.
     model_names : tuple of str, optional
         Names of the columns; ``"0"``, ``"1"``, ... by default.
 
@@ -175,20 +175,22 @@ def identification_from_matrix(
     Raises
     ------
     InvalidInputError
-        If shapes disagree, a score is NaN or an index lies outside.
+        If shapes disagree, a score is NaN, or an index is out of range.
     """
     matrix = as_scores(scores, "scores", axes=("row", "column"))
     n_tests, n_models = matrix.shape
     if not matrix.size:
-        raise InvalidInputError(f"scores: must hold a test and a model, got shape {matrix.shape}")
+        raise InvalidInputError(
+            f"scores: must contain a test and a model, found shape {matrix.shape}"
+        )
     try:
         true = np.asarray(true_index)
     except ValueError:
-        raise refused("true_index", "whole numbers, one a test", true_index) from None
+        raise refused("true_index", "whole numbers, one per test", true_index) from None
     if true.shape != (n_tests,) or true.dtype.kind not in "iu":
         raise InvalidInputError(
-            f"true_index: must hold {n_tests} whole numbers, one a test, "
-            f"got {true.dtype} of shape {true.shape}"
+            f"true_index: must contain {n_tests} whole numbers, one per test, "
+            f"found {true.dtype} of shape {true.shape}"
         )
     outside = (true < 0) | (true >= n_models)
     if outside.any():
@@ -201,11 +203,13 @@ def identification_from_matrix(
         raise InvalidInputError(f"model_names: {len(names)} names for {n_models} models")
     true = true.astype(np.int64)
     rows = np.arange(n_tests)
+    # The rank counts the models, the true one included, that score as high as the true one.
     own = matrix[rows, true]
     ranks = np.sum(matrix >= own[:, None], axis=1)
+    # The best of the other models is chosen unless the true model has rank 1.
     matrix[rows, true] = -np.inf
     chosen = np.argmax(matrix, axis=1)
-    # Where every other score is -inf, argmax may have hit the true column itself.
+    # If every other score is -inf, argmax may have found the true column itself.
     hit = (chosen == true) & (n_models > 1)
     chosen[hit] = np.where(true[hit] == 0, 1, 0)
     return ClosedSetIdentification(
@@ -219,24 +223,24 @@ def identification_from_matrix(
 
 
 def identification_from_trials(scores: Scores) -> ClosedSetIdentification | None:
-    """Identify every test recording among the models its trials name.
+    """Identify every test recording among the models of its trials.
 
     Parameters
     ----------
     scores : Scores
-        Labelled trials. A recording takes part if it has a target trial and a nontarget trial;
-        if it has several target trials (models of the same speaker), the best of them counts. A
-        trial listed twice counts once.
+        Labelled trials. A recording is identified if it has a target trial and a nontarget trial;
+        if it has several target trials (several models of its speaker), the best of them counts.
+        A trial that is listed twice counts once.
 
     Returns
     -------
     ClosedSetIdentification or None
-        None if no recording takes part.
+        None if no recording can be identified.
 
     Raises
     ------
     InvalidInputError
-        If one model and recording are listed twice with different scores or labels.
+        If a trial is listed twice with different scores or labels.
     """
     check_scores(scores, "identification_from_trials")
     n_paths = len(scores.path_names)
@@ -245,6 +249,7 @@ def identification_from_trials(scores: Scores) -> ClosedSetIdentification | None
     value, target = scores.scores[rows], scores.is_target[rows]
     nontarget = scores.is_nontarget[rows]
 
+    # Recordings with a target and a nontarget trial are identified.
     n_true = np.bincount(path[target], minlength=n_paths)
     n_other = np.bincount(path[nontarget], minlength=n_paths)
     takes_part = (n_true > 0) & (n_other > 0)
@@ -252,6 +257,7 @@ def identification_from_trials(scores: Scores) -> ClosedSetIdentification | None
         return None
     own_score, own_model = _best_per_path(path, model, value, target, n_paths)
     _, other_model = _best_per_path(path, model, value, nontarget, n_paths)
+    # The rank of the true model counts the nontarget trials that score as high.
     as_high = nontarget & (value >= own_score[path])
     ranks = 1 + np.bincount(path[as_high], minlength=n_paths)
     chosen = np.where(ranks == 1, own_model, other_model)
@@ -268,8 +274,9 @@ def identification_from_trials(scores: Scores) -> ClosedSetIdentification | None
 
 
 def _distinct_rows(scores: Scores) -> NDArray[np.int64]:
+    """Return one row per pair of recording and model; refuse rows that contradict each other."""
     pairs = scores.pair_index
-    # Sorted by recording, then by model.
+    # Pairs are sorted by recording, then by model.
     _, first, place = np.unique(pairs, return_index=True, return_inverse=True)
     if len(first) < len(pairs):
         same = first[place]
@@ -291,9 +298,9 @@ def _best_per_path(
     among: NDArray[np.bool_],
     n_paths: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Find each path's highest score among some rows and its model, in a tie the first by name."""
+    """Find the highest score of each path among some rows, and its model; ties go by name."""
     rows = np.flatnonzero(among)
-    # Stable, and the rows come sorted by model within a path.
+    # The sort is stable, and the rows of a path are sorted by model.
     rows = rows[np.lexsort((-value[rows], path[rows]))]
     paths, first = np.unique(path[rows], return_index=True)
     score = np.full(n_paths, -np.inf)

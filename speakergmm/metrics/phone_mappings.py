@@ -1,7 +1,7 @@
-"""Phone sets folded into each other, so that phone errors of two systems mean the same.
+"""Mappings between phone sets, so that phone error rates of two systems are comparable.
 
-A phone error rate says nothing without the set it is counted in: each mapping has a name, which
-stands in the results.
+A phone error rate is meaningless without the phone set in which errors are counted: each mapping
+has a name, which is part of the results.
 """
 
 import os
@@ -13,14 +13,14 @@ from types import MappingProxyType
 from speakergmm.errors import InvalidInputError
 from speakergmm.text_files import FaultList, FaultyFileError, read_lines
 
-# The vowels of ARPAbet, which CMUdict marks with a stress digit 0, 1 or 2.
+# Vowels of ARPAbet, which CMUdict marks with a stress digit 0, 1 or 2.
 _STRESSED = re.compile("(A[AEHOWXY]|AXR|E[HRY]|I[HXY]|O[WY]|U[HWX])[012]$")
 
 _CMU_39 = (
     "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W "
     "Y Z ZH"
 )
-# Only what changes; the other phones of TIMIT stand for themselves.
+# Phones of TIMIT that remain, and those that are mapped to others.
 _TIMIT_KEPT = (
     "aa ae ah aw ay b ch d dh dx eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh sil t th uh uw "
     "v w y z"
@@ -42,7 +42,7 @@ _TIMIT_FOLDED = {
 
 
 def fold_stress(phone: str) -> str:
-    """Drop the stress digit of an ARPAbet vowel.
+    """Remove the stress digit of an ARPAbet vowel.
 
     Examples
     --------
@@ -54,17 +54,17 @@ def fold_stress(phone: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PhoneMapping:
-    """What phones become before they are compared.
+    """A mapping that is applied to phones before they are compared.
 
     Parameters
     ----------
     name : str
-        What results call it.
+        Name in the results.
     phones : mapping of str to str or None, optional
-        Each phone to what it becomes; None for a phone that is left out. Others are refused.
-        Without it every phone is allowed and stands for itself.
+        The phone to which each phone is mapped; None for a phone that is left out. Other phones are
+        refused. Without it, every phone is mapped to itself.
     stress : bool, default=False
-        Stress digits of ARPAbet vowels are dropped first.
+        Remove the stress digits of ARPAbet vowels first.
 
     Examples
     --------
@@ -79,12 +79,12 @@ class PhoneMapping:
     stress: bool = False
 
     def apply(self, phones: Iterable[str]) -> tuple[str, ...]:
-        """Map a string of phones.
+        """Map a sequence of phones.
 
         Raises
         ------
         InvalidInputError
-            If the mapping doesn't have a phone: all those are named.
+            If phones are not in the mapping; the message names all of them.
         """
         folded = [fold_stress(phone) for phone in phones] if self.stress else list(phones)
         if self.phones is None:
@@ -92,8 +92,8 @@ class PhoneMapping:
         unknown = sorted({phone for phone in folded if phone not in self.phones})
         if unknown:
             raise InvalidInputError(
-                f"phones that the mapping {self.name} doesn't have: {' '.join(unknown)}; add them "
-                "to it, or compare without"
+                f"phones that are not in the mapping {self.name}: {' '.join(unknown)}; add them "
+                "to it, or compare without a mapping"
             )
         mapped = (self.phones[phone] for phone in folded)
         return tuple(phone for phone in mapped if phone is not None)
@@ -120,31 +120,31 @@ PHONE_MAPPINGS: Mapping[str, PhoneMapping] = MappingProxyType(
 )
 """Mappings by name.
 
-``identity`` changes nothing; ``stress`` drops stress digits; ``cmu-39`` drops them and refuses what
-is none of CMUdict's 39 phones or SIL; ``timit-39`` folds the 61 phones of TIMIT, or the 48 that
-models are made of, to the 39 that errors are counted in, without the glottal stop, as Lee and Hon
-("Speaker-independent phone recognition using hidden Markov models", IEEE Trans. ASSP 37, 1989) do.
+``identity`` changes nothing; ``stress`` removes stress digits; ``cmu-39`` removes them and refuses
+all but the 39 phones of CMUdict and SIL; ``timit-39`` maps the 61 phones of TIMIT, or the 48 phones
+of models, to the 39 in which errors are counted, and leaves out the glottal stop, as in Lee and
+Hon, "Speaker-independent phone recognition using hidden Markov models", IEEE Trans. ASSP 37 (1989).
 """
 
 
 def read_phone_mapping(path: str | os.PathLike[str]) -> PhoneMapping:
-    """Read a mapping from a file with a phone and what it becomes on each line.
+    """Read a mapping from a file with two phones per line: a phone, and the one it is mapped to.
 
     Parameters
     ----------
     path : path
-        UTF-8 text; a phone alone on its line is left out. Phones that aren't named are refused
-        when the mapping is used.
+        UTF-8 text; a phone that is alone on its line is left out of comparisons. Phones that are
+        not in the file are refused when the mapping is applied.
 
     Returns
     -------
     PhoneMapping
-        Named as the file.
+        Its name is the path of the file.
 
     Raises
     ------
     FaultyFileError
-        With every fault and its line: more than two words, or a phone on two lines.
+        With every fault and its line: more than two words on a line, or a phone on two lines.
     """
     faults = FaultList(os.fspath(path))
     phones: dict[str, str | None] = {}
@@ -152,12 +152,12 @@ def read_phone_mapping(path: str | os.PathLike[str]) -> PhoneMapping:
     for line, text in read_lines(path, faults):
         phone, *rest = text.split()
         if len(rest) > 1:
-            faults.add(line, f"{len(rest) + 1} words; a line is a phone and what it becomes")
+            faults.add(line, f"{len(rest) + 1} words; a line must be a phone and its image")
         elif phone in lines:
-            faults.add(line, f"phone {phone!r} stands on line {lines[phone]} too")
+            faults.add(line, f"phone {phone!r} is on line {lines[phone]} as well")
         else:
             phones[phone], lines[phone] = (rest[0] if rest else None), line
     if not phones and not faults.faults:
-        faults.add(None, "holds no phone; a line is a phone and what it becomes")
+        faults.add(None, "contains no phones; a line must be a phone and its image")
     faults.refuse(FaultyFileError)
     return PhoneMapping(os.fspath(path), MappingProxyType(phones))

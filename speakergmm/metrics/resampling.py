@@ -1,23 +1,25 @@
-"""Resampling: how often each speaker is drawn, and the interval that the replicates give."""
+"""Resampling of speakers, and the intervals that follow from the replicates."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from speakergmm.metrics.evaluation_options import BootstrapOptions
 from speakergmm.ranges import number, whole_number
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A percentile interval.
+    """A confidence interval.
 
     Attributes
     ----------
     low, high : float
-        Its ends, in the unit of the figure.
+        Ends of the interval, in the unit of the metric.
     confidence : float
         Nominal coverage, such as 0.95.
     """
@@ -27,71 +29,74 @@ class Interval:
     confidence: float
 
     def ends(self) -> list[float]:
-        """Return both ends, as JSON has them."""
+        """Return both ends as JSON can hold them."""
         return [self.low, self.high]
 
 
-def check_resampling(n_bootstrap: int, confidence: float) -> None:
-    """Refuse fewer than two replicates, and coverages that are none.
-
-    Raises
-    ------
-    InvalidInputError
-        If an option lies outside its range.
-    """
-    whole_number("n_bootstrap", n_bootstrap, least=2)
-    number("confidence", confidence, above=0, below=1)
-
-
 def draw_multiplicities(n_speakers: int, *, n_bootstrap: int, seed: int) -> NDArray[np.int64]:
-    """Draw how often each speaker is in each replicate.
+    """Draw the number of times that each speaker occurs in each replicate.
 
     Parameters
     ----------
     n_speakers : int
-        Speakers, drawn ``n_speakers`` times with replacement.
+        Number of speakers; as many are drawn with replacement for each replicate.
     n_bootstrap : int
-        Replicates.
+        Number of replicates.
     seed : int
-        Of NumPy's default generator, 0 or above.
+        Seed of NumPy's default generator, at least 0.
 
     Returns
     -------
     array of int, shape (n_bootstrap, n_speakers)
         Rows sum to ``n_speakers``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the seed is out of range.
     """
     rng = np.random.default_rng(whole_number("seed", seed, least=0))
     return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_bootstrap)
 
 
 def ratio_interval(
-    parts: ArrayLike, wholes: ArrayLike, *, n_bootstrap: int, confidence: float, seed: int
+    parts: ArrayLike,
+    wholes: ArrayLike,
+    options: BootstrapOptions | None = None,
+    **changes: Any,
 ) -> Interval | None:
-    """Bootstrap a ratio of sums over speakers, drawn with replacement.
+    """Bootstrap a ratio of sums over speakers, who are drawn with replacement.
 
     Parameters
     ----------
     parts, wholes : array, shape (S,)
-        Of each speaker, such as errors and recordings.
-    n_bootstrap, confidence, seed
-        As `draw_multiplicities` and `percentile_interval` have them.
+        Numerator and denominator of each speaker, such as errors and recordings.
+    options : BootstrapOptions, optional
+    **changes
+        Fields of `BootstrapOptions`, in place of those of `options`.
 
     Returns
     -------
     Interval or None
         None with fewer than two speakers.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option is out of range.
     """
+    options = BootstrapOptions.of(options, changes)
     parts, wholes = np.asarray(parts), np.asarray(wholes)
-    if len(wholes) < 2:
+    if len(wholes) < 2 or not options.n_bootstrap:
         return None
-    drawn = draw_multiplicities(len(wholes), n_bootstrap=n_bootstrap, seed=seed)
-    return percentile_interval(drawn @ parts / (drawn @ wholes), confidence=confidence)
+    drawn = draw_multiplicities(len(wholes), n_bootstrap=options.n_bootstrap, seed=options.seed)
+    return percentile_interval(drawn @ parts / (drawn @ wholes), confidence=options.confidence)
 
 
 def percentile_intervals(
     replicates: Mapping[str, NDArray[np.float64]], *, confidence: float
 ) -> dict[str, Interval | None]:
-    """Cut equal tails off the replicates of each figure; see `percentile_interval`."""
+    """Compute the percentile interval of each metric; see `percentile_interval`."""
     return {
         name: percentile_interval(values, confidence=confidence)
         for name, values in replicates.items()
@@ -101,19 +106,19 @@ def percentile_intervals(
 def percentile_interval(
     values: NDArray[np.float64], *, confidence: float = 0.95
 ) -> Interval | None:
-    """Cut equal tails off the replicates.
+    """Compute the percentile interval of the replicates, with tails of equal probability.
 
     Parameters
     ----------
     values : array of float, shape (R,)
-        Replicates; NaN where a figure does not exist.
+        Replicates; NaN where the metric is undefined.
     confidence : float, default=0.95
         Nominal coverage.
 
     Returns
     -------
     Interval or None
-        None where more than ``1 - confidence`` of the replicates are NaN.
+        None if more than ``1 - confidence`` of the replicates are NaN.
 
     Examples
     --------
@@ -129,13 +134,23 @@ def percentile_interval(
 
 
 def wilson_interval(n_errors: int, n_total: int, *, confidence: float = 0.95) -> Interval:
-    """Give Wilson's score interval of a proportion.
+    """Compute Wilson's score interval of a proportion.
 
     Parameters
     ----------
     n_errors, n_total : int
-        Errors among independent recordings.
+        Number of errors, and number of independent trials.
     confidence : float, default=0.95
+        Nominal coverage, between 0 and 1.
+
+    Returns
+    -------
+    Interval
+
+    Raises
+    ------
+    InvalidInputError
+        If a number is out of range.
 
     References
     ----------

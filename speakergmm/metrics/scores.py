@@ -1,4 +1,4 @@
-"""Scored trials, and the tab-separated file that holds them."""
+"""Scored trials, and the tab-separated files that contain them."""
 
 import contextlib
 import io
@@ -28,29 +28,29 @@ _COLUMNS = ("model", "path", "score", "label")
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """Trials and their scores, one row a trial; higher scores speak for the model's speaker.
+    """Trials and their scores, one row per trial; higher scores support the claimed speaker.
 
     Parameters
     ----------
     models : array of str, shape (N,)
-        The model (enrolled speaker) each trial asks about.
+        Model (enrolled speaker) of each trial.
     paths : array of str, shape (N,)
-        The test recording, by the name it has in the trials list.
+        Test recording of each trial, as it is named in the list of trials.
     scores : array of float, shape (N,)
-        Any real number or plus or minus infinity; NaN is refused.
+        Real numbers or plus or minus infinity; NaN is refused.
     labels : array of str, shape (N,)
-        ``"target"``, ``"nontarget"`` or ``"unknown"`` (also given as ``None`` or ``""``).
+        ``"target"``, ``"nontarget"`` or ``"unknown"`` (for which ``None`` and ``""`` also stand).
 
     Raises
     ------
     InvalidInputError
-        If lengths disagree, a score is NaN or a label is none of the three; the row is named,
-        counted from 0.
+        If lengths disagree, a score is NaN, or a label is not one of the three; the message names
+        the row, counted from 0.
 
     Notes
     -----
-    Names are held once each and shared between rows, so that ten million trials of a few
-    thousand speakers stay small.
+    Every name is stored once and shared between rows, so that ten million trials of a few thousand
+    speakers take little memory.
 
     Examples
     --------
@@ -66,34 +66,34 @@ class Scores:
 
     def __post_init__(self) -> None:
         models, paths = _names(self.models, "models"), _names(self.paths, "paths")
-        scores, given = as_scores(self.scores, "scores"), list(_plain(self.labels))
-        lengths = (len(models), len(paths), len(scores), len(given))
+        scores, named = as_scores(self.scores, "scores"), list(_plain(self.labels))
+        lengths = (len(models), len(paths), len(scores), len(named))
         if len(set(lengths)) != 1:
             raise refused("scores: models, paths, scores and labels", "equally long", lengths)
         try:
-            labels = np.array([_LABELS[label] for label in given], dtype=object)
+            labels = np.array([_LABELS[label] for label in named], dtype=object)
         except (KeyError, TypeError):
-            good = [isinstance(label, str | None) and label in _LABELS for label in given]
+            good = [isinstance(label, str | None) and label in _LABELS for label in named]
             row = good.index(False)
             allowed = "'target', 'nontarget' or 'unknown'"
-            raise refused(f"scores: the label of row {row}", allowed, given[row]) from None
+            raise refused(f"scores: the label of row {row}", allowed, named[row]) from None
         arrays = {"models": models, "paths": paths, "scores": scores, "labels": labels}
         for name, array in arrays.items():
             array.flags.writeable = False
             object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
-        """Count the trials."""
+        """Return the number of trials."""
         return len(self.scores)
 
     @cached_property
     def is_target(self) -> NDArray[np.bool_]:
-        """Array, shape (N,): where the model's speaker speaks."""
+        """Whether each trial is a target trial, shape (N,)."""
         return np.asarray(self.labels == TARGET, dtype=bool)
 
     @cached_property
     def is_nontarget(self) -> NDArray[np.bool_]:
-        """Array, shape (N,): where somebody else speaks."""
+        """Whether each trial is a nontarget trial, shape (N,)."""
         return np.asarray(self.labels == NONTARGET, dtype=bool)
 
     @property
@@ -108,47 +108,48 @@ class Scores:
 
     @cached_property
     def model_names(self) -> tuple[str, ...]:
-        """The models, each once, sorted."""
+        """Names of the models, sorted, each of them once."""
         return tuple(sorted(set(self.models.tolist())))
 
     @cached_property
     def path_names(self) -> tuple[str, ...]:
-        """The test recordings, each once, sorted."""
+        """Names of the test recordings, sorted, each of them once."""
         return tuple(sorted(set(self.paths.tolist())))
 
     @cached_property
     def model_index(self) -> NDArray[np.int32]:
-        """Array, shape (N,): place of each row's model in :attr:`model_names`."""
+        """Place of the model of each row in :attr:`model_names`, shape (N,)."""
         return _places(self.models, self.model_names)
 
     @cached_property
     def path_index(self) -> NDArray[np.int32]:
-        """Array, shape (N,): place of each row's recording in :attr:`path_names`."""
+        """Place of the recording of each row in :attr:`path_names`, shape (N,)."""
         return _places(self.paths, self.path_names)
 
     @property
     def pair_index(self) -> NDArray[np.int64]:
-        """Array, shape (N,): a number for each row's recording and model; sorts in that order."""
+        """Number of the pair of recording and model of each row, in that order, shape (N,)."""
         return self.path_index.astype(np.int64) * len(self.model_names) + self.model_index
 
 
 def as_scores(
     values: ArrayLike, what: str, *, axes: tuple[str, ...] = ("row",)
 ) -> NDArray[np.float64]:
-    """Return scores as an array of numbers of their own.
+    """Return scores as a new array of float64.
 
     Parameters
     ----------
     values : array_like of float
     what : str
-        What messages call them.
+        Name of the scores in messages.
     axes : tuple of str
-        What messages call their axes.
+        Names of the axes in messages.
 
     Raises
     ------
     InvalidInputError
-        If they are no numbers, have other axes, or one is NaN, whose place is named.
+        If they are not numbers, have another number of axes, or one of them is NaN; the message
+        names its place.
     """
     try:
         array = np.array(values, dtype=np.float64)
@@ -158,7 +159,7 @@ def as_scores(
         ) from None
     if array.ndim != len(axes):
         wanted = "flat array" if len(axes) == 1 else "matrix of tests by models"
-        raise InvalidInputError(f"{what}: must be a {wanted}, got shape {array.shape}")
+        raise InvalidInputError(f"{what}: must be a {wanted}, found shape {array.shape}")
     bad = np.isnan(array)
     if bad.any():
         places = zip(axes, np.argwhere(bad)[0].tolist(), strict=True)
@@ -168,12 +169,12 @@ def as_scores(
 
 
 def check_scores(scores: object, function: str) -> None:
-    """Refuse what is no `Scores`, where a person may try arrays.
+    """Raise an error if an argument is not `Scores` but, say, an array.
 
     Raises
     ------
     InvalidTypeError
-        With the right call.
+        The message names the right call.
     """
     if not isinstance(scores, Scores):
         raise InvalidTypeError(
@@ -189,8 +190,8 @@ def read_scores(path: str | Path) -> Scores:
     Parameters
     ----------
     path : str or Path
-        Tab-separated text (UTF-8) whose first line is the header ``model path score label``;
-        the column ``label`` may be absent. Empty lines are skipped.
+        Tab-separated UTF-8 text whose first line is the header ``model path score label``; the
+        column ``label`` may be missing. Empty lines are skipped.
 
     Returns
     -------
@@ -200,7 +201,7 @@ def read_scores(path: str | Path) -> Scores:
     Raises
     ------
     InvalidInputError
-        If the file can't be read or a line is wrong; the message begins ``file:line``.
+        If the file cannot be read or a line is wrong; the message begins with ``file:line``.
     """
     try:
         with io.TextIOWrapper(
@@ -209,13 +210,13 @@ def read_scores(path: str | Path) -> Scores:
             columns = _read_columns(stream, path)
     except UnreadableFileError as error:
         raise InvalidInputError(
-            f"{error.shown_path}: can't be read as a score file: {error.reason}"
+            f"{error.shown_path}: cannot be read as a score file: {error.reason}"
         ) from None
     return Scores(*map(np.array, columns, (object, object, np.float64, object)))
 
 
 def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
-    """Read models, paths, scores and labels, with one object for all equal names."""
+    """Read models, paths, scores and labels; equal names are one object."""
     header = stream.readline().rstrip("\n").removeprefix("\ufeff").split("\t")
 
     def wrong(line: int, what: str) -> InvalidInputError:
@@ -258,29 +259,28 @@ def _read_columns(stream: TextIO, path: str | Path) -> tuple[list[Any], ...]:
 
 
 def write_scores(path: str | Path, scores: Scores) -> None:
-    """Write a score file, whole or not at all.
+    """Write a score file, completely or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Written as :func:`read_scores` reads it; an old file is replaced in one step. Scores are
-        written with as many digits as bring back the same float64.
+        The file, in the format of :func:`read_scores`; an existing one is replaced in one step.
+        Scores are written with the digits that restore the same float64.
     scores : Scores
-        What to write.
 
     Raises
     ------
     InvalidInputError
-        If a model's or recording's name is empty or holds a tab or a line break.
+        If the name of a model or recording is empty or contains a tab or a line break.
     SpeakerGmmError
-        If the file can't be written (no such folder, disk full).
+        If the file cannot be written (no such folder, disk full).
     """
     check_scores(scores, "write_scores")
     for kind, known in (("model", scores.model_names), ("path", scores.path_names)):
         for name in known:
             if not name or any(mark in name for mark in "\t\n\r"):
                 raise InvalidInputError(
-                    f"{kind} {name!r}: a name in a score file must not be empty nor hold a tab "
+                    f"{kind} {name!r}: a name in a score file must not be empty or contain a tab "
                     "or a line break"
                 )
     with atomic_text_writer(path, errors="surrogateescape") as file:
@@ -299,9 +299,9 @@ def _plain(values: Iterable[Any]) -> Iterable[Any]:
 
 
 def _names(values: Any, what: str) -> NDArray[Any]:
-    """Share equal names between rows: an object array of a few str objects."""
+    """Return names as an array of objects, in which equal names are one object."""
     if isinstance(values, str):
-        raise InvalidInputError(f"scores: {what} must be a sequence of names, got one string")
+        raise InvalidInputError(f"scores: {what} must be a sequence of names, found one string")
     shared: dict[str, str] = {}
     names = map(str, _plain(values))
     return np.array([shared.setdefault(name, name) for name in names], dtype=object)
@@ -313,7 +313,7 @@ def _places(values: NDArray[Any], names: tuple[str, ...]) -> NDArray[np.int32]:
 
 
 def _found(path: str | os.PathLike[str], header: list[str]) -> str:
-    """Say what stands where a header was expected: another file, or another header."""
+    """Describe what was found in place of the header: another kind of file, or another line."""
     with contextlib.suppress(OSError, SpeakerGmmError):
         kind = describe_file(path)
         if kind not in ("text", "empty") and not kind.startswith("of an unknown"):

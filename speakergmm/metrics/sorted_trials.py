@@ -1,18 +1,18 @@
-"""Trials sorted by score: the polygon of error rates, and the figures read off it.
+"""Trials sorted by score: the polygon of error rates, and the metrics that are read from it.
 
-A trial is accepted when ``score >= threshold``. Raising the threshold past the scores one distinct
-value at a time, from "accept all" to "reject all", draws a polygon from (P_fa, P_miss) = (1, 0) to
-(0, 1). Scores that are equal move together: where a target and a nontarget share a score, the
-polygon takes one diagonal step, so no order of equal scores, and no luck of the sort, can change
-a result. Everything here is read off that polygon; its corners are all that is kept.
+A trial is accepted if ``score >= threshold``. Raising the threshold past one distinct score after
+the other, from "accept all" to "reject all", draws a polygon from (P_fa, P_miss) = (1, 0) to
+(0, 1). Equal scores are passed together: if a target and a nontarget trial have the same score, the
+polygon takes one diagonal step, so that the order in which equal scores are sorted cannot change a
+result. All metrics are read from this polygon, of which only the corners are stored.
 
-Infinite scores are allowed (they lie below or above every finite one), NaN is refused.
-The last corner rejects all; its threshold is written ``inf`` and stands for "above every score".
+Infinite scores are allowed (they lie below or above all finite ones), NaN is refused. The last
+corner rejects all trials; its threshold is ``inf``, which stands for "above every score".
 """
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any, Literal, Self, TypedDict, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,29 +29,21 @@ _EER_CONVENTIONS = {
 _Number = TypeVar("_Number", np.float64, np.int64)
 
 
-class Costs(TypedDict):
-    """Keywords of detection costs: the prior of a target, and costs of a miss and false alarm."""
-
-    p_target: float
-    c_miss: float
-    c_fa: float
-
-
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """A figure of merit and the threshold of these very data that goes with it.
+    """The value of a metric, and the threshold on the same data at which it is reached.
 
     Attributes
     ----------
     value : float
-        The figure: an error rate (a fraction, not percent) or a normalised cost.
+        An error rate (a fraction, not a percentage) or a normalised cost.
     threshold : float
-        A score of the data, accept when ``score >= threshold``; ``inf`` rejects all. It was found
-        on the scores it is reported on, so it describes them and promises nothing elsewhere.
+        One of the scores, at and above which trials are accepted; ``inf`` rejects all. It was
+        chosen on the scores on which it is reported, and may not be as good on others.
     p_miss, p_fa : float
-        Error rates that this threshold has on these data, not interpolated.
+        Error rates of this threshold on these data, not interpolated.
     convention : str
-        How the figure is defined.
+        Definition of the metric.
     """
 
     value: float
@@ -61,7 +53,7 @@ class OperatingPoint:
     convention: str
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; an infinite threshold (reject or accept all) becomes None."""
+        """Return the fields as JSON can hold them; an infinite threshold becomes None."""
         return asdict(self) | {"threshold": self.threshold if np.isfinite(self.threshold) else None}
 
 
@@ -72,16 +64,16 @@ class DetCurve:
     Attributes
     ----------
     thresholds : array, shape (C,)
-        Accept when ``score >= threshold``; the last is ``inf`` and rejects all.
+        Trials are accepted if ``score >= threshold``; the last is ``inf`` and rejects all.
     misses, false_alarms : array of int, shape (C,)
-        Errors at each threshold; misses never fall, false alarms never rise.
+        Number of errors at each threshold; misses never decrease, false alarms never increase.
     n_target, n_nontarget : int
-        Trials of each kind.
+        Number of target and of nontarget trials.
 
     Notes
     -----
-    Thresholds between two corners change only one of the errors (or lie inside one tie), and the
-    polygon there is a straight line.
+    Between the thresholds of two corners only one kind of error changes (or they are the two ends
+    of a tie), so that the polygon is a straight line there.
     """
 
     thresholds: NDArray[np.float64]
@@ -92,34 +84,34 @@ class DetCurve:
 
     @property
     def p_miss(self) -> NDArray[np.float64]:
-        """Array, shape (C,): misses over target trials."""
+        """Miss rate at each corner, shape (C,)."""
         return self.misses / self.n_target
 
     @property
     def p_fa(self) -> NDArray[np.float64]:
-        """Array, shape (C,): false alarms over nontarget trials."""
+        """False-alarm rate at each corner, shape (C,)."""
         return self.false_alarms / self.n_nontarget
 
     def __len__(self) -> int:
-        """Count the corners."""
+        """Return the number of corners."""
         return len(self.thresholds)
 
 
 class SortedTrials:
-    """Target and nontarget scores, sorted once; every figure is read off them.
+    """Target and nontarget scores, sorted once for all metrics.
 
     Parameters
     ----------
     target, nontarget : array_like of float, shape (T,) and (N,)
-        Scores; higher speaks for the target. Neither may be empty or hold NaN.
+        Scores; higher ones support the target speaker. Neither array may be empty or contain NaN.
     labelled : bool, default=False
-        They are known to be scores, and may have the values of labels.
+        Whether they are known to be scores, which then may look like labels.
 
     Raises
     ------
     InvalidInputError
-        If a score is NaN or no number, an array is not flat, one kind of trial is missing, or one
-        array looks like the labels of the other.
+        If a score is NaN or not a number, an array is not flat, there are no target or no nontarget
+        trials, or one array looks like the labels of the other.
     """
 
     def __init__(self, target: ArrayLike, nontarget: ArrayLike, *, labelled: bool = False) -> None:
@@ -130,17 +122,17 @@ class SortedTrials:
 
     @classmethod
     def of(cls, scores: Scores) -> Self:
-        """Sort labelled trials, whatever values their scores have."""
+        """Sort the scores of labelled trials, whatever their values."""
         return cls(scores.target, scores.nontarget, labelled=True)
 
     @cached_property
     def curve(self) -> DetCurve:
-        """The DET polygon's corners. Takes O(min(T, N) log max(T, N)) after the sort."""
+        """Corners of the DET polygon, found in O(min(T, N) log max(T, N)) after the sort."""
         target, nontarget = self.target, self.nontarget
         swap = len(nontarget) < len(target)
         few, many = (nontarget, target) if swap else (target, nontarget)
 
-        # How many scores of each class lie below each value of the rarer class, and up to it.
+        # Numbers of scores of each class below each value of the rarer class, and up to it.
         below_few = np.flatnonzero(np.append(True, few[1:] != few[:-1]))
         upto_few = np.append(below_few[1:], len(few))
         values = few[below_few]
@@ -149,8 +141,8 @@ class SortedTrials:
         tied = (_at(many, below_many) == values) & (below_many < len(many))
         upto_many[tied] = np.searchsorted(many, values[tied], "right")
 
-        # Values with nothing of the other class between them make one straight run: only the
-        # point at its first value and the point just above its last can be corners.
+        # Values without scores of the other class between them form a straight run, of which only
+        # the point at the first value and the point just above the last can be corners.
         starts = np.append(True, (below_many[1:] != below_many[:-1]) | tied[1:])
         ends = np.append(starts[1:], True)
         above = np.minimum(_at(few, upto_few[ends]), _at(many, upto_many[ends]))
@@ -159,17 +151,17 @@ class SortedTrials:
         passed_few = _interleave(0, below_few[starts], upto_few[ends], len(few))
         passed_many = _interleave(0, below_many[starts], upto_many[ends], len(many))
         misses, rejected = (passed_many, passed_few) if swap else (passed_few, passed_many)
-        # Runs alternate with the other class's, so what doesn't turn is a point met twice.
+        # Runs of the two classes alternate, so that a point without a turn is a repeated one.
         keep = np.append(True, (np.diff(misses) > 0) | (np.diff(rejected) > 0))
         false_alarms = len(nontarget) - rejected[keep]
         sizes = len(target), len(nontarget)
         return DetCurve(thresholds[keep], misses[keep], false_alarms, *sizes)
 
     def equal_error_rate(self, *, method: EerMethod = "linear") -> OperatingPoint:
-        """See :func:`equal_error_rate`."""
+        """Compute the equal error rate; see :func:`equal_error_rate`."""
         choice("method", method, _EER_CONVENTIONS)
         curve = self.curve
-        # Scaled by T N the difference P_miss - P_fa is a whole number: the crossing is exact.
+        # Scaled by T N, the difference P_miss - P_fa is a whole number: the crossing is exact.
         excess = curve.misses * curve.n_nontarget - curve.false_alarms * curve.n_target
         if method == "linear":
             right = int(np.searchsorted(excess, 0))
@@ -180,7 +172,7 @@ class SortedTrials:
             ends = [left, right]
             thresholds = curve.thresholds[ends]
             misses, false_alarms = curve.misses[ends], curve.false_alarms[ends]
-        # Python's integers don't overflow and their quotient is rounded once.
+        # Python's integers do not overflow, and their quotient is rounded once.
         below, above = int(excess[left]), int(excess[right])
         first, last = int(curve.misses[left]), int(curve.misses[right])
         value = (first * above - last * below) / (curve.n_target * (above - below))
@@ -192,7 +184,7 @@ class SortedTrials:
     def min_dcf(
         self, *, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
     ) -> OperatingPoint:
-        """See :func:`min_dcf`."""
+        """Compute the minimum detection cost; see :func:`min_dcf`."""
         weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
         curve = self.curve
         cost = weight_miss * curve.p_miss + weight_fa * curve.p_fa
@@ -203,7 +195,7 @@ class SortedTrials:
     def actual_dcf(
         self, *, threshold: float, p_target: float = 0.01, c_miss: float = 1.0, c_fa: float = 1.0
     ) -> OperatingPoint:
-        """See :func:`actual_dcf`."""
+        """Compute the detection cost at a threshold; see :func:`actual_dcf`."""
         weight_miss, weight_fa = dcf_weights(p_target, c_miss, c_fa)
         if np.isnan(threshold):
             raise refused("threshold", "a number", threshold)
@@ -225,12 +217,12 @@ class SortedTrials:
     def _between(
         self, left: int, right: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-        """List all thresholds from corner ``left`` to corner ``right`` and count their errors."""
+        """Return all thresholds from corner ``left`` to corner ``right``, with their errors."""
         curve = self.curve
         low, high = curve.thresholds[[left, right]]
         parts = []
         for part in (self.target, self.nontarget):
-            # "Reject all" lies above infinite scores too, though its threshold compares equal.
+            # "Reject all" lies above infinite scores as well, although its threshold equals them.
             stop = None if right == len(curve) - 1 else np.searchsorted(part, high)
             parts.append(part[np.searchsorted(part, low) : stop])
         scores = np.unique(np.concatenate(parts))
@@ -244,7 +236,7 @@ class SortedTrials:
 
 
 def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, float]:
-    """Weights of P_miss and P_fa in the normalised detection cost.
+    """Compute the weights of P_miss and P_fa in the normalised detection cost.
 
     Parameters
     ----------
@@ -254,12 +246,12 @@ def dcf_weights(p_target: float, c_miss: float, c_fa: float) -> tuple[float, flo
     Returns
     -------
     tuple of float
-        The lesser of the two is 1.
+        The smaller one of the two is 1.
 
     Raises
     ------
     InvalidInputError
-        If a parameter lies outside its range.
+        If a parameter is out of range.
 
     Examples
     --------
@@ -279,14 +271,14 @@ def _dcf_terms(p_target: float, c_miss: float, c_fa: float) -> str:
 
 
 def _refuse_labels(target: ArrayLike, nontarget: ArrayLike) -> None:
-    """Refuse a call of the form ``(scores, labels)``, which other libraries have."""
-    for kind, given, other in (("nontarget", nontarget, target), ("target", target, nontarget)):
+    """Raise an error at a call of the form ``(scores, labels)``, as in other libraries."""
+    for kind, values, other in (("nontarget", nontarget, target), ("target", target, nontarget)):
         try:
-            array, scores = np.asarray(given), np.asarray(other)
+            array, scores = np.asarray(values), np.asarray(other)
         except (TypeError, ValueError):
             continue
         if array.dtype.kind == "b" or (
-            array.size == scores.size and _two_valued(array) and _tells_more(scores, array)
+            array.size == scores.size and _two_valued(array) and _differ_from_labels(scores, array)
         ):
             raise InvalidInputError(
                 f"{kind} scores: look like labels ({len(array)} of two values); give the scores "
@@ -296,7 +288,7 @@ def _refuse_labels(target: ArrayLike, nontarget: ArrayLike) -> None:
 
 
 def _two_valued(array: NDArray[Any]) -> bool:
-    """Whether all is 0 and 1, -1 and 1, or 1 and 2, and both occur."""
+    """Return whether all values are 0 and 1, -1 and 1, or 1 and 2, and both occur."""
     if array.dtype.kind not in "iuf" or not array.size:
         return False
     low, high = array.min(), array.max()
@@ -304,11 +296,11 @@ def _two_valued(array: NDArray[Any]) -> bool:
     return bool(is_pair and ((array == low) | (array == high)).all())
 
 
-def _tells_more(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
-    """Whether scores aren't two-valued themselves, and enough of them to be sure.
+def _differ_from_labels(scores: NDArray[Any], labels: NDArray[Any]) -> bool:
+    """Return whether the scores are more than labels, and numerous enough to be sure.
 
-    Systems that answer only yes or no give two values for both kinds; of a few whole numbers
-    nothing can be said.
+    Systems that answer only yes or no have two values for both kinds of trial; a few whole
+    numbers are not enough to tell.
     """
     if scores.dtype.kind not in "iuf" or np.isin(scores, labels).all():
         return False
@@ -328,7 +320,7 @@ def _sorted(scores: ArrayLike, kind: str) -> NDArray[np.float64]:
 
 
 def _at(scores: NDArray[np.float64], places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Take ``scores[places]``, infinity past the end."""
+    """Return ``scores[places]``, with infinity past the end."""
     taken = scores[np.minimum(places, len(scores) - 1)]
     taken[places == len(scores)] = np.inf
     return taken
@@ -347,9 +339,9 @@ def _hull_edge(
 ) -> tuple[int, int]:
     """Find the edge of the lower-left convex hull on which misses overtake false alarms.
 
-    Starts with the chord from "accept all" to "reject all". The corner farthest below a chord lies
-    on the hull; whichever half then still straddles the diagonal is the next chord. All numbers
-    are whole, hence the comparison with zero is exact.
+    The search starts with the chord from "accept all" to "reject all". The corner farthest below a
+    chord lies on the hull; the half that still crosses the diagonal is the next chord. All numbers
+    are whole, so that the comparison with zero is exact.
     """
     left, right = 0, len(misses) - 1
     while True:

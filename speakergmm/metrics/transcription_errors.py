@@ -1,8 +1,8 @@
-"""Errors of recognised words and phones against what was said.
+"""Word and phone errors of recognised utterances, compared with reference transcripts.
 
-Sequences are aligned by jiwer with the least number of substitutions, deletions and insertions.
-Nothing is normalised unless asked: ``Mister`` for ``MISTER`` is an error. (What looks the same is
-the same: see `speakergmm.words`.)
+Sequences are aligned by jiwer with the smallest number of substitutions, deletions and insertions.
+Nothing is normalised by default: ``Mister`` for ``MISTER`` is an error. (Unicode spellings of the
+same characters are the same word: see `speakergmm.words`.)
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ from speakergmm.ranges import choice
 from speakergmm.words import clean, fold, words_of
 
 SILENCES = ("SIL", "SP", "SPN", "sil", "sp", "spn")
-"""Labels of models that are no phones, which a phone error leaves out."""
+"""Labels of silence and noise, which are left out when phone errors are counted."""
 
 Words = Mapping[str, Iterable[str] | str]
 Value = TypeVar("Value")
@@ -26,12 +26,12 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True, slots=True)
 class ErrorCounts:
-    """How many words were right and wrong.
+    """Numbers of correct and wrong words.
 
     Attributes
     ----------
     hits, substitutions, deletions, insertions : int
-        The first three sum to the number of words that were said.
+        The first three sum to the number of words in the reference.
 
     Examples
     --------
@@ -50,33 +50,35 @@ class ErrorCounts:
 
     @property
     def n_reference(self) -> int:
-        """Words that were said."""
+        """Number of words in the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def errors(self) -> int:
-        """Substitutions, deletions and insertions."""
+        """Number of substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def error_rate(self) -> float:
-        """Errors for each word that was said; it may be above one. NaN where nothing was said."""
+        """Errors per word of the reference, which may exceed 1; NaN if the reference is empty."""
         return self.errors / self.n_reference if self.n_reference else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceErrors:
-    """What was said and what was recognised in one utterance.
+    """Reference, hypothesis and errors of one utterance.
 
     Attributes
     ----------
     utterance : str
+        Name of the utterance.
     speaker : str or None
+        Name of the speaker.
     reference, hypothesis : tuple of str
-        As compared: mapped, and without what is left out.
+        The sequences that are compared, mapped and without the words that are left out.
     counts : ErrorCounts
     missing : bool
-        There is no hypothesis at all, and all words count as deleted.
+        Whether there is no hypothesis at all, so that all words count as deleted.
     """
 
     utterance: str
@@ -89,13 +91,15 @@ class UtteranceErrors:
 
 @dataclass(frozen=True, slots=True)
 class WordConfusion:
-    """How often one word was taken for another.
+    """The number of times that one word was recognised as another.
 
     Attributes
     ----------
     reference, hypothesis : str or None
-        What was said and what was recognised; None on one side for an insertion or a deletion.
+        Word of the reference and recognised word; None for the missing one of an insertion or a
+        deletion.
     count : int
+        Number of times.
     """
 
     reference: str | None
@@ -105,11 +109,12 @@ class WordConfusion:
 
 @dataclass(frozen=True, eq=False)
 class TranscriptionErrors:
-    """Errors of all utterances.
+    """Word or phone errors of all utterances.
 
     Attributes
     ----------
     unit : {"word", "phone"}
+        The unit that is counted.
     utterances : tuple of UtteranceErrors
         Sorted by name.
     mapping : str or None
@@ -125,26 +130,26 @@ class TranscriptionErrors:
 
     @cached_property
     def counts(self) -> ErrorCounts:
-        """Counts over all utterances."""
+        """Sums of the counts over all utterances."""
         return sum((each.counts for each in self.utterances), ErrorCounts())
 
     @property
     def error_rate(self) -> float:
-        """Errors of all utterances for each word said: long utterances weigh more."""
+        """Errors of all utterances per word of all references."""
         return self.counts.error_rate
 
     @property
     def sentence_error_rate(self) -> float:
-        """Share of utterances with any error."""
+        """Fraction of utterances with at least one error."""
         return sum(each.counts.errors > 0 for each in self.utterances) / len(self.utterances)
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Utterances without a hypothesis."""
+        """Names of the utterances without a hypothesis."""
         return tuple(each.utterance for each in self.utterances if each.missing)
 
     def by_speaker(self) -> dict[str, ErrorCounts]:
-        """Sum the counts by speaker, sorted by name; empty where speakers weren't given."""
+        """Return the counts of each speaker, sorted by name; empty if speakers are not known."""
         found: dict[str, ErrorCounts] = {}
         for each in self.utterances:
             if each.speaker is not None:
@@ -152,12 +157,12 @@ class TranscriptionErrors:
         return dict(sorted(found.items()))
 
     def to_dict(self, *, n_confusions: int = 20) -> dict[str, Any]:
-        """Return figures as JSON has them, with the most frequent confusions.
+        """Return the results as JSON can hold them, with the most frequent confusions.
 
         Parameters
         ----------
         n_confusions : int, default=20
-            How many of them.
+            Number of confusions.
 
         Returns
         -------
@@ -193,14 +198,15 @@ def word_errors(
     Parameters
     ----------
     references, hypotheses : mapping of str to iterable of str, or to str
-        Words of each utterance. Utterances without a hypothesis count as deleted whole.
+        Words of each utterance, as a list or separated by white space. All words of an utterance
+        without a hypothesis count as deleted.
     speakers : mapping of str to str, optional
-        Who speaks in each utterance of the references.
+        Speaker of each utterance of the references.
     case : {"upper", "lower"}, optional
-        Bring both sides to one letter case, as `speakergmm.words.fold` has it. Without it, too,
-        words are compared as they are read from files (`speakergmm.words.clean`).
+        Letter case to which both sides are converted by `speakergmm.words.fold`. In any case,
+        words are normalised as those read from files (`speakergmm.words.clean`).
     leave_out : collection of str
-        Words that are dropped on both sides, such as fillers, in the same letter case.
+        Words that are removed on both sides, such as fillers; converted to the same letter case.
 
     Returns
     -------
@@ -209,8 +215,8 @@ def word_errors(
     Raises
     ------
     InvalidInputError
-        If there is no reference, a hypothesis is of no reference's utterance, a speaker is missing,
-        or a word holds white space.
+        If there are no references, there is no reference for a hypothesis, a speaker is missing, or
+        a word contains white space.
 
     Examples
     --------
@@ -239,18 +245,18 @@ def phone_errors(
     speakers: Mapping[str, str] | None = None,
     silences: Collection[str] = SILENCES,
 ) -> TranscriptionErrors:
-    """Count phone errors after both sides are folded into one phone set and silence is dropped.
+    """Count phone errors after mapping both sides to one phone set and removing silence.
 
     Parameters
     ----------
     references, hypotheses : mapping of str to iterable of str, or to str
         Phones of each utterance.
     mapping : PhoneMapping or str, default="identity"
-        One of `PHONE_MAPPINGS` by its name, or another.
+        A mapping, or the name of one of `PHONE_MAPPINGS`.
     speakers : mapping of str to str, optional
-        As `word_errors` has it.
+        As for `word_errors`.
     silences : collection of str
-        Labels dropped on both sides, before and after the mapping.
+        Labels that are removed on both sides, before and after the mapping.
 
     Returns
     -------
@@ -259,7 +265,7 @@ def phone_errors(
     Raises
     ------
     InvalidInputError
-        As `word_errors`; or if the mapping doesn't have a phone.
+        As for `word_errors`, and if a phone is not in the mapping.
 
     Examples
     --------
@@ -277,7 +283,7 @@ def phone_errors(
             name: [phone for phone in words_of(phones) if phone not in silences]
             for name, phones in _by_utterance(side).items()
         }
-        # All at once, so that a refusal names every phone that is missing.
+        # All phones at once, so that the error names every phone that is missing.
         apply(dict.fromkeys(chain.from_iterable(kept.values())))
         return {
             name: tuple(phone for phone in apply(phones) if phone not in silences)
@@ -291,8 +297,8 @@ def _by_utterance(side: Words) -> Words:
     if isinstance(side, Mapping):
         return side
     raise InvalidTypeError(
-        f"got {type(side).__name__} where the words of each utterance are wanted: {{id: words}}; "
-        "read_transcripts(path) reads a file"
+        f"the words of each utterance must be a mapping {{id: words}}, found "
+        f"{type(side).__name__}; read_transcripts(path) reads a file"
     )
 
 
@@ -311,38 +317,39 @@ def _count(
     _check(names, hypotheses, speakers)
     for word in chain.from_iterable((*references.values(), *hypotheses.values())):
         if word.split() != [word]:
-            raise InvalidInputError(f"{unit} {word!r} is empty or holds white space")
+            raise InvalidInputError(f"{unit} {word!r} is empty or contains white space")
     pairs = [(references[name], hypotheses.get(name, ())) for name in names]
+    # Alignments of all utterances with the smallest number of errors.
     found = jiwer.process_words(
         [" ".join(reference) for reference, _ in pairs],
         [" ".join(hypothesis) for _, hypothesis in pairs],
     )
-    confused: Counter[tuple[str | None, str | None]] = Counter()
+    confusions: Counter[tuple[str | None, str | None]] = Counter()
     utterances = []
     for name, (reference, hypothesis), chunks in zip(names, pairs, found.alignments, strict=True):
         counts: Counter[str] = Counter()
         for chunk in chunks:
-            said = reference[chunk.ref_start_idx : chunk.ref_end_idx]
-            heard = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
-            counts[chunk.type] += max(len(said), len(heard))
+            expected = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+            recognised = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+            counts[chunk.type] += max(len(expected), len(recognised))
             if chunk.type != "equal":
-                confused.update(zip_longest(said, heard))
+                confusions.update(zip_longest(expected, recognised))
         speaker = None if speakers is None else speakers[name]
         errors = ErrorCounts(*(counts[t] for t in ("equal", "substitute", "delete", "insert")))
         utterances.append(
             UtteranceErrors(name, speaker, reference, hypothesis, errors, name not in hypotheses)
         )
-    ranked = sorted(confused.items(), key=lambda each: (-each[1], *(w or "" for w in each[0])))
+    ranked = sorted(confusions.items(), key=lambda each: (-each[1], *(w or "" for w in each[0])))
     return TranscriptionErrors(
         unit, tuple(utterances), mapping, tuple(WordConfusion(*pair, n) for pair, n in ranked)
     )
 
 
-def _by_name(given: Mapping[str, Value]) -> dict[str, Value]:
-    """Name utterances as all readers do."""
-    named = {clean(name): value for name, value in given.items()}
-    if len(named) < len(given):
-        raise InvalidInputError("an utterance stands twice, in two Unicode spellings; keep one")
+def _by_name(values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return values by the normalised names of utterances, as all readers of files do."""
+    named = {clean(name): value for name, value in values.items()}
+    if len(named) < len(values):
+        raise InvalidInputError("an utterance is listed twice, in two Unicode spellings; keep one")
     return named
 
 
@@ -350,14 +357,16 @@ def _check(
     names: Sequence[str], hypotheses: Mapping[str, Any], speakers: Mapping[str, str] | None
 ) -> None:
     if not names:
-        raise InvalidInputError("no reference to compare with; give at least one utterance")
+        raise InvalidInputError("there are no references; give at least one utterance")
     if surplus := sorted(hypotheses.keys() - names):
         raise InvalidInputError(
-            f"hypotheses of {_listed(surplus)}, which the references don't have; remove them, or "
-            "check that both sides name utterances alike"
+            f"hypotheses of {_listed(surplus)}, for which there are no references; remove them, or "
+            "check that both sides name utterances in the same way"
         )
     if speakers is not None and (unnamed := sorted(set(names) - speakers.keys())):
-        raise InvalidInputError(f"no speaker is given for {_listed(unnamed)}; name all or none")
+        raise InvalidInputError(
+            f"there is no speaker for {_listed(unnamed)}; name those of all utterances, or none"
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

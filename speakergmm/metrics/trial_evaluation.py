@@ -1,14 +1,14 @@
-"""All figures of a scored trials list in one go."""
+"""Evaluation of scored trials: all metrics with intervals, as a table and as JSON."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.metrics.bootstrap import Figures, bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.bootstrap import bootstrap_intervals, speaker_clusters
+from speakergmm.metrics.evaluation_options import EvaluationOptions
 from speakergmm.metrics.identification import ClosedSetIdentification, identification_from_trials
 from speakergmm.metrics.resampling import Interval
 from speakergmm.metrics.scores import UNKNOWN, Scores, check_scores
@@ -17,22 +17,22 @@ from speakergmm.metrics.sorted_trials import DetCurve, OperatingPoint, SortedTri
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One line of the result table.
+    """The value of one metric, a row of the table of results.
 
     Attributes
     ----------
     name : str
-        For programs, such as ``eer_linear``, ``min_dcf_0.01``, ``identification_top1``.
+        Name for programs, such as ``eer_linear``, ``min_dcf_0.01``, ``identification_top1``.
     title : str
-        For people; names the convention.
+        Name for people, with the convention.
     value : float
-        A fraction (EER, accuracy) or a normalised cost (minDCF).
+        A fraction between 0 and 1 (EER, accuracy) or a normalised cost (minDCF).
     is_rate : bool
-        Whether the value reads as a percentage.
+        Whether the value is a fraction, which is written as a percentage.
     interval : Interval or None
-        Over speakers; None where not asked for, or where speakers are too few.
+        Confidence interval; None if it was not asked for, or if there are too few speakers.
     point : OperatingPoint or None
-        The threshold of these data that goes with it; None for identification.
+        Threshold on these data at which the value is reached; None for identification.
     """
 
     name: str
@@ -43,18 +43,18 @@ class Metric:
     point: OperatingPoint | None
 
     def format_value(self) -> str:
-        """Write the value as people read it, percent or cost."""
+        """Return the value as text, a percentage or a cost."""
         return _format(self.value, self.is_rate)
 
     def format_interval(self) -> str:
-        """Write the interval as people read it; empty where there is none."""
+        """Return the interval as text; empty if there is none."""
         if self.interval is None:
             return ""
         low = _format(self.interval.low, self.is_rate).removesuffix(" %")
         return f"{low} to {_format(self.interval.high, self.is_rate)}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Return the fields as JSON can hold them."""
         point = {} if self.point is None else self.point.to_dict()
         interval = self.interval and self.interval.ends()
         return {"title": self.title, "value": self.value, "interval": interval} | point
@@ -62,24 +62,24 @@ class Metric:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """Every figure of a trials list.
+    """The evaluation of a list of trials.
 
     Attributes
     ----------
     metrics : tuple of Metric
-        The result table.
+        The table of results.
     curve : DetCurve
         Corners of the DET curve.
     identification : ClosedSetIdentification or None
-        None where no recording was compared with its own model and another.
+        None if no recording was compared with the model of its speaker and with another one.
     n_target, n_nontarget : int
-        Trials.
+        Number of target and of nontarget trials.
     n_models, n_paths : int
-        Models, and test recordings.
+        Number of models and of test recordings.
     n_speakers : int
-        Speakers told from the target trials; the unit of resampling.
+        Number of speakers, inferred from the target trials; they are resampled.
     n_bootstrap, seed : int
-        Replicates and seed of the intervals.
+        Number of bootstrap replicates, and seed of the resampling.
     confidence : float
         Nominal coverage of the intervals.
     """
@@ -97,29 +97,29 @@ class Evaluation:
     confidence: float
 
     def __getitem__(self, name: str) -> Metric:
-        """Find a measure by its name."""
-        known = {measure.name: measure for measure in self.metrics}
+        """Return the metric of a name."""
+        known = {metric.name: metric for metric in self.metrics}
         if name not in known:
-            raise KeyError(f"no measure {name!r}; there are {', '.join(known)}")
+            raise KeyError(f"there is no metric {name!r}; there are {', '.join(known)}")
         return known[name]
 
     @property
     def n_trials(self) -> int:
-        """All trials."""
+        """Number of trials."""
         return self.n_target + self.n_nontarget
 
     def to_dict(self, *, curve: bool = False) -> dict[str, Any]:
-        """Plain values for JSON.
+        """Return the evaluation as JSON can hold it.
 
         Parameters
         ----------
         curve : bool, default=False
-            Add the DET curve's corners, up to two for each trial of the rarer kind.
+            Add the corners of the DET curve, up to two per trial of the rarer kind.
 
         Returns
         -------
         dict
-            Strings, numbers, None, lists and dicts only; no infinities.
+            It contains only strings, finite numbers, None, lists and dicts.
         """
         result: dict[str, Any] = {
             "counts": {
@@ -130,7 +130,7 @@ class Evaluation:
                 "test_recordings": self.n_paths,
                 "speakers": self.n_speakers,
             },
-            "metrics": {measure.name: measure.to_dict() for measure in self.metrics},
+            "metrics": {metric.name: metric.to_dict() for metric in self.metrics},
             "thresholds": "chosen on these very trials; accept when score >= threshold",
             "intervals": {
                 "confidence": self.confidence,
@@ -152,7 +152,7 @@ class Evaluation:
                 ],
             }
         if curve:
-            # The last corner rejects all: no number stands for its threshold in JSON.
+            # The last corner rejects all trials; JSON has no number for its infinite threshold.
             thresholds = self.curve.thresholds.tolist()
             result["det"] = {
                 "thresholds": [value if math.isfinite(value) else None for value in thresholds],
@@ -163,45 +163,30 @@ class Evaluation:
 
 
 def evaluate(
-    scores: Scores,
-    *,
-    p_target: Sequence[float] = (0.01, 0.05),
-    c_miss: float = 1.0,
-    c_fa: float = 1.0,
-    top_k: Sequence[int] = (1, 5),
-    n_bootstrap: int = 1000,
-    confidence: float = 0.95,
-    seed: int = 0,
+    scores: Scores, options: EvaluationOptions | None = None, **changes: Any
 ) -> Evaluation:
     """Measure detection and identification on scored trials.
 
     Parameters
     ----------
     scores : Scores
-        Trials, all labelled.
-    p_target : sequence of float, default=(0.01, 0.05)
-        Priors for minDCF.
-    c_miss, c_fa : float, default=1.0
-        Costs for minDCF.
-    top_k : sequence of int, default=(1, 5)
-        Depths of closed-set identification among the models each recording was compared with.
-    n_bootstrap : int, default=1000
-        Replicates of the bootstrap over speakers; 0 for no intervals.
-    confidence : float, default=0.95
-        Nominal coverage of the intervals.
-    seed : int, default=0
-        Of the bootstrap.
+        Trials, all of them labelled, each listed once.
+    options : EvaluationOptions, optional
+    **changes
+        Fields of `EvaluationOptions`, in place of those of `options`: ``p_target``, ``c_miss``,
+        ``c_fa``, ``top_k``, ``n_bootstrap``, ``confidence``, ``seed``.
 
     Returns
     -------
     Evaluation
-        No decision threshold is invented: thresholds are those of the operating points on these
-        very trials.
+        The thresholds in it are those of the operating points on these trials; no decision
+        threshold is proposed.
 
     Raises
     ------
     InvalidInputError
-        If a trial has no label, one kind of trial is missing, or an option lies outside its range.
+        If a trial is not labelled or is listed twice, there are no target or no nontarget trials,
+        or an option is out of range.
 
     Examples
     --------
@@ -215,28 +200,25 @@ def evaluate(
     >>> result["eer_linear"].format_value(), result["identification_top1"].format_value()
     ('0.00 %', '100.00 %')
     """
+    options = EvaluationOptions.of(options, changes)
     check_scores(scores, "evaluate")
     _check_trials(scores)
-    figures = Figures(p_target, c_miss, c_fa, top_k)
     trials = SortedTrials.of(scores)
     identification = identification_from_trials(scores)
-    how: dict[str, Any] = {"n_bootstrap": n_bootstrap, "confidence": confidence, "seed": seed}
-    intervals: dict[str, Interval | None] = {}
-    if n_bootstrap:
-        intervals = bootstrap_intervals(
-            scores, identification=identification, **how, **vars(figures)
-        )
+    intervals = bootstrap_intervals(scores, options, identification=identification)
+    # Detection: equal error rates and minimum costs with their operating points.
     points = {
         "eer_linear": trials.equal_error_rate(method="linear"),
         "eer_rocch": trials.equal_error_rate(method="rocch"),
-        **{name: trials.min_dcf(**cost) for name, cost in figures.costs.items()},
+        **{name: trials.min_dcf(**cost) for name, cost in options.costs.items()},
     }
     metrics = [
-        Metric(name, p.convention, p.value, name not in figures.costs, intervals.get(name), p)
+        Metric(name, p.convention, p.value, name not in options.costs, intervals.get(name), p)
         for name, p in points.items()
     ]
+    # Closed-set identification, if recordings were compared with several models.
     if identification is not None:
-        for name, k in figures.depths.items():
+        for name, k in options.depths.items():
             title, rate = f"Closed-set identification, top {k}", identification.accuracy(top_k=k)
             metrics.append(Metric(name, title, rate, True, intervals.get(name), None))
     return Evaluation(
@@ -248,17 +230,19 @@ def evaluate(
         n_models=len(scores.model_names),
         n_paths=len(scores.path_names),
         n_speakers=speaker_clusters(scores).n_speakers,
-        **how,
+        n_bootstrap=options.n_bootstrap,
+        seed=options.seed,
+        confidence=options.confidence,
     )
 
 
 def _check_trials(scores: Scores) -> None:
-    """Refuse trials that have no label, or stand twice."""
+    """Raise an error if a trial has no label or is listed twice."""
     unlabelled = int((scores.labels == UNKNOWN).sum())
     if unlabelled:
         raise InvalidInputError(
             f"scores: {unlabelled} of {len(scores)} trials have no label; "
-            "an evaluation needs target or nontarget for each"
+            "an evaluation needs target or nontarget for every trial"
         )
     _, first = np.unique(scores.pair_index, return_index=True)
     if len(first) < len(scores):
@@ -266,8 +250,8 @@ def _check_trials(scores: Scores) -> None:
         again[first] = False
         row = int(np.argmax(again))
         raise InvalidInputError(
-            f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) was "
-            f"listed before; {again.sum()} such trials would count twice: list each once"
+            f"trial {row + 1} (model {scores.models[row]!r}, path {scores.paths[row]!r}) is "
+            f"listed twice; {again.sum()} such trials would count twice: list each once"
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,25 +81,24 @@ class ScoreMatrix:
         return self.identification.accuracy()
 
     def accuracy_interval(
-        self, *, n_bootstrap: int = 1000, confidence: float = 0.95, seed: int = 0
+        self, options: metrics.BootstrapOptions | None = None, **changes: Any
     ) -> metrics.Interval | None:
-        """Bootstrap the accuracy over speakers: one speaker's rows share a voice.
+        """Bootstrap the accuracy over speakers, because the rows of a speaker share a voice.
 
         Parameters
         ----------
-        n_bootstrap : int, default=1000
-            Replicates, at least 2. Each draws as many true speakers as there are, with
-            replacement; the models that compete stay the same.
-        confidence : float, default=0.95
-            Nominal coverage, between 0 and 1.
-        seed : int, default=0
-            Of the drawing.
+        options : BootstrapOptions, optional
+            Each replicate draws as many true speakers as there are, with replacement; the
+            competing models stay the same.
+        **changes
+            Fields of `BootstrapOptions`, in place of those of `options`.
 
         Returns
         -------
         Interval or None
-            Percentiles; None if the rows are of one speaker. An interval of no width, as at an
-            accuracy of 1, says that no replicate differed and not that the figure is certain.
+            Percentile interval; None if all rows are of one speaker. An interval of zero width, as
+            at an accuracy of 1, means that all replicates agree, and not that the accuracy is
+            certain.
 
         Raises
         ------
@@ -107,15 +107,13 @@ class ScoreMatrix:
         InvalidInputError
             If an option is out of range.
         """
-        metrics.check_resampling(n_bootstrap, confidence)
+        options = metrics.BootstrapOptions.of(options, changes)
         found = self.identification
         _, speaker = np.unique(found.true, return_inverse=True)
         return metrics.ratio_interval(
             np.bincount(speaker, weights=found.ranks == 1),
             np.bincount(speaker),
-            n_bootstrap=n_bootstrap,
-            confidence=confidence,
-            seed=seed,
+            options,
         )
 
 

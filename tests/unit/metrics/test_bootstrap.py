@@ -8,8 +8,9 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import bootstrap, norm
 
-from speakergmm.errors import InvalidInputError
+from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.metrics import (
+    EvaluationOptions,
     Scores,
     bootstrap_intervals,
     det_curve,
@@ -19,6 +20,7 @@ from speakergmm.metrics import (
     hull_eer_of_curves,
     identification_from_trials,
     percentile_interval,
+    ratio_interval,
     speaker_clusters,
     wilson_interval,
 )
@@ -191,7 +193,7 @@ def test_thousand_replicates_of_8640_trials_take_seconds():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_bootstrap": 1}, "n_bootstrap must be a whole number >= 2, found 1"),
+        ({"n_bootstrap": 1}, "n_bootstrap must be 0 .* found 1"),
         ({"confidence": 1.0}, "confidence must .* found 1.0"),
         ({"confidence": 0.0}, "confidence must .* found 0.0"),
         ({"p_target": (0.0,)}, "p_target must .* found 0.0"),
@@ -220,3 +222,21 @@ def test_wilson_interval_solves_its_equation(errors, total):
         InvalidInputError, match=r"n_errors must be a whole number in 0..2, found 3"
     ):
         wilson_interval(3, 2)
+
+
+def test_options_are_given_whole_or_by_keyword():
+    scores = crossed(np.random.default_rng(0), n_speakers=6, n_tests=2)
+    options = EvaluationOptions(p_target=0.2, n_bootstrap=20, seed=3)
+    found = bootstrap_intervals(scores, options)
+    assert list(found) == ["eer_linear", "eer_rocch", "min_dcf_0.2"]
+    assert found == bootstrap_intervals(scores, p_target=[0.2], n_bootstrap=20, seed=3)
+    assert found == bootstrap_intervals(scores, options, top_k=7)
+    assert found != bootstrap_intervals(scores, options, seed=4)
+    with pytest.raises(InvalidTypeError, match=r"'n_bootstraps'.*'n_bootstrap'"):
+        bootstrap_intervals(scores, n_bootstraps=20)
+
+
+def test_without_replicates_there_are_no_intervals():
+    scores = crossed(np.random.default_rng(0), n_speakers=3, n_tests=1)
+    assert bootstrap_intervals(scores, n_bootstrap=0) == {}
+    assert ratio_interval([1, 2], [3, 4], n_bootstrap=0) is None

@@ -62,8 +62,8 @@ def test_an_alignment_of_silence_alone_has_no_boundaries():
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"u": labels((0.1, "a"), (0.2, "c"))}, "label 2 is 'c', the reference has 'b'"),
-        ({"u": labels((0.1, "a"))}, "1 labels besides silence, the reference 2"),
+        ({"u": labels((0.1, "a"), (0.2, "c"))}, "label 2 is 'c'.* 'b'"),
+        ({"u": labels((0.1, "a"))}, "1 labels .* 2;"),
         ({"v": labels((0.1, "a"))}, "no utterance 'v'"),
     ],
 )
@@ -134,7 +134,7 @@ def test_bad_options_are_refused(options, message):
 
 
 def test_no_boundaries_are_refused():
-    with pytest.raises(InvalidInputError, match="no boundary"):
+    with pytest.raises(InvalidInputError, match="no boundaries"):
         summarise_boundaries(made([]))
 
 

@@ -203,7 +203,7 @@ def test_an_infinite_threshold_is_null_in_json():
         ([1.0], [], "no nontarget scores"),
         ([1.0, math.nan], [1.0], "target scores: row 1 is NaN"),
         ([1.0], [0.0, 1.0, math.nan], "nontarget scores: row 2 is NaN"),
-        ([[1.0]], [1.0], "target scores: must be a flat array, got shape (1, 1)"),
+        ([[1.0]], [1.0], "target scores: must be a flat array, found shape (1, 1)"),
         (["high"], [1.0], "target scores: must be numbers"),
     ],
 )

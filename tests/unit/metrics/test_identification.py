@@ -117,13 +117,13 @@ def test_nobody_to_identify():
 @pytest.mark.parametrize(
     ("matrix", "true", "message"),
     [
-        ([1.0, 2.0], [0], "must be a matrix of tests by models, got shape (2,)"),
-        (np.zeros((0, 3)), [], "must hold a test and a model, got shape (0, 3)"),
+        ([1.0, 2.0], [0], "matrix of tests by models, found shape (2,)"),
+        (np.zeros((0, 3)), [], "found shape (0, 3)"),
         ([[1.0, math.nan]], [0], "row 0, column 1 is NaN"),
         ([[1.0, 2.0]], [2], "row 0 is 2; must be a column of the 2 models"),
         ([[1.0, 2.0]], [-1], "row 0 is -1; must be a column of the 2 models"),
-        ([[1.0, 2.0]], [0, 1], "must hold 1 whole numbers"),
-        ([[1.0, 2.0]], [0.0], "must hold 1 whole numbers"),
+        ([[1.0, 2.0]], [0, 1], "1 whole numbers"),
+        ([[1.0, 2.0]], [0.0], "1 whole numbers"),
     ],
 )
 def test_matrices_refused(matrix, true, message):

@@ -112,8 +112,8 @@ def test_utterances_without_words():
     [
         ({}, {}, {}, "no reference"),
         ({"u": ["a"]}, {"v": ["a"], "w": []}, {}, r"hypotheses of 2 utterances \('v', 'w'\)"),
-        ({"u": ["a"]}, {}, {"speakers": {}}, "no speaker is given for 1 utterances"),
-        ({"u": ["a b"]}, {}, {}, "word 'a b' is empty or holds white space"),
+        ({"u": ["a"]}, {}, {"speakers": {}}, "no speaker for 1 utterances"),
+        ({"u": ["a b"]}, {}, {}, "word 'a b' .* white space"),
         ({"u": ["a"]}, {"u": [""]}, {}, "word '' is empty"),
     ],
 )
@@ -138,7 +138,7 @@ def test_phone_errors_after_folding_and_without_silence():
 
 
 def test_phones_without_a_place_in_the_mapping_are_all_named():
-    with pytest.raises(InvalidInputError, match="doesn't have: AX ZZ; add them"):
+    with pytest.raises(InvalidInputError, match=": AX ZZ;"):
         phone_errors({"u": ["ZZ", "AH"], "v": ["AX"]}, {}, mapping="cmu-39")
     with pytest.raises(InvalidInputError, match=r"must be one of identity, .* found 'timit'"):
         phone_errors({"u": ["a"]}, {}, mapping="timit")
@@ -178,7 +178,7 @@ def test_a_mapping_from_a_file(tmp_path):
         read_phone_mapping(path)
     assert [fault.line for fault in caught.value.faults] == [2, 3]
     path.write_text("\n")
-    with pytest.raises(FaultyFileError, match="holds no phone"):
+    with pytest.raises(FaultyFileError, match="no phones"):
         read_phone_mapping(path)
 
 

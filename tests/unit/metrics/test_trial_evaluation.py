@@ -107,7 +107,7 @@ def test_refusals(scores):
         evaluate(Scores(["a"], ["x"], [1.0], ["target"]))
     with pytest.raises(InvalidInputError, match=r"top_k must .* found 0"):
         evaluate(scores, top_k=(0,))
-    with pytest.raises(KeyError, match="no measure 'eer'; there are eer_linear, eer_rocch"):
+    with pytest.raises(KeyError, match="no metric 'eer'; there are eer_linear, eer_rocch"):
         evaluate(scores, n_bootstrap=0)["eer"]
 
 
@@ -118,5 +118,5 @@ def test_trials_listed_twice_are_refused():
         [1.0, 0.0, 0.0, 1.0, 0.0],
         ["target", "nontarget", "nontarget", "target", "nontarget"],
     )
-    with pytest.raises(InvalidInputError, match=r"trial 5 \(model 'b', path 'x'\) was listed"):
+    with pytest.raises(InvalidInputError, match=r"trial 5 \(model 'b', path 'x'\)"):
         evaluate(scores, n_bootstrap=0)
