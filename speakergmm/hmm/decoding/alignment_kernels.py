@@ -1,4 +1,4 @@
-"""Compiled sums of posteriors along a path."""
+"""Sums of posteriors along a path, compiled."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ def posteriors_on_path(
     word_of: Vector[np.int64],
     result: FilledMatrix[np.float64],
 ) -> None:
-    """Sum posteriors over what is on the path at each frame.
+    """Sum the posteriors of the state, unit and word on the path at each frame, and of neighbours.
 
     Parameters
     ----------
     posteriors : array, shape (T, S)
+        Posteriors of all states.
     states : array, shape (T,)
-        The path.
+        States on the path.
     place : array, shape (T,)
-        Which of `passed` each frame belongs to.
+        Index into `passed` of the unit at each frame.
     state_unit : array, shape (S,)
         Unit of each state.
     passed : array, shape (R,)
-        Units on the path.
+        Units on the path, in order.
     word_of : array, shape (U,)
         Word of each unit, -1 for none.
     result : array, shape (T, C)
-        Its first five columns are filled with the posteriors of the frame's state, unit, and word
-        (its unit, where there is none), and of the units before and after on the path (0 where
-        there is none).
+        The first five columns are filled with the posteriors of the frame's state, its unit, its
+        word (its unit, if that belongs to no word), and of the units before and after it on the
+        path (0 at the ends).
     """
     n_frames, n_states = posteriors.shape
     n_units = len(word_of)
-    # Where the states of a unit, and of a word, begin and end: most are elsewhere.
+    # The range of states of each unit, and of each word: sums need not visit the others.
     first, stop = np.full(n_units, n_states), np.zeros(n_units, np.int64)
     for state in range(n_states):
         unit = state_unit[state]
@@ -55,10 +56,11 @@ def posteriors_on_path(
             word_first[word] = min(word_first[word], first[unit])
             word_stop[word] = max(word_stop[word], stop[unit])
     for t in range(n_frames):
+        # The state on the path.
         here = place[t]
         result[t, 0] = posteriors[t, states[t]]
         for column in range(3):
-            # The unit itself, the one before, the one after.
+            # The unit itself, the one before and the one after it: all states of each.
             other = here if column == 0 else (here - 1 if column == 1 else here + 1)
             total = 0.0
             if 0 <= other < len(passed):
@@ -67,6 +69,7 @@ def posteriors_on_path(
                     if state_unit[state] == unit:
                         total += posteriors[t, state]
             result[t, 1 if column == 0 else column + 2] = total
+        # The word: all states of the units of all its pronunciations.
         word = word_of[passed[here]]
         total = result[t, 1]
         if word >= 0:

@@ -1,8 +1,8 @@
-"""Search of a decoding graph without a beam: every state at every frame.
+"""Exact search of a decoding graph, without a beam: every state at every frame.
 
-What a beam drops depends on what else is found, so that a wider one may lose what a narrower one
-has found: it comes upon words that sound better at first and can't end. All of a small graph is
-gone through in about a nanosecond an arc and frame, twice that for long recordings.
+The paths that a beam prunes depend on the other paths, so that a wider beam may lose a path that a
+narrower one has kept: it admits words that score better at first but cannot be completed. The exact
+search takes about a nanosecond per arc and frame, and twice that for long recordings.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _MOST_SCORES = 2**24
-"""Scores of states kept at a time (128 MB); longer recordings are gone through twice, in parts."""
+"""Most scores of states kept at a time (128 MB); longer recordings are searched twice, in parts."""
 _MOST_BYTES = 2**30
-"""What the scores of a recording that is gone through twice may take."""
+"""Most memory that the scores of a recording searched twice may take."""
 _ROUNDING = 1e-12
-"""Relative error of sums in float64: a path must lie within the beam of itself."""
+"""Relative error of sums in float64: the best path must lie within its own beam."""
 _SILENT = np.zeros(1)
-"""What arcs that take no frame emit."""
+"""Log-density of arcs that take no frame."""
 
 
 class _Arcs(NamedTuple):
-    """Some arcs of a graph, in an order of their own; `column` is 0 where they emit nothing."""
+    """Some arcs of a graph in a certain order; `column` is 0 for arcs that take no frame."""
 
     number: Integers
     source: NDArray[np.uint32]
@@ -45,24 +45,24 @@ class _Arcs(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExactSearch:
-    """A decoding graph with its arcs in the orders in which a search goes through them.
+    """A decoding graph prepared for exact search, with its arcs sorted.
 
     Parameters
     ----------
     graph : DecodingGraph
-        What is searched.
+        The graph.
     emitting : Arcs
-        Those that take a frame, in the order of their targets.
+        Arcs that take a frame, by target.
     first_emitting : array of int, shape (S + 1,)
-        Where those into each state begin.
+        Index of the first emitting arc into each state.
     empty : Arcs
-        Those that take none, each after those that lead to its source.
+        Arcs that take no frame, each after those that lead to its source.
     incoming : array of int, shape (A,)
-        All arcs in the order of their targets.
+        Numbers of all arcs, by target.
     first_incoming : array of int, shape (S + 1,)
-        Where those into each state begin.
+        Index in `incoming` of the first arc into each state.
     column : array of int, shape (A,)
-        Column of the log-emissions that each arc takes, -1 for none.
+        Column of the log-emissions of each arc, -1 for none.
     """
 
     graph: DecodingGraph
@@ -80,7 +80,7 @@ class ExactSearch:
         Raises
         ------
         ValueError
-            If arcs that take no frame go round in a circle.
+            If arcs that take no frame form a circle.
         """
         takes = graph.input > 0
         column = np.full(graph.n_arcs, -1, np.int32)
@@ -100,17 +100,19 @@ class ExactSearch:
         )
 
     def fits(self, n_frames: int) -> bool:
-        """Say whether a recording of so many frames can be searched in a gigabyte."""
+        """Return whether the search of a recording fits into a gigabyte of memory."""
         return 16 * self.graph.n_states * math.isqrt(n_frames) <= _MOST_BYTES
 
     def best_path(self, emissions: Floats) -> GraphPath | None:
-        """Find the best path; None where no path is possible.
+        """Find the best path of a recording; return None if no path is possible.
 
         Parameters
         ----------
         emissions : array, shape (T, len(graph.pdfs))
-            Scaled natural log-densities; -inf allowed.
+            Scaled natural log-densities; -inf is allowed.
         """
+        # Parts of the recording come last part first: each is traced back to the state in which the
+        # one before it ends.
         state, pieces = -1, []
         for start, alpha in self._scores(emissions):
             if state < 0:
@@ -128,14 +130,18 @@ class ExactSearch:
         return GraphPath(graph.input[path], graph.output[path], log_probability)
 
     def lattice(self, emissions: Floats, beam: float) -> LatticeArrays | None:
-        """Find all arcs on paths within a beam of the best one; None where no path is possible.
+        """Find all arcs on paths within a beam of the best one; return None if there is no path.
 
         Parameters
         ----------
         emissions : array, shape (T, len(graph.pdfs))
-            As `best_path`.
+            As `best_path` takes them.
         beam : float
-            In scaled natural logarithms.
+            Largest difference from the score of the best path, in scaled nats.
+
+        Returns
+        -------
+        LatticeArrays or None
         """
         final = beta = self.graph.final_log_probability
         least = np.nan
@@ -149,15 +155,19 @@ class ExactSearch:
             chosen = arcs.number[kept]
             found.append(np.stack([np.full(len(chosen), frame), chosen]))
 
+        # Backwards over the frames. An arc is kept if the best path through it, by the forward
+        # score of its source and the backward score of its target, lies within the beam.
         for start, alpha in self._scores(emissions):
             if np.isnan(least):
                 best = float((alpha[-1] + final).max())
                 if best == -np.inf:
                     return None
                 least = best - beam - _ROUNDING * abs(best)
+                # After the last frame: states in which a path may end within the beam.
                 final, beta = np.where(alpha[-1] + final >= least, final, -np.inf), final.copy()
                 go_back(self.empty, len(emissions), _SILENT, alpha[-1], beta, beta)
             for row in range(len(alpha) - 2, -1, -1):
+                # First the arcs that take the frame, then empty ones before it.
                 frame = start + row
                 ahead, beta = beta, np.full(self.graph.n_states, -np.inf)
                 go_back(self.emitting, frame, emissions[frame], alpha[row], ahead, beta)
@@ -168,7 +178,7 @@ class ExactSearch:
     def _arrays(
         self, frames: Integers, arcs: Integers, final: Floats, n_frames: int
     ) -> LatticeArrays:
-        """Give the nodes, states between frames, numbers, and sort the arcs by source."""
+        """Build a lattice; its nodes are pairs of frame and state, its arcs sorted by source."""
         graph, size = self.graph, self.graph.n_states
         takes = graph.input[arcs] > 0
         ends = np.flatnonzero(final > -np.inf)
@@ -198,20 +208,22 @@ class ExactSearch:
         )
 
     def _scores(self, emissions: Floats) -> Iterator[tuple[int, Floats]]:
-        """Yield parts of the best scores of all states, the last part first.
+        """Yield the best scores of all states in parts of the recording, the last part first.
 
         Yields
         ------
         start : int
-            The part's first frame.
+            First frame of the part.
         alpha : array, shape (frames of the part + 1, S)
-            Best score of a path to each state before the first frame and after each one; the
-            next part takes its place.
+            Best score of a path to each state before the part and after each of its frames; the
+            next part overwrites it.
         """
+        # If all scores fit into memory, there is one part. Else the scores between parts, of which
+        # there are the square root of T, are kept from a first pass, and each part is repeated.
         n_frames, n_states = len(emissions), self.graph.n_states
         most = n_frames
         if (n_frames + 1) * n_states > _MOST_SCORES:
-            most = math.isqrt(n_frames - 1) + 1  # as many parts, of each a row, as rows of a part
+            most = math.isqrt(n_frames - 1) + 1  # the square root of T, rounded up
         parts = [emissions[start : start + most] for start in range(0, n_frames, most)]
         alpha = np.empty((min(n_frames, most) + 1, n_states))
         row = np.full(n_states, -np.inf)
@@ -236,7 +248,7 @@ class ExactSearch:
     def _trace(
         self, alpha: Floats, emissions: Floats, state: int, *, whole: bool
     ) -> tuple[Integers, int]:
-        """Give the arcs of the best path to a state, and the state where it begins."""
+        """Return the arcs of the best path to a state, and the state in which it begins."""
         graph, start = self.graph, 0 if whole else -1
         incoming = (self.first_incoming, self.incoming, graph.source, graph.log_probability)
         path = kernels.trace_back(alpha, emissions, *incoming, self.column, start, state)
@@ -250,19 +262,19 @@ def _arcs(graph: DecodingGraph, number: Integers, columns: NDArray[np.int32]) ->
 
 
 def _first(numbers: NDArray[Any], size: int) -> Integers:
-    """Say where each number begins in a sorted list."""
+    """Return the index of the first occurrence of each of 0..size in a sorted list."""
     return np.searchsorted(numbers, np.arange(size + 1)).astype(np.int64)
 
 
 def _ranks(n_states: int, source: NDArray[np.int32], target: NDArray[np.int32]) -> Integers:
-    """Give all states numbers, so that arcs lead upwards."""
+    """Return the rank of each state in topological order."""
     order = np.argsort(source, kind="stable")
-    # One more state leads to all, so that all are reached.
+    # A further state leads to all others, so that all are reached.
     first = np.append(_first(source[order], n_states), len(order) + n_states)
     targets = np.concatenate([target[order], np.arange(n_states)]).astype(np.int32)
     states = np.empty(n_states + 1, np.int32)
     if topological_order(first, targets, n_states, states) < 0:
-        raise ValueError("arcs that take no frame go round in a circle")
+        raise ValueError("arcs that take no frame form a circle")
     ranks = np.empty(n_states + 1, np.int64)
     ranks[states] = np.arange(n_states + 1)
     return ranks

@@ -1,7 +1,7 @@
-"""Passes over the arcs of a lattice, compiled; each is plain Python underneath (`.py_func`).
+"""Recursions over the arcs of a lattice, compiled; `.py_func` is each in plain Python.
 
-Nodes are numbered so that arcs lead upwards, and arcs stand in the order of their sources. Numbers
-are natural logarithms. A pass either sums over paths or takes the best one.
+Nodes are numbered in topological order, and arcs are sorted by source. Scores are natural
+logarithms. A recursion either sums over paths or takes the best one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from speakergmm.kernels import FilledVector, Vector, compiled
 
 FOLLOW, BLOCKED, LEAVE = 0, 1, 2
-"""What a backward pass does at an arc: go on within, stop, or take the value outside."""
+"""Roles of arcs in a backward recursion: continue within, stop, or take the value outside."""
 
 
 @compiled()
@@ -23,10 +23,25 @@ def topological_order(
     start: int,
     order: FilledVector[np.int32],
 ) -> int:
-    """Fill `order` with the nodes that can be reached, each after all that lead to it.
+    """Sort the nodes that can be reached from a start topologically (Kahn's algorithm).
 
-    Returns how many there are, or -1 if arcs go round in a circle.
+    Parameters
+    ----------
+    first : array, shape (N + 1,)
+        First arc of each node.
+    target : array, shape (A,)
+        Targets of the arcs, which are sorted by source.
+    start : int
+        Node from which the others are reached.
+    order : array, shape (N,)
+        Filled with the nodes, each after all nodes that lead to it.
+
+    Returns
+    -------
+    int
+        Number of nodes reached, or -1 if arcs form a circle.
     """
+    # Find the nodes that can be reached, and the number of arcs into each of them.
     n_nodes = len(first) - 1
     degree = np.zeros(n_nodes, np.int32)
     seen = np.zeros(n_nodes, np.bool_)
@@ -44,6 +59,8 @@ def topological_order(
                 n_reached += 1
     if degree[start] > 0:
         return -1
+    # Take nodes in order; a node follows when the last arc into it has been passed. Nodes on
+    # a circle never do.
     n_sorted, place = 1, 0
     order[0] = start
     while place < n_sorted:
@@ -59,7 +76,7 @@ def topological_order(
 
 @compiled(at_first_call=True, inline="always")
 def _joined(one: float, other: float, sums: bool) -> float:
-    """Add two probabilities, or take the larger one, in logarithms."""
+    """Return the logarithm of the sum of two probabilities, or the larger of the two."""
     lower, higher = min(one, other), max(one, other)
     return higher + math.log1p(math.exp(lower - higher)) if sums and lower > -np.inf else higher
 
@@ -75,11 +92,24 @@ def propagate_forward(
     alpha: FilledVector[np.float64],
     back: FilledVector[np.int32],
 ) -> None:
-    """Go on from the nodes where `alpha` is finite, along arcs where `stop` is 0.
+    """Propagate scores forward, from nodes that have one, along the arcs where `stop` is 0.
 
-    `back` gets the arc of the best way into each node reached. `lowest` is the first node to go
-    on from.
+    Parameters
+    ----------
+    first : array, shape (N + 1,)
+        First arc of each node.
+    target, stop, weight : array, shape (A,)
+        Targets of the arcs, whether they are excluded (other than 0), and log-probabilities.
+    lowest : int
+        First node to propagate from.
+    sums : bool
+        Whether to sum over paths, or take the best one.
+    alpha : array, shape (N,)
+        Scores of the nodes, -inf for none; those of nodes that are reached are raised.
+    back : array, shape (N,)
+        Filled with the arc of the best path into each node that is reached.
     """
+    # In topological order, the score of a node is complete when its turn comes.
     for node in range(lowest, len(first) - 1):
         here = alpha[node]
         if here == -np.inf:
@@ -104,10 +134,25 @@ def propagate_backward(
     sums: bool,
     beta: FilledVector[np.float64],
 ) -> None:
-    """Add to `beta`, which holds the values of ending at each node, those of going on.
+    """Propagate scores backward, from the ends of paths to their beginnings.
 
-    Arcs of role `FOLLOW` lead to `beta` of their targets, `LEAVE` to `outside`, `BLOCKED` nowhere.
+    Parameters
+    ----------
+    first : array, shape (N + 1,)
+        First arc of each node.
+    target, weight : array, shape (A,)
+        Targets and log-probabilities of the arcs.
+    role : array, shape (A,)
+        An arc of role `FOLLOW` continues with `beta` of its target, one of role `LEAVE` with
+        `outside` of its target; a path through one of role `BLOCKED` does not count.
+    outside : array, shape (N,)
+        Scores from the targets of arcs of role `LEAVE` on.
+    sums : bool
+        Whether to sum over paths, or take the best one.
+    beta : array, shape (N,)
+        Scores of ending at each node, to which those of continuing are added.
     """
+    # In reverse topological order, the scores of all targets are complete when they are needed.
     for node in range(len(first) - 2, -1, -1):
         total = beta[node]
         for arc in range(first[node], first[node + 1]):

@@ -1,7 +1,7 @@
 """Forward-backward and Viterbi over graphs: sums over all paths, and the most probable one.
 
-Emissions come as logarithms, with a column for each pdf; several states may emit with the same
-one. Frames and states that no path connects to an entry and an exit cost nothing.
+Emissions are logarithms, with one column per pdf; several states may emit with the same pdf. States
+that are on no path from an entry to an exit, at a given frame, cost no time.
 
 References
 ----------
@@ -29,20 +29,20 @@ Result = TypeVar("Result")
 
 
 class ForwardBackward(NamedTuple):
-    """What is expected of all paths through a graph, given the frames.
+    """Posteriors and expected counts of all paths through a graph, given the frames.
 
     Parameters
     ----------
     log_likelihood : float
         Natural logarithm of the sum over all paths.
     state_posteriors : array, shape (T, S)
-        Probability of each state at each frame; sums to one over the states.
+        Posterior probability of each state at each frame; sums to one over the states.
     arc_counts : array, shape (A,)
         Expected number of times that each arc is taken; sums to T - 1.
     entry_counts : array, shape (E,)
-        Probability of each entry.
+        Posterior probability of each entry.
     exit_counts : array, shape (F,)
-        Probability of each exit.
+        Posterior probability of each exit.
     """
 
     log_likelihood: float
@@ -53,13 +53,14 @@ class ForwardBackward(NamedTuple):
 
 
 class ExpectedCounts(NamedTuple):
-    """What training needs of forward-backward, without an array of frames by states to return.
+    """Posteriors of pdfs and expected counts of all paths, as training needs them.
 
     Parameters
     ----------
     log_likelihood : float
+        Natural logarithm of the sum over all paths.
     pdf_posteriors : array, shape (T, P)
-        Probability that each pdf emits each frame: the sum over its states.
+        Posterior probability that each pdf emits each frame: the sum over its states.
     arc_counts, entry_counts, exit_counts : array, shape (A,), (E,) and (F,)
         As in `ForwardBackward`.
     """
@@ -79,24 +80,25 @@ def forward_backward(
     Parameters
     ----------
     graph : Graph
+        The model.
     log_emissions : array, shape (T, P)
-        Log-density of each frame under each pdf, float32 or float64; -inf is allowed. They may lie
-        any way apart: each number has an exponent of its own, and none underflows.
+        Log-density of each frame under each pdf, float32 or float64; -inf is allowed. Any range
+        will do: each number has an exponent of its own, and none underflows.
     beam : float or None
-        States whose forward probability is below e^-beam of the best one of their frame are
-        dropped; only states that can still reach an exit in time are compared. None drops none.
+        States whose forward probability is below e^-beam of the best one at their frame are
+        pruned; only states that can still reach an exit in time are compared. None prunes nothing.
 
     Returns
     -------
     ForwardBackward
-        Posteriors below 1e-30 are given as zero, as is what passes through them.
+        Posteriors below 1e-30 are returned as zero, as are those of paths through such states.
 
     Raises
     ------
     NoPathError
-        If no path has a probability above zero, or the beam has lost all that have.
+        If no path has a probability above zero, or the beam has lost all such paths.
     InvalidInputError
-        If log-emissions are NaN or +inf or of the wrong shape, or the beam is not above 0.
+        If log-emissions are NaN or +inf or have a wrong shape, or the beam is not above 0.
 
     Examples
     --------
@@ -114,13 +116,21 @@ def forward_backward(
 def expected_counts(
     graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
 ) -> ExpectedCounts:
-    """Compute posteriors of pdfs in place of those of states: `forward_backward` for training.
+    """Compute posteriors of pdfs, and expected counts: `forward_backward` for training.
 
-    Parameters, and what is raised, are those of `forward_backward`.
+    Parameters
+    ----------
+    graph, log_emissions, beam
+        As `forward_backward` takes them.
 
     Returns
     -------
     ExpectedCounts
+
+    Raises
+    ------
+    NoPathError, InvalidInputError
+        As `forward_backward`.
 
     Examples
     --------
@@ -136,9 +146,22 @@ def expected_counts(
 def sequence_log_likelihood(
     graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
 ) -> float:
-    """Compute the logarithm of the sum over all paths: the forward pass, in little memory.
+    """Compute the logarithm of the sum over all paths, by the forward pass alone.
 
-    Parameters, and what is raised, are those of `forward_backward`.
+    Parameters
+    ----------
+    graph, log_emissions, beam
+        As `forward_backward` takes them.
+
+    Returns
+    -------
+    float
+        Log-likelihood of the sequence of frames, in nats.
+
+    Raises
+    ------
+    NoPathError, InvalidInputError
+        As `forward_backward`.
     """
     return _sum_paths(graph, log_emissions, beam, "sum").log_likelihood
 
@@ -146,13 +169,25 @@ def sequence_log_likelihood(
 def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None) -> ViterbiPath:
     """Find the most probable path.
 
-    Of equal ones it takes, from the last frame back, the lowest exit, arcs and entry. Parameters,
-    and what is raised, are those of `forward_backward`; the beam compares the best paths into
-    each state.
+    Of equally probable paths it is the one with, from the last frame back, the lowest exit, arcs
+    and entry.
+
+    Parameters
+    ----------
+    graph, log_emissions
+        As `forward_backward` takes them.
+    beam : float or None
+        States whose best path is worse than that of the best state at their frame by more than
+        this, in nats, are pruned. None prunes nothing.
 
     Returns
     -------
     ViterbiPath
+
+    Raises
+    ------
+    NoPathError, InvalidInputError
+        As `forward_backward`.
 
     Examples
     --------
@@ -170,12 +205,19 @@ def viterbi(graph: Graph, log_emissions: ArrayLike, *, beam: float | None = None
 def search_within(
     search: Callable[[float | None], Result], beams: Sequence[float | None]
 ) -> Result:
-    """Search within one beam after another, until one keeps a path.
+    """Search within one beam after another, until a path is left.
+
+    Parameters
+    ----------
+    search : callable
+        Called with a beam, or None for no pruning.
+    beams : sequence of float or None
+        Beams, in nats, the narrowest one first.
 
     Raises
     ------
     NoPathError
-        If the last one keeps none.
+        If no path is left within the last one.
     """
     for beam in beams[:-1]:
         with contextlib.suppress(NoPathError):
@@ -193,7 +235,13 @@ def _sum_paths(
 
 
 def _checked(graph: Graph, log_emissions: ArrayLike) -> Floats:
-    """Give log-emissions as float64."""
+    """Return log-emissions as float64, checked.
+
+    Raises
+    ------
+    InvalidInputError
+        If their shape is wrong, or one is NaN or +inf.
+    """
     frames: Floats = np.ascontiguousarray(log_emissions, dtype=np.float64)
     if frames.ndim != 2 or frames.shape[1] < graph.n_pdfs:
         raise InvalidInputError(
@@ -215,12 +263,13 @@ def _unless_lost(
     beam: float | None,
     run: Callable[[float], tuple[int, int, Result]],
 ) -> Result:
-    """Return what a pass within a beam finds, or say why no path is left.
+    """Return the result of a recursion within a beam, or raise an error if no path is left.
 
     Raises
     ------
     NoPathError
-        If the frames are too few, the beam has lost every path, or all have probability zero.
+        If there are too few frames, the beam has lost every path, or all paths have probability
+        zero.
     """
     n_frames = len(frames)
     width = math.inf if beam is None or beam == math.inf else number("beam", beam, above=0)

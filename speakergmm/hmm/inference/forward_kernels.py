@@ -1,12 +1,12 @@
-"""Forward pass over sparse arcs, on numbers whose range has no end.
+"""The forward pass over sparse arcs, on numbers of unlimited range.
 
-A forward probability is kept as value * 2^(512 level), with the value in [2^-256, 2^256): sums and
-products cost hardly more than those of plain numbers, no path is ever lost to underflow however
-improbable it is at a frame, and nothing needs a logarithm. (Scaling each frame by its sum, as is
-usual, loses a path that is 10^-308 of another one, even where the other one comes to nothing.)
-Levels are whole numbers in float64, which reach as far as logarithms in float64 do.
+A forward probability is stored as value * 2^(512 level), with the value in [2^-256, 2^256). Sums
+and products cost hardly more than those of plain numbers, no path is ever lost to underflow however
+improbable it is at a frame, and no logarithm is needed. (The usual scaling of each frame by its sum
+loses a path that is 10^-308 of another one, even if that other one never reaches an exit.) Levels
+are whole numbers in float64, whose range is that of logarithms in float64.
 
-Indices are unsigned: otherwise every one of them would be checked for counting from the end.
+Indices are unsigned: signed ones would be checked for negative values at each access.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from speakergmm.hmm.inference.graph_kernels import ScaledGraph
 from speakergmm.kernels import FilledMatrix, Matrix, Vector, compiled
 
 Floats = NDArray[np.float64]
-# Numbers of which mypy can't follow the kind, as the compiler does.
+# Numbers whose types mypy cannot infer, as the compiler does.
 Number = Any
 
 BITS = 512
@@ -31,11 +31,12 @@ _UP = 2.0**512
 DOWN = 2.0**-512
 _SMALLEST = 2.0**-256
 _LARGEST = 2.0**256
-# Logarithms beyond are taken for this: their levels could not be summed over all frames.
+# Larger logarithms are replaced by this: their levels could not be summed over all frames.
 _WIDEST = 1e290
 _ONE = np.uint64(1)
 
-# exp(r) for |r| <= ln(2) / 2 by its series; ln(2) in two parts, the first of few bits.
+# Coefficients of the series of exp(r), |r| <= ln(2) / 2. ln(2) is split in two parts, the first of
+# few bits, so that its product with a whole number is exact.
 _LOG2E = 1.0 / math.log(2.0)
 _LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 _LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
@@ -44,7 +45,7 @@ _C = tuple(1.0 / math.factorial(n) for n in range(14))
 
 @compiled(at_first_call=True)
 def normalise(value: float, level: float) -> tuple[float, float]:
-    """Bring a value above zero into [2^-256, 2^256)."""
+    """Return a value above zero within [2^-256, 2^256), and its level."""
     while value < _SMALLEST:
         value *= _UP
         level -= 1.0
@@ -56,12 +57,13 @@ def normalise(value: float, level: float) -> tuple[float, float]:
 
 @compiled(at_first_call=True)
 def add(total: float, level: float, term: float, term_level: float) -> tuple[float, float]:
-    """Add two numbers, of which either may be zero."""
+    """Add two numbers, either of which may be zero."""
     if term == 0.0:
         return total, level
     term, term_level = normalise(term, term_level)
     if total == 0.0:
         return term, term_level
+    # One level apart, the lower number is scaled by 2^-512; further apart, it is negligible.
     if term_level == level:
         return total + term, level
     if term_level > level:
@@ -73,14 +75,17 @@ def add(total: float, level: float, term: float, term_level: float) -> tuple[flo
 def into_state(
     j: Number, graph: ScaledGraph, before: Floats, before_level: Floats
 ) -> tuple[float, float]:
-    """Sum what all arcs into a state bring from the frame before."""
+    """Sum the probabilities of all arcs into a state, from the states at the frame before."""
     _, incoming, source, probability, probability_level, wide = graph[:6]
     total, level = 0.0, -np.inf
     for a in range(incoming[j], incoming[j + _ONE]):
+        # Forward probability of the source, times the probability of the arc.
         i = source[a]
         term, term_level = before[i] * probability[a], before_level[i]
         if term == 0.0:
             continue
+        # `wide` probabilities have levels of their own. Others are near 1: products with values
+        # stay in the range of float64, and the levels of the sources alone are compared.
         if wide:
             total, level = add(total, level, term, term_level + probability_level[a])
         elif term_level == level:
@@ -95,13 +100,14 @@ def into_state(
 
 @compiled(at_first_call=True)
 def _exponentiate(log_emissions: Floats, peak: float, values: Floats, levels: Floats) -> None:
-    """Raise e to a row of log-emissions less a peak."""
+    """Fill in exp(log-emission - peak) for all pdfs at a frame, as values and levels."""
     for p in range(len(log_emissions)):
         x = log_emissions[p] - peak
         possible = x > -np.inf
         x = min(max(x, -_WIDEST), _WIDEST)
+        # exp(x) = 2^whole exp(r), with r the remainder in [-ln(2) / 2, ln(2) / 2]. If x is so large
+        # that its rounding error exceeds that, the remainder has no meaning and is clipped.
         whole = np.rint(x * _LOG2E)
-        # Of numbers so large that rounding leaves more than a half, no digits behind the point.
         r = min(max((x - whole * _LN2_HIGH) - whole * _LN2_LOW, -0.5), 0.5)
         power = _C[13] * r + _C[12]
         power = (power * r + _C[11]) * r + _C[10]
@@ -110,8 +116,8 @@ def _exponentiate(log_emissions: Floats, peak: float, values: Floats, levels: Fl
         power = (power * r + _C[5]) * r + _C[4]
         power = (power * r + _C[3]) * r + _C[2]
         power = (power * r + _C[1]) * r + _C[0]
+        # 2^whole is 512 times the level, and a rest of -256..255 in the exponent of the value.
         level = np.floor((whole + 256.0) * (1.0 / BITS))
-        # 2^n, with n in -256..255, from the bits of its exponent.
         bits = np.int64(np.int32(whole - level * BITS) + 1023) << 52
         value = power * np.int64(bits).view(np.float64)
         values[p] = value if possible else 0.0
@@ -122,16 +128,22 @@ def _exponentiate(log_emissions: Floats, peak: float, values: Floats, levels: Fl
 def _prune(
     row: Floats, row_level: Floats, first: int, last: int, beam: float
 ) -> tuple[int, int, int]:
-    """Drop what is below e^-beam of the best state; the range of what is left, and the number."""
+    """Prune states below e^-beam of the best one.
+
+    Returns the first and the last state that is left, and the number of states pruned.
+    """
+    # The best state of the frame: levels are compared first, then values.
     best, best_level = 0.0, -np.inf
     for j in range(first, last + 1):
         level = row_level[j]
         if row[j] > 0.0 and (level > best_level or (level == best_level and row[j] > best)):
             best, best_level = row[j], level
+    # The threshold, best e^-beam: whole levels of the beam, and a rest of less than one level. If
+    # the beam is so wide that its rounding error exceeds a level, the rest is clipped.
     whole = np.floor(beam / SPAN)
-    # Of a beam so wide that rounding leaves more than a level, no digits behind the point.
     rest = min(max(whole * SPAN - beam, -SPAN), 0.0)
     best, best_level = normalise(best * math.exp(rest), best_level - whole)
+    # States below it become zero; the others span the new range.
     alive_first, alive_last, dropped = last, first, 0
     for j in range(first, last + 1):
         if row[j] == 0.0:
@@ -157,29 +169,37 @@ def fill_forward(
     values: FilledMatrix[np.float64],
     levels: FilledMatrix[np.float64],
 ) -> tuple[int, int, float, float, float]:
-    """Fill in the forward probabilities, each frame's less what all states of it share.
+    """Fill in the forward probabilities, divided at each frame by a factor common to all states.
 
-    From each frame is taken the largest log-emission of the states that a path leads to: digits of
-    paths compared aren't lost to it, however large those of other states are.
+    The factor is the largest emission density of the states that paths have reached, so that large
+    densities of other states cost no digits.
 
     Parameters
     ----------
     log_emissions : array, shape (T, P)
+    graph : ScaledGraph
+        Arcs, entries and exits, with probabilities as values and levels.
+    lowest_target, highest_target, arcs_to_exit : array, shape (S,)
+        As `Structure` has them.
     beam : float
-        States below e^-beam of the best one of their frame are dropped; inf for none.
-    values, levels : array, shape (T, S), or (2, S) to keep no more than the last frames
-        Levels of values that are zero are left as they come.
+        States below e^-beam of the best one at their frame are pruned; inf for none.
+    values, levels : array, shape (T, S), or (2, S) to keep the last frames only
+        Filled with forward probabilities. The level of a value that is zero has no meaning.
 
     Returns
     -------
     frame : int
-        The frame at which no path was left; T if some are left.
+        Frame at which no path was left; T if some are left.
     dropped : int
-        Number of states dropped by the beam over all frames.
+        Number of states pruned over all frames.
     value, level : float
-        Sum over the paths.
+        Sum over all paths.
     taken_off : float
-        Sum of what was taken from the frames.
+        Sum of the logarithms of the factors.
+
+    References
+    ----------
+    Rabiner (1989), equations 19 to 21.
     """
     pdf = graph[0]
     entry_state, entry, entry_level, exit_state, exit_, exit_level = graph[6:]
@@ -190,6 +210,8 @@ def fill_forward(
     first: Number = n_states
     last: Number = -1
     dropped, taken_off = 0, 0.0
+    # Initialisation: entries of the first frame, of which several may lead to one state. All states
+    # from `first` to `last`, and no others, may have been reached.
     values[0] = 0.0
     for e in range(len(entry_state)):
         k = np.int64(entry_state[e])
@@ -201,6 +223,8 @@ def fill_forward(
         previous, previous_level = values[(t - 1) % n_rows], levels[(t - 1) % n_rows]
         if t:
             row[:] = 0.0
+        # Induction: sum over the arcs into each state, except states too far from any exit for the
+        # frames that are left; and the largest log-emission of the states reached.
         left = n_frames - 1 - t
         peak = -np.inf
         for j in range(np.uint64(first), np.uint64(last + 1)):
@@ -213,6 +237,7 @@ def fill_forward(
                 peak = max(peak, frame[pdf[j]])
         if peak == -np.inf:
             return t, dropped, 0.0, 0.0, 0.0
+        # Multiply by the emission densities, relative to the largest one.
         taken_off += peak
         _exponentiate(frame, peak, emission, emission_level)
         alive_first, alive_last = last, first
@@ -224,10 +249,12 @@ def fill_forward(
                 alive_last = np.int64(j)
                 alive_first = min(alive_first, alive_last)
             row[j] = total
+        # Prune, and find the range of states that the next frame can reach from those left.
         if beam < np.inf:
             alive_first, alive_last, fewer = _prune(row, row_level, first, last, beam)
             dropped += fewer
         first, last = lowest_target[alive_first], highest_target[alive_last]
+    # Termination: sum over the exits after the last frame.
     row, row_level = values[(n_frames - 1) % n_rows], levels[(n_frames - 1) % n_rows]
     total, level = 0.0, -np.inf
     for f in range(len(exit_state)):

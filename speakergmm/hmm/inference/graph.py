@@ -1,8 +1,8 @@
-"""A sparse hidden Markov model as a graph: states that emit, arcs between them, entries and exits.
+"""A sparse hidden Markov model as a graph: emitting states, arcs, entries and exits.
 
-It is the one thing that the inference of `inference` works on: a word model, the models of all
-pronunciations of an utterance, or a loop of phones are compiled to it. States without emission are
-none of it: whoever composes a graph joins the arcs before and after them.
+All inference runs over such graphs: a word model, the models of all pronunciations of an utterance,
+or a loop of phones are compiled to one. It has no states without emission: whoever composes a graph
+joins the arcs before and after such states.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Indices = NDArray[np.int32]
 
 
 class NoPathError(InsufficientDataError):
-    """No path through a graph has a finite probability for the frames given.
+    """No path through a graph has a probability above zero, given the frames.
 
     Attributes
     ----------
     reason : {"duration", "beam", "probability"}
-        The frames are too few, the beam has lost every path, or all paths have probability zero.
+        There are too few frames, the beam has lost every path, or all paths have probability zero.
     frame : int or None
-        The frame at which the last path was lost, counted from 0.
+        Frame at which the last path was lost, counted from 0.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class NoPathError(InsufficientDataError):
 class Graph:
     """A sparse hidden Markov model with S emitting states and A arcs.
 
-    All probabilities are natural logarithms. They need not sum to one, and may be -inf. Parallel
-    arcs, and repeated entries and exits, are different paths. A path enters a state at the first
+    All probabilities are natural logarithms; they need not sum to one, and may be -inf. Parallel
+    arcs, and repeated entries and exits, make different paths. A path enters a state at the first
     frame, takes one arc between two frames, and leaves after the last one; a path of one frame has
-    an entry and an exit, and no arc.
+    an entry and an exit, but no arc.
 
     Parameters
     ----------
     pdf : array of int, shape (S,)
-        Column of the log-emissions that each state emits with.
+        Number of the pdf of each state: its column of the log-emissions.
     source, target : array of int, shape (A,)
-        States that each arc leaves and enters.
+        States that each arc leads from and to.
     log_prob : array, shape (A,)
         Log-probability of each arc.
     entry_state, entry_log_prob : array, shape (E,)
@@ -73,7 +73,7 @@ class Graph:
 
     Examples
     --------
-    Two states from left to right, each left with probability 1/2:
+    Two states from left to right, each of which is left with probability 1/2:
 
     >>> half = np.log(0.5)
     >>> graph = Graph([0, 1], [0, 0, 1], [0, 1, 1], [half] * 3, [0], [0.0], [1], [half])
@@ -123,7 +123,14 @@ class Graph:
         entries: list[tuple[int, float]],
         exits: list[tuple[int, float]],
     ) -> Graph:
-        """Make a graph from lists of (source, target, log-probability) and (state, the same).
+        """Build a graph from lists of arcs, entries and exits.
+
+        Parameters
+        ----------
+        pdf : array of int, shape (S,)
+            Number of the pdf of each state.
+        arcs : list of (source, target, log-probability)
+        entries, exits : list of (state, log-probability)
 
         Examples
         --------
@@ -140,20 +147,21 @@ class Graph:
 
     @classmethod
     def dense(cls, start_probability: ArrayLike, transition_matrix: ArrayLike) -> Graph:
-        """Make the graph of a model that may end anywhere, with a pdf for each state.
+        """Build the graph of a model that may end in any state, with one pdf per state.
 
-        Probabilities of zero become no arc and no entry at all.
+        Start and transition probabilities of zero have no entry and no arc.
 
         Parameters
         ----------
         start_probability : array, shape (S,)
+            Probability of each state at the first frame.
         transition_matrix : array, shape (S, S)
-            Row i holds the probabilities of the states that follow state i.
+            Row i contains the probabilities of the states that follow state i.
 
         Raises
         ------
         InvalidInputError
-            If the shapes don't fit, or a probability is negative, NaN or infinite.
+            If the shapes disagree, or a probability is negative, NaN or infinite.
 
         Examples
         --------
@@ -169,7 +177,7 @@ class Graph:
             )
         for name, values in (("start probabilities", start), ("transition matrix", matrix)):
             if not (np.isfinite(values).all() and (values >= 0).all()):
-                raise InvalidInputError(f"{name}: probabilities are 0 or more, and finite")
+                raise InvalidInputError(f"{name}: probabilities must be finite and >= 0")
         source, target = np.nonzero(matrix)
         (entry,) = np.nonzero(start)
         n_states = len(start)
@@ -188,13 +196,16 @@ class Graph:
     def with_log_probs(
         self, log_prob: ArrayLike, entry_log_prob: ArrayLike, exit_log_prob: ArrayLike
     ) -> Graph:
-        """Make the same graph with other probabilities; what was sorted is shared.
+        """Return the graph with other log-probabilities; both share the sorted arcs.
 
         Parameters
         ----------
         log_prob : array, shape (A,)
+            Log-probabilities of the arcs.
         entry_log_prob : array, shape (E,)
+            Log-probabilities of the entries.
         exit_log_prob : array, shape (F,)
+            Log-probabilities of the exits.
         """
         return Graph(
             self.pdf,
@@ -210,24 +221,24 @@ class Graph:
 
     @property
     def n_states(self) -> int:
-        """Number S of states."""
+        """Number of states, S."""
         return len(self.pdf)
 
     @property
     def n_arcs(self) -> int:
-        """Number A of arcs."""
+        """Number of arcs, A."""
         return len(self.source)
 
     @property
     def n_pdfs(self) -> int:
-        """Number of columns of log-emissions that the states need."""
+        """Number of pdfs, P: columns of log-emissions that the states need."""
         return int(self.pdf.max()) + 1
 
     @property
     def arcs_to_exit(self) -> Indices:
         """Fewest arcs of finite probability from each state to an exit, shape (S,).
 
-        The largest number of the type stands for states that no exit can be reached from.
+        For states from which no exit can be reached it is `UNREACHABLE`.
         """
         return self.structure.arcs_to_exit(self.log_prob, self.exit_log_prob)
 
@@ -244,7 +255,7 @@ def _put(graph: Graph, name: str, value: object) -> None:
 
 
 def _indices(values: object, name: str, limit: int) -> Indices:
-    """Check indices (0..limit - 1) and return them, not to be written to."""
+    """Return indices as a read-only array, if they are in 0..limit - 1."""
     array = np.asarray(values)
     if array.ndim != 1:
         raise InvalidInputError(f"{name} needs one axis, found shape {array.shape}")
@@ -261,12 +272,12 @@ def _indices(values: object, name: str, limit: int) -> Indices:
 
 
 def _log_probabilities(values: object, name: str, length: int) -> Floats:
-    """Check log-probabilities and return them, not to be written to."""
+    """Return log-probabilities as a read-only array, if they are below +inf."""
     made = np.array(values, dtype=np.float64)
     if made.shape != (length,):
         raise InvalidInputError(f"{name} needs shape ({length},), found {made.shape}")
     # A comparison with NaN is false.
     if not made.max(initial=-np.inf) < np.inf:
-        raise InvalidInputError(f"{name}: log-probabilities are below +inf, found NaN or +inf")
+        raise InvalidInputError(f"{name}: log-probabilities must be below +inf, found NaN or +inf")
     made.flags.writeable = False
     return made

@@ -1,4 +1,4 @@
-"""A graph as kernels take it, and distances within it, compiled."""
+"""Types of graphs in kernels, and distances within a graph, compiled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ScaledGraph = tuple[
     Vector[np.uint32],  # source
     Vector[np.float64],  # probability
     Vector[np.float64],  # probability_level
-    bool,  # whether products of these need care of their range
+    bool,  # whether products with these may leave the range of float64
     Vector[np.uint32],  # entry_state
     Vector[np.float64],  # entry
     Vector[np.float64],  # entry_level
@@ -32,7 +32,7 @@ ScaledGraph = tuple[
     Vector[np.float64],  # exit
     Vector[np.float64],  # exit_level
 ]
-"""The same in numbers with levels."""
+"""A graph in numbers with levels; see `forward_kernels`."""
 
 
 @compiled()
@@ -44,13 +44,20 @@ def count_arcs_to_exit(
     exit_log_prob: Vector[np.float64],
     arcs: FilledVector[np.int32],
 ) -> None:
-    """Fill in the fewest arcs from each state to an exit; `arcs` comes full of a larger number.
+    """Fill in the fewest arcs from each state to an exit, by breadth-first search.
 
     Parameters
     ----------
+    incoming : array, shape (S + 1,)
+        First arc into each state.
     source, log_prob : array, shape (A,)
-        Of arcs sorted by target; states' arcs begin at `incoming`.
+        Sources and log-probabilities of the arcs, which are sorted by target.
+    exit_state, exit_log_prob : array, shape (F,)
+        States of the exits, and their log-probabilities.
+    arcs : array, shape (S,)
+        Filled with the result; it contains a larger number, which marks states not yet seen.
     """
+    # The search begins at the exits of finite probability, at distance 0.
     queue = np.empty(len(arcs), dtype=np.int32)
     head = tail = 0
     unseen = arcs.max()
@@ -60,6 +67,7 @@ def count_arcs_to_exit(
             arcs[j] = 0
             queue[tail] = j
             tail += 1
+    # States in the queue are in order of distance: their unseen predecessors are one arc further.
     while head < tail:
         j = queue[head]
         head += 1

@@ -1,6 +1,6 @@
-"""What depends on the arcs of a graph alone, not on their probabilities: sorted once, and shared.
+"""The structure of a graph: its arcs sorted by target (CSR), whatever their probabilities.
 
-Arcs are kept in compressed rows (CSR) by target.
+Graphs that differ in their probabilities alone share it.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int32]
 
-# Stands for a distance without end.
 UNREACHABLE = int(np.iinfo(np.int32).max)
+"""Distance to an exit from states that reach none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Structure:
-    """Arcs sorted by target; of one target, lower arcs come first. Not to be written to.
+    """Arcs sorted by target, and for one target by number; the arrays are read-only.
 
     Parameters
     ----------
     pdf, entry_state, exit_state : array of int, shape (S,), (E,) and (F,)
-        Those of the graph. Indices are unsigned, as kernels want them.
+        As the graph has them; indices are unsigned, as kernels take them.
     incoming : array of int, shape (S + 1,)
-        Where the arcs into each state begin in the two arrays that follow.
+        Index of the first arc into each state in the two arrays that follow.
     incoming_arc, incoming_source : array of int, shape (A,)
+        Numbers and sources of the arcs.
     lowest_target, highest_target : array of int, shape (S,)
-        Lowest state that an arc leads to from each state or a higher one, and highest state that
-        one leads to from each state or a lower one: together, where arcs from a range lead to.
+        Lowest target of the arcs from each state and all higher ones, and highest target of those
+        from each state and all lower ones: together, the range of the targets of a range of states.
     """
 
     pdf: NDArray[np.uint32]
@@ -72,8 +73,8 @@ class Structure:
         return cls(*arrays)
 
     def arcs_to_exit(self, log_prob: Floats, exit_log_prob: Floats) -> Indices:
-        """Fewest arcs of finite probability from each state to an exit of finite probability."""
-        # Probabilities of zero are rare: without them the answer is that of the structure.
+        """Return the fewest arcs from each state to an exit, over those of finite probability."""
+        # Without probabilities of zero, which are rare, the result depends on the structure alone.
         plain = bool(np.isfinite(log_prob).all() and np.isfinite(exit_log_prob).all())
         if plain and "arcs_to_exit" in self._kept:
             kept: Indices = self._kept["arcs_to_exit"]

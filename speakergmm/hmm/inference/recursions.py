@@ -1,4 +1,4 @@
-"""The passes of inference on checked arrays: which kernel, with which arrays of the graph."""
+"""The recursions of inference on checked arrays: calls of the kernels with arrays of a graph."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from speakergmm.hmm.inference.graph import Floats, Graph, Indices
 
 Wanted = Literal["states", "pdfs", "sum"]
 
-# Logarithms of arcs for which products need no care of their range.
+# Log-probabilities of arcs whose products with values stay in the range of float64.
 _MILD = (-170.0, 120.0)
-# Numbers that each thread keeps memory for from one call to the next: 16 MiB.
+# Most numbers whose memory a thread keeps from one call to the next: 16 MiB.
 _MOST_KEPT = 2**21
 _rooms = threading.local()
 
 
 class Sums(NamedTuple):
-    """Of all paths: see `ForwardBackward` and `ExpectedCounts`, which it becomes."""
+    """Sums over all paths; see `ForwardBackward` and `ExpectedCounts`, which it becomes."""
 
     log_likelihood: float
     posteriors: Floats
@@ -35,12 +35,13 @@ class ViterbiPath(NamedTuple):
     Parameters
     ----------
     log_probability : float
-        Natural logarithm, of the path and the frames together.
+        Natural logarithm of the joint probability of path and frames.
     states : array of int, shape (T,)
+        State at each frame.
     arcs : array of int, shape (T - 1,)
-        Index of the arc taken after each frame but the last.
+        Number of the arc taken after each frame but the last.
     entry, exit : int
-        Index of the entry and of the exit taken.
+        Numbers of the entry and of the exit.
     """
 
     log_probability: float
@@ -53,18 +54,29 @@ class ViterbiPath(NamedTuple):
 def sum_paths(
     graph: Graph, log_emissions: Floats, beam: float, wanted: Wanted
 ) -> tuple[int, int, Sums]:
-    """Sum over all paths; with `wanted` "sum" the likelihood is all that is computed.
+    """Sum over all paths by the forward pass, and find posteriors by the second one.
+
+    Parameters
+    ----------
+    graph : Graph
+    log_emissions : array, shape (T, P)
+        Float64, finite or -inf.
+    beam : float
+        In nats; inf for none.
+    wanted : {"states", "pdfs", "sum"}
+        Posteriors of states, posteriors of pdfs, or the likelihood alone.
 
     Returns
     -------
     frame : int
-        The frame at which no path was left; T if some are left.
+        Frame at which no path was left; T if some are left.
     dropped : int
-        Number of states dropped by the beam over all frames.
+        Number of states pruned by the beam over all frames.
     sums : Sums
     """
     from speakergmm.hmm.inference.forward_kernels import SPAN, fill_forward
 
+    # Probabilities of arcs (by target), entries and exits as values and levels.
     structure, (n_frames, n_pdfs) = graph.structure, log_emissions.shape
     of_arcs = with_levels(graph.log_prob[structure.incoming_arc])
     arcs = (structure.incoming, structure.incoming_source, *of_arcs)
@@ -72,7 +84,9 @@ def sum_paths(
     exits = (structure.exit_state, *with_levels(graph.exit_log_prob)[:2])
     values: Floats
     posteriors: Floats
-    if wanted == "states":  # posteriors take the place of forward probabilities
+    # Memory for forward probabilities: of all frames, or of the last two for the likelihood alone.
+    # Posteriors of states overwrite them; those of pdfs have an array of their own.
+    if wanted == "states":
         columns = np.arange(graph.n_states, dtype=np.uint32)
         posteriors = values = np.empty((n_frames, graph.n_states))
         levels = _room(n_frames, graph.n_states)
@@ -108,13 +122,13 @@ def sum_paths(
 
 
 def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple[int, int, ViterbiPath]:
-    """Find the most probable path; returns what `sum_paths` does, with the path."""
+    """Find the most probable path; the result is that of `sum_paths`, with the path."""
     from speakergmm.hmm.inference import viterbi_kernels
 
     structure, n_frames = graph.structure, len(log_emissions)
     peaks = log_emissions.max(axis=1)
-    peaks[peaks == -math.inf] = 0.0  # a frame that no pdf can emit is found to have no paths
-    # Arcs into a state are told apart by 16 bits, where that is enough.
+    peaks[peaks == -math.inf] = 0.0  # the kernel finds that such a frame has no path
+    # Arcs into a state are numbered by 16 bits, if that is enough.
     many = int(np.diff(structure.incoming).max()) > 2**16
     states: Indices = np.empty(n_frames, dtype=np.int32)
     arcs: Indices = np.empty(n_frames - 1, dtype=np.int32)
@@ -145,20 +159,31 @@ def best_path(graph: Graph, log_emissions: Floats, beam: float) -> tuple[int, in
 
 
 def with_levels(log_prob: Floats) -> tuple[Floats, Floats, bool]:
-    """Give numbers, their levels, and whether products need care of their range."""
+    """Convert logarithms to values and levels.
+
+    Returns
+    -------
+    values, levels : array
+        As `forward_kernels` has them.
+    wide : bool
+        Whether products with these may leave the range of float64; if not, all levels are 0.
+    """
     from speakergmm.hmm.inference.forward_kernels import SPAN
 
     nothing = log_prob == -math.inf
     if (((log_prob >= _MILD[0]) & (log_prob <= _MILD[1])) | nothing).all():
         return np.exp(log_prob), np.zeros(len(log_prob)), False
     levels = np.rint(np.where(nothing, 0.0, log_prob) / SPAN)
-    # Numbers that float64 has no digits behind the point of are taken for whole levels.
+    # The rest, within a level; of numbers so large that they have no digits left for it, 0.
     values = np.exp(np.clip(log_prob - levels * SPAN, -SPAN / 2, SPAN / 2))
     return np.where(nothing, 0.0, values), levels, True
 
 
 def _room(*shape: int) -> Floats:
-    """Give room for forward probabilities, the thread's own: fresh memory costs as much as sums."""
+    """Return memory for forward probabilities, which the thread keeps.
+
+    Fresh memory costs as much time as the sums that fill it.
+    """
     size = math.prod(shape)
     kept: Floats | None = getattr(_rooms, "kept", None)
     if kept is None or len(kept) < size:

@@ -1,4 +1,4 @@
-"""Sequences of frames as hidden Markov models take them: one matrix and lengths, or a list."""
+"""Sequences of frames: one matrix with lengths, or a list of matrices."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from numpy.typing import NDArray
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.frame_sources import Frames, check_finite_frames, refuse_extreme_weights
 
-# As many as memory could hold: sums of weights of frames must be numbers.
+# More frames than memory could hold: the sum of their weights must be finite.
 _MOST_FRAMES = 2**40
 
 
 class ImpossibleSequenceError(InsufficientDataError):
-    """A sequence that no path through a model can give, such as one that is too short.
+    """A sequence has no path through a model, for instance because it is too short.
 
     Parameters
     ----------
     sequence : int
-        Its number, from 0.
+        Number of the sequence, from 0.
     reason : str
-        What is wrong with it.
+        The reason, as the predicate of a sentence about the sequence.
     """
 
     def __init__(self, sequence: int, reason: str) -> None:
@@ -33,18 +33,18 @@ class ImpossibleSequenceError(InsufficientDataError):
 
     @classmethod
     def under_model(cls, sequence: int, error: Exception) -> ImpossibleSequenceError:
-        """Return the error for one through which no path leads."""
+        """Return the error for a sequence without a path through the model."""
         return cls(sequence, f"is impossible under the model: {error}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sequences:
-    """Sequences of frames, one after another.
+    """Sequences of frames, concatenated.
 
     Parameters
     ----------
     frames : array, shape (T, D)
-        Float32 or float64, finite.
+        Frames of all sequences, float32 or float64, finite.
     bounds : array of int, shape (R + 1,)
         Sequence r is ``frames[bounds[r] : bounds[r + 1]]``, of one frame or more.
     """
@@ -56,7 +56,7 @@ class Sequences:
         return len(self.bounds) - 1
 
     def __getitem__(self, number: int) -> Frames:
-        """Frames (T_r, D) of one sequence."""
+        """Return the frames (T_r, D) of one sequence."""
         return self.frames[self.bounds[number] : self.bounds[number + 1]]
 
     @property
@@ -66,18 +66,23 @@ class Sequences:
 
     @property
     def n_features(self) -> int:
-        """Number of features of a frame, D."""
+        """Number of features per frame, D."""
         return int(self.frames.shape[1])
 
     def groups(self, n_frames: int, chosen: NDArray[np.bool_] | None = None) -> Iterator[range]:
-        """Numbers of sequences that are adjacent and have up to `n_frames` frames together.
+        """Yield ranges of adjacent sequences that together have up to `n_frames` frames.
 
         Parameters
         ----------
         n_frames : int
-            Most frames of a group; a sequence with more is a group by itself.
+            Most frames of a group; a longer sequence is a group by itself.
         chosen : array of bool, shape (R,), optional
-            Sequences to be taken; the others are in no group.
+            Sequences to include; the others are in no group.
+
+        Yields
+        ------
+        range
+            Numbers of the sequences of a group.
         """
         first = None
         for number in range(len(self)):
@@ -94,7 +99,7 @@ class Sequences:
 
 
 def as_sequences(X: Any, lengths: Any = None, *, n_features: int | None = None) -> Sequences:
-    """Check frames and how they are divided.
+    """Return frames as sequences, checked.
 
     Parameters
     ----------
@@ -103,17 +108,21 @@ def as_sequences(X: Any, lengths: Any = None, *, n_features: int | None = None) 
     lengths : array of int, shape (R,), optional
         Number of frames of each sequence; by default all of `X` is one.
     n_features : int, optional
-        D that is expected.
+        Expected number of features, D.
+
+    Returns
+    -------
+    Sequences
 
     Raises
     ------
     InvalidInputError
-        If frames are no finite matrix, or lengths are not positive or don't sum to T.
+        If the frames are not a finite matrix, or the lengths are not positive or do not sum to T.
     """
     if isinstance(X, Sequence) and len(X) and np.ndim(X[0]) == 2:
         if lengths is not None:
             raise InvalidInputError(
-                "a list of sequences has lengths of its own, found `lengths` beside it"
+                "a list of sequences has lengths of its own; give `lengths` with one matrix only"
             )
         parts = []
         for number, part in enumerate(X):
@@ -141,7 +150,7 @@ def as_sequences(X: Any, lengths: Any = None, *, n_features: int | None = None) 
 
 
 def check_sequence_weights(sample_weight: Any, n_sequences: int) -> NDArray[np.float64]:
-    """Return weights of sequences, ones by default.
+    """Return the weights (R,) of sequences, checked; by default they are ones.
 
     Raises
     ------

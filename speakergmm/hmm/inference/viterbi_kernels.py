@@ -1,4 +1,4 @@
-"""The most probable path through sparse arcs, compiled."""
+"""The Viterbi algorithm over sparse arcs, compiled."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from speakergmm.hmm.inference.graph_kernels import LogGraph
 from speakergmm.kernels import FilledMatrix, FilledVector, Matrix, Vector, compiled
 
-# Numbers of which mypy can't follow the kind, as the compiler does.
+# Numbers whose types mypy cannot infer, as the compiler does.
 Number = Any
 
 _ONE = np.uint64(1)
@@ -29,35 +29,51 @@ def fill_best_path(
     states: FilledVector[np.int32],
     arcs: FilledVector[np.int32],
 ) -> tuple[int, int, float, int, int]:
-    """Fill in the states and arcs of the best path; of equal ones, that of the lowest arcs.
+    """Fill in the states and arcs of the best path; of equal paths, the one with the lowest arcs.
 
     Parameters
     ----------
+    log_emissions : array, shape (T, P)
     peaks : array, shape (T,)
-        Numbers taken off each frame's log-emissions, lest paths that differ by little are compared
-        in the last digits of what all of them share.
+        Subtracted from the log-emissions of each frame, so that paths of similar scores are not
+        compared in the last digits of a large common part.
+    graph : LogGraph
+        Arcs, entries and exits, in logarithms.
     arc : array, shape (A,)
         Numbers of the graph's arcs, which are sorted by target.
+    lowest_target, highest_target, arcs_to_exit : array, shape (S,)
+        As `Structure` has them.
+    beam : float
+        States worse than the best one at their frame by more than this, in nats, are pruned.
     chosen : array, shape (T, S)
-        Room for the best arc into each state, counted from the first one into it.
+        Work space: the best arc into each state, counted from the first one into it.
+    states, arcs : array, shape (T,) and (T - 1,)
+        Filled with the path.
 
     Returns
     -------
     frame : int
-        The frame at which no path was left; T if some are left.
+        Frame at which no path was left; T if some are left.
     dropped : int
-        Number of states dropped by the beam over all frames.
+        Number of states pruned over all frames.
     log_probability, entry, exit : float, int, int
-        The first without the sum of `peaks`.
+        Log-probability of the path, without the sum of `peaks`, and its entry and exit.
+
+    References
+    ----------
+    Rabiner (1989), equations 32 to 35.
     """
     pdf, incoming, source, log_prob, entry_state, entry_log_prob, exit_state, exit_log_prob = graph
     n_frames = len(log_emissions)
     n_states = len(pdf)
+    # Best scores of the states at this frame, and at the one before; the best entry of each state.
     now = np.full(n_states, -np.inf)
     before = np.full(n_states, -np.inf)
     entered = np.full(n_states, -1, dtype=np.int64)
     first: Number = n_states
     last: Number = -1
+    # Initialisation: the best entry into each state. `first`..`last` is the range of states that
+    # may have been reached; all others have the score -inf.
     for e in range(len(entry_state)):
         j = entry_state[e]
         if entry_log_prob[e] > now[j]:
@@ -66,6 +82,8 @@ def fill_best_path(
             first, last = min(first, np.int64(j)), max(last, np.int64(j))
     dropped = 0
     before_first, before_last = 0, -1
+    # Recursion: the best arc into each state, plus the log-emission; states too far from any exit
+    # for the frames that are left are not reached.
     for t in range(n_frames):
         left = n_frames - 1 - t
         alive_first: Number = first
@@ -97,7 +115,7 @@ def fill_best_path(
                 best = max(best, score)
         if best == -np.inf:
             return t, dropped, 0.0, 0, 0
-        # What lies more than the beam below the best state of its frame.
+        # Prune states that are worse than the best one by more than the beam.
         if beam < np.inf:
             alive_first, alive_last = last, first
             for j in range(first, last + 1):
@@ -109,10 +127,13 @@ def fill_best_path(
                 else:
                     alive_first = min(alive_first, j)
                     alive_last = j
+        # The scores of two frames before are cleared for the next frame, whose states lie in the
+        # range of targets of those that are left.
         before[before_first : before_last + 1] = -np.inf
         now, before = before, now
         before_first, before_last = first, last
         first, last = lowest_target[alive_first], highest_target[alive_last]
+    # Termination: the best exit.
     best = -np.inf
     leave = -1
     for f in range(len(exit_state)):
@@ -122,6 +143,7 @@ def fill_best_path(
             leave = f
     if leave < 0:
         return n_frames - 1, dropped, 0.0, 0, 0
+    # Trace the best arcs back from it.
     k = np.int64(exit_state[leave])
     for t in range(n_frames - 1, 0, -1):
         states[t] = k

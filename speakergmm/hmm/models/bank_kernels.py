@@ -1,7 +1,7 @@
-"""Compiled sums over the Gaussians of each pdf.
+"""Sums over the Gaussians of each pdf, compiled.
 
-Exponentials and logarithms are polynomials over a stretch of frames, which the compiler turns into
-vector instructions: libm's are called one at a time.
+Exponentials and logarithms are polynomials, evaluated over a tile of frames with vector
+instructions; those of libm would be called one at a time.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from speakergmm.kernels import (
 _LIMIT = np.float32(-125.0)
 _LOG2E = np.float32(np.log2(np.e))
 _LN2 = np.float32(np.log(2.0))
-# Frames that are worked on at a time: a row of each Gaussian of a pdf stays in the first cache.
+# Frames per tile: the rows of all Gaussians of a pdf stay in the first cache.
 _TILE = 256
 
 Found = tuple[FilledVector[np.int64], FilledVector[np.int64], FilledVector[np.float64]]
-"""Frame, Gaussian and weight (N,) of posteriors that are not left out."""
+"""Frame, Gaussian and posterior (N,) of the posteriors that are kept."""
 
 
 @compiled(fastmath=FAST)
 def _sum_single(
     densities: Matrix[np.float32], offsets: Vector[np.int64], sums: FilledMatrix[np.float32]
 ) -> None:
-    """Sum (G, T) to (P, T): frames lie along the rows, and the loops over them are inner ones."""
+    """Fill in log-densities (P, T) of pdfs, given those of Gaussians (G, T), tile by tile."""
     n_frames = densities.shape[1]
     highest_of_tile = np.empty(_TILE, np.float32)
     total_of_tile = np.empty(_TILE, np.float32)
     for first in range(0, n_frames, _TILE):
         width = min(_TILE, n_frames - first)
-        # Slices begin at 0: with other indices the compiler would have to mind negative ones.
+        # Slices begin at 0, so that the compiler need not consider negative indices.
         highest, total = highest_of_tile[:width], total_of_tile[:width]
         for p in range(len(offsets) - 1):
+            # The largest log-density of the pdf's Gaussians, frame by frame.
             start, stop = offsets[p], offsets[p + 1]
             row = densities[start, first : first + width]
             for t in range(width):
@@ -55,12 +56,14 @@ def _sum_single(
                 row = densities[g, first : first + width]
                 for t in range(width):
                     highest[t] = max(highest[t], row[t])
+            # The sum of the densities relative to it, as powers of two.
             for g in range(start, stop):
                 row = densities[g, first : first + width]
                 for t in range(width):
                     x = (row[t] - highest[t]) * _LOG2E
                     x = _LIMIT if x < _LIMIT else x
                     total[t] += power_of_two(x)
+            # The logarithm of the sum.
             result = sums[p, first : first + width]
             for t in range(width):
                 result[t] = highest[t] + _LN2 * binary_logarithm(total[t])
@@ -70,6 +73,7 @@ def _sum_single(
 def _sum_double(
     densities: Matrix[np.float64], offsets: Vector[np.int64], sums: FilledMatrix[np.float64]
 ) -> None:
+    """Fill in log-densities (T, P) of pdfs, given those of Gaussians (T, G), frame by frame."""
     n_pdfs = len(offsets) - 1
     for t in range(len(densities)):
         for p in range(n_pdfs):
@@ -86,26 +90,27 @@ def _sum_double(
 def sum_by_pdf(
     densities: NDArray[np.floating[Any]], offsets: NDArray[np.int64]
 ) -> NDArray[np.floating[Any]]:
-    """Logarithm of the sum of the Gaussians' densities in each pdf.
+    """Compute the log-densities of pdfs from the joint log-densities of their Gaussians.
 
     Parameters
     ----------
     densities : array, shape (T, G)
-        Joint log-densities, float32 or float64, finite (a weight of zero counts as e^-1e30).
+        Joint log-densities log w_g + log N(x | g), float32 or float64, finite (a weight of zero
+        counts as e^-1e30).
     offsets : array of int64, shape (P + 1,)
-        Where the columns of each pdf begin.
+        First column of each pdf.
 
     Returns
     -------
     array, shape (T, P)
-        Of the dtype of `densities`.
+        Log-densities, of the dtype of `densities`.
     """
     n_pdfs = len(offsets) - 1
     if n_pdfs == densities.shape[1]:
         return densities
     if densities.dtype == np.float32:
         turned = np.empty((n_pdfs, len(densities)), np.float32)
-        # No copy where frames lie along the rows already, as `BankEvaluator` has them.
+        # No copy if the frames lie along the rows in memory, as `BankEvaluator` has them.
         _sum_single(np.ascontiguousarray(densities.T), offsets, turned)
         return np.ascontiguousarray(turned.T)
     sums = np.empty((len(densities), n_pdfs))
@@ -115,7 +120,7 @@ def sum_by_pdf(
 
 @compiled(fastmath=FAST)
 def sparse_posteriors(
-    # Few of these are looked at: how they lie in memory doesn't matter.
+    # Few of these are read: their order in memory does not matter.
     densities: Strided[np.float32 | np.float64],
     log_emissions: Matrix[np.float32 | np.float64],
     offsets: Vector[np.int64],
@@ -123,10 +128,23 @@ def sparse_posteriors(
     posteriors: Matrix[np.float64],
     least: float,
 ) -> Found:
-    """Share posteriors of pdfs (T, P) out over their Gaussians; those below `least` are left out.
+    """Divide the posteriors of pdfs among their Gaussians, and keep those above a least value.
 
-    The other arguments are those of `Emissions`.
+    Parameters
+    ----------
+    densities, log_emissions, offsets, gaussians
+        As `Emissions` has them.
+    posteriors : array, shape (T, P)
+        Posteriors of pdfs.
+    least : float
+        Posteriors up to this are left out.
+
+    Returns
+    -------
+    frame, gaussian, weight : array, shape (N,)
+        Number of the frame and of the Gaussian, and its posterior.
     """
+    # Room for the Gaussians of all pdfs with enough posterior.
     n_frames, n_pdfs = posteriors.shape
     most = 0
     for t in range(n_frames):
@@ -140,6 +158,7 @@ def sparse_posteriors(
             occupancy = posteriors[t, p]
             if occupancy <= least:
                 continue
+            # A Gaussian's share is its density relative to that of the pdf.
             for column in range(offsets[p], offsets[p + 1]):
                 weight = occupancy * np.exp(densities[t, column] - log_emissions[t, p])
                 if weight > least:
@@ -155,10 +174,25 @@ def aligned_posteriors(
     offsets: Vector[np.int64],
     columns: Matrix[np.float32],
 ) -> tuple[Found, float]:
-    """Find the posteriors of the Gaussians of frames (T, D) whose pdfs (T,) are known.
+    """Compute the posteriors of Gaussians for frames whose pdf is known.
 
-    Only these are evaluated. `columns`, shape (G, 1 + 2 D), are the constant, mean / variance and
-    -1 / (2 variance) of each Gaussian. Returns the log-likelihood of the frames, too.
+    Parameters
+    ----------
+    frames : array, shape (T, D)
+        Standardised frames.
+    pdfs : array, shape (T,)
+        Pdf of each frame; the Gaussians of this pdf alone are evaluated.
+    offsets : array, shape (P + 1,)
+        First Gaussian of each pdf.
+    columns : array, shape (G, 1 + 2 D)
+        Constant, mean / variance and -1 / (2 variance) of each Gaussian.
+
+    Returns
+    -------
+    posteriors : tuple of arrays, shape (N,)
+        Frame, Gaussian and posterior.
+    log_likelihood : float
+        Sum of the log-densities of the frames, in nats.
     """
     n_features = frames.shape[1]
     log_likelihood = 0.0
@@ -169,6 +203,7 @@ def aligned_posteriors(
     first = 0
     for t in range(len(frames)):
         start, stop = offsets[pdfs[t]], offsets[pdfs[t] + 1]
+        # Log-densities of the Gaussians, in place of their posteriors, and the largest one.
         values = weights[first : first + stop - start]
         highest = -np.inf
         for g in range(start, stop):
@@ -178,10 +213,12 @@ def aligned_posteriors(
                 density += x * (columns[g, 1 + d] + x * columns[g, 1 + n_features + d])
             values[g - start] = density
             highest = max(highest, values[g - start])
+        # Densities relative to it, and their sum.
         total = 0.0
         for g in range(stop - start):
             values[g] = np.exp(values[g] - highest)
             total += values[g]
+        # Posteriors are shares of the sum.
         log_likelihood += highest + np.log(total)
         for g in range(stop - start):
             values[g] /= total

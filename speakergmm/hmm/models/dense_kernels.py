@@ -1,8 +1,9 @@
-"""Compiled loops over frames and states, where there is no matrix product.
+"""Sums over the components of states, compiled.
 
-`mix_states` turns log-densities of components into those of states, with each component's part of
-its state in place of its density; in NumPy that takes half a dozen passes over short rows.
-Importing this module compiles, or loads from disk what was compiled before.
+`mix_states_single` and `mix_states_double` compute log-densities of states from those of their
+components, and replace the latter by the components' posteriors given the state; NumPy would take
+half a dozen passes over short rows. Importing this module compiles them, or loads the compiled code
+from disk.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from speakergmm.kernels import FAST, FilledMatrix, Matrix, compiled, power_of_two
 
 _LOG2_E = np.float32(1.0 / math.log(2.0))
-# Smaller powers of two are subnormal in float32; a part that small is nothing.
+# Smaller powers of two would be subnormal in float32; such a posterior is set to zero.
 _LEAST = np.float32(-125.0)
 _ONE = np.float32(1.0)
 _ZERO = np.float32(0.0)
@@ -24,10 +25,11 @@ _ZERO = np.float32(0.0)
 def mix_states_single(
     densities: FilledMatrix[np.float32], n_mix: int, emissions: FilledMatrix[np.float64]
 ) -> None:
-    """As `mix_states_double`, in float32; parts below 2^-125 are zero."""
+    """Compute what `mix_states_double` does, in float32; posteriors below 2^-125 are zero."""
     n_frames, n_components = densities.shape
     n_states = n_components // n_mix
     for t in range(n_frames):
+        # The largest log-density of each state, and all others relative to it, in base 2.
         row = densities[t]
         for s in range(n_states):
             first = s * n_mix
@@ -37,11 +39,13 @@ def mix_states_single(
             emissions[t, s] = highest
             for k in range(first, first + n_mix):
                 row[k] = (row[k] - highest) * _LOG2_E
+        # All powers of two in one loop, which the compiler turns into vector instructions.
         for k in range(n_components):
             x = row[k]
             kept = x > _LEAST
             x = x if kept else _ZERO
             row[k] = power_of_two(x) if kept else _ZERO
+        # Their sum in each state completes its log-density; divided by it they are posteriors.
         for s in range(n_states):
             first = s * n_mix
             total = _ZERO
@@ -57,17 +61,17 @@ def mix_states_single(
 def mix_states_double(
     densities: FilledMatrix[np.float64], n_mix: int, emissions: FilledMatrix[np.float64]
 ) -> None:
-    """Sum components within states.
+    """Compute the log-densities of states, and the posteriors of components given the state.
 
     Parameters
     ----------
     densities : array, shape (T, S M)
-        Joint log-densities of components, state by state, finite; replaced by the probability of
+        Joint log-densities of the components, state by state, finite; replaced by the posterior of
         each component given the frame and its state.
     n_mix : int
-        M.
+        Number of components per state, M.
     emissions : array, shape (T, S)
-        Filled with log-densities of states.
+        Filled with the log-densities of the states.
     """
     n_frames, n_components = densities.shape
     n_states = n_components // n_mix
@@ -91,7 +95,7 @@ def mix_states_double(
 def weigh_components(
     parts: FilledMatrix[np.float32 | np.float64], n_mix: int, state_posteriors: Matrix[np.float64]
 ) -> None:
-    """Multiply the parts of components, (T, S M), by the posteriors of their states, (T, S)."""
+    """Multiply posteriors of components given their state (T, S M) by those of states (T, S)."""
     n_frames, n_states = state_posteriors.shape
     for t in range(n_frames):
         for s in range(n_states):

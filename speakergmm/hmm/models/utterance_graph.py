@@ -1,10 +1,10 @@
-"""All ways to say a transcript, as one sparse HMM: pronunciations, optional silences, tee models.
+"""Graphs of transcripts: pronunciations, optional silences and tee models in one sparse HMM.
 
 A graph is compiled once, without transition probabilities, and serves all iterations of training:
-`UtteranceGraph.graph` puts the present ones in. Between words lie null nodes, which no frame
-belongs to; they and the units that can be passed over are resolved here, so that every arc of the
-graph goes from one emitting state to another. An arc remembers which transitions of the models it
-is made of, and so the expected counts of arcs become those of transitions.
+`UtteranceGraph.graph` inserts the current probabilities. Null nodes between words, to which no
+frame belongs, and tee models, which may take no frame, are resolved here, so that every arc leads
+from one emitting state to another. An arc records the transitions of the models that it is made of;
+through this record, expected counts of arcs become expected counts of transitions.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from speakergmm.ranges import number
 
 
 class HasPhones(Protocol):
-    """One way to say a word."""
+    """A pronunciation of a word."""
 
     @property
     def phones(self) -> Sequence[str]:
-        """Units, in order."""
+        """Units of the pronunciation, in order."""
 
     @property
     def probability(self) -> float:
-        """How probable this way is among those of the word."""
+        """Probability of the pronunciation among those of the word."""
 
 
 class HasPronunciations(Protocol):
@@ -51,18 +51,18 @@ class UnknownWordError(InvalidInputError):
 
 @dataclass(frozen=True, slots=True)
 class UnitInstance:
-    """A unit at one place of an utterance.
+    """A unit at one position of an utterance.
 
     Parameters
     ----------
     unit : str
-        Its name.
+        Name of the unit.
     word : int or None
-        Which word of the transcript it belongs to; None for a silence between words.
+        Number of the word of the transcript that it belongs to; None for silence.
     pronunciation : int
-        Which of the word's pronunciations.
+        Number of the pronunciation of that word.
     position : int
-        Its place in that pronunciation.
+        Position in that pronunciation, from 0.
     """
 
     unit: str
@@ -73,16 +73,16 @@ class UnitInstance:
 
 @dataclass(frozen=True, slots=True)
 class UnitEdge:
-    """A unit between two null nodes of a unit graph, or nothing where `unit` is None.
+    """An edge between two null nodes of a graph of units.
 
     Parameters
     ----------
     source, target : int
         Nodes, numbered so that ``source < target``.
     unit : str or None
-        What is said; None passes without a frame.
+        Unit that is spoken; None for an edge that takes no frame.
     log_prob : float
-        Natural logarithm.
+        Natural logarithm of the probability of the edge.
     word, pronunciation, position : int
         See `UnitInstance`.
     """
@@ -97,17 +97,18 @@ class UnitEdge:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Credits:
-    """Which transitions each of some arcs is made of.
+class ArcTransitions:
+    """The transitions that the arcs of a graph are made of.
 
     Parameters
     ----------
     fixed : array, shape (A,)
-        What does not change of the arcs' log-probabilities: pronunciations, silences.
+        The part of each arc's log-probability that training does not change: pronunciations and
+        silences.
     owner : array of int, shape (N,)
         Arc that each entry of `transition` belongs to.
     transition : array of int, shape (N,)
-        Numbers of transitions, as `Transitions` counts them.
+        Numbers of transitions, in the numbering of `Transitions`.
     """
 
     fixed: NDArray[np.float64]
@@ -115,37 +116,37 @@ class Credits:
     transition: NDArray[np.int64]
 
     def log_prob(self, log_probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-probabilities (A,) of the arcs with these of all transitions."""
-        # No bincount: it would turn -inf into NaN where an arc has none.
+        """Return the log-probabilities (A,) of the arcs, given those of all transitions."""
+        # Not bincount, which would turn -inf into NaN.
         total = self.fixed.copy()
         np.add.at(total, self.owner, log_probability[self.transition])
         return total
 
     def add_counts(self, arc_counts: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
-        """Add the expected counts (A,) of the arcs to those of all transitions."""
+        """Add the expected counts (A,) of the arcs to the counts of all transitions."""
         np.add.at(counts, self.transition, arc_counts[self.owner])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UtteranceGraph:
-    """An utterance's sparse HMM, whose probabilities are those of the models put in.
+    """The sparse HMM of an utterance, in which the models' probabilities are inserted.
 
     Parameters
     ----------
     words : tuple of str
         The transcript.
     units : tuple of UnitInstance
-        Units at all places, U of them.
+        The U units of all pronunciations and silences.
     pdfs : array of int, shape (P,)
-        Pdfs that occur, as the models number them; the graph's are places in this.
+        Pdfs that occur, in the models' numbering; those of the graph are indices into this array.
     state_unit : array of int, shape (S,)
-        Which of `units` each state of the graph belongs to.
+        Index into `units` of the unit that each state of the graph belongs to.
     state_position : array of int, shape (S,)
-        Which state of that unit's topology it is.
+        Number of that state in the topology of its unit, from 0.
     skeleton : Graph
-        With the fixed parts of the log-probabilities alone.
-    arcs, entries, exits : Credits
-        What the arcs, entries and exits of the graph are made of.
+        The graph with the fixed parts of the log-probabilities alone.
+    arcs, entries, exits : ArcTransitions
+        Transitions that the arcs, entries and exits of the graph are made of.
     """
 
     words: tuple[str, ...]
@@ -154,9 +155,9 @@ class UtteranceGraph:
     state_unit: NDArray[np.int32]
     state_position: NDArray[np.int32]
     skeleton: Graph
-    arcs: Credits
-    entries: Credits
-    exits: Credits
+    arcs: ArcTransitions
+    entries: ArcTransitions
+    exits: ArcTransitions
 
     @property
     def n_states(self) -> int:
@@ -164,19 +165,19 @@ class UtteranceGraph:
         return len(self.state_unit)
 
     @property
-    def credits(self) -> tuple[Credits, Credits, Credits]:
-        """What arcs, entries and exits are made of."""
+    def parts(self) -> tuple[ArcTransitions, ArcTransitions, ArcTransitions]:
+        """Transitions that arcs, entries and exits are made of."""
         return self.arcs, self.entries, self.exits
 
     def graph(self, transitions: Transitions, *, scale: float = 1.0) -> Graph:
-        """Return the graph with these transition probabilities, raised to the power `scale`."""
+        """Return the graph with transition probabilities, raised to the power `scale`."""
         logs = transitions.log_probability()
         return self.graph_from_logs(logs if scale == 1.0 else scale * logs)
 
     def graph_from_logs(self, log_probability: NDArray[np.float64]) -> Graph:
-        """Return the graph with these log-probabilities of all transitions."""
+        """Return the graph, given the log-probabilities of all transitions."""
         return self.skeleton.with_log_probs(
-            *(credits.log_prob(log_probability) for credits in self.credits)
+            *(part.log_prob(log_probability) for part in self.parts)
         )
 
     def add_counts(
@@ -186,23 +187,31 @@ class UtteranceGraph:
         exit_counts: NDArray[np.float64],
         counts: NDArray[np.float64],
     ) -> None:
-        """Add expected counts of the graph's arcs, entries and exits to those of transitions."""
-        of_credits = (arc_counts, entry_counts, exit_counts)
-        for credits, found in zip(self.credits, of_credits, strict=True):
-            credits.add_counts(found, counts)
+        """Add expected counts of arcs, entries and exits to the counts of all transitions.
+
+        Parameters
+        ----------
+        arc_counts, entry_counts, exit_counts : array, shape (A,), (E,) and (F,)
+            Expected counts, as `expected_counts` returns them.
+        counts : array, shape (N,)
+            Counts of all transitions of the models, which are added to in place.
+        """
+        of_parts = (arc_counts, entry_counts, exit_counts)
+        for part, found in zip(self.parts, of_parts, strict=True):
+            part.add_counts(found, counts)
 
 
-# An arc as it is found: source, target, the fixed part of its log-probability, its transitions.
+# An arc: source, target, the fixed part of its log-probability, and its transitions.
 _Arc = tuple[int, int, float, tuple[int, ...]]
 
 
-def _columns(arcs: list[_Arc]) -> tuple[NDArray[np.int32], NDArray[np.int32], Credits]:
-    """Give the sources and targets of arcs, and what they are made of."""
+def _columns(arcs: list[_Arc]) -> tuple[NDArray[np.int32], NDArray[np.int32], ArcTransitions]:
+    """Return the sources and targets of arcs, and the transitions that they are made of."""
     sizes = [len(passed) for *_, passed in arcs]
     return (
         np.array([source for source, *_ in arcs], np.int32),
         np.array([target for _, target, *_ in arcs], np.int32),
-        Credits(
+        ArcTransitions(
             np.array([fixed for _, _, fixed, _ in arcs], np.float64),
             np.repeat(np.arange(len(sizes)), sizes).astype(np.int64),
             np.array([number for *_, passed in arcs for number in passed], np.int64),
@@ -211,32 +220,39 @@ def _columns(arcs: list[_Arc]) -> tuple[NDArray[np.int32], NDArray[np.int32], Cr
 
 
 _START = -1
-# What has come to a null node: from which state (or the start), the fixed part of the
-# log-probability so far, and the transitions it went through.
+# A path that has arrived at a null node: the state that it left (or the start), the fixed part of
+# its log-probability since then, and the transitions that it went through.
 _Arrival = tuple[int, float, tuple[int, ...]]
 
 
 def compile_units(
     edges: Iterable[UnitEdge], models: PhoneModels, *, words: Sequence[str] = ()
 ) -> UtteranceGraph:
-    """Turn a graph of units into one of states.
+    """Expand a graph of units to a graph of their emitting states.
 
     Parameters
     ----------
     edges : iterable of UnitEdge
-        Node 0 is the start, the highest the end.
+        Units between null nodes; node 0 is the start, the highest node the end.
     models : PhoneModels
-        Topologies and tying; probabilities are put in later.
+        Models whose topologies and tying are used; the graph has no probabilities yet.
     words : sequence of str
-        The transcript, for those who ask.
+        The transcript, which the result carries along.
+
+    Returns
+    -------
+    UtteranceGraph
 
     Raises
     ------
     InvalidInputError
-        If a unit has no model, an edge goes backwards, or the utterance may be passed over without
-        a frame.
+        If a unit has no model, an edge leads backwards, or a path takes no frame at all.
     """
-    arcs, entries, exits, units = _walked(edges, models)
+    # 1. Walk along the edges: the units in order, and the arcs that lead from unit to unit, into
+    #    the first ones and out of the last ones. Null nodes and tee models are gone after this.
+    arcs, entries, exits, units = _walk_edges(edges, models)
+    # 2. States: those of all units one after the other, and the pdf of each. The graph numbers the
+    #    pdfs that occur from 0, so that only these need be evaluated.
     numbers = [models.unit_number(unit.unit) for unit in units]
     tied_first = models.tying.first
     n_states = np.diff(tied_first)[numbers]
@@ -245,12 +261,15 @@ def compile_units(
     position = np.arange(len(state_unit)) - first_states[state_unit]
     pdf = models.tying.pdf_id[tied_first[numbers][state_unit] + position]
     pdfs, places = np.unique(pdf, return_inverse=True)
-    # Arcs among the states of a unit, which are most: whole units at a time, after those between.
+    # 3. Arcs: first those between units, then those among the states of a unit. The latter, which
+    #    are most, are those of the topologies, moved to the first state of each unit at once.
     of_units = [models.topologies[number].sorted_arcs.inner for number in numbers]
     sizes, inner = [found.shape[1] for found in of_units], np.concatenate(of_units, axis=1)
     base = np.repeat(first_states, sizes)
     sources, targets, between = _columns(arcs)
-    of_arcs = Credits(
+    # 4. The transitions that each arc is made of. An arc within a unit is exactly one, numbered
+    #    from the first transition of its unit, and has no fixed part.
+    of_arcs = ArcTransitions(
         np.concatenate([between.fixed, np.zeros(len(base))]),
         np.concatenate([between.owner, len(between.fixed) + np.arange(len(base))]),
         np.concatenate(
@@ -259,6 +278,7 @@ def compile_units(
     )
     _, entry_state, of_entries = _columns(entries)
     exit_state, _, of_exits = _columns(exits)
+    # 5. The graph, with the fixed parts of the log-probabilities alone.
     skeleton = Graph(
         pdf=places.astype(np.int32),
         source=np.concatenate([sources, base + inner[0]]).astype(np.int32),
@@ -282,11 +302,13 @@ def compile_units(
     )
 
 
-def _walked(
+def _walk_edges(
     edges: Iterable[UnitEdge], models: PhoneModels
 ) -> tuple[list[_Arc], list[_Arc], list[_Arc], list[UnitInstance]]:
     """List the arcs between units, into the first and out of the last ones, and the units."""
+    # In this order, all edges into a node come before those out of it.
     ordered = sorted(edges, key=lambda edge: (edge.source, edge.target))
+    # Per node, the paths that have arrived there since the last emitting state.
     arrivals: dict[int, list[_Arrival]] = {0: [(_START, 0.0, ())]}
     last = max((edge.target for edge in ordered), default=0)
     arcs: list[_Arc] = []
@@ -296,28 +318,35 @@ def _walked(
     for edge in ordered:
         if not edge.source < edge.target:
             raise InvalidInputError(f"an edge leads from node {edge.source} to {edge.target}")
+        # The paths at the start of the edge pay its log-probability.
         before = [
             (state, fixed + edge.log_prob, passed)
             for state, fixed, passed in arrivals.get(edge.source, [])
         ]
         after = arrivals.setdefault(edge.target, [])
+        # Without a unit they arrive at its end as they are.
         if edge.unit is None:
             after += before
             continue
         number = models.unit_number(edge.unit)
         topology, first_arc = models.topologies[number], first_arcs[number]
-        shape = topology.sorted_arcs
+        kinds = topology.sorted_arcs
         for state, fixed, passed in before:
+            # Each path continues to each first state of the unit: one arc of the graph, made of all
+            # transitions since the last state, and the one into the unit.
             into = entries if state == _START else arcs
-            for place, target in shape.entries:
+            for place, target in kinds.entries:
                 into.append((state, n_states + target, fixed, (*passed, first_arc + place)))
-            after += [(state, fixed, (*passed, first_arc + place)) for place in shape.tee]
-        after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in shape.exits]
+            # In a tee model a path may also go past all states.
+            after += [(state, fixed, (*passed, first_arc + place)) for place in kinds.tee]
+        # At the end of the edge, paths arrive that have left the unit by its last states.
+        after += [(n_states + state, 0.0, (first_arc + place,)) for place, state in kinds.exits]
         units.append(UnitInstance(edge.unit, edge.word, edge.pronunciation, edge.position))
         n_states += topology.n_states
+    # Paths that have arrived at the last node leave the graph.
     exits = [(state, _START, fixed, passed) for state, fixed, passed in arrivals.get(last, [])]
     if any(state == _START for state, *_ in exits):
-        raise InvalidInputError("an utterance can be passed over without a frame")
+        raise InvalidInputError("a path through the utterance takes no frame")
     if not units:
         raise InvalidInputError("an utterance needs a unit, found none")
     return arcs, entries, exits, units
@@ -332,79 +361,99 @@ def transcript_edges(
     edge_silence_probability: float | None = None,
     short_pause: str | None = None,
 ) -> list[UnitEdge]:
-    """List the edges of a transcript: all pronunciations, optional silence around every word.
+    """List the edges of a transcript: all pronunciations, with optional silence around each word.
 
     Parameters
     ----------
     words : sequence of str
-        What was said.
+        The words spoken.
     lexicon : mapping of str to sequence of pronunciations
-        Units of each word, with probabilities.
-    silence : str or None
+        Pronunciations of each word, with probabilities.
+    silence : str or None, default="SIL"
         Unit of silence; None for no silence.
     silence_probability : float, default=0.5
-        Of silence between two words, 0 to 1.
+        Probability of silence between two words, from 0 to 1.
     edge_silence_probability : float, optional
-        The same before the first word and after the last one; by default as between words.
+        Probability of silence before the first word and after the last one; by default
+        `silence_probability`.
     short_pause : str, optional
-        A unit that follows every word but the last, in place of the optional silence between
-        words: HTK's ``sp``, a tee model.
+        Unit that follows every word but the last, in place of optional silence between words:
+        HTK's ``sp``, a tee model.
+
+    Returns
+    -------
+    list of UnitEdge
 
     Raises
     ------
     InvalidInputError
-        If there is no word, a probability is none, or a pronunciation has no unit.
+        If there is no word, a probability is out of its range, or a pronunciation has no unit.
     UnknownWordError
         If a word has no pronunciation.
     """
     if not words:
         raise InvalidInputError("the transcript is empty; it needs a word")
-    edge_probability = (
-        silence_probability if edge_silence_probability is None else edge_silence_probability
-    )
-    for probability in (silence_probability, edge_probability):
+    at_edges = silence_probability if edge_silence_probability is None else edge_silence_probability
+    for probability in (silence_probability, at_edges):
         number("a probability of silence", probability, least=0, most=1)
     edges: list[UnitEdge] = []
-    node = 0
-
-    def pause(probability: float) -> None:
-        nonlocal node
-        if silence is None or probability == 0:
-            return
-        edges.append(UnitEdge(node, node + 1, silence, float(np.log(probability))))
-        if probability < 1:
-            edges.append(UnitEdge(node, node + 1, None, float(np.log1p(-probability))))
-        node += 1
-
-    pause(edge_probability)
+    # Silence, all pronunciations of a word, a pause, and so on: each part begins at the node where
+    # the one before it ends.
+    node = _add_silence(edges, 0, silence, at_edges)
     for place, word in enumerate(words):
-        # A lexicon is no dictionary, and has no get.
-        pronunciations = lexicon[word] if word in lexicon else ()  # noqa: SIM401
-        if not pronunciations:
-            raise UnknownWordError(f"the word {word!r} is not in the lexicon")
-        if not all(way.phones and 0 < way.probability <= 1 for way in pronunciations):
-            raise InvalidInputError(
-                f"a pronunciation of {word!r} needs phones, and a probability above 0, at most 1"
-            )
-        # Inner nodes of all pronunciations come before the node where they meet.
-        target = node + 1 + sum(len(way.phones) - 1 for way in pronunciations)
-        inner = node + 1
-        for which, way in enumerate(pronunciations):
-            at = node
-            for position, unit in enumerate(way.phones):
-                onwards = target if position == len(way.phones) - 1 else inner
-                log_prob = float(np.log(way.probability)) if position == 0 else 0.0
-                edges.append(UnitEdge(at, onwards, unit, log_prob, place, which, position))
-                at, inner = onwards, inner + (onwards == inner)
-        node = target
+        node = _add_word(edges, node, place, word, lexicon)
         if place == len(words) - 1:
-            pause(edge_probability)
+            _add_silence(edges, node, silence, at_edges)
         elif short_pause is not None:
             edges.append(UnitEdge(node, node + 1, short_pause))
             node += 1
         else:
-            pause(silence_probability)
+            node = _add_silence(edges, node, silence, silence_probability)
     return edges
+
+
+def _add_silence(edges: list[UnitEdge], node: int, silence: str | None, probability: float) -> int:
+    """Add optional silence after a node, and return the node after it."""
+    if silence is None or probability == 0:
+        return node
+    edges.append(UnitEdge(node, node + 1, silence, float(np.log(probability))))
+    if probability < 1:
+        edges.append(UnitEdge(node, node + 1, None, float(np.log1p(-probability))))
+    return node + 1
+
+
+def _add_word(
+    edges: list[UnitEdge], node: int, place: int, word: str, lexicon: HasPronunciations
+) -> int:
+    """Add all pronunciations of a word after a node, and return the node where they meet.
+
+    Raises
+    ------
+    InvalidInputError
+        If a pronunciation has no unit, or its probability is out of range.
+    UnknownWordError
+        If the word has no pronunciation.
+    """
+    # A lexicon is not a dictionary, and has no get.
+    pronunciations = lexicon[word] if word in lexicon else ()  # noqa: SIM401
+    if not pronunciations:
+        raise UnknownWordError(f"the word {word!r} is not in the lexicon")
+    if not all(way.phones and 0 < way.probability <= 1 for way in pronunciations):
+        raise InvalidInputError(
+            f"a pronunciation of {word!r} needs phones, and a probability above 0, at most 1"
+        )
+    # The nodes between the phones of all pronunciations come before the node where these meet.
+    target = node + 1 + sum(len(way.phones) - 1 for way in pronunciations)
+    inner = node + 1
+    for which, way in enumerate(pronunciations):
+        at = node
+        for position, unit in enumerate(way.phones):
+            onwards = target if position == len(way.phones) - 1 else inner
+            # The first phone bears the probability of the pronunciation.
+            log_prob = float(np.log(way.probability)) if position == 0 else 0.0
+            edges.append(UnitEdge(at, onwards, unit, log_prob, place, which, position))
+            at, inner = onwards, inner + (onwards == inner)
+    return target
 
 
 def compile_transcript(
@@ -413,5 +462,30 @@ def compile_transcript(
     models: PhoneModels,
     **silences: Any,
 ) -> UtteranceGraph:
-    """Compile the graph of a transcript; see `transcript_edges`, also for options of silence."""
+    """Compile the graph of a transcript: all pronunciations, with optional silence.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words spoken.
+    lexicon : mapping of str to sequence of pronunciations
+        Pronunciations of each word, with probabilities.
+    models : PhoneModels
+        Models of the units.
+    **silences
+        Options of silence, as `transcript_edges` takes them.
+
+    Returns
+    -------
+    UtteranceGraph
+
+    Raises
+    ------
+    InvalidInputError, UnknownWordError
+        As `transcript_edges` and `compile_units`.
+
+    References
+    ----------
+    Young et al., "The HTK Book", 2006, section 3.1: composite models of transcripts.
+    """
     return compile_units(transcript_edges(words, lexicon, **silences), models, words=words)

@@ -303,7 +303,7 @@ class PhoneTrainer:
             )
         n_arcs = models.transitions.n_arcs
         for place, graph in enumerate(self.graphs):
-            most = max(int(credits.transition.max(initial=-1)) for credits in graph.credits)
+            most = max(int(part.transition.max(initial=-1)) for part in graph.parts)
             if graph.pdfs.max() >= models.n_pdfs or most >= n_arcs:
                 raise InvalidInputError(
                     f"the graph of utterance {place} was compiled for other models"

@@ -167,4 +167,4 @@ def _digest_of_graph(graph: UtteranceGraph) -> str:
     states = graph.skeleton
     ends = (states.entry_state, states.exit_state)
     shape = (states.pdf, states.source, states.target, *ends)
-    return digest_of(graph.words, graph.pdfs, *shape, *graph.credits)
+    return digest_of(graph.words, graph.pdfs, *shape, *graph.parts)

@@ -251,10 +251,10 @@ def test_refuses_a_pronunciation_that_is_none(way):
 @pytest.mark.parametrize(
     ("edges", "message"),
     [
-        ([], "passed over"),
-        ([UnitEdge(0, 1, None)], "passed over"),
-        ([UnitEdge(0, 1, "sp"), UnitEdge(1, 2, "sp")], "passed over"),
-        ([UnitEdge(0, 1, "A"), UnitEdge(0, 1, None)], "passed over"),
+        ([], "no frame"),
+        ([UnitEdge(0, 1, None)], "no frame"),
+        ([UnitEdge(0, 1, "sp"), UnitEdge(1, 2, "sp")], "no frame"),
+        ([UnitEdge(0, 1, "A"), UnitEdge(0, 1, None)], "no frame"),
         ([UnitEdge(0, 1, "A"), UnitEdge(1, 1, "A")], "from node 1 to 1"),
         ([UnitEdge(0, 2, "A"), UnitEdge(2, 1, "A")], "from node 2 to 1"),
         ([UnitEdge(1, 2, "A")], "entry"),
