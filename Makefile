@@ -4,6 +4,7 @@
 #   make demo HMM=1                         phone models: train, align, recognise words
 #   make demo DATA=DIR PROTOCOL=NAME        the same on real speech (DIR/protocols/NAME)
 #   make test                               the whole test suite
+#   make test-fast                          its quick part, a verdict in a minute
 #   make check                              format, lint, types, layers
 #   make bench                              the speed and memory ratios (quiet machine, minutes)
 
@@ -14,13 +15,16 @@ OUTPUT ?= demo-output
 # As an environment variable it also pins what builds the package.
 PIP_INSTALL := PIP_CONSTRAINT="$(CURDIR)/constraints.txt" $(BIN)/python -m pip install --quiet
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-fast check format bench clean
 
 demo: $(VENV)/.package
 	@$(BIN)/speakergmm demo --output "$(OUTPUT)"$(if $(DATA), --data "$(DATA)")$(if $(PROTOCOL), --protocol "$(PROTOCOL)")$(if $(HMM), --hmm)
 
 test: $(VENV)/.development
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-fast: $(VENV)/.development
+	$(BIN)/python -m pytest -n 2 --fast --hypothesis-profile fast $(ARGS)
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

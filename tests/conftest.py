@@ -8,6 +8,7 @@ from hypothesis import settings
 
 # Continuous integration tries the same examples each time; people try new ones.
 settings.register_profile("ci", derandomize=True)
+settings.register_profile("fast", max_examples=10)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

@@ -1,0 +1,57 @@
+"""The selection of ``make test-fast``: no slow test, and a few cases of each grid."""
+
+import importlib.util
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+PATH = Path(__file__).parents[2] / "conftest.py"
+SPEC = importlib.util.spec_from_file_location("suite_conftest", PATH)
+CONFTEST = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(CONFTEST)
+
+
+class Item(SimpleNamespace):
+    __hash__ = object.__hash__
+
+    def get_closest_marker(self, name):
+        return name in self.marks or None
+
+    def add_marker(self, mark):
+        self.marks.add(mark.name)
+
+
+def select(*grids, fast=True, fixtures=()):
+    items = [
+        Item(nodeid=f"test_{size}[{case}]" if size > 1 else "test_1", marks=set(), fixturenames=())
+        for size in grids
+        for case in range(size)
+    ]
+    for name in fixtures:
+        items.append(Item(nodeid=f"test_{name}", marks=set(), fixturenames=(name,)))
+    left_out = []
+    config = SimpleNamespace(
+        getoption=lambda name: fast,
+        hook=SimpleNamespace(pytest_deselected=lambda items: left_out.extend(items)),
+    )
+    CONFTEST.pytest_collection_modifyitems(config, items)
+    return [item.nodeid for item in items], left_out
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7, 100, 652])
+def test_every_function_runs_and_no_grid_more_than_three_times(size):
+    chosen, left_out = select(size, 5)
+    counts = Counter(name.split("[")[0] for name in chosen)
+    assert counts[f"test_{size}"] == min(size, 3)
+    assert len(chosen) + len(left_out) == size + 5
+    assert chosen[0] == (f"test_{size}[0]" if size > 1 else "test_1")
+
+
+def test_real_speech_and_processes_are_slow_by_themselves():
+    assert select(fixtures=("data_dir", "speakergmm_process", "tmp_path"))[0] == ["test_tmp_path"]
+
+
+def test_the_whole_suite_is_the_default():
+    assert len(select(100, fixtures=("data_dir",), fast=False)[0]) == 101
