@@ -1,4 +1,4 @@
-"""The Bayesian Gaussian mixture with scikit-learn's interface, by variational inference."""
+"""Bayesian Gaussian mixture with scikit-learn's interface, by variational inference."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from speakergmm.mixtures.variational.variational_training import train_variation
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _State:
-    """What a restart trains, with the evidence bound that its last iteration reached."""
+    """Posterior that a restart trains, with the evidence bound of its last iteration."""
 
     posterior: VariationalPosterior
     elbo: float
@@ -36,93 +36,100 @@ class _State:
 
 @dataclass(eq=False, repr=False)
 class BayesianGaussianMixture(PosteriorScoring, BaseMixtureEstimator):
-    """Bayesian Gaussian mixture: a distribution over mixtures, found by variational inference.
+    """Bayesian Gaussian mixture: a distribution over mixtures, by variational inference.
 
     Parameters, attributes and methods are those of scikit-learn's ``BayesianGaussianMixture``;
-    from the same `random_state` it follows the same path to rounding. What is added: weights of
-    frames, frames in blocks or memory-mapped, the bound on the evidence with all its constants,
-    conjugate priors of restricted covariances, the posterior predictive density, float32 that an
-    offset can't break, and memory that does not grow with frames x components.
+    with the same `random_state` every iteration equals scikit-learn's to rounding. Added are
+    weights of frames, frames in blocks or memory-mapped files, the bound on the evidence with all
+    its constants, conjugate priors of restricted covariances, the posterior predictive density,
+    evaluation in float32 that is safe for data far from zero, and memory that does not grow with
+    frames x components.
 
     Parameters
     ----------
     n_components : int, default=1
-        Most components, K; those that the frames do not need stay empty.
+        Maximum number of components, K; those that the frames do not need stay empty.
     covariance_type : {"full", "tied", "diag", "spherical"}, default="full"
-        A covariance matrix for each component; one for all; variances of features for each; one
-        variance for each.
+        One covariance matrix per component; one matrix for all components; one variance per
+        component and feature; one variance per component.
     tol : float, default=1e-3
         The fit has converged when the lower bound, summed over the frames, changes by less (or by
-        less than rounding can tell).
+        less than its rounding error).
     reg_covar : float, default=1e-6
-        Added to the variances of the frames of each component, in squared feature units.
+        Number added to the variances of the frames of each component, in squared feature units.
     max_iter : int, default=100
-        Most iterations; at 0 the start is the result.
+        Maximum number of iterations; at 0 the start is the result.
     n_init : int, default=1
-        Restarts, of which the one with the best bound is kept.
+        Number of restarts, of which the one with the best bound is kept.
     init_params : {"kmeans", "k-means++", "random_from_data", "random", "splitting"}, \
 default="kmeans"
-        The start; see `speakergmm.estimators.starts`.
+        Method that finds the start; see `speakergmm.estimators.starts`.
     weight_concentration_prior_type : {"dirichlet_process", "dirichlet_distribution"}, \
 default="dirichlet_process"
-        Weights by breaking a stick, or with a Dirichlet distribution.
+        Prior of the weights: a stick-breaking process, or a Dirichlet distribution.
     weight_concentration_prior : float or None, default=None
-        Concentration of the weights; the smaller, the fewer components. None is 1 / K.
+        Concentration of the prior of the weights; the smaller, the fewer components. None stands
+        for 1 / K.
     mean_precision_prior : float or None, default=None
-        Frames that the prior mean is worth. None is 1.
+        Number of frames that the prior mean counts as. None stands for 1.
     mean_prior : array-like of shape (D,), default=None
-        Prior mean; by default that of the frames.
+        Prior mean; by default the mean of the frames.
     degrees_of_freedom_prior : float or None, default=None
-        Frames that the prior covariance is worth; > D - 1 (> 0 for a conjugate prior of diagonal
-        or spherical covariances). None is D.
+        Number of frames that the prior covariance counts as; > D - 1 (> 0 for a conjugate prior of
+        diagonal or spherical covariances). None stands for D.
     covariance_prior : float or array-like, default=None
-        Inverse scale of the precisions' prior; of shape (D, D) if full or tied, (D,) if diag, a
-        number if spherical. By default the covariance of the frames, of their variances' mean if
-        spherical, kept positive where they have no variance.
+        Inverse scale of the prior of the precisions: an array of shape (D, D) for full and tied
+        covariances, of shape (D,) for diagonal ones, a number for spherical ones. By default the
+        covariance of the frames (for spherical ones, the mean of their variances), raised above
+        zero where the frames do not vary.
     random_state : int, RandomState or None, default=None
         Source of randomness of starts and of `sample`.
     warm_start : bool, default=False
-        Whether `fit` goes on from the last fit, and `n_init` is ignored.
+        Whether `fit` continues from the last fit and ignores `n_init`.
     verbose : int, default=0
-        1 prints restarts and iterations, 2 their times and changes; a progress bar is shown if
-        standard error is a terminal.
+        1 prints restarts and iterations, 2 also their times and changes of the bound; a progress
+        bar is shown if standard error is a terminal.
     verbose_interval : int, default=10
-        Iterations between two lines.
+        Number of iterations between two printed lines.
     covariance_prior_type : {"wishart", "conjugate"}, default="wishart"
-        Expectations of the precisions: scikit-learn's, or those of the model whose precisions are
-        restricted themselves; see `speakergmm.mixtures.variational.VariationalPrior`.
+        Prior whose expectations of the precisions are used: scikit-learn's, or that of a model in
+        which the precisions themselves are restricted; see
+        `speakergmm.mixtures.variational.VariationalPrior`.
     precision : {"auto", "float32", "float64"}, default="auto"
-        In which densities are evaluated; see `GaussianMixture`. In float32 a bound, which is a sum
-        over the frames, is known to about 1e-7 nats per frame and feature: a fit that changes by
-        less counts as converged, even if `tol`, which is for the sum, is smaller.
+        Type in which densities are evaluated; see `GaussianMixture`. In float32 the bound, a sum
+        over the frames, is accurate to about 1e-7 nats per frame and feature: a fit whose bound
+        changes by less counts as converged, even if `tol` is smaller.
     n_jobs : int, default=1
-        Threads; -1 for all cores. Results don't depend on it.
+        Number of threads; -1 for all cores. Results do not depend on it.
     callback : callable, default=None
-        Called with a `FitIteration` after each iteration. What it raises ends the fit.
+        Called with a `FitIteration` after each iteration. An exception that it raises ends the fit.
     checkpoint, checkpoint_seconds
-        A file from which an interrupted fit goes on; see `GaussianMixture`.
+        File from which an interrupted fit resumes; see `GaussianMixture`.
 
     Attributes
     ----------
     posterior_ : VariationalPosterior
-        The fitted distribution, frozen, in float64; what the following are derived from.
+        The fitted distribution, frozen, in float64, from which the following parameters are
+        derived.
     prior_ : VariationalPrior
-        The prior of the fit; also as `weight_concentration_prior_`, `mean_precision_prior_`,
-        `mean_prior_`, `degrees_of_freedom_prior_` and `covariance_prior_`.
+        The prior of the fit; its parameters are also available as `weight_concentration_prior_`,
+        `mean_precision_prior_`, `mean_prior_`, `degrees_of_freedom_prior_` and `covariance_prior_`.
     mixture_ : Mixture
-        Expected weights, means, and inverses of expected precisions.
+        Mixture of expected weights, expected means, and inverses of expected precisions.
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : array
-        Of `mixture_`, of the type of the frames.
+        Parameters of `mixture_`, in the type of the frames.
     weight_concentration_ : array of shape (K,), or tuple of two
-        Of the Dirichlet distribution, or of the Beta distributions of a Dirichlet process.
+        Parameters of the Dirichlet distribution, or of the Beta distributions of a Dirichlet
+        process.
     mean_precision_, degrees_of_freedom_ : array of shape (K,)
-        Frames that means and covariances rest on; the latter one number if tied.
+        Numbers of frames that means and covariances rest on; for tied covariances, the latter is
+        one number.
     elbo_ : float
-        Lower bound on the log-evidence, in nats, with all constants; -inf after no iteration.
+        Lower bound on the log-evidence, in nats, with all constants; -inf without an iteration.
     lower_bound_ : float
-        The bound as scikit-learn has it, without its constants, summed over the frames.
+        The bound as scikit-learn defines it, without its constants, summed over the frames.
     lower_bounds_ : list of float
-        Of all iterations of the best restart.
+        Bounds in all iterations of the best restart.
     converged_, convergence_, n_iter_, history_, precision_, n_features_in_, feature_names_in_
         See `GaussianMixture`.
 
@@ -185,8 +192,8 @@ default="dirichlet_process"
         kinds = (self.weight_concentration_prior_type, self.covariance_prior_type)
         if asked != found or kinds != (last.weight_concentration_type, last.covariance_prior_type):
             raise InvalidInputError(
-                f"warm_start goes on from {found[0]} {found[2]} components of {found[1]} features "
-                f"with the same kinds of priors, found {asked[0]} {asked[2]} of {asked[1]}"
+                f"warm_start continues from {found[0]} {found[2]} components of {found[1]} "
+                f"features with the same kinds of priors, found {asked[0]} {asked[2]} of {asked[1]}"
             )
         return _State(last, -math.inf)
 
@@ -205,7 +212,8 @@ default="dirichlet_process"
         callback: Progress,
         checkpoint: Resumable | None,
     ) -> EMResult[_State]:
-        # The loop counts per frame, scikit-learn's bound and tolerance are those of the sum.
+        # The training loop takes bounds and tolerances per frame, scikit-learn for the sum over all
+        # frames.
         weight = frames.moments.weight
 
         def summed(iteration: Iteration) -> Iteration:

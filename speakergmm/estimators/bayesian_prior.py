@@ -1,4 +1,4 @@
-"""The prior that the parameters of a Bayesian estimator, or else the frames, ask for."""
+"""Prior of a Bayesian estimator, from its parameters and, by default, from the frames."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from speakergmm.mixtures.variational.variational_prior import (
 
 
 def check_prior_parameters(owner: BaseEstimator) -> None:
-    """Refuse parameters of the prior that no frames could suit.
+    """Raise an error if parameters of the prior are out of range, whatever the frames are.
 
     Raises
     ------
     InvalidInputError
-        That names the parameter, what it must be and what it is.
+        With the name of the parameter, its range and its value.
     """
     parameter_checks.check_choice(
         owner,
@@ -46,7 +46,7 @@ def check_prior_parameters(owner: BaseEstimator) -> None:
 
 
 def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrior:
-    """Give the prior of an estimator for these frames.
+    """Return the prior of an estimator for the given frames.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def build_prior(owner: BaseEstimator, frames: TrainingFrames) -> VariationalPrio
     mean_precision = settings.mean_precision_prior
     mean = frames.moments.mean
     if settings.mean_prior is not None:
-        given = check_array(settings.mean_prior, dtype=[np.float64, np.float32], ensure_2d=False)
-        parameter_checks.check_shape("means", given, (d,))
-        mean = np.asarray(given, np.float64)
+        array = check_array(settings.mean_prior, dtype=[np.float64, np.float32], ensure_2d=False)
+        parameter_checks.check_shape("means", array, (d,))
+        mean = np.asarray(array, np.float64)
     if settings.covariance_prior is not None:
         covariance = check_positive_definite(
             f"{kind.name} covariance_prior",

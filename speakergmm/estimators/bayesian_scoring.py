@@ -1,4 +1,4 @@
-"""What a fitted posterior gives: its parameters and its prior's, shares, scores, densities."""
+"""Attributes of a fitted variational posterior and its prior, and scores of frames under it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Floats = NDArray[np.floating[Any]]
 
 @dataclass(eq=False, repr=False)
 class PosteriorScoring(MixtureScoring):
-    """Attributes, and the methods that take frames, of a fitted `posterior_` and its `prior_`.
+    """Attributes of a fitted `posterior_` and its `prior_`, and methods that score frames.
 
-    Frames are shared out by expected log-densities, not by those of the expected mixture.
+    Responsibilities follow from expected log-densities, not from those of the expected mixture.
     """
 
     posterior_: VariationalPosterior = field(init=False)
@@ -34,13 +34,13 @@ class PosteriorScoring(MixtureScoring):
 
     def _set_posterior(self, posterior: VariationalPosterior, elbo: float) -> None:
         self.posterior_ = posterior
-        # Of expected weights, means and inverse expected precisions.
+        # The mixture of expected weights, expected means and inverse expected precisions.
         self.mixture_ = posterior.mixture
         self.elbo_ = elbo
 
     @property
     def weight_concentration_(self) -> Floats | tuple[Floats, Floats]:
-        """Concentrations (K,) of a Dirichlet distribution, or both of the Beta distributions."""
+        """Parameters (K,) of a Dirichlet distribution, or both parameters of Beta distributions."""
         concentrations = self._cast(self.posterior_.concentrations)
         if concentrations.ndim == 1:
             return concentrations
@@ -48,23 +48,23 @@ class PosteriorScoring(MixtureScoring):
 
     @property
     def mean_precision_(self) -> Floats:
-        """Frames that each mean rests on, shape (K,)."""
+        """Number of frames that each mean rests on, shape (K,)."""
         return self._cast(self.posterior_.mean_precision)
 
     @property
     def degrees_of_freedom_(self) -> Floats | float:
-        """Degrees of freedom of the precisions, shape (K,); one number if tied."""
+        """Degrees of freedom of the precisions, shape (K,); one number for tied covariances."""
         degrees = self.posterior_.degrees_of_freedom
         return self._cast(degrees) if degrees.ndim else float(degrees)
 
     @property
     def weight_concentration_prior_(self) -> float:
-        """Concentration of the weights' prior."""
+        """Concentration of the prior of the weights."""
         return self.prior_.concentration
 
     @property
     def mean_precision_prior_(self) -> float:
-        """Frames that the prior mean is worth."""
+        """Number of frames that the prior mean counts as."""
         return self.prior_.mean_precision
 
     @property
@@ -74,12 +74,12 @@ class PosteriorScoring(MixtureScoring):
 
     @property
     def degrees_of_freedom_prior_(self) -> float:
-        """Frames that the prior covariance is worth."""
+        """Number of frames that the prior covariance counts as."""
         return self.prior_.degrees_of_freedom
 
     @property
     def covariance_prior_(self) -> NDArray[np.float64] | float:
-        """Inverse scale of the precisions' prior: (D, D), (D,), or one number if spherical."""
+        """Inverse scale of the prior of the precisions: (D, D), (D,), or a number if spherical."""
         covariance = self.prior_.covariance
         return covariance if covariance.ndim else float(covariance)
 
@@ -88,7 +88,7 @@ class PosteriorScoring(MixtureScoring):
             self.prior_.covariance_type == self.posterior_.covariance_type
             and self.prior_.n_features == self.posterior_.n_features
         ):
-            raise InvalidInputError("its prior and its posterior are of different mixtures")
+            raise InvalidInputError("its prior and its posterior belong to different mixtures")
         self._set_posterior(self.posterior_, self.elbo_)
         super()._restored(parts)  # type: ignore[misc] # of `Storable`
 
@@ -98,19 +98,23 @@ class PosteriorScoring(MixtureScoring):
         return posterior
 
     def n_effective(self, threshold: float = 0.01) -> int:
-        """Count the components that the frames use.
+        """Return the number of components that the frames use.
 
         Parameters
         ----------
         threshold : float, default=0.01
-            Expected weight that a component must exceed; in 0..1.
+            Expected weight that a component must exceed, in 0..1.
+
+        Returns
+        -------
+        int
         """
         check_is_fitted(self, "posterior_")
         least = number("threshold", threshold, least=0, below=1)
         return int(np.count_nonzero(self.posterior_.weights > least))
 
     def predictive_log_density(self, X: Any) -> NDArray[np.float64]:
-        """Logarithm of the posterior predictive density: parameters integrated out.
+        """Return the log of the posterior predictive density, with parameters integrated out.
 
         Parameters
         ----------
@@ -120,8 +124,8 @@ class PosteriorScoring(MixtureScoring):
         Returns
         -------
         array, shape (T,)
-            Of a proper density, in float64; `score_samples` is the normaliser of responsibilities
-            instead, as in scikit-learn.
+            In nats and float64. It is normalised, unlike `score_samples`, which returns the
+            normaliser of the responsibilities, as in scikit-learn.
         """
         parts, _ = self._map(lambda frames: predictive_log_density(self.posterior_, frames), X)
         return np.concatenate(list(parts))

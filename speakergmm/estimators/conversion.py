@@ -1,7 +1,7 @@
-"""Mixtures from and to the objects of scikit-learn and hmmlearn.
+"""Conversion of mixtures from and to objects of scikit-learn and hmmlearn.
 
-Parameters are copied, never files: an object of another library is read while it lives. hmmlearn is
-needed by those functions alone that make its objects.
+Parameters are copied from object to object; files of other libraries are never read. Only the
+functions that build objects of hmmlearn require it.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
 
 
 def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> Mixture:
-    """Take over the mixture that an estimator of scikit-learn has fitted.
+    """Convert the mixture that an estimator of scikit-learn has fitted.
 
     Parameters
     ----------
     estimator : sklearn.mixture.GaussianMixture or sklearn.mixture.BayesianGaussianMixture
-        Fitted, of any type of covariance.
+        Fitted estimator of any covariance type.
 
     Returns
     -------
     Mixture
-        Of the same kind. That of a Bayesian estimator is the plain mixture of its ``weights_``,
-        ``means_`` and ``covariances_``; the estimator's own scores take account of how uncertain
-        these are, and differ.
+        Mixture of the same kind. For a Bayesian estimator, it is the plain mixture of ``weights_``,
+        ``means_`` and ``covariances_``, whose scores differ from the estimator's own: these account
+        for the uncertainty of the parameters.
 
     Raises
     ------
     InvalidInputError
-        If it is no such object or is not fitted.
+        If `estimator` is another object or is not fitted.
 
     Examples
     --------
@@ -68,23 +68,23 @@ def from_scikit_learn(estimator: GaussianMixture | BayesianGaussianMixture) -> M
 
 
 def to_scikit_learn(mixture: Mixture) -> GaussianMixture:
-    """Make a fitted GaussianMixture of scikit-learn.
+    """Convert a mixture to a fitted GaussianMixture of scikit-learn.
 
     Parameters
     ----------
     mixture : Mixture
-        Of any kind; or an estimator of ours, whose `mixture_` is meant.
+        Mixture of any kind; or an estimator of this package, whose `mixture_` is converted.
 
     Returns
     -------
     sklearn.mixture.GaussianMixture
-        Scores, predicts and samples by the parameters of the mixture. It counts as converged
-        after no iterations.
+        Estimator with the parameters of the mixture, which scores, predicts and samples. It is
+        marked as converged after 0 iterations.
 
     Raises
     ------
     InvalidInputError
-        If `mixture` is none.
+        If `mixture` is neither.
 
     Examples
     --------
@@ -108,24 +108,24 @@ def to_scikit_learn(mixture: Mixture) -> GaussianMixture:
 
 
 def from_hmmlearn(model: Any) -> list[Mixture]:
-    """Take over the densities of the states of a hidden Markov model of hmmlearn.
+    """Convert the emission densities of a hidden Markov model of hmmlearn.
 
     Parameters
     ----------
     model : hmmlearn.hmm.GMMHMM or hmmlearn.hmm.GaussianHMM
-        Fitted, or with parameters that were set.
+        Model that is fitted, or whose parameters were set.
 
     Returns
     -------
     list of Mixture
-        One for each state, of the model's type of covariance; of a GaussianHMM, mixtures of one
-        component. (With "tied", hmmlearn shares a covariance over the components of a state in a
-        GMMHMM, and over all states in a GaussianHMM.)
+        One mixture per state, with the model's covariance type; for a GaussianHMM, mixtures of one
+        component. (With "tied", hmmlearn shares a covariance between the components of a state in a
+        GMMHMM, and between all states in a GaussianHMM.)
 
     Raises
     ------
     InvalidInputError
-        If it is no such model or has no parameters yet.
+        If `model` is another object or has no parameters yet.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def from_hmmlearn(model: Any) -> list[Mixture]:
     >>> [float(state.means[0, 0]) for state in from_hmmlearn(model)]
     [0.0, 5.0]
     """
-    # By name, so that a check does not need the library.
+    # Classes are compared by name, so that the check works without the library.
     names = {
         kind.__name__ for kind in type(model).__mro__ if kind.__module__.startswith("hmmlearn.")
     }
@@ -156,8 +156,8 @@ def from_hmmlearn(model: Any) -> list[Mixture]:
         parameters = zip(model.weights_, model.means_, model.covars_, strict=True)
         return [_make(kind, *of_state) for of_state in parameters]
     means = np.asarray(model.means_)
-    # The public property needs a number of features that only fitting sets, and gives a fitted
-    # spherical model one matrix too many for each further feature; this holds the compact form.
+    # The public `covars_` requires a number of features that only a fit sets, and repeats spherical
+    # variances for each feature; the private attribute is compact.
     covariances = np.asarray(model._covars_)
     if kind == "spherical":
         covariances = covariances.reshape(len(means), -1)[:, 0]
@@ -173,8 +173,8 @@ def _models_of_hmmlearn() -> Any:
         from hmmlearn import hmm
     except ImportError:
         raise MissingLibraryError(
-            "models of hmmlearn can't be made, for hmmlearn is not installed (there are no wheels "
-            "of it for Python 3.14 and later)"
+            "a model of hmmlearn cannot be built, because hmmlearn is not installed (there are no "
+            "wheels of it for Python 3.14 and later)"
         ) from None
     return hmm
 
@@ -185,26 +185,27 @@ def to_hmmlearn(
     startprob: ArrayLike | None = None,
     transmat: ArrayLike | None = None,
 ) -> Any:
-    """Make a GMMHMM of hmmlearn whose states have the given mixtures.
+    """Build a GMMHMM of hmmlearn from the mixtures of its states.
 
     Parameters
     ----------
     states : sequence of Mixture
-        One for each state: of one kind, one number of components and the same features.
+        One mixture per state, all of the same kind, number of components and features.
     startprob : array, shape (S,), optional
-        Probabilities of the first state; uniform by default.
+        Initial probabilities of the states; by default uniform.
     transmat : array, shape (S, S), optional
-        Probabilities of transitions, rows summing to one; uniform by default.
+        Transition probabilities, whose rows sum to one; by default uniform.
 
     Returns
     -------
     hmmlearn.hmm.GMMHMM
-        With all parameters set, and ``init_params=""``: training goes on from them.
+        Model with all parameters set and ``init_params=""``, so that training continues from them.
 
     Raises
     ------
     InvalidInputError
-        If there is no state, states differ in kind or shape, or probabilities have a wrong shape.
+        If there is no state, states differ in kind or shape, or probabilities have a wrong shape
+        or sum.
     MissingLibraryError
         If hmmlearn is not installed.
 
@@ -230,28 +231,28 @@ def to_hmmlearn_gaussian(
     startprob: ArrayLike | None = None,
     transmat: ArrayLike | None = None,
 ) -> Any:
-    """Make a GaussianHMM of hmmlearn of states that are mixtures of one Gaussian each.
+    """Build a GaussianHMM of hmmlearn from states that are mixtures of one Gaussian each.
 
     Parameters
     ----------
     states : sequence of Mixture
-        One for each state, of one component, of one kind and the same features. With "tied",
-        all must have one covariance, for hmmlearn shares it over the states.
+        One mixture of one component per state, all of the same kind and features. With "tied",
+        their covariances must be equal, because hmmlearn shares one between all states.
     startprob : array, shape (S,), optional
-        Probabilities of the first state; uniform by default.
+        Initial probabilities of the states; by default uniform.
     transmat : array, shape (S, S), optional
-        Probabilities of transitions, rows summing to one; uniform by default.
+        Transition probabilities, whose rows sum to one; by default uniform.
 
     Returns
     -------
     hmmlearn.hmm.GaussianHMM
-        With all parameters set, and ``init_params=""``: training goes on from them.
+        Model with all parameters set and ``init_params=""``, so that training continues from them.
 
     Raises
     ------
     InvalidInputError
         If there is no state, a state has several components, states differ in kind or features
-        (or, tied, in their covariance), or probabilities have a wrong shape.
+        (or tied ones in their covariance), or probabilities have a wrong shape or sum.
     MissingLibraryError
         If hmmlearn is not installed.
     """
@@ -267,7 +268,7 @@ def to_hmmlearn_gaussian(
         if (covariances != covariances[0]).any():
             raise InvalidInputError(
                 "a tied GaussianHMM has one covariance for all states, found different ones; "
-                "make the mixtures full"
+                "use full covariances"
             )
         covariances = covariances[0]
     else:
@@ -287,18 +288,22 @@ def _with_dynamics(
 ) -> Any:
     n_states = len(mixtures)
     model.n_features = mixtures[0].n_features
-    for name, given, shape in (
+    for name, probabilities, shape in (
         ("startprob", startprob, (n_states,)),
         ("transmat", transmat, (n_states, n_states)),
     ):
-        values = np.full(shape, 1 / n_states) if given is None else np.array(given, np.float64)
+        values = (
+            np.full(shape, 1 / n_states)
+            if probabilities is None
+            else np.array(probabilities, np.float64)
+        )
         if values.shape != shape:
             raise InvalidInputError(
                 f"{name} of {n_states} states must have shape {shape}, found {values.shape}"
             )
         if not ((values >= 0).all() and np.allclose(values.sum(axis=-1), 1.0)):
             raise InvalidInputError(
-                f"{name} must hold probabilities that sum to 1, found sums of "
+                f"{name} must contain probabilities that sum to 1, found sums of "
                 f"{np.array2string(values.sum(axis=-1), threshold=5)}"
             )
         setattr(model, f"{name}_", values)
@@ -321,13 +326,13 @@ def _check_states(states: Sequence[Mixture]) -> list[Mixture]:
 
 
 def _make(kind: str, weights: ArrayLike, means: ArrayLike, covariances: ArrayLike) -> Mixture:
-    """Build a mixture of parameters that may be float32, with the rounding that brings."""
+    """Build a mixture from parameters that may be float32, and correct their rounding errors."""
     shares = np.asarray(weights)
     if shares.dtype != np.float64:
         shares = shares.astype(np.float64)
         shares /= shares.sum()
-    straight = covariance_kind(kind).symmetric(np.asarray(covariances, np.float64))
-    return make_mixture(kind, shares, means, straight)
+    symmetric = covariance_kind(kind).symmetric(np.asarray(covariances, np.float64))
+    return make_mixture(kind, shares, means, symmetric)
 
 
 def _name(value: Any) -> str:

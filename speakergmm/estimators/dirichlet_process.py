@@ -1,4 +1,4 @@
-"""A mixture that finds its number of components by sampling, with scikit-learn's interface."""
+"""Dirichlet-process mixture, sampled by collapsed Gibbs, with scikit-learn's interface."""
 
 from __future__ import annotations
 
@@ -35,63 +35,63 @@ class DirichletProcessMixture(
     ClusterMixin,  # type: ignore[misc]
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Gaussian mixture with a Dirichlet process in place of a number of components.
+    """Gaussian mixture with a Dirichlet process instead of a fixed number of components.
 
-    Several chains of a collapsed Gibbs sampler draw partitions of the frames into clusters;
-    `n_clusters_posterior_` says how many there may be, `r_hat_` whether the chains agree, and one
-    partition that sums them up becomes a mixture. `BayesianGaussianMixture` with its
-    Dirichlet-process prior approximates the same model, faster, by variational inference up to a
-    number of components. `score_samples` averages over partitions and parameters (for many frames
-    `mixture_.log_likelihood` is much faster); `predict`, `predict_proba`, `sample`, `marginal` and
-    `condition` are those of `mixture_`.
+    Several chains of a collapsed Gibbs sampler draw partitions of the frames into clusters.
+    `n_clusters_posterior_` is the posterior of the number of clusters, `r_hat_` shows whether the
+    chains agree, and one representative partition becomes a mixture. `BayesianGaussianMixture` with
+    its Dirichlet-process prior approximates the same model faster, by variational inference up to a
+    maximum number of components. `score_samples` averages over partitions and parameters (for many
+    frames `mixture_.log_likelihood` is much faster); `predict`, `predict_proba`, `sample`,
+    `marginal` and `condition` are those of `mixture_`.
 
     Parameters
     ----------
     covariance_type : {"full", "diag"}, default="full"
-        Covariances of the clusters.
+        Kind of covariances of the clusters.
     concentration : float, pair of floats, or GammaPrior; default=(2.0, 4.0)
-        Of the Dirichlet process: larger numbers expect more clusters. A pair (shape, rate) is a
-        Gamma prior, and the concentration is then drawn with the partitions.
+        Concentration of the Dirichlet process: the larger, the more clusters are expected. A pair
+        (shape, rate) is a Gamma prior; the concentration is then sampled with the partitions.
     prior : NormalInverseWishart, optional
-        Of a cluster's mean and covariance, in feature units; by default one that moves and
-        stretches with the data, `NormalInverseWishart.from_data`.
+        Prior of the mean and covariance of a cluster, in feature units; by default
+        `NormalInverseWishart.from_data`, which follows the location and scale of the data.
     within_fraction : float, default=0.2
-        Share of the data's covariance that the default prior expects within clusters.
+        Share of the covariance of the data that the default prior expects within clusters.
     n_sweeps : int, default=200
-        Sweeps over all frames of each chain, the burn-in included.
+        Number of sweeps over all frames in each chain, including the burn-in.
     burn_in : int, optional
-        Sweeps to leave out in front; half of them by default.
+        Number of first sweeps to discard; by default half of them.
     n_chains : int, default=4
-        Independent chains.
+        Number of independent chains.
     n_kept : int, default=50
-        Partitions of each chain that predictions are averaged over, at most.
+        Maximum number of partitions per chain over which predictions are averaged.
     init : {"single", "singletons", "random", "sequential"} or int, default=20
-        Where chains start; see `sample_dirichlet_process`.
+        First partition of the chains; see `sample_dirichlet_process`.
     point_estimate : {"least_squares", "map"}, default="least_squares"
-        The partition that `labels_` and `mixture_` are of: the kept one closest to the
+        Partition that defines `labels_` and `mixture_`: the kept one that is closest to the
         co-clustering probabilities (Dahl 2006), or the most probable one.
     random_state : int, RandomState or None, default=None
-        Source of randomness of the chains and of `sample`; an integer gives the same chains each
-        time, whatever `n_jobs` is.
+        Source of randomness of the chains and of `sample`; with an integer the chains are the same
+        each time, whatever `n_jobs` is.
     n_jobs : int, default=1
-        Chains that run, and pieces of the frames that are scored, at once, on threads; -1 for all
-        cores.
+        Number of threads, on which chains run and frames are scored; -1 for all cores.
     verbose : int, default=0
-        1 shows a progress bar at a terminal.
+        1 shows a progress bar on a terminal.
     callback : callable, optional
-        Receives a `GibbsSweep` for each sweep of each chain; what it raises ends the fit.
+        Called with a `GibbsSweep` after each sweep of each chain. An exception that it raises ends
+        the fit.
 
     Attributes
     ----------
     samples_ : DirichletProcessSamples
         The chains: kept partitions, co-clustering probabilities, predictive density.
     labels_ : array of int, shape (T,)
-        Cluster of each frame of the fit, the largest cluster being 0. It is a draw of the sampler
-        and may differ from `predict` for frames between clusters.
+        Cluster of each frame of the fit, 0 being the largest. The partition is a sample, and may
+        differ from `predict` for frames between clusters.
     mixture_ : FullMixture or DiagonalMixture
-        The clusters of `labels_`, with posterior mean parameters, in float64.
+        Mixture of the clusters of `labels_`, with posterior means of their parameters, in float64.
     weights_, means_, covariances_, precisions_, precisions_cholesky_ : arrays
-        Its parameters, of the frames' type.
+        Parameters of `mixture_`, in the type of the frames.
     n_components_ : int
         Number of clusters of `labels_`.
     n_clusters_posterior_ : dict
@@ -100,15 +100,15 @@ class DirichletProcessMixture(
         Number of clusters, concentration, and log-probability of frames and partition after each
         sweep of each chain, those of the burn-in included.
     r_hat_, effective_sample_size_ : dict
-        Convergence of each trace after the burn-in, computed by ArviZ when asked for.
+        Convergence diagnostics of each trace after the burn-in, computed by ArviZ on access.
     n_iter_ : int
         Number of sweeps.
     n_features_in_ : int
-        D.
+        Number of features, D.
 
     Notes
     -----
-    A file that `save` writes holds the frames of the fit, which `score_samples` needs.
+    A file that `save` writes contains the frames of the fit, which `score_samples` needs.
 
     Examples
     --------
@@ -127,7 +127,7 @@ class DirichletProcessMixture(
         "prior": NormalInverseWishart | None,
     }
 
-    # The sampler is float64, and so is what is made of it.
+    # The sampler computes in float64, and so do scores.
     precision_ = "float64"
 
     covariance_type: Literal["full", "diag"] = "full"
@@ -150,14 +150,14 @@ class DirichletProcessMixture(
     labels_: Annotated[NDArray[np.int64], "T"] = field(init=False)
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Draw partitions of the frames, and make a mixture of the one that sums them up.
+        """Sample partitions of the frames, and build a mixture from a representative one.
 
         Parameters
         ----------
         X : array-like of shape (T, D), or blocks of shape (T_i, D)
-            Frames; all of them are held, in float64.
+            Frames, all of which are held in memory in float64.
         y : ignored
-            For pipelines.
+            Present for pipelines.
 
         Returns
         -------
@@ -166,12 +166,12 @@ class DirichletProcessMixture(
         Raises
         ------
         ValueError
-            If a parameter is out of range, or frames are no finite matrix (the first bad row and
-            column are named).
+            If a parameter is out of range, or frames are not a finite matrix (the message names the
+            first bad row and column).
 
         Notes
         -----
-        An interrupted fit leaves the estimator as it was.
+        An interrupted fit leaves the estimator unchanged.
         """
         self._check_parameters()
         frames = check_in_memory(self, X, fitting=True)
@@ -207,14 +207,14 @@ class DirichletProcessMixture(
     def _restored(self, parts: Types) -> None:
         super()._restored(parts)
         if self.mixture_.n_features != self.samples_.prior.n_features:
-            raise ValueError("mixture and samples of different numbers of features")
+            raise ValueError("mixture and samples have different numbers of features")
         if self.labels_.shape != self.samples_.best_labels.shape:
             raise ValueError(f"labels of shape {self.labels_.shape}")
         if not 0 <= self.labels_.min() <= self.labels_.max() < self.mixture_.n_components:
-            raise ValueError("labels of components that are not there")
+            raise ValueError("labels name components that the mixture does not have")
         self._set_numbers()
 
-    # Scores average over partitions and parameters; components are those of `mixture_`.
+    # Scores average over partitions and parameters; posteriors are those of `mixture_`.
     def _log_likelihood(self, X: Frames) -> NDArray[np.floating[Any]]:
         return self.samples_.log_predictive(X)
 
@@ -235,16 +235,16 @@ class DirichletProcessMixture(
 
     @property
     def r_hat_(self) -> dict[str, float]:
-        """R-hat of each trace after the burn-in; needs ArviZ."""
+        """R-hat of each trace after the burn-in; requires ArviZ."""
         return self.samples_.r_hat()
 
     @property
     def effective_sample_size_(self) -> dict[str, float]:
-        """How many independent draws each trace after the burn-in is worth; needs ArviZ."""
+        """Effective number of independent draws in each trace after the burn-in; requires ArviZ."""
         return self.samples_.effective_sample_size()
 
     def _check_parameters(self) -> None:
-        # What is passed on to the sampler is checked there.
+        # The sampler checks the parameters that it receives.
         parameter_checks.check_choice(self, "point_estimate", ("least_squares", "map"))
         if self.prior is not None and not isinstance(self.prior, NormalInverseWishart):
             raise parameter_checks.invalid_parameter(

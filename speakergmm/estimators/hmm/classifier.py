@@ -1,4 +1,4 @@
-"""Classification of sequences by one hidden Markov model for each class: isolated words."""
+"""Classification of sequences, such as isolated words, by one hidden Markov model per class."""
 
 from __future__ import annotations
 
@@ -25,51 +25,53 @@ from speakergmm.parallel import Workers
 from speakergmm.ranges import refused
 from speakergmm.records import Types
 
-# Frames of a state where the number of states follows the length of a class's sequences. Spoken
-# digits, in frames every 10 ms, are told apart best with 4 or 5 (of 3 to 8; chosen by recordings
-# of their training part).
+# Frames per state if the number of states follows the length of sequences of a class. For spoken
+# digits with frames every 10 ms, 4 or 5 (of 3 to 8) were best on recordings held out from their
+# training part.
 _FRAMES_PER_STATE = 5
 
 
 @dataclass(eq=False, repr=False)
 class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A hidden Markov model for each class; a sequence belongs to the one that explains it best.
+    """Classifier of sequences by the most probable of several hidden Markov models, one per class.
 
     Parameters
     ----------
     estimator : GaussianMixtureHMM, optional
-        What is fitted to the sequences of each class, as a clone. By default five states from left
-        to right, of two Gaussians with diagonal covariances, with variances of at least a hundredth
-        of those of the class's frames.
+        Model of which a clone is fitted to the sequences of each class. By default it has five
+        left-right states of two Gaussians with diagonal covariances, whose variances are at least
+        a hundredth of those of all frames of the class.
     n_components : int, "auto" or callable, optional
-        Number of states in place of the estimator's. "auto": one for each 5 frames of the median
-        length of the class's sequences, but no more than the shortest has frames. A callable is
-        given the lengths of the class's sequences, an array of int, and returns the number.
+        Number of states, in place of the estimator's. "auto": one state per 5 frames of the median
+        length of the class's sequences, but not more than the shortest sequence has frames. A
+        callable receives the lengths of the class's sequences, an array of int, and returns the
+        number.
     priors : {"empirical", "uniform"} or array, shape (C,), default="empirical"
-        Probabilities of the classes, in the order of `classes_`: those of the training sequences
-        (by weight), equal ones, or given ones.
+        Prior probabilities of the classes, in the order of `classes_`: their shares of the training
+        sequences (by weight), equal ones, or the given numbers.
     scale : float or "frames", default=1.0
-        What log-likelihoods are multiplied by before priors are added. Frames that follow each
-        other are far from independent, so that with 1 nearly all probabilities are 0 or 1;
-        "frames" divides by the number of frames of the sequence.
+        Factor of log-likelihoods before log priors are added. Neighbouring frames are far from
+        independent: with a factor of 1, nearly all posterior probabilities are 0 or 1. "frames"
+        divides by the number of frames of the sequence.
     n_jobs : int, default=1
-        Threads, which work on different classes; -1 for all cores. Results don't depend on it.
+        Number of threads, which fit and score the models of different classes; -1 for all cores.
+        Results do not depend on it.
 
     Attributes
     ----------
     classes_ : array, shape (C,)
         Labels, sorted.
     models_ : list of GaussianMixtureHMM
-        One for each class.
+        Fitted model of each class.
     class_log_prior_ : array, shape (C,)
-        Logarithms of the priors.
+        Logarithms of the prior probabilities.
     n_features_in_ : int
-        Features of a frame, D.
+        Number of features, D.
 
     Notes
     -----
-    Sequences `X` are a list of arrays (T_r, D), an array (R, T, D), or, as with hmmlearn, an array
-    (T, D) with `lengths`. An array (R, D) without lengths is R sequences of one frame each.
+    The sequences `X` are a list of arrays (T_r, D), an array (R, T, D), or, as in hmmlearn, an
+    array (T, D) with `lengths`. An array (R, D) without lengths contains R sequences of one frame.
 
     Examples
     --------
@@ -105,11 +107,11 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         X : list of arrays, shape (T_r, D), or array
             R sequences; see the notes of the class.
         y : array, shape (R,)
-            Label of each sequence.
+            Class label of each sequence.
         lengths : array of int, shape (R,), optional
-            Frames of each sequence, where `X` is one array of all frames.
+            Number of frames of each sequence, if `X` is one array of all frames.
         sample_weight : array, shape (R,), optional
-            Weight of each sequence, finite and >= 0; each class needs one above zero.
+            Weight of each sequence, finite and >= 0; each class needs a weight above zero.
 
         Returns
         -------
@@ -118,9 +120,10 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         Raises
         ------
         ValueError
-            If a parameter is out of range, or sequences, labels or weights are no such.
+            If a parameter is out of range, or sequences, labels or weights are invalid.
         ImpossibleSequenceError
-            If a sequence has fewer frames than a path through its model needs; it is named.
+            If a sequence has fewer frames than a path through its model needs; the message names
+            it.
         """
         workers = Workers(self.n_jobs)
         self._check_scale()
@@ -172,7 +175,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
 
     @classmethod
     def of_record(cls, **parts: Any) -> Self:
-        """Build the fitted classifier of its parts."""
+        """Build the fitted classifier from its parts."""
         parameters = parts["parameters"]
         if parameters["estimator"] is not None:
             parameters["estimator"] = GaussianMixtureHMM(**parameters["estimator"])
@@ -189,25 +192,27 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         (self.n_features_in_,) = sizes
 
     def log_likelihoods(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Log-likelihood of each sequence under each class's model, shape (R, C).
+        """Return the log-likelihood of each sequence under the model of each class, shape (R, C).
 
-        Minus infinity where a sequence is too short for a model.
+        It is minus infinity if a sequence is too short for a model.
         """
         check_is_fitted(self, "models_")
         return self._log_likelihoods(self._sequences(X, lengths))
 
     def decision_function(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Scaled log-likelihoods plus log-priors, shape (R, C).
+        """Return scaled log-likelihoods plus log priors.
 
         Parameters
         ----------
         X : list of arrays, shape (T_r, D), or array
+            Sequences, as in `fit`.
         lengths : array of int, shape (R,), optional
+            Number of frames of each sequence, if `X` is one array of all frames.
 
         Returns
         -------
         array, shape (R, C)
-            With two classes, as in scikit-learn, the difference (R,) of the second and the first.
+            With two classes, as in scikit-learn, the second minus the first, shape (R,).
         """
         joint = self._joint(X, lengths)
         if len(self.classes_) == 2:
@@ -215,26 +220,26 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
         return joint
 
     def predict_log_proba(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Logarithms of `predict_proba`, shape (R, C)."""
+        """Return the log posterior probability of each class per sequence, shape (R, C)."""
         joint = self._joint(X, lengths)
         highest = joint.max(axis=1, keepdims=True)
         sums = np.exp(joint - highest).sum(axis=1, keepdims=True)
         return np.asarray(joint - highest - np.log(sums))
 
     def predict_proba(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Probability of each class given each sequence, shape (R, C).
+        """Return the posterior probability of each class per sequence, shape (R, C).
 
-        A sequence that is too short for all models has the probabilities of the priors.
+        For a sequence that is too short for all models, these are the priors.
         """
         return np.exp(self.predict_log_proba(X, lengths))
 
     def predict(self, X: Any, lengths: Any = None) -> NDArray[Any]:
-        """Most probable class of each sequence, shape (R,); of equal ones the first."""
+        """Return the most probable class of each sequence, shape (R,); of equal ones the first."""
         best = self._joint(X, lengths).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
     def score(self, X: Any, y: Any, lengths: Any = None, sample_weight: Any = None) -> float:
-        """Part of the sequences (by weight) whose class is found."""
+        """Return the share of the sequences (by weight) that are classified correctly."""
         from sklearn.metrics import accuracy_score
 
         return float(accuracy_score(y, self.predict(X, lengths), sample_weight=sample_weight))
@@ -267,7 +272,7 @@ class HMMClassifier(Storable, ClassifierMixin, BaseEstimator):  # type: ignore[m
             sequences = as_sequences(X, lengths, n_features=n_features)
             self.n_features_in_ = sequences.n_features
             return sequences
-        # Also sets the number and names of the features.
+        # scikit-learn's check also sets the number and names of the features.
         frames = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         return as_sequences(frames, np.ones(len(frames), np.intp))
 

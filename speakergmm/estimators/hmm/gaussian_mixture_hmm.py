@@ -1,4 +1,4 @@
-"""Hidden Markov models whose states emit mixtures of Gaussians, with hmmlearn's interface."""
+"""Hidden Markov model with Gaussian mixtures as emission densities, with hmmlearn's interface."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class GaussianMixtureHMM(
     Storable,
     BaseEstimator,  # type: ignore[misc]
 ):
-    """Hidden Markov model with Gaussian mixtures as emissions, in the place of hmmlearn's GMMHMM.
+    """Hidden Markov model with Gaussian mixtures as emissions, a replacement of hmmlearn's GMMHMM.
 
     Parameters
     ----------
@@ -56,67 +56,73 @@ class GaussianMixtureHMM(
     n_mix : int, default=1
         Number of Gaussians of each state, M.
     min_covar : float, default=1e-3
-        Smallest variance, or eigenvalue of a covariance, in squared feature units; of features
-        whose variance is less than 1, as a part of that. Kept in every iteration (where hmmlearn
-        looks at it only in the start): a state that deviates by less than 3 % of what the data do
-        needs a smaller one. `history_` counts the variances that it holds.
+        Smallest variance, or eigenvalue of a covariance, in squared feature units; for features
+        whose variance is less than 1, as a part of that variance. It is enforced in every iteration
+        (in hmmlearn only in the start): for states whose standard deviation is less than 3 % of
+        that of the data, use a smaller value. `history_` counts the variances that are raised.
     startprob_prior, transmat_prior, weights_prior : float or array, default=1.0
-        Parameters of Dirichlet priors, that broadcast to (S,), (S, S) and (S, M).
+        Parameters of Dirichlet priors, which broadcast to (S,), (S, S) and (S, M).
     means_prior, means_weight : float or array, default=0.0
-        Mean and precision (in frames) of the normal prior of means, that broadcast to (S, M, D)
+        Mean and precision (in frames) of the normal prior of means, which broadcast to (S, M, D)
         and (S, M).
     covars_prior, covars_weight : float or array, optional
         Inverse gamma ("spherical", "diag") or inverse Wishart ("tied", "full") prior of
-        covariances; see `speakergmm.hmm.models.dense_priors` for the density that is
-        maximised. By default there is none.
+        covariances; `speakergmm.hmm.models.dense_priors` documents the density that is maximised.
+        By default there is no prior.
     algorithm : {"viterbi", "map"}, default="viterbi"
-        How `decode` finds states: the best sequence, or the best state of each frame.
+        Criterion of `decode`: the best sequence of states, or the best state of each frame.
     covariance_type : {"diag", "spherical", "tied", "full"}, default="diag"
-        Kind of covariances; "tied" shares one over the components of a state.
+        Kind of covariances; with "tied" the components of a state share one.
     random_state : int, RandomState or None
-        Of the start, by k-means, and of `sample`.
+        Source of randomness of the start, by k-means, and of `sample`.
     n_iter : int, default=10
-        Most iterations.
+        Maximum number of iterations.
     tol : float, default=1e-2
-        Training ends when the log-likelihood of all sequences gains less.
+        Training ends when the log-likelihood of all sequences gains less, in nats.
     verbose : bool, default=False
-        Whether each iteration is reported on standard error.
+        Whether to print each iteration to standard error.
     params, init_params : str, default="stmcw"
-        Which parameters are trained, and which ones the start sets: start, transitions, means,
-        covariances, weights. Others keep the values of their attributes.
+        Letters of the parameters that are trained, and of those that the start sets: start
+        probabilities, transitions, means, covariances, weights. Others keep the values of their
+        attributes.
     implementation : {"log", "scaling"}, default="log"
-        Of hmmlearn's interface, without effect: the one arithmetic there is can't underflow.
+        Part of hmmlearn's interface, without effect: there is one implementation, which cannot
+        underflow.
     topology : {"ergodic", "left-right", "bakis"} or array, shape (S, S), default="ergodic"
-        Which transitions the start sets ("bakis" may skip a state); a matrix gives them. What is
-        zero there stays zero.
+        Initial transitions (with "bakis", a state may be skipped), or a matrix of them. Transitions
+        that are initially zero remain zero.
     final : {"any", "last"}, default="any"
-        Whether a sequence may end in any state, as in hmmlearn, or must end in the last one.
+        State in which sequences end: any one, as in hmmlearn, or only the last.
     variance_floor : float, default=0.0
         Smallest variance as a part of the variance of all frames; the larger of this and
-        `min_covar` holds.
+        `min_covar` applies.
     precision : {"float32", "float64"}, default="float32"
-        In which densities are evaluated, in standardised features; float64 takes over where
-        float32 would not serve. Statistics are summed in float64.
+        Type in which densities are evaluated, on standardised features; densities for which
+        float32 is too coarse are evaluated in float64. Statistics are summed in float64.
     n_jobs : int, default=1
-        Threads; -1 for all cores. Results don't depend on it, to the last bit.
+        Number of threads; -1 for all cores. Results do not depend on it, to the last bit.
 
     Attributes
     ----------
     startprob_ : array, shape (S,)
+        Initial probabilities of the states.
     transmat_ : array, shape (S, S)
+        Transition probabilities, from rows to columns.
     weights_ : array, shape (S, M)
+        Weights of the components of each state.
     means_ : array, shape (S, M, D)
+        Means of the components.
     covars_ : array
-        Shape (S, M) for "spherical", (S, M, D) for "diag", (S, D, D) for "tied", (S, M, D, D) for
-        "full".
+        Covariances, of shape (S, M) for "spherical", (S, M, D) for "diag", (S, D, D) for "tied",
+        (S, M, D, D) for "full".
     monitor_ : FitMonitor
-        Convergence of the last fit; may be replaced before it, also by hmmlearn's own. Its
-        ``history`` holds, for each iteration, the log-likelihood of all sequences plus the
-        logarithm of the priors' density (0 without priors).
+        Monitor of the last fit. It can be replaced before a fit, also by hmmlearn's own. Its
+        ``history`` contains, for each iteration, the log-likelihood of all sequences plus the log
+        density of the priors (0 without priors).
     history_ : tuple of HiddenMarkovIteration
-        What each iteration did.
+        Report of each iteration.
     n_features : int
-        D.
+        Number of features, D.
 
     Notes
     -----
@@ -125,11 +131,11 @@ class GaussianMixtureHMM(
     (`speakergmm.hmm.training.dense_update`). Rabiner, "A tutorial on hidden Markov models and
     selected applications in speech recognition", Proceedings of the IEEE 77 (1989).
 
-    It has the methods and attributes of hmmlearn's models, is no subclass of its `BaseHMM`, and
-    needs hmmlearn for nothing but `to_hmmlearn`. Unlike hmmlearn, covariances are centred on the
-    new means, `min_covar` holds in each iteration, states and components without data keep their
-    parameters instead of turning into NaN, and the start of ergodic models is uniform instead of
-    random.
+    The class has the methods and attributes of hmmlearn's models, but is not a subclass of
+    `BaseHMM`, and requires hmmlearn only for `to_hmmlearn`. Unlike in hmmlearn, covariances are
+    centred on the new means, `min_covar` is enforced in each iteration, states and components
+    without data keep their parameters instead of becoming NaN, and ergodic models start from
+    uniform instead of random probabilities.
 
     Examples
     --------
@@ -177,7 +183,7 @@ class GaussianMixtureHMM(
     history_: tuple[HiddenMarkovIteration, ...] | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the monitor, which may be replaced before a fit."""
+        """Create the monitor, which may be replaced before a fit."""
         self.monitor_ = FitMonitor(self.tol, self.n_iter, self.verbose)
 
     def fit(self, X: Any, lengths: Any = None, sample_weight: Any = None) -> Self:
@@ -186,12 +192,12 @@ class GaussianMixtureHMM(
         Parameters
         ----------
         X : array, shape (T, D), or list of arrays, shape (T_r, D)
-            Frames of all sequences, one after another; or a list of sequences.
+            Frames of all sequences, concatenated; or a list of sequences.
         lengths : array of int, shape (R,), optional
             Number of frames of each sequence; by default all frames are one sequence.
         sample_weight : array, shape (R,), optional
-            Weight of each sequence, finite, >= 0, not all zero. A weight of 2 is the sequence
-            twice (from the same start; k-means, where it is used, may find another).
+            Weight of each sequence, finite, >= 0, not all zero. A sequence of weight 2 counts as
+            two equal sequences (if the start is the same; that of k-means may differ).
 
         Returns
         -------
@@ -200,10 +206,10 @@ class GaussianMixtureHMM(
         Raises
         ------
         ValueError
-            If a parameter is out of range, or frames, lengths or weights are no such.
+            If a parameter is out of range, or frames, lengths or weights are invalid.
         ImpossibleSequenceError
-            If a sequence is impossible under the model, such as one of fewer frames than states
-            that must all be passed; it is named.
+            If a sequence is impossible under the model, for example because it has fewer frames
+            than a path through the states needs; the message names it.
         """
         self._check_options()
         sequences = as_sequences(X, lengths)
@@ -212,7 +218,7 @@ class GaussianMixtureHMM(
         self._begin(sequences, weights, moments)
         monitor = self.monitor_
         if isinstance(monitor, FitMonitor):
-            # Parameters may have been set since.
+            # Parameters may have been set after construction.
             monitor.tol, monitor.n_iter, monitor.verbose = self.tol, self.n_iter, self.verbose
         monitor._reset()
 
@@ -243,7 +249,7 @@ class GaussianMixtureHMM(
         return self
 
     def record_parts(self) -> dict[str, Any]:
-        """Return the parameters, those that were fitted or set, and the course of the fit."""
+        """Return the parameters, those that were fitted or set, and the history of the fit."""
         self._check()
         return super().record_parts() | {"objectives": list(self.monitor_.history)}
 
@@ -253,7 +259,7 @@ class GaussianMixtureHMM(
         self.monitor_.iter = len(parts["objectives"])
 
     def state_mixture(self, state: int) -> Mixture:
-        """Emission density of one state.
+        """Return the emission density of one state.
 
         Parameters
         ----------
@@ -263,7 +269,7 @@ class GaussianMixtureHMM(
         Returns
         -------
         Mixture
-            Of M components, of the model's kind.
+            Mixture of M components, with the model's kind of covariances.
         """
         model = self._parameters()
         weights = model.weights[state] / model.weights[state].sum()
@@ -288,7 +294,7 @@ class GaussianMixtureHMM(
         covariance_kind(self.covariance_type)
 
     def _init(self, X: Any, lengths: Any = None) -> None:
-        """Set the parameters that `init_params` names, or that are missing."""
+        """Set the parameters that `init_params` names or that are missing."""
         self._check_options()
         sequences = as_sequences(X, lengths)
         weights = np.ones(len(sequences))
@@ -327,29 +333,29 @@ class GaussianMixtureHMM(
                 setattr(self, name, values)
 
     def _needs_init(self, name: str) -> bool:
-        """Tell whether the start sets an attribute; say so where one is lost by it."""
+        """Return whether the start sets an attribute; log a warning if it overwrites one."""
         code = name[0]
         if code not in self.init_params:
             return not hasattr(self, name)
         if hasattr(self, name):
             _log.warning(
-                "the attribute %r is set and will be overwritten, for 'init_params' contains %r",
+                "the attribute %r will be overwritten, because 'init_params' contains %r",
                 name,
                 code,
             )
         return True
 
     def _check(self) -> None:
-        """Refuse attributes that are no parameters of such a model."""
+        """Raise an error if attributes are not valid parameters of a model."""
         self._check_options()
         model = self._parameters()
         self.n_features = model.n_features
 
     def _parameters(self) -> HiddenMarkovParameters:
-        """Check and give the parameters that were fitted or set."""
+        """Check and return the parameters that were fitted or set."""
         check_is_fitted(self, PARAMETERS)
-        given = {name: getattr(self, name) for name in PARAMETERS}
-        model = check_parameters(self.covariance_type, self.n_components, self.n_mix, given)
+        attributes = {name: getattr(self, name) for name in PARAMETERS}
+        model = check_parameters(self.covariance_type, self.n_components, self.n_mix, attributes)
         if not hasattr(self, "n_features"):
             self.n_features = model.n_features
         return model
@@ -365,6 +371,6 @@ def _cluster(
     weights: NDArray[np.float64],
     n_clusters: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return what k-means finds by a seed that is drawn."""
+    """Cluster by k-means, with a seed drawn from `random_state`."""
     seed = int(random_state.randint(np.iinfo(np.int32).max))
     return cluster(z, weights, n_clusters, np.random.RandomState(seed))

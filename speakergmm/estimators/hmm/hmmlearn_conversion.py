@@ -1,4 +1,4 @@
-"""Hidden Markov models from and to hmmlearn's objects."""
+"""Conversion of hidden Markov models from and to objects of hmmlearn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from speakergmm.estimators import conversion
 from speakergmm.estimators.parameter_checks import all_parameters
 from speakergmm.hmm.models.dense import HiddenMarkovParameters
 
-# Constructor parameters that a GaussianHMM has too, in the same meaning.
+# Constructor parameters that a GaussianHMM has, too, with the same meaning.
 _SHARED = (
     "algorithm",
     "random_state",
@@ -25,30 +25,30 @@ _SHARED = (
 
 
 class HmmlearnConversion:
-    """Adds `from_hmmlearn` and `to_hmmlearn` to a hidden Markov model."""
+    """Base that adds `from_hmmlearn` and `to_hmmlearn` to a hidden Markov model."""
 
     @classmethod
     def from_hmmlearn(cls, model: Any) -> Self:
-        """Take over a model of hmmlearn.
+        """Convert a model of hmmlearn.
 
         Parameters
         ----------
         model : hmmlearn.hmm.GMMHMM or hmmlearn.hmm.GaussianHMM
-            Fitted, or with parameters that were set.
+            Model that is fitted, or whose parameters were set.
 
         Returns
         -------
         GaussianMixtureHMM
-            With the model's parameters and, of a GMMHMM, all constructor parameters; of a
-            GaussianHMM those that mean the same, and not its priors of means and covariances.
-            ``init_params`` is empty: training goes on from what was taken over. The covariance
-            that all states of a tied GaussianHMM share becomes one for each state, and training
-            parts them.
+            Model with the same parameters and the same constructor parameters; of a GaussianHMM,
+            without its priors of means and covariances, which have another meaning.
+            ``init_params`` is empty, so that training continues from these parameters. The
+            covariance that all states of a tied GaussianHMM share is copied to each state, and
+            training changes the copies separately.
 
         Raises
         ------
         InvalidInputError
-            If it is no such model or has no parameters yet.
+            If `model` is another object or has no parameters yet.
 
         Examples
         --------
@@ -67,20 +67,20 @@ class HmmlearnConversion:
                 f"expected a {type(model).__name__} with parameters, found one without "
                 f"{', '.join(missing)}"
             )
-        given = model.get_params(deep=False)
+        parameters = model.get_params(deep=False)
         if hasattr(model, "n_mix"):
             if _has_default_prior(model):
-                given |= {"covars_prior": None, "covars_weight": None}
+                parameters |= {"covars_prior": None, "covars_weight": None}
         else:
-            given = {name: given[name] for name in _SHARED}
+            parameters = {name: parameters[name] for name in _SHARED}
         first = states[0]
-        given |= {
+        parameters |= {
             "n_components": len(states),
             "n_mix": first.n_components,
             "covariance_type": first.covariance_type,
             "init_params": "",
         }
-        found: Any = cls(**given)
+        found: Any = cls(**parameters)
         found.startprob_ = np.array(model.startprob_, np.float64)
         found.transmat_ = np.array(model.transmat_, np.float64)
         found.weights_ = np.stack([state.weights for state in states])
@@ -91,24 +91,24 @@ class HmmlearnConversion:
         return taken
 
     def to_hmmlearn(self) -> Any:
-        """Make a GMMHMM of hmmlearn.
+        """Convert the model to a GMMHMM of hmmlearn.
 
         Returns
         -------
         hmmlearn.hmm.GMMHMM
-            With this model's parameters, and those of its constructor that hmmlearn has;
-            ``init_params`` is empty: training goes on from them.
+            Model with the same parameters, and those constructor parameters that hmmlearn has.
+            ``init_params`` is empty, so that training continues from these parameters.
 
         Raises
         ------
         InvalidInputError
-            If sequences must end in the last state, which hmmlearn can't express.
+            If sequences must end in the last state, which hmmlearn cannot express.
         """
         ours: Any = self
         if ours.final != "any":
             raise InvalidInputError(
-                "a model of hmmlearn may end in any state; this one must end in the last "
-                "(set final='any' first)"
+                "a model of hmmlearn may end in any state, this one must end in the last; "
+                "set final='any' first"
             )
         model: HiddenMarkovParameters = ours._parameters()
         theirs = conversion.to_hmmlearn(
@@ -117,17 +117,17 @@ class HmmlearnConversion:
             transmat=model.transmat,
         )
         known = set(theirs.get_params(deep=False)) - {"init_params"}
-        given = all_parameters(ours)
-        theirs.set_params(**{name: given[name] for name in sorted(known)})
+        parameters = all_parameters(ours)
+        theirs.set_params(**{name: parameters[name] for name in sorted(known)})
         theirs.monitor_.tol, theirs.monitor_.n_iter = ours.tol, ours.n_iter
         theirs.monitor_.verbose = ours.verbose
         return theirs
 
 
 def _has_default_prior(model: Any) -> bool:
-    """Tell whether hmmlearn has set the prior of spherical covariances by itself.
+    """Return whether the prior of spherical covariances is hmmlearn's default.
 
-    It means none, but is one unless there are as many components as features.
+    It is meant to have no effect, but has one unless there are as many components as features.
     """
     if model.covariance_type != "spherical" or model.covars_prior is None:
         return False

@@ -1,4 +1,4 @@
-"""What a hidden Markov model says of sequences: likelihoods, posteriors, best states, samples."""
+"""Scores, posteriors, best states and samples of a hidden Markov model with hmmlearn's methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from speakergmm.ranges import choice
 
 
 class HiddenMarkovInference:
-    """Scores, decodes and samples by the parameters of a model that was fitted or set."""
+    """Methods that score, decode and sample sequences, with parameters that were fitted or set."""
 
     algorithm: str
     final: str
@@ -33,91 +33,99 @@ class HiddenMarkovInference:
 
     @abstractmethod
     def _check_options(self) -> None:
-        """Refuse constructor parameters that are out of range."""
+        """Raise an error if a constructor parameter is out of range."""
 
     @abstractmethod
     def _parameters(self) -> HiddenMarkovParameters:
-        """Check and give the parameters that were fitted or set."""
+        """Check and return the parameters that were fitted or set."""
 
     def score(self, X: Any, lengths: Any = None) -> float:
-        """Log-likelihood of all sequences together.
+        """Return the log-likelihood of all sequences together.
 
         Parameters
         ----------
         X : array, shape (T, D), or list of arrays, shape (T_r, D)
+            Frames of all sequences, as in `fit`.
         lengths : array of int, shape (R,), optional
+            Number of frames of each sequence; by default all frames are one sequence.
 
         Returns
         -------
         float
-            Natural logarithm; minus infinity if a sequence is impossible.
+            In nats; minus infinity if a sequence is impossible under the model.
         """
         return float(self.score_sequences(X, lengths).sum())
 
     def score_sequences(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Log-likelihood of each sequence, shape (R,); minus infinity for impossible ones."""
-        inference, sequences = self._applied(X, lengths)
+        """Return the log-likelihood of each sequence, shape (R,); minus infinity if impossible."""
+        inference, sequences = self._check_input(X, lengths)
         return inference.log_likelihoods(sequences)
 
     def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, NDArray[np.float64]]:
-        """Log-likelihood of all sequences, and posterior probabilities of states.
+        """Return the log-likelihood of all sequences, and posterior probabilities of states.
 
         Parameters
         ----------
         X : array, shape (T, D), or list of arrays, shape (T_r, D)
+            Frames of all sequences, as in `fit`.
         lengths : array of int, shape (R,), optional
+            Number of frames of each sequence; by default all frames are one sequence.
 
         Returns
         -------
         log_prob : float
+            Log-likelihood in nats.
         posteriors : array, shape (T, S)
-            Rows sum to one.
+            Posterior probability of each state per frame; rows sum to one.
 
         Raises
         ------
         ImpossibleSequenceError
-            If a sequence is impossible under the model; it is named.
+            If a sequence is impossible under the model; the message names it.
         """
-        inference, sequences = self._applied(X, lengths)
+        inference, sequences = self._check_input(X, lengths)
         return inference.posteriors(sequences)
 
     def predict_proba(self, X: Any, lengths: Any = None) -> NDArray[np.float64]:
-        """Posterior probability of each state at each frame, shape (T, S)."""
+        """Return the posterior probability of each state in each frame, shape (T, S)."""
         return self.score_samples(X, lengths)[1]
 
     def predict(self, X: Any, lengths: Any = None) -> NDArray[np.int64]:
-        """State of each frame, shape (T,), as `decode` finds it."""
+        """Return the state of each frame, shape (T,), as from `decode`."""
         return self.decode(X, lengths)[1]
 
     def decode(
         self, X: Any, lengths: Any = None, algorithm: str | None = None
     ) -> tuple[float, NDArray[np.int64]]:
-        """Find the states that frames come from.
+        """Decode sequences: find the state of each frame.
 
         Parameters
         ----------
         X : array, shape (T, D), or list of arrays, shape (T_r, D)
+            Frames of all sequences, as in `fit`.
         lengths : array of int, shape (R,), optional
+            Number of frames of each sequence; by default all frames are one sequence.
         algorithm : {"viterbi", "map"}, optional
-            The most probable sequence of states, or the most probable state of each frame; by
-            default what the constructor says.
+            Whether to find the most probable sequence of states, or the most probable state of each
+            frame; by default as in the constructor.
 
         Returns
         -------
         log_prob : float
-            Log-probability of frames and states together; with "map" the sum of the posterior
+            Joint log-probability of frames and states, in nats; with "map" the sum of the posterior
             probabilities of the states, as in hmmlearn.
         state_sequence : array of int, shape (T,)
+            State of each frame, from 0.
 
         Raises
         ------
         ImpossibleSequenceError
-            If a sequence is impossible under the model; it is named.
+            If a sequence is impossible under the model; the message names it.
         """
         if choice("algorithm", algorithm or self.algorithm, ("viterbi", "map")) == "map":
             posteriors = self.predict_proba(X, lengths)
             return float(posteriors.max(axis=1).sum()), posteriors.argmax(axis=1)
-        inference, sequences = self._applied(X, lengths)
+        inference, sequences = self._check_input(X, lengths)
         return inference.best_states(sequences)
 
     def sample(
@@ -130,18 +138,20 @@ class HiddenMarkovInference:
         n_samples : int, default=1
             Number of frames, T.
         random_state : int, RandomState or None
-            Source of randomness; by default that of the constructor.
+            Source of randomness; by default `random_state` of the constructor.
         currstate : int, optional
-            State of the first frame; by default drawn from ``startprob_``.
+            State of the first frame; by default it is drawn from ``startprob_``.
 
         Returns
         -------
         X : array, shape (T, D)
+            Frames.
         state_sequence : array of int, shape (T,)
+            State of each frame.
 
         Notes
         -----
-        Where a sequence must end in the last state (`final`), that is not looked at.
+        The condition that sequences end in the last state (`final`) is not applied.
         """
         source = self.random_state if random_state is None else random_state
         return sample_sequence(
@@ -149,32 +159,32 @@ class HiddenMarkovInference:
         )
 
     def aic(self, X: Any, lengths: Any = None) -> float:
-        """Akaike's information criterion on sequences, `X` and `lengths`: the lower the better."""
+        """Return Akaike's information criterion on sequences; the lower, the better."""
         return -2.0 * self.score(X, lengths) + 2.0 * self._parameters().n_free
 
     def bic(self, X: Any, lengths: Any = None) -> float:
-        """Bayesian information criterion on sequences, `X` and `lengths`: the lower the better."""
+        """Return the Bayesian information criterion on sequences; the lower, the better."""
         penalty = self._parameters().n_free * np.log(len(as_sequences(X, lengths).frames))
         return float(penalty - 2.0 * self.score(X, lengths))
 
     def get_stationary_distribution(self) -> NDArray[np.float64]:
-        """Probability of each state, shape (S,), that the transitions leave as it is.
+        """Return the stationary distribution of the transitions, shape (S,).
 
         Raises
         ------
         InvalidInputError
-            If ``transmat_`` holds no transition probabilities.
+            If the rows of ``transmat_`` are not transition probabilities.
         """
         check_is_fitted(self, "transmat_")
         return stationary_distribution(self.transmat_)
 
     def _compute_log_likelihood(self, X: Any) -> NDArray[np.float64]:
-        """Log-densities (T, S) of frames under the states."""
-        inference, sequences = self._applied(X, None)
+        """Return the log-density of each frame under each state, shape (T, S)."""
+        inference, sequences = self._check_input(X, None)
         return inference.emissions(sequences)
 
-    def _applied(self, X: Any, lengths: Any) -> tuple[DenseInference, Sequences]:
-        """Check model and sequences that are to be scored by it."""
+    def _check_input(self, X: Any, lengths: Any) -> tuple[DenseInference, Sequences]:
+        """Check the model and the sequences, and return the inference and the sequences."""
         self._check_options()
         model = self._parameters()
         inference = DenseInference(

@@ -1,4 +1,4 @@
-"""Convergence of a fit, as hmmlearn's monitors tell it, that allows for float32's rounding."""
+"""Monitor of convergence with hmmlearn's interface, which allows for rounding in float32."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from typing import ClassVar
 
 @dataclass(eq=False)
 class FitMonitor:
-    """What `GaussianMixtureHMM` reports to, with the interface of hmmlearn's `ConvergenceMonitor`.
+    """Monitor of the training of `GaussianMixtureHMM`, in place of hmmlearn's `ConvergenceMonitor`.
 
     Parameters
     ----------
     tol : float
-        A gain of less ends training.
+        Training ends when the objective gains less.
     n_iter : int
-        Most iterations.
+        Maximum number of iterations.
     verbose : bool
-        Whether each iteration is printed to standard error.
+        Whether to print each iteration to standard error.
 
     Attributes
     ----------
     history : deque of float
-        Objective of each iteration.
+        Objective in each iteration.
     iter : int
         Number of iterations.
     fell : bool
-        Whether the objective fell by more than rounding, as it may where the start lies below
-        the variance floor.
+        True if the objective decreased by more than rounding, as it may if variances of the start
+        lie below the floor.
 
     Notes
     -----
-    For another rule of when to stop, redefine `converged` in a subclass and set a model's
-    ``monitor_`` to an instance of it before the fit.
+    To use another stopping rule, override `converged` in a subclass, and set the ``monitor_`` of a
+    model to an instance of it before the fit.
     """
 
     _template: ClassVar[str] = "{iter:>10d} {log_prob:>16.8f} {delta:>+16.8f}"
@@ -52,11 +52,11 @@ class FitMonitor:
         self.iter, self.fell = 0, False
 
     def expect_rounding(self, rounding: float) -> None:
-        """Say how far rounding may have moved the next objective."""
+        """Set the amount by which rounding may have changed the next objective."""
         self._slack = rounding
 
     def report(self, log_prob: float) -> None:
-        """Take the objective of an iteration."""
+        """Record the objective of an iteration."""
         change = log_prob - self.history[-1] if self.history else float("nan")
         if self.verbose:
             line = self._template.format(iter=self.iter + 1, log_prob=log_prob, delta=change)
@@ -68,7 +68,7 @@ class FitMonitor:
 
     @property
     def converged(self) -> bool:
-        """Whether the last iteration was the last that is allowed, or gained less than `tol`."""
+        """True if the number of iterations is reached, or the last one gained less than `tol`."""
         if self.iter == self.n_iter:
             return True
         return len(self.history) > 1 and self.history[-1] - self.history[-2] < self.tol

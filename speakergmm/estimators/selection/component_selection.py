@@ -1,4 +1,4 @@
-"""Choosing the number of components: by BIC, AIC, or the likelihood of frames held out."""
+"""Selection of the number of components by BIC, AIC, or the likelihood of held-out frames."""
 
 from __future__ import annotations
 
@@ -47,38 +47,39 @@ def select_n_components(
     run: RunContext | None = None,
     **parameters: Any,
 ) -> Selection:
-    """Fit mixtures of several numbers of components and choose one.
+    """Fit mixtures with several numbers of components, and choose one.
 
     Parameters
     ----------
     X : array-like of shape (T, D), or blocks of shape (T_i, D)
-        Frames. Blocks are put together in memory.
+        Frames. Blocks are concatenated in memory.
     n_components : int or iterable of int, default=range(1, 11)
-        The numbers K to try.
+        Numbers of components K to try.
     criterion : {"bic", "aic", "held_out"}, default="bic"
-        Bayesian or Akaike information criterion of all frames, or log-likelihood per frame of
-        frames held out in cross-validation.
+        Bayesian or Akaike information criterion on all frames, or log-likelihood per frame of
+        held-out frames in cross-validation.
     estimator : estimator, optional
-        What to fit, cloned with `n_components` set; by default a `GaussianMixture`.
+        Estimator whose clones are fitted, with `n_components` set; by default a `GaussianMixture`.
     cv : int, splitter or iterable of (train, test), default=5
-        Folds for "held_out", the same ones for all K. A number makes random folds of frames, or
-        of whole groups where `groups` are given.
+        Folds for "held_out", the same for all K. A number stands for as many random folds of
+        frames, or of whole groups if `groups` is passed.
     groups : array-like of shape (T,), optional
-        Group of each frame: its recording, say. Neighbouring frames of speech resemble each other,
-        so that without groups a held-out frame is hardly new and the errors are too small.
+        Group of each frame, for example its recording. Neighbouring frames of speech are similar:
+        without groups, held-out frames are hardly new, and standard errors are too small.
     sample_weight : array-like of shape (T,), optional
-        Weight of each frame, in fits and criteria. BIC and AIC take integers as numbers of
-        frames; others they scale to sum to the effective number of frames,
-        ``(sum w)^2 / sum(w^2)``, so that a common factor changes nothing.
+        Weight of each frame, in fits and criteria. In BIC and AIC, integers count frames; other
+        weights are scaled to sum to the effective number of frames, ``(sum w)^2 / sum(w^2)``, so
+        that a common factor has no effect.
     one_standard_error : bool, default=False
-        Choose the smallest K whose criterion is no worse than the best one's by more than the
-        best one's standard error [1]_.
+        Whether to choose the smallest K whose criterion is within one standard error of the best
+        one [1]_.
     seed : int, numpy.random.RandomState or None, default=0
         Seed of the folds, and of every fit whose estimator has no `random_state` of its own.
     n_jobs : int, default=1
-        Processes over K and folds; -1 for all cores. Results do not depend on it.
+        Number of processes, which fit different K and folds; -1 for all cores. Results do not
+        depend on it.
     run : RunContext, optional
-        Its `progress` shows how many fits have ended.
+        Of its parts, `progress` is used: a progress bar counts the fits.
     **parameters
         Further parameters of the estimator, as in ``covariance_type="diag"`` or ``n_init=3``; but
         neither a checkpoint nor a callback.
@@ -86,35 +87,36 @@ def select_n_components(
     Returns
     -------
     Selection
-        The chosen estimator, fitted to all frames, and the whole path. A K whose fit fails has a
-        row that says why.
+        The chosen estimator, fitted to all frames, and the criterion for each K. If a fit fails,
+        the row of its K contains the reason.
 
     Raises
     ------
     InvalidInputError
         If an option is out of range, there are fewer frames to fit than components, or the
-        estimator has a checkpoint (all fits would share the file) or a callback (which in other
-        processes nobody would hear).
+        estimator has a checkpoint (all fits would share the file) or a callback (which would be
+        called in other processes).
     SpeakerGmmError
-        If every K fails.
+        If the fits of all K fail.
 
     Warns
     -----
     ConvergenceWarning
-        If the chosen fit did not converge; the path says it of the others.
+        If the chosen fit did not converge; for the other fits, see the path.
     FitFailedWarning
-        If a number of components failed, so that the choice is among the others.
+        If a fit failed, so that its number of components cannot be chosen.
     UserWarning
-        If BIC or AIC choose a mixture of no fewer free parameters than there are frames.
+        If BIC or AIC choose a mixture with at least as many free parameters as there are frames.
 
     Notes
     -----
-    Standard errors. Held out: of F folds of w_f frames (or weight) with means h_f, the value is
-    ``h = sum(w_f h_f) / W`` and its error ``sqrt(F / (F - 1) sum((w_f / W)^2 (h_f - h)^2))``; with
-    equal folds that is their standard deviation by sqrt(F). Folds share the frames they are fitted
-    to, so that it is somewhat too small. BIC and AIC: twice the error of the sum of
-    log-likelihoods, ``2 sqrt(T) sd(l_t)``, which takes frames as independent and parameters as
-    fixed; with groups it is the groups' sums that are taken as independent.
+    Standard errors of held-out log-likelihoods: for F folds of w_f frames (or weight) with means
+    h_f, the value is ``h = sum(w_f h_f) / W``, and its standard error is
+    ``sqrt(F / (F - 1) sum((w_f / W)^2 (h_f - h)^2))``; for equal folds, this is their standard
+    deviation divided by sqrt(F). It is somewhat too small, because the folds share training frames.
+    Standard errors of BIC and AIC: twice the standard error of the sum of log-likelihoods,
+    ``2 sqrt(T) sd(l_t)``, if frames are independent and parameters are fixed; with groups, the sums
+    of groups are assumed to be independent.
 
     References
     ----------
@@ -129,6 +131,7 @@ def select_n_components(
     >>> selection.n_components, sorted(selection.best.means_.ravel().round().astype(int).tolist())
     (3, [-9, 0, 9])
     """
+    # Check the arguments, and fix the folds for all numbers of components.
     choice("criterion", criterion, get_args(Criterion))
     numbers = _check_numbers(n_components)
     seed = _as_number(seed)
@@ -141,6 +144,7 @@ def select_n_components(
         folds = make_folds(frames, cv, groups=group_numbers, sample_weight=weights, seed=seed)
     refuse_too_many(max(numbers), len(frames), weights, folds)
 
+    # Fit each number of components to each fold (or to all frames), and compare the criteria.
     fitting = Fitting(template, frames, weights, folds, group_numbers)
     outcomes = _fit_all(fitting, numbers, Workers(n_jobs), run or RunContext())
     judgement = SelectionRule(
@@ -151,10 +155,12 @@ def select_n_components(
     path = judgement.rows(outcomes)
     chosen = judgement.choose(path, one_standard_error=one_standard_error)
     _warn_of_failures(path)
+    # After cross-validation, the chosen number is fitted to all frames.
     found = fitting((chosen, None)) if folds else outcomes[chosen][0]
     if found.error is not None:
         raise SpeakerGmmError(
-            f"{chosen} components, the best on folds, fail on all frames: {found.error}"
+            f"the fit of {chosen} components, the best in cross-validation, failed on all frames: "
+            f"{found.error}"
         )
     n_counted = len(frames) if weights is None else float(as_counts(weights).sum())
     _warn_of_choice(chosen, found, None if folds else criterion, n_counted)
@@ -166,7 +172,7 @@ def _fit_all(
 ) -> dict[int, list[FitOutcome]]:
     """Fit every number of components to all frames, or to each fold."""
     folds: list[int | None] = [*range(len(fitting.folds))] or [None]
-    # The longest first: workers end at about the same time.
+    # The longest fits first, so that all workers end at about the same time.
     tasks: list[Task] = [(k, fold) for k in reversed(numbers) for fold in folds]
     done = workers.map_processes(fitting, tasks, description=run.description("Fitting mixtures"))
     outcomes: dict[int, list[FitOutcome]] = {k: [] for k in numbers}
@@ -176,7 +182,7 @@ def _fit_all(
 
 
 def _warn_of_choice(chosen: int, found: FitOutcome, criterion: str | None, n_frames: float) -> None:
-    """Warn of a fit that did not converge, and of a `criterion` that had too few frames."""
+    """Warn if the chosen fit did not converge, or its criterion is based on too few frames."""
     if found.convergence != "converged":
         warnings.warn(
             f"the chosen mixture of {chosen} components did not converge ({found.convergence}); "
@@ -187,7 +193,7 @@ def _warn_of_choice(chosen: int, found: FitOutcome, criterion: str | None, n_fra
     if criterion is not None and found.n_parameters >= n_frames:
         warnings.warn(
             f"{criterion} needs many more frames than free parameters, found {n_frames:.6g} "
-            f"(effective) frames and {found.n_parameters} parameters of {chosen} components; take "
+            f"(effective) frames and {found.n_parameters} parameters of {chosen} components; use "
             f"criterion='held_out', or fewer components",
             UserWarning,
             stacklevel=3,
@@ -199,22 +205,22 @@ def _warn_of_failures(path: Sequence[SelectionRow]) -> None:
     if failed:
         numbers = ", ".join(str(row.n_components) for row in failed)
         warnings.warn(
-            f"fits of {len(failed)} of {len(path)} numbers of components failed and have no part "
-            f"in the choice ({numbers}); {failed[0].n_components} failed with {failed[0].error}",
+            f"fits of {len(failed)} of {len(path)} numbers of components failed ({numbers}), which "
+            f"cannot be chosen; {failed[0].n_components} failed with {failed[0].error}",
             FitFailedWarning,
             stacklevel=3,
         )
 
 
 def _check_numbers(n_components: Any) -> list[int]:
-    given = [n_components] if isinstance(n_components, Integral) else list(n_components)
-    if not given:
-        raise InvalidInputError("n_components must name at least one number, found none")
-    return sorted({whole_number("n_components", number) for number in given})
+    values = [n_components] if isinstance(n_components, Integral) else list(n_components)
+    if not values:
+        raise InvalidInputError("n_components must contain at least one number, found none")
+    return sorted({whole_number("n_components", number) for number in values})
 
 
 def _as_number(seed: Any) -> int:
-    """Return a seed as a number, which is drawn unless it is one."""
+    """Return a seed as an integer, which is drawn from a generator if it is not an integer."""
     if isinstance(seed, Integral) and not isinstance(seed, bool):
         return int(seed)
     return int(check_random_state(seed).randint(2**31 - 1))
@@ -239,8 +245,8 @@ def _template(estimator: Any, seed: int, parameters: dict[str, Any]) -> Any:
     for name in ("checkpoint", "callback"):
         if getattr(template, name, None) is not None:
             raise InvalidInputError(
-                f"a search of many fits takes no {name}, which is for one fit, found "
-                f"{getattr(template, name)!r}; give it to the fit of the chosen number"
+                f"a selection takes no {name}, which is for a single fit, found "
+                f"{getattr(template, name)!r}; use it in a fit of the chosen number"
             )
     if template.random_state is None:
         template.set_params(random_state=seed)
@@ -265,7 +271,7 @@ def _unit_weights(
     groups: NDArray[np.intp] | None,
     folds: Sequence[tuple[Indices, Indices]],
 ) -> NDArray[np.float64]:
-    """Weigh what counts as independent: folds, groups, or frames."""
+    """Return the weight of each independent unit: fold, group or frame."""
     of_frames = np.ones(n_frames) if weights is None else as_counts(weights)
     if folds:
         return np.array([of_frames[test].sum() for _, test in folds])

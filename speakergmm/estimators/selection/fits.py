@@ -1,4 +1,4 @@
-"""The fits of a search for the number of components, each a task for a worker."""
+"""Fits of several numbers of components, each a task for a worker process."""
 
 from __future__ import annotations
 
@@ -19,32 +19,31 @@ from speakergmm.estimators.information_criteria import count_parameters
 
 Indices: TypeAlias = NDArray[np.intp]
 Task: TypeAlias = tuple[int, int | None]
-"""Number of components, and of the fold (None: all frames)."""
+"""Number of components, and number of the fold (None for all frames)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitOutcome:
-    """What a worker brings home of one fit.
+    """Result of one fit, as a worker returns it.
 
     Parameters
     ----------
     estimator : estimator or None
-        The fitted one; None if it failed, or was fitted to a fold.
+        The fitted estimator; None if the fit failed, or was one of a fold.
     log_likelihood : float
-        Mean over the (weighted) frames that were fitted, in nats.
+        Mean log-likelihood of the (weighted) training frames, in nats.
     held_out : float
-        Mean over the frames held out; NaN without a fold.
+        Mean log-likelihood of the held-out frames, in nats; NaN without a fold.
     unit_values : array, shape (U,)
-        Mean log-likelihood of each unit that counts as independent, a frame or a group; empty for
-        a fold.
+        Mean log-likelihood of each independent unit, a frame or a group; empty for a fold.
     n_parameters : int
-        Free parameters.
+        Number of free parameters.
     seconds : float
-        Time of fitting and scoring.
+        Time of fitting and scoring, in seconds.
     convergence : str
-        How the fit ended.
+        Reason why the fit ended.
     error : str or None
-        Why it failed.
+        Error with which the fit failed.
     """
 
     estimator: Any
@@ -59,20 +58,20 @@ class FitOutcome:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitting:
-    """Fits one number of components to all frames, or to all but those of a fold.
+    """Function that fits one number of components to all frames, or to those of a fold.
 
     Parameters
     ----------
     estimator : estimator
-        Cloned for each fit.
+        Estimator that is cloned for each fit.
     frames : array, shape (T, D)
-        All frames; large ones travel to workers as memory-mapped files.
+        All frames; large arrays are passed to workers as memory-mapped files.
     sample_weight : array, shape (T,), or None
-        Their weights.
+        Weight of each frame.
     folds : sequence of (array, array)
-        Frames to fit and frames held out, of each fold.
+        Numbers of the training frames and held-out frames of each fold.
     groups : array of int, shape (T,), or None
-        Number of each frame's group, from 0.
+        Group of each frame, from 0.
     """
 
     estimator: Any
@@ -82,7 +81,7 @@ class Fitting:
     groups: NDArray[np.intp] | None
 
     def __call__(self, task: Task) -> FitOutcome:
-        """Fit and score; what a fit raises is told in the outcome."""
+        """Fit and score; the outcome contains the error of a fit that fails."""
         n_components, fold = task
         begun = perf_counter()
         nothing = np.empty(0)
@@ -90,10 +89,10 @@ class Fitting:
             estimator = clone(self.estimator).set_params(n_components=n_components)
             train = slice(None) if fold is None else self.folds[fold][0]
             frames, weights = self._take(train)
-            # Threads of k-means add in the order in which they end: one alone, as in a worker,
-            # or rounding would depend on the number of jobs.
+            # scikit-learn's k-means adds results of its threads in the order in which they end.
+            # With one thread, as in a worker, rounding does not depend on the number of jobs.
             with warnings.catch_warnings(), threadpool_limits(limits=1, user_api="openmp"):
-                # The outcome says it, for each fit.
+                # The outcome of each fit contains whether it converged.
                 warnings.simplefilter("ignore", ConvergenceWarning)
                 if weights is None:
                     estimator.fit(frames)
@@ -132,21 +131,21 @@ def unit_means(
     weights: NDArray[np.float64] | None,
     groups: NDArray[np.intp] | None,
 ) -> NDArray[np.float64]:
-    """Give the mean of each group's values; without groups, the values.
+    """Return the mean value of each group; without groups, the values themselves.
 
     Parameters
     ----------
     values : array, shape (T,)
-        A value of each frame.
+        Value of each frame.
     weights : array, shape (T,), or None
-        Weights of frames.
+        Weight of each frame.
     groups : array of int, shape (T,), or None
         Group of each frame, from 0.
 
     Returns
     -------
     array, shape (U,)
-        A group of no weight has 0.
+        Means; 0 for a group of weight 0.
     """
     if groups is None:
         return values

@@ -1,4 +1,4 @@
-"""What a search for the number of components holds out: folds of frames, or of their groups."""
+"""Folds of frames, or of groups of frames, for cross-validation."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from speakergmm.ranges import whole_number
 
 
 def number_groups(groups: ArrayLike, n_frames: int) -> NDArray[np.intp]:
-    """Give each frame the number of its group, from 0.
+    """Return the number of the group of each frame, from 0.
 
     Raises
     ------
     InvalidInputError
-        If there is not one name of a group for each frame.
+        If there is not one group per frame.
     """
     names = np.asarray(groups)
     if names.shape != (n_frames,):
@@ -39,30 +39,31 @@ def make_folds(
     sample_weight: NDArray[np.float64] | None,
     seed: int,
 ) -> list[tuple[Indices, Indices]]:
-    """List the folds once, so that all K have the same.
+    """Return the training and held-out frames of each fold.
 
     Parameters
     ----------
     frames : array, shape (T, D)
         All frames.
     cv : int, splitter or iterable of (train, test)
-        As in `select_n_components`.
+        Folds as in `select_n_components`.
     groups : array of int, shape (T,), or None
-        Number of each frame's group, from 0.
+        Group of each frame, from 0.
     sample_weight : array, shape (T,), or None
         Weight of each frame.
     seed : int
-        Of the random folds.
+        Seed of random folds.
 
     Returns
     -------
     list of (array, array)
-        Numbers of the frames to fit and to hold out.
+        Numbers of the training frames and of the held-out frames.
 
     Raises
     ------
     InvalidInputError
-        If `cv` is no such thing, makes fewer than two folds, or one of frames without weight.
+        If `cv` is none of these, yields fewer than two folds, or a fold without frames of weight
+        above 0.
     """
     if isinstance(cv, Integral):
         n_units = len(frames) if groups is None else int(groups.max()) + 1
@@ -79,7 +80,7 @@ def make_folds(
             f"{type(cv).__name__}: {reason}"
         ) from None
     if len(folds) < 2:
-        raise InvalidInputError(f"cv must make 2 or more folds, found {len(folds)}")
+        raise InvalidInputError(f"cv must yield 2 or more folds, found {len(folds)}")
     for number, fold in enumerate(folds):
         for name, part in zip(("fits", "holds out"), fold, strict=True):
             if not len(part) or (sample_weight is not None and not sample_weight[part].any()):
@@ -101,7 +102,18 @@ def refuse_too_many(
     weights: NDArray[np.float64] | None,
     folds: Sequence[tuple[Indices, Indices]],
 ) -> None:
-    """Refuse to look for more components than there are frames, of weight above 0, to fit.
+    """Raise an error if there are more components than training frames of weight above 0.
+
+    Parameters
+    ----------
+    most : int
+        Largest number of components.
+    n_frames : int
+        Number of frames, T.
+    weights : array, shape (T,), or None
+        Weight of each frame.
+    folds : sequence of (array, array)
+        Numbers of the training frames and held-out frames of each fold.
 
     Raises
     ------
@@ -113,6 +125,6 @@ def refuse_too_many(
     if most > fewest:
         where = "the smallest training part of the folds has" if folds else "there are"
         raise InvalidInputError(
-            f"{most} components need as many frames, {where} only {fewest}; give smaller "
+            f"{most} components need as many frames, {where} only {fewest}; use smaller "
             f"n_components"
         )

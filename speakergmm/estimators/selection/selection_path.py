@@ -1,4 +1,4 @@
-"""What a search for the number of components found: one row for each number, and the best."""
+"""Result of a selection: the criterion for each number of components, and the best estimator."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ _BLUE, _VERMILION, _GREY = "#0072b2", "#d55e00", "#59626d"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRow:
-    """One number of components.
+    """Criterion and fit of one number of components.
 
     Parameters
     ----------
     n_components : int
-        K.
+        Number of components, K.
     value : float
-        The criterion: BIC, AIC, or held-out log-likelihood per frame in nats. NaN if K failed.
+        The criterion: BIC, AIC, or held-out log-likelihood per frame in nats; NaN if a fit failed.
     standard_error : float
         Standard error of `value`; see `select_n_components`.
     difference_error : float
         Standard error of the difference between `value` and that of the best K, paired by frames,
-        groups or folds: what says whether the two differ. 0 for the best itself.
+        groups or folds, which shows whether the two differ; 0 for the best itself.
     log_likelihood : float
-        Log-likelihood per frame of the frames that were fitted, in nats (over folds: the mean).
+        Log-likelihood per training frame, in nats (the mean over folds).
     n_parameters : int
-        Free parameters of the mixture; 0 if K failed.
+        Number of free parameters of the mixture; 0 if a fit failed.
     seconds : float
-        Time of fitting and scoring, summed over folds.
+        Time of fitting and scoring in seconds, summed over folds.
     convergence : str
-        "converged", or how the first fit ended that did not converge, or "failed".
+        "converged", or the reason why the first fit that did not converge ended, or "failed".
     fold_values : tuple of float
-        Held-out log-likelihood per frame of each fold; empty for BIC and AIC.
+        Held-out log-likelihood per frame in each fold; empty for BIC and AIC.
     error : str or None
-        Why K failed.
+        Error with which a fit failed.
     """
 
     n_components: int
@@ -65,18 +65,18 @@ class SelectionRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Selection:
-    """The result of `select_n_components`.
+    """Result of `select_n_components`.
 
     Parameters
     ----------
     best : estimator
-        Fitted to all frames with the chosen number of components.
+        Estimator with the chosen number of components, fitted to all frames.
     n_components : int
-        The chosen number.
+        The chosen number of components.
     criterion : {"bic", "aic", "held_out"}
-        By which it was chosen.
+        Criterion by which it was chosen.
     path : tuple of SelectionRow
-        A row for each number that was tried, rising.
+        One row per number of components, in ascending order.
     one_standard_error : bool
         Whether the smallest number within one standard error of the best was chosen.
     """
@@ -93,17 +93,17 @@ class Selection:
         return next(row for row in self.path if row.n_components == self.n_components)
 
     def to_rows(self) -> list[dict[str, Any]]:
-        """Give the path as one dict for each row, for a table or a data frame.
+        """Return the path as one dict per row, for a table or a data frame.
 
         Returns
         -------
         list of dict
-            The fields of `SelectionRow` by name.
+            Fields of `SelectionRow` by name.
         """
         return [asdict(row) for row in self.path]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give all but the estimator in what JSON can hold; numbers that are NaN become None."""
+        """Return everything but the estimator in a form for JSON, with None in place of NaN."""
         return {
             "criterion": self.criterion,
             "n_components": self.n_components,
@@ -116,15 +116,15 @@ class Selection:
     def plot(
         self, ax: Axes | None = None, *, errors: Literal["difference", "standard"] = "difference"
     ) -> Axes:
-        """Draw the criterion against the number of components, with error bars.
+        """Plot the criterion against the number of components, with error bars.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Where to draw; by default a new figure of pyplot.
+            Axes to draw in; by default those of a new figure of pyplot.
         errors : {"difference", "standard"}, default="difference"
-            One standard error of the difference to the best (whose bar has no length), or of the
-            value itself.
+            Length of the error bars: one standard error of the difference to the best (whose bar
+            has length 0), or of the value itself.
 
         Returns
         -------

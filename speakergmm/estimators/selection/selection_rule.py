@@ -1,4 +1,4 @@
-"""From the fits of a search for the number of components to its rows, and the choice."""
+"""Criteria and standard errors of fits with several numbers of components, and the choice."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from speakergmm.estimators.selection.selection_path import Criterion, SelectionR
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SelectionRule:
-    """How outcomes are judged.
+    """Rule by which the outcomes of fits are compared.
 
     Parameters
     ----------
     criterion : {"bic", "aic", "held_out"}
-        The measure.
+        Criterion that is compared.
     unit_weights : array, shape (U,)
-        Weight of each independent unit: the frames (or their sample weights) of a fold, of a
-        group, or of a frame.
+        Weight of each independent unit: the number of frames (or sum of sample weights) of a fold
+        or group, or the weight of a frame.
     repeated : bool
-        Whether a unit of weight w stands for w independent ones.
+        Whether a unit of weight w counts as w independent units.
     """
 
     criterion: Criterion
@@ -34,12 +34,12 @@ class SelectionRule:
     repeated: bool
 
     def rows(self, outcomes: Mapping[int, Sequence[FitOutcome]]) -> tuple[SelectionRow, ...]:
-        """Make the path from the outcomes of each number of components.
+        """Return the rows of all numbers of components, from the outcomes of their fits.
 
         Raises
         ------
         SpeakerGmmError
-            If all failed.
+            If fits of all numbers failed.
         """
         values = {k: self._unit_values(fits) for k, fits in outcomes.items()}
         rows = [self._row(k, fits, values[k]) for k, fits in outcomes.items()]
@@ -59,12 +59,12 @@ class SelectionRule:
         )
 
     def best(self, rows: Sequence[SelectionRow]) -> SelectionRow:
-        """Find the best row, the smallest number where several are equal."""
+        """Return the best row; of equal ones, that with the smallest number of components."""
         fitted = [row for row in rows if row.error is None]
         return min(fitted, key=lambda row: (self._loss(row), row.n_components))
 
     def choose(self, rows: Sequence[SelectionRow], *, one_standard_error: bool) -> int:
-        """Choose the best number of components, or the smallest within its standard error."""
+        """Return the best number of components, or the smallest within one standard error of it."""
         best = self.best(rows)
         if not one_standard_error or not math.isfinite(best.standard_error):
             return best.n_components
@@ -123,23 +123,23 @@ class SelectionRule:
 def standard_error_of_sum(
     values: NDArray[np.float64], weights: NDArray[np.float64], *, repeated: bool
 ) -> float:
-    """Give the standard error of a weighted sum of values of independent units.
+    """Compute the standard error of a weighted sum over independent units.
 
     Parameters
     ----------
     values : array, shape (U,)
-        Mean of each unit.
+        Mean value of each unit.
     weights : array, shape (U,)
-        Its weight in the sum.
+        Weight of each unit in the sum.
     repeated : bool
-        Whether a unit of weight w stands for w independent ones (frames), or for a single one
+        Whether a unit of weight w counts as w independent units (frames) or as a single one
         (groups, folds).
 
     Returns
     -------
     float
-        With residuals ``e = x - sum(w x) / W`` it is ``sqrt(W / (W - 1) sum(w e^2))`` if
-        `repeated`, ``sqrt(U / (U - 1) sum((w e)^2))`` if not; NaN for a single unit.
+        With residuals ``e = x - sum(w x) / W``, it is ``sqrt(W / (W - 1) sum(w e^2))`` if
+        `repeated`, else ``sqrt(U / (U - 1) sum((w e)^2))``; NaN for a single unit.
 
     Examples
     --------

@@ -245,9 +245,7 @@ def test_states_that_do_not_go_together_are_refused(rng):
         to_hmmlearn_gaussian(tied)
     with pytest.raises(InvalidInputError, match=r"startprob of 2 states .* found \(3,\)"):
         to_hmmlearn([a, a], startprob=[1, 0, 0])
-    with pytest.raises(
-        InvalidInputError, match=r"transmat must hold .* found sums of \[1\.  0\.9\]"
-    ):
+    with pytest.raises(InvalidInputError, match=r"transmat must .* found sums of \[1\.  0\.9\]"):
         to_hmmlearn([a, a], transmat=[[0.5, 0.5], [0.5, 0.4]])
 
 

@@ -318,10 +318,10 @@ def test_what_fails_has_a_row(criterion):
         found = select_n_components(
             planted(), range(1, 6), criterion=criterion, estimator=Fragile()
         )
-    assert [str(warning.message) for warning in caught] == [
-        "fits of 2 of 5 numbers of components failed and have no part in the choice (2, 5); 2 "
-        "failed with FloatingPointError: two or five is too much"
-    ]
+    (message,) = [str(warning.message) for warning in caught]
+    assert "2 of 5 numbers of components failed" in message
+    assert "(2, 5)" in message
+    assert "2 failed with FloatingPointError: two or five is too much" in message
     assert caught[0].filename == __file__
     assert found.n_components == 3
     row = found.path[1]
@@ -370,7 +370,7 @@ def test_what_did_not_converge_says_so_once():
     ("options", "message"),
     [
         ({"criterion": "icl"}, "criterion must be one of"),
-        ({"n_components": []}, "n_components must name"),
+        ({"n_components": []}, "n_components must .*, found none"),
         ({"n_components": [0, 1]}, "a whole number >= 1, found 0"),
         ({"n_components": [2.5]}, r"a whole number >= 1, found 2\.5"),
         ({"n_components": [3, 91]}, "91 components need as many frames, there are only 90"),
@@ -391,7 +391,7 @@ def test_what_did_not_converge_says_so_once():
         ({"cv": [(np.arange(9), [])] * 2, "criterion": "held_out"}, "fold 0 of cv holds out no"),
         ({"cv": [(np.arange(9), [12])], "criterion": "held_out"}, "2 or more folds, found 1"),
         ({"n_inits": 3}, "has no parameter 'n_inits'"),
-        ({"checkpoint": "fit.ckpt"}, "takes no checkpoint, which is for one fit, found 'fit.ckpt'"),
+        ({"checkpoint": "fit.ckpt"}, "takes no checkpoint, .* found 'fit.ckpt'"),
         ({"checkpoint": "fit.ckpt", "n_jobs": 2, "criterion": "held_out"}, "takes no checkpoint"),
         ({"estimator": GaussianMixture(checkpoint="c")}, "takes no checkpoint"),
         ({"estimator": GaussianMixture(callback=print), "n_jobs": 2}, "takes no callback"),
