@@ -79,7 +79,7 @@ def corpus_report(corpus: corpora.Corpus) -> dict[str, Any]:
     """Return what JSON says of what was not read of a corpus."""
     return {
         "notes": list(corpus.notes),
-        "passed_over": [each.to_dict() for each in corpus.passed_over],
+        "skipped_files": [each.to_dict() for each in corpus.skipped_files],
         "faults": [fault.to_dict() for fault in corpus.faults],
     }
 

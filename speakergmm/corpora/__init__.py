@@ -1,4 +1,4 @@
-"""Corpora: whose speech lies where and what is said; read, checked and written."""
+"""Corpora: recordings, speakers and transcripts, which are read, checked and written."""
 
 from speakergmm.lazy import lazy_names
 

@@ -1,4 +1,4 @@
-"""Columns of lists: what they may be called, and what is said of those that nothing reads."""
+"""Names of columns in lists of recordings, and messages about columns that are not read."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from speakergmm.corpora.names import first_few
 
 CORPUS_COLUMNS = ("path", "speaker", "start", "end", "duration", "id", "text")
-"""What a list of recordings may say; a duration stands in for the end where there is a start."""
+"""Columns of a list of recordings; a duration replaces the end if there is a column of starts."""
 
 SYNONYMS = {
     "id": ("utterance_id", "utt_id"),
@@ -15,16 +15,16 @@ SYNONYMS = {
     "end": ("end_time",),
     "text": ("sentence", "transcript", "transcription", "word"),
 }
-"""Other names of columns, as Common Voice and other corpora have them; the first found counts."""
+"""Other names of columns, from Common Voice and other corpora; the first one found is used."""
 
 _LIKENESS = 0.8
 _SHORTEST_GUESS = 4
 
 
 def find_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, int]:
-    """Say where the wanted columns stand, whatever their letter case.
+    """Return the places of the wanted columns, whatever their letter case.
 
-    A column that is called by its own name comes before synonyms.
+    The name itself takes precedence over its synonyms.
 
     Examples
     --------
@@ -41,12 +41,12 @@ def find_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, int]
 
 
 def spelled(header: Sequence[str]) -> list[str]:
-    """Return the names of columns as they are compared."""
+    """Return the names of columns in the form in which they are compared."""
     return [cell.strip().lower() for cell in header]
 
 
 def repeated_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, str]:
-    """Find the wanted columns that stand twice, so that nobody knows which is meant.
+    """Return the wanted columns that occur twice, so that it is unclear which is meant.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def repeated_columns(header: Sequence[str], wanted: Iterable[str]) -> dict[str, 
 
 
 def misspelt_columns(header: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Find columns that look like a known one that is missing.
+    """Return columns whose names resemble that of a missing column.
 
     Examples
     --------
@@ -81,7 +81,7 @@ def misspelt_columns(header: Sequence[str], known: Sequence[str]) -> dict[str, s
 
 
 def unread_columns(header: Sequence[str], known: Sequence[str]) -> str | None:
-    """Say which columns nothing reads, or return None where all are read.
+    """Return a message about columns that are not read; None if all are read.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What contradicts or repeats something else in the lists of a corpus, and is left out."""
+"""Removal of entries that contradict or repeat others in the lists of a corpus."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 class ByName(dict[str, T]):
-    """What the lines of a file say, by name; what stands twice is left out whole.
+    """Values of the lines of a file by name; a name that occurs twice has no value.
 
     Parameters
     ----------
     what : str
-        What the names are of, for messages.
+        Kind of the names, for messages.
 
     Examples
     --------
@@ -27,7 +27,7 @@ class ByName(dict[str, T]):
     >>> found.take("u1", 7)
     Traceback (most recent call last):
     ...
-    speakergmm.errors.CorpusError: utterance 'u1' stands on line 1 too; keep one
+    speakergmm.errors.CorpusError: utterance 'u1' is on line 1 too; keep one
     >>> found
     {}
     """
@@ -38,39 +38,42 @@ class ByName(dict[str, T]):
         self._first: dict[str, int] = {}
 
     def take(self, name: str, line: int) -> None:
-        """Note that a line is of a name, before what it says is kept.
+        """Register the line of a name, before its value is stored.
 
         Raises
         ------
         CorpusError
-            If another line was: nobody knows which is meant, so that neither stays.
+            If another line has the same name; then the value of neither is kept, since it is
+            unclear which is meant.
         """
         first = self._first.setdefault(name, line)
         if first != line:
             self.pop(name, None)
-            raise CorpusError(f"{self._what} {quoted(name)} stands on line {first} too; keep one")
+            raise CorpusError(f"{self._what} {quoted(name)} is on line {first} too; keep one")
 
 
 def without_conflicts(
     listed: Sequence[tuple[Utterance, int]], faults: FaultList
 ) -> tuple[Utterance, ...]:
-    """Leave out utterances that contradict or repeat others.
+    """Return the utterances without those that contradict or repeat others.
 
-    Of utterances with one id none stays: nobody knows which is meant. Of one recording listed twice
-    the first stays, of a speaker spelled in two ways the first spelling.
+    Of utterances with the same id none is kept, since it is unclear which is meant. Of a recording
+    that is listed twice the first entry is kept; of a speaker with two spellings, the utterances
+    with the first spelling.
 
     Parameters
     ----------
     listed : sequence of (Utterance, int)
-        With the line on which each stands.
+        Utterances, each with its line.
     faults : FaultList
-        Of the list; gets the conflicts.
+        Faults of the list, to which the conflicts are added.
 
     Returns
     -------
     tuple of Utterance
     """
     kept = list(listed)
+    # Removing utterances may reveal further conflicts.
     while conflicts := find_conflicts([utterance for utterance, _ in kept]):
         faults.add_all(
             [
@@ -83,6 +86,7 @@ def without_conflicts(
                 for found in conflicts
             ]
         )
+        # Drop the second utterance of each conflict, and what cannot be kept without it.
         keys = [comparison_key(utterance.speaker or "") for utterance, _ in kept]
         dropped = {found.second for found in conflicts}
         for found in conflicts:

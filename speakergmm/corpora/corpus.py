@@ -1,4 +1,4 @@
-"""What a corpus is: utterances of speakers, wherever they came from."""
+"""Utterances and corpora, independent of the form in which they were stored."""
 
 import hashlib
 import json
@@ -24,30 +24,30 @@ from speakergmm.words import clean
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """A recording, or a stretch of one, and who speaks in it.
+    """A recording or a part of one, with its speaker.
 
     Parameters
     ----------
     id : str
-        What the corpus calls it; unique in the corpus. Kept as `speakergmm.words.clean` has it.
+        Name of the utterance, unique in the corpus; stored as `speakergmm.words.clean` returns it.
     path : Path
-        The recording. Whether it exists is not looked at.
+        The recording, which need not exist.
     speaker : str or None
-        Who speaks; None where nobody said. Kept in Unicode normal form C.
+        Name of the speaker, stored in Unicode normal form C; None if it is unknown.
     start : float, default=0.0
-        Where the stretch begins, in seconds.
+        Start of the utterance in the recording, in seconds.
     end : float or None
-        Where it ends, in seconds; None for the end of the recording.
+        End of the utterance, in seconds; None for the end of the recording.
     recording : str or None
-        What the corpus calls the recording, where it has a name for it, as Kaldi's have.
+        Name of the recording, in corpora that name recordings, such as Kaldi's.
 
     Raises
     ------
     InvalidInputError
-        If the name is not allowed, the id is empty, the id or path holds a control character, or
-        not ``0 <= start < end``.
+        If the speaker's name is not allowed, the id is empty, the id or path contains a control
+        character, or ``0 <= start < end`` is violated.
     InvalidTypeError
-        If the id is no str.
+        If the id is not a string.
 
     Examples
     --------
@@ -73,8 +73,8 @@ class Utterance:
             character = unlistable_character(text)
             if character is not None:
                 raise InvalidInputError(
-                    f"{what} {quoted(text)} holds {character}; control characters and bytes that "
-                    "are not UTF-8 are not allowed"
+                    f"{what} {quoted(text)} contains {character}; control characters and bytes "
+                    "that are not UTF-8 are not allowed"
                 )
         if self.speaker is not None:
             object.__setattr__(self, "speaker", check_speaker_name(self.speaker))
@@ -91,14 +91,14 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """Two utterances that cannot stand in one corpus.
+    """Two utterances that cannot belong to the same corpus.
 
     Parameters
     ----------
     first, second : int
-        Their places, ``first < second``.
+        Their places in the sequence, ``first < second``.
     reason : str
-        What is wrong, ending so that "... of utterance X" or "... on line 7" may follow.
+        Beginning of a message, to which "of utterance X" or "on line 7" may be appended.
     """
 
     first: int
@@ -107,7 +107,7 @@ class Conflict:
 
 
 def find_conflicts(utterances: Sequence[Utterance]) -> list[Conflict]:
-    """Find repeated ids, repeated stretches of a recording, and speakers spelled in two ways.
+    """Find repeated ids, repeated parts of a recording, and speakers with two spellings.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def find_conflicts(utterances: Sequence[Utterance]) -> list[Conflict]:
     Returns
     -------
     list of Conflict
-        In the order of their second utterance; each conflicting speaker is named once.
+        In the order of their second utterance; each conflicting speaker is listed once.
     """
     conflicts = []
     ids: dict[str, int] = {}
@@ -148,26 +148,26 @@ def find_conflicts(utterances: Sequence[Utterance]) -> list[Conflict]:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Corpus:
-    """Utterances and where they came from; immutable.
+    """An immutable collection of utterances, with its source.
 
     Parameters
     ----------
     utterances : tuple of Utterance
-        In the order of the list, or sorted where there is no list. Either all of them have a
-        speaker or none has.
+        The utterances, in the order of the list, or sorted if there is no list. Either all of them
+        have a speaker or none has.
     source : str
-        The folder or list they were read from, or a word on how they were made.
+        The folder or list from which they were read, or a description of their origin.
     root : Path or None
-        The folder that relative paths were taken from. The digest names recordings relative to
-        it, so that a corpus keeps its digest when it is moved.
+        Folder to which paths were relative. The digest uses paths relative to it, so that a corpus
+        keeps its digest when it is moved.
     notes : tuple of str
-        What the reader passed over, such as a speaker's folder without recordings.
+        Messages about what the reader skipped, such as a folder without recordings.
     faults : tuple of Fault
-        What is wrong with the list, and was left out in reading without ``strict``.
-    passed_over : tuple of PassedOver
-        What of the notes is about files and folders, with counts.
+        Faults of the list whose entries were left out by reading without ``strict``.
+    skipped_files : tuple of SkippedFiles
+        Files and folders that the reader skipped, with counts; the notes mention them as well.
     listing : bytes or None
-        The list, where it came through a pipe, which cannot be read again for its texts.
+        Content of the list, if it came through a pipe, which cannot be read again.
 
     Raises
     ------
@@ -187,11 +187,11 @@ class Corpus:
     root: Path | None = None
     notes: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
-    passed_over: tuple[SkippedFiles, ...] = ()
+    skipped_files: tuple[SkippedFiles, ...] = ()
     listing: bytes | None = None
 
     def __post_init__(self) -> None:
-        for name in ("utterances", "notes", "faults", "passed_over"):
+        for name in ("utterances", "notes", "faults", "skipped_files"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         strange = next((u for u in self.utterances if not isinstance(u, Utterance)), None)
         if strange is not None:
@@ -206,8 +206,8 @@ class Corpus:
         unnamed = [u for u in self.utterances if u.speaker is None]
         if unnamed and len(unnamed) < len(self.utterances):
             raise CorpusError(
-                f"{shown(self.source)}: utterance {quoted(unnamed[0].id)} has no speaker and others"
-                f" have{and_more(unnamed)}; name all speakers or none"
+                f"{shown(self.source)}: utterance {quoted(unnamed[0].id)} has no speaker, but "
+                f"others have one{and_more(unnamed)}; name all speakers or none"
             )
 
     def __len__(self) -> int:
@@ -217,28 +217,28 @@ class Corpus:
         return iter(self.utterances)
 
     def __repr__(self) -> str:
-        told = "".join(
+        extra = "".join(
             f", {len(found)} {what}{'s' if len(found) > 1 else ''}"
             for found, what in ((self.faults, "fault"), (self.notes, "note"))
             if found
         )
         return (
             f"Corpus({len(self)} utterances of {len(self.speakers)} speakers, "
-            f"source={self.source!r}{told})"
+            f"source={self.source!r}{extra})"
         )
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Names of the speakers, sorted; empty where the corpus names none."""
+        """Names of the speakers, sorted; empty if the corpus names none."""
         return tuple(sorted({u.speaker for u in self.utterances if u.speaker is not None}))
 
     def by_speaker(self) -> dict[str, tuple[Utterance, ...]]:
-        """Group the utterances by speaker.
+        """Return the utterances grouped by speaker.
 
         Returns
         -------
         dict of str to tuple of Utterance
-            Speakers sorted, their utterances in the corpus's order.
+            Sorted by speaker; utterances are in the order of the corpus.
 
         Raises
         ------
@@ -256,10 +256,10 @@ class Corpus:
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of what is listed: ids, paths, speakers, starts and ends.
+        """SHA-256, in hexadecimal, of the ids, paths, speakers, starts and ends of all utterances.
 
-        It does not depend on the order of the list, nor, for recordings under ``root``, on where
-        the data lie. The recordings' content is not part of it.
+        It does not depend on the order of the utterances, on the place of the corpus for recordings
+        below ``root``, or on the content of the recordings.
         """
         rows = sorted(
             (u.id, relative_name(u.path, self.root), u.speaker or "", float(u.start), u.end or -1.0)
@@ -270,7 +270,7 @@ class Corpus:
 
 
 def relative_name(path: PurePath, root: PurePath | None) -> str:
-    """Name a recording relative to a folder where it lies below it, with ``/`` between folders."""
+    """Return a path with ``/`` between folders, relative to `root` if it lies below it."""
     if root is not None and path.is_relative_to(root):
         return path.relative_to(root).as_posix()
     return path.as_posix()

@@ -1,4 +1,4 @@
-"""What people give where a corpus is wanted: often a path, or recordings."""
+"""Conversion of what a caller may pass as a corpus: paths, utterances or recordings."""
 
 from __future__ import annotations
 
@@ -18,50 +18,79 @@ from speakergmm.ranges import wrong_type
 
 
 class CorpusWarning(UserWarning):
-    """Something of a corpus was passed over."""
+    """A part of a corpus was skipped."""
 
 
 AnyPath = str | os.PathLike[str]
 CorpusLike = Corpus | Iterable[Utterance | AnyPath] | Utterance | AnyPath
-"""A corpus, or where it lies; or recordings, as utterances or paths."""
+"""A corpus or its path, or recordings as utterances or paths."""
 
 
-def as_corpus(given: CorpusLike, *, strict: bool = True) -> Corpus:
-    """Return a corpus, read the one that lies at a path, or make one of recordings.
+def as_corpus(corpus: CorpusLike, *, strict: bool = True) -> Corpus:
+    """Return a corpus: the same one, one that is read from a path, or one made of recordings.
 
     Parameters
     ----------
-    given : Corpus, path, or iterable of Utterance or path
-        As `as_utterances` has it.
+    corpus : Corpus, path, or iterable of Utterance or path
+        As in `as_utterances`.
     strict : bool, default=True
-        As `read_corpus` has it, of one that is read; what was passed over is then warned of.
+        As in `read_corpus`, if the corpus is read; with ``strict`` the notes of the reader are
+        issued as warnings.
+
+    Returns
+    -------
+    Corpus
+
+    Raises
+    ------
+    CorpusError
+        If the corpus cannot be read, or recordings repeat.
+    InvalidTypeError
+        If `corpus` is something else.
+
+    Warns
+    -----
+    CorpusWarning
+        If the reader skipped something.
     """
-    if isinstance(given, Corpus):
-        return given
-    if is_path(given) and not has_audio_suffix(os.fspath(given)):
-        return _read(given) if strict else read_corpus(given, strict=False)
-    source = os.fspath(given) if is_path(given) else "given"
-    return Corpus(as_utterances(given), source=source)
+    if isinstance(corpus, Corpus):
+        return corpus
+    if is_path(corpus) and not has_audio_suffix(os.fspath(corpus)):
+        return _read(corpus) if strict else read_corpus(corpus, strict=False)
+    source = os.fspath(corpus) if is_path(corpus) else "given"
+    return Corpus(as_utterances(corpus), source=source)
 
 
-def as_utterances(given: CorpusLike) -> tuple[Utterance, ...]:
-    """Return the utterances of a corpus, of one that lies at a path, or of recordings.
+def as_utterances(corpus: CorpusLike) -> tuple[Utterance, ...]:
+    """Return the utterances of a corpus, of a corpus at a path, or of recordings.
 
     Parameters
     ----------
-    given : Corpus, path, or iterable of Utterance or path
-        The path of a recording stands for that alone. Recordings that are given as paths have no
-        speakers, and are called as their files without the ending, or by path where two are alike.
+    corpus : Corpus, path, or iterable of Utterance or path
+        The path of a recording stands for that recording alone. Recordings given as paths have no
+        speaker; their ids are the names of the files without suffix, or the paths if two names are
+        equal.
+
+    Returns
+    -------
+    tuple of Utterance
+
+    Raises
+    ------
+    CorpusError
+        If the corpus at a path cannot be read.
+    InvalidTypeError
+        If `corpus`, or an item of it, is something else.
     """
-    if is_path(given):
-        if not has_audio_suffix(os.fspath(given)):
-            return tuple(_read(given))
-        given = [given]
-    elif isinstance(given, Utterance):
-        given = [given]
-    elif not isinstance(given, Iterable) or isinstance(given, bytes | np.ndarray):
-        raise wrong_type(given, "recordings, read_corpus(path) or a list of utterances or paths")
-    listed = list(given)
+    if is_path(corpus):
+        if not has_audio_suffix(os.fspath(corpus)):
+            return tuple(_read(corpus))
+        corpus = [corpus]
+    elif isinstance(corpus, Utterance):
+        corpus = [corpus]
+    elif not isinstance(corpus, Iterable) or isinstance(corpus, bytes | np.ndarray):
+        raise wrong_type(corpus, "recordings, read_corpus(path) or a list of utterances or paths")
+    listed = list(corpus)
     stems = Counter(Path(item).stem for item in listed if is_path(item))
     utterances = []
     for item in listed:
@@ -77,13 +106,13 @@ def as_utterances(given: CorpusLike) -> tuple[Utterance, ...]:
 
 
 def _read(path: AnyPath) -> Corpus:
-    """Read a corpus that the caller never sees, so that its notes must be told here."""
+    """Read a corpus that the caller never sees, and issue its notes as warnings."""
     corpus = read_corpus(path)
     for note in corpus.notes:
         warnings.warn(note, CorpusWarning, stacklevel=4)
     return corpus
 
 
-def is_path(given: Any) -> TypeGuard[AnyPath]:
-    """Tell a path from everything else."""
-    return isinstance(given, str | os.PathLike)
+def is_path(value: Any) -> TypeGuard[AnyPath]:
+    """Return whether a value is a path, as a string or an object."""
+    return isinstance(value, str | os.PathLike)

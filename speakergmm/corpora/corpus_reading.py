@@ -1,4 +1,4 @@
-"""Find out what kind of corpus a path is, and read it."""
+"""Reading of a corpus of any kind from a path."""
 
 import os
 from pathlib import Path
@@ -21,30 +21,31 @@ def read_corpus(
     speaker_pattern: str | None = None,
     strict: bool = True,
 ) -> Corpus:
-    r"""Read a corpus, whichever of three kinds it is.
+    r"""Read a corpus from a folder, a Kaldi data directory or a list.
 
     A folder with ``wav.scp`` is a Kaldi data directory (``wav.scp``, ``utt2spk``, optional
     ``segments``); any other folder must hold one folder of recordings per speaker; a file is a CSV
-    or TSV list with the column ``path`` and, where wanted, ``speaker``, ``start``, ``end`` (in
+    or TSV list with the column ``path`` and optional columns ``speaker``, ``start``, ``end`` (in
     seconds) and ``id``. LibriSpeech's folders and Common Voice's lists are read as they are. With
-    a ``speaker_pattern`` a folder may be flat. Recordings are not opened, nor need they exist:
-    `validate_corpus` looks at them. What is passed over stands in `Corpus.notes`.
+    a ``speaker_pattern`` a folder may be flat. Recordings are not opened and need not exist:
+    `validate_corpus` checks them. `Corpus.notes` lists what was skipped.
 
     Parameters
     ----------
     path : path
         The folder or list.
     data_dir : path, optional
-        Where relative paths in a list begin; by default the list's own folder. A folder of speaker
-        folders needs none.
+        Folder to which paths in a list are relative; by default the folder of the list. Not used
+        for a folder of speaker folders.
     speaker_pattern : str, optional
-        How file names, rather than folders or lists, say who speaks: ``"{speaker}_*.wav"``, with
-        ``*`` for any characters, or a regular expression whose group ``speaker``, or else the
-        first, is the speaker. A pattern with ``/`` is held against the path below the folder.
+        Pattern by which file names, rather than folders or lists, determine the speaker:
+        ``"{speaker}_*.wav"``, with ``*`` for any characters, or a regular expression whose group
+        ``speaker``, or otherwise the first group, is the speaker. A pattern with ``/`` is compared
+        with the path below the folder.
     strict : bool, default=True
-        Refuse lists with faults. Without it utterances with faults (ids, recordings or speakers
-        that repeat, times that are none, no speaker, folders that cannot be read) are left out, and
-        all the faults, with file and line, are in `Corpus.faults`.
+        Raise an error if a list has faults. Otherwise utterances with faults (repeated ids,
+        recordings or speakers, wrong times, no speaker, unreadable folders) are left out, and
+        `Corpus.faults` lists all faults with file and line.
 
     Returns
     -------
@@ -53,7 +54,7 @@ def read_corpus(
     Raises
     ------
     CorpusError
-        If the path is none of these, or its content is wrong; the message has file and line.
+        If the path is none of these, or its content is wrong; the message states file and line.
 
     Examples
     --------
@@ -79,9 +80,9 @@ def read_utterances(
     strict: bool = True,
     speakers: bool = True,
 ) -> Corpus:
-    """Read a corpus; without `speakers` nobody is named, and nothing need say who speaks.
+    """Read a corpus as `read_corpus` does; without `speakers` no speaker is named or needed.
 
-    Ids are the same with and without. See `read_corpus`.
+    Ids do not depend on `speakers`.
     """
     given = Path(path)
     if is_folder(given):
@@ -96,8 +97,8 @@ def read_utterances(
         )
     if has_audio_suffix(given.name):
         raise CorpusError(
-            f"{shown(given)} is named as a recording; a corpus is a folder of speaker folders, a "
-            "Kaldi data directory, or a CSV or TSV list"
+            f"{shown(given)} has the name of a recording; a corpus is a folder of speaker "
+            "folders, a Kaldi data directory, or a CSV or TSV list"
         )
     if not exists(given):
         raise CorpusError(f"{shown(given)} does not exist; give a folder or a list of recordings")

@@ -1,4 +1,4 @@
-"""Text tables as people and programs write them: CSV or TSV, with or without byte order mark."""
+"""Text tables as people and programs write them: CSV or TSV, with or without a byte order mark."""
 
 import csv
 import io
@@ -27,12 +27,12 @@ _QUOTED = re.compile(r'"((?:[^"]|"")*)"')
 def text_lines(
     path: Path, faults: FaultList, *, opened: io.BufferedReader | None = None
 ) -> Iterator[str]:
-    """Read the lines of a list as `raw_lines` does, each with its end.
+    """Yield the lines of a list as `raw_lines` does, each with its line end.
 
     Raises
     ------
     CorpusError
-        If it cannot be read, is empty, or, where `faults` is strict, is not UTF-8.
+        If it cannot be read or is empty; if it is not UTF-8 and `faults` is strict.
     """
     is_empty = True
     try:
@@ -47,7 +47,7 @@ def text_lines(
 
 @dataclass(slots=True)
 class _TableLines:
-    """Lines of a table that the reader of rows takes; of one row only so many."""
+    """Lines of a table for the reader of rows, with a limit on the length of a row."""
 
     path: Path
     lines: Iterator[str]
@@ -55,9 +55,9 @@ class _TableLines:
     before: list[str] = field(default_factory=list)
 
     def first(self) -> str:
-        """Return the line that names the columns, and keep it for the reader."""
+        """Return the line that names the columns, which stays available to the reader."""
         for line in self.lines:
-            # Old Macs end lines in carriage returns.
+            # Lines of old Macs end in carriage returns.
             self.before += io.StringIO(line, newline="")
             if named := next((each for each in self.before if each.strip()), ""):
                 return named
@@ -87,48 +87,48 @@ def read_table(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table whose first line names its columns, row by row.
 
-    The separator is a tab, comma or semicolon, whichever the first line has, tabs before commas.
-    Letter case of the column names does not matter, nor which of its synonyms a column has for a
-    name (see `columns`); blank lines are passed over.
+    The separator is the first of tab, comma and semicolon that the first line contains. Letter
+    case of the column names does not matter, and synonyms of names are accepted (see `columns`);
+    blank lines are skipped.
 
     Parameters
     ----------
     path : Path
         The table, a file or a pipe; see `open_text`.
     required : sequence of str
-        Columns it must have.
+        Columns that it must have.
     optional : sequence of str
-        Columns it may have.
+        Columns that it may have.
     known : sequence of str
-        Columns it may have that somebody else reads.
+        Columns that it may have and that other functions read.
     faults : FaultList, optional
-        Gets a fault for each row of too many or too few cells, or of a cell with several lines,
-        which is passed over, for broken quoting, which ends the table, and for a column that looks
-        like one that is missing. By default the first of them is an error.
+        A fault is added for each row with too many or too few cells or with a cell of several
+        lines, which is skipped, for broken quoting, which ends the table, and for a column that
+        looks like a missing one. By default the first fault is raised as an error.
     notes : list of str, optional
-        Gets a line where there are columns that nobody reads.
+        A line is appended if there are columns that are not read.
     opened : BufferedReader, optional
-        The table, if it is open already; it is closed at the end.
+        The table, if it is already open; it is closed at the end.
 
     Yields
     ------
     line : int
         Line of the file on which the row ends, from 1.
     row : dict of str to str
-        Cells of the asked columns that the table has.
+        Cells of the requested columns that the table has.
 
     Raises
     ------
     CorpusError
-        If a column is missing or named twice, a row has too many or too few cells or one of several
-        lines, quoting is broken, or there is no row.
+        If a column is missing or named twice, a row has too many or too few cells or a cell of
+        several lines, quoting is broken, or there is no row.
     """
     faults = FaultList(str(path), error=CorpusError, strict=True) if faults is None else faults
     known_faults = len(faults.faults)
     lines = _TableLines(path, text_lines(path, faults, opened=opened))
     first = lines.first()
     separator = _separator(path, first)
-    # Common Voice quotes nothing: a sentence may begin with a quotation mark and have no other.
+    # Common Voice does not quote: a sentence may begin with a quotation mark and contain no other.
     is_unquoted = separator == "\t" and "client_id" in spelled(first.split(separator))
     rows = csv.reader(
         lines,
@@ -143,7 +143,7 @@ def read_table(
         read = list(dict.fromkeys([*known, *required, *optional]))
         places = _places(header, required, optional, faults)
         _check_others(header, read, faults, notes)
-        # What is wrong with a path is said where paths are looked at.
+        # Line breaks in a path are reported where paths are checked.
         texts = [place for name, place in find_columns(header, read).items() if name != "path"]
         for row in rows:
             lines.in_row = 0
@@ -167,6 +167,7 @@ def read_table(
 
 
 def _row_fault(row: Sequence[str], header: Sequence[str], texts: Sequence[int]) -> str | None:
+    """Return what is wrong with a row, or None."""
     if len(row) != len(header):
         plural = "" if len(row) == 1 else "s"
         return f"{len(row)} cell{plural} where the header has {len(header)}"
@@ -176,18 +177,18 @@ def _row_fault(row: Sequence[str], header: Sequence[str], texts: Sequence[int]) 
 
 
 def _unquoted(cell: str) -> str:
-    """Take the quotation marks from a cell that is quoted as a whole, as other programs write."""
+    """Remove the quotation marks of a cell that another program has quoted as a whole."""
     found = _QUOTED.fullmatch(cell)
     return cell if found is None else found.group(1).replace('""', '"')
 
 
 def read_column_names(path: Path, *, opened: io.BufferedReader | None = None) -> list[str]:
-    """Return the names of a table's columns as they stand; of one that may be open already.
+    """Return the names of the columns of a table, as they are written.
 
     Raises
     ------
     CorpusError
-        If it cannot be read.
+        If the table cannot be read.
     """
     faults = FaultList(str(path), error=CorpusError, strict=True)
     first = _TableLines(path, text_lines(path, faults, opened=opened)).first().rstrip("\r\n")
@@ -199,6 +200,7 @@ def read_column_names(path: Path, *, opened: io.BufferedReader | None = None) ->
 
 
 def _separator(path: Path, header: str) -> str:
+    """Return the separator of the cells, by the header and otherwise by the suffix."""
     for separator in "\t,;":
         if separator in header:
             return separator
@@ -208,8 +210,11 @@ def _separator(path: Path, header: str) -> str:
 def _places(
     header: list[str], required: Sequence[str], optional: Sequence[str], faults: FaultList
 ) -> dict[str, int]:
+    """Return the places of the columns; raise an error or add a fault if some are wrong."""
     if len(header) > _MOST_COLUMNS:
-        raise CorpusError(f"{shown(faults.path)}:1: {len(header):,} columns; no list has so many")
+        raise CorpusError(
+            f"{shown(faults.path)}:1: {len(header):,} columns; a list has at most {_MOST_COLUMNS:,}"
+        )
     places = find_columns(header, (*required, *optional))
     missing = [name for name in required if name not in places]
     if missing:
@@ -231,6 +236,7 @@ def _places(
 def _check_others(
     header: list[str], known: Sequence[str], faults: FaultList, notes: list[str] | None
 ) -> None:
+    """Add faults for columns that look misspelt, and a note about those that are not read."""
     for name, meant in misspelt_columns(header, known).items():
         message = f"column {quoted(name)} looks like {meant!r}, which is missing"
         faults.add(1, f"{message}; rename it, or drop it")

@@ -1,4 +1,4 @@
-"""Corpora given as a folder that holds one folder per speaker."""
+"""Corpora in a folder that contains one folder per speaker."""
 
 import os
 from collections import Counter
@@ -15,23 +15,23 @@ Owner = Literal["speaker", "word"]
 
 
 def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool = True) -> Corpus:
-    """Read a folder of speaker folders, however deep the recordings lie in them.
+    """Read a folder of speaker folders, in which recordings may lie at any depth.
 
-    Where a recording lies in ``SPEAKER/CHAPTER/`` and is called ``SPEAKER-CHAPTER-...``, as
-    LibriSpeech has it, those folders name the speaker, however deep they are. Whatever is passed
-    over stands in the notes: hidden files, recordings of formats that cannot be read, other files,
-    links that were not followed. Links are followed where they lead to what is not read anyway.
+    If a recording lies in ``SPEAKER/CHAPTER/`` and is called ``SPEAKER-CHAPTER-...``, as in
+    LibriSpeech, these folders name the speaker at any depth. The notes list what was skipped:
+    hidden files, recordings in formats that cannot be read, other files, and links that were not
+    followed. Links are followed unless their target is read anyway.
 
     Parameters
     ----------
     folder : Path
-        The folder; the names of the folders in it are the speakers'.
+        The folder; the folders in it are named after the speakers.
     owner : {"speaker", "word"} or None
-        What the folders stand for. A word takes the speaker's place in the result. With None no
-        one is named, and recordings may lie in the folder itself too.
+        Meaning of the folders. A word takes the place of the speaker in the result. With None,
+        speakers are not named, and recordings may also lie in the folder itself.
     strict : bool, default=True
-        Refuse a folder with faults. Without it recordings with faults are left out, and the faults
-        are in the result.
+        Raise an error if the folder has faults. Otherwise recordings with faults are left out, and
+        the result lists the faults.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
     above = Path(os.path.abspath(folder)).parts  # noqa: PTH100 - links stay as they are
     names = {parts: _owner_of(above, parts, owner) for parts in walk.recordings}
     if owner is not None:
-        _pass_empty_folders(walk)
+        _skip_empty_folders(walk)
     beside = [parts for parts in walk.recordings if owner is not None and names[parts] is None]
     if len(beside) == len(walk.recordings):
         raise CorpusError(_no_corpus(folder, walk, beside, owner))
@@ -69,27 +69,27 @@ def read_folder(folder: Path, *, owner: Owner | None = "speaker", strict: bool =
         if parts not in contested and (owner is None or names[parts] in allowed)
     }
     utterances = _utterances(kept, folder, walk, faults)
-    passed_over = walk.passing.gathered()
+    skipped_files = walk.skipped.totals()
     return Corpus(
         utterances,
         source=str(folder),
         root=folder,
-        notes=tuple(map(str, passed_over)),
+        notes=tuple(map(str, skipped_files)),
         faults=tuple(faults.faults),
-        passed_over=passed_over,
+        skipped_files=skipped_files,
     )
 
 
 def _utterances(
     kept: dict[Parts, str | None], folder: Path, walk: Walk, faults: FaultList
 ) -> tuple[Utterance, ...]:
-    """Make utterances of recordings and whose they are, but for names that cannot be listed."""
+    """Return utterances with their speakers, without recordings whose names cannot be listed."""
     utterances: dict[str, Utterance] = {}
     for parts, speaker in kept.items():
         listed = "/".join(parts)
         if unlistable_character(listed):
-            walk.passing.add(
-                "recordings with characters in their names that no list can hold",
+            walk.skipped.add(
+                "recordings with characters in their names that a list cannot contain",
                 listed,
                 advice="rename them without control characters, in UTF-8",
             )
@@ -104,18 +104,18 @@ def _utterances(
             )
             faults.add(None, message, utterance=utterance.id)
     if kept and not utterances:
-        told = "; ".join(map(str, walk.passing.gathered()))
-        raise CorpusError(f"{shown(folder)} has no recording that a list can hold: {told}")
+        reasons = "; ".join(map(str, walk.skipped.totals()))
+        raise CorpusError(f"{shown(folder)} has no recording that a list can contain: {reasons}")
     return tuple(utterances.values())
 
 
 def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:
-    """Say whose a recording is; None for one that lies in the corpus folder itself."""
+    """Return the owner of a recording; None if it lies in the corpus folder itself."""
     if owner is None:
         return None
     if owner == "speaker":
         speaker, chapter, name = ("", "", *above[-2:], *parts)[-3:]
-        # The corpus folder is a speaker only by number: lab/ana/lab-ana-1.wav is ana's.
+        # Above the corpus folder only numbers are speakers: lab/ana/lab-ana-1.wav belongs to ana.
         is_near = len(parts) > 2 or (speaker.isdigit() and chapter.isdigit())
         if is_near and name.startswith(f"{speaker}-{chapter}-"):
             return speaker
@@ -123,6 +123,7 @@ def _owner_of(above: Parts, parts: Parts, owner: Owner | None) -> str | None:
 
 
 def _refuse_unread(walk: Walk, folder: Path, faults: FaultList) -> None:
+    """Raise an error, or add faults, for files and folders that could not be read."""
     for parts, reason in walk.unread:
         place = folder.joinpath(*parts)
         if faults.strict or not parts:
@@ -131,35 +132,36 @@ def _refuse_unread(walk: Walk, folder: Path, faults: FaultList) -> None:
 
 
 def _refuse_contested(walk: Walk, owner: Owner | None, faults: FaultList) -> set[Parts]:
-    """Return recordings that links give to two owners; note other links to what is read anyway."""
+    """Return recordings that links assign to two owners; count other links that are skipped."""
     contested: set[Parts] = set()
     for alias in walk.aliases:
         here, there = "/".join(alias.parts), "/".join(alias.met)
         if owner is None or not alias.met_by_link or alias.parts[0] == alias.met[0]:
-            walk.passing.add("links to what is read elsewhere", f"{here} -> {there}")
+            walk.skipped.add("links to what is read elsewhere", f"{here} -> {there}")
             continue
         lost = [r for r in walk.recordings if r[: len(alias.met)] == alias.met]
         if lost:
             contested.update(lost)
             faults.add(
                 None,
-                f"links {quoted(there)} and {quoted(here)} give the same recordings to two {owner}s"
-                f"{and_more(lost)}; keep one of them",
+                f"links {quoted(there)} and {quoted(here)} assign the same recordings to two "
+                f"{owner}s{and_more(lost)}; keep one of them",
             )
     return contested
 
 
-def _pass_empty_folders(walk: Walk) -> None:
+def _skip_empty_folders(walk: Walk) -> None:
+    """Count folders of owners that contain no readable recording."""
     full = {parts[0] for parts in walk.recordings} | {parts[0] for parts, _ in walk.unread if parts}
     for parts in walk.folders:
         if len(parts) == 1 and parts[0] not in full:
-            walk.passing.add("folders without recordings that can be read", parts[0])
+            walk.skipped.add("folders without recordings that can be read", parts[0])
 
 
 def _allowed_names(
     names: dict[Parts, str | None], owner: Owner | None, faults: FaultList
 ) -> dict[str, str]:
-    """Check each name once; return how those that are allowed are stored."""
+    """Return the stored form of each allowed name of an owner; add faults for the others."""
     allowed: dict[str, str] = {}
     spellings = Spellings(f"{owner} folder")
     counts = Counter(name for name in names.values() if name is not None)
@@ -173,7 +175,7 @@ def _allowed_names(
 
 
 def _no_corpus(folder: Path, walk: Walk, beside: list[Parts], owner: Owner | None) -> str:
-    """Say what a folder without recordings of anyone should have been."""
+    """Return the message about a folder without recordings of any owner."""
     what = owner or "speaker"
     hint = (
         f"put each {what}'s recordings into a folder of their own, or name them in a list"
@@ -190,7 +192,7 @@ def _no_corpus(folder: Path, walk: Walk, beside: list[Parts], owner: Owner | Non
             f"its recordings lie directly in it; {hint}, or give a speaker pattern, as in "
             f"--speaker-pattern '{example}'"
         )
-    found = "".join(f"; {each}" for each in walk.passing.gathered()[:3])
+    found = "".join(f"; {each}" for each in walk.skipped.totals()[:3])
     return (
         f"{shown(folder)} is a folder with neither {what} folders holding audio nor wav.scp; "
         f"{hint}{found}"

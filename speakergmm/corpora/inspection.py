@@ -1,4 +1,4 @@
-"""What one stretch of a recording sounds like in a few figures, measured block by block."""
+"""Level, clipping and hash of a part of a recording, measured block by block."""
 
 import math
 from collections.abc import Iterable
@@ -17,19 +17,19 @@ _SHORTEST_RUN = 3
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """Figures of a stretch of audio.
+    """Measurements of a part of a recording.
 
     Parameters
     ----------
     n_samples : int
-        Its length.
+        Its length in samples.
     loudest_level : float
-        Root mean square of its loudest tenth of a second, without its mean, in dB of full scale;
-        ``-inf`` for digital silence.
+        Root mean square of its loudest tenth of a second after subtraction of the mean, in dB
+        relative to full scale; ``-inf`` for digital silence.
     clipped_share : float
-        Share of its samples that lie in runs of three or more equal samples at full scale, 0 to 1.
+        Share of samples that lie in runs of three or more equal samples at full scale, 0 to 1.
     content : str
-        Hash of samples and rate: the same for the same audio, see `AudioHash`.
+        Hash of samples and rate, equal for the same audio; see `AudioHash`.
     """
 
     n_samples: int
@@ -44,9 +44,9 @@ def inspect_blocks(blocks: Iterable[NDArray[np.float32]], *, sample_rate: int) -
     Parameters
     ----------
     blocks : iterable of array of float32, shape (n,)
-        Consecutive samples, full scale 1.
+        Consecutive samples with full scale at 1.
     sample_rate : int
-        Samples per second.
+        Sampling rate in Hz.
 
     Returns
     -------
@@ -76,6 +76,7 @@ def inspect_blocks(blocks: Iterable[NDArray[np.float32]], *, sample_rate: int) -
 
 
 def _loudest_power(block: NDArray[np.float32], length: int) -> float:
+    """Return the greatest variance of consecutive pieces of a block, each of `length` samples."""
     whole = len(block) // length * length
     pieces = [block[:whole].reshape(-1, length)] if whole else []
     if whole < len(block):
@@ -84,15 +85,15 @@ def _loudest_power(block: NDArray[np.float32], length: int) -> float:
 
 
 class ClippingCounter:
-    """Counts samples in runs at full scale, however the audio is cut into blocks.
+    """Counter of samples in runs at full scale, independent of the division into blocks.
 
-    A waveform that is cut off stands still at full scale; one that only reaches it does not. Lossy
-    formats decode to values beyond full scale instead, which count as standing still.
+    A clipped waveform is constant at full scale; one that only reaches full scale is not. Lossy
+    formats decode clipped samples to values beyond full scale instead, which count as constant.
 
     Attributes
     ----------
     total : int
-        Samples in runs of three or more so far.
+        Number of samples in runs of three or more so far.
 
     Examples
     --------
@@ -105,23 +106,25 @@ class ClippingCounter:
 
     def __init__(self) -> None:
         self._last = np.zeros(1, np.float32)
-        self._open = np.zeros(
-            0, np.bool_
-        )  # still pairs at the end of what has been seen, 2 at most
+        # Pairs of equal samples at the end of the previous blocks, at most two.
+        self._open = np.zeros(0, np.bool_)
         self.total = 0
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Count the samples of the next block, shape (n,)."""
         if not len(block):
             return
+        # A pair is clipped if both samples are equal at full scale, or both are beyond it.
         samples = np.concatenate((self._last, block))
         self._last = samples[-1:]
         magnitude = np.abs(samples)
         still = (samples[1:] == samples[:-1]) & (magnitude[1:] >= _FULL_SCALE)
         still |= (magnitude[1:] >= 1) & (magnitude[:-1] >= 1)
-        # The run that was open goes on; if it was counted, its three samples are not counted again.
+        # Continue the run that was open; if it was counted, its three samples are not counted
+        # again.
         self.total -= _SHORTEST_RUN if len(self._open) == _SHORTEST_RUN - 1 else 0
         still = np.concatenate((self._open, still))
+        # Runs of n pairs are runs of n + 1 samples.
         change = np.flatnonzero(np.diff(still, prepend=False, append=False))
         lengths = change[1::2] - change[::2] + 1
         self.total += int(lengths[lengths >= _SHORTEST_RUN].sum())

@@ -1,4 +1,4 @@
-"""Corpora given as a Kaldi data directory: wav.scp, utt2spk and, where there is one, segments."""
+"""Corpora in a Kaldi data directory: wav.scp, utt2spk and, if present, segments."""
 
 import re
 from collections.abc import Container, Iterator, Mapping
@@ -18,7 +18,7 @@ from speakergmm.text_files import Fault, FaultList
 _OFFSET = re.compile(r":[0-9]+(\[[0-9:,]*\])?$")
 
 
-class _Stretch(NamedTuple):
+class _Segment(NamedTuple):
     path: Path
     line: int
     recording: str | None = None
@@ -29,58 +29,59 @@ class _Stretch(NamedTuple):
 def read_kaldi(
     directory: Path, *, folder: Path, strict: bool = True, speakers: bool = True
 ) -> Corpus:
-    """Read a Kaldi data directory; ids come as `speakergmm.words.clean` has them.
+    """Read a Kaldi data directory; ids are stored as `speakergmm.words.clean` returns them.
 
     Parameters
     ----------
     directory : Path
-        Holds ``wav.scp`` and ``utt2spk``, and may hold ``segments``.
+        Directory with ``wav.scp`` and ``utt2spk``, and optionally ``segments``.
     folder : Path
-        What relative paths in ``wav.scp`` are relative to. (Kaldi takes them from wherever a
-        script happens to run.)
+        Folder to which paths in ``wav.scp`` are relative. (In Kaldi they are relative to the
+        working directory of the script.)
     strict : bool, default=True
-        Refuse a directory with faults. Without it utterances with faults are left out, and the
-        faults are in the result.
+        Raise an error if the directory has faults. Otherwise utterances with faults are left out,
+        and the result lists the faults.
     speakers : bool, default=True
-        Read who speaks; without it there need be no ``utt2spk``, and no speaker is named.
+        Read the speakers; without it ``utt2spk`` is not needed, and no speaker is named.
 
     Returns
     -------
     Corpus
-        In the order of ``segments``, or of ``wav.scp`` where there is none: then an utterance is
-        called as its recording. White space in a name is written as `escaped_name` does.
+        In the order of ``segments``, or of ``wav.scp`` if there are none: then the id of an
+        utterance is the name of its recording. White space in names is escaped, see
+        `escaped_name`.
 
     Raises
     ------
     CorpusError
-        With file and line, if anything is wrong (without ``strict`` only if ``wav.scp`` or
-        ``segments`` cannot be read or is empty); a ``wav.scp`` line that is a command, standard
-        input or a place inside an archive is refused, never run.
+        With file and line, if anything is wrong; without ``strict`` only if ``wav.scp`` or
+        ``segments`` cannot be read or is empty. A line of ``wav.scp`` with a command, standard
+        input or an offset in an archive is an error; commands are never run.
     """
     wav_scp, utt2spk, segments = (directory / n for n in ("wav.scp", "utt2spk", "segments"))
     faults = FaultList(str(wav_scp), error=CorpusError, strict=strict)
 
-    def read_recording(rest: str, line: int) -> _Stretch:
-        return _Stretch(_locate_rest(rest, folder), line)
+    def read_recording(rest: str, line: int) -> _Segment:
+        return _Segment(_locate_rest(rest, folder), line)
 
     recordings = read_by_name("recording", _lines(faults), faults, read_recording)
-    stretches: Mapping[str, _Stretch] = recordings
+    parts: Mapping[str, _Segment] = recordings
     origin, notes = faults, []
     if segments.exists():
         listed = {*recordings, *(fault.utterance or "" for fault in faults.faults)}
         origin = faults.of(segments)
-        stretches = _read_segments(origin, recordings, listed)
-        used = {stretch.recording for stretch in stretches.values()}
+        parts = _read_segments(origin, recordings, listed)
+        used = {part.recording for part in parts.values()}
         if unused := [name for name in recordings if name not in used]:
             notes.append(
-                f"{shown(segments)} has no stretch of the recordings {first_few(unused)}; they are "
+                f"{shown(segments)} has no segment of the recordings {first_few(unused)}; they are "
                 "not used"
             )
-    named: Mapping[str, str | None] = dict.fromkeys(stretches)
+    named: Mapping[str, str | None] = dict.fromkeys(parts)
     if speakers:
-        named = _read_speakers(faults.of(utt2spk), stretches, origin)
+        named = _read_speakers(faults.of(utt2spk), parts, origin)
     utterances = []
-    for name, (path, line, recording, start, end) in stretches.items():
+    for name, (path, line, recording, start, end) in parts.items():
         if name in named:
             with origin.of_line(line, name):
                 utterance = Utterance(name, path, named[name], start, end, recording or name)
@@ -95,9 +96,9 @@ def read_kaldi(
 
 
 def _read_speakers(
-    faults: FaultList, stretches: Mapping[str, _Stretch], origin: FaultList
+    faults: FaultList, parts: Mapping[str, _Segment], origin: FaultList
 ) -> Mapping[str, str | None]:
-    """Return the speakers by utterance; without strict None for all if the file says nothing."""
+    """Return the speakers by utterance; if `faults` is not strict, None for all without a file."""
     utt2spk = Path(faults.path)
     spellings = Spellings()
 
@@ -111,7 +112,7 @@ def _read_speakers(
     try:
         if not utt2spk.exists():
             raise CorpusError(
-                f"{shown(utt2spk.parent)} has wav.scp and no utt2spk; a Kaldi data directory needs "
+                f"{shown(utt2spk.parent)} has wav.scp but no utt2spk; a Kaldi data directory needs "
                 "both"
             )
         speakers = read_by_name("utterance", _lines(faults), faults, read_speaker)
@@ -119,10 +120,10 @@ def _read_speakers(
         if faults.strict:
             raise
         faults.add(None, str(error).removeprefix(f"{shown(utt2spk)} "))
-        return dict.fromkeys(stretches)
-    # What was told of already is no longer missing anywhere.
-    known = {fault.utterance for fault in faults.faults} | (speakers.keys() & stretches.keys())
-    missing = {name: stretch.line for name, stretch in stretches.items()}
+        return dict.fromkeys(parts)
+    # Utterances that already have a fault are not reported again.
+    known = {fault.utterance for fault in faults.faults} | (speakers.keys() & parts.keys())
+    missing = {name: part.line for name, part in parts.items()}
     beyond = {name: line for name, (_, line) in speakers.items()}
     for where, lines, reason in (
         (origin, missing, "has no speaker in utt2spk"),
@@ -139,16 +140,18 @@ def _read_speakers(
 
 
 def _lines(faults: FaultList) -> Iterator[tuple[int, str]]:
-    """Yield line numbers and lines without blanks at their ends; blank lines are passed over."""
+    """Yield the number and text of each line that is not blank, without blanks at the ends."""
     for line, text in enumerate(text_lines(Path(faults.path), faults), start=1):
         if bare := text.strip(" \t\r\n"):
             yield line, bare
 
 
 def _read_segments(
-    faults: FaultList, recordings: Mapping[str, _Stretch], listed: Container[str]
-) -> Mapping[str, _Stretch]:
-    def read_segment(rest: str, line: int) -> _Stretch:
+    faults: FaultList, recordings: Mapping[str, _Segment], listed: Container[str]
+) -> Mapping[str, _Segment]:
+    """Read ``segments``: the parts of recordings by utterance."""
+
+    def read_segment(rest: str, line: int) -> _Segment:
         words = [word for word in BLANKS.split(rest) if word]
         if len(words) != 3:
             raise CorpusError(
@@ -159,14 +162,15 @@ def _read_segments(
         if recording not in recordings:
             fault = "is wrong in wav.scp" if recording in listed else "is not in wav.scp"
             raise CorpusError(f"recording {quoted(recording)} {fault}")
-        # Kaldi writes -1 for the end of the recording.
+        # In Kaldi -1 is the end of the recording.
         stop = None if end == -1 else end
-        return _Stretch(recordings[recording].path, line, recording, start, stop)
+        return _Segment(recordings[recording].path, line, recording, start, stop)
 
     return read_by_name("utterance", _lines(faults), faults, read_segment)
 
 
 def _locate_rest(rest: str, folder: Path) -> Path:
+    """Return the path of a recording from a line of ``wav.scp``."""
     if rest.startswith("|") or rest.endswith("|"):
         raise CorpusError(
             f"{quoted(rest)} is a command; commands are never run, so decode the recordings to "
@@ -176,6 +180,6 @@ def _locate_rest(rest: str, folder: Path) -> Path:
         raise CorpusError("'-' is standard input; list a file")
     if _OFFSET.search(rest):
         raise CorpusError(
-            f"{quoted(rest)} is a place inside an archive; only whole files can be read"
+            f"{quoted(rest)} is an offset in an archive; only whole files can be read"
         )
     return locate(rest, folder)

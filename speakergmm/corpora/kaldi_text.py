@@ -1,4 +1,4 @@
-"""Transcripts as Kaldi's ``text`` has them, an utterance a line."""
+"""Transcripts in the format of Kaldi's ``text``, one utterance per line."""
 
 from __future__ import annotations
 
@@ -18,13 +18,19 @@ from speakergmm.words import Case, split_words, word_fault
 T = TypeVar("T")
 
 BLANKS = re.compile("[ \t]+")
-"""What ends an utterance's name, as in the other files of a Kaldi data directory."""
+"""Separator after the name of an utterance in all files of a Kaldi data directory."""
 
 
 def read_kaldi_text(
     path: Path, case: Case | None, opened: io.BufferedReader | None = None
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
-    """Read ``utterance WORD WORD ...``, of a file that may be open already.
+    """Read lines ``utterance WORD WORD ...`` from a file, which may be open already.
+
+    Returns
+    -------
+    transcripts : dict of str to Transcript
+        Transcripts by utterance id.
+    faults : tuple of Fault
 
     Raises
     ------
@@ -43,23 +49,24 @@ def read_kaldi_text(
 def read_by_name(
     what: str, lines: Iterable[tuple[int, str]], faults: FaultList, read: Callable[[str, int], T]
 ) -> ByName[T]:
-    """Read lines that begin with a name, as those of all files of a Kaldi data directory do.
+    """Read lines that begin with a name, as in all files of a Kaldi data directory.
 
     Parameters
     ----------
     what : str
-        What the names are of, for messages.
+        Kind of the names, for messages.
     lines : iterable of (int, str)
-        Numbers and lines, without white space at their ends.
+        Numbers and texts of lines, without white space at the ends.
     faults : FaultList
-        Gets what is wrong; such a line is left out.
+        A fault is added for each line that is left out.
     read : callable
-        Takes what stands behind the name, and the number; raises what is wrong with it.
+        Called with the text after the name and the number of the line; returns the value, or
+        raises an error.
 
     Returns
     -------
     ByName
-        In the order of the file.
+        Values by name, in the order of the file.
     """
     found = ByName[T](what)
     for line, text in lines:
@@ -74,14 +81,14 @@ def read_by_name(
 
 
 def checked_words(words: tuple[str, ...], path: str, line: int) -> Transcript:
-    """Return what a line says; refuse words that cannot be any."""
+    """Return the transcript of a line; raise an error if one of the words is not allowed."""
     if fault := fault_of(words):
         raise CorpusError(fault)
     return Transcript(words, path, line)
 
 
 def fault_of(words: tuple[str, ...]) -> str | None:
-    """Say what is wrong with the first word that cannot be one; None where all can."""
+    """Return what is wrong with the first word that is not allowed; None if all are allowed."""
     for word in words:
         if not word.isascii() and (fault := word_fault(word)):
             return f"word {quoted(word)} {fault}"

@@ -1,4 +1,4 @@
-"""From a path as a list spells it to a file below the data folder."""
+"""Paths of recordings below the data folder."""
 
 import os
 from pathlib import Path
@@ -8,14 +8,14 @@ from speakergmm.errors import CorpusError
 
 
 def data_folder(list_path: Path, data_dir: str | os.PathLike[str] | None) -> Path:
-    """Say from which folder the relative paths of a list are taken.
+    """Return the folder to which the paths of a list are relative.
 
     Parameters
     ----------
     list_path : Path
         The list.
     data_dir : path or None
-        The folder that was asked for; None for the list's own.
+        The folder that was given; None for the folder of the list.
 
     Returns
     -------
@@ -34,17 +34,17 @@ def data_folder(list_path: Path, data_dir: str | os.PathLike[str] | None) -> Pat
     return folder
 
 
-# Not the methods of paths: those raise an error for a path that cannot even be asked for.
+# Not the methods of Path, which raise an error for paths that are impossible on the system.
 is_folder, is_file, exists = os.path.isdir, os.path.isfile, os.path.exists
 
 
 def locate(listed: str, folder: Path) -> Path:
-    """Turn a path as listed into a path to open; whether it exists is not looked at.
+    """Return the path of a recording from its spelling in a list; it need not exist.
 
     Parameters
     ----------
     listed : str
-        The path as the list spells it, absolute or relative to ``folder``.
+        The path in the list, absolute or relative to ``folder``.
     folder : Path
         The data folder.
 
@@ -55,7 +55,7 @@ def locate(listed: str, folder: Path) -> Path:
     Raises
     ------
     CorpusError
-        If the path is empty, holds a control character, or is relative and climbs out of
+        If the path is empty, contains a control character, or is relative and leads out of
         ``folder``.
 
     Examples
@@ -71,10 +71,10 @@ def locate(listed: str, folder: Path) -> Path:
         raise CorpusError("the path is empty")
     character = unlistable_character(listed)
     if character is not None:
-        raise CorpusError(f"path {quoted(listed)} holds {character}, a control character")
+        raise CorpusError(f"path {quoted(listed)} contains {character}, a control character")
     path = Path(listed)
     if not path.is_absolute() and ".." in path.parts:
-        # Folded by name, not on disk: the list must read the same wherever the data lie.
+        # Resolved by name, not on disk: the result must not depend on the place of the data.
         folded = Path(os.path.normpath(path))
         if folded.parts[:1] == ("..",):
             raise CorpusError(

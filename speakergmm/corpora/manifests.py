@@ -1,4 +1,4 @@
-"""Write a corpus or a protocol as lists that read back as the same."""
+"""Writing of corpora and protocols as lists, from which the same can be read back."""
 
 import csv
 import os
@@ -21,27 +21,27 @@ def write_corpus(
     *,
     relative_to: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write a corpus as a tab-separated list; it appears whole or not at all.
+    """Write a corpus as a tab-separated list, whole or not at all.
 
-    Columns that say nothing (no utterance has a speaker, all are whole recordings, ids are the
-    paths) are left out.
+    Columns without information are left out: if no utterance has a speaker, if all are whole
+    recordings, or if ids equal paths.
 
     Parameters
     ----------
     path : path
         The list to write.
     corpus : Corpus, path, or recordings
-        At least one utterance.
+        The corpus, with at least one utterance.
     relative_to : path, optional
-        Folder below which paths are written relative to it; others are written absolute. By default
-        the list's own folder, as `read_corpus` has it.
+        Folder to which paths below it are written relative; other paths are written absolute. By
+        default the folder of the list, as `read_corpus` expects.
 
     Raises
     ------
     CorpusError
         If the corpus is empty.
     InvalidTypeError
-        If something else is given, or the arguments come in another order.
+        If an argument has the wrong type, or the arguments are in another order.
     SpeakerGmmError
         If the list cannot be written.
 
@@ -74,21 +74,21 @@ def write_protocol(
     *,
     relative_to: str | os.PathLike[str] | None = None,
 ) -> None:
-    """Write the lists of a protocol into a folder, which is made where it is missing.
+    """Write the lists of a protocol into a folder, which is created if it is missing.
 
     Parameters
     ----------
     directory : path
-        The folder; lists of the same names in it are replaced.
+        The folder; lists of the same names are replaced.
     protocol : Protocol
-        What to write.
+        The protocol to write.
     relative_to : path, optional
-        As `write_corpus` has it.
+        As in `write_corpus`.
 
     Raises
     ------
     InvalidTypeError
-        If something else is given, or the arguments come in another order.
+        If an argument has the wrong type, or the arguments are in another order.
     SpeakerGmmError
         If the folder or a list cannot be written.
     """
@@ -99,7 +99,7 @@ def write_protocol(
     try:
         make_folders(folder)
     except SpeakerGmmError as error:
-        raise CorpusError(f"{shown(folder)} cannot be made: {error}") from None
+        raise CorpusError(f"{shown(folder)} cannot be created: {error}") from None
     root = folder if relative_to is None else Path(relative_to)
     if protocol.background is not None:
         write_corpus(folder / "background.tsv", protocol.background, relative_to=root)
@@ -113,6 +113,7 @@ def write_protocol(
 
 
 def _row(utterance: Utterance, root: Path) -> dict[str, str]:
+    """Return the cells of an utterance by column, empty where they hold no information."""
     listed = _listed(utterance.path, root)
     plain = utterance.id == default_id(listed, utterance.start, utterance.end)
     return {
@@ -125,15 +126,16 @@ def _row(utterance: Utterance, root: Path) -> dict[str, str]:
 
 
 def _listed(path: Path, root: Path) -> str:
-    """Spell a path so that reading it from `root` gives the same path back."""
+    """Return a path as it is listed: the same path is read back relative to `root`."""
     if not path.is_absolute() and not path.is_relative_to(root):
         path = path.absolute()
-    if ".." in path.parts:  # it might leave the folder, which readers refuse: write it whole
+    if ".." in path.parts:  # written absolute: it may lead out of the folder, which readers refuse
         return path.absolute().as_posix()
     return relative_name(path, root)
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a tab-separated table, whole or not at all."""
     with atomic_text_writer(path) as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(columns)

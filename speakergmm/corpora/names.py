@@ -1,4 +1,4 @@
-"""Names of speakers and utterances: what is allowed, and which ones only look different."""
+"""Names of speakers and utterances: which are allowed, and which differ only in spelling."""
 
 import re
 import unicodedata
@@ -11,22 +11,22 @@ from speakergmm.files import shown_path
 from speakergmm.words import clean
 
 MAX_NAME_LENGTH = 200
-"""Most characters a speaker's name may have."""
+"""Greatest length of a speaker's name, in characters."""
 
-# Control characters, the two Unicode line ends, and the lone surrogates that stand for bytes of a
-# file name that are no UTF-8: none of them can stand in a list of one row per line.
+# Control characters, the two Unicode line ends, and the lone surrogates that represent bytes of a
+# file name that are not UTF-8: a list with one row per line cannot contain them.
 _UNLISTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def quoted(text: str, *, limit: int = 80) -> str:
-    r"""Show text from a file in a message: quoted, escaped, on one line and not endless.
+    r"""Return text for a message: quoted, escaped, on one line and of limited length.
 
     Parameters
     ----------
     text : str
-        Whatever was found.
+        Any text, such as the content of a file.
     limit : int, default=80
-        Characters after which the rest is left out.
+        Number of characters after which the rest is left out.
 
     Returns
     -------
@@ -41,23 +41,23 @@ def quoted(text: str, *, limit: int = 80) -> str:
 
 
 shown = partial(shown_path, limit=300)
-"""Show a path in a message, as `speakergmm.files.shown_path` does."""
+"""Return a path for a message; see `speakergmm.files.shown_path`."""
 
 
 def first_few(names: Sequence[str], *, most: int = 3, limit: int = 80) -> str:
-    """Show the first of many names in a message, and how many others there are.
+    """Return the first of many names for a message, with the number of the others.
 
     Examples
     --------
     >>> first_few(["a", "b"]), first_few(["a", "b", "c", "d", "e"])
     ("'a', 'b'", "'a', 'b', 'c' and 2 more")
     """
-    told = ", ".join(quoted(n, limit=limit) if n else "(no name)" for n in names[:most])
-    return told + (f" and {len(names) - most:,} more" if len(names) > most else "")
+    shown_names = ", ".join(quoted(n, limit=limit) if n else "(no name)" for n in names[:most])
+    return shown_names + (f" and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def told_apart(first: str, second: str) -> tuple[str, str]:
-    r"""Show two names in a message so that they differ, with code points where they look alike.
+    r"""Return two names for a message, with code points if they would look the same.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def told_apart(first: str, second: str) -> tuple[str, str]:
 
 
 def unlistable_character(text: str) -> str | None:
-    r"""Find the first character of an identifier or path that a list cannot hold.
+    r"""Return the first character of an identifier or path that a list cannot contain.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def unlistable_character(text: str) -> str | None:
     Returns
     -------
     str or None
-        Its code point, such as ``"U+0000"``; None when there is none.
+        Its code point, such as ``"U+0000"``; None if there is no such character.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def unlistable_character(text: str) -> str | None:
     return None if found is None else f"U+{ord(found.group()):04X}"
 
 
-# White space of any kind, with the zero width space, which separates words in some scripts.
+# White space of any kind, including the zero width space, which separates words in some scripts.
 _WHITE = [chr(code) for code in range(0x3001) if chr(code).isspace()] + ["\u200b"]
 _ESCAPES = {character: quote(character, safe="") for character in (*_WHITE, "%", ";")}
 _CHARACTERS = {escape: character for character, escape in _ESCAPES.items()}
@@ -106,20 +106,21 @@ _TO_ESCAPE = re.compile(
 
 
 def escaped_name(name: str) -> str:
-    r"""Write a name as one column of a file whose columns white space separates.
+    r"""Return a name as one column of a file whose columns are separated by white space.
 
-    Such files are Kaldi's, CTM and lattices. White space is written as URLs have it, and so is what
-    would be taken for that; so is the first of two semicolons, with which comments begin.
+    Such files are those of Kaldi, CTM and lattices. White space is escaped as in URLs, and so are
+    characters that would be read as an escape, and the first of two semicolons, with which comments
+    begin.
 
     Parameters
     ----------
     name : str
-        Of an utterance, or a word.
+        Name of an utterance, or a word.
 
     Returns
     -------
     str
-        Without white space; different names stay different.
+        The name without white space; different names remain different.
 
     Examples
     --------
@@ -130,7 +131,7 @@ def escaped_name(name: str) -> str:
 
 
 def unescaped_name(column: str) -> str:
-    r"""Return the name that `escaped_name` has written, as `speakergmm.words.clean` has it.
+    r"""Return the name that `escaped_name` has escaped, as `speakergmm.words.clean` returns it.
 
     Examples
     --------
@@ -141,25 +142,25 @@ def unescaped_name(column: str) -> str:
 
 
 def check_speaker_name(name: str) -> str:
-    r"""Check a speaker's name and bring it to the one spelling that is stored and compared.
+    r"""Check a speaker's name and return the spelling that is stored and compared.
 
-    A name may stand in lists, file names and web pages, so it is 1 to 200 printable characters,
-    without ``/`` and ``\``, without a space at either end, and neither ``.`` nor ``..``.
+    Names occur in lists, file names and web pages: a name has 1 to 200 printable characters,
+    without ``/`` and ``\``, without a space at either end, and is neither ``.`` nor ``..``.
 
     Parameters
     ----------
     name : str
-        The name as given.
+        The name in any spelling.
 
     Returns
     -------
     str
-        The name as `speakergmm.words.clean` has it.
+        The name as `speakergmm.words.clean` returns it.
 
     Raises
     ------
     InvalidInputError
-        If the name is not allowed; the message says why.
+        If the name is not allowed; the message states the reason.
 
     Examples
     --------
@@ -168,7 +169,7 @@ def check_speaker_name(name: str) -> str:
     >>> check_speaker_name("../ana")
     Traceback (most recent call last):
     ...
-    speakergmm.errors.InvalidInputError: speaker name '../ana' holds '/', which ...
+    speakergmm.errors.InvalidInputError: speaker name '../ana' contains '/', which ...
     """
     if not isinstance(name, str):
         raise InvalidInputError(f"a speaker name must be text, not {type(name).__name__}")
@@ -181,12 +182,12 @@ def check_speaker_name(name: str) -> str:
         fault = f"has {len(spelled)} characters; at most {MAX_NAME_LENGTH} are allowed"
     elif not seen.isprintable():
         found = next(c for c in seen if not c.isprintable())
-        fault = f"holds U+{ord(found):04X}; only printable characters are allowed"
+        fault = f"contains U+{ord(found):04X}; only printable characters are allowed"
     elif spelled in {".", ".."}:
-        fault = "means a folder; choose another"
+        fault = "denotes a folder; choose another name"
     elif "/" in spelled or "\\" in spelled:
         found = "/" if "/" in spelled else "\\"
-        fault = f"holds {found!r}, which separates folders; choose a name without it"
+        fault = f"contains {found!r}, which separates folders; choose a name without it"
     elif spelled != spelled.strip():
         fault = "begins or ends with a space; remove it"
     if fault is not None:
@@ -194,20 +195,21 @@ def check_speaker_name(name: str) -> str:
     return spelled
 
 
-# Spelling in Persian and other languages, and part of names there.
+# Joiners are part of the spelling of names in Persian and other languages.
 _JOINERS = {0x200C: None, 0x200D: None}
 
 
 def comparison_key(name: str) -> str:
-    """Fold away letter case, Unicode normal form and joiners, which cannot be seen.
+    """Return a key that is equal for names that differ only in case, normal form or joiners.
 
-    Two speakers of one corpus whose keys are equal are almost surely one person spelled twice, and
-    cannot both be folders on every file system.
+    Two speakers of a corpus with equal keys are almost certainly one person with two spellings, and
+    on some file systems they cannot both be folders.
 
     Parameters
     ----------
     name : str
-        A name.
+        A name in any spelling; invisible characters, which `speakergmm.words.clean` removes, do not
+        matter either.
 
     Returns
     -------
@@ -218,21 +220,21 @@ def comparison_key(name: str) -> str:
     >>> comparison_key("ZO\u00cb") == comparison_key("zoe\u0308")
     True
     """
-    # Canonical caseless matching (Unicode 3.13, D145). Its second decomposition is left out: no
-    # character in normal form D folds to one that is not.
-    return unicodedata.normalize("NFD", name.translate(_JOINERS)).casefold()
+    # Canonical caseless matching (Unicode 3.13, D145) without its second decomposition: characters
+    # in normal form D are folded to characters in normal form D.
+    return unicodedata.normalize("NFD", clean(name).translate(_JOINERS)).casefold()
 
 
 class Spellings:
-    """Takes in the names of a list, and notices when it spells one in two ways.
+    """Names of a list, with a check that no name occurs in two spellings.
 
-    Normalising would silently merge two Unicode spellings, and keeping them apart would make two
-    speakers of one.
+    Normalisation would silently merge two Unicode spellings; without it, one speaker would become
+    two.
 
     Parameters
     ----------
     what : str, default="speaker"
-        What the names are of, for messages.
+        Kind of the names, for messages.
 
     Examples
     --------
@@ -251,19 +253,19 @@ class Spellings:
         self._taken: dict[str, str] = {}
 
     def take(self, name: str, place: str) -> str:
-        """Return a name as `check_speaker_name` does.
+        """Check a name and return it as `check_speaker_name` does.
 
         Parameters
         ----------
         name : str
             The name as it is spelled.
         place : str
-            Where it stands, for the message of a later clash.
+            Its place in the list, for the message about a later conflict.
 
         Raises
         ------
         InvalidInputError
-            If the name is not allowed, or differs only in its spelling from an earlier one.
+            If the name is not allowed, or differs from an earlier one only in its spelling.
         """
         if name not in self._taken:
             first, first_place = self._first.setdefault(comparison_key(name), (name, place))

@@ -1,4 +1,4 @@
-"""Who speaks in a recording, where its name says it."""
+"""Patterns by which names of recordings determine the speaker."""
 
 import re
 from dataclasses import replace
@@ -17,27 +17,28 @@ _WILDCARD = re.compile(r"(\*\*/|\*\*|\*|\?)")
 
 
 class NamePattern:
-    r"""How file names say who speaks, and maybe what is said.
+    r"""A pattern that extracts the speaker, and possibly words, from file names.
 
-    There are two forms. In the simple one, ``{speaker}`` stands where the speaker does,
-    ``{anything}`` for other parts, ``*`` for any characters and ``?`` for one; it fits whole
-    names, without their ending or with it, and each part is as short as can be. What has no
-    ``{speaker}`` is a regular expression that is searched for in names; the group ``speaker``, or
-    else the first without a name, is the speaker.
+    There are two forms. In the simple form, ``{speaker}`` matches the speaker, ``{anything}``
+    other parts, ``*`` any characters and ``?`` one character; it matches whole names, with or
+    without their suffix, and each part is as short as possible. A pattern without ``{speaker}`` is
+    a regular expression that is searched for in names; the group ``speaker``, or otherwise the
+    first group without a name, is the speaker.
 
-    A pattern without ``/`` is held against the name of the file, one with it against the path
-    below the corpus folder, or the last parts of that.
+    A pattern without ``/`` is compared with the name of the file; a pattern with ``/``, with the
+    path below the corpus folder or its last parts.
 
     Parameters
     ----------
     text : str
+        The pattern.
 
     Raises
     ------
     InvalidInputError
-        If it is no regular expression, or neither form names a speaker.
+        If the pattern is not a regular expression, or contains no speaker in either form.
     InvalidTypeError
-        If it is no str.
+        If the pattern is not a string.
 
     Examples
     --------
@@ -76,21 +77,21 @@ class NamePattern:
 
     @property
     def names(self) -> frozenset[str]:
-        """Names of the parts."""
+        """Names of the parts of the pattern."""
         return frozenset(self._expression.groupindex)
 
     def groups(self, path: str) -> dict[str, str]:
-        """Take a name apart.
+        """Return the parts of the name of a recording.
 
         Parameters
         ----------
         path : str
-            Of the recording, relative to the corpus folder.
+            Path of the recording, relative to the corpus folder.
 
         Returns
         -------
         dict of str to str
-            The named parts, ``speaker`` among them; empty if the pattern does not fit.
+            The named parts, including ``speaker``; empty if the pattern does not match.
         """
         whole = PurePath(path)
         text = whole.as_posix() if "/" in self.text else whole.name
@@ -110,7 +111,7 @@ class NamePattern:
         Raises
         ------
         CorpusError
-            If the name has not got it.
+            If the pattern does not match, or has no such part.
         """
         part = self.groups(relative_name(utterance.path, corpus.root)).get(name)
         if not part:
@@ -121,13 +122,13 @@ class NamePattern:
 
 
 def _translated(text: str) -> str:
-    """Turn the simple form into a regular expression."""
+    """Return the regular expression of a pattern in the simple form."""
     pieces: list[str] = []
     seen: set[str] = set()
     for place, piece in enumerate(_PLACEHOLDER.split(text)):
         if place % 2 == 0:
             pieces += [_WILD.get(part) or re.escape(part) for part in _WILDCARD.split(piece)]
-        elif piece in seen:  # the same once more, as in {speaker}/{speaker}-*.wav
+        elif piece in seen:  # a repeated part must be equal, as in {speaker}/{speaker}-*.wav
             pieces.append(f"(?P={piece})")
         else:
             seen.add(piece)
@@ -136,17 +137,17 @@ def _translated(text: str) -> str:
 
 
 def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = True) -> Corpus:
-    r"""Name the speakers of a corpus as the names of its files do.
+    r"""Return a corpus whose speakers are determined by the names of its recordings.
 
     Parameters
     ----------
     corpus : Corpus
-        Whose speakers, if it has any, are forgotten.
+        The corpus; its own speakers, if any, are replaced.
     pattern : str or NamePattern
         See `NamePattern`.
     strict : bool, default=True
-        Refuse names that the pattern does not fit. Without it those utterances are left out, and
-        the faults are in the result.
+        Raise an error if the pattern does not match a name. Otherwise such utterances are left out,
+        and the result lists the faults.
 
     Returns
     -------
@@ -155,11 +156,11 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
     Raises
     ------
     InvalidInputError
-        If the pattern is none.
+        If the pattern is not valid.
     InvalidTypeError
-        If `corpus` is something else than a corpus.
+        If `corpus` is not a `Corpus`.
     CorpusError
-        If the pattern fits no name, or with ``strict`` if it does not fit all.
+        If the pattern matches no name, or with ``strict`` if it does not match all names.
 
     Examples
     --------
@@ -180,8 +181,8 @@ def name_speakers(corpus: Corpus, pattern: str | NamePattern, *, strict: bool = 
         example = quoted(names[missing[0].id])
         raise CorpusError(
             f"{shown(corpus.source)}: the pattern {quoted(found.text)} finds no speaker in any of "
-            f"{len(missing):,} names, such as {example}; write {{speaker}} where the speaker "
-            "stands, * for any characters, as in '*_{speaker}_*.wav'"
+            f"{len(missing):,} names, such as {example}; write {{speaker}} for the speaker and * "
+            "for any characters, as in '*_{speaker}_*.wav'"
         )
     text = f"the pattern {quoted(found.text)} finds no speaker in this name"
     faults.add_all([Fault(str(u.path), None, text, u.id) for u in missing])

@@ -1,4 +1,4 @@
-"""Evaluation protocols: who trains the background, who is enrolled, what is tried on whom."""
+"""Evaluation protocols: background speakers, enrolment recordings and trials."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ from speakergmm.ranges import choice
 from speakergmm.text_files import FaultList, and_more
 
 SPLIT_NAMES = ("dev", "eval")
-"""Parts of a protocol: settings are chosen on the first and reported on the second."""
+"""Parts of a protocol: settings are chosen on the first, results are reported on the second."""
 
 LABELS = ("target", "nontarget")
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One question of a protocol: whether this model's speaker speaks in this recording.
+    """A trial: the question whether the speaker of a model speaks in a recording.
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ class Trial:
     path : Path
         The recording.
     label : {"target", "nontarget"} or None
-        The truth; None where the protocol does not tell.
+        The true answer; None if the protocol withholds it.
     name : str
-        The recording as the list spells it; it goes into score files.
+        The recording as it is spelled in the list and in score files.
 
     Examples
     --------
@@ -65,20 +65,20 @@ class Trial:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Split:
-    """Models, the recordings that enrol them, and the trials on them.
+    """Models with their enrolment recordings, and trials.
 
     Parameters
     ----------
     enrolment : dict of str to tuple of Path
-        The recordings of each model.
+        Enrolment recordings of each model.
     trials : tuple of Trial
-        In the order of the list.
+        The trials in the order of the list.
 
     Raises
     ------
     CorpusError
-        If there is no model or trial, a trial's model is not enrolled, a trial repeats, only some
-        trials have a label, or a model is tried on a recording that enrols it.
+        If there is no model or no trial, the model of a trial is not enrolled, a trial repeats,
+        only some trials have a label, or a model is tried on one of its enrolment recordings.
     """
 
     enrolment: dict[str, tuple[Path, ...]]
@@ -104,27 +104,27 @@ class Split:
 
     @property
     def labelled(self) -> bool:
-        """Whether the trials say what is true."""
+        """Whether the trials have labels."""
         return self.trials[0].label is not None
 
     @property
     def n_targets(self) -> int:
-        """Number of trials that are labelled target."""
+        """Number of target trials."""
         return sum(trial.label == "target" for trial in self.trials)
 
     def test_paths(self) -> tuple[Path, ...]:
-        """Recordings that are tried, each once, in the order of their first trial."""
+        """Return the recordings of the trials, each once, in the order of their first trial."""
         return tuple(dict.fromkeys(trial.path for trial in self.trials))
 
     def paths(self) -> Iterator[Path]:
-        """Every recording of the split; one may come several times."""
+        """Iterate over all recordings of the split, some of which may occur several times."""
         return chain(*self.enrolment.values(), (trial.path for trial in self.trials))
 
 
 def find_trial_fault(
     enrolment: Mapping[str, Iterable[Path]], trials: Sequence[Trial]
 ) -> tuple[int, str] | None:
-    """Find the first trial that cannot stand in its list: its place from 0, and why."""
+    """Return the place, from 0, of the first invalid trial, and the reason; otherwise None."""
     enrolled = {model: set(paths) for model, paths in enrolment.items()}
     seen: set[tuple[str, Path]] = set()
     labelled = {trial.label is not None for trial in trials[:1]}
@@ -145,18 +145,19 @@ def find_trial_fault(
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Protocol:
-    """A background corpus and up to two splits, of different speakers.
+    """A background corpus and up to two splits with different speakers.
 
     Parameters
     ----------
     background : Corpus or None
-        Speech of other people, for the background model.
+        Speech of other speakers, for the background model.
     splits : dict of str to Split
-        ``"dev"`` to choose settings on and ``"eval"`` to report on; either may be missing.
+        ``"dev"``, on which settings are chosen, and ``"eval"``, on which results are reported;
+        either may be missing.
     source : str
-        The folder it was read from.
+        The folder from which the protocol was read.
     notes : tuple of str
-        What the reader passed over: columns and lists that do not belong to a protocol.
+        Messages about columns and lists that do not belong to a protocol and were skipped.
     """
 
     background: Corpus | None
@@ -169,12 +170,12 @@ class Protocol:
         return f"Protocol({self.source!r}, background={self.background!r}, {parts})"
 
     def split(self, name: str) -> Split:
-        """Get a split by name.
+        """Return a split by name.
 
         Raises
         ------
         CorpusError
-            If the protocol has not got it; the message says what it has.
+            If the protocol does not have it; the message lists those that it has.
         """
         if name not in self.splits:
             has = " and ".join(repr(n) for n in self.splits) or "none"
@@ -184,12 +185,12 @@ class Protocol:
     def check_disjoint(self) -> None:
         """Check that background, dev and eval share no speaker, and enrolment and test no file.
 
-        Models count as speakers. Letter case and Unicode normal form make no difference.
+        Models count as speakers. Letter case and Unicode normal form are ignored.
 
         Raises
         ------
         CorpusError
-            Naming the first speaker or recording that is shared, and by whom.
+            If a speaker or recording is shared; the message names the first one and its parts.
         """
         groups: dict[str, tuple[Iterable[str], Iterable[Path]]] = {
             name: (split.enrolment, split.paths()) for name, split in self.splits.items()
@@ -211,6 +212,7 @@ class Protocol:
                 )
 
     def _refuse_shared(self, what: str, groups: Mapping[str, Mapping[str, str]]) -> None:
+        """Raise an error if two groups have a key in common."""
         owners: dict[str, str] = {}
         for name, members in groups.items():
             shared = [key for key in members if key in owners]
@@ -222,12 +224,12 @@ class Protocol:
             owners.update(dict.fromkeys(members, name))
 
     def missing_files(self) -> tuple[Path, ...]:
-        """Look for every recording the protocol names.
+        """Return the recordings of the protocol that do not exist.
 
         Returns
         -------
         tuple of Path
-            Those that are not there, sorted.
+            The missing files, sorted.
         """
         wanted = {path for split in self.splits.values() for path in split.paths()}
         if self.background is not None:
@@ -240,16 +242,16 @@ def read_protocol(
 ) -> Protocol:
     """Read a protocol: a folder of tab-separated lists.
 
-    ``background.tsv`` (columns speaker, path), and for dev and eval ``*_enroll.tsv`` (model, path)
-    and ``*_trials.tsv`` (model, path, and label unless the truth is withheld). Background and one
-    of the splits may be missing. Whether recordings exist is not looked at.
+    The lists are ``background.tsv`` (columns speaker, path), and for dev and eval ``*_enroll.tsv``
+    (model, path) and ``*_trials.tsv`` (model, path, and label unless it is withheld). Background
+    and one of the splits may be missing. Recordings need not exist.
 
     Parameters
     ----------
     directory : path
         The folder of lists.
     data_dir : path, optional
-        Where relative paths begin; by default in ``directory``.
+        Folder to which paths are relative; by default ``directory``.
 
     Returns
     -------
@@ -258,7 +260,7 @@ def read_protocol(
     Raises
     ------
     CorpusError
-        If the folder is no protocol, or a list is wrong; the message has file and line.
+        If the folder is not a protocol, or a list is wrong; the message states file and line.
     """
     given = Path(directory)
     if not is_folder(given):
@@ -279,7 +281,7 @@ def read_protocol(
             raise CorpusError(f"{shown(given)} has no {missing.name}; enrolment needs trials")
         if enroll.exists():
             splits[name] = _read_split(enroll, trials, folder, notes)
-    # What looks like a list of a protocol and is not called as one.
+    # Lists whose names are not those of a protocol.
     named = sorted(path.name for path in given.iterdir() if not path.name.startswith("."))
     others = [n for n in named if n.lower().endswith((".tsv", ".csv")) and n not in known]
     unread = f"; not read: {first_few(others)}" if others else ""
@@ -294,6 +296,7 @@ def read_protocol(
 
 
 def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> Split:
+    """Read the two lists of a split."""
     enrolment: dict[str, list[Path]] = {}
     listed: dict[tuple[str, Path], int] = {}
     spellings = Spellings("model")
@@ -308,7 +311,7 @@ def _read_split(enroll: Path, trials: Path, folder: Path, notes: list[str]) -> S
             enrolment.setdefault(model, []).append(path)
 
     found, lines = [], []
-    check_name = cache(check_speaker_name)  # a model stands on many rows
+    check_name = cache(check_speaker_name)  # a model occurs in many rows
     faults = faults.of(trials)
     for line, row in read_table(trials, required=columns, optional=("label",), notes=notes):
         with faults.of_line(line):

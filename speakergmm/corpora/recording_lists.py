@@ -1,4 +1,4 @@
-"""Corpora given as a CSV or TSV list of recordings."""
+"""Corpora in CSV or TSV lists of recordings."""
 
 import math
 from collections.abc import Mapping
@@ -17,24 +17,24 @@ from speakergmm.words import clean
 
 
 def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool = True) -> Corpus:
-    """Read a list with the column ``path`` and, where wanted, ``speaker``, ``start``, ``end``.
+    """Read a list with the column ``path`` and optionally ``speaker``, ``start`` and ``end``.
 
-    A column ``id`` names the utterances; without it an utterance is called by its path as listed,
-    with ``#start-end`` behind it where it is a stretch of the recording. A list of Common Voice is
-    read as it is: ``client_id`` names the speaker, and recordings lie in the folder ``clips``.
-    Columns that nothing reads are named in the notes.
+    A column ``id`` names the utterances; without it the id of an utterance is its path as listed,
+    followed by ``#start-end`` if it is a part of the recording. A list of Common Voice is read as
+    it is: ``client_id`` names the speaker, and recordings lie in the folder ``clips``. The notes
+    name columns that are not read.
 
     Parameters
     ----------
     path : Path
         The list, CSV or TSV.
     folder : Path
-        What relative paths are relative to.
+        Folder to which relative paths are relative.
     strict : bool, default=True
-        Refuse a list with faults. Without it the rows at fault are left out, and the faults are in
-        the result.
+        Raise an error if the list has faults. Otherwise the rows with faults are left out, and the
+        result lists the faults.
     speakers : bool, default=True
-        Read who speaks; without it no speaker is named.
+        Read the speakers; without it no speaker is named.
 
     Returns
     -------
@@ -44,7 +44,8 @@ def read_list(path: Path, *, folder: Path, strict: bool = True, speakers: bool =
     Raises
     ------
     CorpusError
-        With the line, if anything in the list is wrong, or without ``strict`` if it has no rows.
+        If anything in the list is wrong, with the line; without ``strict`` only if the list has no
+        rows.
     """
     clips = folder / "clips" if is_folder(folder / "clips") else None
     listed: list[tuple[Utterance, int]] = []
@@ -89,13 +90,13 @@ def _utterance(
     start, end = parse_stretch(row)
     location = locate(row["path"], folder)
     if clips is not None and location.parent == folder and not exists(location):
-        location = clips / location.name  # as Common Voice has it
+        location = clips / location.name  # as in Common Voice
     identifier = row.get("id", "") or default_id(row["path"], start, end)
     return Utterance(identifier, location, speaker, start, end)
 
 
 def default_id(listed: str, start: float, end: float | None) -> str:
-    """Name an utterance whose list gives it no id.
+    """Return the id of an utterance whose list contains no ids.
 
     Examples
     --------
@@ -109,10 +110,10 @@ def default_id(listed: str, start: float, end: float | None) -> str:
 
 
 def parse_stretch(row: Mapping[str, str]) -> tuple[float, float | None]:
-    """Read where an utterance begins and ends, in seconds; None for the end of its recording.
+    """Return start and end of an utterance in seconds; None for the end of its recording.
 
-    A duration counts where the list has a column for starts and the row no end: without starts it
-    is that of the recording.
+    A duration is used if the list has a column of starts and the row has no end; without a column
+    of starts it is the duration of the recording, and not used.
 
     Examples
     --------
@@ -133,12 +134,12 @@ def parse_stretch(row: Mapping[str, str]) -> tuple[float, float | None]:
 
 
 def parse_seconds(cell: str, what: str) -> float:
-    """Read a time in seconds.
+    """Convert a time in seconds from text.
 
     Parameters
     ----------
     cell : str
-        What the list says.
+        Text of the cell.
     what : str
         Name of the column, for the message.
 
@@ -149,10 +150,10 @@ def parse_seconds(cell: str, what: str) -> float:
     Raises
     ------
     CorpusError
-        If it is no finite number.
+        If it is not a finite number.
     """
     try:
-        # float() takes "1_000", which no other program that reads the list would.
+        # float() accepts "1_000", which other programs that read the list would not.
         seconds = math.nan if "_" in cell else float(cell)
     except ValueError:
         seconds = math.nan

@@ -1,4 +1,4 @@
-"""When two recordings are the same audio: what validation and enrolment both go by."""
+"""Hashes of audio, by which validation and enrolment recognise the same audio."""
 
 import hashlib
 import os
@@ -10,15 +10,15 @@ from speakergmm.audio import iter_audio, probe
 
 
 class AudioHash:
-    """Hashes samples that come in blocks, however the audio is cut into them.
+    """Hash of samples that come in blocks, independent of the division into blocks.
 
-    Two recordings are the same audio if they decode to the same mono samples at the same rate,
-    whatever format holds them.
+    Two recordings are the same audio if they decode to the same mono samples at the same rate, in
+    any format.
 
     Parameters
     ----------
     sample_rate : int
-        Samples per second: the same numbers played at another rate are another sound.
+        Sampling rate in Hz: the same samples at another rate are another sound.
 
     Examples
     --------
@@ -34,17 +34,17 @@ class AudioHash:
         self._total = hashlib.sha256(f"{sample_rate} Hz\n".encode())
 
     def add(self, block: NDArray[np.float32]) -> None:
-        """Take in the next samples, shape (n,)."""
-        # "+ 0" turns a negative zero into zero: decoders of different formats differ in it.
+        """Add the next samples, shape (n,)."""
+        # Adding 0 turns negative zeros into zeros, in which decoders of different formats differ.
         self._total.update((block + np.float32(0)).astype("<f4").tobytes())
 
     def hexdigest(self) -> str:
-        """Return the SHA-256 of everything so far, as hexadecimal digits."""
+        """Return the SHA-256 of all samples so far, as hexadecimal digits."""
         return self._total.hexdigest()
 
 
 def hash_audio(path: str | os.PathLike[str]) -> str:
-    """Hash a whole recording, block by block in constant memory.
+    """Return the hash of a whole recording, which is read in blocks and constant memory.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def hash_audio(path: str | os.PathLike[str]) -> str:
     Returns
     -------
     str
-        SHA-256 as hexadecimal digits; equal for the same audio, see `AudioHash`.
+        SHA-256 as hexadecimal digits, equal for the same audio; see `AudioHash`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Transcripts in files beside the recordings: one for each, or one for a folder."""
+"""Transcripts in sidecar files: one beside each recording, or one per folder."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from speakergmm.text_files import Fault, FaultList, FaultyFileError, read_lines
 from speakergmm.words import Case, clean, split_words
 
 CHAPTER_SUFFIX = ".trans.txt"
-"""Ending of a file, as LibriSpeech has it, that says what is said in all recordings beside it."""
+"""Suffix of LibriSpeech's files with the transcripts of all recordings in the same folder."""
 
 
 def read_sidecar_transcripts(
     corpus: Corpus, case: Case | None = None, *, notes: list[str] | None = None
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]]:
-    """Read what stands in files beside the recordings of a corpus.
+    """Read transcripts from files beside the recordings of a corpus.
 
     Parameters
     ----------
     corpus : Corpus
+        The recordings.
     case : {"upper", "lower"}, optional
+        Letter case to which words are converted.
     notes : list of str, optional
-        Gets a line where there are transcripts without a recording.
+        A line is appended if there are transcripts without a recording.
 
     Returns
     -------
     found : dict of str to Transcript
-        By utterance id.
+        Transcripts by utterance id.
     faults : tuple of Fault
+        Faults of the files, with the utterances that they concern.
     """
     folders: dict[Path, _Folder] = {}
     found: dict[str, Transcript] = {}
@@ -46,30 +49,30 @@ def read_sidecar_transcripts(
         if parent not in folders:
             folders[parent] = _Folder(parent, case)
         folder = folders[parent]
-        said, wrong = folder.said_in(utterance)
+        transcript, wrong = folder.transcript_of(utterance)
         faults += wrong
-        if said is not None and not wrong:
-            found[utterance.id] = said
-    left = [name for folder in folders.values() for name in folder.without_recording()]
-    if left and notes is not None:
-        named = first_few(left, limit=300)
-        notes.append(f"transcripts without a recording ({len(left):,}): {named}")
+        if transcript is not None and not wrong:
+            found[utterance.id] = transcript
+    unused = [name for folder in folders.values() for name in folder.without_recording()]
+    if unused and notes is not None:
+        named = first_few(unused, limit=300)
+        notes.append(f"transcripts without a recording ({len(unused):,}): {named}")
     faults += [fault for folder in folders.values() for fault in folder.faults]
     return found, tuple(faults)
 
 
 class _Folder:
-    """What is told in one folder, by what recordings are called without their endings."""
+    """Transcripts in one folder, by the names of recordings without suffix."""
 
     def __init__(self, folder: Path, case: Case | None) -> None:
         self._case = case
-        # Files with the words of one recording, and what stands in files for all of them.
-        self._told: dict[str, list[Path | Transcript]] = defaultdict(list)
+        # Paths of files for one recording, and transcripts read from files for a whole folder.
+        self._transcripts: dict[str, list[Path | Transcript]] = defaultdict(list)
         self._recordings: set[str] = set()
         self.faults: list[Fault] = []
         try:
             names = sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed
-        except OSError:  # there are no recordings either, and validation says so
+        except OSError:  # the recordings are missing as well, which validation reports
             names = []
         for name in names:
             if name.startswith("."):
@@ -78,58 +81,61 @@ class _Folder:
             if name.lower().endswith(CHAPTER_SUFFIX):
                 self._read_chapter(folder / name)
             elif ending.lower() in TRANSCRIPT_SUFFIXES:
-                self._told[clean(stem)].append(folder / name)
+                self._transcripts[clean(stem)].append(folder / name)
             elif has_audio_suffix(name) or has_unreadable_suffix(name):
                 self._recordings.add(clean(stem))
 
-    def said_in(self, utterance: Utterance) -> tuple[Transcript | None, list[Fault]]:
-        """Return what is said, None where nothing says it, and what is wrong with the files."""
+    def transcript_of(self, utterance: Utterance) -> tuple[Transcript | None, list[Fault]]:
+        """Return the transcript of an utterance, or None, and the faults of its files."""
         key = clean(utterance.path.stem)
         self._recordings.add(key)
-        if key not in self._told:
+        if key not in self._transcripts:
             return None, []
-        said, *others = sorted(self._told[key], key=_rank)
-        faults = FaultList(str(_place(said)))
+        found, *others = sorted(self._transcripts[key], key=_rank)
+        faults = FaultList(str(_place(found)))
         if others:
-            message = f"there is {_place(others[0]).name} beside {_place(said).name}; keep one"
+            message = f"there is {_place(others[0]).name} beside {_place(found).name}; keep one"
             faults.add(None, message)
         elif utterance.start or utterance.end is not None:
             message = f"utterance {quoted(utterance.id)} is part of a recording; list its text"
-            faults.add(None if isinstance(said, Path) else said.line, message)
-        elif isinstance(said, Path):
-            said = _read_file(said, self._case, faults)
+            faults.add(None if isinstance(found, Path) else found.line, message)
+        elif isinstance(found, Path):
+            found = _read_file(found, self._case, faults)
         wrong = [replace(fault, utterance=utterance.id) for fault in faults.sorted()]
-        return (None if isinstance(said, Path) else said), wrong
+        return (None if isinstance(found, Path) else found), wrong
 
     def without_recording(self) -> list[str]:
-        """Name transcripts that no recording has."""
+        """Return the places of transcripts without a recording."""
         return [
-            str(said) if isinstance(said, Path) else f"{said.path}:{said.line}"
-            for key, told in self._told.items()
+            str(each) if isinstance(each, Path) else f"{each.path}:{each.line}"
+            for key, transcripts in self._transcripts.items()
             if key not in self._recordings
-            for said in told
+            for each in transcripts
         ]
 
     def _read_chapter(self, path: Path) -> None:
+        """Read a file with the transcripts of all recordings in the folder."""
         try:
             found, faults = read_kaldi_text(path, self._case)
         except TranscriptError as error:
             found, faults = {}, error.faults
         self.faults += faults
-        for name, said in found.items():
-            self._told[clean(name)].append(said)
+        for name, transcript in found.items():
+            self._transcripts[clean(name)].append(transcript)
 
 
-def _place(said: Path | Transcript) -> Path:
-    return said if isinstance(said, Path) else Path(said.path or "")
+def _place(found: Path | Transcript) -> Path:
+    """Return the file of a transcript."""
+    return found if isinstance(found, Path) else Path(found.path or "")
 
 
-def _rank(said: Path | Transcript) -> int:
-    """Put files of one recording first, by their endings."""
-    return TRANSCRIPT_SUFFIXES.index(said.suffix.lower()) if isinstance(said, Path) else 9
+def _rank(found: Path | Transcript) -> int:
+    """Return a key that sorts files of one recording first, by their suffixes."""
+    return TRANSCRIPT_SUFFIXES.index(found.suffix.lower()) if isinstance(found, Path) else 9
 
 
 def _read_file(path: Path, case: Case | None, faults: FaultList) -> Transcript:
+    """Read all words of a file as one transcript."""
     try:
         lines = list(read_lines(path, faults))
     except FaultyFileError as error:
@@ -137,8 +143,8 @@ def _read_file(path: Path, case: Case | None, faults: FaultList) -> Transcript:
         lines = []
     words: tuple[str, ...] = ()
     for line, text in lines:
-        said = split_words(text, case)
-        if fault := fault_of(said):
+        in_line = split_words(text, case)
+        if fault := fault_of(in_line):
             faults.add(line, fault)
-        words += said
+        words += in_line
     return Transcript(words, str(path), lines[0][0] if lines else None)

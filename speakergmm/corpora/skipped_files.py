@@ -1,4 +1,4 @@
-"""What a reader of a corpus passes over, counted by reason, so that nothing is lost in silence."""
+"""Files that a reader of a corpus skips, counted by reason, so that nothing is lost silently."""
 
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
@@ -11,25 +11,25 @@ _EXAMPLES = 3
 
 @dataclass(frozen=True, slots=True)
 class SkippedFiles:
-    """Files or folders that were not read, all for one reason.
+    """Files or folders that were not read, all for the same reason.
 
     Parameters
     ----------
     what : str
-        What they are, as a plural: ``"hidden files and folders"``.
+        Description in the plural, such as ``"hidden files and folders"``.
     advice : str
-        What would be right; may be empty.
+        What to do about them; may be empty.
     count : int
-        How many there are.
+        Number of files or folders.
     endings : dict of str to int
-        How many there are of each ending, where they differ in it; may be empty.
+        Number of files with each suffix; may be empty.
     examples : tuple of str
-        The first few, relative to the corpus folder.
+        The first few of them, relative to the corpus folder.
 
     Examples
     --------
-    >>> print(PassedOver("hidden files and folders", "", 2, {}, ("ana/.1.wav", "bea/.1.wav")))
-    hidden files and folders are passed over (2): 'ana/.1.wav', 'bea/.1.wav'
+    >>> print(SkippedFiles("hidden files and folders", "", 2, {}, ("ana/.1.wav", "bea/.1.wav")))
+    hidden files and folders are skipped (2): 'ana/.1.wav', 'bea/.1.wav'
     """
 
     what: str
@@ -46,35 +46,35 @@ class SkippedFiles:
         named = ", ".join(quoted(name) for name in self.examples)
         more = self.count - len(self.examples)
         return (
-            f"{self.what} are passed over ({number}): {named}"
+            f"{self.what} are skipped ({number}): {named}"
             f"{f' and {more:,} more' if more else ''}{f'; {self.advice}' if self.advice else ''}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them, and all of it as one line in ``message``."""
+        """Return the fields as JSON can hold them, and the whole line of text as ``message``."""
         return asdict(self) | {"examples": list(self.examples), "message": str(self)}
 
 
 class SkippedFilesCounter:
-    """Counts what is passed over while a corpus is read.
+    """Counter of the files that are skipped while a corpus is read.
 
     Examples
     --------
-    >>> passing = PassingOver()
-    >>> passing.add("other files", "a/1.json", ending=".json")
-    >>> print(*passing.gathered())
-    other files are passed over (1: 1 .json): 'a/1.json'
+    >>> skipped = SkippedFilesCounter()
+    >>> skipped.add("other files", "a/1.json", ending=".json")
+    >>> print(*skipped.totals())
+    other files are skipped (1: 1 .json): 'a/1.json'
     """
 
     def __init__(self) -> None:
         self._found: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
 
     def add(self, what: str, name: str, *, advice: str = "", ending: str = "") -> None:
-        """Count one file or folder; what and advice together are its reason."""
+        """Count one file or folder; `what` and `advice` together are the reason."""
         self._found[what, advice].append((name, ending))
 
-    def gathered(self) -> tuple[SkippedFiles, ...]:
-        """Return what was passed over, the reasons sorted, the most frequent endings first."""
+    def totals(self) -> tuple[SkippedFiles, ...]:
+        """Return the skipped files by reason, sorted, with the most frequent suffixes first."""
         return tuple(
             SkippedFiles(
                 *reason,

@@ -1,4 +1,4 @@
-"""The synthetic corpus: invented speakers who say invented words, with a protocol and the truth."""
+"""The synthetic corpus: artificial speech with a protocol and exact labels."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from speakergmm.files import atomic_folder, kind_of
 from speakergmm.parallel import Workers
 
 NAME: Final = "synthetic"
-"""Folder of the recordings, and name of the protocol."""
+"""Name of the folder of the recordings, and of the protocol."""
 
 _RECORD: Final = "corpus.json"
 _FORMAT: Final = 1
@@ -34,18 +34,18 @@ def make_synthetic_corpus(
     n_jobs: int = 1,
     **changes: Any,
 ) -> Protocol:
-    """Make a corpus of invented speech, with lists for speaker recognition and exact labels.
+    """Synthesise a corpus of artificial speech, with a protocol and exact labels.
 
-    Women and men with their own vocal tracts, voices and habits say words of an invented language
-    of 30 phones; sessions differ in microphone, room, level, pitch, tempo and effort. Enrolment
-    and trial recordings share neither session nor word. The default sizes make 50 speakers and
-    about 24 minutes, with speakers as far apart as makes a plain GMM-UBM err in a few per cent of
-    the trials.
+    Female and male speakers with individual vocal tracts, voices and habits say words of an
+    artificial language with 30 phones; sessions differ in microphone, room, level, pitch, tempo and
+    vocal effort. Enrolment and trial recordings have neither session nor word in common. With the
+    default sizes the corpus has 50 speakers and about 24 minutes of speech, and the speakers differ
+    so much that a GMM-UBM errs in a few per cent of the trials.
 
     Parameters
     ----------
     directory : path
-        Where to write; created. It must be absent, empty, or hold a corpus made by this function.
+        Folder to write to. It must not exist, be empty, or contain a corpus of this function.
     options : SyntheticCorpusOptions, optional
         Seed and sizes.
     n_jobs : int, default=1
@@ -56,20 +56,20 @@ def make_synthetic_corpus(
     Returns
     -------
     Protocol
-        As read from ``directory/protocols/synthetic``, with relative paths taken from `directory`.
+        The protocol in ``directory/protocols/synthetic``, with paths relative to `directory`.
 
     Raises
     ------
     InvalidInputError
-        If the seed is negative or a number is out of its range.
+        If an option is out of its range.
     CorpusError
-        If the directory holds anything else, or a corpus of another seed or size, or one whose
-        recordings are damaged.
+        If the directory contains anything else, a corpus with another seed or other sizes, or one
+        whose recordings are damaged; if it cannot be written.
 
     Notes
     -----
-    The corpus is made beside `directory` and moved there when it is whole. Where it stands
-    already, made with the same seed and sizes, it is used as it is.
+    The corpus is written beside `directory` and moved there when it is complete. An existing
+    corpus with the same seed and sizes is used as it is.
 
     Layout::
 
@@ -85,10 +85,10 @@ def make_synthetic_corpus(
                   sessions.tsv                utterance, speaker, session, purpose, snr (dB)
                   corpus.json                 seed, sizes, format
 
-    An utterance is named SPEAKER-SESSION-NUMBER; speakers begin with b, d or e for background,
-    dev and eval. Boundaries are exact: an utterance's phones follow each other without a gap from
-    its first sample to its last, silence (``sil``) included; the column ``word`` counts from 0 and
-    is ``-`` for silence.
+    Ids of utterances are SPEAKER-SESSION-NUMBER; names of speakers begin with b, d or e for
+    background, dev and eval. Boundaries are exact: the phones of an utterance, including silence
+    (``sil``), follow each other without a gap from its first sample to its last; the column
+    ``word`` counts from 0 and is ``-`` for silence.
 
     Examples
     --------
@@ -101,22 +101,22 @@ def make_synthetic_corpus(
     ('e001', 'e002')
     """
     options = SyntheticCorpusOptions.of(options, changes)
-    # Absolute, so that it can be moved there even where it is the working directory.
+    # Absolute, so that the corpus can be moved there even if it is the working directory.
     target = Path(directory).absolute()
-    kind_of(target)  # refuses what the system cannot be asked for
+    kind_of(target)  # raises an error for paths that are impossible on the system
     record: dict[str, object] = {
         "kind": "speakergmm synthetic corpus",
         "format": _FORMAT,
         "seed": options.seed,
         "sizes": options.sizes(),
     }
-    if not _stands(target, record):
+    if not _exists(target, record):
         _make(target, record, options, Workers(n_jobs))
     return read_protocol(target / "protocols" / NAME, data_dir=target)
 
 
-def _stands(target: Path, record: dict[str, object]) -> bool:
-    """Say whether the wanted corpus is there; refuse a directory that holds anything else."""
+def _exists(target: Path, record: dict[str, object]) -> bool:
+    """Return whether the corpus exists; raise an error if the directory contains anything else."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return False
     where = target / NAME / _RECORD
@@ -128,19 +128,19 @@ def _stands(target: Path, record: dict[str, object]) -> bool:
         kind = None
     if kind != record["kind"]:
         raise CorpusError(
-            f"{target} is not empty and holds no synthetic corpus; give a new or empty directory"
+            f"{target} is not empty and contains no synthetic corpus; give a new or empty directory"
         )
     for key in ("format", "seed", "sizes"):
         if found.get(key) != record[key]:
             raise CorpusError(
-                f"{target} holds a synthetic corpus with {key} {found.get(key)}, not "
+                f"{target} contains a synthetic corpus with {key} {found.get(key)}, not "
                 f"{record[key]}; remove it or give another directory"
             )
     for path, n_samples in size_of.items():
         file = target / NAME / path
         if not file.is_file() or file.stat().st_size != _HEADER_BYTES + 2 * n_samples:
             raise CorpusError(
-                f"{file} is missing or damaged; remove {target} to have the corpus made again"
+                f"{file} is missing or damaged; remove {target} to make the corpus again"
             )
     return True
 
@@ -148,7 +148,7 @@ def _stands(target: Path, record: dict[str, object]) -> bool:
 def _make(
     target: Path, record: dict[str, object], options: SyntheticCorpusOptions, workers: Workers
 ) -> None:
-    """Write the whole corpus beside its place, then move it there."""
+    """Write the whole corpus beside its place, and move it there."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with atomic_folder(target) as place:

@@ -1,4 +1,4 @@
-"""The words of utterances, and how they are written."""
+"""Transcripts of utterances, and writing of transcripts."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from speakergmm.words import clean, split_words
 
 
 class TranscriptError(FaultyFileError, CorpusError):
-    """Files that hold transcripts have faults."""
+    """Files with transcripts have faults."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcript(Sequence[str]):
-    """The words of one utterance, a sequence of them.
+    """The words of one utterance, as a sequence.
 
     Parameters
     ----------
     words : tuple of str
-        May be empty. Kept as `speakergmm.words.clean` has them.
+        The words, possibly none; stored as `speakergmm.words.clean` returns them.
     path : str or None
-        The file they stand in.
+        File from which they were read.
     line : int or None
-        The line, from 1.
+        Line of the file, from 1.
     """
 
     words: tuple[str, ...]
@@ -42,11 +42,13 @@ class Transcript(Sequence[str]):
 
     def __post_init__(self) -> None:
         if isinstance(self.words, str) or not all(isinstance(word, str) for word in self.words):
-            raise InvalidTypeError("words are given one by one, as in Transcript(('yes', 'no'))")
+            raise InvalidTypeError(
+                "words must be separate strings, as in Transcript(('yes', 'no'))"
+            )
         object.__setattr__(self, "words", tuple(map(clean, self.words)))
 
     def __getitem__(self, place: Any) -> Any:
-        """Return a word, or of a slice the words."""
+        """Return a word, or the words of a slice."""
         return self.words[place]
 
     def __len__(self) -> int:
@@ -58,28 +60,29 @@ class Transcript(Sequence[str]):
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Transcripts(Mapping[str, Transcript]):
-    """Transcripts by utterance id; immutable.
+    """An immutable mapping of utterance ids to transcripts.
 
     Parameters
     ----------
     transcripts : mapping of str to Transcript, sequence of str or str
-        A text is split at white space. Ids are kept as `speakergmm.words.clean` has them.
+        Transcripts by id; texts are split at white space. Ids are stored as
+        `speakergmm.words.clean` returns them.
     source : str
-        The file or folder they were read from, or a word on how they were made.
+        File or folder from which they were read, or a description of their origin.
     faults : tuple of Fault
-        What was passed over in reading without ``strict``.
+        Faults of entries that were left out by reading without ``strict``.
     notes : tuple of str
-        What is not wrong, but said nothing, such as a transcript without a recording.
+        Messages about what is correct but unused, such as a transcript without a recording.
 
     Raises
     ------
     InvalidInputError
-        If two ids are one, written in two ways.
+        If two ids are spellings of the same id.
 
     Examples
     --------
-    >>> said = Transcripts({"u1": ("yes", "no")})
-    >>> said["u1"].words, len(said), list(said.values())[0].line
+    >>> transcripts = Transcripts({"u1": ("yes", "no")})
+    >>> transcripts["u1"].words, len(transcripts), list(transcripts.values())[0].line
     (('yes', 'no'), 1, None)
     """
 
@@ -93,16 +96,16 @@ class Transcripts(Mapping[str, Transcript]):
             remedy = ": read_transcripts(path) or Transcripts({id: words})"
             raise wrong_type(self.transcripts, "a mapping of utterances to words", remedy)
         kept: dict[str, Transcript] = {}
-        for name, given in self.transcripts.items():
+        for name, spoken in self.transcripts.items():
             if not isinstance(name, str):
                 raise wrong_type(name, "the id of an utterance, a text,")
-            if not isinstance(given, Iterable):
-                raise wrong_type(given, "a text or its words", f" for utterance {name!r}")
+            if not isinstance(spoken, Iterable):
+                raise wrong_type(spoken, "a text or its words", f" for utterance {name!r}")
             if (known := clean(name)) in kept:
                 raise InvalidInputError(
-                    f"utterance {name!a} stands twice, in two Unicode spellings; keep one"
+                    f"utterance {name!a} occurs twice, in two Unicode spellings; keep one"
                 )
-            words = split_words(given) if isinstance(given, str) else given
+            words = split_words(spoken) if isinstance(spoken, str) else spoken
             kept[known] = words if isinstance(words, Transcript) else Transcript(tuple(words))
         object.__setattr__(self, "transcripts", MappingProxyType(kept))
         object.__setattr__(self, "faults", tuple(self.faults))
@@ -125,13 +128,13 @@ class Transcripts(Mapping[str, Transcript]):
 
     @property
     def n_words(self) -> int:
-        """Words of all utterances."""
+        """Total number of words."""
         return sum(len(transcript) for transcript in self.transcripts.values())
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hexadecimal) of ids and words, whatever their order and place."""
-        rows = sorted((name, said.words) for name, said in self.transcripts.items())
+        """SHA-256, in hexadecimal, of ids and words, independent of their order and source."""
+        rows = sorted((name, transcript.words) for name, transcript in self.transcripts.items())
         text = json.dumps(rows, ensure_ascii=True, separators=(",", ":"))
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 
@@ -139,17 +142,16 @@ class Transcripts(Mapping[str, Transcript]):
 def write_transcripts(
     path: str | os.PathLike[str], transcripts: Mapping[str, Iterable[str]]
 ) -> None:
-    """Write transcripts as Kaldi's ``text``, sorted by utterance; see `transcript_line`."""
+    """Write transcripts in the format of Kaldi's ``text``, sorted by id; see `transcript_line`."""
     with atomic_text_writer(path) as file:
         for utterance in sorted(transcripts):
             file.write(transcript_line(utterance, transcripts[utterance]) + "\n")
 
 
 def transcript_line(utterance: str, words: Iterable[str]) -> str:
-    """Return a line of Kaldi's ``text``, without its end: an utterance and its words.
+    """Return a line of Kaldi's ``text``, without its end: an utterance id and the words.
 
-    White space in the utterance's name is written as `escaped_name` does, and `read_transcripts`
-    reads it back.
+    White space in the id is escaped by `escaped_name`; `read_transcripts` restores it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What is said in each utterance of a corpus, and where that is written."""
+"""Reading of transcripts from Kaldi data directories, lists and sidecar files."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ def read_transcripts(
     corpus: Corpus | None = None,
     strict: bool = True,
 ) -> Transcripts:
-    r"""Read what is said, whichever of three ways it is written.
+    r"""Read the transcripts of a corpus.
 
-    A Kaldi data directory has the file ``text`` (``utterance WORD WORD ...``, white space in an
-    utterance's name written as `escaped_name` does; such a file may be given by itself); a CSV or
-    TSV list has a column ``text`` (or ``sentence``, ``transcript``, ``word``) beside ``path`` or
-    ``id``; beside a recording of a folder, or of a list without that column, lies a file of the
-    same name with the ending ``.txt`` or ``.lab``, or a ``.trans.txt`` for all of them, as
-    LibriSpeech has it. Words are what white space separates, and one string however they were typed
-    (see `speakergmm.words`).
+    A Kaldi data directory contains the file ``text`` with lines ``utterance WORD WORD ...``, in
+    which white space in ids is escaped (see `escaped_name`); such a file may be given by itself. A
+    CSV or TSV list has a column ``text`` (or ``sentence``, ``transcript``, ``word``) beside
+    ``path`` or ``id``. Otherwise the transcript of a recording is in a file of the same name with
+    the suffix ``.txt`` or ``.lab``, or in a ``.trans.txt`` for all recordings in a folder, as in
+    LibriSpeech. Words are separated by white space, and do not depend on how they were typed (see
+    `speakergmm.words`).
 
     Parameters
     ----------
     source : path or Corpus
-        Where it is written; of a corpus, where that was read from.
+        Place of the transcripts; for a corpus, the place from which it was read.
     case : {"upper", "lower"}, optional
-        Bring words to one letter case; by default they stay as they are.
+        Letter case to which words are converted; by default they are not changed.
     data_dir : path, optional
-        Where relative paths in a list begin, as `read_corpus` has it.
+        Folder to which paths in a list are relative, as in `read_corpus`.
     corpus : Corpus, optional
-        What the transcripts are for, where that is not `source`. Where they call an utterance as
-        its file is called, rather than by its id, they are given to the one that is meant.
+        Corpus of the utterances, if it is not `source`. A transcript under the name of a file is
+        assigned to the utterance of that file.
     strict : bool, default=True
-        Refuse a file with faults. Without it utterances with faults are left out, and the faults
-        are in the result.
+        Raise an error if a file has faults. Otherwise utterances with faults are left out, and the
+        result lists the faults.
 
     Returns
     -------
     Transcripts
-        Utterances without a transcript are not in it, those with an empty one are.
+        Transcripts, some of which may be empty; utterances without a transcript are not included.
 
     Raises
     ------
     TranscriptError
-        With every fault and its line: an utterance twice, a control character, bytes that are no
-        UTF-8, both a ``.txt`` and a ``.lab``.
+        With all faults and their lines: repeated utterances, control characters, bytes that are
+        not UTF-8, or both a ``.txt`` and a ``.lab`` file for a recording.
     CorpusError
         If there are no transcripts at all.
 
@@ -77,33 +77,33 @@ def read_transcripts(
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     text = Path(folder, "text")
     ...     _ = text.write_text("u1 OPEN THE DOOR\nu2 CLOSE IT\n")
-    ...     said = read_transcripts(text, case="lower")
-    >>> said["u2"].words
+    ...     transcripts = read_transcripts(text, case="lower")
+    >>> transcripts["u2"].words
     ('close', 'it')
     """
     if case not in ("upper", "lower", None):
         raise refused("case", "'upper', 'lower' or None", case)
-    meant = source if isinstance(source, Corpus) else corpus
+    target = source if isinstance(source, Corpus) else corpus
     corpus = source if isinstance(source, Corpus) else None
     listing = None if corpus is None else corpus.listing
     path = Path(source.source if isinstance(source, Corpus) else source)
     if exists(path / "wav.scp") and not exists(path / "text"):
-        raise CorpusError(f"{shown(path)} has no file text; transcripts stand there")
+        raise CorpusError(f"{shown(path)} has no file text, which contains the transcripts")
     notes: list[str] = []
-    listed, told = False, None
+    listed, found_here = False, None
     if is_file(path / "text"):
-        told = read_kaldi_text(path / "text", case)
+        found_here = read_kaldi_text(path / "text", case)
     elif not is_folder(path) and (corpus is None or listing or is_file(path)):
         opened, listed = open_listed(path, listing)
-        told = (
+        found_here = (
             _read_list(path, case, notes, opened) if listed else read_kaldi_text(path, case, opened)
         )
-    if told is None:
-        if corpus is None:  # who speaks does not matter
+    if found_here is None:
+        if corpus is None:  # speakers are not needed
             corpus = read_utterances(path, data_dir=data_dir, strict=strict, speakers=False)
             notes += corpus.notes
-        told = read_sidecar_transcripts(corpus, case, notes=notes)
-    found, faults = told
+        found_here = read_sidecar_transcripts(corpus, case, notes=notes)
+    found, faults = found_here
     if strict and faults:
         raise TranscriptError(tuple(faults))
     if not found and not faults:
@@ -114,17 +114,19 @@ def read_transcripts(
             f".trans.txt, or a .txt or .lab beside each recording is needed{columns}"
         )
     read = Transcripts(found, str(path), tuple(faults), tuple(dict.fromkeys(notes)))
-    return read if meant is None else _by_files(read, meant)
+    return read if target is None else _by_files(read, target)
 
 
 def _by_files(read: Transcripts, corpus: Corpus) -> Transcripts:
-    """Give what is said of a file to the whole recording that is the only one called so."""
+    """Rename transcripts with the name of a file to the utterance that is the whole recording."""
+    # Utterances without a transcript that are whole recordings, by the names of their files.
     known = {utterance.id for utterance in corpus}
     called: dict[str, set[str]] = {}
     for utterance in corpus:
         if utterance.id not in read and not utterance.start and utterance.end is None:
             for name in (utterance.path.stem, utterance.path.name):
                 called.setdefault(clean(name), set()).add(utterance.id)
+    # Only names of a single recording, which are not ids themselves, are unambiguous.
     ids = {
         name: next(iter(meant))
         for name, meant in called.items()
@@ -133,8 +135,8 @@ def _by_files(read: Transcripts, corpus: Corpus) -> Transcripts:
     if ids.keys().isdisjoint(read) and not any(f.utterance in ids for f in read.faults):
         return read
     found: dict[str, Transcript] = {}
-    for name, said in read.items():
-        found.setdefault(ids.get(name, name), said)
+    for name, transcript in read.items():
+        found.setdefault(ids.get(name, name), transcript)
     faults = [
         replace(fault, utterance=ids.get(fault.utterance or "", fault.utterance))
         for fault in read.faults
@@ -143,13 +145,13 @@ def _by_files(read: Transcripts, corpus: Corpus) -> Transcripts:
 
 
 def open_listed(path: Path, listing: bytes | None = None) -> tuple[io.BufferedReader, bool]:
-    """Open a file or pipe, and say whether it is a list or, as far as that can be told, a text.
+    """Open a file or pipe, and return whether it seems to be a list rather than a Kaldi text.
 
     Parameters
     ----------
     path : Path
     listing : bytes, optional
-        What came through it, if it was read already.
+        Its content, if it has been read already.
     """
     try:
         opened = reopened(listing) or open_text(path)
@@ -159,7 +161,7 @@ def open_listed(path: Path, listing: bytes | None = None) -> tuple[io.BufferedRe
 
 
 def is_corpus_list(path: Path, start: bytes) -> bool:
-    """Tell a list from a Kaldi text: it is named so, or its first line names the columns."""
+    """Return whether a file is a list, by its suffix or the columns in its first line."""
     if path.suffix.lower() in (".csv", ".tsv"):
         return True
     start = start.removeprefix(b"\xef\xbb\xbf")
@@ -176,7 +178,8 @@ def is_corpus_list(path: Path, start: bytes) -> bool:
 def _read_list(
     path: Path, case: Case | None, notes: list[str], opened: io.BufferedReader
 ) -> tuple[dict[str, Transcript], tuple[Fault, ...]] | None:
-    said = ByName[Transcript]("utterance")
+    """Read the transcripts of a list; return None if it has no column of texts."""
+    transcripts = ByName[Transcript]("utterance")
     faults = FaultList(str(path), error=TranscriptError)
     for line, row in read_table(
         path,
@@ -198,7 +201,7 @@ def _read_list(
             with faults.of_line(line, utterance or None):
                 if not utterance:
                     raise CorpusError("neither an id nor a path; name the utterance")
-                said.take(utterance, line)
+                transcripts.take(utterance, line)
                 words = split_words(row["text"], case)
-                said[utterance] = checked_words(words, faults.path, line)
-    return said, faults.sorted()
+                transcripts[utterance] = checked_words(words, faults.path, line)
+    return transcripts, faults.sorted()

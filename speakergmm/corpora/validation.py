@@ -1,4 +1,4 @@
-"""Every problem of a corpus at once."""
+"""Validation of corpora: all problems of recordings and lists at once."""
 
 import contextlib
 import math
@@ -23,30 +23,30 @@ from speakergmm.run_context import RunContext
 
 Severity = Literal["error", "warning"]
 
-# How the audio module words the refusals that have a kind of their own.
+# Parts of the audio module's messages that determine the kind of a problem.
 _KINDS = {"holds no samples": "empty", "NaN": "not_finite", "truncated": "truncated"}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something about a corpus that stops, or may spoil, work with it.
+    """A problem of a corpus that prevents or impairs work with it.
 
     Parameters
     ----------
     severity : {"error", "warning"}
-        Errors make the recording useless or a result wrong.
+        Errors make a recording unusable or a result wrong.
     kind : str
         One of ``missing``, ``empty``, ``truncated``, ``unreadable``, ``not_finite``, ``too_short``,
         ``silent``, ``duplicate``, ``wrong_rate``, ``clipped``, ``beyond_end``, ``channels``,
         ``one_speaker``, ``single_recording``, ``skipped``, ``bad_list``.
     path : Path or None
-        The recording, or the list at fault; None where the problem is the corpus's.
+        The recording, or the list with the fault; None if the problem concerns the whole corpus.
     utterance : str or None
-        Id of the utterance; None where the problem is the whole recording's or the corpus's.
+        Id of the utterance; None if the problem concerns the whole recording or corpus.
     message : str
         One line without the path: what was found and what would be right.
     line : int or None
-        Of the list at fault, from 1.
+        Line of the list with the fault, from 1.
     """
 
     severity: Severity
@@ -57,13 +57,13 @@ class Problem:
     line: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the fields as JSON can hold them."""
         return asdict(self) | {"path": None if self.path is None else str(self.path)}
 
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
-    """All that is known of one recording: its header, its stretches in s, and what was refused."""
+    """One recording: its header, its utterances with durations in s, and errors of reading."""
 
     info: AudioInfo | None
     stretches: tuple[tuple[Utterance, float, Inspection], ...]
@@ -78,7 +78,7 @@ def validate_corpus(
     run: RunContext | None = None,
     **changes: Any,
 ) -> tuple[Problem, ...]:
-    """Read every recording of a corpus and gather its problems.
+    """Read every recording of a corpus and return all problems.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def validate_corpus(
     Returns
     -------
     tuple of Problem
-        Errors first, then by path. One bad recording hides nothing of the others.
+        Errors first, then sorted by path. A bad recording does not hide problems of others.
 
     Raises
     ------
@@ -105,9 +105,9 @@ def validate_corpus(
 
     Notes
     -----
-    Recordings are read block by block, so that their length does not matter. Duplicates are found
-    by the samples, not the files: a FLAC copy of a WAV is one. The same audio under two speakers is
-    an error, under one speaker a warning.
+    Recordings are read in blocks and constant memory. Duplicates are recognised by their samples:
+    a FLAC copy of a WAV file is one. The same audio of two speakers is an error, of one speaker a
+    warning.
     """
     options = ValidationOptions.of(options, changes)
     bar = (run or RunContext()).description("checking")
@@ -140,10 +140,10 @@ def validate_corpus(
 
 
 def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
-    """Read one recording; runs in a worker process."""
+    """Read and measure the utterances of one recording; runs in a worker process."""
     path, utterances = group
     with warnings.catch_warnings():
-        # Several channels are a problem of their own below, said once.
+        # Recordings of several channels are reported once below.
         warnings.simplefilter("ignore", AudioWarning)
         try:
             info = probe(path)
@@ -157,8 +157,8 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
                 stretches.append((utterance, found.n_samples / info.sample_rate, found))
                 if utterance.end is not None and utterance.end > info.duration + ROUNDING_SECONDS:
                     message = (
-                        f"it ends at {utterance.end:g} s where the recording lasts "
-                        f"{info.duration:.2f} s, and is cut there"
+                        f"it ends at {utterance.end:g} s, but the recording lasts "
+                        f"{info.duration:.2f} s; it is cut there"
                     )
                     refusals.append(Problem("warning", "beyond_end", path, utterance.id, message))
             except AudioError as error:
@@ -167,9 +167,10 @@ def _inspect(group: tuple[Path, Sequence[Utterance]]) -> _Recording:
 
 
 def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
+    """Return the problem of a recording that could not be read."""
     message = str(error).removeprefix(f"{shown_path(path)}: ")
     kind = next((kind for text, kind in _KINDS.items() if text in message), "unreadable")
-    with contextlib.suppress(OSError):  # no right to look: unreadable says it
+    with contextlib.suppress(OSError):  # without permission the kind remains "unreadable"
         if not path.exists():
             kind = "missing"
         elif path.is_file() and path.stat().st_size == 0:
@@ -178,11 +179,12 @@ def _refusal(path: Path, utterance: str | None, error: AudioError) -> Problem:
 
 
 def _rates(recordings: Sequence[_Recording], wanted: int | None) -> Iterator[Problem]:
+    """Yield recordings whose rate is not `wanted`, or not that of most recordings."""
     rates = {r.info.path: r.info.sample_rate for r in recordings if r.info is not None}
     if not rates:
         return
     severity: Severity = "error"
-    expected = f"{wanted} Hz is asked for"
+    expected = f"{wanted} Hz is required"
     if wanted is None:
         severity = "warning"
         counts = Counter(rates.values())
@@ -194,6 +196,7 @@ def _rates(recordings: Sequence[_Recording], wanted: int | None) -> Iterator[Pro
 
 
 def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
+    """Yield one problem if there are recordings of several channels."""
     infos = (r.info for r in recordings if r.info is not None)
     several = [info.path for info in infos if info.n_channels > 1]
     if several:
@@ -207,6 +210,8 @@ def _channels(recordings: Sequence[_Recording]) -> Iterator[Problem]:
 def _sound(
     utterance: Utterance, duration: float, found: Inspection, options: ValidationOptions
 ) -> Iterator[Problem]:
+    """Yield problems of duration, level and clipping of an utterance."""
+
     def problem(severity: Severity, kind: str, message: str) -> Problem:
         return Problem(severity, kind, utterance.path, utterance.id, message)
 
@@ -217,13 +222,16 @@ def _sound(
         level = "all samples are equal"
         if found.loudest_level > -math.inf:
             level = f"its loudest tenth of a second is at {found.loudest_level:.0f} dB"
-        yield problem("error", "silent", f"{level}; sound reaches {options.silence_level:g} dB")
+        yield problem(
+            "error", "silent", f"{level}; at least {options.silence_level:g} dB are needed"
+        )
     if found.clipped_share >= options.max_clipped_share and found.clipped_share > 0:
-        message = f"{found.clipped_share:.2%} of its samples are cut off at full scale"
+        message = f"{found.clipped_share:.2%} of its samples are clipped at full scale"
         yield problem("warning", "clipped", message)
 
 
 def _duplicates(audible: Sequence[tuple[Utterance, str]]) -> Iterator[Problem]:
+    """Yield utterances whose hash is that of an earlier utterance."""
     groups: dict[str, list[Utterance]] = {}
     for utterance, content in audible:
         groups.setdefault(content, []).append(utterance)
@@ -240,10 +248,11 @@ def _duplicates(audible: Sequence[tuple[Utterance, str]]) -> Iterator[Problem]:
 
 
 def _speakers(corpus: Corpus) -> Iterator[Problem]:
+    """Yield problems of the numbers of speakers and of recordings per speaker."""
     groups = corpus.by_speaker() if corpus.speakers else {}
     if len(groups) == 1:
         only = quoted(next(iter(groups)))
-        message = f"all recordings are of one speaker, {only}; a background needs many"
+        message = f"all recordings are of one speaker, {only}; a background model needs many"
         yield Problem("warning", "one_speaker", None, None, message)
     single = [name for name, group in groups.items() if len({u.path for u in group}) == 1]
     if single:
@@ -254,5 +263,6 @@ def _speakers(corpus: Corpus) -> Iterator[Problem]:
 
 
 def _order(problem: Problem) -> tuple[Any, ...]:
+    """Return the key by which problems are sorted."""
     place = (problem.path is None, str(problem.path), problem.line or 0, problem.utterance or "")
     return (problem.severity != "error", *place, problem.kind, problem.message)

@@ -1,4 +1,4 @@
-"""A walk through the folders of a corpus on which each file is met once, however it is linked."""
+"""Walk through the folders of a corpus that visits each file once, however it is linked."""
 
 import errno
 import os
@@ -14,19 +14,19 @@ Parts = tuple[str, ...]
 """A path relative to the corpus folder."""
 
 TRANSCRIPT_SUFFIXES = (".txt", ".lab")
-"""Endings of the files that may lie beside a recording and hold what is said in it."""
+"""Suffixes of files with transcripts that may lie beside recordings."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """A link to what was met on another way.
+    """A link to a file or folder that was reached by another path.
 
     Parameters
     ----------
     parts, met : tuple of str
-        The link, and the way that counts.
+        The link, and the path by which the target was reached before.
     met_by_link : bool
-        Whether that way leads through another link: then neither is more right than the other.
+        Whether that path contains another link; then neither takes precedence.
     """
 
     parts: Parts
@@ -36,36 +36,35 @@ class Alias:
 
 @dataclass(slots=True)
 class Walk:
-    """What was found in a folder.
+    """Result of a walk through a folder.
 
     Parameters
     ----------
     recordings : list of tuple of str
-        Files named as recordings that can be read, sorted as if folders were read in the order of
-        their names.
+        Files with the suffix of a readable recording, sorted.
     folders : list of tuple of str
-        Folders that were read, the corpus folder not among them.
+        Folders that were read, without the corpus folder itself.
     aliases : list of Alias
-        Links that were not followed since what they lead to is read anyway.
+        Links that were not followed, since their targets are read anyway.
     unread : list of (tuple of str, str)
-        Files and folders that could not be looked at, and why.
-    passing : PassingOver
-        Whatever else is not read.
+        Files and folders that could not be read, with the reasons.
+    skipped : SkippedFilesCounter
+        Everything else that is not read.
     """
 
     recordings: list[Parts] = field(default_factory=list)
     folders: list[Parts] = field(default_factory=list)
     aliases: list[Alias] = field(default_factory=list)
     unread: list[tuple[Parts, str]] = field(default_factory=list)
-    passing: SkippedFilesCounter = field(default_factory=SkippedFilesCounter)
+    skipped: SkippedFilesCounter = field(default_factory=SkippedFilesCounter)
 
 
 def walk_folder(root: Path) -> Walk:
     """Find the recordings below a folder.
 
-    What lies there comes first, links are followed after it: a file or folder that is reached both
-    ways is found where it lies, never under the name of a link. A link that leads to the corpus
-    folder, or to one that holds it, is not followed.
+    Links are followed after everything else: a file or folder that is reached both directly and by
+    a link is found at its own place, never under the name of the link. Links to the corpus folder,
+    or to a folder that contains it, are not followed.
 
     Parameters
     ----------
@@ -85,15 +84,17 @@ def walk_folder(root: Path) -> Walk:
 
 
 class _Walker(Walk):
+    """A walk in progress."""
+
     def __init__(self, root: Path) -> None:
         super().__init__()
         self._root = Path(os.path.realpath(root))
         self._links: list[tuple[Parts, str]] = []
-        # Real path -> the way that it was met on, and whether that leads through a link.
+        # By real path: the path by which it was reached, and whether that contains a link.
         self._met: dict[str, tuple[Parts, bool]] = {}
 
     def read_folder(self, parts: Parts, path: str, real: str, *, by_link: bool) -> None:
-        """Read a folder and those below it, without recursion: folders may be thousands deep."""
+        """Read a folder and those below it, without recursion, since there may be thousands."""
         pending = [(parts, path, real)]
         while pending:
             parts, path, real = pending.pop()
@@ -112,7 +113,7 @@ class _Walker(Walk):
                 lies_at = f"{real}{os.sep}{entry.name}"
                 try:
                     if entry.name.startswith("."):
-                        self.passing.add("hidden files and folders", _joined(below))
+                        self.skipped.add("hidden files and folders", _joined(below))
                     elif entry.is_symlink():
                         self._links.append((below, entry.path))
                     elif entry.is_dir(follow_symlinks=False):
@@ -120,11 +121,11 @@ class _Walker(Walk):
                     else:
                         regular = entry.is_file(follow_symlinks=False)
                         self._take(below, lies_at, regular, by_link)
-                except OSError as error:  # where a file system tells no kinds with the names
+                except OSError as error:  # on file systems that list names without file types
                     self.unread.append((below, error.strerror or str(error)))
 
     def follow_links(self) -> None:
-        """Follow links, and those that are found behind them."""
+        """Follow all links, including those that are found behind links."""
         while self._links:
             links, self._links = sorted(self._links), []
             for parts, path in links:
@@ -140,46 +141,48 @@ class _Walker(Walk):
                 if not stat.S_ISDIR(mode):
                     self._take(parts, real, stat.S_ISREG(mode), by_link=True)
                 elif self._root.is_relative_to(real):
-                    self.passing.add("links back to the corpus folder", _joined(parts))
+                    self.skipped.add("links back to the corpus folder", _joined(parts))
                 else:
                     self.read_folder(parts, path, real, by_link=True)
 
     def _take(self, parts: Parts, real: str, regular: bool, by_link: bool) -> None:
+        """Store a recording, or count another file as skipped."""
         name = parts[-1]
         ending = os.path.splitext(name)[1].lower()  # noqa: PTH122 - of every file
         if not regular:
-            self.passing.add("pipes, sockets and devices", _joined(parts))
+            self.skipped.add("pipes, sockets and devices", _joined(parts))
         elif has_audio_suffix(name):
             if not self._is_known(parts, real, by_link):
                 self.recordings.append(parts)
         elif has_unreadable_suffix(name):
-            self.passing.add(
-                "recordings of formats that cannot be read",
+            self.skipped.add(
+                "recordings in formats that cannot be read",
                 _joined(parts),
                 advice="convert them to WAV or FLAC",
                 ending=ending,
             )
         elif parts == ("text",):
-            pass  # Kaldi's file of transcripts, which their reader takes
+            pass  # Kaldi's file of transcripts is read elsewhere
         elif not ending:
-            self.passing.add(
-                "files without an ending",
+            self.skipped.add(
+                "files without a suffix",
                 _joined(parts),
-                advice="rename those that are recordings, as in 'a.wav'",
+                advice="rename recordings among them, as in 'a.wav'",
             )
         elif len(parts) == 1 and ending in (".csv", ".tsv"):
-            self.passing.add("lists", _joined(parts), advice="give a list itself to read it")
+            self.skipped.add("lists", _joined(parts), advice="to read a list, give its own path")
         elif ending not in TRANSCRIPT_SUFFIXES:
-            self.passing.add("other files", _joined(parts), ending=ending)
+            self.skipped.add("other files", _joined(parts), ending=ending)
 
     def _take_broken(self, parts: Parts) -> None:
-        # A recording stays in the corpus, so that validation names it as missing.
+        # A recording is kept, so that validation reports it as missing.
         if has_audio_suffix(parts[-1]):
             self.recordings.append(parts)
         else:
-            self.passing.add("links that lead nowhere", _joined(parts))
+            self.skipped.add("links that lead nowhere", _joined(parts))
 
     def _is_known(self, parts: Parts, real: str, by_link: bool) -> bool:
+        """Return whether a real path was reached before; if so, store the alias."""
         met, met_by_link = self._met.setdefault(real, (parts, by_link))
         if met is parts:
             return False

@@ -1,4 +1,4 @@
-"""A source-filter speech synthesiser: glottal pulses and noise through a moving vocal tract."""
+"""Source-filter speech synthesis: glottal pulses and noise, filtered by a moving vocal tract."""
 
 from speakergmm.lazy import lazy_names
 

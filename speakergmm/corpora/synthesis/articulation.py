@@ -1,4 +1,4 @@
-"""From a sequence of phones to smooth tracks: formants, voicing, noise, moment by moment."""
+"""Control signals of synthesis: smooth tracks of formants, voicing and noise from phones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,16 +21,16 @@ _OPEN_NASAL: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class PlacedPhone:
-    """One phone at its place in an utterance.
+    """A phone at its place in an utterance.
 
     Attributes
     ----------
     phone : str
-        A name in `PHONES`.
+        Name of the phone in `PHONES`.
     start : int
         First sample.
     n_samples : int
-        Length; the next segment starts where this one ends.
+        Length in samples; the next phone starts where this one ends.
     word : int or None
         Index of the word in the transcript; None for silence.
     """
@@ -47,16 +47,16 @@ class PlacedPhone:
 
 
 class Tracks(NamedTuple):
-    """Control signals; the first group per frame, the second per sample.
+    """Control signals of synthesis: the first four per frame, the others per sample.
 
     Attributes
     ----------
     formants : array, shape (T, 7)
-        Hz.
+        Resonance frequencies in Hz.
     nasal_zero, nasal_pole : array, shape (T,)
-        Hz.
+        Frequencies of the nasal zero and pole in Hz.
     frication : array, shape (T, 2, 2)
-        Of each resonance centre and width, in Hz.
+        Centre and width of each resonance of frication noise, in Hz.
     voicing : array, shape (N,)
         Linear gain of the glottal source.
     breath : array, shape (N,)
@@ -77,7 +77,7 @@ class Tracks(NamedTuple):
 def _hold_and_glide(
     starts: Floats, ends: Floats, first: Floats, last: Floats, glide: float, at: Floats
 ) -> Floats:
-    """Stay at each segment's values inside it and pass linearly to the next one's."""
+    """Interpolate tracks that are constant inside segments and linear around boundaries."""
     inset = np.minimum(glide, 0.45 * (ends - starts))
     times = np.stack((starts + inset, ends - inset), axis=1).reshape(-1)
     values = np.stack((first, last), axis=1).reshape(2 * len(starts), -1)
@@ -86,18 +86,19 @@ def _hold_and_glide(
 
 
 def _gain(level: float | None) -> float:
+    """Return the linear gain of a level in dB; 0 for None."""
     return 0.0 if level is None else float(10.0 ** (level / 20.0))
 
 
 def _sources(segment: PlacedPhone) -> list[tuple[float, ...]]:
-    """Source levels within a segment: rows of start, end, voicing, breath, noise."""
+    """Return gains of the sources in a segment: rows of start, end, voicing, breath, noise."""
     phone = PHONES[segment.phone]
     start, end = float(segment.start), float(segment.end)
     voicing, breath = _gain(phone.voicing), _gain(phone.aspiration)
     noise = _gain(phone.frication.level if phone.frication else None)
     if phone.manner != "stop":
         return [(start, end, voicing, breath, noise)]
-    # A stop is silent, or a murmur, until its release; a voiceless one breathes after it.
+    # A stop is silent, or a murmur, until its release; voiceless stops are aspirated afterwards.
     breathing = min(_ASPIRATION, 0.3 * (end - start)) if breath else 0.0
     burst = min(_BURST, 0.2 * (end - start))
     release = end - breathing - burst
@@ -113,14 +114,15 @@ def _sources(segment: PlacedPhone) -> list[tuple[float, ...]]:
 def _targets(
     segments: Sequence[PlacedPhone], voice: Voice, habits: Floats
 ) -> tuple[Floats, Floats]:
-    """First and last formant targets of each segment, in Hz, shape (S, 4)."""
+    """Return the first and last formant targets of each segment, in Hz, shape (S, 4)."""
+    # Targets of each phone on its own, scaled to the speaker.
     own = np.array([PHONES[s.phone].formants for s in segments])
     last = np.array([PHONES[s.phone].end_formants or PHONES[s.phone].formants for s in segments])
     offsets = np.array([voice.formant_offsets.get(s.phone, np.ones(4)) for s in segments])
     factors = voice.formant_scale * habits * offsets
     own, last = own * factors, last * factors
     yielding = np.array([PHONES[s.phone].yielding for s in segments])[:, np.newaxis]
-    # Neighbours that have a place of their own; at the edges, the segment itself.
+    # Targets of the neighbours; beside silence, those of the other neighbour or the phone itself.
     before = np.concatenate((own[:1], last[:-1]))
     after = np.concatenate((own[1:], last[-1:]))
     silent = np.array([s.phone == SILENCE for s in segments])
@@ -128,6 +130,7 @@ def _targets(
     lone_after = np.concatenate((silent[1:], [True]))[:, np.newaxis]
     before = np.where(lone_before, np.where(lone_after, own, after), before)
     after = np.where(lone_after, before, after)
+    # Each target is moved towards the mean of its neighbours, as a locus equation does.
     around = 0.5 * (before + after)
     around = np.where(silent[:, np.newaxis], own, around)
     return own + yielding * (around - own), last + yielding * (around - last)
@@ -140,14 +143,14 @@ def articulate(
 
     Parameters
     ----------
-    segments : sequence of Segment
-        Contiguous, the first one at sample 0.
+    segments : sequence of PlacedPhone
+        Contiguous phones, the first one at sample 0.
     voice : Voice
-        Who speaks.
+        The speaker.
     at : array, shape (T,)
-        Sample numbers of the frames that the tract is asked for.
+        Sample numbers of the centres of the frames.
     habits : array, shape (S, 4), optional
-        Factors on the formants of each segment: no sound is twice the same. Default: ones.
+        Factors on the formants of each segment, so that sounds vary; ones by default.
 
     Returns
     -------
@@ -155,8 +158,9 @@ def articulate(
 
     Notes
     -----
-    Consonants lie between their locus and the neighbouring vowels, as locus equations have it
-    [1]_; glides are linear over 35 ms on each side of a boundary, shorter in short sounds.
+    Formants of consonants lie between their locus and those of the neighbouring vowels, according
+    to locus equations [1]_; transitions are linear over 35 ms on each side of a boundary, or less
+    in short sounds.
 
     References
     ----------
@@ -169,6 +173,7 @@ def articulate(
     starts = np.array([s.start for s in segments], dtype=float)
     ends = np.array([s.end for s in segments], dtype=float)
     phones = [PHONES[s.phone] for s in segments]
+    # The four lower formants follow the phones, the upper ones belong to the speaker.
     first, last = _targets(segments, voice, habits)
     formants = np.empty((len(at), N_FORMANTS))
     formants[:, :4] = _hold_and_glide(starts, ends, first, last, _GLIDE, at)
@@ -177,10 +182,12 @@ def articulate(
     nose *= voice.nasal_scale
     # The nasal passage opens and closes faster than the tongue moves.
     nasal = _hold_and_glide(starts, ends, nose, nose, 0.5 * _GLIDE, at)
+    # Resonances of frication noise; sounds without noise take over those of their neighbours.
     noises = [p.frication for p in phones]
     shapes = _fill(np.array([f.frequencies + f.bandwidths if f else (0.0,) * 4 for f in noises]))
     shapes[:, :2] = np.minimum(shapes[:, :2] * voice.frication_scale, 7600.0)
     frication = _hold_and_glide(starts, ends, shapes, shapes, _RAMP, at)
+    # Gains of the sources change quickly around boundaries, sample by sample.
     rows = np.array([row for segment in segments for row in _sources(segment)])
     time = np.arange(segments[-1].end, dtype=float)
     levels = _hold_and_glide(rows[:, 0], rows[:, 1], rows[:, 2:], rows[:, 2:], _RAMP, time)

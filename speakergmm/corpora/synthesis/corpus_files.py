@@ -1,4 +1,4 @@
-"""Write down a synthetic corpus: a Kaldi data directory, boundaries, a protocol."""
+"""Files of a synthetic corpus: Kaldi data directory, boundaries and protocol."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -11,18 +11,19 @@ from speakergmm.corpora.synthesis.voice import SAMPLE_RATE
 
 
 def _write_lines(path: Path, rows: Iterable[Sequence[object]], *, separator: str) -> None:
+    """Write rows as lines, with a separator between cells."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(separator.join(map(str, row)) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _seconds(n_samples: int) -> str:
-    # 1 / 16000 s has seven decimals: the decimal number is exact.
+    """Return a number of samples in seconds, exactly: 1 / 16000 s has seven decimals."""
     return f"{n_samples / SAMPLE_RATE:.7f}"
 
 
 def write_kaldi(folder: Path, recorded: Sequence[Recorded], jobs: Sequence[Job]) -> None:
-    """Write the files of a Kaldi data directory, sorted as Kaldi wants them."""
+    """Write the files of a Kaldi data directory, sorted as Kaldi requires."""
     by_speaker = groupby((r.plan for r in recorded), key=lambda plan: plan.speaker)
     sexes = sorted((job.plans[0].speaker, job.sex) for job in jobs)
     lists: dict[str, Iterable[Sequence[object]]] = {
@@ -39,7 +40,7 @@ def write_kaldi(folder: Path, recorded: Sequence[Recorded], jobs: Sequence[Job])
 
 
 def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
-    """Write where every phone and word lies, and in which session it was said."""
+    """Write the boundaries of all phones and words, and the sessions of the utterances."""
     times = ("utterance", "start", "duration")
     lists: dict[str, list[Sequence[object]]] = {
         "phones": [(*times, "phone", "first_sample", "n_samples", "word")],
@@ -48,8 +49,8 @@ def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
     }
     for item in recorded:
         plan = item.plan
-        told = (plan.utterance, plan.speaker, plan.session, plan.purpose, f"{item.snr:.2f}")
-        lists["sessions"].append(told)
+        session = (plan.utterance, plan.speaker, plan.session, plan.purpose, f"{item.snr:.2f}")
+        lists["sessions"].append(session)
         for s in item.segments:
             span = (plan.utterance, _seconds(s.start), _seconds(s.n_samples))
             word = "-" if s.word is None else s.word
@@ -67,7 +68,7 @@ def write_boundaries(folder: Path, recorded: Sequence[Recorded]) -> None:
 def write_synthetic_protocol(
     folder: Path, recorded: Sequence[Recorded], *, folder_name: str
 ) -> None:
-    """Write background, enrolment and trial lists; every model is tried on every trial."""
+    """Write the background, enrolment and trial lists, with trials of every model."""
 
     def listed(purpose: str, group: str) -> list[tuple[str, str]]:
         plans = (r.plan for r in recorded if r.plan.purpose == purpose)

@@ -1,4 +1,4 @@
-"""The sounds of the invented language: what a reference vocal tract does for 30 phones."""
+"""The 30 phones of the artificial language, as a reference vocal tract produces them."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ SILENCE: Final = "sil"
 
 @dataclass(frozen=True, slots=True)
 class Frication:
-    """Shape of the noise made at a constriction: two resonances.
+    """Spectrum of the noise at a constriction, with two resonances.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Frication:
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """What an average adult male with a 17.5 cm vocal tract does for one sound.
+    """Articulation of a phone by an average adult male with a vocal tract of 17.5 cm.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Phone:
     formants : tuple of float
         First four resonances in Hz, at the start of the sound.
     end_formants : tuple of float or None
-        Where the resonances arrive; None where they stay (all but diphthongs).
+        Resonances at the end of a diphthong; None for other sounds, whose resonances are constant.
     manner : str
         Vowel, glide, nasal, fricative, stop or silence.
     duration : float
@@ -47,10 +47,10 @@ class Phone:
     voicing : float or None
         Level of the glottal source in dB, 0 for a vowel; None for voiceless sounds.
     aspiration : float or None
-        Level of breath noise sent through the whole tract, in dB; None for none.
+        Level of breath noise that is filtered by the whole tract, in dB; None for no noise.
     yielding : float
-        Share of the neighbouring vowels' formants in the target, between 0 (a fixed locus) and 1
-        (no place of its own): the slope of a locus equation.
+        Weight of the formants of neighbouring vowels in the target, from 0 (a fixed locus) to 1 (no
+        locus of its own): the slope of a locus equation.
     antiformant : float or None
         Zero of the nasal cavity in Hz; None for oral sounds.
     frication : Frication or None
@@ -78,7 +78,7 @@ _voiced = partial(Phone, manner="fricative", duration=0.08, yielding=0.4)
 _voiceless_stop = partial(Phone, manner="stop", duration=0.105, voicing=None, aspiration=-6.0)
 _voiced_stop = partial(Phone, manner="stop", duration=0.08, voicing=-16.0)
 
-# A tract without any place of its own.
+# A sound whose formants are those of its neighbours.
 _neutral = partial(Phone, formants=(500.0, 1500.0, 2500.0, 3500.0), voicing=None, yielding=1.0)
 
 _LABIAL = (230.0, 850.0, 2250.0, 3400.0)

@@ -1,4 +1,4 @@
-"""Who says how much in which session: the plan of a corpus, and its carrying out."""
+"""Plan of a synthetic corpus: speakers, sessions and utterances, and their synthesis."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _GROUPS: Final[dict[str, tuple[Purpose, ...]]] = {
     "eval": ("enrolment", "trial"),
 }
 _SEXES: Final[tuple[Literal["f", "m"], ...]] = ("f", "m")
-# The sessions in which a speaker is recorded, and the words that are drawn from.
+# Sessions in which a speaker is recorded, and words from which utterances are drawn.
 _PURPOSES: Final[dict[Purpose, tuple[tuple[int, ...], tuple[str, ...]]]] = {
     "background": ((1, 2), tuple(LEXICON)),
     "enrolment": ((1,), ENROLMENT_WORDS),
@@ -33,7 +33,7 @@ _PURPOSES: Final[dict[Purpose, tuple[tuple[int, ...], tuple[str, ...]]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One recording to be made."""
+    """One recording that is to be synthesised."""
 
     utterance: str
     speaker: str
@@ -44,13 +44,13 @@ class Plan:
 
     @property
     def path(self) -> str:
-        """Below the recordings' folder."""
+        """Path of the recording, relative to the folder of all recordings."""
         return f"{self.speaker}/{self.utterance}.wav"
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was said in a recording."""
+    """One recording that was synthesised, with its labels."""
 
     plan: Plan
     words: tuple[str, ...]
@@ -60,7 +60,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All recordings of a speaker, and where to put them."""
+    """All recordings of a speaker, and the folder to which they are written."""
 
     seed: int
     group: int
@@ -71,7 +71,7 @@ class Job:
 
 
 def plan_jobs(options: SyntheticCorpusOptions, folder: Path) -> list[Job]:
-    """Plan every recording of a corpus, speaker by speaker."""
+    """Return the planned recordings of a corpus, speaker by speaker."""
     jobs = []
     for group, (name, purposes) in enumerate(_GROUPS.items()):
         for index in range(getattr(options, f"n_{name}")):
@@ -84,6 +84,7 @@ def plan_jobs(options: SyntheticCorpusOptions, folder: Path) -> list[Job]:
 def _plans(
     speaker: str, purposes: Sequence[Purpose], options: SyntheticCorpusOptions
 ) -> Iterable[Plan]:
+    """Yield the planned recordings of a speaker."""
     for purpose in purposes:
         (sessions, _), n_words = _PURPOSES[purpose], getattr(options, f"n_{purpose}_words")
         for number in range(getattr(options, f"n_{purpose}_utterances")):
@@ -93,13 +94,13 @@ def _plans(
 
 
 def _stream(job: Job, *key: int) -> np.random.Generator:
-    """Give everything random its own stream, so that sizes do not change what is drawn."""
+    """Return a random stream of its own for each purpose, independent of the sizes."""
     sequence = np.random.SeedSequence(job.seed, spawn_key=(job.group, job.index, *key))
     return np.random.default_rng(sequence)
 
 
 def record_speaker(job: Job) -> list[Recorded]:
-    """Make and write all recordings of a speaker."""
+    """Synthesise and write all recordings of a speaker."""
     voice = draw_voice(job.sex, _stream(job, 0))
     sessions = {
         session: draw_session(_stream(job, 1, session))

@@ -1,4 +1,4 @@
-"""What differs between two recordings of the same speaker: the day, the microphone, the room."""
+"""Recording sessions: microphone, room, level and the speaker's condition."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,20 +16,20 @@ def _flat() -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class SessionConditions:
-    """The circumstances that all recordings of one session share.
+    """Conditions that are common to all recordings of a session.
 
     Attributes
     ----------
     channel : array, shape (257,)
-        Symmetric impulse response of microphone and room; it delays nothing.
+        Symmetric impulse response of microphone and room, without delay.
     room : array, shape (257,)
-        Colour of the background noise, as a symmetric impulse response.
+        Spectrum of the background noise, as a symmetric impulse response.
     snr : float
-        Power of the speech (silences left out) over that of the noise, in dB; inf for no noise.
+        Power of the speech without silences relative to that of the noise, in dB; inf for no noise.
     level : float
-        Root mean square of the speech (silences left out), in dB relative to full scale.
+        Root mean square of the speech without silences, in dB relative to full scale.
     f0_factor, rate_factor : float
-        How the speaker's pitch and tempo are today.
+        Factors on the speaker's f0 and speaking rate.
     tilt_shift : float
         Change of the glottal source's pole: vocal effort.
     """
@@ -44,19 +44,19 @@ class SessionConditions:
 
 
 def linear_phase(frequencies: Floats, levels: Floats) -> Floats:
-    """Symmetric filter whose response passes smoothly through given levels.
+    """Return a symmetric filter with a smooth response through given levels.
 
     Parameters
     ----------
     frequencies : array, shape (P,)
-        Increasing, in Hz.
+        Increasing frequencies in Hz.
     levels : array, shape (P,)
-        In dB; interpolated linearly over log frequency.
+        Levels in dB, interpolated linearly over log frequency.
 
     Returns
     -------
     array, shape (257,)
-        To be used with a convolution that keeps the middle part: no delay.
+        Impulse response; a convolution of which the middle part is kept has no delay.
     """
     size = 4 * (_TAPS - 1)
     grid = np.maximum(np.fft.rfftfreq(size, 1.0 / SAMPLE_RATE), 1.0)
@@ -66,12 +66,12 @@ def linear_phase(frequencies: Floats, levels: Floats) -> Floats:
 
 
 def draw_session(rng: np.random.Generator) -> SessionConditions:
-    """Draw a session.
+    """Draw the conditions of a session.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        All that is random about the session comes from here.
+        Generator of everything random about the session.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def draw_session(rng: np.random.Generator) -> SessionConditions:
     wobble = rng.normal(0.0, 1.2, len(knots))
     wobble[0] -= 12.0
     wobble[-1] -= 3.0
-    # Room noise falls with frequency, from ventilation hum to hiss.
+    # The level of room noise decreases with frequency, from ventilation hum to hiss.
     slope = rng.uniform(-7.0, -3.0)
     hum = slope * np.log2(knots / knots[0]) + rng.normal(0.0, 2.0, len(knots))
     return SessionConditions(

@@ -1,4 +1,4 @@
-"""What drives the vocal tract: glottal pulses with jitter and shimmer, and breath."""
+"""Sources of the vocal tract: glottal pulses with jitter and shimmer, and breath."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats, Voice
 def rosenberg_flow(
     phase: Floats, *, open_quotient: float = 0.6, speed_quotient: float = 2.0
 ) -> Floats:
-    """Glottal flow over one cycle: a slow opening, a quick closing, a closed rest.
+    """Glottal flow over one cycle: slow opening, quick closing, closed phase.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def rosenberg_flow(
 
     Notes
     -----
-    The trigonometric pulse that listeners preferred in [1]_ ("type C").
+    The trigonometric pulse ("type C") that listeners preferred in [1]_.
 
     References
     ----------
@@ -49,25 +49,25 @@ def rosenberg_flow(
 def glottal_source(
     f0: Floats, voice: Voice, rng: np.random.Generator, *, tilt_shift: float = 0.0
 ) -> tuple[Floats, Floats]:
-    """Differentiated glottal flow that follows an f0 contour, and the flow itself.
+    """Differentiated glottal flow with a given f0 contour, and the flow itself.
 
     Parameters
     ----------
     f0 : array, shape (N,)
         Fundamental frequency at every sample, in Hz.
     voice : Voice
-        Jitter, shimmer, quotients and tilt are taken from it.
+        The speaker, with jitter, shimmer, quotients and tilt.
     rng : numpy.random.Generator
-        Draws jitter and shimmer.
+        Generator of jitter and shimmer.
     tilt_shift : float, default=0.0
-        Added to the voice's tilt.
+        Number added to the tilt of the voice.
 
     Returns
     -------
     derivative : array, shape (N,)
-        What enters the tract, lip radiation included; its strongest slope is about -1.
+        Excitation of the tract, including lip radiation; its steepest slope is about -1.
     flow : array, shape (N,)
-        Between 0 and about 1: says when breath can pass.
+        Flow between 0 and about 1, with which breath is modulated.
 
     Notes
     -----
@@ -76,11 +76,12 @@ def glottal_source(
     """
     cycles = np.concatenate(([0.0], np.cumsum(f0 / SAMPLE_RATE)))[: len(f0)]
     n_cycles = int(cycles[-1]) + 2
-    # Opening instants in samples; the last ones lie beyond the end and close the last cycle.
+    # Instants of opening in samples; the last ones lie beyond the end and close the last cycle.
     instants = np.interp(np.arange(n_cycles, dtype=float), cycles, np.arange(len(f0), dtype=float))
     period = SAMPLE_RATE / float(f0[-1])
     beyond = np.arange(n_cycles) > cycles[-1]
     instants[beyond] = (len(f0) - 1) + (np.arange(n_cycles)[beyond] - cycles[-1]) * period
+    # Jitter shifts the instants, shimmer changes the amplitudes.
     lengths = np.diff(instants, append=instants[-1] + period)
     if voice.jitter > 0.0:
         shift = np.clip(rng.standard_normal(n_cycles) * voice.jitter, -0.2, 0.2)
@@ -89,7 +90,7 @@ def glottal_source(
     gains = np.ones(n_cycles)
     if voice.shimmer > 0.0:
         gains = np.clip(1.0 + voice.shimmer * rng.standard_normal(n_cycles), 0.3, 1.7)
-    # One more sample than asked for, so that the difference has N values.
+    # One additional sample, so that the difference has N values; phase in the cycle of each sample.
     time = np.arange(-1, len(f0), dtype=float)
     index = np.clip(np.searchsorted(instants, time, side="right") - 1, 0, n_cycles - 1)
     length = lengths[index]

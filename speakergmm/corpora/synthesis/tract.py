@@ -1,7 +1,7 @@
 """The vocal tract as a time-varying cascade of resonances, applied frame by frame.
 
-A source is cut into short overlapping frames that sum to the source itself; each frame is filtered
-by the tract of its moment, exactly, in the frequency domain; and the responses are added up. So all
+A source is cut into short overlapping frames whose sum is the source itself; each frame is filtered
+exactly by the tract at its centre, in the frequency domain; and the responses are added. Thus all
 frames of an utterance are filtered in a few array operations, and the formants move every 4 ms.
 """
 
@@ -16,20 +16,20 @@ from speakergmm.corpora.synthesis.voice import SAMPLE_RATE, Floats
 Complexes = NDArray[np.complex128]
 
 HOP: Final = 64
-"""Samples from one frame's centre to the next."""
+"""Distance of the centres of frames, in samples."""
 
 _WINDOW: Final = 2 * HOP
 ECHO: Final = 10 * HOP
-"""Samples of a frame's response: 32 ms after the frame it is some 55 dB down."""
+"""Length of the response of a frame, in samples: after 32 ms it has decayed by about 55 dB."""
 
 
 def n_frames(n_samples: int) -> int:
-    """Frames that cover `n_samples`: one centred on every multiple of `HOP`, the ends included."""
+    """Return the number of frames that cover `n_samples`, centred on multiples of `HOP`."""
     return -(-n_samples // HOP) + 1
 
 
 def frame_samples(n_samples: int) -> Floats:
-    """Sample number at which every frame is centred, shape ``(n_frames(n_samples),)``."""
+    """Return the sample at the centre of each frame, shape ``(n_frames(n_samples),)``."""
     return np.arange(n_frames(n_samples), dtype=float) * HOP
 
 
@@ -39,7 +39,7 @@ def quadratic(frequencies: Floats, bandwidths: Floats) -> Floats:
     Parameters
     ----------
     frequencies, bandwidths : array, shape (...)
-        Centre and -3 dB width of each pair, in Hz; they broadcast.
+        Centre and -3 dB width of each pair, in Hz; the arrays are broadcast.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def quadratic(frequencies: Floats, bandwidths: Floats) -> Floats:
 
 
 def cascade(pairs: Floats) -> Floats:
-    """Multiply quadratics: (T, N, 3) coefficients of N pairs give (T, 2 N + 1)."""
+    """Return the products of N quadratics: coefficients (T, N, 3) to (T, 2 N + 1)."""
     product = pairs[:, 0]
     for index in range(1, pairs.shape[1]):
         pair = pairs[:, index]
@@ -66,22 +66,23 @@ def cascade(pairs: Floats) -> Floats:
 
 @cache
 def _circle(n_coefficients: int) -> tuple[Floats, Floats]:
+    """Return cosines and sines of the powers of z^-1 on the unit circle, shape (P, bins)."""
     turns = np.outer(np.arange(n_coefficients), np.arange(ECHO // 2 + 1)) / ECHO
     return np.cos(2.0 * np.pi * turns), -np.sin(2.0 * np.pi * turns)
 
 
 def response(polynomial: Floats) -> Complexes:
-    """Values of polynomials in ``z^-1`` around the upper unit circle: (T, P) to (T, bins)."""
+    """Return values of polynomials in ``z^-1`` on the upper unit circle: (T, P) to (T, bins)."""
     cosines, sines = _circle(polynomial.shape[1])
     values = np.empty((len(polynomial), ECHO // 2 + 1), dtype=np.complex128)
-    # Two real products cost half of what one with a complex matrix does.
+    # Two real products take half the time of one with a complex matrix.
     values.real = polynomial @ cosines
     values.imag = polynomial @ sines
     return values
 
 
 def cut(source: Floats) -> Floats:
-    """Cut a source into tapered frames that sum to it: (N,) to (T, window)."""
+    """Cut a source into tapered frames whose sum is the source: (N,) to (T, window)."""
     padded = np.zeros((n_frames(len(source)) + 1) * HOP)
     padded[HOP : HOP + len(source)] = source
     frames = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP]
@@ -90,7 +91,7 @@ def cut(source: Floats) -> Floats:
 
 
 def overlap_add(responses: Floats, n_samples: int) -> Floats:
-    """Add responses up, each at the place of its frame: (T, length) to (N,)."""
+    """Add responses, each at the place of its frame: (T, ECHO) to (N,)."""
     count, parts = len(responses), ECHO // HOP
     pieces = responses.reshape(count, parts, HOP)
     output = np.zeros((count + parts, HOP))

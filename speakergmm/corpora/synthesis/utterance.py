@@ -1,4 +1,4 @@
-"""Say a list of words in a session, and remember the truth about it."""
+"""Synthesis of an utterance in a session, with its labels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ _PEAK: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A synthetic utterance and the truth about it.
+    """A synthetic utterance with its labels.
 
     Attributes
     ----------
     samples : array, shape (N,)
-        Float64 within +-0.95, at 16 kHz.
-    segments : tuple of Segment
-        Phones, contiguous from sample 0 to sample N.
+        Samples at 16 kHz, within +-0.95.
+    segments : tuple of PlacedPhone
+        Contiguous phones from sample 0 to sample N.
     words : tuple of str
         Transcript.
     f0 : array, shape (N,)
-        Requested fundamental frequency in Hz, defined everywhere, heard where voiced.
+        Fundamental frequency in Hz, also defined in voiceless sounds.
     """
 
     samples: Floats
@@ -44,23 +44,23 @@ def add_session(
     session: SessionConditions,
     rng: np.random.Generator,
 ) -> Floats:
-    """Record sound through a session's channel, in its room, at its level.
+    """Add the channel, noise and level of a session to clean speech.
 
     Parameters
     ----------
     clean : array, shape (N,)
-        What the lips give.
-    segments : sequence of Segment
-        Where it is silent.
-    session : Session
-        Channel, noise, level.
+        Speech close to the lips.
+    segments : sequence of PlacedPhone
+        Phones, which determine the silences.
+    session : SessionConditions
+        Channel, noise and level.
     rng : numpy.random.Generator
-        Draws the noise.
+        Generator of the noise.
 
     Returns
     -------
     array, shape (N,)
-        Turned down where it would leave +-0.95, speech and noise alike.
+        Recorded samples; if they exceeded +-0.95, speech and noise are attenuated.
     """
     from scipy.signal import oaconvolve
 
@@ -86,18 +86,18 @@ def speak(
     session: SessionConditions | None = None,
     variation: float = 0.02,
 ) -> Spoken:
-    """Say words of the lexicon.
+    """Synthesise words of the lexicon.
 
     Parameters
     ----------
     words : sequence of str
-        At least one.
+        The words, at least one.
     voice : Voice
-        Who speaks.
+        The speaker.
     rng : numpy.random.Generator
-        Draws all that differs from one utterance to the next.
-    session : Session, optional
-        Circumstances of the recording; by default a flat channel and no noise.
+        Generator of everything that differs between utterances.
+    session : SessionConditions, optional
+        Recording conditions; by default a flat channel and no noise.
     variation : float, default=0.02
         Standard deviation of the factor on each formant of each phone.
 

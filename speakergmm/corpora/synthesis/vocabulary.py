@@ -1,4 +1,4 @@
-"""The invented vocabulary: every word once, spelt by its phones."""
+"""Vocabulary of the artificial language, with the pronunciation of each word."""
 
 from typing import Final
 
@@ -31,10 +31,10 @@ LEXICON: Final[dict[str, tuple[str, ...]]] = {
     for word in _PRONUNCIATIONS.replace("\n", " | ").split(" | ")
     if word.strip(" |")
 }
-"""Word to phones, in a fixed order that the corpus relies on."""
+"""Phones of each word, in a fixed order on which the corpus depends."""
 
 ENROLMENT_WORDS: Final = tuple(LEXICON)[0::2]
-"""Words that enrolment recordings draw from."""
+"""Words of enrolment recordings."""
 
 TRIAL_WORDS: Final = tuple(LEXICON)[1::2]
-"""Words that trial recordings draw from; none is an enrolment word."""
+"""Words of trial recordings; none of them is an enrolment word."""

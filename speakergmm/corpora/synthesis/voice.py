@@ -1,4 +1,4 @@
-"""What makes one speaker differ from another."""
+"""Voices: properties that differ between speakers."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,10 +12,10 @@ from speakergmm.corpora.synthesis.phones import PHONES
 Floats = NDArray[np.float64]
 
 SAMPLE_RATE: Final = 16000
-"""Hz; the synthesiser speaks at this rate only."""
+"""The only sampling rate of the synthesiser, in Hz."""
 
 N_FORMANTS: Final = 7
-"""Resonances below 8 kHz: four that phones move, three that belong to the speaker."""
+"""Number of resonances below 8 kHz: four depend on phones, three on the speaker only."""
 
 _UPPER_FORMANTS: Final = np.array([4500.0, 5500.0, 6500.0])
 _BANDWIDTHS: Final = np.array([65.0, 90.0, 130.0, 180.0, 250.0, 320.0, 400.0])
@@ -23,36 +23,36 @@ _BANDWIDTHS: Final = np.array([65.0, 90.0, 130.0, 180.0, 250.0, 320.0, 400.0])
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One speaker's anatomy and habits.
+    """Anatomy and habits of a speaker.
 
     Attributes
     ----------
     sex : {"f", "m"}
-        Decides the means that the rest is drawn around.
+        Sex, which determines the means of the other properties.
     f0 : float
         Habitual fundamental frequency, in Hz.
     f0_range : float
         Standard deviation of f0 movements, in semitones.
     formant_scale : float
-        Factor on all resonances: reference tract length over the speaker's.
+        Factor on all resonances: length of the reference tract divided by that of the speaker's.
     formant_offsets : dict of str to array, shape (4,)
         Idiosyncratic factors on the first four formants of each phone.
     upper_formants : array, shape (3,)
         Resonances 5 to 7, in Hz.
     bandwidths : array, shape (7,)
-        Of the resonances, in Hz.
+        Bandwidths of the resonances, in Hz.
     nasal_scale : float
         Factor on the nasal cavity's zero and pole.
     frication_scale : float
         Factor on the resonances of frication noise.
     open_quotient, speed_quotient : float
-        As for `rosenberg_flow`.
+        As in `rosenberg_flow`.
     tilt : float
-        Pole of a one-pole low-pass filter that rounds the closure of the glottis off, 0 to 1.
+        Pole of the low-pass filter that smooths the closure of the glottis, 0 to 1.
     jitter : float
-        Standard deviation of each pulse's displacement, in periods.
+        Standard deviation of the displacement of pulses, in periods.
     shimmer : float
-        Standard deviation of each pulse's amplitude, relative to its mean.
+        Standard deviation of the amplitude of pulses, relative to its mean.
     breathiness : float
         Breath noise in voiced sounds, in dB relative to the glottal source.
     rate : float
@@ -80,7 +80,7 @@ class Voice:
 def random_factors(
     rng: np.random.Generator, spread: float, size: int | tuple[int, ...] | None = None
 ) -> Floats:
-    """Draw factors about 1: log-normal with a standard deviation, none beyond 2.5 of it."""
+    """Draw log-normal factors around 1, truncated at 2.5 standard deviations."""
     return np.exp(spread * np.clip(rng.standard_normal(size), -2.5, 2.5))
 
 
@@ -90,9 +90,9 @@ def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
     Parameters
     ----------
     sex : {"f", "m"}
-        Women's tracts are about 15 % shorter, their f0 about 0.8 octaves higher.
+        Sex; female tracts are about 15 % shorter and f0 is about 0.8 octaves higher.
     rng : numpy.random.Generator
-        All that is random about the speaker comes from here.
+        Generator of everything random about the speaker.
 
     Returns
     -------
@@ -101,8 +101,8 @@ def draw_voice(sex: Literal["f", "m"], rng: np.random.Generator) -> Voice:
     female = sex == "f"
 
     factor = partial(random_factors, rng)
-    # How far speakers lie apart, in standard deviations, is chosen so that a GMM-UBM confuses those
-    # of the default corpus in a few per cent of trials (docs of make_synthetic_corpus).
+    # The spread of speakers is such that a GMM-UBM errs in a few per cent of the trials of the
+    # default corpus (see make_synthetic_corpus).
     scale = (1.15 if female else 1.0) * float(factor(0.055))
     habit = factor(0.045, 4)
     offsets = {name: habit * factor(0.035, 4) for name in PHONES}

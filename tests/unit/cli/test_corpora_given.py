@@ -88,25 +88,25 @@ def test_training_and_validation_say_what_was_passed_over(command, record, tmp_p
         (where / name).touch()
     (where / "ana/all").symlink_to("..")
     expected = {
-        "recordings of formats that cannot be read": 1,
+        "recordings in formats that cannot be read": 1,
         "hidden files and folders": 1,
-        "files without an ending": 1,
+        "files without a suffix": 1,
         "links back to the corpus folder": 1,
     }
     code, out, err = command("validate", where)
     assert code == 0
     assert "4 utterances, 2 named speakers: 0 errors, 4 warnings" in out
     for what in expected:
-        assert f"{what} are passed over (1" in out
+        assert f"{what} are skipped (1" in out
     model = tmp_path / "ubm.safetensors"
     for arguments in (("validate", where), ("train-ubm", where, "--components", 1, "-o", model)):
         code, out, err = command(*arguments, "--json")
         assert code == 0
         document = json.loads(out)
-        assert {each["what"]: each["count"] for each in document["passed_over"]} == expected
-        assert [each["message"] for each in document["passed_over"]] == document["notes"]
+        assert {each["what"]: each["count"] for each in document["skipped_files"]} == expected
+        assert [each["message"] for each in document["skipped_files"]] == document["notes"]
     for what in expected:
-        assert f"warning: {what} are passed over (1" in err
+        assert f"warning: {what} are skipped (1" in err
 
 
 def test_validation_goes_on_after_every_structural_problem(command, record, tmp_path):
@@ -122,7 +122,7 @@ def test_validation_goes_on_after_every_structural_problem(command, record, tmp_
     for reason in (
         "recording 'other.wav' lies beside the speaker folders (and 1 more)",
         "speaker folder 'ana' differs only in letter case",
-        "'x\\ty' holds U+0009; only printable characters are allowed (1 recording)",
+        "'x\\ty' contains U+0009; only printable characters are allowed (1 recording)",
         "is empty (0 bytes)",
         "has no transcripts",
         "none.safetensors",

@@ -19,9 +19,9 @@ def test_a_speaker_is_kept_in_normal_form():
     ("fields", "reason"),
     [
         (("", "a.wav", "a"), "empty id"),
-        (("a\n", "a.wav", "a"), r"utterance id 'a\n' holds U+000A"),
-        (("a", "a\0.wav", "a"), r"path 'a\x00.wav' holds U+0000"),
-        (("a", "a.wav", "../a"), "holds '/'"),
+        (("a\n", "a.wav", "a"), r"utterance id 'a\n' contains U+000A"),
+        (("a", "a\0.wav", "a"), r"path 'a\x00.wav' contains U+0000"),
+        (("a", "a.wav", "../a"), "contains '/'"),
         (("a", "a.wav", "a", -1.0), "starts at -1 s"),
         (("a", "a.wav", "a", float("nan")), "starts at nan s"),
         (("a", "a.wav", "a", 1.0, 1.0), "ends at 1 s; it must end after its start at 1 s"),

@@ -47,9 +47,7 @@ def test_the_order_is_that_of_names_and_not_of_the_disk(folder):
 def test_folders_without_recordings_are_noted(folder):
     corpus = read_corpus(folder("a/1.wav", "docs/readme.txt"))
     assert corpus.speakers == ("a",)
-    assert corpus.notes == (
-        "folders without recordings that can be read are passed over (1): 'docs'",
-    )
+    assert corpus.notes == ("folders without recordings that can be read are skipped (1): 'docs'",)
 
 
 def test_links_are_followed_and_loops_are_not(folder, tmp_path):
@@ -89,13 +87,13 @@ def test_a_speaker_is_named_in_normal_form(folder):
 def test_names_that_no_list_can_hold_are_refused(folder):
     with pytest.raises(
         CorpusError,
-        match=r"no recording that a list can hold: .* passed over \(1\): 'a/1\\n.wav'; rename",
+        match=r"no recording that a list can contain: .* skipped \(1\): 'a/1\\n.wav'; rename",
     ):
         read_corpus(folder("a/1\n.wav"))
 
 
 def test_names_that_no_speaker_may_have_are_refused(folder):
-    with pytest.raises(CorpusError, match=r"speaker name 'a\\tb' holds U\+0009"):
+    with pytest.raises(CorpusError, match=r"speaker name 'a\\tb' contains U\+0009"):
         read_corpus(folder("a\tb/1.wav"))
 
 
@@ -105,7 +103,7 @@ def test_names_that_are_no_text_are_refused(folder):
     corpus = read_corpus(where)
     assert [u.id for u in corpus.utterances] == ["a/1.wav"]
     assert len(corpus.notes) == 1
-    assert "passed over" in corpus.notes[0]
+    assert "skipped" in corpus.notes[0]
 
 
 def test_recordings_beside_speaker_folders_are_refused(folder):
@@ -140,7 +138,7 @@ def test_an_empty_folder_is_refused(tmp_path):
     ("name", "reason"),
     [
         ("nowhere", "does not exist; give a folder or a list"),
-        ("one.wav", "is named as a recording; a corpus is"),
+        ("one.wav", "has the name of a recording; a corpus is"),
         ("a\0b", "does not exist"),
         ("x" * 5000, "does not exist"),
     ],

@@ -70,14 +70,14 @@ def test_commands_are_refused_and_not_run(directory, tmp_path, monkeypatch, line
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ({"wav.scp": "r1 foo.ark:123\n"}, "wav.scp:1: 'foo.ark:123' is a place inside an archive"),
-        ({"wav.scp": "r1 foo.ark:12[0:9]\n"}, "is a place inside an archive"),
+        ({"wav.scp": "r1 foo.ark:123\n"}, "wav.scp:1: 'foo.ark:123' is an offset in an archive"),
+        ({"wav.scp": "r1 foo.ark:12[0:9]\n"}, "is an offset in an archive"),
         ({"wav.scp": "r1 -\n"}, "wav.scp:1: '-' is standard input"),
         ({"wav.scp": "r1 ../1.wav\n"}, "wav.scp:1: path '../1.wav' leaves the data folder"),
-        ({"wav.scp": "r1 1\0.wav\n"}, "wav.scp:1: path '1\\x00.wav' holds U+0000"),
+        ({"wav.scp": "r1 1\0.wav\n"}, "wav.scp:1: path '1\\x00.wav' contains U+0000"),
         ({"wav.scp": "r1\n"}, "wav.scp:1: the path is empty"),
         ({"wav.scp": ""}, "wav.scp is empty"),
-        ({"wav.scp": "r1 1.wav\nr1 2.wav\n"}, "wav.scp:2: recording 'r1' stands on line 1 too"),
+        ({"wav.scp": "r1 1.wav\nr1 2.wav\n"}, "wav.scp:2: recording 'r1' is on line 1 too"),
         ({"wav.scp": "r1 1.wav\nr2 1.wav\n"}, "repeats the recording on line 1"),
         ({"utt2spk": "r1 ana\n"}, "wav.scp:2: utterance 'r2' has no speaker in utt2spk"),
         (
@@ -85,10 +85,10 @@ def test_commands_are_refused_and_not_run(directory, tmp_path, monkeypatch, line
             "wav.scp:1: utterance 'x' has no speaker in utt2spk (and 2 more)",
         ),
         ({"utt2spk": "r1 a\nr2 b\nr9 c\n"}, "utt2spk:3: utterance 'r9' is not in wav.scp"),
-        ({"utt2spk": "r1 a\nr1 a\nr2 b\n"}, "utt2spk:2: utterance 'r1' stands on line 1 too"),
+        ({"utt2spk": "r1 a\nr1 a\nr2 b\n"}, "utt2spk:2: utterance 'r1' is on line 1 too"),
         ({"utt2spk": "r1 ana\nr2 Ana\n"}, "utt2spk:2: speaker 'Ana' differs only in letter case"),
         ({"utt2spk": "r1 ana maria\nr2 b\n"}, "utt2spk:1: speaker 'ana maria' holds a space"),
-        ({"utt2spk": "r1 a/b\nr2 b\n"}, "utt2spk:1: speaker name 'a/b' holds '/'"),
+        ({"utt2spk": "r1 a/b\nr2 b\n"}, "utt2spk:1: speaker name 'a/b' contains '/'"),
     ],
 )
 def test_wrong_directories_are_refused(directory, files, reason):
@@ -110,7 +110,7 @@ def test_wrong_directories_are_refused(directory, files, reason):
         ("u1 r1 2 1\n", "segments:1: utterance 'u1' ends at 1 s"),
         ("u1 r1 0 -2\n", "segments:1: utterance 'u1' ends at -2 s"),
         ("u1 r1 -3 1\n", "segments:1: utterance 'u1' starts at -3 s"),
-        ("u1 r1 0 1\nu1 r1 1 2\n", "segments:2: utterance 'u1' stands on line 1 too"),
+        ("u1 r1 0 1\nu1 r1 1 2\n", "segments:2: utterance 'u1' is on line 1 too"),
         ("u1 r1 0 1\nu2 r1 0 1\n", "segments:2: "),
         ("u9 r1 0 1\n", "segments:1: utterance 'u9' has no speaker in utt2spk"),
     ],
@@ -125,7 +125,7 @@ def test_wrong_segments_are_refused(directory, segments, reason):
 
 
 def test_speakers_must_be_told(directory):
-    with pytest.raises(CorpusError, match=r"has wav\.scp and no utt2spk"):
+    with pytest.raises(CorpusError, match=r"has wav\.scp but no utt2spk"):
         read_corpus(directory({"wav.scp": "r1 1.wav\n"}))
 
 
@@ -209,7 +209,7 @@ def test_recordings_without_a_segment_are_told(directory):
         "utt2spk": "u1 ana\n",
     }
     (note,) = read_corpus(directory(files)).notes
-    assert "has no stretch of the recordings 'r2'; they are not used" in note
+    assert "has no segment of the recordings 'r2'; they are not used" in note
 
 
 def test_a_directory_without_utt2spk_is_read_and_its_fault_told(directory):

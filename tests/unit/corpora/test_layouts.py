@@ -147,7 +147,7 @@ def test_common_voice_quotes_nothing(write, sentence, said):
 
 def test_a_list_in_a_folder_that_is_given_instead_is_named(write):
     where = write({"validated.tsv": COMMON_VOICE, "clips/cv_1.mp3": "", "clips/a/list.tsv": ""})
-    lists = "lists are passed over (1): 'validated.tsv'; give a list itself to read it"
+    lists = "lists are skipped (1): 'validated.tsv'; to read a list, give its own path"
     assert lists in read_corpus(where).notes
 
 

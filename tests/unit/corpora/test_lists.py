@@ -89,14 +89,14 @@ def test_steps_back_inside_the_data_folder_are_allowed(write, tmp_path):
         ("path\n1.wav\n../2.wav\n", ":3: path '../2.wav' leaves the data folder"),
         ("path\na/../../2.wav\n", ":2: path 'a/../../2.wav' leaves the data folder"),
         ("path\n..\n", ":2: path '..' leaves the data folder"),
-        ("path\n1\0.wav\n", r":2: path '1\x00.wav' holds U+0000"),
-        ('path\n"1\n.wav"\n', r":3: path '1\n.wav' holds U+000A"),
+        ("path\n1\0.wav\n", r":2: path '1\x00.wav' contains U+0000"),
+        ('path\n"1\n.wav"\n', r":3: path '1\n.wav' contains U+000A"),
         ('path\n"1.wav\n2.wav\n', ":3: a quotation mark is missing or misplaced (unexpected"),
         ("path,id\n'1.wav\n", ":2: 1 cell where the header has 2"),
         ('path\tid\n"1.wav"x\t1\n', ":2: a quotation mark is missing or misplaced ('tab' exp"),
         ("path\tspeaker\n\ta\n", ":2: the path is empty"),
         ("path\tspeaker\n1.wav\t\n", ":2: the speaker is empty; name one or drop the column"),
-        ("path\tspeaker\n1.wav\t../a\n", ":2: speaker name '../a' holds '/'"),
+        ("path\tspeaker\n1.wav\t../a\n", ":2: speaker name '../a' contains '/'"),
         ("path\tspeaker\n1.wav\ta\n2.wav\tA\n", ":3: speaker 'A' differs only in letter case"),
         (
             "path\tspeaker\n1.wav\té\n2.wav\te\u0301\n",
@@ -179,7 +179,7 @@ def test_broken_quoting_ends_a_list_with_a_fault(tmp_path):
     ("content", "found"),
     [
         ("path" + "\tx" * (1 << 20) + "\n", "has a line of more than 1,048,576 bytes"),
-        ("path" + "\tx" * 20_000 + "\n", "20,001 columns; no list has so many"),
+        ("path" + "\tx" * 20_000 + "\n", "20,001 columns; a list has at most"),
         (
             "path,speaker\n" + ('"' + "a" * 60 + '\n",') * (1 << 15),
             "a row of more than 1,048,576 characters",

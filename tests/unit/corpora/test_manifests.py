@@ -83,7 +83,7 @@ def test_a_list_that_cannot_be_written_leaves_the_old_one(tmp_path):
     lists = tmp_path / "file" / "protocol"
     (tmp_path / "eval_enroll.tsv").write_text("model\tpath\na\t1.wav\n")
     (tmp_path / "eval_trials.tsv").write_text("model\tpath\na\t2.wav\n")
-    with pytest.raises(CorpusError, match="cannot be made"):
+    with pytest.raises(CorpusError, match="cannot be created"):
         write_protocol(lists, read_protocol(tmp_path))
 
 

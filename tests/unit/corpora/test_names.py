@@ -22,14 +22,14 @@ def test_ordinary_names_pass_unchanged(name):
     ("name", "reason"),
     [
         ("", "is empty"),
-        (".", "means a folder"),
-        ("..", "means a folder"),
-        ("../ana", "holds '/'"),
-        ("a\\b", r"holds '\\'"),
-        ("a\0b", "holds U+0000"),
-        ("a\nb", "holds U+000A"),
-        ("a\u200bb", "holds U+200B"),  # zero width: two such names would look the same
-        ("a\udcffb", "holds U+DCFF"),
+        (".", "denotes a folder"),
+        ("..", "denotes a folder"),
+        ("../ana", "contains '/'"),
+        ("a\\b", r"contains '\\'"),
+        ("a\0b", "contains U+0000"),
+        ("a\nb", "contains U+000A"),
+        ("a\u200bb", "contains U+200B"),  # zero width: two such names would look the same
+        ("a\udcffb", "contains U+DCFF"),
         (" ana", "begins or ends with a space"),
         ("ana ", "begins or ends with a space"),
         (" ", "begins or ends with a space"),
@@ -68,7 +68,7 @@ def test_every_later_row_of_a_clashing_spelling_is_noticed():
         with pytest.raises(InvalidInputError, match=r"speaker 'ANA' differs .* 'ana' \(line 1\)"):
             spellings.take("ANA", f"line {line}")
     assert spellings.take("ana", "line 4") == "ana"
-    with pytest.raises(InvalidInputError, match="holds '/'"):
+    with pytest.raises(InvalidInputError, match="contains '/'"):
         spellings.take("a/b", "line 5")
 
 

@@ -75,7 +75,7 @@ def ids(corpus):
 
 
 def passed(corpus):
-    return {each.what: each.count for each in corpus.passed_over}
+    return {each.what: each.count for each in corpus.skipped_files}
 
 
 def test_all_that_libsndfile_reads_is_read(folder):
@@ -107,12 +107,12 @@ def test_what_cannot_be_read_is_named_with_counts_and_reasons(folder):
     corpus = read_corpus(where)
     assert ids(corpus) == ["ana/1.wav", "bea/1.wav"]
     assert passed(corpus) == {
-        "recordings of formats that cannot be read": 5,
+        "recordings in formats that cannot be read": 5,
         "hidden files and folders": 3,
-        "files without an ending": 1,
+        "files without a suffix": 1,
         "other files": 2,
     }
-    unreadable = next(each for each in corpus.passed_over if "formats" in each.what)
+    unreadable = next(each for each in corpus.skipped_files if "formats" in each.what)
     assert unreadable.endings == {".m4a": 2, ".aac": 1, ".wma": 1, ".amr": 1}
     assert unreadable.examples == ("9.aac", "ana/2.m4a", "ana/3.M4A")
     assert str(unreadable) in corpus.notes
@@ -145,7 +145,7 @@ def test_links_to_the_recordings_of_others_are_named_and_not_followed(folder, li
     corpus = read_corpus(where)
     assert ids(corpus) == ["ana/1.wav", "bea/1.wav", "bea/deep/2.wav", "zoe/1.wav"]
     assert passed(corpus) == {"links to what is read elsewhere": 4}
-    (told,) = corpus.passed_over
+    (told,) = corpus.skipped_files
     assert told.examples == ("aaa -> bea", "ana/deep -> bea/deep", "ana/friend -> bea")
 
 
@@ -167,7 +167,9 @@ def test_links_that_give_a_recording_to_two_speakers_are_refused(folder, link, t
     link("ana/1.wav", tmp_path / "store/1.wav")
     link("bea/1.wav", tmp_path / "store/1.wav")
     link("bea/2.wav", tmp_path / "store/2.wav")
-    with pytest.raises(CorpusError, match=r"'ana/1.wav' and 'bea/1.wav' give the same recordings"):
+    with pytest.raises(
+        CorpusError, match=r"'ana/1.wav' and 'bea/1.wav' assign the same recordings"
+    ):
         read_corpus(where)
     corpus = read_corpus(where, strict=False)
     assert ids(corpus) == ["bea/2.wav", "carl/1.wav"]
@@ -180,7 +182,7 @@ def test_a_folder_that_two_speakers_link_to_is_neither_ones(folder, link, tmp_pa
     (tmp_path / "store/1.wav").touch()
     link("ana", tmp_path / "store")
     link("bea", tmp_path / "store")
-    with pytest.raises(CorpusError, match="'ana' and 'bea' give the same recordings to two"):
+    with pytest.raises(CorpusError, match="'ana' and 'bea' assign the same recordings to two"):
         read_corpus(where)
     assert ids(read_corpus(where, strict=False)) == ["carl/1.wav"]
 

@@ -231,7 +231,7 @@ def test_a_damaged_corpus_is_refused(tmp_path):
 
 def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(CorpusError, match="not empty and holds no synthetic corpus"):
+    with pytest.raises(CorpusError, match="not empty and contains no synthetic corpus"):
         make_synthetic_corpus(tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

@@ -320,12 +320,12 @@ def test_vocabulary_covers_the_sounds_and_its_halves_share_no_word():
 
 
 def test_words_outside_the_lexicon_are_refused():
-    with pytest.raises(InvalidInputError, match="lexicon, got 'hello'"):
+    with pytest.raises(InvalidInputError, match="lexicon, found 'hello'"):
         speak(["hello"], STEADY, np.random.default_rng(0))
     with pytest.raises(InvalidInputError, match="at least one word"):
         speak([], STEADY, np.random.default_rng(0))
 
 
 def test_f0_of_another_length_is_refused():
-    with pytest.raises(InvalidInputError, match=r"f0 must have shape \(100,\), got \(99,\)"):
+    with pytest.raises(InvalidInputError, match=r"f0 must have shape \(100,\), found \(99,\)"):
         render([PlacedPhone("a", 0, 100, 0)], np.full(99, 100.0), STEADY, np.random.default_rng(0))

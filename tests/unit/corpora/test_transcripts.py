@@ -144,9 +144,9 @@ def test_all_faults_of_a_text_at_once(folder):
     where = folder({"text": b"u1 a\nu2 \xff\nu1 b\nu3 a\x01\nu4 c\nu1 a\n"}) / "text"
     assert faults(where) == [
         (2, None, "byte 0xff is not UTF-8; save the file as UTF-8 text"),
-        (3, "u1", "utterance 'u1' stands on line 1 too; keep one"),
+        (3, "u1", "utterance 'u1' is on line 1 too; keep one"),
         (4, None, "holds the control character U+0001; remove it"),
-        (6, "u1", "utterance 'u1' stands on line 1 too; keep one"),
+        (6, "u1", "utterance 'u1' is on line 1 too; keep one"),
     ]
     lenient = read_transcripts(where, strict=False)
     assert words(lenient) == {"u4": "c"}  # of u1 nobody knows which line is right

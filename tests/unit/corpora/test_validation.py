@@ -91,7 +91,7 @@ def test_every_problem_is_found_at_once(record, problems, tmp_path):
     }
     messages = {kind: p.message for (_, kind, _), p in found.items()}
     assert messages["too_short"] == "it lasts 0.005 s; at least 0.1 s are needed"
-    assert messages["silent"] == "all samples are equal; sound reaches -70 dB"
+    assert messages["silent"] == "all samples are equal; at least -70 dB are needed"
     assert messages["wrong_rate"].startswith("its rate is 16000 Hz; ")
     assert (
         found["error", "duplicate", "bea/h-copy.wav"].message
@@ -114,7 +114,7 @@ def test_a_wanted_rate_makes_others_errors(record, problems):
     found = problems(sample_rate=RATE)
     assert set(found) == {("error", "wrong_rate", "ana/low.wav")}
     (problem,) = found.values()
-    assert problem.message == "its rate is 4000 Hz; 8000 Hz is asked for"
+    assert problem.message == "its rate is 4000 Hz; 8000 Hz is required"
 
 
 def test_a_wanted_rate_that_no_recording_has(problems):
@@ -143,7 +143,7 @@ def test_few_recordings_are_noted(record, tmp_path):
     assert "of one speaker, 'ana'" in found[0].message
     assert found[1].message == "1 of 1 speakers have a single recording: 'ana'"
     assert found[2].message == (
-        "folders without recordings that can be read are passed over (1): 'bea'"
+        "folders without recordings that can be read are skipped (1): 'bea'"
     )
 
 
@@ -218,7 +218,9 @@ def test_quiet_speech_is_not_silence(record, problems):
     found = problems()
     assert set(found) == {("error", "silent", "ana/hum.wav")}
     (problem,) = found.values()
-    assert problem.message == "its loudest tenth of a second is at -83 dB; sound reaches -70 dB"
+    assert (
+        problem.message == "its loudest tenth of a second is at -83 dB; at least -70 dB are needed"
+    )
 
 
 def test_the_number_of_processes_changes_nothing(record, problems, tmp_path):
@@ -276,5 +278,5 @@ def test_segments_that_end_beyond_their_recording(tmp_path, end, severity):
     if severity == "warning":
         assert (found[0].kind, found[0].message) == (
             "beyond_end",
-            "it ends at 1.4 s where the recording lasts 1.00 s, and is cut there",
+            "it ends at 1.4 s, but the recording lasts 1.00 s; it is cut there",
         )
