@@ -146,9 +146,9 @@ def test_every_fault_is_found_at_once_without_strict(directory):
     assert [utterance.id for utterance in found] == ["r2"]
     told = [(Path(f.path).name, f.line, f.utterance, f.message[:24]) for f in found.faults]
     assert told == [
-        ("wav.scp", 3, "r1", "recording 'r1' stands on"),
+        ("wav.scp", 3, "r1", "recording 'r1' is on lin"),
         ("wav.scp", 4, "r4", "'sox 4.wav |' is a comma"),
-        ("utt2spk", 5, "r6", "utterance 'r6' stands on"),
+        ("utt2spk", 5, "r6", "utterance 'r6' is on lin"),
         ("utt2spk", 7, "r8", "speaker 'ana bea' holds "),
         ("wav.scp", 5, "r5", "utterance 'r5' has no sp"),
         ("utt2spk", 8, "r9", "utterance 'r9' is not in"),
