@@ -189,6 +189,8 @@ class Options:
         """
         if options is not None and not isinstance(options, cls):
             raise wrong_type(options, f"{cls.__name__}(...)")
+        if options is not None and not changes:
+            return options  # they were checked when they were made
         own, inner = cls._sorted(changes)
         for name, theirs in inner.items():
             kind = cls.declarations()[name].kind

@@ -24,7 +24,7 @@ from speakergmm.estimators.mixture_scoring import MixtureScoring
 from speakergmm.estimators.parameter_checks import MixtureTrainingParameters
 from speakergmm.estimators.restarts import Restarts, objective_digest, open_restarts
 from speakergmm.estimators.starts import START_FRAMES, STARTS
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
 from speakergmm.parallel import Workers, single_threaded_blas
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from speakergmm.checkpoints import Resumable
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator, Progress
 from speakergmm.estimators.bayesian_prior import build_prior, check_prior_parameters
@@ -19,11 +18,13 @@ from speakergmm.estimators.bayesian_scoring import PosteriorScoring
 from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import find_mixture_start
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.em import EMResult, Iteration
+from speakergmm.mixtures.mixture_options import VariationalOptions
 from speakergmm.mixtures.variational.closed_form import posterior_from_statistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.variational_training import train_variational
+from speakergmm.run_context import RunContext
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +211,7 @@ default="dirichlet_process"
         *,
         previous: float | None,
         callback: Progress,
-        checkpoint: Resumable | None,
+        checkpoint: Any,  # a Resumable, or None
     ) -> EMResult[_State]:
         # The training loop takes bounds and tolerances per frame, scikit-learn for the sum over all
         # frames.
@@ -222,17 +223,21 @@ default="dirichlet_process"
         result = train_variational(
             frames.source,
             state.posterior,
+            VariationalOptions(
+                max_iter=self.max_iter,
+                tol=self.tol / weight,
+                reg_covar=self.reg_covar,
+                precision=precision,
+            ),
             prior=self.prior_,
-            max_iter=self.max_iter,
-            tol=self.tol / weight,
-            reg_covar=self.reg_covar,
             sample_weight=frames.sample_weight,
-            precision=precision,
-            n_jobs=self.n_jobs,
-            previous=None if previous is None else previous / weight,
-            callback=lambda number, iteration: callback(number, summed(iteration)),
             moments=frames.moments,
-            checkpoint=checkpoint,
+            previous=None if previous is None else previous / weight,
+            n_jobs=self.n_jobs,
+            run=RunContext(
+                callback=lambda number, iteration: callback(number, summed(iteration)),
+                checkpoint=checkpoint,
+            ),
         )
         history = tuple(summed(iteration) for iteration in result.em.history)
         return EMResult(_State(result.model, result.elbo), history, result.em.convergence)

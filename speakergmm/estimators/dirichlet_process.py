@@ -25,6 +25,7 @@ from speakergmm.mixtures.gibbs import (
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
 from speakergmm.mixtures.mixture import Mixture
 from speakergmm.records import Types
+from speakergmm.run_context import RunContext
 
 
 @dataclass(eq=False, repr=False)
@@ -180,7 +181,6 @@ class DirichletProcessMixture(
             frames,
             covariance_type=self.covariance_type,
             concentration=self.concentration,
-            prior=self.prior,
             within_fraction=self.within_fraction,
             n_sweeps=self.n_sweeps,
             burn_in=self.burn_in,
@@ -188,9 +188,9 @@ class DirichletProcessMixture(
             n_kept=self.n_kept,
             init=self.init,
             seed=seed,
+            prior=self.prior,
             n_jobs=self.n_jobs,
-            callback=self.callback,
-            description="Sampling partitions" if self.verbose else None,
+            run=RunContext(callback=self.callback, progress=bool(self.verbose)),
         )
         labels = samples.partition(self.point_estimate)
         self.mixture_ = samples.to_mixture(labels)

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from speakergmm import records
 from speakergmm.estimators.history import FitHistory
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.em import Convergence
 from speakergmm.records import Given, Types
 

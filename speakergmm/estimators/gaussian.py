@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -13,18 +12,20 @@ from numpy.typing import ArrayLike
 
 from speakergmm.errors import CollapsedComponentError, InvalidInputError
 from speakergmm.estimators import initial_parameters, parameter_checks
+from speakergmm.estimators.base import Progress
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.information_criteria import InformationCriteria
 from speakergmm.estimators.input_frames import TrainingFrames
 from speakergmm.estimators.restarts import FitState
 from speakergmm.estimators.starts import SINGLE_FRAMES, find_mixture_start
 from speakergmm.estimators.streaming import StepwiseFit
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.em import EMResult
 from speakergmm.gaussians.parameters import covariance_kind
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import Mixture, make_mixture, mixture_of
+from speakergmm.mixtures.mixture_options import EMOptions, MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture_training import train_from
+from speakergmm.run_context import RunContext
 
 # `reg_covar` keeps variances above zero in the units of the data; the first floor, relative to the
 # variance of all frames, does so in any units, for clusters up to a billion deviations apart. The
@@ -292,18 +293,32 @@ default="kmeans"
     def _trainer(
         self, frames: TrainingFrames, precision: Precision
     ) -> Callable[..., EMResult[Mixture]]:
-        return partial(
-            train_from,
-            frames.source,
-            sample_weight=frames.sample_weight,
+        options = EMOptions(
             max_iter=self.max_iter,
             tol=self.tol,
-            options=self._update_options(),
             precision=precision,
-            n_jobs=self.n_jobs,
-            final_update=True,
-            moments=frames.moments,
+            update=self._update_options(),
         )
+
+        def train(
+            start: Mixture,
+            *,
+            previous: float | None,
+            callback: Progress,
+            checkpoint: Any,  # a Resumable, or None
+        ) -> EMResult[Mixture]:
+            return train_from(
+                frames.source,
+                start,
+                options,
+                sample_weight=frames.sample_weight,
+                moments=frames.moments,
+                previous=previous,
+                n_jobs=self.n_jobs,
+                run=RunContext(callback=callback, checkpoint=checkpoint),
+            )
+
+        return train
 
     def _update_options(self) -> MaximumLikelihoodOptions:
         return MaximumLikelihoodOptions(

@@ -18,7 +18,7 @@ from speakergmm.estimators.input_frames import (
 )
 from speakergmm.estimators.mixture_attributes import MixtureAttributes
 from speakergmm.gaussians import frame_scoring
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.prepare import Weighted
 from speakergmm.mixtures.mixture import prepare_mixture
 from speakergmm.parallel import Workers

@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
 
 
 @dataclass(eq=False, repr=False)

@@ -21,8 +21,8 @@ from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
 from speakergmm.mixtures.mixture import DiagonalMixture
+from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.starts.initialisation import grow_by_doubling
 from speakergmm.mixtures.starts.kmeans_clustering import lloyd
 from speakergmm.moments import Moments

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from time import perf_counter
 from typing import Any, ClassVar, Self
 
@@ -13,10 +13,10 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.estimators.base import BaseMixtureEstimator
 from speakergmm.estimators.history import FitHistory, FitIteration
 from speakergmm.estimators.input_frames import TrainingFrames, training_frames
-from speakergmm.gaussians.covariances import Precision
-from speakergmm.mixtures.maximum_likelihood import MaximumLikelihoodOptions
+from speakergmm.gaussians.choices import Precision
 from speakergmm.mixtures.mixture import Mixture
-from speakergmm.mixtures.stepwise.stepwise_em import StepwiseState, check_step_size, update_stepwise
+from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions, StepwiseOptions
+from speakergmm.mixtures.stepwise.stepwise_em import StepwiseState, update_stepwise
 from speakergmm.ranges import number
 from speakergmm.records import Types
 
@@ -68,7 +68,16 @@ class StepwiseFit(BaseMixtureEstimator):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_step_size(self.step_exponent, self.step_offset, self.step_size)
+        self._step_options()
+
+    def _step_options(self) -> StepwiseOptions:
+        return StepwiseOptions(
+            step_exponent=self.step_exponent,
+            step_offset=self.step_offset,
+            step_size=self.step_size,
+            # With a constant step, the share of a block does not depend on its weight.
+            weigh_blocks=self.step_size is None,
+        )
 
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn from one block of a stream, by one step of stepwise EM.
@@ -120,16 +129,10 @@ class StepwiseFit(BaseMixtureEstimator):
         state = update_stepwise(
             state,
             frames.source,
+            replace(self._step_options(), precision=precision, update=self._update_options()),
             sample_weight=frames.sample_weight,
-            step_exponent=self.step_exponent,
-            step_offset=self.step_offset,
-            step_size=self.step_size,
-            # With a constant step, the share of a block does not depend on its weight.
-            weigh_blocks=self.step_size is None,
-            options=self._update_options(),
-            precision=precision,
-            n_jobs=self.n_jobs,
             moments=frames.moments,
+            n_jobs=self.n_jobs,
         )
         self._keep_step(state, frames, precision, perf_counter() - started)
         return self

@@ -33,7 +33,7 @@ from speakergmm.gaussians.prepare import (
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.sums import About, GaussianSums
 from speakergmm.moments import Moments
-from speakergmm.parallel import single_threaded_blas, threaded_map
+from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 from speakergmm.ranges import whole_number
 
 # Blocks that one thread takes at a time and sums by itself.
@@ -87,8 +87,8 @@ class FramesPass:
         Whether second-order moments are wanted.
     block_frames : int, optional
         Frames of a block; by default as many as suit the cache.
-    n_jobs : int
-        Threads; their number changes no result.
+    workers : Workers
+        Threads on which groups of blocks are evaluated; their number does not change the result.
     trusted : bool
         Whether the frames were checked before.
     n_frames : int, optional
@@ -103,7 +103,7 @@ class FramesPass:
     precision: str = "float32"
     second_order: bool = True
     block_frames: int | None = None
-    n_jobs: int = 1
+    workers: Workers = ONE_WORKER
     trusted: bool = False
     n_frames: int | None = None
     largest_rounding: float = LARGEST_ROUNDING
@@ -122,14 +122,14 @@ class FramesPass:
         moments: Moments,
         *,
         precision: str,
-        n_jobs: int,
+        workers: Workers,
     ) -> FramesPass:
         """Return how training goes over frames whose moments are known."""
         return cls(
             source,
             weights,
             precision=precision,
-            n_jobs=n_jobs,
+            workers=workers,
             trusted=True,
             n_frames=moments.n_frames,
         )
@@ -219,10 +219,10 @@ class FramesPass:
         groups = enumerate(pair_with_weights(regroup(blocks, group_frames), sample_weight))
         totals = make()
         with single_threaded_blas():
-            if self.n_jobs == 1:
+            if self.workers.count == 1:
                 parts: Iterable[Sequence[Accumulator]] = map(show_group, groups)
             else:
-                parts = threaded_map(show_group, groups, n_jobs=self.n_jobs)
+                parts = self.workers.map_threads(show_group, groups)
             for found in parts:
                 for total, part in zip(totals, found, strict=True):
                     total.merge(part)
@@ -290,7 +290,7 @@ class FramesPass:
         groups = pair_with_weights(regroup(blocks, block_frames * _BLOCKS_PER_GROUP), sample_weight)
         total = GaussianSums(prepared, **sums_of)
         items = zip(likelihoods or repeat(None), groups, strict=bool(likelihoods))
-        for sums in threaded_map(sum_group, items, n_jobs=self.n_jobs):
+        for sums in self.workers.map_threads(sum_group, items):
             total.merge(sums)
         return total.replaced(statistics, unit)
 

@@ -8,16 +8,15 @@ matrices are in `matrices`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.choices import CovarianceType
 
 Array = NDArray[np.float64]
-Precision = Literal["float32", "float64"]
-CovarianceType = Literal["spherical", "diag", "tied", "full"]
 
 LOG_2PI = float(np.log(2 * np.pi))
 

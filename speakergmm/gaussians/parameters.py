@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
+from speakergmm.gaussians.choices import CovarianceType
 from speakergmm.gaussians.covariances import (
     Array,
     Covariances,
-    CovarianceType,
     DiagonalCovariances,
     SphericalCovariances,
 )

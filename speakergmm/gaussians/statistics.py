@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import KINDS, covariance_kind, frozen
 from speakergmm.ranges import number
 from speakergmm.records import Filed

@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.adaptation import adapt_means as adapt_means
     from speakergmm.mixtures.adaptation import adapt_weights as adapt_weights
     from speakergmm.mixtures.fingerprint import frames_fingerprint as frames_fingerprint
-    from speakergmm.mixtures.maximum_likelihood import (
-        MaximumLikelihoodOptions as MaximumLikelihoodOptions,
-    )
     from speakergmm.mixtures.maximum_likelihood import regularisation_slack as regularisation_slack
     from speakergmm.mixtures.maximum_likelihood import (
         update_maximum_likelihood as update_maximum_likelihood,
@@ -39,6 +36,14 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.mixture import TiedMixture as TiedMixture
     from speakergmm.mixtures.mixture import make_mixture as make_mixture
     from speakergmm.mixtures.mixture import prepare_mixture as prepare_mixture
+    from speakergmm.mixtures.mixture_options import VARIANCE_FLOOR as VARIANCE_FLOOR
+    from speakergmm.mixtures.mixture_options import EMOptions as EMOptions
+    from speakergmm.mixtures.mixture_options import (
+        MaximumLikelihoodOptions as MaximumLikelihoodOptions,
+    )
+    from speakergmm.mixtures.mixture_options import MixtureOptions as MixtureOptions
+    from speakergmm.mixtures.mixture_options import StepwiseOptions as StepwiseOptions
+    from speakergmm.mixtures.mixture_options import VariationalOptions as VariationalOptions
     from speakergmm.mixtures.mixture_training import fit_mixture as fit_mixture
     from speakergmm.mixtures.mixture_training import train_from as train_from
     from speakergmm.mixtures.splitting import grow as grow

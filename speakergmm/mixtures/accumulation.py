@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from speakergmm.gaussians.accumulate import FramesPass
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import FrameSource, check_frame_weights, refuse_path
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.mixture import HasMixture, Mixture, mixture_of, prepare_mixture
+from speakergmm.parallel import Workers
 
 
 def accumulate(
@@ -120,7 +121,7 @@ def accumulate_blocks(
         precision=precision,
         second_order=second_order,
         block_frames=block_frames,
-        n_jobs=n_jobs,
+        workers=Workers(n_jobs),
     )
     prepared = prepare_mixture(mixture_of(model))
     statistics = frames.accumulate(prepared).about_zero()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.parameters import covariance_kind
 from speakergmm.gaussians.statistics import MixtureStatistics
@@ -19,51 +17,13 @@ from speakergmm.gaussians.updates import (
     update_gaussians,
 )
 from speakergmm.mixtures.mixture import AnyMixture, mixture_of
+from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.splitting import split_component
 from speakergmm.ranges import number
 
 # Part of a frame (or of all frames, where they are fewer) below which a component is empty: what
 # responsibilities of float32 add up to.
 _EMPTY = 1e-10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MaximumLikelihoodOptions:
-    """What the update does beyond the formula.
-
-    Parameters
-    ----------
-    variance_floor : float, default=1e-3
-        Smallest variance, as a part of the variance of all data in that feature; in 0..1. A
-        feature that does not vary in the data is floored at this number itself, in squared
-        feature units.
-    min_occupancy : float, default=1.0
-        A component with less occupancy, in frames, is dead: it is given half of the heaviest
-        component. At 0 no component is ever dead. A frame of weight 2 is two frames, but where
-        frames weigh less than 1 on average, the average weight is one frame.
-    reg_covar : float or array, shape (D,), default=0.0
-        Added to the variances (the diagonals of covariances), in squared feature units; >= 0.
-    least_eigenvalue : float, default=0.0
-        Smallest eigenvalue of a covariance matrix, as a part of that matrix's own variances; in
-        0..1. What is far less has no digits left in float64.
-    refuse_collapse : bool, default=False
-        Whether a variance that is nothing but rounding is an error rather than floored.
-    """
-
-    variance_floor: float = 1e-3
-    min_occupancy: float = 1.0
-    reg_covar: float | NDArray[np.float64] = 0.0
-    least_eigenvalue: float = 0.0
-    refuse_collapse: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse what lies out of range."""
-        number("variance_floor", self.variance_floor, least=0, below=1)
-        number("least_eigenvalue", self.least_eigenvalue, least=0, below=1)
-        number("min_occupancy", self.min_occupancy, least=0)
-        reg_covar = np.asarray(self.reg_covar)
-        if not ((reg_covar >= 0) & (reg_covar < np.inf)).all():
-            raise InvalidInputError(f"reg_covar must be finite and >= 0, found {self.reg_covar}")
 
 
 def update_maximum_likelihood(

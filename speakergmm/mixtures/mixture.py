@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError, InvalidTypeError
 from speakergmm.gaussians import frame_scoring
-from speakergmm.gaussians.covariances import Covariances, CovarianceType, Precision
+from speakergmm.gaussians.choices import CovarianceType, Precision
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import KINDS, Gaussians, covariance_kind, frozen
 from speakergmm.gaussians.prepare import Prepared, Weighted, prepare_in_features

@@ -1,29 +1,21 @@
-"""Training of a mixture from frames: moments, start, expectation-maximisation."""
+"""Training of diagonal and other mixtures by expectation-maximisation, from frames.
+
+Training takes three steps: the moments of all frames, which fix the coordinates and the variance
+floor; a start; and iterations of expectation-maximisation in standardised coordinates.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, open_checkpoint
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass, check_frame_count
-from speakergmm.gaussians.covariances import Precision
-from speakergmm.gaussians.em import (
-    EMResult,
-    EMState,
-    EMStep,
-    Iteration,
-    em_result,
-    iteration_callback,
-    run_training_loop,
-)
+from speakergmm.gaussians.em import EMResult, EMState, EMStep
 from speakergmm.gaussians.frame_sources import (
     FrameSource,
     check_frame_weights,
@@ -31,49 +23,36 @@ from speakergmm.gaussians.frame_sources import (
     frame_moments,
     read_blocks,
 )
-from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    average_frame_weight,
-    update_maximum_likelihood,
-)
+from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_maximum_likelihood
 from speakergmm.mixtures.mixture import AnyMixture, DiagonalMixture, Mixture, mixture_of
+from speakergmm.mixtures.mixture_options import EMOptions, MaximumLikelihoodOptions, MixtureOptions
+from speakergmm.mixtures.resumable_em import run_resumable_em
 from speakergmm.mixtures.starts.initialisation import (
     initialise_kmeans,
     initialise_random,
     initialise_splitting,
 )
 from speakergmm.moments import Moments
-from speakergmm.parallel import effective_jobs
-from speakergmm.ranges import whole_number
-from speakergmm.records import parts
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 
-Initialisation = Literal["kmeans", "splitting", "random"]
-
-# The start is found on this many random frames per component (and not on fewer than the floor).
+# The start is found on this many random frames per component, and on no fewer than the second
+# number.
 _START_FRAMES_PER_COMPONENT = 128
 _START_FRAMES = 16384
 
 
 def fit_mixture(
     X: FrameSource,
+    options: MixtureOptions | None = None,
     *,
-    n_components: int,
-    init: Initialisation | DiagonalMixture = "kmeans",
-    max_iter: int = 30,
-    tol: float = 1e-3,
-    variance_floor: float = 1e-3,
-    min_occupancy: float = 1.0,
-    precision: Precision = "float32",
-    seed: int = 0,
     n_jobs: int = 1,
-    callback: Callable[[int, Iteration], None] | None = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    checkpoint_seconds: float = DEFAULT_SECONDS,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> EMResult[DiagonalMixture]:
     """Train a diagonal Gaussian mixture by maximum likelihood.
 
@@ -82,45 +61,31 @@ def fit_mixture(
     X : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
         Frames. A list of utterances, or a callable that reads them anew from disk each time it
         is called, is the same data as one array of all frames; no more than a few blocks are
-        held at a time. It is read once per iteration and up to three times before.
-    n_components : int
-        K, at most T.
-    init : {"kmeans", "splitting", "random"} or DiagonalMixture, default="kmeans"
-        The start: clusters of a random part of the frames, doubling from one Gaussian, means at
-        random frames, or a mixture that is given (of K components, in feature units).
-    max_iter : int, default=30
-        Most updates.
-    tol : float, default=1e-3
-        Training ends when the log-likelihood per frame changes by no more.
-    variance_floor : float, default=1e-3
-        Smallest variance, as a part of the variance of all frames in that feature; of a feature
-        that is the same in all frames, this number itself, in squared feature units.
-    min_occupancy : float, default=1.0
-        Occupancy, in frames, below which a component is dead and revived elsewhere.
-    precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums over blocks are float64. A step that float32 can't serve,
-        as components are far narrower than the data, is made in float64.
-    seed : int, default=0
-        Same seed, same result, whatever `n_jobs` and however the frames are cut into blocks.
+        held at a time. The frames are read once per iteration and up to three times before.
+    options : MixtureOptions, optional
+        Options of the training: `n_components`, which is required, `init`, `max_iter`, `tol`,
+        `variance_floor`, `min_occupancy`, `precision`, `seed` and others.
     n_jobs : int, default=1
-        Threads; -1 for all cores.
-    callback : callable, optional
-        Called as ``callback(number, iteration)`` after each iteration.
-    checkpoint, checkpoint_seconds
-        As in `train_from`. The start is found anew, which takes the same time again.
+        Number of threads; -1 for all cores. The result does not depend on it.
+    run : RunContext, optional
+        Its `callback` is called as ``callback(number, iteration)`` after each iteration; its
+        `checkpoint` and `checkpoint_seconds` are used as in `train_from`. After an interruption
+        the start is found anew, which takes the same time again.
+    **changes
+        Options by keyword, in place of those of `options`.
 
     Returns
     -------
     EMResult
-        The mixture in feature units, the history, and why training ended.
+        The mixture in feature units, the history, and the reason why training ended.
 
     Raises
     ------
     InsufficientDataError
         If there are fewer frames than components.
     InvalidInputError
-        If an option is out of range, frames are no finite matrix of D columns (the first bad
-        row and column are named), or the source can be read only once.
+        If an option is out of range, the frames are not a finite matrix of D columns (the first
+        bad row and column are named), or the source can be read only once.
 
     Examples
     --------
@@ -130,128 +95,93 @@ def fit_mixture(
     >>> result.convergence, np.sort(result.model.means[:, 0]).round()
     ('converged', array([-5.,  5.]))
     """
-    whole_number("n_components", n_components)
-    whole_number("seed", seed, least=0)
-    check_precision(precision)
-    effective_jobs(n_jobs)
-    options = MaximumLikelihoodOptions(variance_floor=variance_floor, min_occupancy=min_occupancy)
+    options = MixtureOptions.of(options, changes)
+    workers = Workers(n_jobs)
     check_rereadable(X)
+    # The first pass over the frames: their number, mean and variance.
     moments = frame_moments(X)
-    if moments.n_frames < n_components:
+    if moments.n_frames < options.n_components:
         raise InsufficientDataError(
-            f"{n_components} components need at least as many frames, found {moments.n_frames}"
+            f"{options.n_components} components need at least as many frames, found "
+            f"{moments.n_frames}"
         )
-    standardisation = Standardisation.from_moments(moments.mean, moments.variance)
-    if not isinstance(init, str):
-        init = mixture_of(init, kind=DiagonalMixture)
-        if init.means.shape != (n_components, len(moments.mean)):
-            raise InvalidInputError(
-                f"init must have {n_components} components of {len(moments.mean)} features, found "
-                f"means of shape {init.means.shape}"
-            )
-        start = init
-    else:
-        rng = np.random.default_rng(seed)
-        n_sample = max(_START_FRAMES_PER_COMPONENT * n_components, _START_FRAMES)
-        sample = _draw_frames(X, moments, standardisation, n_sample, rng)
-        found = _find_start(init, sample, n_components, options, rng, n_jobs)
-        start = standardisation.model_from_standard(found)
+    start = _start_of(X, moments, options, workers)
     return train_from(
-        X,
-        start,
-        max_iter=max_iter,
-        tol=tol,
-        options=options,
-        precision=precision,
-        n_jobs=n_jobs,
-        callback=callback,
-        final_update=False,
-        moments=moments,
-        checkpoint=checkpoint,
-        checkpoint_seconds=checkpoint_seconds,
+        X, start, options, moments=moments, final_update=False, n_jobs=n_jobs, run=run
     )
 
 
 def train_from(
     source: FrameSource,
     start: AnyMixture,
+    options: EMOptions | None = None,
     *,
     sample_weight: ArrayLike | None = None,
-    max_iter: int = 100,
-    tol: float = 1e-3,
-    options: MaximumLikelihoodOptions | None = None,
-    precision: Precision = "float32",
-    n_jobs: int = 1,
-    callback: Callable[[int, Iteration], None] | None = None,
-    final_update: bool = True,
-    previous: float | None = None,
     moments: Moments | None = None,
-    checkpoint: str | os.PathLike[str] | Resumable | None = None,
-    checkpoint_seconds: float = DEFAULT_SECONDS,
+    previous: float | None = None,
+    final_update: bool = True,
+    n_jobs: int = 1,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> EMResult[AnyMixture]:
-    """Train a mixture of any kind by maximum likelihood, from a start that is given.
+    """Train a mixture of any kind by maximum likelihood, from a given start.
 
     Parameters
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
-        Frames; read once per iteration, and once before where no `moments` are passed.
+        Frames; read once per iteration, and once before if no `moments` are passed.
     start : Mixture
-        In feature units.
+        The mixture from which training starts, in feature units.
+    options : EMOptions, optional
+        Options of the training: `max_iter`, `tol`, `precision`, and those of the update.
     sample_weight : array, shape (T,), optional
         Weight of each frame of the source, in their order; finite and >= 0.
-    max_iter : int, default=100
-        Most updates.
-    tol : float, default=1e-3
-        Training ends when the log-likelihood per frame changes by no more.
-    options : MaximumLikelihoodOptions, optional
-        Floors, revival and regularisation.
-    precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums over blocks are float64. A step that float32 can't serve,
-        as components are far narrower than the data, is made in float64.
-    n_jobs : int, default=1
-        Threads; -1 for all cores. The result does not depend on it.
-    callback, final_update, previous
-        As in `expectation_maximisation`.
     moments : Moments, optional
-        Of the same source and weights, if it has been made.
-    checkpoint : path, optional
-        A file to which the state is written as training goes on, and from which the same call goes
-        on where it was interrupted, by an exception or by a kill, to exactly the same result. A
-        training that has ended removes it; `callback` hears of new iterations only. A stream is
-        read once more for it. (Or a `Resumable` that is opened and closed elsewhere.)
-    checkpoint_seconds : float, default=5
-        Least time between two writings, >= 0; more where writing would otherwise take over 1 % of
-        the time. At 0 every update is written.
+        Moments of the same frames and weights, if they are known already.
+    previous, final_update
+        As in `expectation_maximisation`.
+    n_jobs : int, default=1
+        Number of threads; -1 for all cores. The result does not depend on it.
+    run : RunContext, optional
+        Its `callback` is called as ``callback(number, iteration)`` after each new iteration. Its
+        `checkpoint` is a file to which the state is written during training, and from which the
+        same call resumes after an exception or a kill, to exactly the same result; a training
+        that has ended removes it. (Or a `Resumable`, which is opened and closed elsewhere.) A
+        stream is read once more for a checkpoint. `checkpoint_seconds` is the least time between
+        two writings; more where writing would otherwise take over 1 % of the time; at 0 the state
+        is written after every update.
+    **changes
+        Options by keyword, in place of those of `options`.
 
     Returns
     -------
     EMResult
-        The mixture in feature units, the history, and why training ended.
+        The mixture in feature units, the history, and the reason why training ended.
 
     Raises
     ------
     InsufficientDataError
         If there is no frame with a weight.
     CollapsedComponentError
-        If a component loses its variance and the options refuse that.
+        If a component loses its variance, and the options refuse that.
     InvalidInputError
-        If an option is out of range, frames are no finite matrix of D columns, weights are not
-        one for each frame, or the source can be read only once, or does not give as many frames
-        each time.
+        If an option is out of range, the frames are not a finite matrix of D columns, there is not
+        one weight for each frame, or the source can be read only once or yields another number of
+        frames later.
     IncompatibleModelError
-        If the checkpoint is that of other frames, weights or options; they are named.
+        If the checkpoint was written with other frames, weights or options; they are named.
     ModelFormatError
-        If the checkpoint is something else, or damaged.
+        If the checkpoint is another kind of file, or damaged.
     SpeakerGmmError
-        If a checkpoint can't be written there.
+        If a checkpoint cannot be written there.
 
     Warns
     -----
     CheckpointWarning
-        If a checkpoint can't be written later, as on a full disk. Training goes on.
+        If a checkpoint cannot be written later, as on a full disk. Training goes on.
     """
-    check_precision(precision)
-    effective_jobs(n_jobs)
+    options = EMOptions.of(options, changes)
+    workers = Workers(n_jobs)
     start = mixture_of(start)
     check_rereadable(source)
     weights = check_frame_weights(sample_weight)
@@ -262,52 +192,73 @@ def train_from(
             f"a start of {start.n_features} features needs frames of as many, found "
             f"{len(moments.mean)}"
         )
+    # All that follows happens in coordinates in which the data have mean 0 and variance near 1,
+    # where float32 is safe; what the update adds to variances goes there too.
     standardisation = Standardisation.from_moments(
         moments.mean, moments.variance, isotropic=start.gaussians.kind.is_isotropic
     )
-    options = options or MaximumLikelihoodOptions()
+    added = options.update.reg_covar / standardisation.scale**2
     update = partial(
         update_maximum_likelihood,
-        options=replace(options, reg_covar=options.reg_covar / standardisation.scale**2),
+        options=replace(options.update, reg_covar=added),
         data_variance=moments.variance / standardisation.scale**2,
         frame_weight=average_frame_weight(weights),
     )
-    frames = FramesPass.of_training(source, weights, moments, precision=precision, n_jobs=n_jobs)
+    # One iteration: the E-step goes over all frames, the M-step updates their statistics.
+    frames = FramesPass.of_training(
+        source, weights, moments, precision=options.precision, workers=workers
+    )
     steps: TrainingSteps[AnyMixture, MixtureStatistics] = TrainingSteps(
         frames, update, standardisation=standardisation
     )
     loop: dict[str, Any] = {
-        "max_iter": max_iter,
-        "tol": tol,
+        "max_iter": options.max_iter,
+        "tol": options.tol,
         "final_update": final_update,
         "previous": previous,
     }
     step = EMStep(accumulate=steps.accumulate, update=steps.update, rounding=steps.rounding, **loop)
-    begin = standardisation.model_to_standard(start)
+    standard_start = standardisation.model_to_standard(start)
 
     def fingerprint() -> dict[str, Any]:
+        """Return what a checkpoint must share with this call."""
+        names = MaximumLikelihoodOptions.declarations()
         return {
             **frames_fingerprint(source, moments, weights),
-            **parts(options),
+            **{name: getattr(options.update, name) for name in names},
             **loop,
-            "precision": precision,
+            "precision": options.precision,
             "covariance_type": start.covariance_type,
             "n_components": start.n_components,
-            "start": begin,
+            "start": standard_start,
         }
 
-    with open_checkpoint(
-        checkpoint, EMState[Mixture], fingerprint=fingerprint, seconds=checkpoint_seconds
-    ) as file:
-        result = em_result(
-            run_training_loop(
-                file.state or EMState(begin, begin, ()),
-                step,
-                checkpoint=file.record,
-                callback=iteration_callback(callback),
-            )
-        )
+    result = run_resumable_em(
+        standard_start, step, EMState[Mixture], fingerprint=fingerprint, run=run or RunContext()
+    )
     return replace(result, model=standardisation.model_from_standard(result.model))
+
+
+def _start_of(
+    source: FrameSource, moments: Moments, options: MixtureOptions, workers: Workers
+) -> DiagonalMixture:
+    """Return the start of a training, in feature units: the given one, or one that is found."""
+    n_features = len(moments.mean)
+    if not isinstance(options.init, str):
+        start = mixture_of(options.init, kind=DiagonalMixture)
+        if start.means.shape != (options.n_components, n_features):
+            raise InvalidInputError(
+                f"init must have {options.n_components} components of {n_features} features, "
+                f"found means of shape {start.means.shape}"
+            )
+        return start
+    # A start is found on a random part of the frames, in coordinates in which their features may
+    # be compared.
+    standardisation = Standardisation.from_moments(moments.mean, moments.variance)
+    rng = np.random.default_rng(options.seed)
+    n_sample = max(_START_FRAMES_PER_COMPONENT * options.n_components, _START_FRAMES)
+    sample = _draw_frames(source, moments, standardisation, n_sample, rng)
+    return standardisation.model_from_standard(_find_start(sample, options, rng, workers))
 
 
 def _draw_frames(
@@ -317,7 +268,7 @@ def _draw_frames(
     n_sample: int,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Standardised random frames, in their order; the same ones however the source is cut."""
+    """Return random frames in their order, standardised; however the source is cut, the same."""
     n_sample = min(n_sample, moments.n_frames)
     chosen = np.sort(rng.choice(moments.n_frames, size=n_sample, replace=False))
     sample = np.empty((n_sample, len(moments.mean)), np.float32)
@@ -333,23 +284,19 @@ def _draw_frames(
 
 
 def _find_start(
-    init: str,
     sample: NDArray[np.float32],
-    n_components: int,
-    options: MaximumLikelihoodOptions,
+    options: MixtureOptions,
     rng: np.random.Generator,
-    n_jobs: int,
+    workers: Workers,
 ) -> DiagonalMixture:
-    if init == "kmeans":
-        return initialise_kmeans(
-            sample, n_components=n_components, rng=rng, options=options, n_jobs=n_jobs
-        )
-    if init == "splitting":
+    """Find a start from standardised frames, by the method that the options name."""
+    k, update = options.n_components, options.update
+    if options.init == "random":
+        return initialise_random(sample, n_components=k, rng=rng)
+    if options.init == "splitting":
         return initialise_splitting(
-            sample, n_components=n_components, options=options, n_jobs=n_jobs
+            sample, n_components=k, options=update, n_jobs=workers.n_jobs or 1
         )
-    if init == "random":
-        return initialise_random(sample, n_components=n_components, rng=rng)
-    raise InvalidInputError(
-        f"init must be 'kmeans', 'splitting', 'random' or a DiagonalMixture, found {init!r}"
+    return initialise_kmeans(
+        sample, n_components=k, rng=rng, options=update, n_jobs=workers.n_jobs or 1
     )

@@ -141,9 +141,7 @@ class BackgroundModel(records.Filed):
             n_components=n_components,
             seed=seed,
             n_jobs=n_jobs,
-            callback=run.callback,
-            checkpoint=run.checkpoint,
-            checkpoint_seconds=run.checkpoint_seconds,
+            run=run,
             **options,
         )
         provenance = {

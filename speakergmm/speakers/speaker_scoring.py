@@ -12,7 +12,7 @@ from speakergmm.errors import (
     InsufficientDataError,
 )
 from speakergmm.features import Features
-from speakergmm.gaussians.covariances import Precision
+from speakergmm.gaussians.choices import Precision
 from speakergmm.gaussians.frame_sources import check_finite_frames, refuse_path
 from speakergmm.mixtures import DiagonalMixture
 from speakergmm.mixtures.mixture import mixture_of

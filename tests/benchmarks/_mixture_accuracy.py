@@ -60,7 +60,7 @@ def compare(model, X):
     moments = frame_moments(X)
     results = {
         precision: train_from(
-            X, model, max_iter=1, options=options, precision=precision, moments=moments
+            X, model, max_iter=1, update=options, precision=precision, moments=moments
         )
         for precision in ("float32", "float64")
     }

@@ -300,7 +300,7 @@ def test_training_does_not_know_a_common_factor_of_the_weights(problem, exponent
     options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=0.0)
     a, b = (
         train_from(
-            X, model, sample_weight=w, max_iter=3, tol=0.0, options=options, precision="float64"
+            X, model, sample_weight=w, max_iter=3, tol=0.0, update=options, precision="float64"
         )
         for w in (weights, weights * 10.0**exponent)
     )
@@ -321,7 +321,7 @@ def test_em_never_loses(problem):
             max_iter=12,
             tol=0.0,
             precision=precision,
-            options=MaximumLikelihoodOptions(variance_floor=1e-9, min_occupancy=0.0),
+            update=MaximumLikelihoodOptions(variance_floor=1e-9, min_occupancy=0.0),
         )
         objectives = np.array(result.objectives)
         plain = np.array([it.report is not None and it.report.is_plain for it in result.history])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
 from speakergmm.gaussians.frame_sources import check_finite_frames
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.hmm.models.topology import freeze

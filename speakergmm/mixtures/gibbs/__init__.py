@@ -12,13 +12,13 @@ from speakergmm.lazy import lazy_names
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from speakergmm.mixtures.gibbs.chain import Chain as Chain
-    from speakergmm.mixtures.gibbs.chain import GammaPrior as GammaPrior
     from speakergmm.mixtures.gibbs.chain import draw_concentration as draw_concentration
     from speakergmm.mixtures.gibbs.chain import initial_labels as initial_labels
     from speakergmm.mixtures.gibbs.chain_diagnostics import (
         effective_sample_size as effective_sample_size,
     )
     from speakergmm.mixtures.gibbs.chain_diagnostics import r_hat as r_hat
+    from speakergmm.mixtures.gibbs.gamma_prior import GammaPrior as GammaPrior
     from speakergmm.mixtures.gibbs.normal_inverse_wishart import (
         NormalInverseWishart as NormalInverseWishart,
     )
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from speakergmm.mixtures.gibbs.sampling import GibbsSweep as GibbsSweep
     from speakergmm.mixtures.gibbs.sampling import (
         sample_dirichlet_process as sample_dirichlet_process,
+    )
+    from speakergmm.mixtures.gibbs.sampling_options import (
+        DirichletProcessOptions as DirichletProcessOptions,
     )
 
 __getattr__, __dir__ = lazy_names(__name__)

@@ -5,47 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from speakergmm.mixtures.gibbs.gamma_prior import GammaPrior
 from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 from speakergmm.mixtures.gibbs.partition_state import PartitionState
 from speakergmm.mixtures.gibbs.partitions import log_partition_prior
-from speakergmm.ranges import number
+from speakergmm.mixtures.gibbs.sampling_options import Start
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.int64]
-Start = Literal["single", "singletons", "random", "sequential"] | int
-
-
-@dataclass(frozen=True, slots=True)
-class GammaPrior:
-    """A Gamma prior of the concentration, with `shape` and `rate` (1 / scale), both > 0."""
-
-    shape: float
-    rate: float
-
-    def __post_init__(self) -> None:
-        """Check the two numbers."""
-        for name in ("shape", "rate"):
-            value = number(f"{name} of the concentration's prior", getattr(self, name), above=0)
-            object.__setattr__(self, name, value)
-
-    @property
-    def mean(self) -> float:
-        """Expected concentration."""
-        return self.shape / self.rate
-
-    def log_density(self, concentration: float) -> float:
-        """Log-density at a concentration > 0."""
-        return (
-            self.shape * math.log(self.rate)
-            - math.lgamma(self.shape)
-            + (self.shape - 1) * math.log(concentration)
-            - self.rate * concentration
-        )
 
 
 def draw_concentration(

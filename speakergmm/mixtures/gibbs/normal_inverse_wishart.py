@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,9 +20,9 @@ from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import frozen
+from speakergmm.mixtures.gibbs.sampling_options import GibbsCovariance
 from speakergmm.ranges import choice, number
 
-GibbsCovariance = Literal["full", "diag"]
 Array = NDArray[np.float64]
 
 

@@ -1,8 +1,8 @@
-"""Mixtures that draw their number of components: Dirichlet processes, collapsed Gibbs sampling.
+"""Collapsed Gibbs sampling of Dirichlet-process mixtures, whose number of components is random.
 
-Frames are of clusters, clusters have Gaussians drawn from a conjugate prior, and a Dirichlet
-process says how likely each way of dividing the frames into clusters is. Weights, means and
-covariances are integrated out, so that a chain walks over partitions alone: Rasmussen (2000), "The
+Frames belong to clusters, clusters have Gaussians drawn from a conjugate prior, and a Dirichlet
+process is the prior of the partition of the frames into clusters. Weights, means and covariances
+are integrated out, so that a chain walks over partitions alone: Rasmussen (2000), "The
 infinite Gaussian mixture model"; Neal (2000), "Markov chain sampling methods for Dirichlet process
 mixture models", algorithm 3.
 """
@@ -12,24 +12,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import methodcaller
-from typing import get_args
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InsufficientDataError, InvalidInputError
-from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
+from speakergmm.gaussians.frame_sources import Frames, check_finite_frames, frame_moments
 from speakergmm.gaussians.standardisation import Standardisation
-from speakergmm.mixtures.gibbs.chain import Chain, GammaPrior, Start, start_chain
-from speakergmm.mixtures.gibbs.normal_inverse_wishart import GibbsCovariance, NormalInverseWishart
+from speakergmm.mixtures.gibbs.chain import Chain, start_chain
+from speakergmm.mixtures.gibbs.gamma_prior import GammaPrior
+from speakergmm.mixtures.gibbs.normal_inverse_wishart import NormalInverseWishart
 from speakergmm.mixtures.gibbs.samples import DirichletProcessSamples
-from speakergmm.parallel import threaded_map
+from speakergmm.mixtures.gibbs.sampling_options import DirichletProcessOptions
+from speakergmm.parallel import Workers
 from speakergmm.progress import track
-from speakergmm.ranges import choice, number, refused, whole_number
+from speakergmm.run_context import RunContext
 
-# Between two looks at the callback and the keyboard a chain moves about so many frames.
+# Number of frames that a chain moves between two looks at the callback and the keyboard.
 _FRAMES_IN_A_ROUND = 20_000
-_STARTS = ("single", "singletons", "random", "sequential")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +56,12 @@ class GibbsSweep:
 
 def sample_dirichlet_process(
     X: ArrayLike,
+    options: DirichletProcessOptions | None = None,
     *,
-    covariance_type: GibbsCovariance = "full",
-    concentration: float | tuple[float, float] | GammaPrior = (2.0, 4.0),
     prior: NormalInverseWishart | None = None,
-    within_fraction: float = 0.2,
-    n_sweeps: int = 500,
-    burn_in: int | None = None,
-    n_chains: int = 4,
-    n_kept: int = 50,
-    init: Start = 20,
-    seed: int = 0,
     n_jobs: int = 1,
-    callback: Callable[[GibbsSweep], None] | None = None,
-    description: str | None = None,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> DirichletProcessSamples:
     """Draw partitions of frames into clusters from the posterior of a Dirichlet-process mixture.
 
@@ -76,50 +69,32 @@ def sample_dirichlet_process(
     ----------
     X : array, shape (T, D)
         Frames, in any units; they are standardised inside.
-    covariance_type : {"full", "diag"}, default="full"
-        Covariances of the clusters.
-    concentration : float, pair of floats, or GammaPrior; default=(2.0, 4.0)
-        Of the Dirichlet process: the expected number of clusters before any data is about
-        `concentration` log T. A pair (shape, rate) is a Gamma prior; the concentration is then
-        drawn after each sweep (Escobar & West 1995, whose prior is the default).
+    options : DirichletProcessOptions, optional
+        Options of the sampling: `covariance_type`, `concentration`, `n_sweeps`, `burn_in`,
+        `n_chains`, `n_kept`, `init`, `seed` and others.
     prior : NormalInverseWishart, optional
-        Of a cluster's mean and covariance, in feature units; by default
+        Prior of a cluster's mean and covariance, in feature units; by default
         `NormalInverseWishart.from_data`, which moves and stretches with the data.
-    within_fraction : float, default=0.2
-        The share of the data's covariance that the default prior expects within clusters, the
-        rest being between their means.
-    n_sweeps : int, default=500
-        Sweeps over all frames of each chain, the burn-in included.
-    burn_in : int, optional
-        Sweeps to leave out in front; half of them by default.
-    n_chains : int, default=4
-        Independent chains; convergence can be judged with two or more.
-    n_kept : int, default=50
-        Partitions of each chain to keep, evenly spaced after the burn-in (all if there are fewer).
-    init : {"single", "singletons", "random", "sequential"} or int, default=20
-        Where chains start: all frames in one cluster; each in its own; a partition drawn from the
-        Dirichlet process; frames added one by one, each to a cluster drawn given those before; or
-        as many clusters as the number says, each frame joining the nearest of so many frames
-        drawn at random (of all frames where there are fewer). Sweeps merge clusters more readily
-        than they split them, so starts with too many arrive sooner, but each costs time.
-    seed : int, default=0
-        Same seed, same chains, whatever `n_jobs` is.
     n_jobs : int, default=1
-        Chains that run at once, on threads; -1 for all cores.
-    callback : callable, optional
-        Receives a `GibbsSweep` for each sweep, in an order that depends on nothing but the
-        arguments; what it raises ends the sampling.
-    description : str, optional
-        Text of a progress bar on standard error; without it there is none.
+        Number of chains that run at once, on threads; -1 for all cores. The result does not
+        depend on it.
+    run : RunContext, optional
+        Its `callback` receives a `GibbsSweep` for each sweep of each chain, in an order that
+        depends on nothing but the arguments; an error that it raises ends the sampling. With
+        `progress` there is a progress bar.
+    **changes
+        Options by keyword, in place of those of `options`.
 
     Returns
     -------
     DirichletProcessSamples
+        The traces of all chains and the partitions that were kept.
 
     Raises
     ------
     InvalidInputError
-        If `X` is not a finite matrix or an option lies outside its range.
+        If `X` is not a finite matrix, an option is out of range, or the prior is of another kind
+        or other features.
     InsufficientDataError
         If there is no frame.
 
@@ -128,7 +103,7 @@ def sample_dirichlet_process(
     A sweep takes time in the order of T K D^2 (full) or T K D (diagonal), less where clusters are
     far apart. Frames move one at a time, so a chain may stay for long in a partition that needs
     several clusters to change at once; look at `r_hat` of the result before trusting it. A kept
-    partition takes 4 bytes a frame.
+    partition takes 4 bytes per frame.
 
     Examples
     --------
@@ -141,53 +116,21 @@ def sample_dirichlet_process(
     >>> samples.to_mixture().means.round()[:, 0].tolist() in ([-5, 0, 5], [0, 5, -5], [5, -5, 0])
     True
     """
+    options = DirichletProcessOptions.of(options, changes)
+    workers, run = Workers(n_jobs), run or RunContext()
     frames = check_finite_frames(X)
     if len(frames) == 0:
         raise InsufficientDataError("sampling needs frames, found none")
-    choice("covariance_type", covariance_type, get_args(GibbsCovariance))
-    number("within_fraction", within_fraction, above=0, below=1)
-    whole_number("n_sweeps", n_sweeps)
-    whole_number("seed", seed, least=0)
-    burn_in = n_sweeps // 2 if burn_in is None else burn_in
-    alpha = _checked_concentration(concentration)
-    _check_options(n_sweeps, burn_in, n_chains, n_kept, init)
-    if prior is None:
-        prior = NormalInverseWishart.from_data(
-            frames, covariance_type=covariance_type, within_fraction=within_fraction
-        )
-    elif prior.covariance_type != covariance_type or prior.n_features != frames.shape[1]:
-        raise InvalidInputError(
-            f"the prior is of {prior.n_features} features and {prior.covariance_type!r} "
-            f"covariances; expected {frames.shape[1]} and {covariance_type!r}"
-        )
+    prior = _prior_for(frames, prior, options)
+    # The chains see frames of mean 0 and variance 1, and the prior in these coordinates.
     moments = frame_moments(frames)
     centre = Standardisation.from_moments(moments.mean, moments.variance).centre
     standardisation = Standardisation(centre, moments.deviation())
     z = standardisation.applied(frames)
-    standard_prior = prior.rescale(standardisation.centre, standardisation.scale)
-    steps = np.linspace(burn_in, n_sweeps - 1, min(n_kept, n_sweeps - burn_in))
-    kept_sweeps = np.unique(steps.round().astype(np.int64))
-    chains = [
-        start_chain(
-            z,
-            standard_prior,
-            start=init,
-            concentration=alpha,
-            keep=frozenset(kept_sweeps.tolist()),
-            burn_in=burn_in,
-            seed=chain_seed,
-        )
-        for chain_seed in np.random.SeedSequence(seed).spawn(n_chains)
-    ]
-    rounds: Iterable[int] = _rounds(n_sweeps, len(frames))
-    if description is not None:
-        rounds = track(rounds, description=description)
-    for n_next in rounds:
-        # Chains share nothing but the frames, so threads can't change what they do.
-        for _ in threaded_map(methodcaller("advance", n_next), chains, n_jobs=n_jobs):
-            pass
-        if callback is not None:
-            _report(chains, n_next, standardisation.log_volume, callback)
+    kept_sweeps = _kept_sweeps(options)
+    chains = _start_chains(z, prior.rescale(centre, standardisation.scale), kept_sweeps, options)
+    _run_chains(chains, standardisation.log_volume, options, workers, run)
+    # Of all the partitions that were visited, the most probable one.
     best = max(chains, key=lambda chain: chain.best_log_probability)
     assert best.best is not None
     log_probability = np.array([chain.log_probabilities for chain in chains])
@@ -195,7 +138,7 @@ def sample_dirichlet_process(
         n_clusters=np.array([chain.n_clusters for chain in chains]),
         concentration=np.array([chain.concentrations for chain in chains]),
         log_probability=log_probability - len(frames) * standardisation.log_volume,
-        burn_in=burn_in,
+        burn_in=options.n_left_out,
         labels=np.array([chain.kept for chain in chains]),
         kept_sweeps=kept_sweeps,
         best_labels=best.best.astype(np.int64),
@@ -205,7 +148,75 @@ def sample_dirichlet_process(
     )
 
 
+def _prior_for(
+    frames: Frames, prior: NormalInverseWishart | None, options: DirichletProcessOptions
+) -> NormalInverseWishart:
+    """Return the prior of clusters in feature units: the given one, or one from the data."""
+    kind, n_features = options.covariance_type, frames.shape[1]
+    if prior is None:
+        return NormalInverseWishart.from_data(
+            frames, covariance_type=kind, within_fraction=options.within_fraction
+        )
+    if prior.covariance_type != kind or prior.n_features != n_features:
+        raise InvalidInputError(
+            f"the prior is of {prior.n_features} features and {prior.covariance_type!r} "
+            f"covariances; expected {n_features} and {kind!r}"
+        )
+    return prior
+
+
+def _kept_sweeps(options: DirichletProcessOptions) -> NDArray[np.int64]:
+    """Return the numbers of the sweeps whose partitions are kept, evenly spaced."""
+    first, n_sweeps = options.n_left_out, options.n_sweeps
+    spaced = np.linspace(first, n_sweeps - 1, min(options.n_kept, n_sweeps - first))
+    return np.unique(spaced.round().astype(np.int64))
+
+
+def _start_chains(
+    z: NDArray[np.float64],
+    prior: NormalInverseWishart,
+    kept_sweeps: NDArray[np.int64],
+    options: DirichletProcessOptions,
+) -> list[Chain]:
+    """Return the chains before their first sweep, each with random numbers of its own."""
+    concentration = options.concentration
+    if isinstance(concentration, tuple | list):
+        concentration = GammaPrior(*concentration)
+    return [
+        start_chain(
+            z,
+            prior,
+            start=options.init,
+            concentration=concentration,
+            keep=frozenset(kept_sweeps.tolist()),
+            burn_in=options.n_left_out,
+            seed=seed,
+        )
+        for seed in np.random.SeedSequence(options.seed).spawn(options.n_chains)
+    ]
+
+
+def _run_chains(
+    chains: list[Chain],
+    log_volume: float,
+    options: DirichletProcessOptions,
+    workers: Workers,
+    run: RunContext,
+) -> None:
+    """Advance all chains to their last sweep, in rounds between which the callback is called."""
+    rounds: Iterable[int] = _rounds(options.n_sweeps, len(chains[0].partition.labels))
+    if run.progress:
+        rounds = track(rounds, description="Sampling partitions")
+    for n_next in rounds:
+        # Chains share nothing but the frames, so that threads cannot change what they do.
+        for _ in workers.map_threads(methodcaller("advance", n_next), chains):
+            pass
+        if run.callback is not None:
+            _report(chains, n_next, log_volume, run.callback)
+
+
 def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
+    """Return the numbers of sweeps that chains take between two looks at the callback."""
     size = max(1, _FRAMES_IN_A_ROUND // n_frames)
     return [min(size, n_sweeps - first) for first in range(0, n_sweeps, size)]
 
@@ -213,6 +224,7 @@ def _rounds(n_sweeps: int, n_frames: int) -> list[int]:
 def _report(
     chains: list[Chain], n_last: int, log_volume: float, callback: Callable[[GibbsSweep], None]
 ) -> None:
+    """Call the callback with the last `n_last` sweeps of each chain."""
     for place, chain in enumerate(chains):
         volume = len(chain.partition.labels) * log_volume
         for sweep in range(len(chain.n_clusters) - n_last, len(chain.n_clusters)):
@@ -225,25 +237,3 @@ def _report(
                     chain.log_probabilities[sweep] - volume,
                 )
             )
-
-
-def _checked_concentration(
-    concentration: float | tuple[float, float] | GammaPrior,
-) -> float | GammaPrior:
-    if isinstance(concentration, GammaPrior):
-        return concentration
-    if not isinstance(concentration, tuple | list):
-        return number("concentration", concentration, above=0)
-    if len(concentration) != 2:
-        raise refused("concentration", "a number or a pair (shape, rate)", concentration)
-    return GammaPrior(*concentration)
-
-
-def _check_options(n_sweeps: int, burn_in: int, n_chains: int, n_kept: int, init: Start) -> None:
-    whole_number("n_chains", n_chains)
-    whole_number("n_kept", n_kept)
-    whole_number("burn_in", burn_in, least=0, most=n_sweeps - 1)
-    if isinstance(init, str) and init not in _STARTS:
-        raise refused("init", f"one of {', '.join(_STARTS)} or a number of clusters", init)
-    if not isinstance(init, str):
-        whole_number("init", init)

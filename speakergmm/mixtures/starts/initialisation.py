@@ -14,13 +14,12 @@ from speakergmm.gaussians.em import expectation_maximisation
 from speakergmm.gaussians.frame_sources import check_finite_frames, frame_moments
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.accumulation import accumulate
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    update_maximum_likelihood,
-)
+from speakergmm.mixtures.maximum_likelihood import update_maximum_likelihood
 from speakergmm.mixtures.mixture import DiagonalMixture
+from speakergmm.mixtures.mixture_options import MaximumLikelihoodOptions
 from speakergmm.mixtures.splitting import grow
 from speakergmm.mixtures.starts.kmeans_clustering import lloyd, seed
+from speakergmm.parallel import Workers
 from speakergmm.ranges import whole_number
 
 
@@ -87,7 +86,7 @@ def initialise_kmeans(
     frames = _checked(X, n_components)
     options = options or MaximumLikelihoodOptions()
     seeds = seed(frames, n_components, rng)
-    centres, labels = lloyd(frames, seeds, max_iter=max_iter, n_jobs=n_jobs)
+    centres, labels = lloyd(frames, seeds, max_iter=max_iter, workers=Workers(n_jobs))
     counts = np.bincount(labels, minlength=n_components).astype(np.float64)
     variances = np.empty(centres.shape)
     for feature in range(frames.shape[1]):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.gaussians.evaluator import block_size
-from speakergmm.parallel import single_threaded_blas, threaded_map
+from speakergmm.parallel import ONE_WORKER, Workers, single_threaded_blas
 
 # Seeding passes over its frames once per cluster; this many per cluster are enough for it.
 _SEEDING_FRAMES_PER_CLUSTER = 32
@@ -40,7 +40,9 @@ def kmeans(
     array, shape (n_clusters, D)
         As `lloyd` gives them, from the seeds of `seed`.
     """
-    return lloyd(frames, seed(frames, n_clusters, rng), max_iter=max_iter, n_jobs=n_jobs)[0]
+    return lloyd(frames, seed(frames, n_clusters, rng), max_iter=max_iter, workers=Workers(n_jobs))[
+        0
+    ]
 
 
 def lloyd(
@@ -51,7 +53,7 @@ def lloyd(
     max_iter: int = 10,
     tol: float = 0.0,
     origin: NDArray[np.float64] | None = None,
-    n_jobs: int = 1,
+    workers: Workers = ONE_WORKER,
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
     """Move centres to the means of the frames that are nearest to them, until they stay.
 
@@ -69,8 +71,9 @@ def lloyd(
         Or when the squared movements of all centres sum up to no more.
     origin : array, shape (D,), optional
         Point near the mean of the frames, from which they are seen; by default their mean.
-    n_jobs : int, default=1
-        Threads; the result does not depend on it.
+    workers : Workers, optional
+        Threads on which blocks of frames are compared with the centres; their number does not
+        change the result. By default one.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def lloyd(
     shares = csc_array((weights, labels, np.arange(n_frames + 1)), shape=(n_clusters, n_frames))
     with single_threaded_blas():
         for number in range(max_iter):
-            found = _nearest(frames, current, origin, n_jobs)
+            found = _nearest(frames, current, origin, workers)
             if number and np.array_equal(found, labels):
                 return current, labels
             labels = shares.indices = found
@@ -107,7 +110,7 @@ def lloyd(
             old, current = current, sums / counts[:, None]
             if ((current - old) ** 2).sum() <= tol:
                 break
-        return current, _nearest(frames, current, origin, n_jobs)
+        return current, _nearest(frames, current, origin, workers)
 
 
 def _fill(
@@ -135,7 +138,7 @@ def _nearest(
     frames: NDArray[np.floating[Any]],
     centres: NDArray[np.float64],
     origin: NDArray[np.float64],
-    n_jobs: int,
+    workers: Workers,
 ) -> NDArray[np.intp]:
     """Nearest centre of each frame, of several the first; both seen from a point."""
     # Half the centre's square less its product with the frame: what the nearest centre minimises.
@@ -153,7 +156,7 @@ def _nearest(
 
     if len(frames) <= size:
         return of_block(0)
-    return np.concatenate(list(threaded_map(of_block, range(0, len(frames), size), n_jobs=n_jobs)))
+    return np.concatenate(list(workers.map_threads(of_block, range(0, len(frames), size))))
 
 
 def seed(

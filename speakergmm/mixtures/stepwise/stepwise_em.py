@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
-from speakergmm.gaussians.covariances import Precision
 from speakergmm.gaussians.em import UpdateReport
 from speakergmm.gaussians.frame_sources import (
     FrameSource,
@@ -24,19 +23,15 @@ from speakergmm.gaussians.frame_sources import (
     check_rereadable,
     frame_moments,
 )
-from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.gaussians.updates import check_statistics
-from speakergmm.mixtures.maximum_likelihood import (
-    MaximumLikelihoodOptions,
-    average_frame_weight,
-    update_maximum_likelihood,
-)
+from speakergmm.mixtures.maximum_likelihood import average_frame_weight, update_maximum_likelihood
 from speakergmm.mixtures.mixture import Mixture, mixture_of
+from speakergmm.mixtures.mixture_options import StepwiseOptions
 from speakergmm.moments import Moments
-from speakergmm.parallel import effective_jobs
+from speakergmm.parallel import Workers
 from speakergmm.ranges import number
 
 # Deviations by which the stream's mean, and factor by which its deviation, may leave those of the
@@ -146,59 +141,44 @@ class StepwiseState:
 def update_stepwise(
     state: StepwiseState,
     X: FrameSource,
+    options: StepwiseOptions | None = None,
     *,
     sample_weight: ArrayLike | None = None,
-    step_exponent: float = 0.7,
-    step_offset: float = 2.0,
-    step_size: float | None = None,
-    weigh_blocks: bool = True,
-    options: MaximumLikelihoodOptions | None = None,
-    precision: Precision = "float32",
-    n_jobs: int = 1,
     moments: Moments | None = None,
+    n_jobs: int = 1,
+    **changes: Any,
 ) -> StepwiseState:
     """Learn from one block of a stream.
 
     Parameters
     ----------
     state : StepwiseState
-        What came before; it stays as it is.
+        The state after the blocks before; it is not changed.
     X : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
         The block, in feature units; read twice.
+    options : StepwiseOptions, optional
+        Sizes of the steps, `precision`, and options of the update.
     sample_weight : array, shape (T,), optional
         Weight of each frame, finite and >= 0, not all 0.
-    step_exponent : float, default=0.7
-        How fast steps become smaller, in (0.5, 1]: the nearer to 0.5, the more is forgotten.
-    step_offset : float, default=2
-        Blocks by which the schedule is ahead, >= 0: the larger, the smaller the first steps.
-    step_size : float, optional
-        In (0, 1]; in place of the schedule. A constant size follows a stream that changes, with a
-        memory of 1 / size blocks; 1 is a step of EM on this block alone.
-    weigh_blocks : bool, default=True
-        Whether a block that is heavier or lighter than those before on average counts by its
-        weight; among blocks of one weight it makes no difference. False is the step of the papers,
-        which gives a block of three frames the say of any other.
-    options : MaximumLikelihoodOptions, optional
-        Floors, revival and regularisation of the update. Dead is a component by its occupancy in
-        the running statistics, in frames that weigh what those of this block do on average.
-    precision : {"float32", "float64"}, default="float32"
-        Of densities within the block; as in `train_from`.
-    n_jobs : int, default=1
-        Threads; the result does not depend on it.
     moments : Moments, optional
-        Of the same frames and weights, if it has been made.
+        Moments of the same frames and weights, if they are known already.
+    n_jobs : int, default=1
+        Number of threads; -1 for all cores. The result does not depend on it.
+    **changes
+        Options by keyword, in place of those of `options`.
 
     Returns
     -------
     StepwiseState
+        The state after this block.
 
     Raises
     ------
     InsufficientDataError
-        If the block has no frame with a weight.
+        If the block contains no frame with a weight.
     InvalidInputError
-        If frames are no finite matrix of as many features as the mixture has, weights are no such,
-        or an option is out of range.
+        If the frames are not a finite matrix of as many features as the mixture has, there is not
+        one weight for each frame, or an option is out of range.
 
     Notes
     -----
@@ -221,13 +201,13 @@ def update_stepwise(
     >>> state = StepwiseState.begin(DiagonalMixture([0.5, 0.5], [[-1.0], [1.0]], [[4.0], [4.0]]))
     >>> for _ in range(50):
     ...     block = np.concatenate([rng.normal(-5, 1, (40, 1)), rng.normal(5, 1, (60, 1))])
-    ...     state = step(state, block)
+    ...     state = update_stepwise(state, block)
     >>> state.n_steps, state.model.weights.round(2), state.model.means.round(0)
     (50, array([0.4, 0.6]), array([[-5.],
            [ 5.]]))
     """
-    check_precision(precision)
-    effective_jobs(n_jobs)
+    options = StepwiseOptions.of(options, changes)
+    workers = Workers(n_jobs)
     check_rereadable(X)
     weights = check_frame_weights(sample_weight)
     moments = moments or frame_moments(X, weights)
@@ -235,29 +215,26 @@ def update_stepwise(
         raise InvalidInputError(
             f"frames must have {state.standard.n_features} features, found {len(moments.mean)}"
         )
-    eta = _step_size(state, step_exponent, step_offset, step_size)
-    if weigh_blocks and state.n_steps:
-        ratio = moments.weight * state.n_steps / state.weight
-        eta = eta * ratio / (1.0 - eta + eta * ratio)
+    eta = _step_size(state, moments.weight, options)
     # From the old mean on, so that what never changes stays what it is, bit by bit.
     mean = moments.mean if eta == 1 else state.mean + eta * (moments.mean - state.mean)
     variance = (1.0 - eta) * (state.variance + (state.mean - mean) ** 2)
     variance += eta * (moments.variance + (moments.mean - mean) ** 2)
     state = _in_safe_coordinates(state, mean, variance, first=state.n_steps == 0)
     standardisation = state.standardisation
-    options = options or MaximumLikelihoodOptions()
-    options = replace(options, reg_covar=options.reg_covar / standardisation.scale**2)
+    added = options.update.reg_covar / standardisation.scale**2
+    update_options = replace(options.update, reg_covar=added)
 
     def update(block: MixtureStatistics, model: Mixture) -> tuple[Mixture, UpdateReport]:
         return update_maximum_likelihood(
             _mix(state.statistics, block.about_zero(), eta),
             model,
-            options=options,
+            options=update_options,
             data_variance=variance / standardisation.scale**2,
             frame_weight=average_frame_weight(weights),
         )
 
-    frames = FramesPass(X, weights, precision=precision, n_jobs=n_jobs)
+    frames = FramesPass(X, weights, precision=options.precision, workers=workers)
     steps = TrainingSteps(frames, update, standardisation=standardisation)
     found = steps.accumulate(state.standard)
     standard, report = steps.update(found, state.standard)
@@ -265,7 +242,7 @@ def update_stepwise(
     statistics = _mix(state.statistics, block, eta)
     if report.revived:
         # What the heavy component's frames were has to be shared with the one that was dead.
-        statistics = expected_statistics(standard, statistics.n_frames, reg_covar=options.reg_covar)
+        statistics = expected_statistics(standard, statistics.n_frames, reg_covar=added)
     return StepwiseState(
         standard,
         standardisation,
@@ -296,27 +273,18 @@ def expected_statistics(
     )
 
 
-def check_step_size(exponent: float, offset: float, step_size: float | None) -> None:
-    """Refuse options of `step` that are out of range.
-
-    Raises
-    ------
-    InvalidInputError
-        That names the option.
-    """
-    number("step_exponent", exponent, above=0.5, most=1)
-    number("step_offset", offset, least=0)
-    if step_size is not None:
-        number("step_size", step_size, above=0, most=1)
-
-
-def _step_size(
-    state: StepwiseState, exponent: float, offset: float, step_size: float | None
-) -> float:
-    check_step_size(exponent, offset, step_size)
+def _step_size(state: StepwiseState, weight: float, options: StepwiseOptions) -> float:
+    """Return the part that a block of this weight takes in the running statistics."""
     if state.n_steps == 0:
         return 1.0
-    return step_size if step_size is not None else float((state.n_steps + offset) ** -exponent)
+    eta = options.step_size
+    if eta is None:
+        eta = float((state.n_steps + options.step_offset) ** -options.step_exponent)
+    if options.weigh_blocks:
+        # A block of r times the mean weight of those before has r times the odds.
+        ratio = weight * state.n_steps / state.weight
+        eta = eta * ratio / (1.0 - eta + eta * ratio)
+    return eta
 
 
 def _mix(running: MixtureStatistics, block: MixtureStatistics, eta: float) -> MixtureStatistics:

@@ -10,6 +10,7 @@ from speakergmm.lazy import lazy_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from speakergmm.mixtures.mixture_options import VariationalOptions as VariationalOptions
     from speakergmm.mixtures.variational.bound import evidence_lower_bound as evidence_lower_bound
     from speakergmm.mixtures.variational.bound import expected_log_joint as expected_log_joint
     from speakergmm.mixtures.variational.bound import parameter_divergence as parameter_divergence

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.variational_prior import VariationalPrior

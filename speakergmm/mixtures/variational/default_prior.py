@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.gaussians.covariances import CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
 from speakergmm.gaussians.frame_sources import FrameSource, frame_moments
 from speakergmm.gaussians.matrices import floor_matrices
 from speakergmm.gaussians.parameters import covariance_kind

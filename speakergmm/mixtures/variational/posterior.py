@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.parameters import Gaussians
 from speakergmm.mixtures.mixture import Mixture, make_mixture
 from speakergmm.mixtures.variational.variational_prior import (

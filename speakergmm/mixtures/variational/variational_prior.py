@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from speakergmm.errors import InvalidInputError
-from speakergmm.gaussians.covariances import Covariances, CovarianceType
+from speakergmm.gaussians.choices import CovarianceType
+from speakergmm.gaussians.covariances import Covariances
 from speakergmm.gaussians.matrices import is_positive_definite
 from speakergmm.gaussians.parameters import KINDS, frozen
 from speakergmm.ranges import choice, number

@@ -1,45 +1,36 @@
-"""Variational inference from frames: the loop of expectation-maximisation, anywhere in space.
+"""Variational inference of a mixture from frames, by the loop of expectation-maximisation.
 
-As in `training`, frames are evaluated and posteriors updated in standardised coordinates, in which
-float32 is safe. The prior goes there and the posterior comes back; the bound changes by the volume
-of the coordinates' unit cube and nothing else.
+As in `mixture_training`, frames are evaluated and posteriors updated in standardised coordinates,
+in which float32 is safe. The prior is moved there and the posterior is moved back; the bound
+changes by nothing but the volume of the coordinates' unit cube.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from speakergmm.checkpoints import DEFAULT_SECONDS, Resumable, open_checkpoint
 from speakergmm.errors import InvalidInputError
 from speakergmm.gaussians.accumulate import FramesPass
-from speakergmm.gaussians.covariances import Precision
-from speakergmm.gaussians.em import (
-    EMResult,
-    EMState,
-    EMStep,
-    Iteration,
-    UpdateReport,
-    em_result,
-    iteration_callback,
-    run_training_loop,
-)
+from speakergmm.gaussians.choices import Precision
+from speakergmm.gaussians.em import EMResult, EMState, EMStep, UpdateReport
 from speakergmm.gaussians.frame_sources import FrameSource, check_rereadable, frame_moments
-from speakergmm.gaussians.prepare import check_precision
 from speakergmm.gaussians.standardisation import Standardisation
 from speakergmm.gaussians.statistics import MixtureStatistics
 from speakergmm.gaussians.training_steps import TrainingSteps
 from speakergmm.mixtures.fingerprint import frames_fingerprint
+from speakergmm.mixtures.mixture_options import VariationalOptions
+from speakergmm.mixtures.resumable_em import run_resumable_em
 from speakergmm.mixtures.variational.bound import evidence_lower_bound
 from speakergmm.mixtures.variational.posterior import VariationalPosterior
 from speakergmm.mixtures.variational.update import update_variational
 from speakergmm.mixtures.variational.variational_prior import VariationalPrior
 from speakergmm.moments import Moments
+from speakergmm.parallel import Workers
+from speakergmm.run_context import RunContext
 
 # Rounding of float32 densities and moments makes the bound move by some 3e-7 of the size of a
 # log-density, per frame; in standardised coordinates that is about 1.4 nats per feature.
@@ -71,78 +62,61 @@ class VariationalResult:
 def train_variational(
     source: FrameSource,
     start: VariationalPosterior,
+    options: VariationalOptions | None = None,
     *,
     prior: VariationalPrior,
-    max_iter: int,
-    tol: float,
-    reg_covar: float = 0.0,
     sample_weight: NDArray[np.float64] | None = None,
-    precision: Precision = "float32",
-    n_jobs: int = 1,
-    previous: float | None = None,
-    callback: Callable[[int, Iteration], None] | None = None,
     moments: Moments | None = None,
-    checkpoint: str | os.PathLike[str] | Resumable | None = None,
-    checkpoint_seconds: float = DEFAULT_SECONDS,
+    previous: float | None = None,
+    n_jobs: int = 1,
+    run: RunContext | None = None,
+    **changes: Any,
 ) -> VariationalResult:
     """Infer the parameters of a Bayesian mixture from frames.
 
     Parameters
     ----------
     source : array of shape (T, D), iterable of such arrays, or callable that returns an iterable
-        Frames, read once an iteration.
+        Frames, read once per iteration.
     start : VariationalPosterior
-        In feature units.
+        The posterior from which inference starts, in feature units.
+    options : VariationalOptions, optional
+        Options of the inference: `max_iter`, `tol`, `reg_covar` and `precision`.
     prior : VariationalPrior
-        In feature units, of the same kind.
-    max_iter : int
-        Most updates, >= 1.
-    tol : float
-        Inference ends when the bound, per frame, changes by no more than this (or than rounding
-        can tell).
-    reg_covar : float, default=0
-        Added to the variances of the frames of each component, in squared feature units. The bound
-        may fall a little if it is not 0; inference goes on then.
+        Prior of the parameters, in feature units, of the same kind as the start.
     sample_weight : array, shape (T,), optional
-        Weight of each frame, >= 0; one of weight 2 is two frames.
-    precision : {"float32", "float64"}, default="float32"
-        Of densities within a block; sums are float64. A step that float32 can't serve, as
-        components are far narrower than the data, is made in float64.
-    n_jobs : int, default=1
-        Threads; -1 for all cores. The result does not depend on it.
-    previous : float, optional
-        Last bound per frame of an inference on the same frames, weights and prior that is gone on
-        with, as in `expectation_maximisation`.
-    callback : callable, optional
-        Called as ``callback(number, iteration)`` after each iteration.
+        Weight of each frame, >= 0; a frame of weight 2 counts as two frames.
     moments : Moments, optional
-        What `frame_moments` found, where it is known already.
-    checkpoint : path, optional
-        A file to which the state is written as inference goes on, and from which the same call
-        goes on where it was interrupted, to exactly the same result. One that has ended removes
-        it; `callback` hears of new iterations only. (Or a `Resumable` that is opened
-        and closed elsewhere.)
-    checkpoint_seconds : float, default=5
-        Least time between two writings, >= 0.
+        Moments of the same frames and weights, if they are known already.
+    previous : float, optional
+        Last bound per frame of an earlier inference on the same frames, weights and prior, which
+        this call continues; as in `expectation_maximisation`.
+    n_jobs : int, default=1
+        Number of threads; -1 for all cores. The result does not depend on it.
+    run : RunContext, optional
+        Its `callback`, `checkpoint` and `checkpoint_seconds` are used as in `train_from`.
+    **changes
+        Options by keyword, in place of those of `options`.
 
     Returns
     -------
     VariationalResult
+        The posterior in feature units, the history, and the bound on the evidence.
 
     Raises
     ------
     InvalidInputError
-        If an option is out of range, frames are no finite matrix of D columns, start and prior
-        disagree, or the source can be read only once or gives other frames later.
+        If an option is out of range, the frames are not a finite matrix of D columns, start and
+        prior disagree, or the source can be read only once or yields other frames later.
     IncompatibleModelError
-        If the checkpoint is that of other frames, weights or options; they are named.
+        If the checkpoint was written with other frames, weights or options; they are named.
     ModelFormatError
-        If the checkpoint is something else, or damaged.
+        If the checkpoint is another kind of file, or damaged.
 
     Warns
     -----
     CheckpointWarning
-        If a checkpoint can't be written, as on a full disk. Inference goes on.
+        If a checkpoint cannot be written, as on a full disk. Inference goes on.
 
     Examples
     --------
@@ -151,55 +125,46 @@ def train_variational(
     >>> prior = VariationalPrior("diag", concentration=0.01, mean=[0.0], mean_precision=1.0,
     ...     degrees_of_freedom=1.0, covariance=[1.0])
     >>> far = np.linspace(-9.0, 9.0, 6)[:, None]
-    >>> from speakergmm.mixtures.variational.closed_form import posterior_from_moments
+    >>> from speakergmm.mixtures.variational import posterior_from_moments
     >>> start = posterior_from_moments(np.full(6, 9.0), far, np.full((6, 1), 9.0), prior=prior)
     >>> result = train_variational(X, start, prior=prior, max_iter=300, tol=1e-6)
     >>> int((result.model.weights > 0.01).sum())
     2
     """
-    check_precision(precision)
+    options = VariationalOptions.of(options, changes)
+    workers = Workers(n_jobs)
     check_rereadable(source)
     _check_kinds(start, prior)
     moments = moments or frame_moments(source, sample_weight)
+    # All that follows happens in coordinates in which the data have mean 0 and variance near 1:
+    # the prior and the start are moved there, and the posterior is moved back at the end.
     standardisation = Standardisation.from_moments(
         moments.mean, moments.variance, isotropic=start.kind.is_isotropic
     )
-
     update = _Update(
         standardisation.model_to_standard(prior),
-        reg_covar / standardisation.scale**2,
+        options.reg_covar / standardisation.scale**2,
         standardisation.log_volume,
     )
-    frames = FramesPass.of_training(
-        source, sample_weight, moments, precision=precision, n_jobs=n_jobs
-    )
-    steps = TrainingSteps(
-        frames,
+    step = _variational_step(
+        FramesPass.of_training(
+            source, sample_weight, moments, precision=options.precision, workers=workers
+        ),
         update,
-        standardisation=standardisation,
-        least_rounding=_LEAST_ROUNDING[precision],
-    )
-    if precision == "float32":
-        tol = max(tol, _LEAST_GAIN_FLOAT32 * start.n_features)
-    begin = standardisation.model_to_standard(start)
-    step = EMStep(
-        accumulate=steps.accumulate,
-        update=steps.update,
-        max_iter=max_iter,
-        tol=tol,
+        standardisation,
+        options,
         previous=previous,
-        rounding=steps.rounding,
-        final_update=True,
     )
 
     def fingerprint() -> dict[str, Any]:
+        """Return what a checkpoint must share with this call."""
         return {
             **frames_fingerprint(source, moments, sample_weight),
-            "max_iter": max_iter,
-            "tol": tol,
+            "max_iter": options.max_iter,
+            "tol": step.tol,
             "previous": previous,
-            "reg_covar": reg_covar,
-            "precision": precision,
+            "reg_covar": options.reg_covar,
+            "precision": options.precision,
             "n_components": start.n_components,
             "covariance_type": start.covariance_type,
             "covariance_prior_type": start.covariance_prior_type,
@@ -208,23 +173,46 @@ def train_variational(
             "prior": prior,
         }
 
-    with open_checkpoint(
-        checkpoint,
+    result = run_resumable_em(
+        standardisation.model_to_standard(start),
+        step,
         EMState[VariationalPosterior],
         fingerprint=fingerprint,
-        seconds=checkpoint_seconds,
-    ) as file:
-        result = em_result(
-            run_training_loop(
-                file.state or EMState(begin, begin, ()),
-                step,
-                checkpoint=file.record,
-                callback=iteration_callback(callback),
-            )
-        )
+        run=run or RunContext(),
+    )
     posterior = standardisation.model_from_standard(result.model)
     em = EMResult(posterior, result.history, result.convergence)
     return VariationalResult(posterior, em, update.evidence_of(result.model))
+
+
+def _variational_step(
+    frames: FramesPass,
+    update: _Update,
+    standardisation: Standardisation,
+    options: VariationalOptions,
+    *,
+    previous: float | None,
+) -> EMStep[VariationalPosterior, MixtureStatistics]:
+    """Return one iteration: responsibilities of all frames, then the posterior they imply."""
+    steps = TrainingSteps(
+        frames,
+        update,
+        standardisation=standardisation,
+        least_rounding=_LEAST_ROUNDING[options.precision],
+    )
+    tol = options.tol
+    if options.precision == "float32":
+        tol = max(tol, _LEAST_GAIN_FLOAT32 * len(standardisation.scale))
+    return EMStep(
+        accumulate=steps.accumulate,
+        update=steps.update,
+        max_iter=options.max_iter,
+        tol=tol,
+        previous=previous,
+        rounding=steps.rounding,
+        # The bound is that of the posterior after the update.
+        final_update=True,
+    )
 
 
 @dataclass(slots=True)

@@ -92,7 +92,7 @@ def test_the_steps_are_those_of_the_core(rng):
             sample_weight=weights,
             step_exponent=0.6,
             step_offset=5.0,
-            options=options,
+            update=options,
             precision="float64",
         )
         for name, value in arrays_of(state.model).items():

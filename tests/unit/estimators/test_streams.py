@@ -12,6 +12,7 @@ from sklearn.base import clone
 from speakergmm.errors import InvalidInputError
 from speakergmm.estimators import BayesianGaussianMixture, GaussianMixture
 from speakergmm.mixtures import MixtureStatistics, accumulate, fit_mixture, make_mixture, train_from
+from speakergmm.run_context import RunContext
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -206,7 +207,13 @@ def test_memory_does_not_grow_with_the_frames(tmp_path, kind):
     def peak(source):
         tracemalloc.start()
         try:
-            train_from(source, make_start(kind, X), max_iter=1, tol=0.0, checkpoint=tmp_path / "c")
+            train_from(
+                source,
+                make_start(kind, X),
+                max_iter=1,
+                tol=0.0,
+                run=RunContext(checkpoint=tmp_path / "c"),
+            )
             return tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

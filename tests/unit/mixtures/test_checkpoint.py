@@ -34,6 +34,7 @@ from speakergmm.mixtures import (
     make_mixture,
     train_from,
 )
+from speakergmm.run_context import RunContext
 
 KINDS = ["spherical", "diag", "tied", "full"]
 
@@ -57,8 +58,10 @@ def make_start(kind, X, n_components=5):
 
 
 def train(X, start, path=None, **options):
-    defaults = {"max_iter": 25, "tol": 0.0, "checkpoint_seconds": 0.0, "checkpoint": path}
-    return train_from(X, start, **(defaults | options))
+    context = {"checkpoint_seconds": 0.0, "checkpoint": path}
+    context |= {name: options.pop(name) for name in RunContext.declarations() if name in options}
+    defaults = {"max_iter": 25, "tol": 0.0}
+    return train_from(X, start, run=RunContext(**context), **(defaults | options))
 
 
 def assert_identical(a, b):
@@ -175,7 +178,7 @@ def test_weights_and_reports_are_kept(tmp_path, X):
     start = make_start("diag", X, 40)
     options = {
         "sample_weight": weights,
-        "options": MaximumLikelihoodOptions(variance_floor=0.2, min_occupancy=20.0),
+        "update": MaximumLikelihoodOptions(variance_floor=0.2, min_occupancy=20.0),
         "max_iter": 9,
     }
     whole = train(X, start, **options)
@@ -217,13 +220,17 @@ def test_the_trainer_of_background_models_goes_on_too(tmp_path, X):
     options = {"n_components": 6, "max_iter": 12, "tol": 0.0, "seed": 3}
     whole = fit_mixture(X, **options)
     with pytest.raises(Interrupted):
-        fit_mixture(X, **options, checkpoint=tmp_path / "c", callback=interrupt_at(5))
-    resumed = fit_mixture(X, **options, checkpoint=tmp_path / "c")
+        fit_mixture(
+            X, **options, run=RunContext(checkpoint=tmp_path / "c", callback=interrupt_at(5))
+        )
+    resumed = fit_mixture(X, **options, run=RunContext(checkpoint=tmp_path / "c"))
     assert_identical(resumed, whole)
     with pytest.raises(Interrupted):
-        fit_mixture(X, **options, checkpoint=tmp_path / "c", callback=interrupt_at(5))
+        fit_mixture(
+            X, **options, run=RunContext(checkpoint=tmp_path / "c", callback=interrupt_at(5))
+        )
     with pytest.raises(IncompatibleModelError, match="differs in start;"):
-        fit_mixture(X, **(options | {"seed": 4}), checkpoint=tmp_path / "c")
+        fit_mixture(X, **(options | {"seed": 4}), run=RunContext(checkpoint=tmp_path / "c"))
 
 
 PROGRAM = """
@@ -308,7 +315,7 @@ def test_other_frames_weights_and_options_are_refused_by_name(tmp_path, X):
         ({"tol": 1e-3}, "tol (0.0 there, 0.001 here);"),
         ({"max_iter": 26}, "max_iter (25 there, 26 here);"),
         ({"precision": "float64"}, "precision (float32 there, float64 here);"),
-        ({"options": floored}, "variance_floor (0.001 there, 0.01 here);"),
+        ({"update": floored}, "variance_floor (0.001 there, 0.01 here);"),
         ({"final_update": False}, "final_update (True there, False here);"),
         ({"previous": -7.0}, "previous (None there, -7.0 here);"),
         ({"start": make_start("diag", X[1:])}, "differs in start;"),
@@ -426,7 +433,7 @@ def test_a_collapse_leaves_no_checkpoint(tmp_path):
     start = make_mixture("diag", [0.5, 0.5], [[0.5], [4.0]], [[1.0], [1.0]])
     options = MaximumLikelihoodOptions(variance_floor=0.0, refuse_collapse=True)
     with pytest.raises(CollapsedComponentError):
-        train(X, start, tmp_path / "c", options=options, max_iter=100)
+        train(X, start, tmp_path / "c", update=options, max_iter=100)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,16 +14,20 @@ from speakergmm.errors import IncompatibleModelError
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import (
     DiagonalMixture,
+    EMOptions,
     MaximumLikelihoodOptions,
+    MixtureOptions,
     TiedMixture,
     fit_mixture,
     train_from,
 )
 from speakergmm.mixtures.variational import (
+    VariationalOptions,
     VariationalPrior,
     posterior_from_moments,
     train_variational,
 )
+from speakergmm.run_context import RunContext
 
 FRAMES = np.random.default_rng(3).normal(size=(200, 2)) * [1.0, 3.0] + [5.0, 0.0]
 OTHER_FRAMES = FRAMES[::-1].copy()
@@ -89,13 +93,13 @@ TRAININGS = {
             "sample_weight": [{"sample_weight": np.arange(200.0)}],
             "max_iter": [{"max_iter": 21}],
             "tol": [{"tol": 1e-9}],
-            "options": [
-                {"options": MaximumLikelihoodOptions(variance_floor=0.01)},
-                {"options": MaximumLikelihoodOptions(min_occupancy=0.5)},
-                {"options": MaximumLikelihoodOptions(least_eigenvalue=0.5)},
-                {"options": MaximumLikelihoodOptions(reg_covar=0.5)},
-                {"options": MaximumLikelihoodOptions(reg_covar=np.array([0.5, 0.25]))},
-                {"options": MaximumLikelihoodOptions(refuse_collapse=True)},
+            "update": [
+                {"update": MaximumLikelihoodOptions(variance_floor=0.01)},
+                {"update": MaximumLikelihoodOptions(min_occupancy=0.5)},
+                {"update": MaximumLikelihoodOptions(least_eigenvalue=0.5)},
+                {"update": MaximumLikelihoodOptions(reg_covar=0.5)},
+                {"update": MaximumLikelihoodOptions(reg_covar=np.array([0.5, 0.25]))},
+                {"update": MaximumLikelihoodOptions(refuse_collapse=True)},
             ],
             "precision": [{"precision": "float64"}],
             "final_update": [{"final_update": False}],
@@ -104,9 +108,8 @@ TRAININGS = {
         # The moments are those of the source; passing them changes nothing.
         {
             "n_jobs": 2,
-            "callback": ignore,
+            "run": {"callback": ignore, "checkpoint_seconds": 7},
             "moments": frame_moments(FRAMES),
-            "checkpoint_seconds": 7,
         },
     ),
     fit_mixture: (
@@ -126,7 +129,7 @@ TRAININGS = {
             "precision": [{"precision": "float64"}],
             "seed": [{"seed": 1}],
         },
-        {"n_jobs": 2, "callback": ignore, "checkpoint_seconds": 7},
+        {"n_jobs": 2, "run": {"callback": ignore, "checkpoint_seconds": 7}},
     ),
     train_variational: (
         {"source": FRAMES, "start": posterior(), "prior": prior(), "max_iter": 20, "tol": 1e-6},
@@ -163,11 +166,16 @@ TRAININGS = {
         },
         {
             "n_jobs": 2,
-            "callback": ignore,
+            "run": {"callback": ignore, "checkpoint_seconds": 7},
             "moments": frame_moments(FRAMES),
-            "checkpoint_seconds": 7,
         },
     ),
+}
+
+OPTIONS = {
+    train_from: EMOptions,
+    fit_mixture: MixtureOptions,
+    train_variational: VariationalOptions,
 }
 
 OTHERS = [
@@ -181,7 +189,7 @@ OTHERS = [
 def begin(train, path):
     call = TRAININGS[train][0]
     with pytest.raises(Interrupted):
-        train(**call, checkpoint=path, checkpoint_seconds=0.0, callback=interrupt)
+        train(**call, run=RunContext(checkpoint=path, checkpoint_seconds=0.0, callback=interrupt))
     return call, path.read_bytes()
 
 
@@ -190,7 +198,7 @@ def test_another_value_of_any_keyword_is_refused(train, change, tmp_path):
     path = tmp_path / "c"
     call, before = begin(train, path)
     with pytest.raises(IncompatibleModelError) as caught:
-        train(**(call | change), checkpoint=path)
+        train(**(call | change), run=RunContext(checkpoint=path))
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before
 
@@ -222,14 +230,15 @@ def test_another_value_of_any_keyword_is_refused(train, change, tmp_path):
 def test_what_a_digest_would_tell_too_is_told_by_name(train, change, name, tmp_path):
     call, _ = begin(train, tmp_path / "c")
     with pytest.raises(IncompatibleModelError, match=rf" {name}[ ,;]"):
-        train(**(call | change), checkpoint=tmp_path / "c")
+        train(**(call | change), run=RunContext(checkpoint=tmp_path / "c"))
 
 
 @pytest.mark.parametrize("train", TRAININGS)
 def test_what_has_no_effect_may_differ(train, tmp_path):
     call, _ = begin(train, tmp_path / "c")
     without_effect = TRAININGS[train][2]
-    resumed = train(**call, **without_effect, checkpoint=tmp_path / "c")
+    run = RunContext(checkpoint=tmp_path / "c", **without_effect["run"])
+    resumed = train(**(call | without_effect | {"run": run}))
     whole = train(**call)
     assert not (tmp_path / "c").exists()
     assert resumed.model.means.tobytes() == whole.model.means.tobytes()
@@ -239,19 +248,24 @@ def test_what_has_no_effect_may_differ(train, tmp_path):
 @pytest.mark.parametrize("train", TRAININGS)
 def test_no_keyword_is_left_out(train):
     _, of_effect, without_effect = TRAININGS[train]
-    known = {*of_effect, *without_effect, "checkpoint"}
-    assert known == set(inspect.signature(train).parameters)
+    known = {*of_effect, *without_effect}
+    own = set(inspect.signature(train).parameters) - {"options", "changes"}
+    options = set(OPTIONS[train].declarations())
+    if train is fit_mixture:
+        # Its options of the update are given by their own names.
+        known = known - set(MaximumLikelihoodOptions.declarations()) | {"update"}
+    assert known == own | options
     assert not of_effect.keys() & without_effect.keys()
 
 
 def test_no_option_of_the_update_is_left_out():
-    changes = TRAININGS[train_from][1]["options"]
+    changes = TRAININGS[train_from][1]["update"]
     default = MaximumLikelihoodOptions()
     changed = {
         field.name
         for change in changes
         for field in fields(default)
-        if np.any(getattr(change["options"], field.name) != getattr(default, field.name))
+        if np.any(getattr(change["update"], field.name) != getattr(default, field.name))
     }
     assert changed == {field.name for field in fields(default)}
 

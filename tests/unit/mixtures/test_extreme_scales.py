@@ -52,7 +52,7 @@ def test_frames_without_weight_do_not_make_the_others_lighter(clusters):
         options = MaximumLikelihoodOptions(min_occupancy=min_occupancy)
         for factor in (1.0, 2.0**-20):
             result = train_from(
-                padded, start, sample_weight=factor * weights, options=options, max_iter=1
+                padded, start, sample_weight=factor * weights, update=options, max_iter=1
             )
             assert result.history[0].report.revived == revived
 

@@ -50,7 +50,7 @@ def test_float32_agrees_with_float64_as_the_documentation_says(kind, case):
     found = model.log_likelihood(X, precision="float32")
     np.testing.assert_allclose(found, exact, rtol=0, atol=5e-2)
     steps = {
-        precision: train_from(X, model, max_iter=1, options=OPTIONS, precision=precision)
+        precision: train_from(X, model, max_iter=1, update=OPTIONS, precision=precision)
         for precision in ("float32", "float64")
     }
     single, double = steps["float32"], steps["float64"]

@@ -111,7 +111,7 @@ def test_each_step_is_that_of_scikit_learn(kind, precision, reg_covar):
             max_iter=n_steps,
             tol=1e-30,
             precision=precision,
-            options=MaximumLikelihoodOptions(
+            update=MaximumLikelihoodOptions(
                 variance_floor=0.0, min_occupancy=0.0, reg_covar=reg_covar
             ),
         )
@@ -141,7 +141,7 @@ def test_regularisation_that_lowers_the_likelihood_is_no_alarm(kind):
         max_iter=60,
         tol=0.0,
         precision="float64",
-        options=MaximumLikelihoodOptions(variance_floor=0.0, reg_covar=2.0),
+        update=MaximumLikelihoodOptions(variance_floor=0.0, reg_covar=2.0),
     )
     assert result.convergence != "decreased"
     assert all(not it.report.is_plain for it in result.history)
@@ -209,7 +209,7 @@ def test_hard_data_give_a_good_mixture(name, kind, precision):
             max_iter=8,
             tol=0.0,
             precision=precision,
-            options=MaximumLikelihoodOptions(variance_floor=floor, min_occupancy=1e-3),
+            update=MaximumLikelihoodOptions(variance_floor=floor, min_occupancy=1e-3),
         )
         model = result.model
         for array in arrays_of(model).values():
@@ -240,7 +240,7 @@ def test_far_components_have_their_variances_in_float32(dtype, kind):
     start = make_mixture(kind, start.weights, X[[0, 100, 200, 300]], start.covariances)
     assert prepare_mixture(start).rounding.max() < 1e-2
     # Far as they are, one step tells whose frames are whose.
-    result = train_from(X, start, max_iter=1, options=MaximumLikelihoodOptions(variance_floor=0.0))
+    result = train_from(X, start, max_iter=1, update=MaximumLikelihoodOptions(variance_floor=0.0))
     parts = [X[i : i + 100].astype(float) for i in (0, 100, 200, 300)]
     matrices = np.stack([np.cov(part.T, bias=True) for part in parts])
     expected = {
@@ -262,7 +262,7 @@ def test_float32_frames_that_gave_scikit_learn_negative_variances(kind):
         X,
         start_for(kind, X, 2),
         max_iter=20,
-        options=MaximumLikelihoodOptions(variance_floor=1e-6),
+        update=MaximumLikelihoodOptions(variance_floor=1e-6),
     )
     assert np.linalg.eigvalsh(result.model.full_covariances()).min() > 0
     _, variance = result.model.global_moments()
@@ -336,7 +336,7 @@ def test_floors_hold_and_are_counted(kind, precision):
         max_iter=8,
         tol=0.0,
         precision=precision,
-        options=MaximumLikelihoodOptions(variance_floor=0.01),
+        update=MaximumLikelihoodOptions(variance_floor=0.01),
     )
     unit = np.sqrt(0.01 * X.var(axis=0))
     white = result.model.full_covariances() / np.outer(unit, unit)
@@ -369,12 +369,12 @@ def test_collapse_is_refused_if_asked_for(kind, precision):
     points = np.repeat(cloud()[::80], 20, axis=0)
     with pytest.raises(CollapsedComponentError):
         train_from(
-            points, start_for(kind, points, 5, narrow=1e-4), options=options, precision=precision
+            points, start_for(kind, points, 5, narrow=1e-4), update=options, precision=precision
         )
     # Narrow and far apart is no collapse, whatever float32 makes of it.
     X = HARD["1e4 deviations apart"]
     start = make_mixture(kind, [0.25] * 4, X[[0, 100, 200, 300]], start_for(kind, X, 4).covariances)
-    result = train_from(X, start, options=options, precision=precision)
+    result = train_from(X, start, update=options, precision=precision)
     assert np.linalg.eigvalsh(result.model.full_covariances()).min() > 0.1
 
 
@@ -410,7 +410,7 @@ def test_worst_error_of_float32(kind, narrow):
                 X,
                 model,
                 max_iter=1,
-                options=MaximumLikelihoodOptions(variance_floor=1e-12),
+                update=MaximumLikelihoodOptions(variance_floor=1e-12),
                 precision=precision,
             ).model
             for precision in ("float64", "float32")

@@ -332,7 +332,7 @@ def test_training_falls_and_goes_on_where_regularisation_explains_it(kind):
     start = GaussianMixture(3, covariance_type=kind, random_state=0, reg_covar=0.0).fit(X).mixture_
     options = MaximumLikelihoodOptions(**PLAIN, reg_covar=2.0)
     result = train_from(
-        X, start, tol=0.0, max_iter=30, options=options, moments=moments, precision="float64"
+        X, start, tol=0.0, max_iter=30, update=options, moments=moments, precision="float64"
     )
     gains = np.diff(result.objectives)
     assert gains[0] < -0.01

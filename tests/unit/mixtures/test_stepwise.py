@@ -69,12 +69,12 @@ def test_whole_passes_with_a_step_of_one_are_batch_em_exactly(rng, kind, precisi
     weights = rng.uniform(0.0, 2.0, len(X))
     options = MaximumLikelihoodOptions(reg_covar=1e-3, variance_floor=0.05, min_occupancy=30.0)
     batch = train_from(
-        X, start, sample_weight=weights, max_iter=6, tol=0.0, options=options, precision=precision
+        X, start, sample_weight=weights, max_iter=6, tol=0.0, update=options, precision=precision
     )
     state = StepwiseState.begin(start)
     for iteration in batch.history:
         state = update_stepwise(
-            state, X, sample_weight=weights, step_size=1.0, options=options, precision=precision
+            state, X, sample_weight=weights, step_size=1.0, update=options, precision=precision
         )
         assert state.log_likelihood == iteration.objective
         assert state.report == iteration.report
@@ -85,7 +85,7 @@ def test_whole_passes_with_a_step_of_one_are_batch_em_exactly(rng, kind, precisi
 def test_a_step_of_one_is_the_textbook_s(rng):
     X = draw(rng, 300)
     start = start_of("diag")
-    state = update_stepwise(StepwiseState.begin(start), X, options=PLAIN, precision="float64")
+    state = update_stepwise(StepwiseState.begin(start), X, update=PLAIN, precision="float64")
     expected = em_step(start.weights, start.means, start.variances, X)
     for found, value in zip(
         (state.model.weights, state.model.means, state.model.variances), expected, strict=True
@@ -125,7 +125,7 @@ def test_steps_follow_the_recursion_of_the_papers(rng, weigh_blocks):
             step_exponent=0.6,
             step_offset=3.0,
             weigh_blocks=weigh_blocks,
-            options=PLAIN,
+            update=PLAIN,
             precision="float64",
         )
         for found, value in zip(arrays_of(state.model).values(), model, strict=True):
@@ -154,7 +154,7 @@ def test_one_gaussian_with_steps_of_one_over_t_is_that_of_all_frames_in_any_orde
                 sample_weight=block_weights[number],
                 step_exponent=1.0,
                 step_offset=1.0,
-                options=PLAIN,
+                update=PLAIN,
                 precision="float64",
             )
         models.append(state.model)
@@ -193,8 +193,8 @@ def test_the_unit_of_weights_kills_no_component(rng, factor):
     plain = light = StepwiseState.begin(start_of("diag"))
     for _ in range(5):
         block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
-        plain = update_stepwise(plain, block, options=options)
-        light = update_stepwise(light, block, sample_weight=np.full(300, factor), options=options)
+        plain = update_stepwise(plain, block, update=options)
+        light = update_stepwise(light, block, sample_weight=np.full(300, factor), update=options)
         assert light.report.revived == plain.report.revived == ()
     assert_close(light.model, plain.model, rtol=1e-5, atol=1e-5)
 
@@ -203,7 +203,7 @@ def test_the_order_of_blocks_matters_by_what_is_forgotten(rng):
     early, late = draw(rng, 400), draw(rng, 400, weights=(0.1, 0.1, 0.8))
 
     def weights_after(order, **options):
-        return stream("diag", order, options=PLAIN, **options).model.weights
+        return stream("diag", order, update=PLAIN, **options).model.weights
 
     order = [early] * 10 + [late] * 10
     assert weights_after(order)[2] > weights_after(order[::-1])[2] + 0.1
@@ -271,7 +271,7 @@ def test_moments_survive_a_change_of_coordinates(rng, kind):
     seen = set()
     for block in blocks:
         state = update_stepwise(
-            state, block, step_exponent=1.0, step_offset=1.0, options=PLAIN, precision="float64"
+            state, block, step_exponent=1.0, step_offset=1.0, update=PLAIN, precision="float64"
         )
         seen.add(tuple(state.standardisation.scale))
         assert (np.abs(np.log2(state.standardisation.scale**2 / state.variance)) < 5.0).all() or (
@@ -292,7 +292,7 @@ def test_running_statistics_are_worth_as_many_frames_as_their_mean(rng):
     state = StepwiseState.begin(start_of("diag"))
     weights = np.zeros(0)
     for number in range(30):
-        state = update_stepwise(state, draw(rng, 100), step_size=0.3, options=PLAIN)
+        state = update_stepwise(state, draw(rng, 100), step_size=0.3, update=PLAIN)
         eta = 0.3 if number else 1.0
         weights = np.concatenate([weights * (1 - eta), np.full(100, eta / 100)])
         assert state.statistics.n_frames == pytest.approx(1.0 / (weights**2).sum(), rel=1e-9)
@@ -335,7 +335,7 @@ def test_a_start_that_counts_is_worth_its_frames(rng):
             far,
             step_exponent=1.0,
             step_offset=1.0,
-            options=PLAIN,
+            update=PLAIN,
         ).model.weights[2]
         for weight in (0.0, 100.0, 900.0)
     ]
@@ -346,7 +346,7 @@ def test_a_start_that_counts_is_worth_its_frames(rng):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_expected_statistics_are_those_of_the_model(rng, kind):
-    model = stream(kind, [draw(rng, 500)], options=PLAIN).model
+    model = stream(kind, [draw(rng, 500)], update=PLAIN).model
     statistics = expected_statistics(model, 1000.0)
     again, report = update_maximum_likelihood(statistics, model, options=PLAIN)
     assert_close(again, model, rtol=1e-10, atol=1e-12)
@@ -380,11 +380,11 @@ def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
         start_of(kind, scale=scale),
         max_iter=3000,
         tol=1e-13,
-        options=options,
+        update=options,
         precision="float64",
     )
     state = StepwiseState.begin(found.model, weight=500.0, reg_covar=options.reg_covar)
-    model = update_stepwise(state, X, options=options, precision="float64").model
+    model = update_stepwise(state, X, update=options, precision="float64").model
     assert_close(model, found.model, rtol=1e-4, atol=1e-4 * min(scale, scale**2))
 
 
@@ -392,7 +392,7 @@ def test_a_start_that_counts_is_not_regularised_twice(rng, kind, scale):
 def test_after_a_revival_the_statistics_are_those_of_the_mixture(rng, kind):
     options = MaximumLikelihoodOptions(variance_floor=0.0, min_occupancy=40.0, reg_covar=2.0)
     block = draw(rng, 300, weights=(0.9, 0.08, 0.02))
-    state = update_stepwise(StepwiseState.begin(start_of(kind)), block, options=options)
+    state = update_stepwise(StepwiseState.begin(start_of(kind)), block, update=options)
     assert state.report.revived
     plain = replace(PLAIN, reg_covar=2.0 / state.standardisation.scale**2)
     again, _ = update_maximum_likelihood(state.statistics, state.standard, options=plain)

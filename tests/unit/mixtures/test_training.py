@@ -8,6 +8,7 @@ from sklearn.mixture import GaussianMixture
 from speakergmm.errors import InsufficientDataError, InvalidInputError
 from speakergmm.gaussians import frame_moments
 from speakergmm.mixtures import DiagonalMixture, fit_mixture
+from speakergmm.run_context import RunContext
 
 INITS = ["kmeans", "splitting", "random"]
 
@@ -255,7 +256,11 @@ def test_the_survey_knows_a_constant_from_rounding():
 def test_callback_and_history(data):
     seen = []
     result = fit_mixture(
-        data[1], n_components=5, max_iter=4, tol=0.0, callback=lambda i, it: seen.append(it)
+        data[1],
+        n_components=5,
+        max_iter=4,
+        tol=0.0,
+        run=RunContext(callback=lambda i, it: seen.append(it)),
     )
     assert tuple(seen) == result.history
     assert (len(seen), result.convergence) == (4, "iteration_limit")

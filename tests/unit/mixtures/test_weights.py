@@ -85,7 +85,7 @@ def test_frames_without_any_weight_are_refused(problem):
 def test_integer_weights_train_as_duplicates(problem, rng, precision):
     model, X = problem
     weights = rng.integers(0, 4, len(X))
-    options = {"max_iter": 5, "tol": 0.0, "precision": precision, "options": EXACT}
+    options = {"max_iter": 5, "tol": 0.0, "precision": precision, "update": EXACT}
     a = train_from(X, model, sample_weight=weights, **options)
     b = train_from(np.repeat(X, weights, axis=0), model, **options)
     rtol = 1e-9 if precision == "float64" else 1e-4
@@ -104,7 +104,7 @@ def test_a_frame_of_weight_nought_is_absent_whatever_it_holds(problem, precision
     present = accumulate(model, X[weights > 0], precision=precision)
     found = accumulate(model, polluted, sample_weight=weights, precision=precision)
     assert_close(found, present, rtol=1e-10 if precision == "float64" else 1e-5)
-    options = {"max_iter": 3, "precision": precision, "options": EXACT}
+    options = {"max_iter": 3, "precision": precision, "update": EXACT}
     a = train_from(polluted, model, sample_weight=weights, **options)
     b = train_from(X[weights > 0], model, **options)
     assert_close(a.model, b.model, rtol=1e-9 if precision == "float64" else 1e-4)
@@ -115,7 +115,7 @@ def test_a_frame_of_weight_nought_is_absent_whatever_it_holds(problem, precision
 def test_a_common_factor_of_any_size(problem, rng, factor, precision):
     model, X = problem
     weights = rng.gamma(1.0, 1.0, len(X))
-    options = {"max_iter": 4, "tol": 0.0, "precision": precision, "options": EXACT}
+    options = {"max_iter": 4, "tol": 0.0, "precision": precision, "update": EXACT}
     a = train_from(X, model, sample_weight=weights, **options)
     b = train_from(X, model, sample_weight=weights * factor, **options)
     assert_close(b.model, a.model, rtol=1e-9 if precision == "float64" else 1e-4)
@@ -132,7 +132,7 @@ def test_very_unequal_weights(problem, rng):
     assert_close(accumulate(model, X, sample_weight=weights), exact, rtol=1e-4)
     for precision in ("float64", "float32"):
         result = train_from(
-            X, model, sample_weight=weights, max_iter=10, precision=precision, options=EXACT
+            X, model, sample_weight=weights, max_iter=10, precision=precision, update=EXACT
         )
         assert result.convergence != "decreased"
         assert np.isfinite(result.model.log_likelihood(X)).all()
@@ -155,9 +155,9 @@ def test_min_count_is_in_units_of_the_weights(problem):
     # A weight of 10 is ten frames, so what is dead with weights of 1 is alive with these.
     model, X = problem
     options = MaximumLikelihoodOptions(variance_floor=1e-3, min_occupancy=300.0)
-    light = train_from(X, model, max_iter=1, options=options)
+    light = train_from(X, model, max_iter=1, update=options)
     assert light.history[0].report.revived == ()
-    heavy = train_from(X, model, sample_weight=np.full(240, 2.0), max_iter=1, options=options)
+    heavy = train_from(X, model, sample_weight=np.full(240, 2.0), max_iter=1, update=options)
     counts = 2 * accumulate(model, X).counts
     dead = tuple(np.flatnonzero(counts < 300).tolist())
     assert heavy.history[0].report.revived == (dead if (counts > 300).any() else ())

@@ -16,6 +16,7 @@ from speakergmm.mixtures.gibbs import (
     name_by_appearance,
     sample_dirichlet_process,
 )
+from speakergmm.run_context import RunContext
 
 
 def three_clusters(n_frames=150, seed=0):
@@ -95,7 +96,12 @@ def test_callback_receives_the_traces():
     X, _ = three_clusters(30)
     events = []
     samples = sample_dirichlet_process(
-        X, n_sweeps=9, n_chains=2, n_jobs=2, concentration=(1, 1), callback=events.append
+        X,
+        n_sweeps=9,
+        n_chains=2,
+        n_jobs=2,
+        concentration=(1, 1),
+        run=RunContext(callback=events.append),
     )
     assert sorted((e.chain, e.sweep) for e in events) == [(c, s) for c in (0, 1) for s in range(9)]
     for event in events:
@@ -113,7 +119,7 @@ def test_what_a_callback_raises_ends_the_sampling():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sample_dirichlet_process(X, n_sweeps=9, n_jobs=2, callback=interrupt)
+        sample_dirichlet_process(X, n_sweeps=9, n_jobs=2, run=RunContext(callback=interrupt))
 
 
 def test_kept_partitions_are_spread_over_the_sweeps_after_the_burn_in():

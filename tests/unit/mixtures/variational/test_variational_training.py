@@ -16,6 +16,7 @@ from speakergmm.mixtures.variational import (
     update_variational,
 )
 from speakergmm.records import to_arrays
+from speakergmm.run_context import RunContext
 
 KINDS = ("full", "tied", "diag", "spherical")
 WEIGHTS = ("dirichlet_process", "dirichlet_distribution")
@@ -323,17 +324,16 @@ def test_interrupted_inference_goes_on_to_the_same_result(
             train_variational(
                 clusters,
                 start,
-                callback=interrupt,
-                checkpoint=path,
-                checkpoint_seconds=0,
+                run=RunContext(callback=interrupt, checkpoint=path, checkpoint_seconds=0),
                 **options,
             )
         heard = []
         again = train_variational(
             clusters,
             start,
-            callback=lambda number, _, heard=heard: heard.append(number),
-            checkpoint=path,
+            run=RunContext(
+                callback=lambda number, _, heard=heard: heard.append(number), checkpoint=path
+            ),
             **options,
         )
         assert again.elbo == whole.elbo
@@ -352,14 +352,19 @@ def test_a_checkpoint_of_another_prior_is_refused(clusters, tmp_path):
         if number == 2:
             raise Interrupted
 
-    options = {"max_iter": 9, "tol": 0.0, "checkpoint": tmp_path / "c", "checkpoint_seconds": 0}
+    options = {"max_iter": 9, "tol": 0.0}
+    context = {"checkpoint": tmp_path / "c", "checkpoint_seconds": 0}
     with pytest.raises(Interrupted):
-        train_variational(clusters, start, prior=prior, callback=interrupt, **options)
+        train_variational(
+            clusters, start, prior=prior, run=RunContext(callback=interrupt, **context), **options
+        )
     other, _ = problem(clusters, "diag", concentration=0.2)
     with pytest.raises(IncompatibleModelError, match="which differs in prior;"):
-        train_variational(clusters, start, prior=other, **options)
+        train_variational(clusters, start, prior=other, run=RunContext(**context), **options)
     with pytest.raises(IncompatibleModelError, match="which differs in frames;"):
-        train_variational(clusters[::-1].copy(), start, prior=prior, **options)
+        train_variational(
+            clusters[::-1].copy(), start, prior=prior, run=RunContext(**context), **options
+        )
     assert (tmp_path / "c").exists()
 
 
