@@ -293,13 +293,6 @@ default="kmeans"
     def _trainer(
         self, frames: TrainingFrames, precision: Precision
     ) -> Callable[..., EMResult[Mixture]]:
-        options = EMOptions(
-            max_iter=self.max_iter,
-            tol=self.tol,
-            precision=precision,
-            update=self._update_options(),
-        )
-
         def train(
             start: Mixture,
             *,
@@ -310,7 +303,12 @@ default="kmeans"
             return train_from(
                 frames.source,
                 start,
-                options,
+                EMOptions(
+                    max_iter=self.max_iter,
+                    tol=self.tol,
+                    precision=precision,
+                    update=self._update_options(),
+                ),
                 sample_weight=frames.sample_weight,
                 moments=frames.moments,
                 previous=previous,

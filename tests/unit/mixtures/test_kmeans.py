@@ -3,6 +3,7 @@ import pytest
 from sklearn.cluster import KMeans
 
 from speakergmm.mixtures.starts import kmeans, lloyd
+from speakergmm.parallel import Workers
 
 
 def inertia(X, centres):
@@ -14,7 +15,7 @@ def test_assignment_is_to_the_nearest(rng, dtype):
     X = rng.normal(size=(3000, 5)).astype(dtype)
     centres = rng.normal(size=(200, 5))
     squares = ((X[:, None, :] - centres[None]) ** 2).sum(axis=2)
-    same, labels = lloyd(X, centres, max_iter=0, n_jobs=2)
+    same, labels = lloyd(X, centres, max_iter=0, workers=Workers(2))
     np.testing.assert_array_equal(same, centres)
     # Where two are equally near within rounding, either will do.
     np.testing.assert_allclose(squares[np.arange(3000), labels], squares.min(axis=1), atol=1e-5)
