@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.voice                  # the table, a few seconds
     python -m tests.benchmarks.voice --names          # and every place
+    python -m tests.benchmarks.voice --start          # and how long --help takes, in seconds
     python -m tests.benchmarks.voice --source DIR     # of another tree
 
 The rules stand in `_voice_rules`. They are crude: what they find may be right, and what they do
@@ -11,6 +12,10 @@ not find may be wrong; they keep out what a reader has once removed.
 from __future__ import annotations
 
 import argparse
+import statistics
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,10 +47,23 @@ def figures(root: Path = ROOT) -> Iterator[tuple[Figure, list[str]]]:
         yield Figure("voice", what, len(places), f"<= {limit}"), places
 
 
+def start(root: Path, *, runs: int = 15) -> Figure:
+    """Return the median of the seconds that ``speakergmm --help`` takes."""
+    command = [sys.executable, "-m", "speakergmm", "--help"]
+    seconds = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL, check=True)
+        seconds.append(time.perf_counter() - begin)
+    spread = f"least {min(seconds):.2f}, largest {max(seconds):.2f} of {runs}"
+    return Figure("start", "start of --help, s", statistics.median(seconds), "<= 0.2", spread)
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--names", action="store_true", help="print every place")
+    parser.add_argument("--start", action="store_true", help="measure the start of --help, too")
     parser.add_argument("--source", type=Path, default=ROOT, metavar="DIR", help="another tree")
     options = parser.parse_args()
     print(f"{'seen':>9s}  {'reach':>7s}")
@@ -54,6 +72,8 @@ def main() -> None:
         if options.names:
             for place in places:
                 print(f"{'':29s}{place}")
+    if options.start:
+        print(show(start(options.source)))
 
 
 if __name__ == "__main__":
